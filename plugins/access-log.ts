@@ -1,0 +1,60 @@
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Trace } from './types.ts';
+
+/** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
+const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
+
+export const takeRequestId = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
+
+const traces = new WeakMap<FastifyRequest, Trace>();
+
+/** One log line a request: the route's pattern, never the address, because numbers stand in addresses. */
+export const accessLog = fp(async (app) => {
+  // A getter, because a request that dies before its hooks run has a trace, too.
+  app.decorateRequest('trace', {
+    getter() {
+      let trace = traces.get(this);
+      if (!trace) {
+        trace = { upstreamMs: 0, upstreamCalls: 0 };
+        traces.set(this, trace);
+      }
+      return trace;
+    },
+  });
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const { trace } = request;
+    const status = reply.statusCode;
+    const line = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      caller: request.caller?.name,
+      status,
+      outcome: trace.outcome,
+      problem: trace.problem,
+      to: trace.to,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      upstreamStatus: trace.upstreamStatus,
+      upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
+      upstreamCalls: trace.upstreamCalls || undefined,
+      err: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
+    };
+    if (trace.problem === 'internal') request.log.error(line, 'request');
+    else request.log.info(line, 'request');
+  });
+});
+
+/** The stack only where the fault is ours: the message of a foreign error may quote an address. */
+function errorForLog(error: Error, ours: boolean) {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return ours ? { name: error.name, code, message: error.message, stack: error.stack } : { name: error.name, code };
+}
+
+/** `14155551234` -> `***1234`: enough to find a complaint, too little to write to somebody. */
+export const masked = (recipient: string): string => `***${recipient.slice(-4)}`;

@@ -1,0 +1,55 @@
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { type Callers, hasScope } from '../src/callers.ts';
+import { takePermit } from '../src/delivery/gcra.ts';
+import { Problem } from '../src/problem.ts';
+
+/**
+ * Who calls, and whether they may (contract 3): before the body is read, and before a 404 or 405 tells what exists.
+ * Everything under /v1 needs a key; elsewhere a route that names a scope does.
+ */
+export const auth = fp(async (app, { callers }: { callers: Callers }) => {
+  const limit = createCallerLimit();
+  app.decorateRequest('caller', undefined);
+  app.addHook('onRequest', async (request) => {
+    const { scope } = request.routeOptions.config;
+    if (scope === undefined && !/^\/v1(\/|\?|$)/i.test(request.url)) return;
+    const caller = authenticate(request, callers);
+    request.caller = caller;
+    if (scope !== undefined && !hasScope(caller, scope)) {
+      throw new Problem('forbidden', `your key lacks the scope ${scope}`);
+    }
+    limit(caller.name, caller.ratePerSecond);
+  });
+});
+
+function authenticate(request: FastifyRequest, callers: Callers) {
+  // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).
+  const key = /^bearer +([!-~]{20,255})$/i.exec(request.headers.authorization ?? '')?.[1];
+  const caller = key === undefined ? undefined : callers.find(key);
+  if (caller) return caller;
+  throw new Problem('unauthorized', 'a valid key is needed: Authorization: Bearer <key>', {
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+/** A caller's own limit: `ratePerSecond`, with a burst of one second's worth (contract 8.18). */
+function createCallerLimit() {
+  const arrivals = new Map<string, number>();
+  return (name: string, perSecond: number | undefined) => {
+    if (perSecond === undefined) return;
+    const rate = { perSecond, burst: Math.max(1, perSecond) };
+    const { tat, waitMs } = takePermit(arrivals.get(name) ?? 0, performance.now(), rate);
+    if (waitMs > 0) {
+      const detail = `your own limit of ${perSecond} requests a second is spent`;
+      throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) });
+    }
+    arrivals.set(name, tat);
+  };
+}
+
+/** The caller of a route that needs a key; a route without one has no business asking. */
+export function callerOf(request: FastifyRequest) {
+  if (!request.caller) throw new Error(`${request.routeOptions.url} asks for a caller, but names no scope`);
+  return request.caller;
+}

@@ -1,0 +1,70 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
+import type { FastifyInstance } from 'fastify';
+import type { AttemptReport } from '../src/upstream/transport.ts';
+
+/** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
+export interface Metrics {
+  registry: Registry;
+  attempt(report: AttemptReport): void;
+  send(kind: string, outcome: string): void;
+  /** Counts every answered request of the app. */
+  watch(app: FastifyInstance): void;
+}
+
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: 'wati_bff_http_requests_total',
+    help: 'Requests answered',
+    labelNames: ['method', 'route', 'status', 'caller'] as const,
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: 'wati_bff_http_request_duration_seconds',
+    help: 'From the request line to the end of the answer',
+    labelNames: ['method', 'route'] as const,
+    buckets,
+    registers,
+  });
+  const attempts = new Counter({
+    name: 'wati_bff_upstream_attempts_total',
+    help: 'Calls to the gateway and the control API; result is a status or an error code',
+    labelNames: ['operation', 'result'] as const,
+    registers,
+  });
+  const attemptSeconds = new Histogram({
+    name: 'wati_bff_upstream_attempt_duration_seconds',
+    help: 'Duration of one call upstream',
+    labelNames: ['operation'] as const,
+    buckets,
+    registers,
+  });
+  const sends = new Counter({
+    name: 'wati_bff_sends_total',
+    help: 'Sends that ended, by outcome',
+    labelNames: ['kind', 'outcome'] as const,
+    registers,
+  });
+
+  return {
+    registry,
+    attempt: ({ operation, status, failed, durationMs }) => {
+      attempts.inc({ operation, result: failed ?? String(status) });
+      attemptSeconds.observe({ operation }, durationMs / 1000);
+    },
+    send: (kind, outcome) => sends.inc({ kind, outcome }),
+    watch: (app) => {
+      app.addHook('onResponse', async (request, reply) => {
+        const { method } = request;
+        const route = request.routeOptions.url ?? 'none';
+        const caller = request.caller?.name ?? 'none';
+        requests.inc({ method, route, status: String(reply.statusCode), caller });
+        requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+      });
+    },
+  };
+}

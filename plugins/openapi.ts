@@ -1,0 +1,161 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
+import { type ProblemSlug, problemTypes } from '../src/problem.ts';
+import { ProblemDocument } from '../src/schemas/problem.ts';
+
+type Json = Record<string, unknown>;
+
+const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const tags = [
+  ['messages', 'Send: text, files, buttons, lists, templates'],
+  ['templates', 'What can be sent at any time, and with which parameters'],
+  ['contacts', 'The customers that WATI knows'],
+  ['conversations', 'What was written, and who answers'],
+  ['media', 'Files of conversations'],
+  ['connections', 'The WATI accounts behind the service'],
+  ['native', 'The escape hatch'],
+  ['operations', 'Health and metrics'],
+] as const;
+
+/** The document from the route schemas, and `/docs` with everything served from here. Register before the routes. */
+export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs: boolean; version: string }) => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'wati-bff',
+        version,
+        summary: 'WhatsApp through WATI, for internal services',
+        description:
+          'Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
+        license: { name: 'Internal use only', identifier: 'LicenseRef-Internal' },
+      },
+      servers: [{ url: '/' }],
+      tags: tags.map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: {
+          callerKey: { type: 'http', scheme: 'bearer', description: 'the key of your service, from your operator' },
+        },
+      },
+    },
+    transform: ({ schema, url, route }) => ({ schema: documented(schema, route.config ?? {}, route.method), url }),
+    transformObject: (document) => hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+  });
+  if (!docs) return;
+
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) =>
+    reply.type('application/yaml').send(app.swagger({ yaml: true })),
+  );
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    theme: { title: 'wati-bff' },
+    // No validator badge: it would show the document to a public site. The key is not kept in the browser's storage.
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true, docExpansion: 'list' },
+  });
+});
+
+const upstreamProblems: ProblemSlug[] = [
+  'connection-ambiguous',
+  'connection-unusable',
+  'upstream-rejected',
+  'upstream-invalid',
+  'upstream-unauthorized',
+  'upstream-unavailable',
+  'upstream-timeout',
+];
+
+/** The problems that an operation can answer: its own, and those that its kind implies. */
+export function problemsOf(config: FastifyContextConfig, method: string | string[]): ProblemSlug[] {
+  const slugs: ProblemSlug[] = ['malformed-request', 'validation-failed', ...(config.problems ?? []), 'internal'];
+  if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
+  if (config.connection) slugs.push(...upstreamProblems);
+  if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
+    slugs.push('payload-too-large', 'unsupported-media-type');
+  return [...new Set(slugs)];
+}
+
+/** A route's schema with what every operation shares: security, headers, problem answers. */
+function documented(schema: unknown, config: FastifyContextConfig, method: string | string[]): Json {
+  if (!isJson(schema)) return { hide: true };
+  if (schema.hide === true) return schema;
+  const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));
+  const inputs = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(schema[part])]));
+  const byStatus = Map.groupBy(problemsOf(config, method), (slug) => problemTypes[slug].status);
+  const problems = [...byStatus]
+    .sort(([a], [b]) => a - b)
+    .map(([status, slugs]) => [String(status), problemAnswer(slugs)]);
+  const success = isJson(schema.response) ? schema.response : {};
+  return {
+    ...schema,
+    ...inputs,
+    headers: withConnectionHeader(schema.headers, config),
+    security: config.scope === undefined ? [] : [{ callerKey: [] }],
+    ...(config.scope !== undefined && {
+      description: `${String(schema.description)}\n\nNeeds the scope \`${config.scope}\`.`,
+    }),
+    response: { ...success, ...Object.fromEntries(problems) },
+  };
+}
+
+function problemAnswer(slugs: ProblemSlug[]): Json {
+  const [first] = slugs;
+  const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title.toLowerCase()}`).join('; ');
+  if (first === undefined) return {};
+  const { title, status, retryable, meaning } = problemTypes[first];
+  const example = {
+    type: `/problems/${first}`,
+    title,
+    status,
+    detail: meaning,
+    instance: '/v1/…',
+    requestId: '5f1c9a7e-1',
+    retryable,
+  };
+  return { description, content: { 'application/problem+json': { schema: ProblemDocument, example } } };
+}
+
+function withConnectionHeader(headers: unknown, config: FastifyContextConfig): unknown {
+  if (!config.connection) return headers;
+  const known = isJson(headers) && isJson(headers.properties) ? headers.properties : {};
+  const connection = { type: 'string', description: 'the connection to use, where you have several' };
+  return { type: 'object', properties: { ...known, 'Maton-Connection': connection } };
+}
+
+/** A property with a default is not one that the caller must send, though TypeBox lists it as required. */
+function optionalWhereDefaulted(schema: unknown): unknown {
+  if (!isJson(schema) || !isJson(schema.properties) || !Array.isArray(schema.required)) return schema;
+  const { properties } = schema;
+  const required = schema.required.filter((name) => {
+    const property = properties[String(name)];
+    return !(isJson(property) && 'default' in property);
+  });
+  return { ...schema, required };
+}
+
+/** Schemas with a title become components, so that generated clients have names for them. */
+function hoist(document: unknown) {
+  const schemas: Json = {};
+  const walk = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(walk);
+    if (!isJson(value)) return value;
+    const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]));
+    const { title } = copy;
+    if (typeof title !== 'string' || !/^[A-Z][A-Za-z]+$/.test(title) || !('type' in copy || 'anyOf' in copy))
+      return copy;
+    const known = schemas[title];
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(copy)) {
+      throw new Error(`two different schemas are called ${title}`);
+    }
+    schemas[title] = copy;
+    return { $ref: `#/components/schemas/${title}` };
+  };
+  if (!isJson(document)) return {};
+  const paths = walk(document.paths);
+  const components = isJson(document.components) ? document.components : {};
+  return { ...document, paths, components: { ...components, schemas } };
+}

@@ -1,0 +1,102 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { type FieldError, Problem, type ProblemSlug, problemTypes } from '../src/problem.ts';
+
+/** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
+export const problems = fp(async (app) => {
+  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error), request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new Problem('not-found', 'there is no such path'), request, reply),
+  );
+});
+
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { slug, status, extras } = problem;
+  request.trace.problem = slug;
+  if (extras.outcome !== undefined) request.trace.outcome = extras.outcome;
+  if (extras.cause instanceof Error) request.trace.error = extras.cause;
+  if (extras.retryAfterS !== undefined) reply.header('retry-after', String(extras.retryAfterS));
+  if (extras.headers) reply.headers(extras.headers);
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problemDocument(problem, request.url.split('?', 1)[0] ?? '/', request.id));
+}
+
+/** The wire form of a Problem. `instance` is the path called, without its query. */
+export function problemDocument(
+  { slug, status, message, extras, retryable }: Problem,
+  instance: string,
+  requestId: string,
+) {
+  const { outcome, errors, upstream } = extras;
+  return {
+    type: `/problems/${slug}`,
+    title: problemTypes[slug].title,
+    status,
+    detail: message,
+    instance,
+    requestId,
+    retryable,
+    ...(outcome && { outcome }),
+    ...(errors && { errors }),
+    ...(upstream && { upstream }),
+  };
+}
+
+/** Fastify's codes that have a problem type of their own; any other 4xx of its is a malformed request. */
+const byCode: Record<string, ProblemSlug> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_NOT_FOUND: 'not-found',
+};
+
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (!isFastifyError(error)) return internal(error);
+  if (error.validation) return validationProblem(error);
+  const status = error.statusCode ?? 500;
+  if (status < 400 || status >= 500) return internal(error);
+  const slug = byCode[error.code] ?? (status === 413 ? 'payload-too-large' : 'malformed-request');
+  // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
+  const detail = slug === 'payload-too-large' ? 'the body is over the limit of this operation' : plain(error);
+  return new Problem(slug, detail, { cause: error });
+}
+
+const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
+
+const internal = (cause: unknown) => new Problem('internal', 'the fault is logged under this requestId', { cause });
+
+function plain(error: FastifyError): string {
+  // JSON.parse quotes what it stumbles over, which may be message text.
+  if (error instanceof SyntaxError || /JSON/.test(error.message)) return 'the body is not valid JSON';
+  return error.message;
+}
+
+const places: Record<string, string> = { body: '', querystring: '/query', params: '/path', headers: '/headers' };
+
+function validationProblem(error: FastifyError): Problem {
+  const place = places[error.validationContext ?? 'body'] ?? '';
+  const errors = new Map<string, FieldError>();
+  for (const { instancePath, keyword, message, params } of error.validation ?? []) {
+    // The branches of a union are told by their own faults.
+    if (keyword === 'anyOf' || keyword === 'if') continue;
+    const property = params.missingProperty ?? params.additionalProperty ?? params.propertyName;
+    const name = typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
+    const pointer = `${place}${instancePath}${name}`;
+    const detail = inWords(keyword, message ?? 'is not valid', params);
+    if (errors.size < 100) errors.set(`${pointer} ${detail}`, { pointer, detail });
+  }
+  const count = errors.size;
+  const detail = `${count} fault${count === 1 ? '' : 's'} in the request; nothing was sent`;
+  return new Problem('validation-failed', detail, { errors: [...errors.values()] });
+}
+
+function inWords(keyword: string, message: string, params: Record<string, unknown>): string {
+  if (keyword === 'required') return 'is required';
+  if (keyword === 'additionalProperties') return 'is not known here';
+  if (keyword === 'enum' && Array.isArray(params.allowedValues))
+    return `must be one of ${params.allowedValues.join(', ')}`;
+  return message;
+}

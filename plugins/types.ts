@@ -1,0 +1,40 @@
+import type { Caller, Scope } from '../src/callers.ts';
+import type { ProblemSlug } from '../src/problem.ts';
+
+/** What a request became, for its one log line and its metrics. */
+export interface Trace {
+  /** `accepted`, `rejected`, …: of a send. */
+  outcome?: string;
+  /** The recipient, masked to its last four digits. */
+  to?: string;
+  upstreamStatus?: number;
+  upstreamMs: number;
+  upstreamCalls: number;
+  problem?: string;
+  error?: Error;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller | undefined;
+    trace: Trace;
+  }
+
+  /** Facts about a route, read by the plugins (style.md, rule 1). */
+  interface FastifyContextConfig {
+    /** The scope a key needs; a route without one needs no key. */
+    scope?: Scope;
+    /** The problems of this operation beside those that every operation can answer. */
+    problems?: ProblemSlug[];
+    /** Answers that are not JSON: their content type, for the OpenAPI document. */
+    produces?: string;
+    /** The route takes `Maton-Connection`. */
+    connection?: boolean;
+    /** The route can put a message before a person. */
+    sends?: boolean;
+    /** The query goes upstream as it is. */
+    anyQuery?: boolean;
+    /** A multipart form that streams through: the name of its file part, for the OpenAPI document. */
+    form?: { field: string; description: string };
+  }
+}

@@ -1,0 +1,116 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { callerOf } from '../plugins/auth.ts';
+import { mayUse } from '../src/callers.ts';
+import { Problem } from '../src/problem.ts';
+import {
+  Connection,
+  ConnectionList,
+  ConnectionParams,
+  ConnectionPost,
+  ConnectionQuery,
+  CreatedConnection,
+  connectionStatuses,
+} from '../src/schemas/connection.ts';
+import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
+import { watch } from './context.ts';
+
+const controlProblems = [
+  'upstream-invalid',
+  'upstream-unauthorized',
+  'upstream-unavailable',
+  'upstream-timeout',
+] as const;
+
+export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }> = async (app, { connections }) => {
+  app.get(
+    '/v1/connections',
+    {
+      config: { scope: 'connections:read', problems: [...controlProblems] },
+      schema: {
+        operationId: 'listConnections',
+        tags: ['connections'],
+        summary: 'List connections',
+        description: 'The WATI accounts that your key may use.',
+        querystring: ConnectionQuery,
+        response: { 200: ConnectionList },
+      },
+    },
+    async (request) => {
+      const { status } = request.query;
+      const caller = callerOf(request);
+      const all = (await connections.list(watch(request))).filter(({ id }) => mayUse(caller, id)).map(toConnection);
+      const data = status === undefined ? all : all.filter((connection) => connection.status === status);
+      return { data, page: { number: 1, size: data.length, total: data.length } };
+    },
+  );
+
+  app.post(
+    '/v1/connections',
+    {
+      config: { scope: 'connections:write', problems: [...controlProblems] },
+      schema: {
+        operationId: 'createConnection',
+        tags: ['connections'],
+        summary: 'Connect a WATI account',
+        description:
+          'Answers an `authorizationUrl` that a person opens to authorize the account, then poll the connection until it is `active`. The address is a secret and is shown only here.',
+        body: ConnectionPost,
+        response: { 201: CreatedConnection },
+      },
+    },
+    async (request, reply) => {
+      const { connection, authorizationUrl } = await connections.create(watch(request));
+      return reply
+        .code(201)
+        .header('location', `/v1/connections/${connection.id}`)
+        .send({ ...toConnection(connection), ...(authorizationUrl !== undefined && { authorizationUrl }) });
+    },
+  );
+
+  app.get(
+    '/v1/connections/:id',
+    {
+      config: { scope: 'connections:read', problems: ['not-found', ...controlProblems] },
+      schema: {
+        operationId: 'getConnection',
+        tags: ['connections'],
+        summary: 'Read a connection',
+        description: 'For polling after a connection was created: every two seconds is enough.',
+        params: ConnectionParams,
+        response: { 200: Connection },
+      },
+    },
+    async (request) => toConnection(await connections.get(allowed(request, request.params.id), watch(request))),
+  );
+
+  app.delete(
+    '/v1/connections/:id',
+    {
+      config: { scope: 'connections:write', problems: ['not-found', ...controlProblems] },
+      schema: {
+        operationId: 'deleteConnection',
+        tags: ['connections'],
+        summary: 'Delete a connection',
+        description: 'Cuts the WATI account off. It has to be authorized again to come back.',
+        params: ConnectionParams,
+        response: { 204: { type: 'null', description: 'deleted' } },
+      },
+    },
+    async (request, reply) => {
+      await connections.remove(allowed(request, request.params.id), watch(request));
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+function allowed(request: FastifyRequest, id: string): string {
+  if (!mayUse(callerOf(request), id)) throw new Problem('forbidden', 'your key may not use this connection');
+  return id;
+}
+
+/** A status that Maton may add one day is not active, and not failed either. */
+export function toConnection({ id, status, method, createdAt, updatedAt }: MatonConnection): Connection {
+  const known = connectionStatuses.find((name) => name === status.toLowerCase()) ?? 'pending';
+  return { id, status: known, ...(method !== undefined && { method }), createdAt, updatedAt };
+}

@@ -1,0 +1,146 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Problem } from '../src/problem.ts';
+import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQuery } from '../src/schemas/contact.ts';
+import { digits } from '../src/schemas/words.ts';
+import type { Contacts, WatiContact } from '../src/upstream/contacts.ts';
+import { isoDate } from '../src/upstream/lenient.ts';
+import type { ContextOf } from './context.ts';
+
+interface Services {
+  contacts: Contacts;
+  contextOf: ContextOf;
+}
+
+export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { contacts, contextOf }) => {
+  app.get(
+    '/v1/contacts',
+    {
+      config: { scope: 'contacts:read', connection: true },
+      schema: {
+        operationId: 'listContacts',
+        tags: ['contacts'],
+        summary: 'List contacts',
+        description: 'A page of the contacts that WATI knows. A page beyond the end is empty.',
+        querystring: ContactQuery,
+        response: { 200: ContactPage },
+      },
+    },
+    async (request) => {
+      const { page, pageSize, attribute, ...filter } = request.query;
+      const { contacts: found, total } = await contacts.list(await contextOf(request), {
+        ...filter,
+        pageNumber: page,
+        pageSize,
+        attribute: attribute?.map(toFilter),
+      });
+      return {
+        data: found.map(toContact),
+        page: { number: page, size: pageSize, ...(total !== undefined && { total }) },
+      };
+    },
+  );
+
+  app.get(
+    '/v1/contacts/:recipient',
+    {
+      config: { scope: 'contacts:read', connection: true, problems: ['not-found'] },
+      schema: {
+        operationId: 'getContact',
+        tags: ['contacts'],
+        summary: 'Read a contact',
+        description: 'The contact with exactly this number.',
+        params: ContactParams,
+        response: { 200: Contact },
+      },
+    },
+    async (request) => {
+      const found = await contacts.find(await contextOf(request), digits(request.params.recipient));
+      if (!found) throw new Problem('not-found', 'WATI knows no contact with this number');
+      return toContact(found);
+    },
+  );
+
+  app.put(
+    '/v1/contacts/:recipient',
+    {
+      config: { scope: 'contacts:write', connection: true },
+      schema: {
+        operationId: 'putContact',
+        tags: ['contacts'],
+        summary: 'Create or update a contact',
+        description:
+          'Creates the contact (201) or updates its attributes (200). WATI cannot change the name of a contact that exists: it is then set as the attribute `name`. The answer to an update says what is known of the contact, not all that WATI holds.',
+        params: ContactParams,
+        body: ContactPut,
+        response: { 200: Contact, 201: Contact },
+      },
+    },
+    async (request, reply) => {
+      const context = await contextOf(request);
+      const phone = digits(request.params.recipient);
+      const { name, attributes = {} } = request.body;
+      const added = await contacts.add(context, phone, name, attributes);
+      if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
+      const changes = { ...attributes, ...(name !== undefined && { name }) };
+      const updated = Object.keys(changes).length > 0 ? await contacts.update(context, phone, changes) : undefined;
+      return updated ? toContact(updated) : asSent(phone, name, attributes);
+    },
+  );
+
+  app.patch(
+    '/v1/contacts/:recipient',
+    {
+      config: { scope: 'contacts:write', connection: true, problems: ['not-found'] },
+      schema: {
+        operationId: 'updateContact',
+        tags: ['contacts'],
+        summary: 'Update attributes of a contact',
+        description: 'Sets the attributes named and leaves the others. The answer says what is known of the contact.',
+        params: ContactParams,
+        body: ContactPatch,
+        response: { 200: Contact },
+      },
+    },
+    async (request) => {
+      const phone = digits(request.params.recipient);
+      const { attributes } = request.body;
+      const updated = await contacts.update(await contextOf(request), phone, attributes);
+      return updated ? toContact(updated) : asSent(phone, undefined, attributes);
+    },
+  );
+};
+
+/** What is known where WATI answers a bare success: what was just set. WATI takes the number wherever it takes an id. */
+const asSent = (phone: string, name: string | undefined, attributes: Record<string, string>): Contact => ({
+  id: phone,
+  phone,
+  ...(name !== undefined && { name }),
+  attributes,
+});
+
+/** `name:operator[:value]`; the pattern of the schema has checked it. A value may hold colons. */
+function toFilter(text: string) {
+  const [name = '', operator = '', ...rest] = text.split(':');
+  return { name, operator, ...(rest.length > 0 && { value: rest.join(':') }) };
+}
+
+/** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
+const automatic = new Set(['name', 'phone', 'language']);
+
+export function toContact(raw: WatiContact): Contact {
+  const createdAt = isoDate(raw.created);
+  const updatedAt = isoDate(raw.lastUpdated);
+  const attributes: Record<string, string> = {};
+  for (const name in raw.customParams) if (!automatic.has(name)) attributes[name] = raw.customParams[name] ?? '';
+  return {
+    id: raw.id ?? raw.wAid ?? '',
+    ...(raw.wAid !== undefined && { phone: raw.wAid }),
+    ...(raw.name !== undefined && { name: raw.name }),
+    attributes,
+    ...(raw.optedIn !== undefined && { optedIn: raw.optedIn }),
+    ...(raw.allowBroadcast !== undefined && { allowBroadcast: raw.allowBroadcast }),
+    ...(raw.contactStatus !== undefined && { status: raw.contactStatus.toLowerCase() }),
+    ...(createdAt !== undefined && { createdAt }),
+    ...(updatedAt !== undefined && { updatedAt }),
+  };
+}

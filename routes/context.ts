@@ -1,0 +1,66 @@
+import type { FastifyRequest } from 'fastify';
+import { callerOf } from '../plugins/auth.ts';
+import { mayUse } from '../src/callers.ts';
+import type { Config } from '../src/config.ts';
+import { Problem } from '../src/problem.ts';
+import type { CallContext } from '../src/upstream/client.ts';
+import type { Connections } from '../src/upstream/connections.ts';
+import type { AttemptReport } from '../src/upstream/transport.ts';
+
+/** On whose account, and for how long, this request calls upstream. */
+export type ContextOf = (request: FastifyRequest) => Promise<CallContext>;
+
+/** How long the list of connections is trusted when it decides which one is the only active one. */
+const connectionsTrustedMs = 10_000;
+
+export function createContextOf(config: Config, connections: Connections): ContextOf {
+  return async (request) => ({
+    connection: await connectionFor(request, config.MATON_CONNECTION_ID, connections),
+    deadlineMs: preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS),
+    onAttempt: watch(request),
+  });
+}
+
+/** The caller's choice, else the configured one, else the only active one (contract 3 and 8.10). */
+async function connectionFor(
+  request: FastifyRequest,
+  configured: string | undefined,
+  connections: Connections,
+): Promise<string> {
+  const caller = callerOf(request);
+  const named = request.headers['maton-connection'];
+  if (named !== undefined) {
+    if (typeof named !== 'string' || !/^[!-~]{1,512}$/.test(named)) {
+      const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
+      throw new Problem('validation-failed', '1 fault in the request; nothing was sent', { errors });
+    }
+    if (!mayUse(caller, named)) throw new Problem('forbidden', 'your key may not use the connection that you named');
+    return named;
+  }
+  if (configured !== undefined) {
+    if (mayUse(caller, configured)) return configured;
+    throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
+  }
+  const active = (await connections.recent(connectionsTrustedMs)).filter(({ status }) => status === 'ACTIVE');
+  const [only, ...others] = active;
+  if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
+  if (others.length > 0 || !mayUse(caller, only.id)) {
+    throw new Problem('connection-ambiguous', 'name the connection with the header Maton-Connection');
+  }
+  return only.id;
+}
+
+/** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it (contract 8.11). */
+export function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(request.headers.prefer ?? ''))?.[1];
+  return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
+}
+
+/** Lets the request's log line tell what the upstream answered. */
+export function watch(request: FastifyRequest): (report: AttemptReport) => void {
+  return ({ status, durationMs }) => {
+    request.trace.upstreamCalls += 1;
+    request.trace.upstreamMs += durationMs;
+    if (status !== undefined) request.trace.upstreamStatus = status;
+  };
+}

@@ -1,0 +1,139 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import {
+  type ConversationMessage,
+  ConversationMessagePage,
+  ConversationParams,
+  ConversationQuery,
+  Operator,
+  OperatorPut,
+  StatusOfConversation,
+  StatusPut,
+} from '../src/schemas/conversation.ts';
+import { digits } from '../src/schemas/words.ts';
+import type { Conversations } from '../src/upstream/conversations.ts';
+import { isObject, isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
+import type { ContextOf } from './context.ts';
+
+interface Services {
+  conversations: Conversations;
+  contextOf: ContextOf;
+}
+
+export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { conversations, contextOf }) => {
+  app.get(
+    '/v1/conversations/:recipient/messages',
+    {
+      config: { scope: 'conversations:read', connection: true, problems: ['not-found'] },
+      schema: {
+        operationId: 'listConversationMessages',
+        tags: ['conversations'],
+        summary: 'Read the history of a conversation',
+        description:
+          'Newest first. Real messages only, so a page can be shorter than `pageSize`; `events=true` keeps the system events between them.',
+        params: ConversationParams,
+        querystring: ConversationQuery,
+        response: { 200: ConversationMessagePage },
+      },
+    },
+    async (request) => {
+      const { page, pageSize, events = false } = request.query;
+      const target = digits(request.params.recipient);
+      const { rows, total } = await conversations.history(await contextOf(request), target, {
+        pageNumber: page,
+        pageSize,
+      });
+      const data = rows.map(toConversationMessage).filter((message) => events || message.direction !== 'system');
+      return { data, page: { number: page, size: pageSize, ...(total !== undefined && { total }) } };
+    },
+  );
+
+  app.put(
+    '/v1/conversations/:recipient/operator',
+    {
+      config: { scope: 'conversations:write', connection: true, problems: ['not-found'] },
+      schema: {
+        operationId: 'assignOperator',
+        tags: ['conversations'],
+        summary: 'Assign a conversation',
+        description: 'To an operator by e-mail, or to the bot: `{"bot": true}`.',
+        params: ConversationParams,
+        body: OperatorPut,
+        response: { 200: Operator },
+      },
+    },
+    async (request) => {
+      const recipient = digits(request.params.recipient);
+      const email = 'email' in request.body ? request.body.email : undefined;
+      await conversations.assignOperator(await contextOf(request), recipient, email);
+      return { recipient, operator: email ?? 'bot' };
+    },
+  );
+
+  app.put(
+    '/v1/conversations/:recipient/status',
+    {
+      config: { scope: 'conversations:write', connection: true, problems: ['not-found'] },
+      schema: {
+        operationId: 'setConversationStatus',
+        tags: ['conversations'],
+        summary: 'Set the status of a conversation',
+        description: '`blocked` stops the customer from reaching you.',
+        params: ConversationParams,
+        body: StatusPut,
+        response: { 200: StatusOfConversation },
+      },
+    },
+    async (request) => {
+      const recipient = digits(request.params.recipient);
+      const { status } = request.body;
+      // WATI's word is BLOCK where ours is blocked (upstream.md 3.8).
+      await conversations.setStatus(
+        await contextOf(request),
+        recipient,
+        status === 'blocked' ? 'BLOCK' : status.toUpperCase(),
+      );
+      return { recipient, status };
+    },
+  );
+};
+
+/** A row of getMessages; events and messages are told apart by `eventType` (upstream.md 3.2, contract 8.4). */
+export function toConversationMessage(row: JsonObject): ConversationMessage {
+  const eventType = str(row.eventType) ?? 'message';
+  const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
+  const isMessage = isTemplate || eventType === 'message';
+  const text = isTemplate ? (str(row.finalText) ?? str(row.eventDescription) ?? str(row.text)) : str(row.text);
+  const path = mediaPath(row);
+  const status = str(row.statusString)?.toLowerCase();
+  const code = str(row.failedCode);
+  const detail = str(row.failedDetail);
+  const operator = str(row.operatorName);
+  const replyTo = str(row.replyContextId);
+  return {
+    id: str(row.id) ?? '',
+    // `owner` is null on events and may be absent on templates, which are always ours.
+    direction: !isMessage ? 'system' : isTemplate || row.owner === true ? 'out' : 'in',
+    type: isTemplate ? 'template' : isMessage ? (str(row.type) ?? 'text') : eventType,
+    ...optional('text', isMessage ? text : (text ?? str(row.eventDescription))),
+    ...(path !== undefined && { media: { path } }),
+    ...optional('status', isMessage ? status : undefined),
+    ...((code ?? detail) !== undefined && { failure: { ...optional('code', code), ...optional('detail', detail) } }),
+    ...optional('operator', operator),
+    ...optional('replyTo', replyTo),
+    at: isoDate(row.created) ?? isoDate(row.timestamp) ?? new Date(0).toISOString(),
+  };
+}
+
+const optional = <Key extends string>(key: Key, value: string | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: string };
+
+/** The stored path stands in `data`, as a string or inside an object. Free text in `data` is no path. */
+function mediaPath(row: JsonObject): string | undefined {
+  const candidates = [
+    row.data,
+    row.media,
+    isObject(row.data) ? row.data.path : undefined,
+    isObject(row.media) ? row.media.path : undefined,
+  ];
+  return candidates.map(str).find((candidate) => candidate !== undefined && /^data\/[\w./-]+$/.test(candidate));
+}

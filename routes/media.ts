@@ -1,0 +1,143 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { Problem } from '../src/problem.ts';
+import { strict } from '../src/schemas/words.ts';
+import { type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
+import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
+import type { Opened, Streams } from '../src/upstream/streams.ts';
+import { flags } from '../src/upstream/verdict.ts';
+import type { ContextOf } from './context.ts';
+
+interface Services {
+  streams: Streams;
+  diagnosis: Diagnosis;
+  contextOf: ContextOf;
+}
+
+const MediaQuery = Type.Object(
+  {
+    path: Type.String({
+      maxLength: 512,
+      // No segment begins with a dot, so none climbs out (delivery.md 1.6).
+      pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$',
+      description: '`media.path` of a conversation message',
+      examples: ['data/images/0b8f6d6e-3c1f-4a52-9d0c-5f2f0c1b7a11.jpg'],
+    }),
+  },
+  strict,
+);
+
+/** As much of an answer as is looked at to tell a failure from a file. */
+const peekBytesMax = 64 * 1024;
+
+export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, contextOf }) => {
+  app.get(
+    '/v1/media',
+    {
+      config: { scope: 'media:read', connection: true, problems: ['not-found'], produces: 'application/octet-stream' },
+      schema: {
+        operationId: 'getMedia',
+        tags: ['media'],
+        summary: 'Download a file of a conversation',
+        description: 'Streams the file with its own content type.',
+        querystring: MediaQuery,
+      },
+    },
+    async (request, reply) => {
+      const context = await contextOf(request);
+      const { path: fileName } = request.query;
+      const answer = await streams.open(context, {
+        operation: 'getMedia',
+        method: 'GET',
+        path: '/api/v1/getMedia',
+        query: { fileName },
+        signal: hungUp(reply),
+      });
+      if (answer.kind === 'failed') throw unreachable(answer);
+      const { status } = answer;
+      if (status === 401 || status === 403) {
+        answer.body.destroy();
+        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+      }
+      const file = await fileOf(answer, context.connection, diagnosis);
+      const type = header(answer, 'content-type') ?? 'application/octet-stream';
+      const length = header(answer, 'content-length');
+      if (length !== undefined && header(answer, 'content-encoding') === undefined)
+        reply.header('content-length', length);
+      return reply.headers({ 'content-type': type, ...harmless(fileName) }).send(file);
+    },
+  );
+};
+
+/** A file of a customer opened in a browser runs nothing and is kept, not shown. */
+const harmless = (path: string) => ({
+  'content-disposition': `attachment; filename="${path.split('/').at(-1)}"`,
+  'content-security-policy': "default-src 'none'; sandbox",
+  'x-content-type-options': 'nosniff',
+});
+
+/** Aborts when the caller goes before the answer is complete. */
+export function hungUp(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+export const header = (answer: Opened, name: string): string | undefined => {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+/** The file's bytes; or the Problem, because a failure can be a 200 with JSON (contract 8.15). */
+async function fileOf(answer: Opened, connection: string, diagnosis: Diagnosis): Promise<Readable> {
+  const ok = answer.status >= 200 && answer.status < 300;
+  const type = header(answer, 'content-type') ?? '';
+  if (ok && !/json|^text\/plain/i.test(type)) return answer.body;
+  const { head, rest } = await peek(answer.body);
+  const text = head.toString('utf8');
+  const body = parseJson(text);
+  if (ok) {
+    if (isObject(body) && flags(body).no) throw new Problem('not-found', 'WATI has no such file');
+    return rest;
+  }
+  rest.destroy();
+  if (answer.status === 400) {
+    const fault = await diagnosis.connectionFault(connection, reasonOf(body, text));
+    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status: 400 } });
+  }
+  if (answer.status === 404) throw new Problem('not-found', 'WATI has no such file');
+  throw statusProblem({ ...answer, text }, reasonOf(body, text));
+}
+
+/** The first bytes, and the whole stream again with them in front. */
+async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
+  const chunks: Buffer[] = [];
+  const iterator: AsyncIterator<Buffer> = body.iterator({ destroyOnReturn: false });
+  let bytes = 0;
+  let ended = false;
+  while (bytes <= peekBytesMax && !ended) {
+    const next = await iterator.next().catch((cause: unknown) => {
+      throw new Problem('upstream-unavailable', 'the connection was lost in the middle of the file', {
+        cause,
+        retryAfterS: 2,
+      });
+    });
+    ended = next.done === true;
+    if (!next.done) {
+      chunks.push(next.value);
+      bytes += next.value.length;
+    }
+  }
+  const rest = Readable.from(
+    (async function* () {
+      yield* chunks;
+      if (!ended) yield* body;
+    })(),
+    { objectMode: false },
+  );
+  return { head: Buffer.concat(chunks), rest };
+}

@@ -1,0 +1,99 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { NativePath } from '../src/config.ts';
+import { Problem } from '../src/problem.ts';
+import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
+import type { Streams } from '../src/upstream/streams.ts';
+import type { ContextOf } from './context.ts';
+import { header, hungUp } from './media.ts';
+
+interface Services {
+  allowed: readonly NativePath[];
+  streams: Streams;
+  diagnosis: Diagnosis;
+  contextOf: ContextOf;
+}
+
+/** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones (delivery.md 1.6). */
+const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
+
+export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed, streams, diagnosis, contextOf }) => {
+  // The body is not read here: it flows to WATI as it comes.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _body, done) => done(null));
+
+  app.route({
+    method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    url: '/v1/native/*',
+    config: { scope: 'native:call', connection: true, anyQuery: true, produces: '*/*' },
+    schema: {
+      operationId: 'callNative',
+      tags: ['native'],
+      summary: 'Call a native WATI path',
+      description:
+        'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
+      params: Type.Object({ '*': Type.String({ description: 'the path, e.g. `api/v1/chatbots`' }) }),
+    },
+    handler: async (request, reply) => {
+      const path = nativePath(request, allowed);
+      const context = await contextOf(request);
+      const hasBody =
+        request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+      const length = Number(request.headers['content-length']);
+      const reads = request.method === 'GET';
+      const answer = await streams.open(context, {
+        operation: 'native',
+        method: request.method,
+        path,
+        rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
+        body: hasBody && !reads ? request.raw : undefined,
+        contentType: request.headers['content-type'],
+        contentLength: hasBody && Number.isSafeInteger(length) ? length : undefined,
+        // A change that is on its way is not called back: it would only become unknown (style.md).
+        ...(reads && { signal: hungUp(reply) }),
+      });
+      if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));
+      const { status } = answer;
+      if (status === 401 || status === 403) {
+        answer.body.destroy();
+        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+      }
+      if (status >= 300 && status < 400) {
+        answer.body.destroy();
+        throw new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
+          upstream: { status },
+        });
+      }
+      for (const name of ['content-type', 'content-encoding', 'content-disposition', 'retry-after']) {
+        const value = header(answer, name);
+        if (value !== undefined) reply.header(name, value);
+      }
+      return reply
+        .code(status)
+        .headers({ 'content-security-policy': "default-src 'none'; sandbox", 'x-content-type-options': 'nosniff' })
+        .send(answer.body);
+    },
+  });
+};
+
+/** The path to call, if the operator named it with this method. */
+function nativePath(request: FastifyRequest<{ Params: { '*': string } }>, allowed: readonly NativePath[]): string {
+  const segments = request.params['*'].split('/');
+  const named = allowed.some(
+    ({ method, segments: pattern }) =>
+      method === request.method &&
+      pattern.length === segments.length &&
+      pattern.every((segment, at) => segment === undefined || segment === segments[at]),
+  );
+  const harmless = segments.every((segment) => segmentPattern.test(segment) && segment.toLowerCase() !== 'rotatetoken');
+  if (!named || !harmless) throw new Problem('forbidden', 'this method and path are not named in NATIVE_PATHS');
+  return `/${segments.join('/')}`;
+}
+
+/** A change whose answer was lost may have happened: that it is not repeated blindly is the caller's part. */
+function lost(sent: boolean, reads: boolean, problem: Problem): Problem {
+  if (reads) return problem;
+  const outcome = sent ? 'unknown' : 'not_sent';
+  return new Problem(problem.slug, problem.message, { ...problem.extras, outcome, retryable: !sent });
+}

@@ -1,0 +1,84 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Registry } from '@prometheus-io/client';
+import { Type } from 'typebox';
+import { Problem, problemTypeOf } from '../src/problem.ts';
+import type { Readiness } from '../src/readiness.ts';
+import { Live, Ready } from '../src/schemas/health.ts';
+import { ProblemTypeDocument } from '../src/schemas/problem.ts';
+
+interface Services {
+  readiness: Readiness;
+  registry: Registry;
+}
+
+/** What operators and load balancers ask, and the pages that problem types point to. */
+export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { readiness, registry }) => {
+  app.get(
+    '/health/live',
+    {
+      exposeHeadRoute: true,
+      schema: {
+        operationId: 'getLiveness',
+        tags: ['operations'],
+        summary: 'Whether the process runs',
+        description: 'Needs no key.',
+        response: { 200: Live },
+      },
+    },
+    () => ({ status: 'live' as const }),
+  );
+
+  app.get(
+    '/health/ready',
+    {
+      exposeHeadRoute: true,
+      schema: {
+        operationId: 'getReadiness',
+        tags: ['operations'],
+        summary: 'Whether the service can do its work',
+        description:
+          'Needs no key. 503 when Maton refuses the key, when no usable connection exists, or while the service goes down. A gateway that does not answer is told and does not take the service out. The upstream is asked at most once in ten seconds.',
+        response: { 200: Ready, 503: { ...Ready, description: 'send no requests here' } },
+      },
+    },
+    async (_request, reply) => {
+      const state = await readiness.check();
+      return reply.code(state.status === 'ready' ? 200 : 503).send(state);
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      config: { scope: 'metrics:read', produces: 'text/plain' },
+      schema: {
+        operationId: 'getMetrics',
+        tags: ['operations'],
+        summary: 'Metrics',
+        description: 'Prometheus text format.',
+      },
+    },
+    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+  );
+
+  app.get(
+    '/problems/:slug',
+    {
+      config: { problems: ['not-found'] },
+      schema: {
+        operationId: 'getProblemType',
+        tags: ['operations'],
+        summary: 'What a problem type means',
+        description: 'Meaning, remedy, and whether a repeat is safe. Needs no key.',
+        params: Type.Object({ slug: Type.String({ examples: ['session-window-closed'] }) }),
+        response: { 200: ProblemTypeDocument },
+      },
+    },
+    async (request) => {
+      const { slug } = request.params;
+      const type = problemTypeOf(slug);
+      if (!type) throw new Problem('not-found', 'there is no such problem type');
+      return { type: `/problems/${slug}`, ...type };
+    },
+  );
+};

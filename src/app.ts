@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { accessLog, takeRequestId } from '../plugins/access-log.ts';
+import { auth } from '../plugins/auth.ts';
+import { watchMethods } from '../plugins/methods.ts';
+import { createMetrics } from '../plugins/metrics.ts';
+import { openapi } from '../plugins/openapi.ts';
+import { problemDocument, problems, sendProblem } from '../plugins/problems.ts';
+import { useStrictValidation } from '../plugins/validation.ts';
+import { connections } from '../routes/connections.ts';
+import { contacts } from '../routes/contacts.ts';
+import { createContextOf } from '../routes/context.ts';
+import { conversations } from '../routes/conversations.ts';
+import { media } from '../routes/media.ts';
+import { messages } from '../routes/messages.ts';
+import { native } from '../routes/native.ts';
+import { operations } from '../routes/operations.ts';
+import { templates } from '../routes/templates.ts';
+import type { Callers } from './callers.ts';
+import type { Config } from './config.ts';
+import { createDelivery } from './delivery/delivery.ts';
+import { createTemplateCache } from './delivery/template-cache.ts';
+import { Problem } from './problem.ts';
+import { createReadiness } from './readiness.ts';
+import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
+import { createUpstream } from './upstream/upstream.ts';
+
+/** What a test may put in the place of the real thing; the server takes the defaults. */
+export interface Seams {
+  callers: Callers;
+  logger: FastifyBaseLogger;
+  dispatchers?: Dispatchers;
+}
+
+export const version = '0.1.0';
+
+const jsonBytesMax = 1024 * 1024;
+
+/**
+ * The whole service as a function of its settings, not yet listening: every plugin, then every route file, in order.
+ * `close()` waits for the sends under way and closes what was opened here.
+ */
+export async function buildApp(config: Config, seams: Seams): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: seams.logger,
+    disableRequestLogging: true,
+    genReqId: (request) => takeRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    bodyLimit: jsonBytesMax,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 2048 },
+    // Slow callers (delivery.md 1.8): a header in ten seconds, a JSON body in thirty.
+    requestTimeout: 30_000,
+    keepAliveTimeout: 10_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    return503OnClosing: true,
+    // Not only "malformed": the router meets these before any hook.
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(new Problem('malformed-request', error.message), request, reply);
+    },
+    clientErrorHandler: refuseUnreadable,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  const metrics = createMetrics();
+  const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
+  const upstream = createUpstream(config, dispatchers, metrics.attempt);
+  const contextOf = createContextOf(config, upstream.connections);
+  const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID);
+  const delivery = createDelivery({
+    transport: upstream.transport,
+    diagnosis: upstream.diagnosis,
+    onSettled: ({ message }) => metrics.send(message.kind, message.status),
+  });
+
+  app.removeContentTypeParser('text/plain');
+  useStrictValidation(app);
+  const refuseOtherMethods = watchMethods(app);
+  await app.register(accessLog);
+  metrics.watch(app);
+  await app.register(problems);
+  await app.register(auth, { callers: seams.callers });
+  await app.register(openapi, { docs: config.DOCS, version });
+
+  await app.register(messages, {
+    config,
+    delivery,
+    sendCalls: upstream.sendCalls,
+    templates: templateCache,
+    contextOf,
+  });
+  await app.register(templates, { templates: templateCache, contextOf });
+  await app.register(contacts, { contacts: upstream.contacts, contextOf });
+  await app.register(conversations, { conversations: upstream.conversations, contextOf });
+  await app.register(media, { streams: upstream.streams, diagnosis: upstream.diagnosis, contextOf });
+  await app.register(connections, { connections: upstream.connections });
+  await app.register(native, {
+    allowed: config.NATIVE_PATHS,
+    streams: upstream.streams,
+    diagnosis: upstream.diagnosis,
+    contextOf,
+  });
+  await app.register(operations, { readiness, registry: metrics.registry });
+  refuseOtherMethods();
+
+  app.addHook('preClose', () => readiness.drain());
+  app.addHook('onClose', async () => {
+    await delivery.settled();
+    await dispatchers.close();
+    seams.callers.close();
+  });
+  return app;
+}
+
+/** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
+  const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
+  const status = slow ? '408 Request Timeout' : '400 Bad Request';
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

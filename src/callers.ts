@@ -1,0 +1,121 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { Ajv } from 'ajv';
+import { type Static, Type } from 'typebox';
+
+export const scopes = [
+  'contacts:read',
+  'contacts:write',
+  'conversations:read',
+  'conversations:write',
+  'messages:read',
+  'messages:send',
+  'broadcasts:send',
+  'templates:read',
+  'media:read',
+  'connections:read',
+  'connections:write',
+  'native:call',
+  'metrics:read',
+] as const;
+export type Scope = (typeof scopes)[number];
+
+export const CallerEntry = Type.Object(
+  {
+    name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
+    keySha256: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { minItems: 1 }),
+    scopes: Type.Array(Type.Enum([...scopes, '*'])),
+    connections: Type.Array(Type.String({ minLength: 1 })),
+    ratePerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })),
+  },
+  { additionalProperties: false },
+);
+
+/** Another internal service (contract 1): known by name, holding one or more keys. */
+export type Caller = Omit<Static<typeof CallerEntry>, 'keySha256'>;
+
+/** Who calls, by key. A test hands in a fixed one; the server the one that follows its file. */
+export interface Callers {
+  /** The caller that holds this key. Takes the same time whichever key it is, right or wrong. */
+  find(key: string): Caller | undefined;
+  close(): void;
+}
+
+export const mayUse = (caller: Caller, connection: string): boolean =>
+  caller.connections.includes('*') || caller.connections.includes(connection);
+
+export const hasScope = (caller: Caller, scope: Scope): boolean =>
+  caller.scopes.includes('*') || caller.scopes.includes(scope);
+
+const validate = new Ajv({ allErrors: true }).compile<Static<typeof CallerEntry>[]>(Type.Array(CallerEntry));
+
+/** The text of a callers file -> its entries; throws an Error that names every fault and quotes no hash. */
+export function parseCallers(text: string): Static<typeof CallerEntry>[] {
+  let entries: unknown;
+  try {
+    entries = JSON.parse(text);
+  } catch {
+    throw new Error('it is not JSON');
+  }
+  if (!validate(entries)) {
+    const faults = (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || '/'} ${message}`);
+    throw new Error(faults.join('; '));
+  }
+  const names = entries.map((entry) => entry.name);
+  const hashes = entries.flatMap((entry) => entry.keySha256);
+  if (new Set(names).size < names.length) throw new Error('two entries have the same name');
+  if (new Set(hashes).size < hashes.length) throw new Error('the same key stands twice');
+  return entries;
+}
+
+type Index = { digest: Buffer; caller: Caller }[];
+
+function toIndex(entries: Static<typeof CallerEntry>[]): Index {
+  return entries.flatMap(({ keySha256, ...caller }) =>
+    keySha256.map((hex) => ({ digest: Buffer.from(hex, 'hex'), caller })),
+  );
+}
+
+function findIn(index: Index, key: string): Caller | undefined {
+  const digest = hash('sha256', key, 'buffer');
+  let found: Caller | undefined;
+  // Every entry is compared, so that the time tells nothing about which one matched.
+  for (const entry of index) if (timingSafeEqual(entry.digest, digest)) found = entry.caller;
+  return found;
+}
+
+/** The entry of a caller with this key. Throws where a name, scope or rate breaks the rules of the file. */
+export function callerEntry(name: string, key: string, granted: readonly string[], rest: object = {}) {
+  const entry = { name, keySha256: [hash('sha256', key)], scopes: granted, connections: ['*'], ...rest };
+  const [checked] = parseCallers(JSON.stringify([entry]));
+  if (!checked) throw new Error('no entry');
+  return checked;
+}
+
+export function fixedCallers(entries: Static<typeof CallerEntry>[]): Callers {
+  const index = toIndex(entries);
+  return { find: (key) => findIn(index, key), close: () => {} };
+}
+
+/**
+ * Callers from a file, followed by polling: a mounted Kubernetes secret is swapped by a symbolic link, which file events
+ * miss. A version that cannot be read keeps the old one; `onChange` hears of both. Throws if the first cannot be read.
+ */
+export function callersFromFile(
+  path: string,
+  onChange: (change: { callers: number } | { error: Error }) => void,
+  intervalMs = 1_000,
+): Callers {
+  const read = () => toIndex(parseCallers(readFileSync(path, 'utf8')));
+  let index = read();
+  const listener = () => {
+    try {
+      index = read();
+      onChange({ callers: new Set(index.map((entry) => entry.caller.name)).size });
+    } catch (error) {
+      onChange({ error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  };
+  watchFile(path, { interval: intervalMs, persistent: false }, listener);
+  return { find: (key) => findIn(index, key), close: () => unwatchFile(path, listener) };
+}

@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs';
+import envSchema from 'env-schema';
+import { type Static, Type } from 'typebox';
+
+const ms = (description: string, fallback: number, minimum = 1) =>
+  Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
+
+/** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
+export const EnvSchema = Type.Object({
+  MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; or its file, `MATON_API_KEY_FILE`' })),
+  MATON_API_KEY_FILE: Type.Optional(Type.String({ description: 'a file that holds the Maton key' })),
+  MATON_GATEWAY_URL: Type.String({
+    description: 'data gateway; https, or http on loopback',
+    default: 'https://gateway.maton.ai',
+  }),
+  MATON_CONTROL_URL: Type.String({
+    description: 'connections API; same rule',
+    default: 'https://ctrl.maton.ai',
+  }),
+  MATON_CONNECTION_ID: Type.Optional(
+    Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
+  ),
+  WATI_CHANNEL_NUMBER: Type.Optional(
+    Type.String({ description: 'digits; sent where WATI takes a channel number', pattern: '^[1-9][0-9]{6,14}$' }),
+  ),
+  CLIENTS_FILE: Type.String({ description: 'the JSON list of callers', minLength: 1 }),
+  HOST: Type.String({ description: 'address to listen on', default: '127.0.0.1', minLength: 1 }),
+  PORT: Type.Integer({
+    description: 'port to listen on; 0 takes a free one',
+    default: 3000,
+    minimum: 0,
+    maximum: 65535,
+  }),
+  SEND_WAIT_MS: ms('how long the answer to a send waits for its outcome', 15_000),
+  UPSTREAM_TIMEOUT_MS: ms('total deadline of one JSON call upstream', 20_000),
+  UPLOAD_TIMEOUT_MS: ms('total deadline of one streamed call upstream', 120_000),
+  TEXT_URL_MAX_BYTES: Type.Integer({
+    description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
+    default: 8192,
+    minimum: 1024,
+    maximum: 65536,
+  }),
+  TEMPLATE_CACHE_MS: ms('how long a list of templates is trusted', 60_000, 0),
+  SHUTDOWN_TIMEOUT_MS: ms('SIGTERM: all ends within this time', 25_000),
+  DOCS: Type.Enum(['on', 'off'], {
+    description: '`off` removes `/docs` and `/openapi.*`',
+    default: 'on',
+  }),
+  NATIVE_PATHS: Type.String({
+    description: 'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`',
+    default: '',
+  }),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    description: 'pino level',
+    default: 'info',
+  }),
+});
+
+type Env = Static<typeof EnvSchema>;
+
+/** One native call that callers may make. `segments` are literal, or `undefined` for a `{placeholder}`. */
+export interface NativePath {
+  method: string;
+  segments: (string | undefined)[];
+}
+
+export interface Config extends Readonly<Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'NATIVE_PATHS' | 'DOCS'>> {
+  readonly MATON_API_KEY: string;
+  readonly NATIVE_PATHS: readonly NativePath[];
+  readonly DOCS: boolean;
+}
+
+/** Everything that is wrong with the settings, in words that never quote a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The settings have ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  - ${faults.join('\n  - ')}`);
+    this.faults = faults;
+  }
+}
+
+/** The environment's strings -> a frozen Config. Throws ConfigError with all faults at once. */
+export function loadConfig(environment: Record<string, string | undefined>): Config {
+  const faults: string[] = [];
+  // An empty variable means "not set": compose files and Kubernetes hand those over for absent values.
+  const data = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const env = readEnv(data, faults);
+
+  const key = readSecret('MATON_API_KEY', data, faults);
+  for (const name of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const) {
+    const fault = baseUrlFault(env?.[name] ?? data[name]);
+    if (fault) faults.push(`${name} ${fault}`);
+  }
+  const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
+  if (data.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
+    faults.push('NODE_TLS_REJECT_UNAUTHORIZED=0 would hand the Maton key to anyone in between; unset it');
+  }
+
+  if (faults.length > 0 || env === undefined || key === undefined) throw new ConfigError(faults);
+  const { MATON_API_KEY, MATON_API_KEY_FILE, ...rest } = env;
+  return Object.freeze({ ...rest, MATON_API_KEY: key, NATIVE_PATHS: native, DOCS: env.DOCS === 'on' });
+}
+
+interface AjvFault {
+  instancePath: string;
+  keyword: string;
+  message?: string;
+  params: Record<string, unknown>;
+}
+
+function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
+  try {
+    return envSchema<Env>({ schema: structuredClone(EnvSchema), data, env: false });
+  } catch (error) {
+    for (const fault of (error as { errors?: AjvFault[] }).errors ?? []) faults.push(inWords(fault));
+    if (faults.length === 0) throw error;
+    return undefined;
+  }
+}
+
+/** The values are left out: one of them could be a secret pasted into the wrong variable. */
+function inWords({ instancePath, keyword, message, params }: AjvFault): string {
+  if (keyword === 'required') return `${String(params.missingProperty)} is required and not set`;
+  const { allowedValues } = params;
+  const rule = Array.isArray(allowedValues) ? `must be one of ${allowedValues.join(', ')}` : message;
+  return `${instancePath.slice(1)} ${rule}`;
+}
+
+/** A secret stands in NAME, or in the file that NAME_FILE names. */
+function readSecret(name: string, data: Record<string, string | undefined>, faults: string[]): string | undefined {
+  const file = data[`${name}_FILE`];
+  if (data[name] !== undefined && file !== undefined) {
+    faults.push(`${name} and ${name}_FILE are both set; keep one`);
+    return undefined;
+  }
+  let value = data[name];
+  if (file !== undefined) {
+    try {
+      value = readFileSync(file, 'utf8').trim();
+    } catch (error) {
+      faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'})`);
+      return undefined;
+    }
+  }
+  if (value === undefined || value === '') {
+    faults.push(
+      file === undefined
+        ? `${name} is required and not set (nor ${name}_FILE). To try the service without a key: npm run sandbox`
+        : `${name}_FILE is empty`,
+    );
+    return undefined;
+  }
+  // It goes into a header as it is: anything else would fail on the first call instead of now.
+  if (!/^[!-~]+$/.test(value)) {
+    faults.push(`${name} has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)`);
+    return undefined;
+  }
+  return value;
+}
+
+/** Plain http would show the key to the network: it is for loopback only. */
+export function baseUrlFault(value: string | undefined): string | undefined {
+  const url = value === undefined ? undefined : URL.parse(value);
+  if (!url) return 'is not a URL';
+  if (url.username || url.password || url.search || url.hash) return 'must have no user, query or fragment';
+  if (url.pathname !== '/') return 'must be a bare origin such as https://host, without a path';
+  if (url.protocol === 'https:') return undefined;
+  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'http:' && loopback ? undefined : 'must be https (plain http is taken on loopback only)';
+}
+
+function readNativePaths(value: string, faults: string[]): NativePath[] {
+  const entries = value.split(',').map((entry) => entry.trim());
+  return entries.filter(Boolean).flatMap((entry) => {
+    const match = /^(GET|POST|PUT|PATCH|DELETE) (\/api(?:\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\{\w+\}))+)$/.exec(entry);
+    const [, method, path] = match ?? [];
+    if (method === undefined || path === undefined) {
+      faults.push(`NATIVE_PATHS: "${entry}" is not "METHOD /api/..." (segments of letters, digits, . _ -, or {name})`);
+      return [];
+    }
+    const segments = path.slice(1).split('/');
+    // rotateToken would cut the Maton connection off (upstream.md 3.8): a placeholder must not reach it either.
+    if (segments.some((segment) => segment.toLowerCase() === 'rotatetoken')) {
+      faults.push('NATIVE_PATHS: rotateToken can never be named, it would break the connection');
+      return [];
+    }
+    return [{ method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }];
+  });
+}

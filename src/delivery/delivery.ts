@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import type { Message } from '../schemas/message.ts';
+import type { CallContext, Diagnosis } from '../upstream/client.ts';
+import type { SendCall } from '../upstream/messages.ts';
+import type { Transport } from '../upstream/transport.ts';
+import { type Expectation, judge, type Verdict } from '../upstream/verdict.ts';
+
+/**
+ * The life of a send (delivery.md 2.2): every route that can put a message before a person comes through here, and every
+ * send ends in one of the four outcomes.
+ */
+export interface Delivery {
+  /** Resolves with the outcome, or with the send as it stands when `waitMs` is over; it then goes on by itself. */
+  send(draft: Draft, waitMs: number): Promise<Send>;
+  /** Resolves when no send is under way. */
+  settled(): Promise<void>;
+}
+
+export interface Draft {
+  kind: Message['kind'];
+  to: string;
+  template?: string;
+  /** Carried by the call where WATI takes it. */
+  localMessageId?: string;
+  context: CallContext;
+  call: SendCall;
+  expected?: Expectation;
+}
+
+/** A send and what is known of it. `verdict` is absent while it runs. */
+export interface Send {
+  message: Message;
+  verdict?: Verdict;
+  /** Set where the gateway's refusal is about the connection, not about the message. */
+  connectionFault?: string;
+  /** How long the caller should wait before a new try, s. */
+  retryAfterS?: number;
+}
+
+interface DeliveryServices {
+  transport: Transport;
+  diagnosis: Diagnosis;
+  onSettled?: (send: Send) => void;
+}
+
+/** Tries of a send that is proved not sent (delivery.md 2.2). */
+const triesMax = 3;
+
+export function createDelivery({ transport, diagnosis, onSettled }: DeliveryServices): Delivery {
+  const running = new Set<Promise<Send>>();
+
+  return {
+    send: async (draft, waitMs) => {
+      const createdAt = new Date().toISOString();
+      const started: Message = {
+        id: randomUUID(),
+        kind: draft.kind,
+        to: draft.to,
+        connectionId: draft.context.connection,
+        status: 'sending',
+        ...(draft.localMessageId !== undefined && { localMessageId: draft.localMessageId }),
+        ...(draft.template !== undefined && { template: draft.template }),
+        attempts: 0,
+        createdAt,
+        updatedAt: createdAt,
+      };
+      const run = transmit(draft, started, waitMs, transport, diagnosis).then((send) => {
+        onSettled?.(send);
+        return send;
+      });
+      running.add(run);
+      void run.finally(() => running.delete(run));
+      return within(waitMs, run, { message: started });
+    },
+    settled: async () => {
+      await Promise.all(running);
+    },
+  };
+}
+
+async function transmit(
+  draft: Draft,
+  started: Message,
+  waitMs: number,
+  transport: Transport,
+  diagnosis: Diagnosis,
+): Promise<Send> {
+  const { context, call } = draft;
+  const end = performance.now() + waitMs;
+  const full = { ...call, host: 'gateway' as const, connection: context.connection };
+  for (let attempts = 1; ; attempts++) {
+    const attempt = await transport.attempt(full, undefined, context.onAttempt);
+    const verdict = judge(attempt, draft.expected);
+    if (verdict.outcome === 'not_sent' && verdict.heals && attempts < triesMax) {
+      const pauseMs = verdict.retryAfterMs ?? 200 * attempts + Math.random() * 200;
+      if (performance.now() + pauseMs < end) {
+        await new Promise((resume) => setTimeout(resume, pauseMs));
+        continue;
+      }
+    }
+    const message = settle(started, verdict, attempts);
+    if (verdict.outcome === 'rejected') return refuse(message, verdict, context, diagnosis);
+    if (verdict.outcome !== 'not_sent') return { message, verdict };
+    return { message, verdict, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
+  }
+}
+
+/** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
+async function refuse(
+  message: Message,
+  verdict: Verdict & { outcome: 'rejected' },
+  context: CallContext,
+  diagnosis: Diagnosis,
+): Promise<Send> {
+  if (verdict.refusal === 'credentials') {
+    const detail = await diagnosis.unauthorized();
+    return { message: withFailure(message, 'credentials', detail), verdict: { ...verdict, detail } };
+  }
+  const connectionFault =
+    verdict.status === 400 ? await diagnosis.connectionFault(context.connection, verdict.detail) : undefined;
+  if (connectionFault === undefined) return { message, verdict };
+  return { message: withFailure(message, 'connection-unusable', connectionFault), verdict, connectionFault };
+}
+
+const withFailure = (message: Message, code: string, detail: string): Message => ({
+  ...message,
+  failure: { code, detail },
+});
+
+function settle(started: Message, verdict: Verdict, attempts: number): Message {
+  const message: Message = { ...started, status: verdict.outcome, attempts, updatedAt: new Date().toISOString() };
+  if (verdict.outcome !== 'accepted') {
+    return withFailure(message, verdict.outcome === 'rejected' ? verdict.refusal : verdict.outcome, verdict.detail);
+  }
+  const { whatsappMessageId, localMessageId = started.localMessageId, asText } = verdict;
+  const known = {
+    ...message,
+    ...(localMessageId !== undefined && { localMessageId }),
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+  };
+  return asText ? withFailure(known, 'media-sent-as-text', 'WATI sent the address as a text, not the file') : known;
+}
+
+/** The value of `run`, or `meanwhile` if it takes longer. */
+function within<Value>(ms: number, run: Promise<Value>, meanwhile: Value): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, meanwhile);
+    run.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

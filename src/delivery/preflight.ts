@@ -1,0 +1,48 @@
+import { type FieldError, Problem } from '../problem.ts';
+import type { WatiTemplate } from '../upstream/templates.ts';
+
+/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (contract 8.7, upstream.md 3.6). */
+export function checkTemplate(
+  template: WatiTemplate | undefined,
+  name: string,
+  parameters: Readonly<Record<string, string>>,
+): WatiTemplate {
+  if (!template) throw new Problem('template-unknown', `WATI has no template "${name}"`);
+  if (template.status !== 'approved') {
+    throw new Problem('template-unknown', `the template "${name}" is ${template.status}, not approved`);
+  }
+  const errors = parameterFaults(template.names, parameters);
+  if (errors.length > 0) throw new Problem('template-parameters-invalid', faultCount(errors.length), { errors });
+  return template;
+}
+
+const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault; nothing was sent`;
+
+/** Every fault of the parameters, in the order of the template, superfluous ones last. */
+export function parameterFaults(names: readonly string[], parameters: Readonly<Record<string, string>>): FieldError[] {
+  const missing = names.flatMap((name): FieldError[] => {
+    const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+    const detail = value === undefined ? 'is missing' : valueFault(value);
+    return detail === undefined ? [] : [{ pointer: pointerTo(name), detail }];
+  });
+  // WATI drops these silently and sends without them (upstream.md 3.6): the caller must hear of the misspelling.
+  const superfluous = Object.keys(parameters)
+    .filter((name) => !names.includes(name))
+    .map((name) => ({
+      pointer: pointerTo(name),
+      detail: `is not a parameter of this template; it takes ${listed(names)}`,
+    }));
+  return [...missing, ...superfluous];
+}
+
+/** Values that WhatsApp refuses (upstream.md 8.3). */
+export function valueFault(value: string): string | undefined {
+  if (value.trim() === '') return 'is blank';
+  if (/[\r\n\t]/.test(value)) return 'has a line break or a tab, which WhatsApp refuses';
+  return / {4}/.test(value) ? 'has four or more spaces in a row, which WhatsApp refuses' : undefined;
+}
+
+const listed = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '));
+
+/** RFC 6901: `~` and `/` in a name are escaped. */
+const pointerTo = (name: string) => `/parameters/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;

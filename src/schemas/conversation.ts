@@ -1,0 +1,69 @@
+import { type Static, Type } from 'typebox';
+import { oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
+
+export const ConversationMessage = Type.Object(
+  {
+    id: Type.String(),
+    direction: oneOf(['in', 'out', 'system'], '`in`: the customer wrote; `system`: an event, only with `events=true`'),
+    type: Type.String({ description: 'text, image, document, template, button, …; of events their name' }),
+    text: Type.Optional(Type.String()),
+    media: Type.Optional(
+      Type.Object({ path: Type.String({ description: 'for `GET /v1/media?path=`' }) }, { title: 'MediaReference' }),
+    ),
+    status: Type.Optional(Type.String({ description: 'sent, delivered, read, replied, failed' })),
+    failure: Type.Optional(
+      Type.Object(
+        { code: Type.Optional(Type.String()), detail: Type.Optional(Type.String()) },
+        { title: 'DeliveryFailure' },
+      ),
+    ),
+    operator: Type.Optional(Type.String()),
+    replyTo: Type.Optional(Type.String({ description: 'id of the WhatsApp message that is quoted' })),
+    at: Timestamp,
+  },
+  { title: 'ConversationMessage' },
+);
+export type ConversationMessage = Static<typeof ConversationMessage>;
+
+export const ConversationMessagePage = pageOf(ConversationMessage, 'ConversationMessagePage');
+
+export const ConversationParams = Type.Object({ recipient: Recipient }, strict);
+
+export const ConversationQuery = Type.Object(
+  { ...paging, events: Type.Optional(Type.Boolean({ description: 'true keeps system events' })) },
+  strict,
+);
+
+/** Two shapes and no third: an absent e-mail must never mean "the bot" (upstream.md 10, item 16). */
+export const OperatorPut = Type.Union(
+  [
+    Type.Object(
+      { email: Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['ann@example.com'] }) },
+      strict,
+    ),
+    Type.Object({ bot: Type.Literal(true) }, strict),
+  ],
+  {
+    title: 'OperatorPut',
+    description: 'either an operator by e-mail, or `{"bot": true}`',
+    examples: [{ email: 'ann@example.com' }],
+  },
+);
+
+export const Operator = Type.Object(
+  { recipient: Type.String(), operator: Type.String({ description: 'the e-mail, or `bot`' }) },
+  { title: 'OperatorAssignment' },
+);
+
+export const conversationStatuses = ['open', 'pending', 'solved', 'blocked'] as const;
+const ConversationStatus = oneOf([...conversationStatuses]);
+
+export const StatusPut = Type.Object(
+  { status: ConversationStatus },
+  { title: 'ConversationStatusPut', ...strict, examples: [{ status: 'solved' }] },
+);
+
+export const StatusOfConversation = Type.Object(
+  { recipient: Type.String(), status: ConversationStatus },
+  { title: 'ConversationStatus' },
+);

@@ -1,0 +1,15 @@
+import { type Static, Type } from 'typebox';
+import { oneOf } from './words.ts';
+
+export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
+
+export const Ready = Type.Object(
+  {
+    status: oneOf(['ready', 'not-ready', 'draining']),
+    gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
+    key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
+    connection: oneOf(['active', 'none', 'unknown'], 'whether a connection can be used'),
+  },
+  { title: 'Ready' },
+);
+export type Ready = Static<typeof Ready>;

@@ -1,0 +1,126 @@
+import { type Static, Type } from 'typebox';
+import { TemplateName, TemplateParameters } from './template.ts';
+import { oneOf, PhoneNumber, Recipient, strict, Timestamp } from './words.ts';
+
+/** Lengths and counts are WATI's (upstream.md 3.3, 3.7 and 7); a blank text is refused there, so it is here. */
+const text = (maxLength: number, example: string, description?: string) =>
+  Type.String({ minLength: 1, maxLength, pattern: '\\S', examples: [example], ...(description && { description }) });
+
+const httpsUrl = Type.String({
+  maxLength: 2048,
+  pattern: '^https://[^\\s/?#@]+(/[^\\s]*)?$',
+  description: 'https only; WATI fetches it',
+  examples: ['https://example.com/invoice.pdf'],
+});
+
+export const TextPost = Type.Object(
+  {
+    to: Recipient,
+    text: text(4096, 'Your parcel is on its way.'),
+    replyTo: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, description: 'id of the WhatsApp message to quote' }),
+    ),
+  },
+  { title: 'TextPost', ...strict },
+);
+export type TextPost = Static<typeof TextPost>;
+
+export const FileLinkPost = Type.Object(
+  { to: Recipient, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
+  { title: 'FileLinkPost', ...strict },
+);
+export type FileLinkPost = Static<typeof FileLinkPost>;
+
+export const ButtonsPost = Type.Object(
+  {
+    to: PhoneNumber,
+    body: text(1024, 'Shall we deliver today?'),
+    header: Type.Optional(
+      Type.Object(
+        {
+          type: oneOf(['text', 'image', 'video', 'document']),
+          text: Type.Optional(text(60, 'Delivery', 'of `text` headers')),
+          url: Type.Optional(httpsUrl),
+          fileName: Type.Optional(text(240, 'invoice.pdf', 'of `document` headers')),
+        },
+        { title: 'ButtonsHeader', ...strict },
+      ),
+    ),
+    footer: Type.Optional(text(60, 'Answer until noon')),
+    buttons: Type.Array(Type.Object({ text: text(20, 'Yes') }, strict), {
+      minItems: 1,
+      maxItems: 3,
+      description: 'the answer names the text of a button, so the texts must differ',
+      examples: [[{ text: 'Yes' }, { text: 'Tomorrow' }]],
+    }),
+  },
+  { title: 'ButtonsPost', ...strict },
+);
+export type ButtonsPost = Static<typeof ButtonsPost>;
+
+export const ListPost = Type.Object(
+  {
+    to: PhoneNumber,
+    body: text(1024, 'When shall we come?'),
+    header: Type.Optional(text(60, 'Appointment')),
+    footer: Type.Optional(text(60, 'You can change it later')),
+    buttonText: text(20, 'Choose'),
+    sections: Type.Array(
+      Type.Object(
+        {
+          title: text(24, 'Monday'),
+          rows: Type.Array(
+            Type.Object(
+              { title: text(24, '9:00'), description: Type.Optional(text(72, 'first in the morning')) },
+              strict,
+            ),
+            { minItems: 1, maxItems: 10 },
+          ),
+        },
+        strict,
+      ),
+      { minItems: 1, maxItems: 10, description: 'at most 10 rows in all; the titles of the rows must differ' },
+    ),
+  },
+  { title: 'ListPost', ...strict },
+);
+export type ListPost = Static<typeof ListPost>;
+
+export const TemplatePost = Type.Object(
+  {
+    to: PhoneNumber,
+    template: TemplateName,
+    parameters: Type.Optional(TemplateParameters),
+    broadcastName: Type.Optional(text(256, 'order-confirmations', 'shown in WATI; the template name if absent')),
+  },
+  { title: 'TemplatePost', ...strict },
+);
+export type TemplatePost = Static<typeof TemplatePost>;
+
+export const Message = Type.Object(
+  {
+    id: Type.String(),
+    kind: oneOf(['text', 'file', 'file-link', 'buttons', 'list', 'template', 'csv']),
+    to: Type.Optional(Type.String()),
+    connectionId: Type.String(),
+    status: oneOf(['queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled']),
+    localMessageId: Type.Optional(Type.String({ description: 'our own id, carried by later status events' })),
+    whatsappMessageId: Type.Optional(Type.String()),
+    template: Type.Optional(Type.String()),
+    failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
+    attempts: Type.Integer(),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+  },
+  { title: 'Message', description: '`accepted` means taken by WATI, not yet delivered to the phone.' },
+);
+export type Message = Static<typeof Message>;
+
+export const SendHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9._:-]{1,255}$',
+      description: 'one key a message; repeat it with the same request',
+    }),
+  ),
+});

@@ -1,0 +1,43 @@
+import { Type } from 'typebox';
+
+export const ProblemDocument = Type.Object(
+  {
+    type: Type.String({ description: '`/problems/<slug>`; open it to read what to do' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'what went wrong this time' }),
+    instance: Type.String({ description: 'the path that was called' }),
+    requestId: Type.String(),
+    outcome: Type.Optional(
+      Type.Enum(['rejected', 'not_sent', 'unknown'], { type: 'string', description: 'what is known of the send' }),
+    ),
+    retryable: Type.Boolean({ description: 'whether the same request may succeed later' }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.String({
+            description: 'JSON pointer into the body; `/query/…`, `/path/…`, `/headers/…` elsewhere',
+          }),
+          detail: Type.String(),
+        }),
+      ),
+    ),
+    upstream: Type.Optional(
+      Type.Object({ status: Type.Optional(Type.Integer()), detail: Type.Optional(Type.String()) }),
+    ),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem details' },
+);
+
+export const ProblemTypeDocument = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    retryable: Type.Boolean(),
+    meaning: Type.String(),
+    remedy: Type.String(),
+    repeat: Type.String({ description: 'whether the same request may be sent again' }),
+  },
+  { title: 'ProblemType' },
+);

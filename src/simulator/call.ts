@@ -1,0 +1,64 @@
+import type { Operation } from './operations.ts';
+
+export type Query = Readonly<Record<string, string | string[]>>;
+
+/** One part of a multipart body as it was on the wire. */
+export interface Part {
+  readonly name: string;
+  readonly filename?: string;
+  readonly contentType?: string;
+  /** The header lines of the part, verbatim. */
+  readonly headers: readonly string[];
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A request that passed the gateway and broke no schema, as the nouns see it. */
+export interface Call {
+  readonly operation: Operation;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly json: unknown;
+  readonly form: Readonly<Record<string, string>> | undefined;
+  readonly parts: readonly Part[];
+  /** The content of the one file part of a CSV; files are never held. */
+  readonly csv: Buffer | undefined;
+  /** A scripted success: the tenant acts even where it would refuse, so that answer and record agree. */
+  readonly forced: boolean;
+  readonly now: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** An object goes out as JSON, a string and a Buffer as they are, undefined as an empty body. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the tenant did what it was asked. A refusal with status 200 did not. */
+  readonly acted: boolean;
+}
+
+export function ok(body: unknown): Answer {
+  return { status: 200, body, acted: true };
+}
+
+/** WATI refuses with 200 and `result:false` (upstream.md, 3.0). */
+export function refusal(body: Readonly<Record<string, unknown>>): Answer {
+  return { status: 200, body: { result: false, ...body }, acted: false };
+}
+
+/** Model validation of the ASP.NET server behind v1 (upstream.md, 3.0). */
+export function badRequest(descriptions: readonly string[]): Answer {
+  const items = descriptions.map((description) => ({ code: 'ValidationError', description }));
+  return { status: 400, body: { items }, acted: false };
+}
+
+export function noContact(): Answer {
+  return refusal({ info: "Can't find Contact" });
+}
+
+/** The first value of a query parameter, undefined where it is absent. */
+export function one(query: Query, name: string): string | undefined {
+  const value = query[name];
+  return Array.isArray(value) ? value[0] : value;
+}

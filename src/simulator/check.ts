@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http';
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import type { Operation, Route } from './operations.ts';
+import { answered, type Examined, type Finding, noted, type Rule } from './schemas/common.ts';
+import { rules } from './schemas/rules.ts';
+import type { UploadFault } from './upload.ts';
+
+/** What our client has reason to send; anything else is a header of its own caller that leaked through. */
+const headersAllowed = new Set([
+  'host',
+  'connection',
+  'authorization',
+  'maton-connection',
+  'accept',
+  'user-agent',
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+]);
+
+interface Compiled {
+  readonly rule: Rule;
+  readonly params: Validator | undefined;
+  readonly query: Validator;
+  readonly body: Validator | undefined;
+}
+
+export interface Checked extends Examined {
+  readonly route: Route;
+  readonly request: IncomingMessage;
+  /** Bytes of the body that was no upload. */
+  readonly bodyBytes: number;
+  readonly upload: UploadFault | undefined;
+}
+
+/** Every way in which a request breaks what its operation documents. */
+export function checker(): (checked: Checked) => readonly Finding[] {
+  const compiled = new Map<Operation, Compiled>();
+
+  function of(operation: Operation): Compiled {
+    const known = compiled.get(operation);
+    if (known) return known;
+    const rule: Rule = rules[operation];
+    const made = {
+      rule,
+      params: rule.params && Compile(rule.params),
+      query: Compile(rule.query),
+      body: rule.body && Compile(rule.body),
+    };
+    compiled.set(operation, made);
+    return made;
+  }
+
+  return (checked) => {
+    const { rule, params, query, body } = of(checked.route.operation);
+    const shape = [
+      ...faults(params, checked.params, 'path', 'a parameter'),
+      ...faults(query, checked.query, 'query', 'a parameter'),
+      ...(body ? faults(body, checked.json, 'body', 'a property') : []),
+    ];
+    const further = shape.length === 0 ? (rule.further?.(checked) ?? []) : [];
+    return [...headerFindings(checked), ...bodyFindings(checked), ...shape.map(answered), ...further];
+  };
+}
+
+function faults(
+  validator: Validator<Record<string, TSchema>, TSchema> | undefined,
+  value: unknown,
+  where: string,
+  what: string,
+): string[] {
+  if (!validator || validator.Check(value)) return [];
+  return validator.Errors(value).flatMap((error) => {
+    // A refused additional property is reported twice; the other report names it.
+    if (error.keyword === 'boolean') return [];
+    const at = `${where}${error.instancePath === '' ? '' : ` ${error.instancePath.slice(1)}`}`;
+    if (error.keyword === 'additionalProperties') {
+      const names = error.params.additionalProperties.join(', ');
+      return [`${at} has an unknown ${what.replace(/^an? /, '')} ${names}`];
+    }
+    if (error.keyword === 'required') return [`${at} lacks ${error.params.requiredProperties.join(', ')}`];
+    return [`${at} ${error.message}`];
+  });
+}
+
+function headerFindings({ request }: Checked): readonly Finding[] {
+  const leaked = Object.keys(request.headers).filter((name) => !headersAllowed.has(name));
+  return leaked.map((name) => noted(`has the header ${name}, which must not reach the upstream`));
+}
+
+function bodyFindings({ route, request, bodyBytes, upload }: Checked): readonly Finding[] {
+  const type = request.headers['content-type'];
+  if (route.body === 'json') {
+    const good = /^application\/json(;\s*charset=utf-8)?$/i.test(type ?? '');
+    return good ? [] : [noted(`has the content type ${type ?? 'none'} where JSON is sent`)];
+  }
+  if (route.body === 'file') return upload === undefined ? [] : [noted(upload)];
+  return bodyBytes === 0 ? [] : [noted('has a body where all is in the path and the query')];
+}

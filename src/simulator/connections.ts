@@ -1,0 +1,110 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Answer, type Call, ok, one } from './call.ts';
+import type { Tenant } from './tenant.ts';
+
+export type ConnectionStatus = 'ACTIVE' | 'PENDING' | 'FAILED';
+
+export interface Connection {
+  readonly id: string;
+  status: ConnectionStatus;
+  app: string;
+  method: string;
+  createdAt: number;
+  updatedAt: number;
+  /** The stored WATI authorization has expired: the gateway answers 500 for it (upstream.md, 1.4). */
+  expired: boolean;
+  /** How often a PENDING one was looked at. */
+  polls: number;
+}
+
+export interface ConnectionSeed {
+  readonly id?: string;
+  readonly status?: ConnectionStatus;
+  readonly expired?: boolean;
+  readonly createdAt?: number;
+}
+
+export function newConnection(seed: ConnectionSeed, now: number): Connection {
+  return {
+    id: seed.id ?? randomUUID(),
+    status: seed.status ?? 'ACTIVE',
+    app: 'wati',
+    method: 'API_KEY',
+    createdAt: seed.createdAt ?? now,
+    updatedAt: seed.createdAt ?? now,
+    expired: seed.expired ?? false,
+    polls: 0,
+  };
+}
+
+/** The one that a request means: the named, or the oldest ACTIVE, as the old text of the vendor says (upstream.md, 1.2). */
+export function usableConnection(tenant: Tenant, named: string | undefined): Connection | undefined {
+  const active = tenant.connections.filter((each) => each.status === 'ACTIVE' && each.app === 'wati');
+  if (named !== undefined) return active.find((each) => each.id === named);
+  return active.toSorted((a, b) => a.createdAt - b.createdAt)[0];
+}
+
+export function listConnections(call: Call, tenant: Tenant): Answer {
+  const app = one(call.query, 'app');
+  const status = one(call.query, 'status');
+  const method = one(call.query, 'method');
+  const limit = Number(one(call.query, 'limit') ?? Number.POSITIVE_INFINITY);
+  const found = tenant.connections.filter(
+    (each) =>
+      (app === undefined || each.app === app) &&
+      (status === undefined || each.status === status) &&
+      (method === undefined || each.method === method),
+  );
+  return ok({ connections: found.slice(0, limit).map((each) => ({ ...toWire(each), method: each.method })) });
+}
+
+export function createConnection(_call: Call, tenant: Tenant): Answer {
+  const connection = tenant.addConnection({ status: 'PENDING' });
+  return ok({ connection: { ...toWire(connection), method: connection.method } });
+}
+
+/** No event ends PENDING here, so the polls do: the n-th one sees the end state. */
+export function getConnection(call: Call, tenant: Tenant): Answer {
+  const connection = find(call, tenant);
+  if (!connection) return unknownConnection();
+  if (connection.status === 'PENDING') {
+    connection.polls += 1;
+    if (connection.polls >= tenant.settings.pollsUntilSettled) {
+      connection.status = tenant.settings.connectionOutcome;
+      connection.updatedAt = call.now;
+    }
+  }
+  return ok({ connection: toWire(connection) });
+}
+
+export function deleteConnection(call: Call, tenant: Tenant): Answer {
+  const connection = find(call, tenant);
+  if (!connection) return unknownConnection();
+  tenant.connections.splice(tenant.connections.indexOf(connection), 1);
+  return ok({});
+}
+
+function find(call: Call, tenant: Tenant): Connection | undefined {
+  return tenant.connections.find((each) => each.id === call.params.id);
+}
+
+function unknownConnection(): Answer {
+  return { status: 404, body: { error: 'Connection not found' }, acted: false };
+}
+
+/** Without `method`, as in the vendor's get sample; the list sample has it (upstream.md, 2.1). */
+function toWire(connection: Connection): Record<string, unknown> {
+  return {
+    connection_id: connection.id,
+    status: connection.status,
+    creation_time: microseconds(connection.createdAt),
+    last_updated_time: microseconds(connection.updatedAt),
+    url: `https://connect.maton.ai/?session_token=${randomBytes(16).toString('hex')}`,
+    app: connection.app,
+    metadata: {},
+  };
+}
+
+function microseconds(at: number): string {
+  return new Date(at).toISOString().replace('Z', '460Z');
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { type Answer, type Call, noContact, ok, one, refusal } from './call.ts';
+import { pageOf } from './paging.ts';
+import {
+  AddContactBody,
+  type AttributeFilter,
+  readAttributeFilters,
+  UpdateAttributesBody,
+} from './schemas/contacts.ts';
+import type { Tenant } from './tenant.ts';
+
+export interface Contact {
+  /** 24 hex digits. */
+  readonly id: string;
+  readonly phone: string;
+  name: string;
+  createdAt: number;
+  updatedAt: number;
+  /** Own attributes; the automatic entries name, phone and language come with the rendering. */
+  readonly attributes: Map<string, string>;
+  optedIn: boolean;
+  /** false: the customer opted out of broadcasts. */
+  allowBroadcast: boolean;
+  /** `INVALID`: not on WhatsApp. */
+  status: 'VALID' | 'INVALID';
+  bsuid?: string;
+  ticketStatus: 'OPEN' | 'PENDING' | 'SOLVED' | 'BLOCK';
+  /** undefined: the bot has it. */
+  operator?: string;
+}
+
+export interface ContactSeed {
+  readonly id?: string;
+  readonly name?: string;
+  readonly createdAt?: number;
+  readonly attributes?: Readonly<Record<string, string>>;
+  readonly optedOut?: boolean;
+  readonly status?: 'VALID' | 'INVALID';
+  readonly bsuid?: string;
+}
+
+export function newContact(phone: string, seed: ContactSeed, now: number): Contact {
+  return {
+    id: seed.id ?? randomBytes(12).toString('hex'),
+    phone,
+    name: seed.name ?? phone,
+    createdAt: seed.createdAt ?? now,
+    updatedAt: seed.createdAt ?? now,
+    attributes: new Map(Object.entries(seed.attributes ?? {})),
+    optedIn: !seed.optedOut,
+    allowBroadcast: !seed.optedOut,
+    status: seed.status ?? 'VALID',
+    ...(seed.bsuid === undefined ? {} : { bsuid: seed.bsuid }),
+    ticketStatus: 'OPEN',
+  };
+}
+
+/** A target is a phone number, a contact id or a BSUID (upstream.md, 3.0). */
+export function findContact(tenant: Tenant, target: string): Contact | undefined {
+  const byPhone = tenant.contacts.get(target);
+  if (byPhone || /^[0-9]{7,15}$/.test(target)) return byPhone;
+  return [...tenant.contacts.values()].find((each) => each.id === target || each.bsuid === target);
+}
+
+export function getContacts(call: Call, tenant: Tenant): Answer {
+  const name = one(call.query, 'name')?.toLowerCase();
+  const since = parseDay(one(call.query, 'createdDate'));
+  const filters = readAttributeFilters(one(call.query, 'attribute'));
+  const found = [...tenant.contacts.values()].filter(
+    (each) =>
+      // `name` also matches the number (upstream.md, 3.1).
+      (name === undefined || each.name.toLowerCase().includes(name) || each.phone.includes(name)) &&
+      (since === undefined || each.createdAt >= since) &&
+      filters.every((filter) => passes(filter, attributesOf(each))),
+  );
+  const page = pageOf(found, call.query, tenant.settings.pageBase, '/api/v1/getContacts');
+  return ok({ result: 'success', contact_list: page.items.map(contactToWire), link: page.link });
+}
+
+export function addContact(call: Call, tenant: Tenant): Answer {
+  const phone = call.params.target ?? '';
+  if (tenant.contacts.has(phone)) return refusal({ info: 'Contact with this phone number already exists' });
+  const body = AddContactBody.Check(call.json) ? call.json : {};
+  const contact = tenant.addContact(phone, { name: body.name ?? phone });
+  for (const { name, value } of body.customParams ?? []) setAttribute(contact, name, value);
+  return ok({ result: true, contact: contactToWire(contact) });
+}
+
+export function updateContactAttributes(call: Call, tenant: Tenant): Answer {
+  const contact = findContact(tenant, call.params.target ?? '');
+  if (!contact) return noContact();
+  const body = UpdateAttributesBody.Check(call.json) ? call.json : { customParams: [] };
+  for (const { name, value } of body.customParams) setAttribute(contact, name, value);
+  contact.updatedAt = call.now;
+  return ok({ result: true });
+}
+
+/** C of upstream.md, 3.1, names and date formats as logged: `created` in words, `lastUpdated` in ISO. */
+export function contactToWire(contact: Contact): Record<string, unknown> {
+  return {
+    id: contact.id,
+    wAid: contact.phone,
+    firstName: contact.name.split(' ')[0],
+    fullName: contact.name,
+    phone: contact.phone,
+    source: null,
+    contactStatus: contact.status,
+    photo: null,
+    created: dayInWords(contact.createdAt),
+    customParams: [...attributesOf(contact)].map(([name, value]) => ({ name, value })),
+    optedIn: contact.optedIn,
+    isDeleted: false,
+    lastUpdated: new Date(contact.updatedAt).toISOString(),
+    allowBroadcast: contact.allowBroadcast,
+    allowSMS: true,
+    teamIds: [],
+    isInFlow: false,
+    lastFlowId: null,
+    currentFlowNodeId: null,
+    selectedHubspotId: null,
+    ...(contact.bsuid === undefined ? {} : { bsuid: contact.bsuid, username: 'bsuid.customer' }),
+  };
+}
+
+function setAttribute(contact: Contact, name: string, value: string): void {
+  contact.attributes.set(name, value);
+}
+
+/** The automatic entries first; an own attribute of the same name wins, which is how a rename shows. */
+function attributesOf(contact: Contact): Map<string, string> {
+  return new Map([['name', contact.name], ['phone', contact.phone], ['language', 'en'], ...contact.attributes]);
+}
+
+function passes(filter: AttributeFilter, attributes: ReadonlyMap<string, string>): boolean {
+  const has = attributes.get(filter.name);
+  const wanted = filter.value ?? '';
+  switch (filter.operator) {
+    case 'contain':
+      return has?.includes(wanted) ?? false;
+    case 'notContain':
+      return !has?.includes(wanted);
+    case '==':
+      return has === wanted;
+    case '!=':
+      return has !== wanted;
+    case 'exist':
+      return has !== undefined;
+    case 'notExist':
+      return has === undefined;
+    // What makes a value valid is not documented; a GUESS: it is not blank.
+    case 'valid':
+      return (has ?? '').trim() !== '';
+    case 'invalid':
+      return (has ?? '').trim() === '';
+  }
+}
+
+/** `May-14-2024` */
+function dayInWords(at: number): string {
+  const date = new Date(at);
+  const month = date.toLocaleString('en-US', { month: 'short', timeZone: 'UTC' });
+  return `${month}-${String(date.getUTCDate()).padStart(2, '0')}-${date.getUTCFullYear()}`;
+}
+
+/** `YYYY-MM-DD` or `MM-DD-YYYY`; that it means "since" and not "on" is a GUESS. */
+function parseDay(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const iso = /^\d{4}-/.test(text) ? text : `${text.slice(6)}-${text.slice(0, 5)}`;
+  return Date.parse(`${iso}T00:00:00Z`);
+}

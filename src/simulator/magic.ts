@@ -1,0 +1,65 @@
+import type { Scripted } from './faults.ts';
+import { htmlPage } from './pages.ts';
+
+/** What a magic recipient says about itself; the rest of a bulk call goes on. */
+export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp';
+
+/** By the last four digits of the recipient (contract.md, section 7). */
+const transport: Readonly<Record<string, Scripted>> = {
+  '0101': { fault: 'refuse' },
+  '0201': { fault: 'reset-before' },
+  '0202': { fault: 'reset-after' },
+  '0301': { fault: 'hang' },
+  '0302': { fault: 'late' },
+  '0500': { status: 500, body: htmlPage('500 Internal Server Error') },
+  '0502': { status: 502, body: htmlPage('502 Bad Gateway') },
+  '0600': { fault: 'truncate' },
+  '0601': { status: 200, body: htmlPage('Welcome') },
+};
+const verdicts: Readonly<Record<string, Verdict>> = {
+  '0409': 'window-closed',
+  '0422': 'refused',
+  '0423': 'not-on-whatsapp',
+};
+const onceTooMany = '0429';
+
+function ending(recipient: string): string {
+  return /^[1-9][0-9]{6,14}$/.test(recipient) ? recipient.slice(-4) : '';
+}
+
+export function magicVerdict(recipient: string): Verdict | undefined {
+  return verdicts[ending(recipient)];
+}
+
+/** Every magic number but the refusing ones is a customer with an open window, so that its send can arrive. */
+export function isMagicCustomer(recipient: string): boolean {
+  const digits = ending(recipient);
+  return digits === '0000' || digits === onceTooMany || transport[digits] !== undefined;
+}
+
+export interface Magic {
+  /** What befalls a request that names these recipients, if anything; `0429` only once per recipient. */
+  of(recipients: readonly string[]): Scripted | undefined;
+  clear(): void;
+}
+
+export function createMagic(): Magic {
+  const refusedOnce = new Set<string>();
+  return {
+    of(recipients) {
+      for (const recipient of recipients) {
+        const digits = ending(recipient);
+        if (digits === onceTooMany && !refusedOnce.has(recipient)) {
+          refusedOnce.add(recipient);
+          return { status: 429, headers: { 'retry-after': '1' }, body: { message: 'Too many requests' } };
+        }
+        const scripted = transport[digits];
+        if (scripted) return scripted;
+      }
+      return undefined;
+    },
+    clear() {
+      refusedOnce.clear();
+    },
+  };
+}

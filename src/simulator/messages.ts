@@ -1,0 +1,191 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
+import { type Contact, findContact } from './contacts.ts';
+import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
+import { ButtonsBody, ListBody } from './schemas/messages.ts';
+import type { Tenant } from './tenant.ts';
+
+/** One row of getMessages as it goes out; the fields that tests change are named. */
+export interface HistoryRow {
+  readonly id: string;
+  /** ISO. */
+  created: string;
+  eventType: string;
+  /** true: ours, false: the customer's, null: a system event. */
+  owner: boolean | null;
+  text: string | null;
+  type: string | number | null;
+  statusString: string | null;
+  failedCode?: string | null;
+  failedDetail?: string | null;
+  localMessageId?: string | null;
+  whatsappMessageId?: string | null;
+  [field: string]: unknown;
+}
+
+interface Content {
+  readonly type: string;
+  readonly text: string | null;
+  readonly data?: string;
+  readonly media?: Readonly<Record<string, unknown>>;
+}
+
+const windowMs = 24 * 3_600_000;
+
+export function sendSessionMessage(call: Call, tenant: Tenant): Answer {
+  const form = tenant.settings.lenientForm ? call.form?.messageText : undefined;
+  const text = one(call.query, 'messageText') ?? form ?? '';
+  // Also what a JSON body gets: nobody looks into it (upstream.md, 3.3).
+  if (text === '') return refusal({ info: 'message text can not be empty' });
+  return deliver(call, tenant, call.params.target ?? '', { type: 'text', text });
+}
+
+export function sendSessionFile(call: Call, tenant: Tenant): Answer {
+  const part = call.parts[0];
+  if (call.parts.length !== 1 || part?.name !== 'file' || part.filename === undefined) {
+    return refusal({ info: 'file can not be null' });
+  }
+  return deliverMedia(call, tenant, part.filename, part.contentType ?? 'application/octet-stream');
+}
+
+export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
+  const url = one(call.query, 'fileUrl') ?? '';
+  return deliverMedia(call, tenant, url, mimeOf(url));
+}
+
+export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
+  if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+}
+
+export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
+  if (!ListBody.Check(call.json)) return badRequest(['body']);
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+}
+
+function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
+  const target = call.params.target ?? '';
+  // A plan without media by API refuses every file, while text works (upstream.md, 3.4).
+  if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
+  if (tenant.settings.mediaAsText) return deliver(call, tenant, target, { type: 'text', text: name });
+  const caption = one(call.query, 'caption') ?? null;
+  const kind = kindOf(mimeType);
+  const extension = /\.[A-Za-z0-9]{1,5}$/.exec(name)?.[0] ?? '';
+  return deliver(call, tenant, target, {
+    type: kind,
+    text: caption,
+    data: `data/${kind}s/${randomUUID()}${extension}`,
+    media: { id: randomUUID(), mimeType, caption },
+  });
+}
+
+function deliver(call: Call, tenant: Tenant, target: string, content: Content): Answer {
+  const verdict = tenant.settings.magic ? magicVerdict(target) : undefined;
+  if (verdict) return refuse(verdict);
+  const contact = findContact(tenant, target) ?? adopt(call, tenant, target);
+  if (!contact) return noContact();
+  if (contact.status === 'INVALID') return refuse('not-on-whatsapp');
+  if (!call.forced && !windowIsOpen(tenant, contact, call.now)) return refuse('window-closed');
+  const row = addRow(tenant, contact, {
+    ...outboundRow(contact, content.text, content.type, call.now),
+    localMessageId: one(call.query, 'localMessageId') ?? randomUUID(),
+    replyContextId: one(call.query, 'replyContextId') ?? null,
+    data: content.data ?? null,
+  });
+  if (tenant.settings.bareResults) return ok({ result: true });
+  const { owner: _owner, eventType: _eventType, ...message } = row;
+  return ok({
+    ok: true,
+    result: 'success',
+    message: { ...message, time: row.created, ...(content.media ? { media: content.media } : {}) },
+  });
+}
+
+/** A magic number becomes a customer who has just written; so does one whose success a test has scripted. */
+function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined {
+  const wanted = call.forced || (tenant.settings.magic && isMagicCustomer(target));
+  if (!wanted || !/^[1-9][0-9]{6,14}$/.test(target)) return undefined;
+  tenant.receive(target, 'Hello', call.now);
+  return tenant.contacts.get(target);
+}
+
+function refuse(verdict: Verdict): Answer {
+  if (verdict === 'window-closed') {
+    // Exactly as probed on a live tenant (upstream.md, 3.3).
+    return refusal({ message: 'Ticket has been expired.', ticketStatus: 'CLOSED' });
+  }
+  return refusal({
+    info: verdict === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
+    ...(verdict === 'refused' ? {} : { validWhatsAppNumber: false }),
+  });
+}
+
+/** The 24 h rule: counted from the customer's last message (upstream.md, 8.2). */
+export function windowIsOpen(tenant: Tenant, contact: Contact, now: number): boolean {
+  const rows = tenant.history.get(contact.phone) ?? [];
+  const last = rows.findLast((row) => row.owner === false && row.eventType === 'message');
+  return last !== undefined && now - Date.parse(last.created) < windowMs;
+}
+
+export function addRow(tenant: Tenant, contact: Contact, row: HistoryRow): HistoryRow {
+  const rows = tenant.history.get(contact.phone);
+  if (rows) rows.push(row);
+  else tenant.history.set(contact.phone, [row]);
+  if (row.localMessageId) tenant.byLocalId.set(row.localMessageId, row);
+  return row;
+}
+
+export function outboundRow(contact: Contact, text: string | null, type: string, at: number): HistoryRow {
+  return {
+    ...rowBase(contact, at),
+    eventType: 'message',
+    owner: true,
+    text,
+    type,
+    statusString: 'SENT',
+    status: 1,
+    failedCode: null,
+    failedDetail: null,
+    operatorName: 'API',
+    whatsappMessageId: newWamid(),
+  };
+}
+
+export function inboundRow(contact: Contact, text: string, at: number, localMessageId: string): HistoryRow {
+  return {
+    ...rowBase(contact, at),
+    eventType: 'message',
+    owner: false,
+    text,
+    type: 'text',
+    data: null,
+    statusString: 'DELIVERED',
+    localMessageId,
+    whatsappMessageId: newWamid(),
+  };
+}
+
+/** What every row has; ids are derived from the contact, so that one chat is one conversation. */
+export function rowBase(contact: Contact, at: number) {
+  return {
+    id: randomBytes(12).toString('hex'),
+    created: new Date(at).toISOString(),
+    timestamp: String(Math.floor(at / 1_000)),
+    conversationId: `c0${contact.id.slice(2)}`,
+    ticketId: `d0${contact.id.slice(2)}`,
+  };
+}
+
+export function newWamid(): string {
+  return `wamid.${randomBytes(24).toString('base64')}`;
+}
+
+function kindOf(mimeType: string): string {
+  const family = mimeType.split('/')[0] ?? '';
+  return ['image', 'video', 'audio'].includes(family) ? family : 'document';
+}
+
+function mimeOf(url: string): string {
+  if (/\.(jpe?g|png)$/i.test(url)) return 'image/jpeg';
+  return /\.(mp4|3gp)$/i.test(url) ? 'video/mp4' : 'application/pdf';
+}

@@ -1,0 +1,61 @@
+import type { Operation } from '../operations.ts';
+import type { Rule } from './common.ts';
+import { addContactRule, getContactsRule, updateContactAttributesRule } from './contacts.ts';
+import {
+  sendInteractiveButtonsMessageRule,
+  sendInteractiveListMessageRule,
+  sendSessionFileRule,
+  sendSessionFileViaUrlRule,
+  sendSessionMessageRule,
+} from './messages.ts';
+import {
+  assignOperatorRule,
+  chatbotsRule,
+  createConnectionRule,
+  deleteConnectionRule,
+  getConnectionRule,
+  getMediaRule,
+  getMessageByLocalIdRule,
+  getMessagesRule,
+  listConnectionsRule,
+  rotateTokenRule,
+  startChatbotRule,
+  updateChatStatusRule,
+} from './rest.ts';
+import {
+  getMessageTemplatesRule,
+  sendTemplateMessageCsvRule,
+  sendTemplateMessageRule,
+  sendTemplateMessagesV1Rule,
+  sendTemplateMessagesV2Rule,
+} from './templates.ts';
+
+/** The simulator's own idea of every request, written from upstream.md and not from the client that it has to catch. */
+export const rules: Readonly<Record<Operation, Rule>> = {
+  getContacts: getContactsRule,
+  addContact: addContactRule,
+  updateContactAttributes: updateContactAttributesRule,
+  getMessages: getMessagesRule,
+  getMessageByLocalId: getMessageByLocalIdRule,
+  sendSessionMessage: sendSessionMessageRule,
+  sendSessionFile: sendSessionFileRule,
+  sendSessionFileViaUrl: sendSessionFileViaUrlRule,
+  getMessageTemplates: getMessageTemplatesRule,
+  sendTemplateMessageV1: sendTemplateMessageRule,
+  sendTemplateMessageV2: sendTemplateMessageRule,
+  sendTemplateMessagesV1: sendTemplateMessagesV1Rule,
+  sendTemplateMessagesV2: sendTemplateMessagesV2Rule,
+  sendTemplateMessageCSV: sendTemplateMessageCsvRule,
+  sendInteractiveButtonsMessage: sendInteractiveButtonsMessageRule,
+  sendInteractiveListMessage: sendInteractiveListMessageRule,
+  assignOperator: assignOperatorRule,
+  updateChatStatus: updateChatStatusRule,
+  getMedia: getMediaRule,
+  chatbots: chatbotsRule,
+  startChatbot: startChatbotRule,
+  rotateToken: rotateTokenRule,
+  listConnections: listConnectionsRule,
+  createConnection: createConnectionRule,
+  getConnection: getConnectionRule,
+  deleteConnection: deleteConnectionRule,
+};

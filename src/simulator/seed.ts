@@ -1,0 +1,119 @@
+import type { Contact } from './contacts.ts';
+import { addRow, outboundRow, rowBase } from './messages.ts';
+import { seedTemplates } from './seed-templates.ts';
+import type { Tenant } from './tenant.ts';
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+const contactCount = 120;
+/** 14155551000 to 14155551119: no number of it is a magic one. */
+const firstPhone = 14_155_551_000;
+
+/** The first tenant state, the same after every reset but for the times, which are relative to now. */
+export function seed(tenant: Tenant, now: number): void {
+  tenant.addConnection({ id: '21fd90f9-5935-43cd-b6c8-bde9d915ca80', createdAt: now - 90 * day });
+  tenant.operators.add('asha@example.com').add('ben@example.com');
+  tenant.templates.push(...seedTemplates());
+  seedFiles(tenant);
+  for (let index = 0; index < contactCount; index += 1) {
+    const contact = seedContact(tenant, index, now);
+    seedHistory(tenant, contact, index, now);
+  }
+}
+
+function seedContact(tenant: Tenant, index: number, now: number): Contact {
+  return tenant.addContact(String(firstPhone + index), {
+    id: `65f0c0de${index.toString(16).padStart(16, '0')}`,
+    name: `${['Asha', 'Ben', 'Chen', 'Divya', 'Emre'][index % 5]} Customer${String(index).padStart(3, '0')}`,
+    createdAt: now - (200 - index) * day,
+    attributes: {
+      city: index % 2 === 0 ? 'Pune' : 'Berlin',
+      ...(index % 10 === 0 ? { member: 'VIP' } : {}),
+      ...(index % 3 === 0 ? { email: `customer${index}@example.com` } : {}),
+    },
+    ...(index === 20 ? { optedOut: true } : {}),
+    ...(index === 21 ? { bsuid: 'US.123124141512' } : {}),
+    ...(index === 22 ? { status: 'INVALID' as const } : {}),
+  });
+}
+
+/** 0..9, 20 and 21 have an open window, 10..19 a closed one, all others never wrote. */
+function seedHistory(tenant: Tenant, contact: Contact, index: number, now: number): void {
+  if (index === 0) seedLongChat(tenant, contact, now);
+  const open = index < 10 || index === 20 || index === 21;
+  if (open) tenant.receive(contact.phone, 'Hello, is my order on its way?', now - 30 * minute);
+  else if (index < 20) tenant.receive(contact.phone, 'Thank you', now - 3 * day);
+}
+
+/** All that a history mixes (upstream.md, 3.2): messages, ticket events, broadcasts, media, a failure. */
+function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
+  const start = now - 5 * day;
+  const at = (step: number) => start + step * 30 * minute;
+  const ticket = (step: number, description: string) =>
+    addRow(tenant, contact, {
+      ...rowBase(contact, at(step)),
+      eventType: 'ticket',
+      owner: null,
+      text: null,
+      type: 1,
+      statusString: null,
+      eventDescription: description,
+      actor: 'Bot',
+      assignee: null,
+      topicName: null,
+    });
+  ticket(0, 'The chat has been initialized by contact');
+  addRow(tenant, contact, {
+    ...rowBase(contact, at(1)),
+    eventType: 'broadcastMessage',
+    owner: null,
+    text: null,
+    finalText: 'Hi Asha, your order A-1001 has shipped.',
+    type: null,
+    templateName: null,
+    eventDescription: 'Broadcast message with using "order_update" template was sent by API',
+    statusString: 'READ',
+    localMessageId: 'seed-local-broadcast',
+    whatsappMessageId: 'wamid.c2VlZC1icm9hZGNhc3Q=',
+  });
+  for (let step = 2; step < 30; step += 2) {
+    tenant.receive(contact.phone, `Question ${step}`, at(step));
+    addRow(tenant, contact, {
+      ...outboundRow(contact, `Answer ${step}`, 'text', at(step + 1)),
+      statusString: 'READ',
+      operatorName: 'Asha',
+      localMessageId: `seed-local-${step}`,
+    });
+  }
+  addRow(tenant, contact, {
+    ...outboundRow(contact, 'The invoice', 'image', at(32)),
+    data: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png',
+    statusString: 'DELIVERED',
+    localMessageId: 'seed-local-image',
+  });
+  addRow(tenant, contact, {
+    ...outboundRow(contact, 'Too late', 'text', at(34)),
+    statusString: 'FAILED',
+    failedCode: '131047',
+    failedDetail: 'Re-engagement message',
+    localMessageId: 'seed-local-failed',
+  });
+  ticket(36, 'The chat has been closed by Asha');
+}
+
+function seedFiles(tenant: Tenant): void {
+  // The smallest PNG: one transparent pixel.
+  const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
+  tenant.files.set('data/images/5f0c6a3e-0001-4000-8000-000000000001.png', {
+    contentType: 'image/png',
+    bytes: Buffer.from(png, 'base64'),
+  });
+  tenant.files.set('data/documents/5f0c6a3e-0002-4000-8000-000000000002.txt', {
+    contentType: 'text/plain',
+    bytes: Buffer.from('Terms and conditions\n'),
+  });
+  tenant.files.set('data/videos/5f0c6a3e-0003-4000-8000-000000000003.mp4', {
+    contentType: 'video/mp4',
+    bytes: Buffer.alloc(5 * 1_048_576, 0x5a),
+  });
+}

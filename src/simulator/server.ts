@@ -1,0 +1,50 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+export interface Listener {
+  readonly port: number;
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Plain node:http and not Fastify: what is simulated is often the socket itself, a refused request must still be seen
+ * with its raw bytes, and a framework's own 4xx would hide it from the ledger.
+ */
+export async function listen(host: string, port: number, handler: Handler): Promise<Listener> {
+  const sockets = new Set<Socket>();
+  const stopping = new AbortController();
+  const server = createServer(
+    // 4,096 characters outside ASCII make a URL of 50 KB (upstream.md, 3.3); uploads may be slow on purpose.
+    { maxHeaderSize: 65_536, requestTimeout: 0, keepAliveTimeout: 60_000 },
+    (request, response) => {
+      handler(request, response, stopping.signal).catch((error: unknown) => {
+        response.destroy(error instanceof Error ? error : new Error(String(error)));
+      });
+    },
+  );
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    // A reset by the client is an ordinary event here.
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the simulator listens on no port');
+  return {
+    port: address.port,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    async stop() {
+      stopping.abort();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { checker } from './check.ts';
+import type { Scripted } from './faults.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { planWindows, slidingWindow } from './limits.ts';
+import { createMagic } from './magic.ts';
+import type { Operation } from './operations.ts';
+import { sandboxRoute } from './sandbox.ts';
+import { serve, type World } from './serve.ts';
+import { type Listener, listen } from './server.ts';
+import { createTenant, type Tenant } from './tenant.ts';
+
+export interface SimulatorOptions {
+  readonly host?: string;
+  readonly gatewayPort?: number;
+  readonly controlPort?: number;
+  /** The Maton key that it accepts; by default a random one. */
+  readonly key?: string;
+  /** Requests in any 1,000 ms over gateway and control; Infinity for no limit. */
+  readonly perSecond?: number;
+  /** How late a late answer is. */
+  readonly deadlineMs?: number;
+  /** Wall clock; the rate limit runs on the monotonic one. */
+  readonly now?: () => number;
+}
+
+/** Maton's gateway, its control API and one WATI tenant, as HTTP servers on loopback. */
+export interface Simulator {
+  readonly gatewayUrl: string;
+  readonly controlUrl: string;
+  readonly key: string;
+  readonly ledger: Ledger;
+  /** Every way in which a request broke the documented form of its operation, in words. */
+  readonly violations: readonly string[];
+  readonly tenant: Tenant;
+  /** The next requests of that operation which pass the gateway get these, one each, in order. */
+  script(operation: Operation, ...answers: Scripted[]): void;
+  /** From now on connections to the gateway are refused; those that exist are destroyed. */
+  stopGateway(): Promise<void>;
+  startGateway(): Promise<void>;
+  reset(): void;
+  close(): Promise<void>;
+}
+
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const { host = '127.0.0.1', perSecond = 10, deadlineMs = 30_000, now = Date.now } = options;
+  const key = options.key ?? `sim-${randomBytes(16).toString('hex')}`;
+  const ledger = createLedger();
+  const account = slidingWindow(perSecond, 1_000);
+  const plans = planWindows();
+  const world: World = {
+    key,
+    tenant: createTenant(now),
+    ledger,
+    account,
+    plans,
+    violations: [],
+    scripts: new Map(),
+    magic: createMagic(),
+    check: checker(),
+    deadlineMs,
+    now,
+  };
+
+  function reset(): void {
+    world.tenant.reset();
+    ledger.clear();
+    world.violations.length = 0;
+    world.scripts.clear();
+    world.magic.clear();
+    account.clear();
+    plans.clear();
+  }
+
+  function listenGateway(port: number): Promise<Listener> {
+    return listen(host, port, async (request, response, signal) => {
+      if (sandboxRoute(request, response, ledger, reset)) return;
+      await serve(world, 'gateway', request, response, signal);
+    });
+  }
+
+  const control = await listen(host, options.controlPort ?? 0, (request, response, signal) =>
+    serve(world, 'control', request, response, signal),
+  );
+  const first = await listenGateway(options.gatewayPort ?? 0);
+  let gateway: Listener | undefined = first;
+
+  async function stopGateway(): Promise<void> {
+    const running = gateway;
+    gateway = undefined;
+    await running?.stop();
+  }
+
+  return {
+    gatewayUrl: first.url,
+    controlUrl: control.url,
+    key,
+    ledger,
+    violations: world.violations,
+    tenant: world.tenant,
+    script(operation, ...answers) {
+      world.scripts.set(operation, [...(world.scripts.get(operation) ?? []), ...answers]);
+    },
+    stopGateway,
+    async startGateway() {
+      gateway ??= await listenGateway(first.port);
+    },
+    reset,
+    async close() {
+      await Promise.all([stopGateway(), control.stop()]);
+    },
+  };
+}

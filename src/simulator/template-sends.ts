@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { type Answer, badRequest, type Call, ok, one, refusal } from './call.ts';
+import { contactToWire, findContact } from './contacts.ts';
+import { readCsv } from './csv.ts';
+import { magicVerdict } from './magic.ts';
+import { addRow, newWamid, rowBase } from './messages.ts';
+import { faultOfValue } from './schemas/common.ts';
+import { BulkBody, SingleBody } from './schemas/templates.ts';
+import { parameterNames, renderTemplate, type Template } from './templates.ts';
+import type { Tenant } from './tenant.ts';
+
+interface Receiver {
+  readonly phone: string;
+  readonly values: readonly { readonly name: string; readonly value: string }[];
+  readonly localMessageId?: string;
+}
+
+interface Receipt {
+  readonly phone: string;
+  readonly localMessageId: string;
+  readonly valid: boolean;
+  readonly error?: string;
+}
+
+/** The one sentence for all that is wrong with parameters (upstream.md, 3.6). */
+const badParameters = 'Check your template, it cannot have typos or blank text';
+
+export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
+  if (!SingleBody.Check(call.json)) return badRequest(['body']);
+  const { template_name, parameters } = call.json;
+  const sent = send(call, tenant, template_name, [receiverOf(call, parameters)]);
+  if (typeof sent === 'string') return refused(tenant, sent, { info: sent });
+  const [receipt] = sent;
+  if (!receipt) return badRequest(['receivers']);
+  if (receipt.error !== undefined) return refusal({ info: receipt.error });
+  if (tenant.settings.bareResults) return ok({ result: true });
+  const contact = findContact(tenant, receipt.phone);
+  const body = {
+    result: true,
+    phone_number: receipt.phone,
+    template_name,
+    // Misspelt by WATI.
+    parameteres: parameters,
+    contact: contact ? contactToWire(contact) : null,
+    // Contact ids, although they look like message ids.
+    model: { ids: contact ? [contact.id] : [] },
+    validWhatsAppNumber: receipt.valid,
+  };
+  return { status: 200, body, acted: receipt.valid };
+}
+
+export function sendTemplateMessageV2(call: Call, tenant: Tenant): Answer {
+  if (!SingleBody.Check(call.json)) return badRequest(['body']);
+  const { template_name, parameters } = call.json;
+  const sent = send(call, tenant, template_name, [receiverOf(call, parameters)]);
+  if (typeof sent === 'string') return refusedV2(tenant, sent, template_name);
+  const failed = sent.find((receipt) => receipt.error !== undefined);
+  if (failed?.error !== undefined) return refusedV2(tenant, failed.error, template_name);
+  return acceptedV2(tenant, template_name, sent, { parameters });
+}
+
+export function sendTemplateMessagesV1(call: Call, tenant: Tenant): Answer {
+  if (!BulkBody.Check(call.json)) return badRequest(['body']);
+  const sent = send(call, tenant, call.json.template_name, call.json.receivers.map(toReceiver));
+  if (typeof sent === 'string') return refused(tenant, sent, { info: sent });
+  const errors = sent.flatMap(({ phone, valid, error }) =>
+    valid && error === undefined ? [] : [{ whatsappNumber: phone, error: error ?? 'Invalid WhatsApp number' }],
+  );
+  const acted = errors.length < sent.length;
+  return { status: 200, body: { result: true, ...(errors.length > 0 ? { errors } : {}) }, acted };
+}
+
+export function sendTemplateMessagesV2(call: Call, tenant: Tenant): Answer {
+  if (!BulkBody.Check(call.json)) return badRequest(['body']);
+  const { template_name, channel_number, receivers } = call.json;
+  if (tenant.settings.channelNumberRequired && channel_number === undefined) {
+    return refusedV2(tenant, 'channel_number can not be empty', template_name);
+  }
+  const sent = send(call, tenant, template_name, receivers.map(toReceiver));
+  if (typeof sent === 'string') return refusedV2(tenant, sent, template_name);
+  return acceptedV2(tenant, template_name, sent, {});
+}
+
+/** Its answer is not documented; as of its family. The result of a single row is not visible in it. */
+export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
+  const part = call.parts[0];
+  if (call.parts.length !== 1 || part?.name !== 'whatsapp_numbers_csv')
+    return refusal({ info: 'file can not be null' });
+  if (!call.csv) return refusal({ info: 'file is too large' });
+  const rows = readCsv(call.csv.toString('utf8'));
+  if (rows.length === 0) return refusal({ info: 'file has no receivers' });
+  const sent = send(call, tenant, one(call.query, 'template_name') ?? '', rows);
+  return typeof sent === 'string' ? refused(tenant, sent, { info: sent }) : ok({ result: true });
+}
+
+/** All or nothing in what concerns the template and its values, one by one in what concerns the receivers. */
+function send(
+  call: Call,
+  tenant: Tenant,
+  templateName: string,
+  receivers: readonly Receiver[],
+): readonly Receipt[] | string {
+  const template = tenant.templates.find((each) => each.elementName === templateName);
+  if (!template) return `Template ${templateName} not found`;
+  if (template.status.toUpperCase() !== 'APPROVED') return `Template ${templateName} is not approved`;
+  const names = parameterNames(template);
+  const prepared = receivers.map((receiver) => {
+    const values = new Map(receiver.values.map(({ name, value }) => [name, value]));
+    const good = names.every((name) => faultOfValue(values.get(name) ?? '') === undefined);
+    return { receiver, values, good };
+  });
+  // A value that no variable takes is dropped in silence, unless it is ill-formed: one such value fails the whole call.
+  const spoilt = receivers.some(({ values }) => values.some(({ value }) => faultOfValue(value) !== undefined));
+  if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
+  return prepared.map(({ receiver, values }) => sendOne(call, tenant, template, receiver, values));
+}
+
+function sendOne(
+  call: Call,
+  tenant: Tenant,
+  template: Template,
+  { phone, localMessageId = randomUUID() }: Receiver,
+  values: ReadonlyMap<string, string>,
+): Receipt {
+  const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
+  const known = tenant.contacts.get(phone);
+  if (verdict === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
+  if (verdict !== undefined) {
+    const error = verdict === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
+    return { phone, localMessageId, valid: true, error };
+  }
+  if (known && !known.allowBroadcast) {
+    return { phone, localMessageId, valid: true, error: 'Contact has opted out of broadcast messages' };
+  }
+  // A template send creates the contact (upstream.md, 8.3).
+  const contact = known ?? tenant.addContact(phone);
+  addRow(tenant, contact, {
+    ...rowBase(contact, call.now),
+    eventType: 'broadcastMessage',
+    owner: null,
+    text: null,
+    finalText: renderTemplate(template, values),
+    type: null,
+    templateName: null,
+    eventDescription: `Broadcast message with using "${template.elementName}" template was sent by API`,
+    statusString: 'SENT',
+    failedCode: null,
+    failedDetail: null,
+    localMessageId,
+    whatsappMessageId: newWamid(),
+  });
+  return { phone, localMessageId, valid: true };
+}
+
+function receiverOf(call: Call, values: Receiver['values']): Receiver {
+  return { phone: one(call.query, 'whatsappNumber') ?? '', values };
+}
+
+function toReceiver(receiver: {
+  readonly whatsappNumber: string;
+  readonly customParams: Receiver['values'];
+  readonly localMessageId?: string;
+}): Receiver {
+  return {
+    phone: receiver.whatsappNumber,
+    values: receiver.customParams,
+    ...(receiver.localMessageId === undefined ? {} : { localMessageId: receiver.localMessageId }),
+  };
+}
+
+function refused(tenant: Tenant, reason: string, body: Readonly<Record<string, unknown>>): Answer {
+  const answer = refusal(body);
+  return reason === badParameters ? { ...answer, status: tenant.settings.templateRefusalStatus } : answer;
+}
+
+function refusedV2(tenant: Tenant, reason: string, templateName: string): Answer {
+  return refused(tenant, reason, { error: reason, templateName, receivers: [] });
+}
+
+function acceptedV2(
+  tenant: Tenant,
+  templateName: string,
+  receipts: readonly Receipt[],
+  more: Readonly<Record<string, unknown>>,
+): Answer {
+  const acted = receipts.some(({ valid, error }) => valid && error === undefined);
+  if (tenant.settings.bareResults) return { status: 200, body: { result: true }, acted };
+  const receivers = receipts.map(({ phone, localMessageId, valid, error }) => ({
+    localMessageId,
+    waId: phone,
+    isValidWhatsAppNumber: valid,
+    errors: error === undefined ? [] : [error],
+  }));
+  return { status: 200, body: { result: true, error: null, templateName, receivers, ...more }, acted };
+}

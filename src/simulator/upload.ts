@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http';
+import type { Part } from './call.ts';
+import { pause } from './faults.ts';
+import { boundaryOf, type MultipartResult, multipartParser } from './multipart.ts';
+import type { Route } from './operations.ts';
+
+/** What was wrong with an upload that arrived completely, in words. */
+export type UploadFault = string;
+
+export interface ReceivedBody {
+  /** The whole HTTP body arrived. */
+  readonly complete: boolean;
+  readonly bytes: number;
+  /** Of a body that is no upload. */
+  readonly raw: Buffer;
+  readonly parts: readonly Part[] | undefined;
+  readonly fault: UploadFault | undefined;
+  readonly csv: Buffer | undefined;
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  readonly bytesPerSecond: number | undefined;
+  /** Stops after the first chunk. */
+  readonly firstChunkOnly: boolean;
+}
+
+/** Sends of a CSV are real in the tenant's state, so its rows are kept; a longer one is refused. */
+const csvMax = 8 * 1_048_576;
+const jsonMax = 16 * 1_048_576;
+
+/** Reads to the end of the body, or of the connection: an interrupted upload is a result, no error. */
+export async function receive(
+  request: IncomingMessage,
+  route: Route | undefined,
+  options: ReadOptions,
+): Promise<ReceivedBody> {
+  const boundary = route?.body === 'file' ? boundaryOf(request.headers['content-type'] ?? '') : undefined;
+  const keepMax = route?.operation === 'sendTemplateMessageCSV' ? csvMax : -1;
+  const parser = boundary === undefined ? undefined : multipartParser(boundary, keepMax);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    // Leaving the loop must not close the socket: a reset is then still to come.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      bytes += chunk.length;
+      if (parser) parser.write(chunk);
+      else if (bytes <= jsonMax) chunks.push(chunk);
+      if (options.firstChunkOnly) break;
+      if (options.bytesPerSecond) await pause((chunk.length / options.bytesPerSecond) * 1_000, options.signal);
+    }
+  } catch {
+    // The client went away: what came is recorded below as incomplete.
+  }
+  const result = parser?.end();
+  return {
+    complete: request.complete && !options.firstChunkOnly,
+    bytes,
+    raw: Buffer.concat(chunks),
+    parts: result?.parts,
+    fault: route?.body === 'file' ? faultOf(route, result) : undefined,
+    csv: result?.kept,
+  };
+}
+
+function faultOf(route: Route, result: MultipartResult | undefined): UploadFault | undefined {
+  if (!result) return 'body is not multipart/form-data with a boundary';
+  if (result.malformed !== undefined) return `body is malformed: ${result.malformed}`;
+  if (!result.finished) return 'body ended without the final boundary';
+  const wanted = route.operation === 'sendTemplateMessageCSV' ? 'whatsapp_numbers_csv' : 'file';
+  const [part, ...more] = result.parts;
+  if (!part || more.length > 0) return `body has ${result.parts.length} parts instead of the one part ${wanted}`;
+  if (part.name !== wanted) return `body has a part ${JSON.stringify(part.name)} instead of ${wanted}`;
+  if (part.filename === undefined) return `body part ${wanted} has no filename`;
+  if (/[/\\]/.test(part.filename)) return `body part ${wanted} has a filename with a path`;
+  return part.contentType === undefined ? `body part ${wanted} has no content type` : undefined;
+}

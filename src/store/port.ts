@@ -1,0 +1,140 @@
+/**
+ * Where the records of sends live (delivery.md 2.2, 2.6). Types only: SQLite and PostgreSQL are the two homes, and one
+ * conformance suite holds both to this page. Each verb is atomic and durable when its promise resolves.
+ */
+
+export type SendStatus = 'queued' | 'sending' | 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
+export type SendKind = 'text' | 'file' | 'file-link' | 'buttons' | 'list' | 'template' | 'csv';
+
+/** JSON that the store keeps and does not look into. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** A send to be recorded, before any work (mark D1). */
+export interface NewSend {
+  id: string;
+  caller: string;
+  kind: SendKind;
+  to?: string;
+  connectionId: string;
+  template?: string;
+  localMessageId?: string;
+  /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
+  call?: Json;
+  /** The caller's key (contract 4). `fingerprint` is absent while a file is still coming in. */
+  idempotency?: { route: string; key: string; fingerprint?: string };
+  broadcastId?: string;
+  /** The send that this one repeats by the caller's explicit wish; the store takes one such child per send. */
+  resendOf?: string;
+}
+
+/** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
+export interface StoredSend extends NewSend {
+  status: SendStatus;
+  attempts: number;
+  whatsappMessageId?: string;
+  failure?: { code: string; detail: string };
+  /** How it ended, in the words of src/delivery: what a replay is answered from. */
+  verdict?: Json;
+  /** When the last attempt began: where a reconciliation looks for it. */
+  sentAt?: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** What is known at the end of a send (mark D3). */
+export interface Settlement {
+  status: 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
+  localMessageId?: string;
+  whatsappMessageId?: string;
+  failure?: { code: string; detail: string };
+  verdict: Json;
+  /** Of a file, known only now. */
+  fingerprint?: string;
+}
+
+export interface SendFilter {
+  to?: string;
+  status?: SendStatus;
+  broadcastId?: string;
+  /** ISO 8601; created at or after. */
+  since?: string;
+}
+
+export interface SendStore {
+  /**
+   * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
+   * recorded before (whatever the fingerprint), or `resendOf` has a child already; nothing was written then.
+   */
+  record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
+
+  /**
+   * D2: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
+   * cancelled, or the lease of this process has run out). Then not one byte may go out.
+   */
+  begin(id: string): Promise<boolean>;
+
+  /** `sending` -> `queued` after an attempt that is proved not sent: a crash before the next one loses nothing. */
+  retreat(id: string): Promise<boolean>;
+
+  /**
+   * D3. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
+   * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
+   */
+  settle(id: string, settlement: Settlement): Promise<boolean>;
+
+  /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */
+  resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean>;
+
+  /** A send of this caller; another's does not exist for it. */
+  find(caller: string, id: string): Promise<StoredSend | undefined>;
+  /** The send that this caller and route recorded under this key. */
+  findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined>;
+  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
+  list(
+    caller: string,
+    filter: SendFilter,
+    page: { limit: number; cursor?: string },
+  ): Promise<{ sends: StoredSend[]; next?: string }>;
+
+  /**
+   * What processes left behind that are dead (SQLite: every other; PostgreSQL: those whose lease has run out). Their
+   * `sending` become `unknown` with failure {code: 'owner-died'}, but a stream that was only `queued` becomes `not_sent`
+   * with {code: 'stream-lost'}; their other `queued` now belong to this process and are answered, at most `limit`.
+   */
+  recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }>;
+
+  /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
+  dueForReconcile(limit: number): Promise<StoredSend[]>;
+
+  /**
+   * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call`, and deletes records
+   * `recordRetentionMs` after the end; at most `limit` rows of each. Answers how many rows it touched.
+   */
+  purge(limit: number): Promise<number>;
+
+  /** How many sends stand in each state, all callers. */
+  counts(): Promise<Record<SendStatus, number>>;
+
+  /** Writes something durable; throws StoreError when that fails. */
+  check(): Promise<void>;
+
+  /** Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. */
+  heartbeat(): Promise<void>;
+  /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */
+  holdsLease(): boolean;
+
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  keyRetentionMs: number;
+  unknownRetentionMs: number;
+  recordRetentionMs: number;
+  /** PostgreSQL: how long a process that says nothing is believed to live. */
+  leaseMs: number;
+}
+
+/** The store cannot do its work now; the cause says why. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+}

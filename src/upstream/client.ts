@@ -1,0 +1,110 @@
+import { Problem } from '../problem.ts';
+import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
+import { type Attempt, type AttemptReport, type Call, codeOf, retryAfterMs, type Transport } from './transport.ts';
+import { flags } from './verdict.ts';
+
+/** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
+export interface CallContext {
+  connection: string;
+  /** What is left of the caller's time, ms; the transport's own deadline otherwise. */
+  deadlineMs?: number;
+  onAttempt?: (report: AttemptReport) => void;
+}
+
+/** Tells key, connection and WATI apart by asking the control API (upstream.md 1.5). */
+export interface Diagnosis {
+  unauthorized(): Promise<string>;
+  connectionFault(connection: string, reason: string): Promise<string | undefined>;
+}
+
+/** What the nouns are written with: `get` for reads, `write` for changes that put nothing before a person. */
+export interface Client {
+  get(context: CallContext, call: Omit<Call, 'host' | 'method'>): Promise<unknown>;
+  write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
+}
+
+export function createClient(transport: Transport, diagnosis: Diagnosis): Client {
+  return {
+    get: async (context, call) => {
+      const full: Call = { ...call, host: 'gateway', method: 'GET', connection: context.connection };
+      return readable(await transport.read(full, context.deadlineMs, context.onAttempt), context, diagnosis);
+    },
+    write: async (context, call) => {
+      const full: Call = { ...call, host: 'gateway', connection: context.connection };
+      const body = await readable(
+        await transport.attempt(full, context.deadlineMs, context.onAttempt),
+        context,
+        diagnosis,
+      );
+      if (!isObject(body)) throw strange();
+      return body;
+    },
+  };
+}
+
+/** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
+export function assertSuccess(body: JsonObject): void {
+  const { yes, no } = flags(body);
+  if (no && !yes) throw refusedProblem(200, reasonOf(body, ''));
+  if (!yes || no) throw strange();
+}
+
+/** The answer's JSON, or the Problem of contract 5, column "a read". */
+async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
+  if (answer.kind === 'failed') throw unreachable(answer);
+  const { status, text } = answer;
+  const body = parseJson(text);
+  if (status >= 200 && status < 300) {
+    if (body === undefined) throw strange(status);
+    return body;
+  }
+  if (status === 401 || status === 403) {
+    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+  }
+  if (status === 400) {
+    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text));
+    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
+  }
+  throw statusProblem(answer, reasonOf(body, text));
+}
+
+/** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
+export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
+  const { status } = answer;
+  const upstream = { status, detail: reason };
+  if (status === 429) {
+    const retryAfterS = Math.ceil((retryAfterMs(answer) ?? 1000) / 1000);
+    return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status }, retryAfterS });
+  }
+  if (status >= 500 || status === 408) {
+    return new Problem('upstream-unavailable', `the upstream answered ${status}`, { upstream, retryAfterS: 2 });
+  }
+  if (status >= 400) return refusedProblem(status, reason);
+  return new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
+    upstream: { status },
+  });
+}
+
+/** A refusal of a read or a change, in WATI's words. */
+export function refusedProblem(status: number, reason: string): Problem {
+  if (status === 404 || isUnknownContact(reason)) {
+    return new Problem('not-found', 'WATI knows no such contact', { upstream: { status, detail: reason } });
+  }
+  return new Problem('upstream-rejected', `WATI refused: ${reason}`, { upstream: { status, detail: reason } });
+}
+
+export const isUnknownContact = (reason: string): boolean => /can'?t find contact|contact not found/i.test(reason);
+
+export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
+  const { cause } = failed;
+  if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
+  return new Problem('upstream-unavailable', `the gateway could not be reached (${codeOf(cause)})`, {
+    cause,
+    retryAfterS: 2,
+  });
+}
+
+export const strange = (status?: number): Problem =>
+  new Problem('upstream-invalid', 'the answer of the upstream cannot be understood', {
+    ...(status !== undefined && { upstream: { status } }),
+  });

@@ -1,0 +1,110 @@
+import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
+import { bool, isObject, type JsonObject, list, num, params, reasonOf, str } from './lenient.ts';
+import { flags } from './verdict.ts';
+
+/** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
+export interface WatiContact {
+  id: string | undefined;
+  wAid: string | undefined;
+  name: string | undefined;
+  customParams: Record<string, string>;
+  optedIn: boolean | undefined;
+  allowBroadcast: boolean | undefined;
+  contactStatus: string | undefined;
+  created: unknown;
+  lastUpdated: unknown;
+}
+
+export interface ContactFilter {
+  pageNumber: number;
+  pageSize: number;
+  name?: string | undefined;
+  createdDate?: string | undefined;
+  attribute?: { name: string; operator: string; value?: string }[] | undefined;
+}
+
+type Attributes = Readonly<Record<string, string>>;
+
+export interface Contacts {
+  list(context: CallContext, filter: ContactFilter): Promise<{ contacts: WatiContact[]; total: number | undefined }>;
+  /** The contact with exactly this number. `name` also matches part of a number, so the list is narrowed here. */
+  find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
+  /** `exists`: WATI has the number already, nothing was changed. */
+  add(
+    context: CallContext,
+    phone: string,
+    name: string | undefined,
+    attributes: Attributes,
+  ): Promise<WatiContact | 'exists' | undefined>;
+  /** Throws `not-found` where there is no such contact. */
+  update(context: CallContext, phone: string, attributes: Attributes): Promise<WatiContact | undefined>;
+}
+
+/** A number of seven digits may be part of many others; beyond these pages it is taken for absent. */
+const findPagesMax = 5;
+const findPageSize = 100;
+
+export function createContacts(client: Client): Contacts {
+  const listPage: Contacts['list'] = async (context, { attribute, ...filter }) => {
+    const query = { ...filter, attribute: attribute && JSON.stringify(attribute) };
+    const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
+    if (!isObject(body) || !Array.isArray(body.contact_list)) throw strange(200);
+    const total = isObject(body.link) ? num(body.link.total) : undefined;
+    return { contacts: list(body.contact_list).flatMap((raw) => readContact(raw) ?? []), total };
+  };
+
+  return {
+    list: listPage,
+    find: async (context, phone) => {
+      for (let pageNumber = 1; pageNumber <= findPagesMax; pageNumber++) {
+        const { contacts } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
+        const match = contacts.find((contact) => contact.wAid === phone);
+        if (match || contacts.length < findPageSize) return match;
+      }
+      return undefined;
+    },
+    add: async (context, phone, name, attributes) => {
+      const json = { name: name ?? null, customParams: toParams(attributes) };
+      const body = await client.write(context, {
+        operation: 'addContact',
+        method: 'POST',
+        path: `/api/v1/addContact/${phone}`,
+        json,
+      });
+      if (flags(body).no && /already exists/i.test(reasonOf(body, ''))) return 'exists';
+      assertSuccess(body);
+      return readContact(body.contact);
+    },
+    update: async (context, phone, attributes) => {
+      const json = { customParams: toParams(attributes) };
+      const path = `/api/v1/updateContactAttributes/${phone}`;
+      const body = await client.write(context, { operation: 'updateContactAttributes', method: 'POST', path, json });
+      // A bare result:false is how a tenant says that there is no such contact (upstream.md 3.1).
+      assertSuccess(isBareRefusal(body) ? { ...body, info: "Can't find Contact" } : body);
+      return readContact(body.contact);
+    },
+  };
+}
+
+const isBareRefusal = (body: JsonObject) =>
+  body.result === false && !isUnknownContact(reasonOf(body, '')) && reasonOf(body, '') === 'no reason was given';
+
+const toParams = (attributes: Attributes) => Object.entries(attributes).map(([name, value]) => ({ name, value }));
+
+function readContact(raw: unknown): WatiContact | undefined {
+  if (!isObject(raw)) return undefined;
+  const id = str(raw.id);
+  const wAid = (str(raw.wAid) ?? str(raw.phone))?.replace(/^\+/, '');
+  if (id === undefined && wAid === undefined) return undefined;
+  return {
+    id,
+    wAid,
+    name: str(raw.fullName) ?? str(raw.firstName),
+    customParams: params(raw.customParams),
+    optedIn: bool(raw.optedIn),
+    allowBroadcast: bool(raw.allowBroadcast),
+    contactStatus: str(raw.contactStatus),
+    created: raw.created,
+    lastUpdated: raw.lastUpdated,
+  };
+}

@@ -1,0 +1,42 @@
+import { assertSuccess, type CallContext, type Client, refusedProblem, strange } from './client.ts';
+import { isObject, type JsonObject, list, num, reasonOf } from './lenient.ts';
+import { flags } from './verdict.ts';
+
+export interface Conversations {
+  /** One page of rows, newest first, real messages and events mixed (upstream.md 3.2). */
+  history(context: CallContext, target: string, page: { pageNumber: number; pageSize: number }): Promise<History>;
+  /** Without an e-mail WATI hands the chat to the bot (upstream.md 3.8); `undefined` says that on purpose. */
+  assignOperator(context: CallContext, target: string, email: string | undefined): Promise<void>;
+  setStatus(context: CallContext, target: string, ticketStatus: string): Promise<void>;
+}
+
+export interface History {
+  rows: JsonObject[];
+  total: number | undefined;
+}
+
+export function createConversations(client: Client, channelNumber: string | undefined): Conversations {
+  return {
+    history: async (context, target, query) => {
+      const path = `/api/v1/getMessages/${target}`;
+      const body = await client.get(context, { operation: 'getMessages', path, query });
+      if (!isObject(body)) throw strange(200);
+      const inner = isObject(body.messages) ? body.messages.items : (body.messages ?? body.items);
+      if (!Array.isArray(inner)) {
+        if (flags(body).no) throw refusedProblem(200, reasonOf(body, ''));
+        throw strange(200);
+      }
+      return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };
+    },
+    assignOperator: async (context, whatsappNumber, email) => {
+      const query = { email, whatsappNumber };
+      const path = '/api/v1/assignOperator';
+      assertSuccess(await client.write(context, { operation: 'assignOperator', method: 'POST', path, query }));
+    },
+    setStatus: async (context, whatsappNumber, ticketStatus) => {
+      const json = { whatsappNumber, ticketStatus, channelPhoneNumber: channelNumber };
+      const path = '/api/v1/updateChatStatus';
+      assertSuccess(await client.write(context, { operation: 'updateChatStatus', method: 'POST', path, json }));
+    },
+  };
+}

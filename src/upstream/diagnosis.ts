@@ -1,0 +1,34 @@
+import { Problem } from '../problem.ts';
+import type { Diagnosis } from './client.ts';
+import { type Connections, keyRefused } from './connections.ts';
+
+/** How old the control API's word may be when a refusal is explained: a burst of refusals asks once. */
+const freshMs = 1_000;
+
+/**
+ * 400 and 401 of the gateway have two meanings each; the control API, which knows the key and the connections but not
+ * WATI, tells them apart (upstream.md 1.5).
+ */
+export function createDiagnosis(connections: Connections): Diagnosis {
+  return {
+    unauthorized: async () => {
+      try {
+        await connections.recent(freshMs);
+        return 'WATI refuses the token behind this connection (renewed, expired, or limited to other addresses); authorize the connection again';
+      } catch (error) {
+        if (error instanceof Problem && error.slug === 'upstream-unauthorized') return keyRefused;
+        return 'the upstream refuses our credentials; whether the Maton key or the WATI token could not be told';
+      }
+    },
+    connectionFault: async (id, reason) => {
+      try {
+        const known = (await connections.recent(freshMs)).find((connection) => connection.id === id);
+        if (!known) return 'Maton knows no such WATI connection';
+        return known.status === 'ACTIVE' ? undefined : `the connection is ${known.status.toLowerCase()}, not active`;
+      } catch {
+        // The one sign that a real client goes by when it cannot ask (upstream.md 1.5).
+        return /connection/i.test(reason) ? 'the gateway finds fault with the connection' : undefined;
+      }
+    },
+  };
+}

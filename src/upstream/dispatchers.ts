@@ -1,0 +1,37 @@
+import { type Dispatcher, Pool } from 'undici';
+
+/** Where calls go out. Tests hand in undici's MockPool; nothing else in the service knows undici. */
+export interface Dispatchers {
+  reads: Dispatcher;
+  sends: Dispatcher;
+  control: Dispatcher;
+  close(): Promise<void>;
+}
+
+/**
+ * HTTP/2 is off: undici replays a POST on REFUSED_STREAM (delivery.md 1.4). No interceptor follows redirects or retries,
+ * and none decompresses, so an answer's size is what is counted.
+ */
+const shared = {
+  allowH2: false,
+  connect: { timeout: 3_000, rejectUnauthorized: true },
+  headersTimeout: 0, // the total deadline of the transport covers both, to the millisecond
+  bodyTimeout: 0,
+  maxHeaderSize: 16_384,
+};
+
+/** One pool a host, and a second for sends: a kept-alive socket is the largest source of `unknown` (delivery.md 1.3). */
+export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
+  const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
+  const reads = new Pool(gatewayUrl, { ...keepAlive, connections: 32 });
+  const sends = new Pool(gatewayUrl, { ...shared, pipelining: 0, connections: 32 });
+  const control = new Pool(controlUrl, { ...keepAlive, connections: 4 });
+  return {
+    reads,
+    sends,
+    control,
+    close: async () => {
+      await Promise.all([reads.destroy(), sends.destroy(), control.destroy()]);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Reading what WATI and Maton answer: shapes vary by tenant and year (upstream.md 3.0, 10), so every reader takes
+ * `unknown` and answers `undefined` for what is not there. No reader ever throws.
+ */
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A string with something in it; numbers count, because ids and codes come as either. */
+export function str(value: unknown): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value.trim() !== '' ? value : undefined;
+}
+
+export const bool = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined);
+
+export const num = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+
+export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** JSON by content, never by label: WATI may label it text/plain (upstream.md 3.0). */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `[{name, value}]`, or the read form `[{paramName, paramValue}]`, as a map (upstream.md 3.5). */
+export function params(value: unknown): Record<string, string> {
+  const entries = list(value).flatMap((entry): [string, string][] => {
+    if (!isObject(entry)) return [];
+    const name = str(entry.name) ?? str(entry.paramName);
+    const text = entry.value ?? entry.paramValue;
+    return name === undefined ? [] : [[name, typeof text === 'string' ? text : (str(text) ?? '')]];
+  });
+  return Object.fromEntries(entries);
+}
+
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+
+/**
+ * The three date forms of WATI (upstream.md 3.0) -> ISO 8601 UTC: `May-14-2024`, ISO with or without a zone (none is
+ * UTC, contract 8.4), unix seconds as a string or number. Anything else: undefined.
+ */
+export function isoDate(value: unknown): string | undefined {
+  const text = str(value);
+  if (text === undefined) return undefined;
+  const named = /^([A-Za-z]{3})-(\d{1,2})-(\d{4})$/.exec(text);
+  if (named) {
+    const month = months.indexOf((named[1] ?? '').toLowerCase());
+    return month < 0 ? undefined : toIso(Date.UTC(Number(named[3]), month, Number(named[2])));
+  }
+  if (/^\d{9,11}$/.test(text)) return toIso(Number(text) * 1000);
+  if (/^\d{12,14}$/.test(text)) return toIso(Number(text));
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return undefined;
+  const zoned = /T.*(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes('T') ? text : `${text}Z`;
+  return toIso(Date.parse(zoned));
+}
+
+const toIso = (ms: number): string | undefined =>
+  Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : undefined;
+
+/** Why the upstream refused, in its own words: the order of upstream.md 1.5, then ASP.NET's `items` and `errors`. */
+export function reasonOf(body: unknown, text: string): string {
+  const reason = isObject(body) ? reasonIn(body) : undefined;
+  if (reason !== undefined) return clip(reason);
+  if (Array.isArray(body) && body.length > 0) return clip(joined(body));
+  if (text.trimStart().startsWith('<')) return 'the upstream returned HTML';
+  return body === undefined && text.trim() !== '' ? clip(text.trim()) : 'no reason was given';
+}
+
+function reasonIn(body: JsonObject): string | undefined {
+  const error = isObject(body.error) ? body.error.message : body.error;
+  const first = [body.message, error, body.detail, body.info, body.title].find(
+    (value): value is string => typeof value === 'string' && value.trim() !== '',
+  );
+  if (first !== undefined) return first;
+  // `result` itself may hold the error text (upstream.md 3.0).
+  if (typeof body.result === 'string' && !/^(success|true|false|)$/i.test(body.result)) return body.result;
+  const details = joined(body.items) || joined(body.errors);
+  return details === '' ? undefined : details;
+}
+
+/** Strings, or objects with `description`, `message` or `detail`, of an array or of a map by number. */
+export function joined(errors: unknown): string {
+  const entries = Array.isArray(errors) ? errors : isObject(errors) ? Object.values(errors).flat() : [errors];
+  return entries
+    .map((entry) =>
+      isObject(entry) ? (str(entry.description) ?? str(entry.message) ?? str(entry.detail)) : str(entry),
+    )
+    .filter((entry) => entry !== undefined)
+    .join('; ');
+}
+
+/** A reason goes to the caller: short, one line, no host names or tokens that an edge may have put in. */
+function clip(reason: string): string {
+  const line = reason
+    .replace(/\s+/g, ' ')
+    .replace(/https?:\/\/\S+/gi, '[address]')
+    .replace(/\b[\w-]+(\.[\w-]+)*\.(ai|io|com|net|org|internal|local)\b/gi, '[host]')
+    .replace(/Bearer\s+\S+/gi, '[credentials]');
+  return line.length > 300 ? `${line.slice(0, 297)}...` : line;
+}

@@ -1,0 +1,95 @@
+import { type Call, queryString } from './transport.ts';
+
+/** The sending calls of WATI as data: a record of a send can be kept, and the call made from it (delivery.md 2.2). */
+export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
+
+export interface SendCalls {
+  text(target: string, text: string, localMessageId: string, replyContextId?: string): SendCall;
+  fileLink(target: string, fileUrl: string, caption?: string): SendCall;
+  buttons(phone: string, content: WatiButtons): SendCall;
+  list(phone: string, content: WatiList): SendCall;
+  template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendCall;
+}
+
+export interface WatiButtons {
+  header?: { type: 'Text' | 'Image' | 'Video' | 'Document'; text?: string; media?: { url: string; fileName?: string } };
+  body: string;
+  footer?: string;
+  buttons: { text: string }[];
+}
+
+export interface WatiList {
+  header?: string;
+  body: string;
+  footer?: string;
+  buttonText: string;
+  sections: { title: string; rows: { title: string; description?: string }[] }[];
+}
+
+export interface WatiTemplateSend {
+  name: string;
+  broadcastName: string;
+}
+
+export interface WatiReceiver {
+  phone: string;
+  localMessageId: string;
+  parameters: Readonly<Record<string, string>>;
+}
+
+/** `channel` is WATI_CHANNEL_NUMBER: sent where WATI takes one, left out where it is not set (upstream.md 4.1). */
+export function createSendCalls(channel: string | undefined): SendCalls {
+  return {
+    // The query, not the form: docs and working clients agree on it (upstream.md 3.3).
+    text: (target, messageText, localMessageId, replyContextId) => ({
+      operation: 'sendSessionMessage',
+      method: 'POST',
+      sends: true,
+      path: `/api/v1/sendSessionMessage/${target}`,
+      query: { messageText, localMessageId, replyContextId, channelPhoneNumber: channel },
+    }),
+    fileLink: (target, fileUrl, caption) => ({
+      operation: 'sendSessionFileViaUrl',
+      method: 'POST',
+      sends: true,
+      path: `/api/v1/sendSessionFileViaUrl/${target}`,
+      query: { fileUrl, caption, channelPhoneNumber: channel },
+    }),
+    buttons: (whatsappNumber, content) => ({
+      operation: 'sendInteractiveButtonsMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendInteractiveButtonsMessage',
+      query: { whatsappNumber },
+      json: content,
+    }),
+    list: (whatsappNumber, content) => ({
+      operation: 'sendInteractiveListMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendInteractiveListMessage',
+      query: { whatsappNumber },
+      json: content,
+    }),
+    // The bulk form also for one receiver: it takes our own id before the first byte (delivery.md 2.8).
+    template: ({ name, broadcastName }, receivers) => ({
+      operation: 'sendTemplateMessages',
+      method: 'POST',
+      sends: true,
+      path: '/api/v2/sendTemplateMessages',
+      json: {
+        template_name: name,
+        broadcast_name: broadcastName,
+        receivers: receivers.map(({ phone, localMessageId, parameters }) => ({
+          whatsappNumber: phone,
+          localMessageId,
+          customParams: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
+        })),
+        ...(channel !== undefined && { channel_number: channel }),
+      },
+    }),
+  };
+}
+
+/** Bytes of path and query as they go out, the gateway's prefix included. */
+export const urlBytes = (call: SendCall): number => '/wati'.length + call.path.length + queryString(call.query).length;

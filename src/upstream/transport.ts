@@ -1,0 +1,254 @@
+import type { Dispatcher } from 'undici';
+import type { Dispatchers } from './dispatchers.ts';
+
+/**
+ * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
+ * left out. A call has a JSON body or none; streams go through `open` in streaming.ts.
+ */
+export interface Call {
+  operation: string;
+  host: 'gateway' | 'control';
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  json?: unknown;
+  connection?: string;
+  /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
+  sends?: boolean;
+}
+
+/** An HTTP answer arrived whole. */
+export interface Answered {
+  kind: 'answered';
+  status: number;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  text: string;
+}
+
+/**
+ * No whole answer. `sent` is false only where it is proved that no byte of the request left (delivery.md 2.3);
+ * `status` is there when the status line came before the answer broke.
+ */
+export interface Failed {
+  kind: 'failed';
+  sent: boolean;
+  timedOut: boolean;
+  status?: number;
+  cause: Error;
+}
+
+export type Attempt = Answered | Failed;
+
+/** What one attempt tells logs and metrics. */
+export interface AttemptReport {
+  operation: string;
+  status?: number;
+  failed?: string;
+  sent: boolean;
+  durationMs: number;
+}
+
+export interface TransportOptions {
+  key: () => string;
+  dispatchers: Dispatchers;
+  /** Total deadline of one call, retries included, ms. */
+  timeoutMs: number;
+  userAgent: string;
+  /** Bytes of an answer that are taken; more is a failure. */
+  answerMaxBytes?: number;
+  onAttempt?: (report: AttemptReport) => void;
+}
+
+export interface Transport {
+  /** One attempt, never repeated, never throwing. `deadlineMs` is what is left of the caller's time. */
+  attempt(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
+  /** A read: repeated at most twice on what may heal (delivery.md 2.4, last row). Never throws. */
+  read(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
+}
+
+/** 24 MB is what real clients allow themselves for a page of history (upstream.md 1.6); ours are a tenth of that. */
+const answerMaxBytesDefault = 4 * 1024 * 1024;
+
+export function createTransport(options: TransportOptions): Transport {
+  const { dispatchers, timeoutMs } = options;
+  const retryBudget = createRetryBudget();
+
+  const attempt: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
+    new Promise((resolve) => {
+      const start = performance.now();
+      const handler = new AnswerHandler(options.answerMaxBytes ?? answerMaxBytesDefault, (outcome) => {
+        clearTimeout(timer);
+        const report = reportOf(call.operation, outcome, performance.now() - start);
+        options.onAttempt?.(report);
+        onAttempt?.(report);
+        resolve(outcome);
+      });
+      // The only deadline that a dripping or 102-ing upstream cannot stretch (delivery.md 2.3).
+      const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
+      const dispatcher =
+        call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
+      try {
+        dispatcher.dispatch(toRequest(call, options), handler);
+      } catch (error) {
+        handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+
+  const read: Transport['read'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
+    const end = performance.now() + Math.min(deadlineMs, timeoutMs);
+    retryBudget.earn();
+    for (let tries = 1; ; tries++) {
+      const outcome = await attempt(call, end - performance.now(), onAttempt);
+      if (tries > 2 || !mayHeal(outcome)) return outcome;
+      const waitMs = retryAfterMs(outcome) ?? 200 + Math.random() * 600 * tries;
+      if (performance.now() + waitMs >= end || !retryBudget.spend()) return outcome;
+      await new Promise((resume) => setTimeout(resume, waitMs));
+    }
+  };
+
+  return { attempt, read };
+}
+
+/** Headers are built from nothing: the gateway passes on whatever it does not know (upstream.md 1.2). */
+export function headersOf(
+  call: Pick<Call, 'connection'>,
+  { key, userAgent }: Pick<TransportOptions, 'key' | 'userAgent'>,
+) {
+  const headers: Record<string, string> = {
+    authorization: `Bearer ${key()}`,
+    accept: 'application/json',
+    'user-agent': userAgent,
+  };
+  if (call.connection !== undefined) headers['maton-connection'] = call.connection;
+  return headers;
+}
+
+function toRequest(call: Call, options: TransportOptions): Dispatcher.DispatchOptions {
+  const headers = headersOf(call, options);
+  if (call.json !== undefined) headers['content-type'] = 'application/json';
+  return {
+    method: call.method,
+    path: `${call.host === 'gateway' ? '/wati' : ''}${call.path}${queryString(call.query)}`,
+    headers,
+    body: call.json === undefined ? null : JSON.stringify(call.json),
+  };
+}
+
+/** RFC 3986 percent-encoding, brackets included; WATI wants `attribute` encoded that way (upstream.md 3.1). */
+export function queryString(query: Call['query'] = {}): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+/** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
+class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly #bytesMax: number;
+  readonly #settle: (outcome: Attempt) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #sent = false;
+  #settled = false;
+  #status: number | undefined;
+  #headers: Answered['headers'] = {};
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(bytesMax: number, settle: (outcome: Attempt) => void) {
+    this.#bytesMax = bytesMax;
+    this.#settle = settle;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController) {
+    // Time was up while the request waited for its socket: it must not go out any more.
+    if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
+    this.#controller = controller;
+    this.#sent = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Answered['headers']) {
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer) {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#bytesMax) controller.abort(new Error(`the answer is over ${this.#bytesMax} bytes`));
+    else this.#chunks.push(chunk);
+  }
+
+  onResponseEnd() {
+    const body = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks, this.#bytes);
+    this.#end({
+      kind: 'answered',
+      status: this.#status ?? 0,
+      headers: this.#headers,
+      text: body === undefined ? '' : body.toString('utf8'),
+    });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, cause: Error) {
+    this.#fail(cause, /TIMEOUT/.test(codeOf(cause)) && this.#sent);
+  }
+
+  expire() {
+    this.#fail(new Error('the total deadline of the call passed'), true);
+    this.#controller?.abort(new Error('deadline'));
+  }
+
+  #fail(cause: Error, timedOut: boolean) {
+    const status = this.#status;
+    this.#end({ kind: 'failed', sent: this.#sent, timedOut, cause, ...(status !== undefined && { status }) });
+  }
+
+  #end(outcome: Attempt) {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#settle(outcome);
+  }
+}
+
+export const codeOf = (error: Error): string =>
+  'code' in error && typeof error.code === 'string' ? error.code : error.name;
+
+function reportOf(operation: string, outcome: Attempt, durationMs: number): AttemptReport {
+  const status = outcome.status;
+  return {
+    operation,
+    durationMs,
+    sent: outcome.kind === 'answered' || outcome.sent,
+    ...(status !== undefined && { status }),
+    ...(outcome.kind === 'failed' && { failed: outcome.timedOut ? 'timeout' : codeOf(outcome.cause) }),
+  };
+}
+
+/** Certificate faults do not heal by themselves (delivery.md 2.3). */
+const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG/;
+
+function mayHeal(outcome: Attempt): boolean {
+  if (outcome.kind === 'failed') return !permanent.test(codeOf(outcome.cause));
+  return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
+}
+
+/** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
+export function retryAfterMs(outcome: Attempt): number | undefined {
+  const value = outcome.kind === 'answered' ? outcome.headers['retry-after'] : undefined;
+  if (typeof value !== 'string') return undefined;
+  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
+}
+
+/** Retries may add a tenth to the load, so that a sick upstream is not beaten (delivery.md 2.4): ten in hand, 0.1 a read. */
+function createRetryBudget() {
+  let tokens = 10;
+  return {
+    earn: () => {
+      tokens = Math.min(10, tokens + 0.1);
+    },
+    spend: () => {
+      if (tokens < 1) return false;
+      tokens -= 1;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Config } from '../config.ts';
+import { type Client, createClient, type Diagnosis } from './client.ts';
+import { type Connections, createConnections } from './connections.ts';
+import { type Contacts, createContacts } from './contacts.ts';
+import { type Conversations, createConversations } from './conversations.ts';
+import { createDiagnosis } from './diagnosis.ts';
+import type { Dispatchers } from './dispatchers.ts';
+import { createSendCalls, type SendCalls } from './messages.ts';
+import { createStreams, type Streams } from './streams.ts';
+import { createTemplates, type Templates } from './templates.ts';
+import { type AttemptReport, createTransport, type Transport } from './transport.ts';
+
+/** Maton and WATI, as the rest of the service sees them: one member a noun. */
+export interface Upstream {
+  transport: Transport;
+  diagnosis: Diagnosis;
+  client: Client;
+  connections: Connections;
+  contacts: Contacts;
+  conversations: Conversations;
+  templates: Templates;
+  sendCalls: SendCalls;
+  streams: Streams;
+}
+
+/** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
+export const userAgent = 'wati-bff/0.1';
+
+export function createUpstream(
+  config: Config,
+  dispatchers: Dispatchers,
+  onAttempt: (report: AttemptReport) => void,
+): Upstream {
+  const shared = { key: () => config.MATON_API_KEY, dispatchers, userAgent, onAttempt };
+  const transport = createTransport({ ...shared, timeoutMs: config.UPSTREAM_TIMEOUT_MS });
+  const connections = createConnections(transport);
+  const diagnosis = createDiagnosis(connections);
+  const client = createClient(transport, diagnosis);
+  return {
+    transport,
+    diagnosis,
+    client,
+    connections,
+    contacts: createContacts(client),
+    conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),
+    templates: createTemplates(client),
+    sendCalls: createSendCalls(config.WATI_CHANNEL_NUMBER),
+    streams: createStreams({
+      ...shared,
+      headTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      totalTimeoutMs: config.UPLOAD_TIMEOUT_MS,
+    }),
+  };
+}

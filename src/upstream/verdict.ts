@@ -1,0 +1,143 @@
+import { bool, isObject, type JsonObject, joined, list, parseJson, reasonOf, str } from './lenient.ts';
+import { type Attempt, codeOf, retryAfterMs } from './transport.ts';
+
+/** Why WATI or the gateway refused; the answer to the caller follows from it (contract 5). */
+export type Refusal =
+  | 'window-closed'
+  | 'recipient'
+  | 'template-parameters'
+  | 'template'
+  | 'credentials'
+  | 'bad-request'
+  | 'redirect'
+  | 'other';
+
+/** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
+export type Verdict =
+  | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean }
+  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number }
+  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
+  | { outcome: 'unknown'; detail: string; status?: number };
+
+/** Which receiver of a bulk answer is ours, and whether a file must come back as one. */
+export interface Expectation {
+  receiver?: { phone: string; localMessageId: string };
+  media?: boolean;
+}
+
+/** Statuses that are a refusal in so many words (delivery.md 2.4). 307, 308 and 300 say "not here": nothing was processed. */
+const refusals = new Set([
+  300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
+]);
+const notProcessed = new Set([421, 425, 429]);
+
+/** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
+export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
+  if (attempt.kind === 'failed') {
+    // A refusal that was read stands, even if its body broke afterwards (delivery.md 2.3, footnote).
+    if (attempt.status !== undefined && refusals.has(attempt.status)) return refused(attempt.status, undefined, '');
+    if (!attempt.sent) {
+      const heals = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
+      return { outcome: 'not_sent', detail: 'the gateway could not be reached', heals };
+    }
+    const detail = attempt.timedOut
+      ? 'no answer came before the deadline; it may or may not have been sent'
+      : 'the connection was lost after the request had gone out; it may or may not have been sent';
+    return { outcome: 'unknown', detail, ...(attempt.status !== undefined && { status: attempt.status }) };
+  }
+
+  const { status, text } = attempt;
+  if (status >= 200 && status < 300) return judgeBody(status, parseJson(text), text, expected);
+  if (refusals.has(status)) return refused(status, parseJson(text), text);
+  if (notProcessed.has(status)) {
+    const waitMs = retryAfterMs(attempt);
+    const detail = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
+    return { outcome: 'not_sent', detail, status, heals: true, ...(waitMs !== undefined && { retryAfterMs: waitMs }) };
+  }
+  return { outcome: 'unknown', detail: `the upstream answered ${status}; it may or may not have been sent`, status };
+}
+
+function judgeBody(status: number, body: unknown, text: string, expected: Expectation): Verdict {
+  if (!isObject(body)) return strange(status);
+  const { yes, no } = flags(body);
+  // One flag says yes, another no: neither can be believed.
+  if (yes && no) return strange(status);
+  if (no) return refused(status, body, text);
+  if (!yes) return strange(status);
+  if (body.validWhatsAppNumber === false) return notOnWhatsApp(status);
+  if (expected.receiver) return judgeReceiver(status, body, expected.receiver);
+  if (joined(body.errors) !== '') return refused(status, body, text);
+
+  const message = isObject(body.message) ? body.message : {};
+  const whatsappMessageId = str(message.whatsappMessageId);
+  return {
+    outcome: 'accepted',
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    // Some tenants send the address of a file as a text (upstream.md 3.4).
+    ...(expected.media && message.type === 'text' && { asText: true }),
+  };
+}
+
+/** `result` has four spellings; `ok` and `success` stand in for it (upstream.md 3.0). */
+export function flags(body: JsonObject): { yes: boolean; no: boolean } {
+  const said = [body.result, body.ok, body.success].filter((value) => value !== undefined && value !== null);
+  const yes = said.some(isYes);
+  const no = said.some((value) => value === false || (typeof value === 'string' && !isYes(value)));
+  return { yes, no: no || (typeof body.error === 'string' && body.error.trim() !== '') };
+}
+
+const isYes = (value: unknown) => value === true || (typeof value === 'string' && /^(success|true)$/i.test(value));
+
+function judgeReceiver(status: number, body: JsonObject, ours: { phone: string; localMessageId: string }): Verdict {
+  if (!Array.isArray(body.receivers)) {
+    // A tenant's whole acknowledgement can be {"result":true} (upstream.md 3.6, contract 8.15).
+    const errors = isObject(body.errors) ? body.errors[ours.phone] : body.errors;
+    return joined(errors) === '' ? { outcome: 'accepted' } : refused(status, { errors }, '');
+  }
+  const receivers = list(body.receivers).filter(isObject);
+  const mine =
+    receivers.find((receiver) => receiver.localMessageId === ours.localMessageId) ??
+    receivers.find((receiver) => str(receiver.waId)?.replace(/^\+/, '') === ours.phone);
+  if (!mine) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
+  if (bool(mine.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
+  if (joined(mine.errors) !== '') return refused(status, { errors: mine.errors }, '');
+  const localMessageId = str(mine.localMessageId);
+  return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
+}
+
+function strange(status: number): Verdict {
+  const detail = 'the answer of the upstream cannot be understood; it may or may not have been sent';
+  return { outcome: 'unknown', detail, status };
+}
+
+function notOnWhatsApp(status: number): Verdict {
+  return { outcome: 'rejected', refusal: 'recipient', detail: 'the number is not on WhatsApp', status };
+}
+
+function refused(status: number, body: unknown, text: string): Verdict {
+  return { outcome: 'rejected', refusal: refusalOf(status, body, text), detail: reasonOf(body, text), status };
+}
+
+const texts: [RegExp, Refusal][] = [
+  [/expired/i, 'window-closed'],
+  [/can'?t find contact|contact not found|not (a )?(valid )?whats\s?app|invalid (whats\s?app )?number/i, 'recipient'],
+  [/typos or blank text|parameter/i, 'template-parameters'],
+  [
+    /template.*(not (found|approved|exist)|n't exist|unknown|rejected|paused|disabled)|no (such )?template/i,
+    'template',
+  ],
+];
+
+/** Sorts a refusal by status, then by the texts that were seen (upstream.md 3.3, 3.6). */
+function refusalOf(status: number, body: unknown, text: string): Refusal {
+  if (status === 401 || status === 403) return 'credentials';
+  if (status >= 300 && status < 400) return 'redirect';
+  if (isObject(body)) {
+    if (typeof body.ticketStatus === 'string') return 'window-closed';
+    if (body.validWhatsAppNumber === false) return 'recipient';
+  }
+  if (status === 404) return 'recipient';
+  const reason = reasonOf(body, text);
+  const seen = texts.find(([pattern]) => pattern.test(reason))?.[1];
+  return seen ?? (status === 400 ? 'bad-request' : 'other');
+}
