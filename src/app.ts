@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { accessLog, takeRequestId } from '../plugins/access-log.ts';
 import { auth } from '../plugins/auth.ts';
 import { watchMethods } from '../plugins/methods.ts';
@@ -45,7 +45,7 @@ const jsonBytesMax = 1024 * 1024;
 export async function buildApp(config: Config, seams: Seams): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: seams.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => takeRequestId(request.headers['x-request-id']) ?? randomUUID(),
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
