@@ -31,7 +31,6 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
         summary: 'WhatsApp through WATI, for internal services',
         description:
           'Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
-        license: { name: 'Internal use only', identifier: 'LicenseRef-Internal' },
       },
       servers: [{ url: '/' }],
       tags: tags.map(([name, description]) => ({ name, description })),
@@ -41,7 +40,10 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
         },
       },
     },
-    transform: ({ schema, url, route }) => ({ schema: documented(schema, route.config ?? {}, route.method), url }),
+    transform: ({ schema, url, route }) => ({
+      schema: documented(schema, route.config ?? {}, route.method),
+      url: url.replace('*', ':path'),
+    }),
     transformObject: (document) => hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
   });
   if (!docs) return;
@@ -52,10 +54,18 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
   );
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: true,
+    // Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline.
+    staticCSP:
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'",
     theme: { title: 'wati-bff' },
     // No validator badge: it would show the document to a public site. The key is not kept in the browser's storage.
-    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true, docExpansion: 'list' },
+    uiConfig: {
+      layout: 'BaseLayout',
+      validatorUrl: null,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+      docExpansion: 'list',
+    },
   });
 });
 
@@ -84,12 +94,12 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   if (!isJson(schema)) return { hide: true };
   if (schema.hide === true) return schema;
   const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));
-  const inputs = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(schema[part])]));
+  const inputs = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(named(schema[part]))]));
   const byStatus = Map.groupBy(problemsOf(config, method), (slug) => problemTypes[slug].status);
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(slugs)]);
-  const success = isJson(schema.response) ? schema.response : {};
+  const success = isJson(schema.response) ? schema.response : bytes(config.produces ?? '*/*');
   return {
     ...schema,
     ...inputs,
@@ -102,22 +112,32 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   };
 }
 
+/** An answer that streams through. */
+const bytes = (produces: string): Json => ({
+  200: { description: 'as it is', content: { [produces]: { schema: { type: 'string', format: 'binary' } } } },
+});
+
 function problemAnswer(slugs: ProblemSlug[]): Json {
-  const [first] = slugs;
-  const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title.toLowerCase()}`).join('; ');
-  if (first === undefined) return {};
-  const { title, status, retryable, meaning } = problemTypes[first];
-  const example = {
-    type: `/problems/${first}`,
-    title,
-    status,
-    detail: meaning,
-    instance: '/v1/…',
-    requestId: '5f1c9a7e-1',
-    retryable,
-  };
-  return { description, content: { 'application/problem+json': { schema: ProblemDocument, example } } };
+  const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title}`).join('; ');
+  const examples = Object.fromEntries(slugs.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }]));
+  return { description, content: { 'application/problem+json': { schema: ProblemDocument, examples } } };
 }
+
+/** One example a problem type, for all operations that can answer it. */
+const problemExamples = Object.fromEntries(
+  Object.entries(problemTypes).map(([slug, { title, status, retryable, meaning }]) => {
+    const value = {
+      type: `/problems/${slug}`,
+      title,
+      status,
+      detail: meaning,
+      instance: '/v1/messages/text',
+      requestId: '5f1c9a7e',
+      retryable,
+    };
+    return [slug, { summary: title, value }];
+  }),
+);
 
 function withConnectionHeader(headers: unknown, config: FastifyContextConfig): unknown {
   if (!config.connection) return headers;
@@ -135,6 +155,12 @@ function optionalWhereDefaulted(schema: unknown): unknown {
     return !(isJson(property) && 'default' in property);
   });
   return { ...schema, required };
+}
+
+/** OpenAPI has no wildcard: the nearest that tools understand is a path template, so `*` is called `path`. */
+function named(schema: unknown): unknown {
+  if (!isJson(schema) || !isJson(schema.properties) || !('*' in schema.properties)) return schema;
+  return { ...schema, properties: { path: schema.properties['*'] }, required: ['path'] };
 }
 
 /** Schemas with a title become components, so that generated clients have names for them. */
@@ -157,5 +183,7 @@ function hoist(document: unknown) {
   if (!isJson(document)) return {};
   const paths = walk(document.paths);
   const components = isJson(document.components) ? document.components : {};
-  return { ...document, paths, components: { ...components, schemas } };
+  const text = JSON.stringify(paths);
+  const used = Object.entries(problemExamples).filter(([slug]) => text.includes(`/examples/${slug}"`));
+  return { ...document, paths, components: { ...components, schemas, examples: Object.fromEntries(used) } };
 }

@@ -23,7 +23,7 @@ const MediaQuery = Type.Object(
       // No segment begins with a dot, so none climbs out (delivery.md 1.6).
       pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$',
       description: '`media.path` of a conversation message',
-      examples: ['data/images/0b8f6d6e-3c1f-4a52-9d0c-5f2f0c1b7a11.jpg'],
+      examples: ['data/images/5f0c6a3e-0001-4000-8000-000000000001.png'],
     }),
   },
   strict,

@@ -16,7 +16,7 @@ import {
   TemplatePost,
   TextPost,
 } from '../src/schemas/message.ts';
-import { digits } from '../src/schemas/words.ts';
+import { answers, digits } from '../src/schemas/words.ts';
 import { type SendCall, type SendCalls, urlBytes, type WatiButtons } from '../src/upstream/messages.ts';
 import { answer } from './answer.ts';
 import { type ContextOf, preferredWaitMs } from './context.ts';
@@ -33,12 +33,11 @@ const sessionProblems: ProblemSlug[] = ['session-window-closed', 'recipient-inva
 const templateProblems: ProblemSlug[] = ['template-unknown', 'template-parameters-invalid', 'recipient-invalid'];
 
 const responses = {
-  201: { ...Message, description: 'accepted by WATI; `Location` names the message' },
-  202: {
-    ...Message,
-    description:
-      '`unknown`: it may or may not have been sent, and is never sent again by the service; `sending`: not settled yet',
-  },
+  201: answers('Accepted by WATI; `Location` names the message.', Message),
+  202: answers(
+    '`unknown`: it may or may not have been sent, and the service never sends it again. `sending`: not settled yet.',
+    Message,
+  ),
 };
 
 const route = (operationId: string, summary: string, description: string) => ({

@@ -23,58 +23,59 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 
-  app.route({
-    method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    url: '/v1/native/*',
-    config: { scope: 'native:call', connection: true, anyQuery: true, produces: '*/*' },
-    schema: {
-      operationId: 'callNative',
-      tags: ['native'],
-      summary: 'Call a native WATI path',
-      description:
-        'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
-      params: Type.Object({ '*': Type.String({ description: 'the path, e.g. `api/v1/chatbots`' }) }),
-    },
-    handler: async (request, reply) => {
-      const path = nativePath(request, allowed);
-      const context = await contextOf(request);
-      const hasBody =
-        request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-      const length = Number(request.headers['content-length']);
-      const reads = request.method === 'GET';
-      const answer = await streams.open(context, {
-        operation: 'native',
-        method: request.method,
-        path,
-        rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
-        body: hasBody && !reads ? request.raw : undefined,
-        contentType: request.headers['content-type'],
-        contentLength: hasBody && Number.isSafeInteger(length) ? length : undefined,
-        // A change that is on its way is not called back: it would only become unknown (style.md).
-        ...(reads && { signal: hungUp(reply) }),
-      });
-      if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));
-      const { status } = answer;
-      if (status === 401 || status === 403) {
-        answer.body.destroy();
-        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
-      }
-      if (status >= 300 && status < 400) {
-        answer.body.destroy();
-        throw new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
-          upstream: { status },
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const)
+    app.route({
+      method,
+      url: '/v1/native/*',
+      config: { scope: 'native:call', connection: true, anyQuery: true, produces: '*/*' },
+      schema: {
+        operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
+        tags: ['native'],
+        summary: 'Call a native WATI path',
+        description:
+          'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
+        params: Type.Object({ '*': Type.String({ description: 'the path, e.g. `api/v1/chatbots`' }) }),
+      },
+      handler: async (request, reply) => {
+        const path = nativePath(request, allowed);
+        const context = await contextOf(request);
+        const hasBody =
+          request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+        const length = Number(request.headers['content-length']);
+        const reads = request.method === 'GET';
+        const answer = await streams.open(context, {
+          operation: 'native',
+          method: request.method,
+          path,
+          rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
+          body: hasBody && !reads ? request.raw : undefined,
+          contentType: request.headers['content-type'],
+          contentLength: hasBody && Number.isSafeInteger(length) ? length : undefined,
+          // A change that is on its way is not called back: it would only become unknown (style.md).
+          ...(reads && { signal: hungUp(reply) }),
         });
-      }
-      for (const name of ['content-type', 'content-encoding', 'content-disposition', 'retry-after']) {
-        const value = header(answer, name);
-        if (value !== undefined) reply.header(name, value);
-      }
-      return reply
-        .code(status)
-        .headers({ 'content-security-policy': "default-src 'none'; sandbox", 'x-content-type-options': 'nosniff' })
-        .send(answer.body);
-    },
-  });
+        if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));
+        const { status } = answer;
+        if (status === 401 || status === 403) {
+          answer.body.destroy();
+          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+        }
+        if (status >= 300 && status < 400) {
+          answer.body.destroy();
+          throw new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
+            upstream: { status },
+          });
+        }
+        for (const name of ['content-type', 'content-encoding', 'content-disposition', 'retry-after']) {
+          const value = header(answer, name);
+          if (value !== undefined) reply.header(name, value);
+        }
+        return reply
+          .code(status)
+          .headers({ 'content-security-policy': "default-src 'none'; sandbox", 'x-content-type-options': 'nosniff' })
+          .send(answer.body);
+      },
+    });
 };
 
 /** The path to call, if the operator named it with this method. */

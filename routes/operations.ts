@@ -5,6 +5,7 @@ import { Problem, problemTypeOf } from '../src/problem.ts';
 import type { Readiness } from '../src/readiness.ts';
 import { Live, Ready } from '../src/schemas/health.ts';
 import { ProblemTypeDocument } from '../src/schemas/problem.ts';
+import { answers } from '../src/schemas/words.ts';
 
 interface Services {
   readiness: Readiness;
@@ -38,7 +39,7 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
         summary: 'Whether the service can do its work',
         description:
           'Needs no key. 503 when Maton refuses the key, when no usable connection exists, or while the service goes down. A gateway that does not answer is told and does not take the service out. The upstream is asked at most once in ten seconds.',
-        response: { 200: Ready, 503: { ...Ready, description: 'send no requests here' } },
+        response: { 200: Ready, 503: answers('Send no requests here.', Ready) },
       },
     },
     async (_request, reply) => {

@@ -7,7 +7,7 @@ const ms = (description: string, fallback: number, minimum = 1) =>
 
 /** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
 export const EnvSchema = Type.Object({
-  MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; or its file, `MATON_API_KEY_FILE`' })),
+  MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
   MATON_API_KEY_FILE: Type.Optional(Type.String({ description: 'a file that holds the Maton key' })),
   MATON_GATEWAY_URL: Type.String({
     description: 'data gateway; https, or http on loopback',

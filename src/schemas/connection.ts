@@ -33,5 +33,8 @@ export const CreatedConnection = Type.Object(
 );
 
 export const ConnectionQuery = Type.Object({ status: Type.Optional(oneOf([...connectionStatuses])) }, strict);
-export const ConnectionParams = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' }) }, strict);
-export const ConnectionPost = Type.Object({}, { title: 'ConnectionPost', ...strict });
+export const ConnectionParams = Type.Object(
+  { id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', examples: ['21fd90f9-5935-43cd-b6c8-bde9d915ca80'] }) },
+  strict,
+);
+export const ConnectionPost = Type.Object({}, { title: 'ConnectionPost', ...strict, examples: [{}] });

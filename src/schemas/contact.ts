@@ -50,10 +50,10 @@ export const ContactPut = Type.Object(
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: '\\S', examples: ['Asha'] })),
     attributes: Type.Optional(attributes('attributes to set')),
   },
-  { title: 'ContactPut', ...strict },
+  { title: 'ContactPut', ...strict, examples: [{ name: 'Asha', attributes: { member: 'VIP' } }] },
 );
 
 export const ContactPatch = Type.Object(
   { attributes: { ...attributes('attributes to set'), minProperties: 1 } as ReturnType<typeof attributes> },
-  { title: 'ContactPatch', ...strict },
+  { title: 'ContactPatch', ...strict, examples: [{ attributes: { member: 'VIP' } }] },
 );

@@ -21,13 +21,17 @@ export const TextPost = Type.Object(
       Type.String({ minLength: 1, maxLength: 512, description: 'id of the WhatsApp message to quote' }),
     ),
   },
-  { title: 'TextPost', ...strict },
+  { title: 'TextPost', ...strict, examples: [{ to: '14155551000', text: 'Your parcel is on its way.' }] },
 );
 export type TextPost = Static<typeof TextPost>;
 
 export const FileLinkPost = Type.Object(
   { to: Recipient, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
-  { title: 'FileLinkPost', ...strict },
+  {
+    title: 'FileLinkPost',
+    ...strict,
+    examples: [{ to: '14155551000', url: 'https://example.com/invoice.pdf', caption: 'Your invoice' }],
+  },
 );
 export type FileLinkPost = Static<typeof FileLinkPost>;
 
@@ -54,7 +58,13 @@ export const ButtonsPost = Type.Object(
       examples: [[{ text: 'Yes' }, { text: 'Tomorrow' }]],
     }),
   },
-  { title: 'ButtonsPost', ...strict },
+  {
+    title: 'ButtonsPost',
+    ...strict,
+    examples: [
+      { to: '14155551000', body: 'Shall we deliver today?', buttons: [{ text: 'Yes' }, { text: 'Tomorrow' }] },
+    ],
+  },
 );
 export type ButtonsPost = Static<typeof ButtonsPost>;
 
@@ -82,7 +92,20 @@ export const ListPost = Type.Object(
       { minItems: 1, maxItems: 10, description: 'at most 10 rows in all; the titles of the rows must differ' },
     ),
   },
-  { title: 'ListPost', ...strict },
+  {
+    title: 'ListPost',
+    ...strict,
+    examples: [
+      {
+        to: '14155551000',
+        body: 'When shall we come?',
+        buttonText: 'Choose',
+        sections: [
+          { title: 'Monday', rows: [{ title: '9:00', description: 'first in the morning' }, { title: '14:00' }] },
+        ],
+      },
+    ],
+  },
 );
 export type ListPost = Static<typeof ListPost>;
 
@@ -93,7 +116,17 @@ export const TemplatePost = Type.Object(
     parameters: Type.Optional(TemplateParameters),
     broadcastName: Type.Optional(text(256, 'order-confirmations', 'shown in WATI; the template name if absent')),
   },
-  { title: 'TemplatePost', ...strict },
+  {
+    title: 'TemplatePost',
+    ...strict,
+    examples: [
+      {
+        to: '14155551000',
+        template: 'order_update',
+        parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' },
+      },
+    ],
+  },
 );
 export type TemplatePost = Static<typeof TemplatePost>;
 

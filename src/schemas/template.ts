@@ -42,18 +42,27 @@ export const TemplateQuery = Type.Object(
   strict,
 );
 
-export const TemplateName = Type.String({ minLength: 1, maxLength: 512, pattern: '^[^\\u0000-\\u001f]+$' });
+export const TemplateName = Type.String({
+  minLength: 1,
+  maxLength: 512,
+  pattern: '^[^\\u0000-\\u001f]+$',
+  examples: ['order_update'],
+});
 
 export const TemplateParams = Type.Object({ name: TemplateName }, strict);
 
 export const TemplateParameters = textByName({
   description: 'a value for each parameter of the template',
-  examples: [{ name: 'Asha', order_id: 'A-1001' }],
+  examples: [{ customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' }],
 });
 
 export const TemplatePreview = Type.Object(
   { parameters: Type.Optional(TemplateParameters) },
-  { title: 'TemplatePreview', ...strict },
+  {
+    title: 'TemplatePreview',
+    ...strict,
+    examples: [{ parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' } }],
+  },
 );
 
 export const RenderedTemplate = Type.Object(

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 
 /** The words that several nouns share (contract 1). A schema with a `title` becomes a component of openapi.yaml. */
 
@@ -7,14 +7,14 @@ const phone = '\\+?[1-9][0-9]{6,14}';
 export const PhoneNumber = Type.String({
   pattern: `^${phone}$`,
   description: 'digits with country code, an optional leading `+`',
-  examples: ['14155550000'],
+  examples: ['14155551000'],
 });
 
 /** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number (upstream.md 3.0). */
 export const Recipient = Type.String({
   pattern: `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`,
   description: 'a phone number with country code, a 24-hex contact id, or a BSUID such as `US.123124141512`',
-  examples: ['14155550000'],
+  examples: ['14155551000'],
 });
 
 /** Our output and WATI's input have no `+`. */
@@ -46,7 +46,13 @@ const Page = Type.Object(
 );
 
 /** Every list of the upstream's things answers `{data, page}`. */
-export const pageOf = <Item extends import('typebox').TSchema>(item: Item, title: string) =>
+export const pageOf = <Item extends TSchema>(item: Item, title: string) =>
   Type.Object({ data: Type.Array(item), page: Page }, { title });
 
 export const strict = { additionalProperties: false } as const;
+
+/** An answer with a description of its own, where one schema serves several statuses. */
+export const answers = <Schema extends TSchema>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});

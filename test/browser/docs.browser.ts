@@ -1,0 +1,69 @@
+import { mkdirSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allKey, type Service, startService } from '../helper.ts';
+
+/** Chromium asks the internet for much at its start; none of it concerns the page. */
+const quiet = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const screenshots = 'coverage/screenshots';
+
+describe('/docs, as a person uses it', () => {
+  let service: Service;
+  let browser: Browser;
+  let page: Page;
+  const requested: string[] = [];
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    const executablePath = process.env.CHROMIUM;
+    if (!executablePath) throw new Error('CHROMIUM names no browser: run .ci/browser');
+    mkdirSync(screenshots, { recursive: true });
+    service = await startService();
+    browser = await chromium.launch({ executablePath, args: quiet });
+    page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+    page.on('request', (request) => requested.push(request.url()));
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await service?.close();
+  });
+
+  it('shows every operation, with everything served from here', async () => {
+    await page.goto(`${service.url}/docs`);
+    await page.locator('.opblock').first().waitFor();
+    await page.screenshot({ path: `${screenshots}/docs.png` });
+    expect(await page.locator('.opblock').count()).toBeGreaterThanOrEqual(25);
+    expect(requested.filter((url) => !url.startsWith(service.url) && !url.startsWith('data:'))).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  it('authorizes, and sends a template with the example as it stands', async () => {
+    await page.getByRole('button', { name: 'Authorize' }).first().click();
+    await page.locator('.auth-container input').fill(allKey);
+    await page.locator('.auth-btn-wrapper .authorize').click();
+    await page.locator('.auth-btn-wrapper .btn-done').click();
+
+    const operation = page.locator('#operations-messages-sendTemplate');
+    await operation.locator('.opblock-summary').click();
+    await operation.locator('button.execute').click();
+    await operation.locator('.live-responses-table td.response-col_status:not(.col_header)').waitFor();
+    await page.screenshot({ path: `${screenshots}/send-template.png`, fullPage: true });
+
+    expect(
+      await operation.locator('.live-responses-table td.response-col_status:not(.col_header)').textContent(),
+    ).toMatch(/^201/);
+    expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toHaveLength(1);
+    expect(complaints).toEqual([]);
+  });
+});
