@@ -43,7 +43,7 @@ export const accessLog = fp(async (app) => {
       upstreamStatus: trace.upstreamStatus,
       upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
       upstreamCalls: trace.upstreamCalls || undefined,
-      err: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
+      error: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
     };
     if (trace.problem === 'internal') request.log.error(line, 'request');
     else request.log.info(line, 'request');

@@ -11,6 +11,7 @@ const isJson = (value: unknown): value is Json => typeof value === 'object' && v
 
 const tags = [
   ['messages', 'Send: text, files, buttons, lists, templates'],
+  ['broadcasts', 'Send to many'],
   ['templates', 'What can be sent at any time, and with which parameters'],
   ['contacts', 'The customers that WATI knows'],
   ['conversations', 'What was written, and who answers'],
@@ -103,6 +104,7 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   return {
     ...schema,
     ...inputs,
+    ...(config.form && formOf(config.form)),
     headers: withConnectionHeader(schema.headers, config),
     security: config.scope === undefined ? [] : [{ callerKey: [] }],
     ...(config.scope !== undefined && {
@@ -111,6 +113,16 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     response: { ...success, ...Object.fromEntries(problems) },
   };
 }
+
+/** A body that no schema validates, because it flows through; `format: binary` makes the file picker. */
+const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']>): Json => ({
+  consumes: ['multipart/form-data'],
+  body: {
+    type: 'object',
+    required: [field],
+    properties: { [field]: { type: 'string', format: 'binary', description } },
+  },
+});
 
 /** An answer that streams through. */
 const bytes = (produces: string): Json => ({

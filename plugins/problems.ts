@@ -60,9 +60,13 @@ export function toProblem(error: unknown): Problem {
   if (status < 400 || status >= 500) return internal(error);
   const slug = byCode[error.code] ?? (status === 413 ? 'payload-too-large' : 'malformed-request');
   // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
-  const detail = slug === 'payload-too-large' ? 'the body is over the limit of this operation' : plain(error);
-  return new Problem(slug, detail, { cause: error });
+  return new Problem(slug, details[slug] ?? plain(error), { cause: error });
 }
+
+const details: Partial<Record<ProblemSlug, string>> = {
+  'payload-too-large': 'the body is over the limit of this operation',
+  'unsupported-media-type': 'the Content-Type is missing, or not one that this operation takes',
+};
 
 const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
 

@@ -34,7 +34,9 @@ declare module 'fastify' {
     sends?: boolean;
     /** The query goes upstream as it is. */
     anyQuery?: boolean;
-    /** A multipart form that streams through: the name of its file part, for the OpenAPI document. */
+    /** The handler reads the body as it comes; Fastify does not. */
+    streams?: boolean;
+    /** What the streamed form holds: the name of its file part, for the OpenAPI document. */
     form?: { field: string; description: string };
   }
 }

@@ -1,8 +1,18 @@
 import type { FastifyReply } from 'fastify';
 import type { Send } from '../src/delivery/delivery.ts';
 import { Problem, type ProblemExtras, type ProblemSlug } from '../src/problem.ts';
-import type { Message } from '../src/schemas/message.ts';
+import { Message } from '../src/schemas/message.ts';
+import { answers } from '../src/schemas/words.ts';
 import type { Refusal, Verdict } from '../src/upstream/verdict.ts';
+
+/** The answers of a sending operation that are no problems. */
+export const sendResponses = {
+  201: answers('Accepted by WATI; `Location` names the message.', Message),
+  202: answers(
+    '`unknown`: it may or may not have been sent, and the service never sends it again. `sending`: not settled yet.',
+    Message,
+  ),
+};
 
 /** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
 export function answer(reply: FastifyReply, { message, verdict, connectionFault, retryAfterS }: Send): FastifyReply {

@@ -4,21 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery, Draft } from '../src/delivery/delivery.ts';
-import { checkTemplate } from '../src/delivery/preflight.ts';
+import { checkParameters, checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { type FieldError, Problem, type ProblemSlug } from '../src/problem.ts';
-import {
-  ButtonsPost,
-  FileLinkPost,
-  ListPost,
-  Message,
-  SendHeaders,
-  TemplatePost,
-  TextPost,
-} from '../src/schemas/message.ts';
-import { answers, digits } from '../src/schemas/words.ts';
+import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
+import { digits } from '../src/schemas/words.ts';
 import { type SendCall, type SendCalls, urlBytes, type WatiButtons } from '../src/upstream/messages.ts';
-import { answer } from './answer.ts';
+import { answer, sendResponses } from './answer.ts';
 import { type ContextOf, preferredWaitMs } from './context.ts';
 
 interface Services {
@@ -32,28 +24,20 @@ interface Services {
 const sessionProblems: ProblemSlug[] = ['session-window-closed', 'recipient-invalid'];
 const templateProblems: ProblemSlug[] = ['template-unknown', 'template-parameters-invalid', 'recipient-invalid'];
 
-const responses = {
-  201: answers('Accepted by WATI; `Location` names the message.', Message),
-  202: answers(
-    '`unknown`: it may or may not have been sent, and the service never sends it again. `sending`: not settled yet.',
-    Message,
-  ),
-};
-
 const route = (operationId: string, summary: string, description: string) => ({
   operationId,
   tags: ['messages'],
   summary,
   description,
   headers: SendHeaders,
-  response: responses,
+  response: sendResponses,
 });
 
 export const messages: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, sendCalls, templates, contextOf } = services;
 
   const send = async (request: FastifyRequest, reply: FastifyReply, draft: Omit<Draft, 'context'>) => {
-    request.trace.to = masked(draft.to);
+    if (draft.to !== undefined) request.trace.to = masked(draft.to);
     const context = await contextOf(request);
     const sent = await delivery.send({ ...draft, context }, preferredWaitMs(request, config.SEND_WAIT_MS));
     // WATI knows better than our copy of its templates.
@@ -84,7 +68,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       const target = digits(to);
       const localMessageId = randomUUID();
       const call = fitting(sendCalls.text(target, text, localMessageId, replyTo), '/text');
-      return send(request, reply, { kind: 'text', to: target, localMessageId, call });
+      return send(request, reply, { kind: 'text', to: target, localMessageId, transmission: call });
     },
   );
 
@@ -102,7 +86,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       const target = digits(to);
       if (!URL.canParse(url)) throw invalid([{ pointer: '/url', detail: 'is not a URL' }]);
       const call = fitting(sendCalls.fileLink(target, url, caption), caption === undefined ? '/url' : '/caption');
-      return send(request, reply, { kind: 'file-link', to: target, call, expected: { media: true } });
+      return send(request, reply, { kind: 'file-link', to: target, transmission: call, expected: { media: true } });
     },
   );
 
@@ -129,7 +113,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       return send(request, reply, {
         kind: 'buttons',
         to: target,
-        call: sendCalls.buttons(target, toWatiButtons(content)),
+        transmission: sendCalls.buttons(target, toWatiButtons(content)),
       });
     },
   );
@@ -155,7 +139,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       );
       if (rows.length > 10) errors.push({ pointer: '/sections', detail: `has ${rows.length} rows in all, at most 10` });
       if (errors.length > 0) throw invalid(errors);
-      return send(request, reply, { kind: 'list', to: target, call: sendCalls.list(target, content) });
+      return send(request, reply, { kind: 'list', to: target, transmission: sendCalls.list(target, content) });
     },
   );
 
@@ -171,14 +155,14 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     async (request, reply) => {
       const { to, template, parameters = {}, broadcastName = template } = request.body;
       const phone = digits(to);
-      checkTemplate(await templates.find(await contextOf(request), template), template, parameters);
+      checkParameters(checkTemplate(await templates.find(await contextOf(request), template), template), parameters);
       const receiver = { phone, localMessageId: randomUUID() };
       return send(request, reply, {
         kind: 'template',
         to: phone,
         template,
         localMessageId: receiver.localMessageId,
-        call: sendCalls.template({ name: template, broadcastName }, [{ ...receiver, parameters }]),
+        transmission: sendCalls.template({ name: template, broadcastName }, [{ ...receiver, parameters }]),
         expected: { receiver },
       });
     },

@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { hasBody, invite } from '../plugins/request-bodies.ts';
 import type { NativePath } from '../src/config.ts';
 import { Problem } from '../src/problem.ts';
+import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
 import type { Streams } from '../src/upstream/streams.ts';
 import type { ContextOf } from './context.ts';
@@ -27,7 +29,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
     app.route({
       method,
       url: '/v1/native/*',
-      config: { scope: 'native:call', connection: true, anyQuery: true, produces: '*/*' },
+      config: { scope: 'native:call', connection: true, anyQuery: true, streams: true, produces: '*/*' },
       schema: {
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
         tags: ['native'],
@@ -39,18 +41,18 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
         const context = await contextOf(request);
-        const hasBody =
-          request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
         const length = Number(request.headers['content-length']);
         const reads = request.method === 'GET';
+        const flows = hasBody(request) && !reads;
+        if (flows) invite(reply);
         const answer = await streams.open(context, {
           operation: 'native',
           method: request.method,
           path,
           rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
-          body: hasBody && !reads ? request.raw : undefined,
+          body: flows ? detached(request.raw) : undefined,
           contentType: request.headers['content-type'],
-          contentLength: hasBody && Number.isSafeInteger(length) ? length : undefined,
+          contentLength: flows && Number.isSafeInteger(length) ? length : undefined,
           // A change that is on its way is not called back: it would only become unknown (style.md).
           ...(reads && { signal: hungUp(reply) }),
         });

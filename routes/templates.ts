@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { parameterFaults } from '../src/delivery/preflight.ts';
+import { checkParameters } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import {
@@ -86,10 +86,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
       const found = await templates.find(await contextOf(request), request.params.name);
       if (!found) throw new Problem('not-found', 'WATI has no template of this name');
       const { parameters = {} } = request.body;
-      const errors = parameterFaults(found.names, parameters);
-      if (errors.length > 0) {
-        throw new Problem('template-parameters-invalid', `${errors.length} of the parameters are at fault`, { errors });
-      }
+      checkParameters(found, parameters);
       return render(found, parameters);
     },
   );

@@ -8,11 +8,13 @@ import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
 import { problemDocument, problems, sendProblem } from '../plugins/problems.ts';
+import { requestBodies } from '../plugins/request-bodies.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { createContextOf } from '../routes/context.ts';
 import { conversations } from '../routes/conversations.ts';
+import { files } from '../routes/files.ts';
 import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
@@ -24,6 +26,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
+import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
@@ -50,8 +53,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
-    // Slow callers (delivery.md 1.8): a header in ten seconds, a JSON body in thirty.
-    requestTimeout: 30_000,
+    // Slow callers (delivery.md 1.8): headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload.
     keepAliveTimeout: 10_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
     return503OnClosing: true,
@@ -81,6 +83,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   metrics.watch(app);
   await app.register(problems);
   await app.register(auth, { callers: seams.callers });
+  await app.register(requestBodies);
   await app.register(openapi, { docs: config.DOCS, version });
 
   await app.register(messages, {
@@ -88,6 +91,15 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     delivery,
     sendCalls: upstream.sendCalls,
     templates: templateCache,
+    contextOf,
+  });
+  await app.register(files, {
+    config,
+    delivery,
+    sendCalls: upstream.sendCalls,
+    streams: upstream.streams,
+    templates: templateCache,
+    uploads: createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND }),
     contextOf,
   });
   await app.register(templates, { templates: templateCache, contextOf });

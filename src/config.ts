@@ -33,7 +33,30 @@ export const EnvSchema = Type.Object({
   }),
   SEND_WAIT_MS: ms('how long the answer to a send waits for its outcome', 15_000),
   UPSTREAM_TIMEOUT_MS: ms('total deadline of one JSON call upstream', 20_000),
-  UPLOAD_TIMEOUT_MS: ms('total deadline of one streamed call upstream', 120_000),
+  UPLOAD_TIMEOUT_MS: ms('deadline of one streamed call upstream; an upload has a second more for each 64 KB', 120_000),
+  UPLOAD_MAX_BYTES: Type.Integer({
+    description: 'per file; the limits of WhatsApp by kind hold as well',
+    default: 104_857_600,
+    minimum: 1,
+    maximum: 1_073_741_824,
+  }),
+  UPLOADS_MAX: Type.Integer({
+    description: 'uploads open at once, all callers; more are a 503',
+    default: 64,
+    minimum: 1,
+    maximum: 10_000,
+  }),
+  UPLOAD_MIN_BYTES_PER_SECOND: Type.Integer({
+    description: 'a slower caller is cut off, after ten seconds of grace',
+    default: 16_384,
+    minimum: 1,
+  }),
+  UPLOAD_FRAMING: Type.Enum(['auto', 'length', 'chunked'], {
+    description: 'what WATI gets: `Content-Length` where the caller sent one (`auto`), always, or never',
+    default: 'auto',
+  }),
+  CSV_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that streams to WATI', default: 10_000, minimum: 1 }),
+  CSV_MAX_CELL_BYTES: Type.Integer({ description: 'bytes of one cell', default: 4096, minimum: 1, maximum: 65_536 }),
   TEXT_URL_MAX_BYTES: Type.Integer({
     description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
     default: 8192,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Message } from '../schemas/message.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCall } from '../upstream/messages.ts';
-import type { Transport } from '../upstream/transport.ts';
+import type { Attempt, Transport } from '../upstream/transport.ts';
 import { type Expectation, judge, type Verdict } from '../upstream/verdict.ts';
 
 /**
@@ -18,13 +18,23 @@ export interface Delivery {
 
 export interface Draft {
   kind: Message['kind'];
-  to: string;
+  /** Absent where one call has many recipients. */
+  to?: string;
   template?: string;
   /** Carried by the call where WATI takes it. */
   localMessageId?: string;
   context: CallContext;
-  call: SendCall;
+  transmission: SendCall | StreamedSend;
   expected?: Expectation;
+}
+
+/** A send whose body flows from the caller to WATI: it can be made once, and its bytes are kept nowhere. */
+export interface StreamedSend {
+  open(): Promise<Attempt>;
+  /** Whether the last boundary is on its way. Until then nobody has the whole body (delivery.md 2.7). */
+  complete(): boolean;
+  /** Settles when the caller's part is over; the wait for the outcome begins then. */
+  received: Promise<unknown>;
 }
 
 /** A send and what is known of it. `verdict` is absent while it runs. */
@@ -55,7 +65,7 @@ export function createDelivery({ transport, diagnosis, onSettled }: DeliveryServ
       const started: Message = {
         id: randomUUID(),
         kind: draft.kind,
-        to: draft.to,
+        ...(draft.to !== undefined && { to: draft.to }),
         connectionId: draft.context.connection,
         status: 'sending',
         ...(draft.localMessageId !== undefined && { localMessageId: draft.localMessageId }),
@@ -69,11 +79,14 @@ export function createDelivery({ transport, diagnosis, onSettled }: DeliveryServ
         return send;
       });
       running.add(run);
-      void run.finally(() => running.delete(run));
+      const forget = () => running.delete(run);
+      // Not finally(): a fault of ours is told to the caller, once.
+      run.then(forget, forget);
+      if ('received' in draft.transmission) await Promise.race([run, draft.transmission.received.catch(() => {})]);
       return within(waitMs, run, { message: started });
     },
     settled: async () => {
-      await Promise.all(running);
+      await Promise.allSettled(running);
     },
   };
 }
@@ -85,13 +98,12 @@ async function transmit(
   transport: Transport,
   diagnosis: Diagnosis,
 ): Promise<Send> {
-  const { context, call } = draft;
+  const { context, transmission } = draft;
   const end = performance.now() + waitMs;
-  const full = { ...call, host: 'gateway' as const, connection: context.connection };
   for (let attempts = 1; ; attempts++) {
-    const attempt = await transport.attempt(full, undefined, context.onAttempt);
-    const verdict = judge(attempt, draft.expected);
-    if (verdict.outcome === 'not_sent' && verdict.heals && attempts < triesMax) {
+    const verdict = await tryOnce(draft, transport);
+    const again = verdict.outcome === 'not_sent' && verdict.heals && attempts < triesMax;
+    if (again && !('received' in transmission)) {
       const pauseMs = verdict.retryAfterMs ?? 200 * attempts + Math.random() * 200;
       if (performance.now() + pauseMs < end) {
         await new Promise((resume) => setTimeout(resume, pauseMs));
@@ -103,6 +115,15 @@ async function transmit(
     if (verdict.outcome !== 'not_sent') return { message, verdict };
     return { message, verdict, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
   }
+}
+
+async function tryOnce({ context, transmission, expected }: Draft, transport: Transport): Promise<Verdict> {
+  if ('received' in transmission) {
+    const attempt = await transmission.open();
+    return judge(attempt, { ...expected, cut: !transmission.complete() });
+  }
+  const call = { ...transmission, host: 'gateway' as const, connection: context.connection };
+  return judge(await transport.attempt(call, undefined, context.onAttempt), expected);
 }
 
 /** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
@@ -132,12 +153,13 @@ function settle(started: Message, verdict: Verdict, attempts: number): Message {
   if (verdict.outcome !== 'accepted') {
     return withFailure(message, verdict.outcome === 'rejected' ? verdict.refusal : verdict.outcome, verdict.detail);
   }
-  const { whatsappMessageId, localMessageId = started.localMessageId, asText } = verdict;
+  const { whatsappMessageId, localMessageId = started.localMessageId, asText, partly } = verdict;
   const known = {
     ...message,
     ...(localMessageId !== undefined && { localMessageId }),
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
   };
+  if (partly !== undefined) return withFailure(known, 'partly-refused', partly);
   return asText ? withFailure(known, 'media-sent-as-text', 'WATI sent the address as a text, not the file') : known;
 }
 

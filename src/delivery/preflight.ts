@@ -1,19 +1,17 @@
 import { type FieldError, Problem } from '../problem.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
 
-/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (contract 8.7, upstream.md 3.6). */
-export function checkTemplate(
-  template: WatiTemplate | undefined,
-  name: string,
-  parameters: Readonly<Record<string, string>>,
-): WatiTemplate {
+/** There is such a template, and WATI may send it (contract 8.7). */
+export function checkTemplate(template: WatiTemplate | undefined, name: string): WatiTemplate {
   if (!template) throw new Problem('template-unknown', `WATI has no template "${name}"`);
-  if (template.status !== 'approved') {
-    throw new Problem('template-unknown', `the template "${name}" is ${template.status}, not approved`);
-  }
+  if (template.status === 'approved') return template;
+  throw new Problem('template-unknown', `the template "${name}" is ${template.status}, not approved`);
+}
+
+/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (upstream.md 3.6). */
+export function checkParameters(template: WatiTemplate, parameters: Readonly<Record<string, string>>): void {
   const errors = parameterFaults(template.names, parameters);
   if (errors.length > 0) throw new Problem('template-parameters-invalid', faultCount(errors.length), { errors });
-  return template;
 }
 
 const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault; nothing was sent`;

@@ -149,6 +149,13 @@ export const Message = Type.Object(
 );
 export type Message = Static<typeof Message>;
 
+export const FileQuery = Type.Object({ to: Recipient, caption: Type.Optional(text(1024, 'Your invoice')) }, strict);
+
+export const CsvQuery = Type.Object(
+  { template: TemplateName, broadcastName: text(256, 'autumn-sale', 'shown in WATI') },
+  strict,
+);
+
 export const SendHeaders = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
@@ -157,3 +164,6 @@ export const SendHeaders = Type.Object({
     }),
   ),
 });
+
+/** Where one request reaches many people, a repeat by accident must be harmless (contract 4). */
+export const KeyedSendHeaders = Type.Required(SendHeaders);

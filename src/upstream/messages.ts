@@ -1,3 +1,4 @@
+import type { StreamCall } from './streams.ts';
 import { type Call, queryString } from './transport.ts';
 
 /** The sending calls of WATI as data: a record of a send can be kept, and the call made from it (delivery.md 2.2). */
@@ -9,7 +10,12 @@ export interface SendCalls {
   buttons(phone: string, content: WatiButtons): SendCall;
   list(phone: string, content: WatiList): SendCall;
   template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendCall;
+  file(target: string, caption?: string): StreamedCall;
+  csv(template: WatiTemplateSend): StreamedCall;
 }
+
+/** A sending call whose body flows; `field` is the name of its one file part (upstream.md 3.4 and 5). */
+export type StreamedCall = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
 
 export interface WatiButtons {
   header?: { type: 'Text' | 'Image' | 'Video' | 'Document'; text?: string; media?: { url: string; fileName?: string } };
@@ -87,6 +93,20 @@ export function createSendCalls(channel: string | undefined): SendCalls {
         })),
         ...(channel !== undefined && { channel_number: channel }),
       },
+    }),
+    file: (target, caption) => ({
+      operation: 'sendSessionFile',
+      method: 'POST',
+      path: `/api/v1/sendSessionFile/${target}`,
+      query: { caption, channelPhoneNumber: channel },
+      field: 'file',
+    }),
+    csv: ({ name, broadcastName }) => ({
+      operation: 'sendTemplateMessageCSV',
+      method: 'POST',
+      path: '/api/v1/sendTemplateMessageCSV',
+      query: { template_name: name, broadcast_name: broadcastName },
+      field: 'whatsapp_numbers_csv',
     }),
   };
 }

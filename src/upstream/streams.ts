@@ -1,7 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { type AttemptReport, codeOf, type Failed, headersOf, queryString, type TransportOptions } from './transport.ts';
+import {
+  type Answered,
+  type Attempt,
+  type AttemptReport,
+  codeOf,
+  type Failed,
+  headersOf,
+  queryString,
+  type TransportOptions,
+} from './transport.ts';
 
 /** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
 export interface StreamCall {
@@ -13,6 +22,8 @@ export interface StreamCall {
   body?: Readable | undefined;
   contentType?: string | undefined;
   contentLength?: number | undefined;
+  /** To the last byte of the answer, ms; the setting's otherwise. */
+  totalMs?: number;
   /** Ends the call: the caller has gone. */
   signal?: AbortSignal;
 }
@@ -21,68 +32,122 @@ export interface StreamCall {
 export interface Opened {
   kind: 'answered';
   status: number;
-  headers: Readonly<Record<string, string | string[] | undefined>>;
+  headers: Answered['headers'];
   body: Readable;
 }
 
 export interface Streams {
-  /** One attempt, never repeated, never throwing. The deadline covers the answer's body, too. */
+  /** One attempt, never repeated, never throwing. The deadlines cover the answer's body, too. */
   open(context: CallContext, call: StreamCall): Promise<Opened | Failed>;
+  /** The same, with the answer read whole: what a send needs. An answer that comes early ends the upload. */
+  send(context: CallContext, call: StreamCall): Promise<Attempt>;
 }
 
 interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt'> {
   dispatchers: Dispatchers;
-  /** To the answer's head, ms. */
+  /** To the answer's head, counted from the last byte of the body, ms. */
   headTimeoutMs: number;
-  /** To the last byte of the answer, ms. */
   totalTimeoutMs: number;
 }
 
+const answerBytesMax = 1024 * 1024;
+
 export function createStreams(options: StreamOptions): Streams {
-  return {
-    open: async (context, call) => {
-      const start = performance.now();
-      const headers = headersOf(context, options);
-      if (call.contentType !== undefined) headers['content-type'] = call.contentType;
-      if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
-      const expired = new AbortController();
-      const timer = setTimeout(() => expired.abort(), options.headTimeoutMs);
-      const total = AbortSignal.timeout(options.totalTimeoutMs);
-      const signals = [expired.signal, total, ...(call.signal ? [call.signal] : [])];
-      const dispatcher = call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends;
-      // The phase, not the error code, says whether bytes left (delivery.md 1.2).
-      let sent = false;
-      const watched = dispatcher.compose((dispatch) => (request, handler) => {
-        const onRequestStart = handler.onRequestStart?.bind(handler);
-        handler.onRequestStart = (controller, ctx) => {
-          sent = true;
-          onRequestStart?.(controller, ctx);
-        };
-        return dispatch(request, handler);
+  const open: Streams['open'] = async (context, call) => {
+    const start = performance.now();
+    const headers = headersOf(context, options);
+    if (call.contentType !== undefined) headers['content-type'] = call.contentType;
+    if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
+    const late = new AbortController();
+    const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
+    const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
+    const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
+    const attempt = watched(call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends);
+    const report = (rest: Pick<AttemptReport, 'status' | 'failed'>) => {
+      const durationMs = performance.now() - start;
+      const whole = { operation: call.operation, durationMs, sent: attempt.sent(), ...rest };
+      options.onAttempt?.(whole);
+      context.onAttempt?.(whole);
+    };
+    try {
+      const answer = await attempt.dispatcher.request({
+        method: call.method,
+        path: `/wati${call.path}${call.rawQuery ?? queryString(call.query)}`,
+        headers,
+        body: call.body ?? null,
+        signal: AbortSignal.any(signals),
       });
-      const report = (rest: Pick<AttemptReport, 'status' | 'failed'>) => {
-        const whole = { operation: call.operation, durationMs: performance.now() - start, sent, ...rest };
-        options.onAttempt?.(whole);
-        context.onAttempt?.(whole);
-      };
+      report({ status: answer.statusCode });
+      return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
+    } catch (thrown) {
+      const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const timedOut = late.signal.aborted || total.aborted;
+      report({ failed: timedOut ? 'timeout' : codeOf(cause) });
+      return { kind: 'failed', sent: attempt.sent(), timedOut, cause };
+    } finally {
+      head.stop();
+    }
+  };
+
+  return {
+    open,
+    send: async (context, call) => {
+      const answer = await open(context, call);
+      if (answer.kind === 'failed') return answer;
+      const { status, headers, body } = answer;
       try {
-        const answer = await watched.request({
-          method: call.method,
-          path: `/wati${call.path}${call.rawQuery ?? queryString(call.query)}`,
-          headers,
-          body: call.body ?? null,
-          signal: AbortSignal.any(signals),
-        });
-        report({ status: answer.statusCode });
-        return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
+        return { kind: 'answered', status, headers, text: await textOf(body) };
       } catch (thrown) {
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-        const timedOut = expired.signal.aborted || total.aborted;
-        report({ failed: timedOut ? 'timeout' : codeOf(cause) });
-        return { kind: 'failed', sent, timedOut, cause };
+        return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, cause };
       } finally {
-        clearTimeout(timer);
+        body.destroy();
+        call.body?.destroy();
       }
     },
   };
+}
+
+/** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
+function watched(dispatcher: Dispatchers['sends']) {
+  let sent = false;
+  return {
+    sent: () => sent,
+    dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
+      const onRequestStart = handler.onRequestStart?.bind(handler);
+      handler.onRequestStart = (controller, context) => {
+        sent = true;
+        onRequestStart?.(controller, context);
+      };
+      return dispatch(request, handler);
+    }),
+  };
+}
+
+/** Runs from the end of the body, because a large file takes its time. */
+function headTimer(body: Readable | undefined, ms: number, onLate: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const begin = () => {
+    if (!stopped) timer = setTimeout(onLate, ms);
+  };
+  if (body) body.once('end', begin);
+  else begin();
+  return {
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function textOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax) throw new Error(`the answer is over ${answerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

@@ -14,7 +14,7 @@ export type Refusal =
 
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
-  | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean }
+  | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean; partly?: string }
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
@@ -23,6 +23,10 @@ export type Verdict =
 export interface Expectation {
   receiver?: { phone: string; localMessageId: string };
   media?: boolean;
+  /** One call for many recipients, of whom WATI answers for none (contract 2, sendTemplateCsv). */
+  many?: boolean;
+  /** The last boundary of a streamed body never went out: nobody has the whole of it (delivery.md 2.3). */
+  cut?: boolean;
 }
 
 /** Statuses that are a refusal in so many words (delivery.md 2.4). 307, 308 and 300 say "not here": nothing was processed. */
@@ -36,9 +40,10 @@ export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
   if (attempt.kind === 'failed') {
     // A refusal that was read stands, even if its body broke afterwards (delivery.md 2.3, footnote).
     if (attempt.status !== undefined && refusals.has(attempt.status)) return refused(attempt.status, undefined, '');
-    if (!attempt.sent) {
+    if (!attempt.sent || expected.cut) {
       const heals = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
-      return { outcome: 'not_sent', detail: 'the gateway could not be reached', heals };
+      const detail = attempt.sent ? 'the upload broke off before its end' : 'the gateway could not be reached';
+      return { outcome: 'not_sent', detail, heals };
     }
     const detail = attempt.timedOut
       ? 'no answer came before the deadline; it may or may not have been sent'
@@ -47,6 +52,18 @@ export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
   }
 
   const { status, text } = attempt;
+  if (expected.cut) {
+    if (status === 408 || status >= 500) {
+      return {
+        outcome: 'not_sent',
+        detail: `the upstream answered ${status} before the upload was complete`,
+        status,
+        heals: true,
+      };
+    }
+    // A success for half a file: nobody can tell what the customer gets.
+    if (status < 300) return strange(status);
+  }
   if (status >= 200 && status < 300) return judgeBody(status, parseJson(text), text, expected);
   if (refusals.has(status)) return refused(status, parseJson(text), text);
   if (notProcessed.has(status)) {
@@ -66,7 +83,8 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
   if (!yes) return strange(status);
   if (body.validWhatsAppNumber === false) return notOnWhatsApp(status);
   if (expected.receiver) return judgeReceiver(status, body, expected.receiver);
-  if (joined(body.errors) !== '') return refused(status, body, text);
+  const errors = joined(body.errors);
+  if (errors !== '' && !expected.many) return refused(status, body, text);
 
   const message = isObject(body.message) ? body.message : {};
   const whatsappMessageId = str(message.whatsappMessageId);
@@ -75,6 +93,7 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
     // Some tenants send the address of a file as a text (upstream.md 3.4).
     ...(expected.media && message.type === 'text' && { asText: true }),
+    ...(errors !== '' && { partly: reasonOf({ errors }, '') }),
   };
 }
 

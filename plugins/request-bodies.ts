@@ -1,0 +1,42 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+
+/** A JSON body must be complete by then, ms. Streamed ones are watched by those who read them. */
+const bodyTimeoutMs = 30_000;
+
+/** How long a caller is listened to after he was answered in the middle of his body, ms. */
+const lingerMs = 2_000;
+
+/**
+ * How bodies come in. A caller who asked first (`Expect: 100-continue`, RFC 9110 10.1.1) is told to go on only when he may and
+ * somebody is about to read; one who dawdles is cut off; one who is answered while he still sends has his bytes thrown
+ * away for a moment, because closing on unread bytes makes a reset that can swallow the answer.
+ */
+export const requestBodies = fp(async (app) => {
+  app.server.on('checkContinue', (request, response) => {
+    app.server.emit('request', request, response);
+  });
+
+  app.addHook('preParsing', async (request, reply) => {
+    if (request.routeOptions.config.streams || !hasBody(request)) return;
+    invite(reply);
+    const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
+    request.raw.once('close', () => clearTimeout(timer));
+  });
+
+  app.addHook('onResponse', async ({ raw }) => {
+    if (raw.complete || raw.destroyed) return;
+    raw.unpipe();
+    raw.resume();
+    const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();
+    raw.once('close', () => clearTimeout(timer));
+  });
+});
+
+/** Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. */
+export function invite({ raw, request }: FastifyReply): void {
+  if (/^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
+}
+
+export const hasBody = ({ headers }: FastifyRequest): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -1,0 +1,223 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { finished, type Readable, Transform, type TransformCallback } from 'node:stream';
+import { type CheckedFile, checkFile, type FileKind, SNIFF_BYTES } from './file-kind.ts';
+import { safeFileName } from './file-name.ts';
+import { boundaryOf, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
+import type { PartHeaders } from './part-headers.ts';
+import { malformed, UploadError } from './upload-error.ts';
+
+export interface ReframeOptions {
+  /** The caller's Content-Type header. */
+  contentType: string;
+  /** The caller's Content-Length, when there is one: bytes of the whole body. */
+  contentLength?: number;
+  /** The one form field the caller may send. */
+  field: string;
+  /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
+  upstreamField: string;
+  /** Over all kinds; the kind's own limit (upstream reference 6) holds as well. Bytes of the file. */
+  bytesMax: number;
+  kinds: 'media' | 'csv';
+  /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */
+  fileId: string;
+  /** Sees every file byte before it goes out; either method refuses the file by throwing. */
+  check?: { write(chunk: Buffer): void; end(): unknown };
+}
+
+export interface FileHead {
+  fileName: string;
+  mimeType: string;
+  kind: FileKind;
+  /** Of the outgoing body, when the caller's is known; exact, or the body stays incomplete. */
+  contentLength?: number;
+}
+
+export interface FileDigest {
+  bytes: number;
+  /** Of the file alone, hex. */
+  sha256: string;
+}
+
+export interface Reframed {
+  /** The caller's body in, WATI's body out. */
+  stream: Transform;
+  /** Content-Type of the outgoing body. */
+  contentType: string;
+  /** What the file is, before any byte of it goes out; rejects with the stream's error. */
+  head: Promise<FileHead>;
+  /** Settles with the last boundary; rejects with the stream's error. */
+  done: Promise<FileDigest>;
+}
+
+/**
+ * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out
+ * only when the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise
+ * the stream is destroyed with an UploadError, and what went out is no complete body.
+ *
+ * Use `request.pipe(stream)`: a caller's stream that breaks off destroys this one. Not `pipeline()`, which also destroys
+ * the request, and with it the socket the refusal has to be answered on. Nobody need listen: the stream's errors arrive
+ * at `head` and `done`, and neither is ever an unhandled rejection.
+ *
+ * @throws UploadError at once: `unsupported-type` or `malformed` for the header, `too-large` for the declared length
+ */
+export function reframe(options: ReframeOptions): Reframed {
+  const boundary = boundaryOf(options.contentType);
+  if ((options.contentLength ?? 0) > options.bytesMax + FRAMING_BYTES_MAX) throw tooLarge(options.bytesMax);
+  // Not to be guessed by whoever wrote the file: so no data can end our part.
+  const stream = new Reframer(options, boundary, `wati-bff-${randomBytes(24).toString('hex')}`);
+  return { stream, contentType: stream.contentType, head: stream.head.promise, done: stream.done.promise };
+}
+
+function tooLarge(limitBytes: number, what = 'the file'): UploadError {
+  return new UploadError('too-large', `${what} has more than ${limitBytes} bytes`, { limitBytes });
+}
+
+class Reframer extends Transform {
+  readonly contentType: string;
+  readonly head = Promise.withResolvers<FileHead>();
+  readonly done = Promise.withResolvers<FileDigest>();
+  readonly #options: ReframeOptions;
+  readonly #parser: MultipartParser;
+  readonly #boundary: string;
+  readonly #closing: string;
+  readonly #incomingClosingLength: number;
+  readonly #hash = createHash('sha256');
+  #part: { headers: PartHeaders; offset: number } | undefined;
+  #partEnded = false;
+  /** File bytes so far. */
+  #bytes = 0;
+  #limit: { bytes: number; what: string };
+  /** The first bytes of the file, until they decided what it is. */
+  #held: Buffer[] | undefined = [];
+
+  constructor(options: ReframeOptions, incomingBoundary: string, boundary: string) {
+    super();
+    this.#options = options;
+    this.#limit = { bytes: options.bytesMax, what: 'the file' };
+    this.#boundary = boundary;
+    this.#closing = `\r\n--${boundary}--`;
+    this.#incomingClosingLength = `\r\n--${incomingBoundary}--`.length;
+    this.contentType = `multipart/form-data; boundary=${boundary}`;
+    this.#parser = new MultipartParser(incomingBoundary, {
+      part: (headers, offset) => this.#takePart(headers, offset),
+      data: (bytes) => this.#takeData(bytes),
+      partEnd: () => {
+        this.#partEnded = true;
+      },
+    });
+    this.head.promise.catch(() => {});
+    this.done.promise.catch(() => {});
+    this.on('error', () => {});
+    this.on('pipe', (source: Readable) => {
+      finished(source, { writable: false }, (cause) => {
+        if (cause) this.destroy(new UploadError('malformed', 'the upload was broken off', { cause }));
+      });
+    });
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    try {
+      this.#parser.write(chunk);
+      const declared = this.#options.contentLength ?? Number.POSITIVE_INFINITY;
+      if (this.#parser.seen > declared) throw malformed('the body is longer than its Content-Length');
+    } catch (error) {
+      callback(toError(error));
+      return;
+    }
+    const ready = this.#partEnded || this.#bytes >= SNIFF_BYTES;
+    if (this.#held === undefined || !ready) callback();
+    else this.#open(this.#held).then(() => callback(), callback);
+  }
+
+  override _flush(callback: TransformCallback): void {
+    this.#close().then((last) => callback(null, last), callback);
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const reason = error ?? new UploadError('malformed', 'the upload was broken off');
+    this.head.reject(reason);
+    this.done.reject(reason);
+    callback(error);
+  }
+
+  #takePart(headers: PartHeaders, offset: number): void {
+    const { field } = this.#options;
+    if (headers.field !== field) throw new UploadError('wrong-field', `the form may have the field "${field}" only`);
+    if (headers.fileName === undefined) throw new UploadError('no-file', `the field "${field}" is not a file`);
+    this.#part = { headers, offset };
+  }
+
+  #takeData(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#limit.bytes) throw tooLarge(this.#limit.bytes, this.#limit.what);
+    if (this.#held !== undefined) {
+      this.#held.push(bytes);
+      return;
+    }
+    this.#options.check?.write(bytes);
+    this.#pass(bytes);
+  }
+
+  #pass(bytes: Buffer): void {
+    this.#hash.update(bytes);
+    this.push(bytes);
+  }
+
+  /** The first bytes are there: decides what the file is, and only then lets anything out. */
+  async #open(held: Buffer[]): Promise<void> {
+    if (this.#part === undefined || this.#bytes === 0) throw new UploadError('no-file', 'the file is empty');
+    const { headers, offset } = this.#part;
+    const { kinds, upstreamField, fileId } = this.#options;
+    const name = headers.fileName ?? '';
+    const firstBytes = Buffer.concat(held, Math.min(this.#bytes, SNIFF_BYTES));
+    const file = await checkFile(kinds, { declared: headers.contentType, name, firstBytes });
+    if (this.destroyed) return;
+    const fileName = safeFileName(name, fileId, file.extensions);
+    const opening = Buffer.from(
+      `--${this.#boundary}\r\nContent-Disposition: form-data; name="${upstreamField}"; filename="${fileName}"\r\n` +
+        `Content-Type: ${file.mimeType}\r\n\r\n`,
+    );
+    // Before the head, so that a CSV with a wrong header never opens a request to WATI.
+    for (const bytes of held) this.#options.check?.write(bytes);
+    const contentLength = this.#outgoingLength(file, offset, opening.length);
+    const head = { fileName, mimeType: file.mimeType, kind: file.kind };
+    this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
+    await this.head.promise;
+    this.#held = undefined;
+    this.push(opening);
+    for (const bytes of held) this.#pass(bytes);
+  }
+
+  /**
+   * The caller's length covers its framing, and everything of it is known by now but whether a CRLF follows the closing
+   * boundary. Ours ends as the caller's does, so that those two bytes cancel out.
+   */
+  #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
+    const { bytesMax, contentLength } = this.#options;
+    const bytes = Math.min(bytesMax, file.bytesMax);
+    this.#limit = { bytes, what: bytes < bytesMax ? `a file of kind ${file.kind}` : 'the file' };
+    if (this.#bytes > bytes) throw tooLarge(bytes, this.#limit.what);
+    if (contentLength === undefined) return undefined;
+    const fileAndEnd = contentLength - offset - this.#incomingClosingLength;
+    if (fileAndEnd < this.#bytes) throw malformed('the body is longer than its Content-Length');
+    if (fileAndEnd - '\r\n'.length > bytes) throw tooLarge(bytes, this.#limit.what);
+    return openingLength + fileAndEnd + this.#closing.length;
+  }
+
+  /** The commit. */
+  async #close(): Promise<Buffer> {
+    this.#parser.end();
+    const { contentLength, check } = this.#options;
+    if (contentLength !== undefined && this.#parser.seen !== contentLength) {
+      throw malformed('the body is shorter than its Content-Length');
+    }
+    await check?.end();
+    if (this.destroyed) throw malformed('the upload was broken off');
+    this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
+    return Buffer.from(this.#parser.endsWithCrlf ? `${this.#closing}\r\n` : this.#closing);
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('the upload cannot be read', { cause: error });
+}

@@ -1,0 +1,71 @@
+import { parseHeaderValue } from './header-value.ts';
+import { malformed } from './upload-error.ts';
+
+const LINES_MAX = 20;
+
+export interface PartHeaders {
+  /** The form field. */
+  field: string;
+  /** As the caller wrote it, '' for an empty one; undefined: the part is a plain field, no file. */
+  fileName: string | undefined;
+  /** As the caller wrote it. */
+  contentType: string | undefined;
+}
+
+/**
+ * Reads the header block of a part: RFC 7578 with its bounds, and strictly, for what we read another may read otherwise.
+ *
+ * @param block the header lines, without the CRLF of the last one
+ * @throws UploadError `malformed`
+ */
+export function parsePartHeaders(block: Buffer): PartHeaders {
+  const lines = decode(block).split('\r\n');
+  if (lines.length > LINES_MAX) throw malformed(`the part has more than ${LINES_MAX} header lines`);
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    // A lone CR or LF, a NUL, a folded line (RFC 7230 ended them): each is read differently somewhere.
+    const match = /^([\w!#$%&'*+.^`|~-]+):([^\p{Cc}]*(?:\t[^\p{Cc}]*)*)$/u.exec(line);
+    const name = match?.[1]?.toLowerCase();
+    if (name === undefined) throw malformed('the headers of the part cannot be read');
+    if (headers.has(name)) throw malformed(`the part has two headers "${name}"`);
+    headers.set(name, (match?.[2] ?? '').trim());
+  }
+  checkEncoding(headers.get('content-transfer-encoding'));
+  const disposition = parseHeaderValue(headers.get('content-disposition') ?? '', 'the content disposition of the part');
+  const field = disposition.parameters.get('name');
+  if (disposition.value !== 'form-data' || field === undefined) {
+    throw malformed('the part needs "Content-Disposition: form-data" with a name');
+  }
+  return { field, fileName: fileNameOf(disposition.parameters), contentType: headers.get('content-type') };
+}
+
+function decode(block: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(block);
+  } catch (cause) {
+    throw Object.assign(malformed('the headers of the part are not UTF-8'), { cause });
+  }
+}
+
+/** Decoding base64 here would be work that nobody asks for: RFC 7578, 4.7 deprecates the header. */
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding !== undefined && !/^(?:binary|7bit|8bit)$/i.test(encoding)) {
+    throw malformed('the part has a content transfer encoding other than binary, 8bit or 7bit');
+  }
+}
+
+/**
+ * RFC 7578, 4.2 forbids `filename*`, but .NET's HttpClient always sends it beside an encoded `filename`: taken when it
+ * is well formed, and as little trusted as the other.
+ */
+function fileNameOf(parameters: ReadonlyMap<string, string>): string | undefined {
+  const plain = parameters.get('filename');
+  const extended = parameters.get('filename*');
+  if (extended === undefined) return plain;
+  const encoded = /^utf-8'[^']*'(.*)$/i.exec(extended)?.[1];
+  try {
+    return encoded === undefined ? (plain ?? '') : decodeURIComponent(encoded);
+  } catch {
+    return plain ?? '';
+  }
+}

@@ -1,0 +1,38 @@
+/** Why an upload is refused. The route maps it: 400 `malformed`, `no-file`, `too-many-parts`, `wrong-field`; 413 `too-large`; 415 `unsupported-type`; 422 `invalid-csv`. */
+export type UploadErrorCode =
+  | 'malformed'
+  | 'no-file'
+  | 'too-many-parts'
+  | 'wrong-field'
+  | 'too-large'
+  | 'unsupported-type'
+  | 'invalid-csv';
+
+export interface UploadErrorFacts {
+  /** The limit that was passed, in bytes; always there with `too-large`. */
+  limitBytes?: number;
+  /** Single faults, as a problem lists them; with `invalid-csv`. */
+  errors?: { pointer: string; detail: string }[];
+  cause?: unknown;
+}
+
+/** Where the caller's upload goes wrong; `detail` is meant for the caller and never repeats what was uploaded. */
+export class UploadError extends Error {
+  readonly code: UploadErrorCode;
+  readonly detail: string;
+  readonly limitBytes: number | undefined;
+  readonly errors: { pointer: string; detail: string }[] | undefined;
+
+  constructor(code: UploadErrorCode, detail: string, facts: UploadErrorFacts = {}) {
+    super(`${code}: ${detail}`, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.name = 'UploadError';
+    this.code = code;
+    this.detail = detail;
+    this.limitBytes = facts.limitBytes;
+    this.errors = facts.errors;
+  }
+}
+
+export function malformed(detail: string): UploadError {
+  return new UploadError('malformed', detail);
+}

@@ -1,0 +1,139 @@
+import type { IncomingMessage } from 'node:http';
+import { Problem, type ProblemSlug } from '../problem.ts';
+import { type FileHead, type Reframed, type ReframeOptions, reframe } from './multipart.ts';
+import { UploadError, type UploadErrorCode } from './upload-error.ts';
+
+/** One file on its way through: what it is, and the body that WATI gets. */
+export interface Upload extends Omit<Reframed, 'head'> {
+  file: FileHead;
+  /** Whether the last boundary is on its way: from then on WATI may have the whole file. */
+  complete(): boolean;
+  /** To be called once, when nothing flows any more. */
+  release(): void;
+}
+
+export interface Uploads {
+  /**
+   * Begins to read a caller's multipart body; resolves when the first bytes have told what the file is, and nothing has
+   * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 503 when too many uploads are open.
+   */
+  begin(request: IncomingMessage, options: UploadOptions): Promise<Upload>;
+  /** How many are open now. */
+  readonly open: number;
+}
+
+export interface UploadOptions
+  extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check'> {
+  /** Called when the head of the request promises well, before the first byte of its body is read. */
+  onRead(): void;
+}
+
+interface UploadsConfig {
+  /** Over all callers: each open upload holds a few hundred KB on its way. */
+  openMax: number;
+  /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
+  bytesPerSecondMin: number;
+}
+
+const graceMs = 10_000;
+const checkEveryMs = 1_000;
+
+export function createUploads({ openMax, bytesPerSecondMin }: UploadsConfig): Uploads {
+  let open = 0;
+  return {
+    get open() {
+      return open;
+    },
+    begin: async (request, options) => {
+      if (open >= openMax) {
+        throw new Problem(
+          'upstream-unavailable',
+          `${openMax} uploads are open, no more are taken now; nothing was sent`,
+          {
+            outcome: 'not_sent',
+            retryAfterS: 2,
+          },
+        );
+      }
+      open += 1;
+      let stopWatch = () => {};
+      let released = false;
+      const release = () => {
+        if (released) return;
+        released = true;
+        open -= 1;
+        stopWatch();
+      };
+      try {
+        const { head, ...reframed } = reframe({ ...options, ...declared(request) });
+        stopWatch = watchPace(request, reframed, bytesPerSecondMin);
+        options.onRead();
+        request.pipe(reframed.stream);
+        let complete = false;
+        reframed.done.then(
+          () => {
+            complete = true;
+          },
+          () => {},
+        );
+        return { ...reframed, file: await head, complete: () => complete, release };
+      } catch (error) {
+        release();
+        throw asProblem(error);
+      }
+    },
+  };
+}
+
+function declared(request: IncomingMessage) {
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  return {
+    contentType: request.headers['content-type'] ?? '',
+    ...(Number.isSafeInteger(length) && { contentLength: length }),
+  };
+}
+
+/**
+ * Ends an upload whose caller is too slow: he has ten seconds, and more with each byte that does arrive. Time in which
+ * WATI holds him up is not his.
+ */
+function watchPace(
+  request: IncomingMessage,
+  { stream, done }: Pick<Reframed, 'stream' | 'done'>,
+  bytesPerSecond: number,
+) {
+  const { socket } = request;
+  const start = socket.bytesRead;
+  let waitedMs = 0;
+  const timer = setInterval(() => {
+    if (stream.writableNeedDrain) return;
+    waitedMs += checkEveryMs;
+    const allowedMs = graceMs + ((socket.bytesRead - start) / bytesPerSecond) * 1000;
+    if (waitedMs > allowedMs) request.destroy(new UploadError('malformed', 'the upload came in too slowly'));
+  }, checkEveryMs);
+  timer.unref();
+  const stop = () => clearInterval(timer);
+  done.then(stop, stop);
+  return stop;
+}
+
+const slugs: Record<UploadErrorCode, ProblemSlug> = {
+  malformed: 'malformed-request',
+  'no-file': 'malformed-request',
+  'too-many-parts': 'malformed-request',
+  'wrong-field': 'malformed-request',
+  'too-large': 'payload-too-large',
+  'unsupported-type': 'unsupported-media-type',
+  'invalid-csv': 'csv-invalid',
+};
+
+/** What is wrong with the caller's body, as an answer; any other error as it is. */
+export function asProblem(error: unknown): unknown {
+  if (!(error instanceof UploadError)) return error;
+  const { code, detail, errors } = error;
+  return new Problem(slugs[code], `${detail}; nothing was sent`, {
+    outcome: 'not_sent',
+    cause: error,
+    ...(errors && { errors }),
+  });
+}
