@@ -157,12 +157,16 @@ const unusable: Seen = { status: 409, slug: 'connection-unusable', retryable: fa
 const sides: [string, Arrange, Seen][] = [
   [
     'the Maton key is refused',
-    ({ tenant }) => void (tenant.settings.matonKey = 'revoked'),
+    ({ tenant }) => {
+      tenant.settings.matonKey = 'revoked';
+    },
     { ...unauthorized, upstreamStatus: 401 },
   ],
   [
     'the WATI token is revoked',
-    ({ tenant }) => void (tenant.settings.watiToken = 'revoked'),
+    ({ tenant }) => {
+      tenant.settings.watiToken = 'revoked';
+    },
     { ...unauthorized, upstreamStatus: 401 },
   ],
   [
@@ -172,7 +176,9 @@ const sides: [string, Arrange, Seen][] = [
   ],
   [
     'the connection is gone',
-    ({ tenant }) => void (tenant.connections.length = 0),
+    ({ tenant }) => {
+      tenant.connections.length = 0;
+    },
     { ...unusable, upstreamStatus: 400 },
   ],
   [
