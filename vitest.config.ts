@@ -1,5 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { dir: 'test', include: ['**/*.test.ts'], testTimeout: 20_000, hookTimeout: 20_000 },
+  test: {
+    dir: 'test',
+    include: ['**/*.test.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    // Most of the time is spent waiting for deadlines and retries, not computing.
+    maxWorkers: 2,
+    maxConcurrency: 12,
+  },
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { fields, once, seededConnection } from './outcomes.ts';
 
@@ -13,7 +13,7 @@ async function start(
   settings: Record<string, string> = {},
   connections: [id: string, status: 'ACTIVE' | 'PENDING'][] = [],
 ) {
-  service = await startService({ settings, callers });
+  service = await startService({ settings: { DOCS: 'off', ...settings }, callers });
   const { tenant } = service.simulator;
   tenant.connections.length = 0;
   for (const [id, status] of connections) tenant.addConnection({ id, status });
@@ -147,12 +147,12 @@ describe('the time that a caller waits', () => {
   };
 
   it('ends with SEND_WAIT_MS: 202 sending, and the send goes on by itself', async () => {
-    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '100', UPSTREAM_TIMEOUT_MS: '2000' } });
-    service.simulator.script('sendSessionMessage', { delayMs: 300 });
+    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '100', UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('sendSessionMessage', { delayMs: 1_500 });
     const { value, ms } = await took(text());
     expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 0, to } });
     expect(value.headers.location).toBe(`/v1/messages/${fields(value.json).id}`);
-    expect(ms).toBeLessThan(290);
+    expect(ms).toBeLessThan(1_400);
     // close() waits for the end of it.
     await service.app.close();
     expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);
@@ -194,12 +194,15 @@ describe('the time that a caller waits', () => {
   it('does not end a send because its caller hung up', async () => {
     service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { delayMs: 300 });
+    const caller = new AbortController();
     const gone = fetch(`${service.url}/v1/messages/text`, {
       method: 'POST',
       headers: { authorization: 'Bearer test-key-with-every-scope', 'content-type': 'application/json' },
       body: JSON.stringify({ to, text: 'Hello' }),
-      signal: AbortSignal.timeout(150),
+      signal: caller.signal,
     });
+    await vi.waitUntil(() => service.simulator.ledger.of('sendSessionMessage').length === 1);
+    caller.abort();
     await expect(gone).rejects.toThrow();
     await service.app.close();
     expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);

@@ -7,7 +7,9 @@ const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
 describe('media', () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection, UPSTREAM_TIMEOUT_MS: '250' } });
+    service = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, UPSTREAM_TIMEOUT_MS: '800' },
+    });
   });
   afterEach(() => service.close());
 

@@ -32,8 +32,8 @@ describe('every sending route', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { UPSTREAM_TIMEOUT_MS: '300', TEMPLATE_CACHE_MS: '600000' },
-      simulator: { deadlineMs: 500 },
+      settings: { UPSTREAM_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' },
+      simulator: { deadlineMs: 700 },
     });
   });
   afterAll(() => service.close());

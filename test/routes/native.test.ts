@@ -25,8 +25,7 @@ describe('a native call', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths, UPSTREAM_TIMEOUT_MS: '250' },
-      simulator: { deadlineMs: 400 },
+      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths, UPSTREAM_TIMEOUT_MS: '800' },
     });
   });
   beforeEach(async () => {

@@ -5,7 +5,9 @@ import { fields, seededConnection } from './outcomes.ts';
 describe('the list of templates', () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService({ settings: { MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '60000' } });
+    service = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '60000' },
+    });
   });
   afterEach(() => service.close());
 
@@ -95,7 +97,9 @@ describe('the list of templates', () => {
   });
 
   it('is loaded again when it is older than TEMPLATE_CACHE_MS', async () => {
-    const short = await startService({ settings: { MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '100' } });
+    const short = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '100' },
+    });
     await short.ask('GET', '/v1/templates');
     await short.ask('GET', '/v1/templates');
     expect(short.simulator.ledger.entries).toHaveLength(1);
