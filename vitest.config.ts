@@ -7,6 +7,9 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Most of the time is spent waiting for deadlines and retries, not computing.
+    maxWorkers: 2,
+    maxConcurrency: 12,
     reporters: ['default', './test/closing-line.ts'],
   },
 });

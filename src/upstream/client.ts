@@ -73,7 +73,7 @@ export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: st
   const { status } = answer;
   const upstream = { status, detail: reason };
   if (status === 429) {
-    const retryAfterS = Math.ceil((retryAfterMs(answer) ?? 1000) / 1000);
+    const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status }, retryAfterS });
   }
   if (status >= 500 || status === 408) {

@@ -93,7 +93,8 @@ function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
   const { status, text } = answer;
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
-    if (body === undefined && !mayBeEmpty) throw strange(status);
+    // Empty is success where content is not documented; a page of the edge is not.
+    if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw strange(status);
     return body;
   }
   if (status === 401 || status === 403)

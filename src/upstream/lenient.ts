@@ -57,9 +57,11 @@ export function isoDate(value: unknown): string | undefined {
   }
   if (/^\d{9,11}$/.test(text)) return toIso(Number(text) * 1000);
   if (/^\d{12,14}$/.test(text)) return toIso(Number(text));
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return undefined;
-  const zoned = /T.*(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes('T') ? text : `${text}Z`;
-  return toIso(Date.parse(zoned));
+  const [, day, time] = /^(\d{4}-\d{2}-\d{2})(?:[T ](.+))?$/i.exec(text) ?? [];
+  if (day === undefined || time === undefined) return toIso(Date.parse(day ?? ''));
+  // With a space instead of the T, too, Date.parse would take it for the time of this machine.
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(time) ? time.replaceAll(' ', '') : `${time}Z`;
+  return toIso(Date.parse(`${day}T${zoned}`));
 }
 
 const toIso = (ms: number): string | undefined =>

@@ -78,6 +78,8 @@ export function createStreams(options: StreamOptions): Streams {
         signal: AbortSignal.any(signals),
       });
       report({ status: answer.statusCode });
+      // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
+      answer.body.on('error', () => {});
       return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
     } catch (thrown) {
       const cause = thrown instanceof Error ? thrown : new Error(String(thrown));

@@ -234,7 +234,12 @@ function mayHeal(outcome: Attempt): boolean {
 export function retryAfterMs(outcome: Attempt): number | undefined {
   const value = outcome.kind === 'answered' ? outcome.headers['retry-after'] : undefined;
   if (typeof value !== 'string') return undefined;
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
+  const ms = /^\d{1,9}$/.test(value)
+    ? Number(value) * 1000
+    : /^[A-Z][a-z]{2}/.test(value)
+      ? Date.parse(value) - Date.now()
+      : Number.NaN;
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
 }
 

@@ -1,0 +1,210 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { fields, once, seededConnection } from './outcomes.ts';
+
+const limitedKey = 'the-key-of-a-limited-caller';
+const callers = [{ name: 'limited', key: limitedKey, scopes: ['*'], connections: ['c-2'] }];
+const to = '14155551000';
+
+let service: Service;
+afterEach(() => service.close());
+
+async function start(
+  settings: Record<string, string> = {},
+  connections: [id: string, status: 'ACTIVE' | 'PENDING'][] = [],
+) {
+  service = await startService({ settings: { DOCS: 'off', ...settings }, callers });
+  const { tenant } = service.simulator;
+  tenant.connections.length = 0;
+  for (const [id, status] of connections) tenant.addConnection({ id, status });
+}
+
+/** A read, a change, a send and a template, whose choice is made in four places. */
+async function askAll(key?: string, headers: Record<string, string> = {}) {
+  const common = { headers, ...(key !== undefined && { key }) };
+  const answers = [
+    await service.ask('GET', '/v1/contacts', common),
+    await service.ask('PUT', `/v1/conversations/${to}/status`, { ...common, json: { status: 'open' } }),
+    await service.ask('POST', '/v1/messages/text', { ...common, json: { to, text: 'Hello' } }),
+    await service.ask('POST', '/v1/messages/template', { ...common, json: { to, template: 'welcome' } }),
+  ];
+  const gateway = service.simulator.ledger.entries.filter(({ host }) => host === 'gateway');
+  const seen = answers.map(
+    ({ status, json }) => `${status} ${String(fields(json).type ?? 'fine').replace('/problems/', '')}`,
+  );
+  return {
+    answers: [...new Set(seen.map((word) => word.replace(/^20[01] /, '')))],
+    connections: [...new Set(gateway.map(({ connection }) => connection))],
+    control: service.simulator.ledger.of('listConnections').length,
+  };
+}
+
+describe('the connection of a request', () => {
+  it('is the one that the caller names', async () => {
+    await start({ MATON_CONNECTION_ID: 'c-1' }, [
+      ['c-1', 'ACTIVE'],
+      ['c-2', 'ACTIVE'],
+    ]);
+    expect(await askAll(limitedKey, { 'maton-connection': 'c-2' })).toEqual({
+      answers: ['fine'],
+      connections: ['c-2'],
+      control: 0,
+    });
+  });
+
+  it('is the default where none is named', async () => {
+    await start({ MATON_CONNECTION_ID: 'c-1' }, [
+      ['c-1', 'ACTIVE'],
+      ['c-2', 'ACTIVE'],
+    ]);
+    expect(await askAll()).toEqual({ answers: ['fine'], connections: ['c-1'], control: 0 });
+  });
+
+  it('is the only active one where there is no default, asked for once', async () => {
+    await start({}, [
+      ['c-1', 'PENDING'],
+      ['c-2', 'ACTIVE'],
+    ]);
+    expect(await askAll(limitedKey)).toEqual({ answers: ['fine'], connections: ['c-2'], control: 1 });
+  });
+
+  it.each([
+    [
+      'several are active',
+      {},
+      [
+        ['c-1', 'ACTIVE'],
+        ['c-2', 'ACTIVE'],
+      ],
+      undefined,
+      '409 connection-ambiguous',
+    ],
+    ['the only active one is not the caller’s', {}, [['c-1', 'ACTIVE']], limitedKey, '409 connection-ambiguous'],
+    ['none is active', {}, [['c-1', 'PENDING']], undefined, '409 connection-unusable'],
+    ['there is none', {}, [], undefined, '409 connection-unusable'],
+    [
+      'the default is not the caller’s',
+      { MATON_CONNECTION_ID: 'c-1' },
+      [
+        ['c-1', 'ACTIVE'],
+        ['c-2', 'ACTIVE'],
+      ],
+      limitedKey,
+      '409 connection-ambiguous',
+    ],
+  ] as const)('is none, and nothing goes to WATI, where %s', async (_name, settings, connections, key, answer) => {
+    await start(
+      settings,
+      connections.map(([id, status]) => [id, status]),
+    );
+    const { control: _asked, ...rest } = await askAll(key);
+    expect(rest).toEqual({ answers: [answer], connections: [] });
+  });
+
+  it('is refused with a 403 where the caller may not use the one that it names', async () => {
+    await start({ MATON_CONNECTION_ID: 'c-2' }, [
+      ['c-1', 'ACTIVE'],
+      ['c-2', 'ACTIVE'],
+    ]);
+    expect(await askAll(limitedKey, { 'maton-connection': 'c-1' })).toEqual({
+      answers: ['403 forbidden'],
+      connections: [],
+      control: 0,
+    });
+  });
+
+  it.each(['with space', 'é', 'x'.repeat(513)])('is a 400 where the name is %j', async (name) => {
+    await start({ MATON_CONNECTION_ID: 'c-1' }, [['c-1', 'ACTIVE']]);
+    const answer = await service.ask('GET', '/v1/contacts', { headers: { 'maton-connection': name } });
+    expect(answer.json).toMatchObject({
+      type: '/problems/validation-failed',
+      errors: [{ pointer: '/headers/maton-connection' }],
+    });
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
+
+  it.each([
+    ['the control API refuses the key', { status: 401 }, '502 upstream-unauthorized'],
+    ['the control API answers HTML', { body: '<html>' }, '502 upstream-invalid'],
+  ])('cannot be told where %s: nothing is sent', async (_name, scripted, answer) => {
+    await start({}, [['c-1', 'ACTIVE']]);
+    await once(scripted)(service.simulator, 'listConnections');
+    const text = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
+    expect(`${text.status} ${String(fields(text.json).type).replace('/problems/', '')}`).toBe(answer);
+    expect(service.simulator.ledger.of('sendSessionMessage')).toEqual([]);
+    // A failure is not kept.
+    expect((await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } })).status).toBe(201);
+  });
+});
+
+describe('the time that a caller waits', () => {
+  const connection = { MATON_CONNECTION_ID: seededConnection };
+  const text = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
+  const took = async <Value>(run: Promise<Value>) => {
+    const start = performance.now();
+    const value = await run;
+    return { value, ms: performance.now() - start };
+  };
+
+  it('ends with SEND_WAIT_MS: 202 sending, and the send goes on by itself', async () => {
+    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '100', UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('sendSessionMessage', { delayMs: 1_500 });
+    const { value, ms } = await took(text());
+    expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 0, to } });
+    expect(value.headers.location).toBe(`/v1/messages/${fields(value.json).id}`);
+    expect(ms).toBeLessThan(1_400);
+    // close() waits for the end of it.
+    await service.app.close();
+    expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);
+  });
+
+  it('is shortened by Prefer: wait=1 and never stretched', async () => {
+    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '1500', UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('sendSessionMessage', { delayMs: 2_500 }, { delayMs: 2_500 });
+    const [short, long] = await Promise.all([took(text({ prefer: 'wait=1' })), took(text({ prefer: 'wait=100' }))]);
+    expect([short.value.status, long.value.status]).toEqual([202, 202]);
+    expect(short.value.json).toMatchObject({ status: 'sending' });
+    expect(short.ms).toBeGreaterThan(950);
+    expect(short.ms).toBeLessThan(1_450);
+    expect(long.ms).toBeGreaterThan(1_450);
+  });
+
+  it('is shortened for reads, too: 504 after a second', async () => {
+    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('getContacts', { fault: 'hang' });
+    const { value, ms } = await took(
+      service.ask('GET', '/v1/contacts', { headers: { prefer: 'respond-async, wait=1' } }),
+    );
+    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(ms).toBeGreaterThan(950);
+    expect(ms).toBeLessThan(2_500);
+    expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
+  });
+
+  it('leaves a 429 that asks for more than it as not_sent, at once', async () => {
+    service = await startService({ settings: connection });
+    service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' } });
+    const { value, ms } = await took(text({ prefer: 'wait=1' }));
+    expect(value.json).toMatchObject({ type: '/problems/upstream-unavailable', outcome: 'not_sent' });
+    expect(value.headers['retry-after']).toBe('2');
+    expect(ms).toBeLessThan(900);
+    expect(service.simulator.ledger.of('sendSessionMessage')).toHaveLength(1);
+  });
+
+  it('does not end a send because its caller hung up', async () => {
+    service = await startService({ settings: connection });
+    service.simulator.script('sendSessionMessage', { delayMs: 300 });
+    const caller = new AbortController();
+    const gone = fetch(`${service.url}/v1/messages/text`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer test-key-with-every-scope', 'content-type': 'application/json' },
+      body: JSON.stringify({ to, text: 'Hello' }),
+      signal: caller.signal,
+    });
+    await vi.waitUntil(() => service.simulator.ledger.of('sendSessionMessage').length === 1);
+    caller.abort();
+    await expect(gone).rejects.toThrow();
+    await service.app.close();
+    expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);
+  });
+});

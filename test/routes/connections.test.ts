@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { callersOwnHeaders, fields, once, type Subject, seededConnection, upstreamHeaders } from './outcomes.ts';
+import { check, describeOutcomes, problem, type Row, success } from './read-outcomes.ts';
+
+const one = `/v1/connections/${seededConnection}`;
+const list: Subject = { name: 'GET connections', method: 'GET', path: '/v1/connections', operation: 'listConnections' };
+const get: Subject = { name: 'GET connection', method: 'GET', path: one, operation: 'getConnection' };
+const create: Subject = {
+  name: 'POST connections',
+  method: 'POST',
+  path: '/v1/connections',
+  operation: 'createConnection',
+  ask: { json: {} },
+  success: 201,
+};
+const remove: Subject = {
+  name: 'DELETE connection',
+  method: 'DELETE',
+  path: one,
+  operation: 'deleteConnection',
+  success: 204,
+};
+const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+const limitedKey = 'the-key-of-a-limited-caller';
+
+describe('connections upstream', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({
+      callers: [{ name: 'limited', key: limitedKey, scopes: ['*'], connections: [seededConnection] }],
+    });
+  });
+  beforeEach(() => service.simulator.reset());
+  afterAll(() => service.close());
+
+  it.each([
+    [list, { method: 'GET', path: '/connections', query: { app: 'wati', limit: '100' } }, {}],
+    [get, { method: 'GET', path: `/connections/${seededConnection}`, query: {} }, {}],
+    [
+      create,
+      { method: 'POST', path: '/connections', query: {}, body: { app: 'wati' } },
+      { 'content-type': 'application/json', 'content-length': '14' },
+    ],
+    [remove, { method: 'DELETE', path: `/connections/${seededConnection}`, query: {} }, {}],
+  ])('$name becomes one request to the control API', async (subject, wanted, more) => {
+    const answer = await service.ask(subject.method, subject.path, { ...subject.ask, headers: callersOwnHeaders });
+    expect(answer.status).toBe(subject.success ?? 200);
+    const { entries } = service.simulator.ledger;
+    const { 'maton-connection': _none, ...headers } = upstreamHeaders(service, 'keep-alive', more);
+    expect(
+      entries.map(({ host, method, path, query, body, headers }) => ({ host, method, path, query, body, headers })),
+    ).toEqual([
+      {
+        host: 'control',
+        body: undefined,
+        ...wanted,
+        headers: { ...headers, host: new URL(service.simulator.controlUrl).host },
+      },
+    ]);
+  });
+
+  it('lists what the caller may use, by status, and never the session address', async () => {
+    const { tenant } = service.simulator;
+    tenant.addConnection({ id: 'pending-1', status: 'PENDING' });
+    tenant.addConnection({ id: 'failed-1', status: 'FAILED' });
+    const seeded = {
+      id: seededConnection,
+      status: 'active',
+      method: 'API_KEY',
+      createdAt: isoTime,
+      updatedAt: isoTime,
+    };
+    const all = await service.ask('GET', '/v1/connections');
+    expect(all.json).toEqual({
+      data: [
+        seeded,
+        { ...seeded, id: 'pending-1', status: 'pending' },
+        { ...seeded, id: 'failed-1', status: 'failed' },
+      ],
+      page: { number: 1, size: 3, total: 3 },
+    });
+    expect((await service.ask('GET', '/v1/connections?status=failed')).json).toMatchObject({
+      data: [{ id: 'failed-1' }],
+    });
+    const own = await service.ask('GET', '/v1/connections', { key: limitedKey });
+    expect(own.json).toEqual({ data: [seeded], page: { number: 1, size: 1, total: 1 } });
+    for (const { text } of [all, own]) expect(text).not.toMatch(/session_token|connect\.maton/);
+    expect((await service.ask('GET', one)).text).not.toMatch(/session_token|connect\.maton/);
+  });
+
+  it('refuses to look at or cut off the connection of others, and asks nobody', async () => {
+    service.simulator.tenant.addConnection({ id: 'other' });
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await service.ask(method, '/v1/connections/other', { key: limitedKey });
+      expect(answer.json).toMatchObject({ type: '/problems/forbidden', status: 403 });
+    }
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
+
+  it('goes from pending to active with the address shown once, and is gone after its end', async () => {
+    const created = await service.ask('POST', '/v1/connections', { json: {} });
+    const { id, authorizationUrl } = fields(created.json);
+    expect(created).toMatchObject({ status: 201, headers: { location: `/v1/connections/${id}` } });
+    expect(created.json).toMatchObject({ status: 'pending' });
+    expect(authorizationUrl).toMatch(/^https:\/\/connect\.maton\.ai\/\?session_token=/);
+    const polled = [1, 2].map(async () => fields((await service.ask('GET', `/v1/connections/${id}`)).json).status);
+    expect((await Promise.all(polled)).toSorted()).toEqual(['active', 'pending']);
+    const end = await service.ask('DELETE', `/v1/connections/${id}`);
+    expect([end.status, end.text]).toEqual([204, '']);
+    expect((await service.ask('GET', `/v1/connections/${id}`)).json).toMatchObject({ type: '/problems/not-found' });
+    expect(
+      service
+        .logs()
+        .map((line) => JSON.stringify(line))
+        .join(),
+    ).not.toContain('session_token');
+  });
+
+  it('follows the pages of the control API', async () => {
+    const row = (connection_id: string) => ({
+      connection_id,
+      status: 'ACTIVE',
+      creation_time: '2025-12-08T07:20:53.488460Z',
+    });
+    service.simulator.script(
+      'listConnections',
+      { body: { connections: [row('a')], next_token: 't 1' } },
+      { body: { connections: [row('b')], cursor: 'c1' } },
+      { body: { connections: [row('b')] } },
+    );
+    const answer = await service.ask('GET', '/v1/connections');
+    expect(answer.json).toMatchObject({ data: [{ id: 'a', createdAt: '2025-12-08T07:20:53.488Z' }, { id: 'b' }] });
+    expect(service.simulator.ledger.entries.map(({ query }) => query)).toEqual([
+      { app: 'wati', limit: '100' },
+      { app: 'wati', limit: '100', next_token: 't 1' },
+      { app: 'wati', limit: '100', next_token: 't 1', cursor: 'c1' },
+    ]);
+    // The simulator knows no cursor, and says so.
+    service.simulator.reset();
+  });
+
+  it.each([
+    ['POST', '/v1/connections', { app: 'slack' }],
+    ['GET', '/v1/connections?status=ACTIVE', undefined],
+    ['GET', '/v1/connections/..%2fconnections', undefined],
+  ])('refuses %s %s before any byte', async (method, path, json) => {
+    const answer = await service.ask(method, path, json ? { json } : {});
+    expect(answer.json).toMatchObject({ type: '/problems/validation-failed', status: 400 });
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
+});
+
+describe('outcomes of', () => {
+  const key: Row[] = [401, 403].map((status) => [
+    `${status}`,
+    once({ status, body: { message: 'no' } }),
+    problem(502, 'upstream-unauthorized', status),
+  ]);
+  const bad: Row = ['400', once({ status: 400, body: { message: 'no' } }), problem(422, 'upstream-rejected', 400)];
+  // Of a 404 our own words say all.
+  const unknown: Row = ['unknown', once({ status: 404 }), { ...problem(404, 'not-found'), status: 404 }];
+  const less = /^(404)$/;
+  describeOutcomes([list, get], { more: [...key, bad, unknown], less });
+  describeOutcomes([create], { more: [...key, bad, unknown], less });
+  describeOutcomes([remove], {
+    more: [
+      ...key,
+      bad,
+      unknown,
+      ...['', '{}', 'null', '{"connection":{}}'].map((body): Row => [`success ${body}`, once({ body }), success()]),
+      ['204', once({ status: 204, process: true }), success()],
+      ['202', once({ status: 202, process: true }), success()],
+      ['a page of the edge', once({ body: '<html>' }), problem(502, 'upstream-invalid', 200, 1)],
+    ],
+    // What a deletion answers is not documented (upstream.md 2.2).
+    less: /^404$|^200 with/,
+  });
+
+  it.concurrent.each([list, get, create, remove])('$name when nobody listens there', async (subject) => {
+    const service = await startService({ settings: { MATON_CONTROL_URL: 'http://127.0.0.1:9' } });
+    const requests = { requests: 0, processed: 0 };
+    await check(service, subject, () => {}, {
+      status: 503,
+      slug: 'upstream-unavailable',
+      retryable: true,
+      retryAfter: '2',
+      ...requests,
+    });
+    await service.close();
+  });
+});

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
+import { magicRecipients, sendOutcomes } from './send-outcomes.ts';
+import { sendingTo } from './sending.ts';
+
+const open = () => '14155551000';
+const names = sendingTo(open).map(({ name }) => name);
+const onEvery = <Value>(value: Value) => Object.fromEntries(names.map((name) => [name, value]));
+
+/** Every sending route at once, because each has an operation of its own; the list of templates is known before. */
+async function sendAll(service: Service, to: (at: number) => string, arrange: Arrange = () => {}) {
+  const { simulator } = service;
+  await simulator.startGateway();
+  simulator.reset();
+  await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': seededConnection } });
+  simulator.ledger.clear();
+  const subjects = sendingTo(to);
+  for (const { operation } of subjects) await arrange(simulator, operation);
+  const answers = await Promise.all(
+    subjects.map(async (subject) => ({ subject, answer: await askFor(service, subject) })),
+  );
+  return answers;
+}
+
+const summary = (service: Service, answers: Awaited<ReturnType<typeof sendAll>>): Record<string, Seen> =>
+  Object.fromEntries(
+    answers.map(({ subject, answer }) => [subject.name, seen(answer, service.simulator, subject.operation)]),
+  );
+
+describe('every sending route', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({
+      settings: { UPSTREAM_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' },
+      simulator: { deadlineMs: 700 },
+    });
+  });
+  afterAll(() => service.close());
+
+  it.each(sendOutcomes)('tells the truth about: %s', async (_name, arrange, expected) => {
+    const answers = await sendAll(service, open, arrange);
+    expect(summary(service, answers)).toEqual(onEvery(expected));
+    for (const { answer } of answers) {
+      const location = text(answer.headers.location);
+      expect(location).toMatch(/^\/v1\/messages\/[0-9a-f-]{36}$/);
+      const { id } = fields(answer.json);
+      if (expected.is !== undefined) expect(`/v1/messages/${text(id)}`).toBe(location);
+      expect(answer.text).not.toMatch(/wati\.io|evil\.example|127\.0\.0\.1/);
+    }
+    const lines = service.logs().slice(-names.length);
+    expect(lines.map(({ outcome }) => outcome)).toEqual(names.map(() => expected.outcome ?? expected.is));
+    expect(lines.map(({ status, to }) => ({ status, to }))).toEqual(
+      names.map(() => ({ status: expected.status, to: '***1000' })),
+    );
+  });
+
+  it.each(magicRecipients)('does to recipient ...%s what the sandbox promises', async (digits, expected) => {
+    // A recipient for each route: 0429 is refused once, whichever route asks.
+    const answers = await sendAll(service, (at) => `199988${at}${digits}`);
+    expect(summary(service, answers)).toEqual(onEvery(expected));
+  });
+});
+
+const unauthorized: Seen = {
+  status: 502,
+  slug: 'upstream-unauthorized',
+  outcome: 'rejected',
+  retryable: false,
+  requests: 1,
+  processed: 0,
+};
+const unusable: Seen = {
+  status: 409,
+  slug: 'connection-unusable',
+  outcome: 'rejected',
+  retryable: false,
+  requests: 1,
+  processed: 0,
+};
+
+describe('a refusal that could mean two things', () => {
+  let service: Service;
+  // A service of its own for each: what the control API said is believed for a second.
+  beforeEach(async () => {
+    service = await startService();
+  });
+
+  const sides: [string, Arrange, Seen, RegExp][] = [
+    [
+      'the Maton key is refused',
+      ({ tenant }) => {
+        tenant.settings.matonKey = 'revoked';
+      },
+      { ...unauthorized, upstreamStatus: 401 },
+      /^Maton refuses the key/,
+    ],
+    [
+      'the WATI token is revoked',
+      ({ tenant }) => {
+        tenant.settings.watiToken = 'revoked';
+      },
+      { ...unauthorized, upstreamStatus: 401 },
+      /^WATI refuses the token/,
+    ],
+    [
+      '403 of the edge',
+      once({ status: 403, body: '<html>' }),
+      { ...unauthorized, upstreamStatus: 403 },
+      /^WATI refuses/,
+    ],
+    [
+      'the connection is gone',
+      ({ tenant }) => {
+        tenant.connections.length = 0;
+      },
+      { ...unusable, upstreamStatus: 400 },
+      /knows no such WATI connection/,
+    ],
+    [
+      'the connection is pending',
+      ({ tenant }) => {
+        for (const connection of tenant.connections) connection.status = 'PENDING';
+      },
+      { ...unusable, upstreamStatus: 400 },
+      /is pending, not active/,
+    ],
+    [
+      'the connection failed, said in plain text',
+      ({ tenant }) => {
+        tenant.settings.matonErrors = 'text';
+        for (const connection of tenant.connections) connection.status = 'FAILED';
+      },
+      { ...unusable, upstreamStatus: 400 },
+      /is failed, not active/,
+    ],
+  ];
+  it.each(sides)('is told apart on every sending route: %s', async (_name, arrange, expected, detail) => {
+    const answers = await sendAll(service, open, arrange);
+    expect(summary(service, answers)).toEqual(onEvery(expected));
+    for (const { answer } of answers) expect(fields(answer.json).detail).toMatch(detail);
+    await service.close();
+  });
+});

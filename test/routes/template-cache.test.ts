@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { fields, seededConnection } from './outcomes.ts';
+
+describe('the list of templates', () => {
+  let service: Service;
+  beforeEach(async () => {
+    service = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '60000' },
+    });
+  });
+  afterEach(() => service.close());
+
+  const send = (template: string, parameters = {}) =>
+    service.ask('POST', '/v1/messages/template', { json: { to: '14155551000', template, parameters } });
+  const loads = () => service.simulator.ledger.of('getMessageTemplates').length;
+  const sends = () => service.simulator.ledger.of('sendTemplateMessagesV2').length;
+  const approve = (name: string) => {
+    const { templates } = service.simulator.tenant;
+    const at = templates.findIndex(({ elementName }) => elementName === name);
+    const found = templates[at];
+    if (found) templates[at] = { ...found, status: 'APPROVED' };
+  };
+  const afterTheMissPause = () => new Promise((resume) => setTimeout(resume, 1_050));
+
+  it('is loaded once for twenty sends at the same time', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send('welcome')));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201));
+    expect([loads(), sends()]).toEqual([1, 20]);
+  });
+
+  it('is loaded once for the sends, the list, a look at one and a preview', async () => {
+    await send('welcome');
+    for (const path of ['/v1/templates', '/v1/templates/welcome'])
+      expect((await service.ask('GET', path)).status).toBe(200);
+    expect((await service.ask('POST', '/v1/templates/welcome/preview', { json: {} })).status).toBe(200);
+    expect(loads()).toBe(1);
+  });
+
+  it('is one list a connection', async () => {
+    const other = service.simulator.tenant.addConnection();
+    await send('welcome');
+    await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': other.id } });
+    expect(service.simulator.ledger.of('getMessageTemplates').map(({ connection }) => connection)).toEqual([
+      seededConnection,
+      other.id,
+    ]);
+  });
+
+  it('is loaded again after a miss, at most once a second', async () => {
+    await send('welcome');
+    const missed = await Promise.all([send('nope'), send('nope'), send('new_promo')]);
+    expect(missed.map(({ status }) => status)).toEqual([422, 422, 422]);
+    expect(loads()).toBe(1);
+    await afterTheMissPause();
+    service.simulator.tenant.templates.push({ ...welcome(), id: 'new', elementName: 'nope' });
+    approve('new_promo');
+    const found = [send('nope'), send('new_promo', { name: 'a', offer: 'b', date: 'c' })];
+    expect((await Promise.all(found)).map(({ status }) => status)).toEqual([201, 201]);
+    expect([loads(), sends()]).toEqual([2, 3]);
+  });
+
+  it.each([
+    ['parameters', 'Check your template, it cannot have typos or blank text', 'template-parameters-invalid'],
+    ['template', 'Template welcome is not approved', 'template-unknown'],
+  ])('is loaded again after WATI refused the %s', async (_name, error, slug) => {
+    await send('welcome');
+    service.simulator.script('sendTemplateMessagesV2', { body: { result: false, error }, process: false });
+    expect(fields((await send('welcome')).json).type).toBe(`/problems/${slug}`);
+    expect((await send('welcome')).status).toBe(201);
+    expect([loads(), sends()]).toEqual([2, 3]);
+  });
+
+  it('is not loaded again after another refusal', async () => {
+    service.simulator.script('sendTemplateMessagesV2', { body: { result: false, error: 'no credit' }, process: false });
+    expect([(await send('welcome')).status, (await send('welcome')).status]).toEqual([422, 201]);
+    expect(loads()).toBe(1);
+  });
+
+  it('sends nothing where it cannot be read, and keeps no failure', async () => {
+    service.simulator.script('getMessageTemplates', { status: 200, body: '<html>', process: false });
+    const failed = await send('welcome');
+    expect(failed.json).toMatchObject({ type: '/problems/upstream-invalid', status: 502 });
+    expect(fields(failed.json).outcome).toBeUndefined();
+    expect(sends()).toBe(0);
+    expect((await send('welcome')).status).toBe(201);
+    expect(loads()).toBe(2);
+  });
+
+  it('prefers the approved one where two languages share a name', async () => {
+    const { templates } = service.simulator.tenant;
+    templates.unshift({ ...welcome(), id: 'de', status: 'PENDING', language: { key: 'de', value: '', text: '' } });
+    expect((await service.ask('GET', '/v1/templates/welcome')).json).toMatchObject({
+      language: 'en',
+      status: 'approved',
+    });
+  });
+
+  it('is loaded again when it is older than TEMPLATE_CACHE_MS', async () => {
+    const short = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '100' },
+    });
+    await short.ask('GET', '/v1/templates');
+    await short.ask('GET', '/v1/templates');
+    expect(short.simulator.ledger.entries).toHaveLength(1);
+    await new Promise((resume) => setTimeout(resume, 120));
+    await short.ask('GET', '/v1/templates');
+    expect(short.simulator.ledger.entries).toHaveLength(2);
+    await short.close();
+  });
+
+  function welcome() {
+    const found = service.simulator.tenant.templates.find(({ elementName }) => elementName === 'welcome');
+    if (!found) throw new Error('the seed has no such template');
+    return found;
+  }
+});

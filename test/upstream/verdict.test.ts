@@ -1,0 +1,206 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Attempt, Failed } from '../../src/upstream/transport.ts';
+import { type Expectation, flags, judge, type Verdict } from '../../src/upstream/verdict.ts';
+
+const answered = (status: number, body: unknown, headers = {}): Attempt => ({
+  kind: 'answered',
+  status,
+  headers,
+  text: typeof body === 'string' ? body : JSON.stringify(body),
+});
+const coded = (code: string) => Object.assign(new Error('x'), { code });
+const failed = (more: Partial<Failed>): Attempt => ({
+  kind: 'failed',
+  sent: true,
+  timedOut: false,
+  cause: coded('ECONNRESET'),
+  ...more,
+});
+
+/** `accepted`, `unknown`, `not_sent heals`, `rejected other`, ...: what follows from it. */
+function word(verdict: Verdict): string {
+  if (verdict.outcome === 'rejected') return `rejected ${verdict.refusal}`;
+  return verdict.outcome === 'not_sent' ? `not_sent ${verdict.heals ? 'heals' : 'stays'}` : verdict.outcome;
+}
+
+describe('a failure is judged by its phase, not by its code (delivery.md 2.3)', () => {
+  const codes = [
+    'ECONNRESET',
+    'UND_ERR_SOCKET',
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'UND_ERR_CONNECT_TIMEOUT',
+    'HPE_INVALID',
+    'WHATEVER',
+  ];
+  it.each(codes)('%s', (code) => {
+    expect(word(judge(failed({ sent: false, cause: coded(code) })))).toBe('not_sent heals');
+    expect(word(judge(failed({ sent: true, cause: coded(code) })))).toBe('unknown');
+    expect(word(judge(failed({ sent: true, cause: coded(code), timedOut: true })))).toBe('unknown');
+  });
+
+  it.each([
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'ERR_SSL_WRONG_VERSION_NUMBER',
+    'CERT_HAS_EXPIRED',
+  ])('%s does not heal', (code) =>
+    expect(word(judge(failed({ sent: false, cause: coded(code) })))).toBe('not_sent stays'),
+  );
+
+  it.each([
+    [200, 'unknown'],
+    [500, 'unknown'],
+    [301, 'unknown'],
+    [422, 'rejected other'],
+    [401, 'rejected credentials'],
+    [307, 'rejected redirect'],
+    [404, 'rejected recipient'],
+  ])('a body that broke after %i is %s', (status, wanted) => expect(word(judge(failed({ status })))).toBe(wanted));
+});
+
+describe('a status is judged as delivery.md 2.4 says', () => {
+  const table: [number[], string][] = [
+    [[300, 307, 308], 'rejected redirect'],
+    [[400], 'rejected bad-request'],
+    [[401, 403], 'rejected credentials'],
+    [[404], 'rejected recipient'],
+    [[405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505], 'rejected other'],
+    [[421, 425, 429], 'not_sent heals'],
+    [[301, 302, 303, 304, 402, 407, 408, 418, 451, 500, 502, 503, 504, 520, 599, 101, 600], 'unknown'],
+    [[200, 201, 202, 204, 299], 'unknown'],
+  ];
+  it.each(table.flatMap(([statuses, wanted]) => statuses.map((status) => [status, wanted] as const)))(
+    '%i with an empty body is %s',
+    (status, wanted) => expect(word(judge(answered(status, '')))).toBe(wanted),
+  );
+
+  it('never takes the word of a body over a status that is no success', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 300, max: 599 }), (status) => {
+        expect(judge(answered(status, { ok: true, result: 'success' })).outcome).not.toBe('accepted');
+      }),
+    );
+  });
+
+  it('accepts nothing without an explicit yes', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const body: unknown = JSON.parse(text);
+        if (judge(answered(200, text)).outcome === 'accepted') expect(Object.keys(Object(body))).toContain('result');
+      }),
+    );
+  });
+
+  it.each([
+    ['0', 0],
+    ['7', 7_000],
+    ['86400', 60_000],
+    ['soon', undefined],
+    ['-1', undefined],
+    ['1.5', undefined],
+    [undefined, undefined],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+  ])('Retry-After %s is %s ms', (value, ms) => {
+    const headers = value === undefined ? {} : { 'retry-after': value };
+    const verdict = judge(answered(429, '', headers));
+    expect(verdict.outcome === 'not_sent' ? verdict.retryAfterMs : 'not a not_sent').toBe(ms);
+  });
+});
+
+describe('the flags of a 200', () => {
+  it.each<[object, boolean, boolean]>([
+    [{ result: true }, true, false],
+    [{ result: 'TRUE' }, true, false],
+    [{ result: 'Success' }, true, false],
+    [{ success: true, error: null }, true, false],
+    [{ success: true, error: ' ' }, true, false],
+    [{ success: true, error: 'no' }, true, true],
+    [{ ok: false }, false, true],
+    [{ result: 'false' }, false, true],
+    [{ result: '' }, false, true],
+    [{ result: 'anything else' }, false, true],
+    [{ result: true, ok: false }, true, true],
+    [{ result: null, ok: undefined }, false, false],
+    [{ result: 1 }, false, false],
+    [{ result: {} }, false, false],
+    [{ Result: true }, false, false],
+    [{}, false, false],
+  ])('%j: yes %s, no %s', (body, yes, no) => expect(flags({ ...body })).toEqual({ yes, no }));
+});
+
+describe('a template answer is judged by our receiver', () => {
+  const ours: Expectation = { receiver: { phone: '14155551000', localMessageId: 'own' } };
+  const answer = (receivers: unknown, more = {}) =>
+    judge(answered(200, { result: true, error: null, receivers, ...more }), ours);
+  const mine = { localMessageId: 'own', waId: '14155551000', isValidWhatsAppNumber: true, errors: [] };
+
+  it.each<[string, unknown, string]>([
+    ['fine', [mine], 'accepted'],
+    ['by its id alone', [{ localMessageId: 'own' }], 'accepted'],
+    ['by its number alone', [{ waId: '14155551000' }], 'accepted'],
+    ['by its number with a plus', [{ waId: '+14155551000' }], 'accepted'],
+    ['among others that failed', [{ waId: '1', errors: ['no'] }, mine, null, 'x'], 'accepted'],
+    ['errors null', [{ ...mine, errors: null }], 'accepted'],
+    ['an error as a string', [{ ...mine, errors: ['no'] }], 'rejected other'],
+    [
+      'an error as an object',
+      [{ ...mine, errors: [{ code: 1, description: 'Ticket has been expired.' }] }],
+      'rejected window-closed',
+    ],
+    [
+      'an error with a message',
+      [{ ...mine, errors: [{ message: 'Check your template, it cannot have typos or blank text' }] }],
+      'rejected template-parameters',
+    ],
+    ['errors as a map', [{ ...mine, errors: { '14155551000': ['Contact not found'] } }], 'rejected recipient'],
+    ['not on WhatsApp', [{ ...mine, isValidWhatsAppNumber: false }], 'rejected recipient'],
+    ['missing', [{ waId: '1' }], 'unknown'],
+    ['nobody', [], 'unknown'],
+    ['no list', undefined, 'accepted'],
+  ])('%s', (_name, receivers, wanted) => expect(word(answer(receivers))).toBe(wanted));
+
+  it.each<[string, unknown, string]>([
+    ['of ours', { '14155551000': ['no'] }, 'rejected other'],
+    ['of another', { '1': ['no'] }, 'accepted'],
+    ['in a list', ['no'], 'rejected other'],
+    ['none', [], 'accepted'],
+  ])('without receivers, errors %s', (_name, errors, wanted) =>
+    expect(word(answer(undefined, { errors }))).toBe(wanted),
+  );
+
+  it('keeps the id of WATI where it gives another than ours', () => {
+    expect(answer([{ ...mine, localMessageId: 'theirs' }])).toEqual({ outcome: 'accepted', localMessageId: 'theirs' });
+  });
+
+  it.each<[string, string]>([
+    ['Template x not found', 'template'],
+    ['The template is PAUSED', 'template'],
+    ['no such template', 'template'],
+    ['Missing parameter 1', 'template-parameters'],
+    ['Insufficient credits', 'other'],
+    ['Phone number is not a WhatsApp number', 'recipient'],
+    ["Can't find Contact", 'recipient'],
+    ['cant find contact', 'recipient'],
+    ['TICKET HAS BEEN EXPIRED', 'window-closed'],
+  ])('%s is about: %s', (error, refusal) => {
+    expect(judge(answered(200, { result: false, error, receivers: [] }), ours)).toEqual({
+      outcome: 'rejected',
+      refusal,
+      detail: error,
+      status: 200,
+    });
+  });
+});
+
+describe('a media answer', () => {
+  it.each([
+    [{ media: true }, 'text', true],
+    [{ media: true }, 'image', undefined],
+    [{}, 'text', undefined],
+  ])('%j that came back as %s: asText %s', (expected, type, asText) => {
+    const verdict = judge(answered(200, { ok: true, message: { type, whatsappMessageId: 'wamid.1' } }), expected);
+    expect(verdict).toEqual({ outcome: 'accepted', whatsappMessageId: 'wamid.1', ...(asText && { asText }) });
+  });
+});
