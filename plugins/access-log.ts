@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Trace } from './types.ts';
 
@@ -10,17 +10,22 @@ export const takeRequestId = (header: string | string[] | undefined): string | u
 
 const traces = new WeakMap<FastifyRequest, Trace>();
 
+/** By request and not by decorator, because a request that the router cannot read has no decorators. */
+export function traceOf(request: FastifyRequest): Trace {
+  let trace = traces.get(request);
+  if (!trace) {
+    trace = { upstreamMs: 0, upstreamCalls: 0 };
+    traces.set(request, trace);
+  }
+  return trace;
+}
+
 /** One log line a request: the route's pattern, never the address, because numbers stand in addresses. */
 export const accessLog = fp(async (app) => {
   // A getter, because a request that dies before its hooks run has a trace, too.
   app.decorateRequest('trace', {
     getter() {
-      let trace = traces.get(this);
-      if (!trace) {
-        trace = { upstreamMs: 0, upstreamCalls: 0 };
-        traces.set(this, trace);
-      }
-      return trace;
+      return traceOf(this);
     },
   });
 
@@ -28,27 +33,29 @@ export const accessLog = fp(async (app) => {
     reply.header('x-request-id', request.id);
   });
 
-  app.addHook('onResponse', async (request, reply) => {
-    const { trace } = request;
-    const status = reply.statusCode;
-    const line = {
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      caller: request.caller?.name,
-      status,
-      outcome: trace.outcome,
-      problem: trace.problem,
-      to: trace.to,
-      durationMs: Math.round(reply.elapsedTime * 10) / 10,
-      upstreamStatus: trace.upstreamStatus,
-      upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
-      upstreamCalls: trace.upstreamCalls || undefined,
-      error: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
-    };
-    if (trace.problem === 'internal') request.log.error(line, 'request');
-    else request.log.info(line, 'request');
-  });
+  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
 });
+
+export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const trace = traceOf(request);
+  const status = reply.statusCode;
+  const line = {
+    method: request.method,
+    route: request.routeOptions.url ?? 'none',
+    caller: request.caller?.name,
+    status,
+    outcome: trace.outcome,
+    problem: trace.problem,
+    to: trace.to,
+    durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    upstreamStatus: trace.upstreamStatus,
+    upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
+    upstreamCalls: trace.upstreamCalls || undefined,
+    error: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
+  };
+  if (trace.problem === 'internal') request.log.error(line, 'request');
+  else request.log.info(line, 'request');
+}
 
 /** The stack only where the fault is ours: the message of a foreign error may quote an address. */
 function errorForLog(error: Error, ours: boolean) {

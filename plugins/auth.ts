@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Callers, hasScope } from '../src/callers.ts';
+import { type Caller, type Callers, hasScope } from '../src/callers.ts';
 import { takePermit } from '../src/delivery/gcra.ts';
 import { Problem } from '../src/problem.ts';
 
@@ -13,7 +13,7 @@ export const auth = fp(async (app, { callers }: { callers: Callers }) => {
   app.decorateRequest('caller', undefined);
   app.addHook('onRequest', async (request) => {
     const { scope } = request.routeOptions.config;
-    if (scope === undefined && !/^\/v1(\/|\?|$)/i.test(request.url)) return;
+    if (scope === undefined && !isGuarded(request.url)) return;
     const caller = authenticate(request, callers);
     request.caller = caller;
     if (scope !== undefined && !hasScope(caller, scope)) {
@@ -23,7 +23,10 @@ export const auth = fp(async (app, { callers }: { callers: Callers }) => {
   });
 });
 
-function authenticate(request: FastifyRequest, callers: Callers) {
+/** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`. */
+export const isGuarded = (url: string): boolean => /^\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
+
+export function authenticate(request: FastifyRequest, callers: Callers): Caller {
   // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).
   const key = /^bearer +([!-~]{20,255})$/i.exec(request.headers.authorization ?? '')?.[1];
   const caller = key === undefined ? undefined : callers.find(key);

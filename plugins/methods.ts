@@ -18,7 +18,7 @@ export function watchMethods(app: FastifyInstance): () => void {
     for (const [url, methods] of [...seen]) {
       const missing = all.filter((method) => !methods.has(method));
       const allow = [...methods].sort().join(', ');
-      if (missing.length === 0 || url.endsWith('*')) continue;
+      if (missing.length === 0) continue;
       app.route({
         url,
         method: [...missing],

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem, type ProblemSlug, problemTypes } from '../src/problem.ts';
+import { traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
 export const problems = fp(async (app) => {
@@ -12,9 +13,10 @@ export const problems = fp(async (app) => {
 
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { slug, status, extras } = problem;
-  request.trace.problem = slug;
-  if (extras.outcome !== undefined) request.trace.outcome = extras.outcome;
-  if (extras.cause instanceof Error) request.trace.error = extras.cause;
+  const trace = traceOf(request);
+  trace.problem = slug;
+  if (extras.outcome !== undefined) trace.outcome = extras.outcome;
+  if (extras.cause instanceof Error) trace.error = extras.cause;
   if (extras.retryAfterS !== undefined) reply.header('retry-after', String(extras.retryAfterS));
   if (extras.headers) reply.headers(extras.headers);
   return reply

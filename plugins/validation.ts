@@ -9,7 +9,15 @@ export function useStrictValidation(app: FastifyInstance) {
   const shared = { allErrors: true, useDefaults: true, removeAdditional: false, strict: true } as const;
   const exact = new Ajv({ ...shared, coerceTypes: false });
   const fromText = new Ajv({ ...shared, coerceTypes: 'array' });
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? exact : fromText).compile(schema));
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    if (httpPart === 'body') return exact.compile(schema);
+    const numbers = integersOf(schema);
+    const validate = fromText.compile(schema);
+    return (values: Record<string, unknown>) => {
+      for (const name of numbers) if (!isWhole(values[name])) values[name] = 'not a number';
+      return validate(values) ? { value: values } : { error: validate.errors ?? [] };
+    };
+  });
 
   // Unknown query parameters are a 400 everywhere under /v1 (contract 8.2), on routes that take none as well.
   app.addHook('onRoute', (route) => {
@@ -17,3 +25,16 @@ export function useStrictValidation(app: FastifyInstance) {
     route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
   });
 }
+
+/** Ajv would read `1e400` as Infinity, past every limit, and `0x10` as 16: in an address a number is digits. */
+const isWhole = (value: unknown) => typeof value !== 'string' || /^-?\d{1,15}$/.test(value);
+
+function integersOf(schema: unknown): string[] {
+  const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
+  return Object.keys(properties).filter((name) => {
+    const property = properties[name];
+    return isObject(property) && property.type === 'integer';
+  });
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -36,7 +36,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
         summary: 'Call a native WATI path',
         description:
           'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
-        params: Type.Object({ '*': Type.String({ description: 'the path, e.g. `api/v1/chatbots`' }) }),
+        params: Type.Object({ '*': Type.String({ description: 'the path', examples: ['api/v1/chatbots'] }) }),
       },
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);

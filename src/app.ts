@@ -7,8 +7,9 @@ import { auth } from '../plugins/auth.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problemDocument, problems, sendProblem } from '../plugins/problems.ts';
+import { problemDocument, problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
+import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
@@ -57,10 +58,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     keepAliveTimeout: 10_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
     return503OnClosing: true,
-    // Not only "malformed": the router meets these before any hook.
-    frameworkErrors: (error, request, reply) => {
-      sendProblem(new Problem('malformed-request', error.message), request, reply);
-    },
+    frameworkErrors: refuseUnroutable(seams.callers),
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 

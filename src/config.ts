@@ -115,8 +115,14 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
 
   const key = readSecret('MATON_API_KEY', data, faults);
   for (const name of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const) {
-    const fault = baseUrlFault(env?.[name] ?? data[name]);
+    const value = env?.[name] ?? data[name];
+    // Where another fault left no `env`, a variable that is not set has its default still, which is fine.
+    const fault = value === undefined ? undefined : baseUrlFault(value);
     if (fault) faults.push(`${name} ${fault}`);
+  }
+  // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
+  for (const [name, value] of Object.entries(env ?? {})) {
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) faults.push(`${name} must be integer`);
   }
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
@@ -186,8 +192,8 @@ function readSecret(name: string, data: Record<string, string | undefined>, faul
 }
 
 /** Plain http would show the key to the network: it is for loopback only. */
-export function baseUrlFault(value: string | undefined): string | undefined {
-  const url = value === undefined ? undefined : URL.parse(value);
+function baseUrlFault(value: string): string | undefined {
+  const url = URL.parse(value);
   if (!url) return 'is not a URL';
   if (url.username || url.password || url.search || url.hash) return 'must have no user, query or fragment';
   if (url.pathname !== '/') return 'must be a bare origin such as https://host, without a path';
