@@ -6,6 +6,7 @@ import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
+import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 
 /** Holds every scope and connection; other callers are added per test. */
 export const allKey = 'test-key-with-every-scope';
@@ -41,6 +42,8 @@ export interface Service {
 interface ServiceOptions {
   settings?: Record<string, string>;
   simulator?: SimulatorOptions;
+  /** What goes out in the place of real sockets; the simulator is then only asked directly. */
+  dispatchers?: Dispatchers;
   callers?: { name: string; key: string; scopes: string[]; connections?: string[]; ratePerSecond?: number }[];
   /** Violations are expected: the test sends nonsense upstream on purpose. */
   mayViolate?: boolean;
@@ -70,7 +73,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   });
   const entries = (options.callers ?? []).map(({ name, key, scopes, ...rest }) => callerEntry(name, key, scopes, rest));
   const callers = fixedCallers([callerEntry('tester', allKey, ['*']), ...entries]);
-  const app = await buildApp(config, { callers, logger });
+  const app = await buildApp(config, {
+    callers,
+    logger,
+    ...(options.dispatchers && { dispatchers: options.dispatchers }),
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;

@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fixedCallers, parseCallers } from '../src/callers.ts';
+import { startSimulator } from '../src/simulator/simulator.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wati-bff-bin-'));
+const children: ChildProcess[] = [];
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+function start(command: string, args: string[], settings: Record<string, string> = {}) {
+  const child = spawn(command, args, { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings } });
+  children.push(child);
+  const output = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => {
+    output.out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.err += chunk;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, ...output }));
+  return { child, output, ended };
+}
+
+const run = (script: string, args: string[] = [], settings: Record<string, string> = {}) =>
+  start(process.execPath, [`src/bin/${script}.ts`, ...args], settings).ended;
+
+async function makeKey(...args: string[]) {
+  const { code, out } = await run('client-key', args);
+  expect(code).toBe(0);
+  const key = /^ {2}(\S+)$/m.exec(out)?.[1] ?? '';
+  return { key, entry: out.slice(out.indexOf('{')), out };
+}
+
+describe.concurrent('npm run client-key', () => {
+  it('prints a key once, and an entry that lets it in', async () => {
+    const args = ['billing', '--scopes', 'messages:send, templates:read', '--connections', 'one,two', '--rate', '50'];
+    const { key, entry, out } = await makeKey(...args);
+    const caller = fixedCallers(parseCallers(`[${entry}]`)).find(key);
+    expect(key).toMatch(/^[!-~]{40,255}$/);
+    expect(caller).toEqual({
+      name: 'billing',
+      scopes: ['messages:send', 'templates:read'],
+      connections: ['one', 'two'],
+      ratePerSecond: 50,
+    });
+    expect(out.split(key)).toHaveLength(2);
+    expect((await makeKey('billing', '--scopes', '*')).key).not.toBe(key);
+  });
+
+  it.each([
+    ['no name', ['--scopes', '*']],
+    ['no scopes', ['billing']],
+    ['an unknown scope', ['billing', '--scopes', 'messages:write']],
+    ['an unknown option', ['billing', '--scope', '*']],
+    ['a name with a space', ['bil ling', '--scopes', '*']],
+    ['a rate that is no number', ['billing', '--scopes', '*', '--rate', 'fast']],
+  ])('explains itself and makes no key with %s', async (_what, args) => {
+    const { code, out, err } = await run('client-key', args);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(err).toContain('npm run client-key -- NAME --scopes');
+  });
+});
+
+describe.concurrent('npm start', () => {
+  const secret = 'maton-key-of-this-test';
+
+  it('refuses to run without a key, names every fault and shows the way to the sandbox', async () => {
+    const { code, out, err } = await start('npm', ['start', '--silent'], { PORT: 'abc', DOCS: 'maybe' }).ended;
+    expect(code).toBe(1);
+    expect(out).toBe('');
+    for (const part of ['4 faults', 'MATON_API_KEY', 'CLIENTS_FILE', 'PORT', 'DOCS', 'npm run sandbox'])
+      expect(err).toContain(part);
+    expect(err).not.toMatch(/\n\s+at /);
+  });
+
+  it.each([
+    ['does not exist', 'nowhere.json', undefined],
+    ['is broken', 'broken.json', '[{"name": "billing"'],
+  ])('refuses to run where the callers file %s', async (_what, name, content) => {
+    const file = join(folder, name);
+    if (content !== undefined) writeFileSync(file, content);
+    const { code, out, err } = await run('server', [], { MATON_API_KEY: secret, CLIENTS_FILE: file, PORT: '0' });
+    expect(code).toBe(1);
+    expect(err).toContain('CLIENTS_FILE');
+    expect(out + err).not.toContain(secret);
+  });
+
+  it('serves with a key of client-key, ends with 0 on SIGTERM, and never shows the Maton key', async () => {
+    const simulator = await startSimulator();
+    const { key, entry } = await makeKey('billing', '--scopes', 'connections:read');
+    const clients = join(folder, 'clients.json');
+    writeFileSync(clients, `[${entry}]`);
+    const begun = performance.now();
+    const { child, output, ended } = start(process.execPath, ['src/bin/server.ts'], {
+      MATON_API_KEY: simulator.key,
+      MATON_GATEWAY_URL: simulator.gatewayUrl,
+      MATON_CONTROL_URL: simulator.controlUrl,
+      CLIENTS_FILE: clients,
+      PORT: '0',
+      DRAIN_DELAY_MS: '1',
+      STORE_URL: 'memory:',
+    });
+    const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
+    while (address() === undefined && child.exitCode === null && performance.now() - begun < 15_000) await sleep(10);
+    const ready = await request(`${address()}/health/ready`);
+    const readyMs = Math.round(performance.now() - begun);
+    expect(ready.statusCode).toBe(200);
+    await ready.body.dump();
+    process.stdout.write(`start to ready: ${readyMs} ms\n`);
+
+    const mine = await request(`${address()}/v1/connections`, { headers: { authorization: `Bearer ${key}` } });
+    expect([mine.statusCode, (await mine.body.text()).includes('"active"')]).toEqual([200, true]);
+    const other = await request(`${address()}/v1/templates`, { headers: { authorization: `Bearer ${key}` } });
+    expect(other.statusCode).toBe(403);
+    await other.body.dump();
+
+    child.kill('SIGTERM');
+    const { code, signal, out, err } = await ended;
+    expect({ code, signal }).toEqual({ code: 0, signal: null });
+    for (const hidden of [simulator.key, key]) expect(out + err).not.toContain(hidden);
+    expect(out).toContain('"route":"/v1/connections"');
+    await simulator.close();
+  });
+});

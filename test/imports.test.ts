@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+
+interface Import {
+  file: string;
+  /** A path from the root of the package, or the name of one. */
+  target: string;
+  typeOnly: boolean;
+}
+
+const files = ['src', 'routes', 'plugins'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name)),
+);
+const text = (file: string) => readFileSync(file, 'utf8');
+
+const imports: Import[] = files.flatMap((file) =>
+  [
+    ...text(file).matchAll(
+      /^(?:import|export)\s+(type\s+)?((?:\w+,\s*)?(?:\{[^}]*\}|\*(?:\s+as\s+\w+)?|\w+))\s+from\s+'([^']+)'/gm,
+    ),
+  ].map(([, type, names = '', from = '']) => {
+    const inner =
+      /\{([^}]*)\}/
+        .exec(names)?.[1]
+        ?.split(',')
+        .map((name) => name.trim())
+        .filter(Boolean) ?? [];
+    const typeOnly = type !== undefined || (inner.length > 0 && inner.every((name) => name.startsWith('type ')));
+    return { file, target: from.startsWith('.') ? join(dirname(file), from) : from, typeOnly };
+  }),
+);
+
+const isOurs = (target: string) => /^(src|routes|plugins)\//.test(target);
+
+/** style.md, "Who may import whom", as the code now keeps it. Values; a type may come from wherever is named in `types`. */
+const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] = [
+  {
+    // Beside schemas and problems: what plugins offer (callerOf, masked), who the caller is, and pure functions of
+    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight).
+    of: /^routes\//,
+    values:
+      /^(routes\/(context|answer|media)|plugins\/(auth|access-log)|src\/(problem|multipart|callers)|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/preflight)\.ts$/,
+    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store))\/|^src\/(config|readiness|callers)\.ts$/,
+    packages:
+      /^(fastify|typebox|@fastify\/type-provider-typebox|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
+  },
+  {
+    of: /^plugins\//,
+    values: /^(plugins\/.*|src\/(problem|callers)|src\/schemas\/problem|src\/delivery\/gcra)(\.ts)?$/,
+    types: /^(plugins|src\/(upstream|delivery|schemas))\/|^src\/(callers|problem|config)\.ts$/,
+    packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:\w+)$/,
+  },
+  { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
+  {
+    of: /^src\/upstream\//,
+    values: /^src\/(upstream\/[\w-]+|problem|multipart)\.ts$/,
+    types: /^src\/(upstream\/[\w-]+|config|problem)\.ts$/,
+    packages: /^(undici|node:[\w/]+)$/,
+  },
+  {
+    of: /^src\/delivery\//,
+    values: /^src\/(delivery|upstream)\/|^src\/problem\.ts$/,
+    types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem)\.ts$/,
+    packages: /^node:[\w/]+$/,
+  },
+  {
+    // The upstream, pretending: were it to share code with the client, both would be wrong together.
+    of: /^src\/simulator\//,
+    values: /^src\/simulator\//,
+    types: /^src\/simulator\//,
+    packages: /^(typebox(\/\w+)?|node:[\w/]+)$/,
+  },
+  { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },
+];
+
+it('sees every import', () => {
+  expect(files.length).toBeGreaterThan(60);
+  for (const file of files) {
+    expect(text(file), file).not.toMatch(/\bawait import\(|\brequire\(|^import '/m);
+    const lines = text(file).match(/^(import|export|\}).* from '/gm)?.length ?? 0;
+    expect(imports.filter((each) => each.file === file).length, file).toBeGreaterThanOrEqual(lines);
+  }
+});
+
+it.each(rules)('keeps $of to what it may know', ({ of, values, types, packages }) => {
+  const own = imports.filter(({ file }) => of.test(file));
+  expect(files.some((file) => of.test(file))).toBe(true);
+  const wrong = own.filter(({ target, typeOnly }) => {
+    if (!isOurs(target)) return !packages.test(target);
+    return !(values.test(target) || (typeOnly && types.test(target)));
+  });
+  expect(wrong).toEqual([]);
+});
+
+it('is not asked by what it is built from: nothing but bin imports app, and nothing imports bin', () => {
+  const of = (pattern: RegExp) => imports.filter(({ target }) => pattern.test(target)).map(({ file }) => file);
+  expect(of(/^src\/app\.ts$/).filter((file) => !file.startsWith('src/bin/'))).toEqual([]);
+  expect(of(/^src\/bin\//)).toEqual([]);
+  expect(of(/^routes\//).filter((file) => file !== 'src/app.ts' && !file.startsWith('routes/'))).toEqual([]);
+});
+
+it('reads the environment in src/bin alone, and undici in src/upstream alone', () => {
+  expect(
+    files.filter((file) => !file.startsWith('src/bin/') && /process\s*\.\s*env|from 'node:process'/.test(text(file))),
+  ).toEqual([]);
+  expect(imports.filter(({ file, target }) => target === 'undici' && !file.startsWith('src/upstream/'))).toEqual([]);
+  expect(files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)))).toEqual([]);
+});
+
+it('never asks whether it is under test', () => {
+  expect(files.filter((file) => /NODE_ENV|VITEST/.test(text(file)))).toEqual([]);
+});
