@@ -155,7 +155,8 @@ function withConnectionHeader(headers: unknown, config: FastifyContextConfig): u
   if (!config.connection) return headers;
   const known = isJson(headers) && isJson(headers.properties) ? headers.properties : {};
   const connection = { type: 'string', description: 'the connection to use, where you have several' };
-  return { type: 'object', properties: { ...known, 'Maton-Connection': connection } };
+  const own = isJson(headers) ? headers : { type: 'object' };
+  return { ...own, properties: { ...known, 'Maton-Connection': connection } };
 }
 
 /** A property with a default is not one that the caller must send, though TypeBox lists it as required. */

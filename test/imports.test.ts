@@ -42,10 +42,10 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media)|plugins\/(auth|access-log)|src\/(problem|multipart|callers)|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/preflight)\.ts$/,
-    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes\/(context|answer|media)|plugins\/(auth|access-log|request-bodies)|src\/(problem|callers)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/preflight)\.ts$/,
+    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
-      /^(fastify|typebox|@fastify\/type-provider-typebox|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
+      /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
@@ -56,7 +56,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
     of: /^src\/upstream\//,
-    values: /^src\/(upstream\/[\w-]+|problem|multipart)\.ts$/,
+    values: /^src\/(upstream\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upstream\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
@@ -72,6 +72,18 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values: /^src\/simulator\//,
     types: /^src\/simulator\//,
     packages: /^(typebox(\/\w+)?|node:[\w/]+)$/,
+  },
+  {
+    of: /^src\/upload\//,
+    values: /^src\/(upload\/[\w-]+|problem)\.ts$/,
+    types: /^src\/upload\//,
+    packages: /^(file-type|node:[\w/]+)$/,
+  },
+  {
+    of: /^src\/csv\//,
+    values: /^src\/(csv\/[\w-]+|upload\/upload-error)\.ts$/,
+    types: /^src\/csv\//,
+    packages: /^(csv-parse|node:[\w/]+)$/,
   },
   { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },
 ];

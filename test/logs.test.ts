@@ -24,7 +24,7 @@ const fields = [
   'upstreamStatus',
   'upstreamMs',
   'upstreamCalls',
-  'err',
+  'error',
   'msg',
 ]; // prettier-ignore
 
@@ -170,8 +170,8 @@ it('the log of a service whose way out is broken has the fault, and nothing that
       ['/v1/native/*', 'internal'],
     ]),
   );
-  for (const { err } of faults)
-    expect(err).toMatchObject({
+  for (const { error } of faults)
+    expect(error).toMatchObject({
       name: 'Error',
       message: 'the way out is broken',
       stack: expect.stringContaining('/routes/'),

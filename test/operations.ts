@@ -17,6 +17,8 @@ export interface Operation {
   /** The schema of its JSON body, references resolved. */
   body: Json | undefined;
   bodyExample: unknown;
+  /** Takes a multipart form, which flows through: no schema validates it. */
+  form: boolean;
   /** As it stands in the document. */
   raw: Json;
 }
@@ -60,6 +62,7 @@ function toOperation(document: Json, path: string, method: string, raw: Json): O
     connection: parameters.some(({ name }) => name === 'Maton-Connection'),
     parameters,
     body,
+    form: isRecord(raw.requestBody) && 'multipart/form-data' in record(raw.requestBody.content),
     bodyExample: isRecord(content) ? (content.example ?? firstOf(body)) : undefined,
     raw,
   };

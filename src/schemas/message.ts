@@ -160,6 +160,7 @@ export const SendHeaders = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
       pattern: '^[A-Za-z0-9._:-]{1,255}$',
+      examples: ['order-1001-shipped'],
       description: 'one key a message; repeat it with the same request',
     }),
   ),
