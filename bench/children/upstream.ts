@@ -1,0 +1,53 @@
+import { createServer } from 'node:http';
+import { argv } from 'node:process';
+
+/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size: it costs as little as node:http allows. */
+
+function contact(index: number) {
+  const phone = String(14_155_551_000 + index);
+  const name = `Asha Customer${String(index).padStart(3, '0')}`;
+  const own = { city: 'Pune', member: 'VIP', email: `customer${index}@example.com` };
+  const customParams = Object.entries({ name, phone, language: 'en', ...own }).map(([name, value]) => ({
+    name,
+    value,
+  }));
+  return {
+    id: `65f0c0de${index.toString(16).padStart(16, '0')}`,
+    wAid: phone,
+    firstName: 'Asha',
+    fullName: name,
+    phone,
+    source: null,
+    contactStatus: 'VALID',
+    photo: null,
+    created: 'May-14-2024',
+    customParams,
+    optedIn: true,
+    isDeleted: false,
+    lastUpdated: '2026-05-14T09:30:00.000Z',
+    allowBroadcast: true,
+    allowSMS: true,
+    teamIds: [],
+    isInFlow: false,
+    lastFlowId: null,
+    currentFlowNodeId: null,
+    selectedHubspotId: null,
+  };
+}
+
+function page(size: number): Buffer {
+  const contact_list = Array.from({ length: size }, (_, index) => contact(index));
+  const link = { prevPage: null, nextPage: null, pageNumber: 1, pageSize: size, total: 120 };
+  return Buffer.from(JSON.stringify({ result: 'success', contact_list, link }));
+}
+
+const pages = new Map<string, Buffer>();
+
+const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const size = /[?&]pageSize=(\d+)/.exec(request.url ?? '')?.[1] ?? '50';
+  const body = pages.get(size) ?? page(Number(size));
+  pages.set(size, body);
+  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length });
+  response.end(body);
+});
+server.listen(Number(argv[2]), '127.0.0.1');

@@ -1,0 +1,74 @@
+import autocannon, { type Result } from 'autocannon';
+import { cpuUs, rssMb } from './cpu.ts';
+import { callerKey, type Peer } from './peers.ts';
+
+/** One round: as many requests as the peer answers, over connections that stay open. */
+export interface Round {
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** CPU time of the peer, user and system, by requests answered. */
+  cpuUs: number;
+  /** How much of its core the peer used; under 1 it waited for the load. */
+  busy: number;
+  rssMb: number;
+}
+
+const connections = 32;
+const headers = { authorization: `Bearer ${callerKey}` };
+
+const addressOf = (peer: Peer, pageSize: number) => `${peer.url}${peer.path}?pageSize=${pageSize}`;
+
+export async function measure(peer: Peer, pageSize: number, seconds: number): Promise<Round> {
+  const waits: number[] = [];
+  const before = cpuUs(peer.pid);
+  const startedAt = performance.now();
+  const result = await new Promise<Result>((resolve, reject) => {
+    const options = { url: addressOf(peer, pageSize), connections, headers, duration: seconds };
+    const running = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+    // autocannon's own percentiles are whole milliseconds.
+    running.on('response', (_client, _status, _bytes, ms) => waits.push(ms));
+  });
+  const elapsedUs = (performance.now() - startedAt) * 1000;
+  const spentUs = cpuUs(peer.pid) - before;
+  if (result.non2xx + result.errors + result.timeouts > 0 || waits.length === 0) {
+    throw new Error(`${peer.name}: ${result.non2xx} answers were not 2xx, ${result.errors} requests failed`);
+  }
+  waits.sort((a, b) => a - b);
+  return {
+    perSecond: (waits.length / elapsedUs) * 1_000_000,
+    p50Ms: waits[Math.floor(waits.length * 0.5)] ?? Number.NaN,
+    p99Ms: waits[Math.floor(waits.length * 0.99)] ?? Number.NaN,
+    cpuUs: spentUs / waits.length,
+    busy: spentUs / elapsedUs,
+    rssMb: rssMb(peer.pid),
+  };
+}
+
+/** A peer that answers quickly and wrongly is not fast. Bytes of the body. */
+export async function check(peer: Peer, pageSize: number): Promise<number> {
+  const answer = await fetch(addressOf(peer, pageSize), { headers });
+  const text = await answer.text();
+  const body = JSON.parse(text);
+  const entries = peer.path.startsWith('/v1') ? body.data : body.contact_list;
+  if (answer.status !== 200 || entries.length !== pageSize) throw new Error(`${peer.name} answers ${answer.status}`);
+  return Buffer.byteLength(text);
+}
+
+/** The middle round by each figure: one round that a neighbour disturbed changes nothing. */
+export function middle(rounds: Round[]): Round {
+  const of = (name: keyof Round) => median(rounds.map((round) => round[name]));
+  return {
+    perSecond: of('perSecond'),
+    p50Ms: of('p50Ms'),
+    p99Ms: of('p99Ms'),
+    cpuUs: of('cpuUs'),
+    busy: of('busy'),
+    rssMb: of('rssMb'),
+  };
+}
+
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
