@@ -128,19 +128,17 @@ function toFilter(text: string) {
 const automatic = new Set(['name', 'phone', 'language']);
 
 export function toContact(raw: WatiContact): Contact {
-  const createdAt = isoDate(raw.created);
-  const updatedAt = isoDate(raw.lastUpdated);
   const attributes: Record<string, string> = {};
   for (const name in raw.customParams) if (!automatic.has(name)) attributes[name] = raw.customParams[name] ?? '';
-  return {
-    id: raw.id ?? raw.wAid ?? '',
-    ...(raw.wAid !== undefined && { phone: raw.wAid }),
-    ...(raw.name !== undefined && { name: raw.name }),
-    attributes,
-    ...(raw.optedIn !== undefined && { optedIn: raw.optedIn }),
-    ...(raw.allowBroadcast !== undefined && { allowBroadcast: raw.allowBroadcast }),
-    ...(raw.contactStatus !== undefined && { status: raw.contactStatus.toLowerCase() }),
-    ...(createdAt !== undefined && { createdAt }),
-    ...(updatedAt !== undefined && { updatedAt }),
-  };
+  const contact: Contact = { id: raw.id ?? raw.wAid ?? '', attributes };
+  if (raw.wAid !== undefined) contact.phone = raw.wAid;
+  if (raw.name !== undefined) contact.name = raw.name;
+  if (raw.optedIn !== undefined) contact.optedIn = raw.optedIn;
+  if (raw.allowBroadcast !== undefined) contact.allowBroadcast = raw.allowBroadcast;
+  if (raw.contactStatus !== undefined) contact.status = raw.contactStatus.toLowerCase();
+  const createdAt = isoDate(raw.created);
+  if (createdAt !== undefined) contact.createdAt = createdAt;
+  const updatedAt = isoDate(raw.lastUpdated);
+  if (updatedAt !== undefined) contact.updatedAt = updatedAt;
+  return contact;
 }

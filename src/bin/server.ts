@@ -7,7 +7,9 @@ import { createLogger } from '../logger.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
-  const logger = createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], pino.destination({ sync: false }));
+  // A write to the kernel for each line would cost more than the line. What is left goes out when the process ends.
+  const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100 });
+  const logger = createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], stream);
   const callers = followCallers(config.CLIENTS_FILE, logger);
   const app = await buildApp(config, { callers, logger });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {
