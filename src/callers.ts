@@ -47,7 +47,9 @@ export const mayUse = (caller: Caller, connection: string): boolean =>
 export const hasScope = (caller: Caller, scope: Scope): boolean =>
   caller.scopes.includes('*') || caller.scopes.includes(scope);
 
-const validate = new Ajv({ allErrors: true }).compile<Static<typeof CallerEntry>[]>(Type.Array(CallerEntry));
+const validate = new Ajv({ allErrors: true, meta: false, validateSchema: false }).compile<Static<typeof CallerEntry>[]>(
+  Type.Array(CallerEntry),
+);
 
 /** The text of a callers file -> its entries; throws an Error that names every fault and quotes no hash. */
 export function parseCallers(text: string): Static<typeof CallerEntry>[] {
