@@ -29,11 +29,16 @@ export const accessLog = fp(async (app) => {
     },
   });
 
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks of the hot path call back: a promise for each would be made and awaited on every request.
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
+    done();
   });
 
-  app.addHook('onResponse', async (request, reply) => logRequest(request, reply));
+  app.addHook('onResponse', (request, reply, done) => {
+    logRequest(request, reply);
+    done();
+  });
 });
 
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {

@@ -58,12 +58,13 @@ export function createMetrics(): Metrics {
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
     watch: (app) => {
-      app.addHook('onResponse', async (request, reply) => {
+      app.addHook('onResponse', (request, reply, done) => {
         const { method } = request;
         const route = request.routeOptions.url ?? 'none';
         const caller = request.caller?.name ?? 'none';
         requests.inc({ method, route, status: String(reply.statusCode), caller });
         requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+        done();
       });
     },
   };

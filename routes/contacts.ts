@@ -26,11 +26,12 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       },
     },
     async (request) => {
-      const { page, pageSize, attribute, ...filter } = request.query;
+      const { page, pageSize, name, createdDate, attribute } = request.query;
       const { contacts: found, total } = await contacts.list(await contextOf(request), {
-        ...filter,
         pageNumber: page,
         pageSize,
+        name,
+        createdDate,
         attribute: attribute?.map(toFilter),
       });
       return {

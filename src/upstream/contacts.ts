@@ -45,12 +45,13 @@ const findPagesMax = 5;
 const findPageSize = 100;
 
 export function createContacts(client: Client): Contacts {
-  const listPage: Contacts['list'] = async (context, { attribute, ...filter }) => {
-    const query = { ...filter, attribute: attribute && JSON.stringify(attribute) };
+  const listPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
+    const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
     if (!isObject(body) || !Array.isArray(body.contact_list)) throw strange(200);
     const total = isObject(body.link) ? num(body.link.total) : undefined;
-    return { contacts: list(body.contact_list).flatMap((raw) => readContact(raw) ?? []), total };
+    const contacts = list(body.contact_list).map(readContact);
+    return { contacts: contacts.filter((contact) => contact !== undefined), total };
   };
 
   return {

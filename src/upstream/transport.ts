@@ -136,10 +136,12 @@ function toRequest(call: Call, options: TransportOptions): Dispatcher.DispatchOp
 
 /** RFC 3986 percent-encoding, brackets included; WATI wants `attribute` encoded that way (upstream.md 3.1). */
 export function queryString(query: Call['query'] = {}): string {
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
-  );
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+  let text = '';
+  for (const name in query) {
+    const value = query[name];
+    if (value !== undefined) text += `${text === '' ? '?' : '&'}${name}=${encodeURIComponent(value)}`;
+  }
+  return text;
 }
 
 /** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
