@@ -49,7 +49,7 @@ try {
   goals.push({ what: `memory after ${idleMs / 1000} s idle`, value: idleMb, limit: 110, unit: 'MB' });
   console.log(`\n${goalsTable(goals)}`);
 } finally {
-  peers.close();
+  await peers.close();
 }
 
 /** The last one started stays. */

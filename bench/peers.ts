@@ -32,6 +32,12 @@ export function createPeers() {
   writeFileSync(clientsFile, JSON.stringify([callerEntry('bench', callerKey, ['*'])]));
   const running = new Set<ChildProcess>();
 
+  async function end(process: ChildProcess): Promise<void> {
+    running.delete(process);
+    process.kill();
+    if (process.exitCode === null && process.signalCode === null) await once(process, 'exit');
+  }
+
   async function start(name: string, path: string, core: 0 | 1, toCommand: (port: number) => Command): Promise<Peer> {
     const port = await freePort();
     const { argv, env = {} } = toCommand(port);
@@ -43,12 +49,7 @@ export function createPeers() {
     const url = `http://127.0.0.1:${port}`;
     await firstAnswer(`${url}/health/live`, process);
     const startMs = performance.now() - startedAt;
-    const stop = async () => {
-      running.delete(process);
-      process.kill();
-      if (process.exitCode === null && process.signalCode === null) await once(process, 'exit');
-    };
-    return { name, pid: process.pid ?? 0, url, path, startMs, stop };
+    return { name, pid: process.pid ?? 0, url, path, startMs, stop: () => end(process) };
   }
 
   return {
@@ -83,8 +84,8 @@ export function createPeers() {
       });
     },
     /** Whatever still runs goes, and so do the logs. */
-    close: () => {
-      for (const process of running) process.kill();
+    close: async () => {
+      await Promise.all([...running].map(end));
       rmSync(directory, { recursive: true, force: true });
     },
   };
