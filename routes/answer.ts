@@ -1,61 +1,87 @@
 import type { FastifyReply } from 'fastify';
-import type { Send } from '../src/delivery/delivery.ts';
+import { locationOf, type Sent } from '../src/delivery/delivery.ts';
+import { type Ending, keptEnding } from '../src/delivery/ending.ts';
 import { Problem, type ProblemExtras, type ProblemSlug } from '../src/problem.ts';
 import { Message } from '../src/schemas/message.ts';
 import { answers } from '../src/schemas/words.ts';
-import type { Refusal, Verdict } from '../src/upstream/verdict.ts';
+import type { StoredSend } from '../src/store/port.ts';
 
 /** The answers of a sending operation that are no problems. */
 export const sendResponses = {
   201: answers('Accepted by WATI; `Location` names the message.', Message),
   202: answers(
-    '`unknown`: it may or may not have been sent, and the service never sends it again. `sending`: not settled yet.',
+    '`unknown`: it may or may not have been sent, and the service never sends it again. `queued`, `sending`: not settled yet.',
     Message,
   ),
 };
 
 /** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
-export function answer(reply: FastifyReply, { message, verdict, connectionFault, retryAfterS }: Send): FastifyReply {
-  const location = `/v1/messages/${message.id}`;
-  reply.request.trace.outcome = message.status;
-  if (verdict?.outcome === 'rejected') throw rejected(verdict, connectionFault, location);
-  if (verdict?.outcome === 'not_sent') {
-    const { detail, status } = verdict;
-    throw new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
-      outcome: 'not_sent',
-      headers: { location },
-      ...(status !== undefined && { upstream: { status } }),
-      ...(retryAfterS !== undefined && { retryAfterS }),
-    });
-  }
-  const body: Message = message;
+export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Sent): FastifyReply {
+  const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
+  reply.request.trace.outcome = stored.status;
+  const ending = keptEnding(stored);
+  if (ending?.outcome === 'rejected') throw rejected(ending, headers);
+  if (ending?.outcome === 'not_sent') throw notSent(ending, headers);
   return reply
-    .code(verdict?.outcome === 'accepted' ? 201 : 202)
-    .header('location', location)
-    .send(body);
+    .code(ending?.outcome === 'accepted' ? 201 : 202)
+    .headers(headers)
+    .send({ ...toMessage(stored), ...(unrecorded && { recorded: false }) });
 }
 
-const byRefusal: Record<Refusal, ProblemSlug> = {
+/** What a caller sees of a record: nothing of the message's own words. */
+export function toMessage(stored: StoredSend): Message {
+  const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
+  const { broadcastId, resendOf, createdAt, updatedAt } = stored;
+  const ending = keptEnding(stored);
+  return {
+    id,
+    kind,
+    ...(to !== undefined && { to }),
+    connectionId,
+    status,
+    ...(localMessageId !== undefined && { localMessageId }),
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    ...(template !== undefined && { template }),
+    ...(failure && { failure }),
+    ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
+    attempts,
+    ...(broadcastId !== undefined && { broadcastId }),
+    ...(resendOf !== undefined && { resendOf }),
+    createdAt,
+    updatedAt,
+  };
+}
+
+type Headers = Record<string, string>;
+
+function notSent({ detail, status, retryAfterS }: Ending & { outcome: 'not_sent' }, headers: Headers): Problem {
+  return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
+    outcome: 'not_sent',
+    headers,
+    retryAfterS,
+    ...(status !== undefined && { upstream: { status } }),
+  });
+}
+
+const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSlug> = {
   'window-closed': 'session-window-closed',
   recipient: 'recipient-invalid',
   'template-parameters': 'template-parameters-invalid',
   template: 'template-unknown',
   credentials: 'upstream-unauthorized',
+  connection: 'connection-unusable',
   redirect: 'upstream-invalid',
   'bad-request': 'upstream-rejected',
   other: 'upstream-rejected',
 };
 
-function rejected(
-  { refusal, detail, status }: Verdict & { outcome: 'rejected' },
-  connectionFault: string | undefined,
-  location: string,
-): Problem {
-  const extras: ProblemExtras = { outcome: 'rejected', headers: { location }, upstream: { status, detail } };
-  if (connectionFault !== undefined) return new Problem('connection-unusable', connectionFault, extras);
+function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' }, headers: Headers): Problem {
+  const extras: ProblemExtras = { outcome: 'rejected', headers, upstream: { status, detail } };
   const slug = byRefusal[refusal];
   // Our own words need no quotation of them.
-  if (refusal === 'credentials') return new Problem(slug, detail, { ...extras, upstream: { status } });
+  if (refusal === 'credentials' || refusal === 'connection') {
+    return new Problem(slug, detail, { ...extras, upstream: { status } });
+  }
   if (refusal === 'redirect') {
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });

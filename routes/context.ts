@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
+import type { Asker } from '../src/delivery/delivery.ts';
 import { Problem } from '../src/problem.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
@@ -63,4 +64,20 @@ export function watch(request: FastifyRequest): (report: AttemptReport) => void 
     request.trace.upstreamMs += durationMs;
     if (status !== undefined) request.trace.upstreamStatus = status;
   };
+}
+
+/** Who sends, and under which key: the header's form was checked by the schema. */
+export function askerOf(request: FastifyRequest): Asker {
+  const key = request.headers['idempotency-key'];
+  return {
+    caller: callerOf(request).name,
+    route: `${request.method} ${request.routeOptions.url}`,
+    ...(typeof key === 'string' && { key }),
+  };
+}
+
+/** `Prefer: respond-async` does not wait at all (contract 4). */
+export function sendWaitMs(request: FastifyRequest, { SEND_WAIT_MS }: Pick<Config, 'SEND_WAIT_MS'>): number {
+  const isAsync = /(^|[,;\s])respond-async($|[,;\s])/i.test(String(request.headers.prefer ?? ''));
+  return isAsync ? 0 : preferredWaitMs(request, SEND_WAIT_MS);
 }

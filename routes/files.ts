@@ -6,7 +6,9 @@ import { masked } from '../plugins/access-log.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
-import type { Delivery, Draft, Send } from '../src/delivery/delivery.ts';
+import { fingerprintOf } from '../src/delivery/content.ts';
+import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
+import type { StreamedSend } from '../src/delivery/life.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
@@ -16,8 +18,9 @@ import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src
 import type { CallContext } from '../src/upstream/client.ts';
 import type { SendCalls, StreamedCall } from '../src/upstream/messages.ts';
 import type { Streams } from '../src/upstream/streams.ts';
+import type { Expectation } from '../src/upstream/verdict.ts';
 import { answer, sendResponses } from './answer.ts';
-import { type ContextOf, preferredWaitMs } from './context.ts';
+import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -69,7 +72,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const to = digits(request.query.to);
       request.trace.to = masked(to);
       const call = sendCalls.file(to, request.query.caption);
-      return stream(request, reply, call, { kinds: 'media' }, { kind: 'file', to, expected: { media: true } });
+      return stream(request, reply, call, { kinds: 'media' }, { kind: 'file', to }, { media: true });
     },
   );
 
@@ -101,7 +104,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       checkTemplate(found, template);
       const call = sendCalls.csv({ name: template, broadcastName });
       const check = createCsvCheck({ rowsMax: config.CSV_MAX_ROWS, cellBytesMax: config.CSV_MAX_CELL_BYTES });
-      return stream(request, reply, call, { kinds: 'csv', check }, { kind: 'csv', template, expected: { many: true } });
+      return stream(request, reply, call, { kinds: 'csv', check }, { kind: 'csv', template }, { many: true });
     },
   );
 
@@ -110,37 +113,45 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     reply: FastifyReply,
     call: StreamedCall,
     file: Pick<UploadOptions, 'kinds' | 'check'>,
-    draft: Pick<Draft, 'kind' | 'to' | 'template' | 'expected'>,
+    draft: StreamDraft,
+    expected: Expectation,
   ) => {
     const context = await contextOf(request);
+    const asker = askerOf(request);
+    const begin = () => {
+      const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
+      return uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+    };
+    const fingerprint = async ({ done }: Upload) =>
+      fingerprintOf(context.connection, [draft, request.query, await done]);
+    // Under a key that was used, the file is read and compared, and goes nowhere.
+    const repeated = await delivery.repeated(asker, async () => {
+      const upload = await begin();
+      upload.stream.resume();
+      return fingerprint(upload).catch(throwAsProblem).finally(upload.release);
+    });
+    if (repeated) return answer(reply, repeated);
     if (config.UPLOAD_FRAMING === 'length' && request.headers['content-length'] === undefined) {
       throw new Problem('malformed-request', 'the request needs a Content-Length here; nothing was sent');
     }
-    const upload = await uploads.begin(request.raw, {
-      ...file,
-      field: 'file',
-      upstreamField: call.field,
-      bytesMax: config.UPLOAD_MAX_BYTES,
-      fileId: randomUUID(),
-      onRead: () => invite(reply),
-    });
-    const transmission = {
-      open: () => transmit(upload, call, context).finally(upload.release),
+    const upload = await begin();
+    const streamed: StreamedSend = {
+      open: (mayStart) => transmit(upload, call, context, mayStart),
       complete: upload.complete,
       received: upload.done,
+      expected,
+      fault: () => upload.done.then(() => undefined, faultOf),
+      fingerprint: () => fingerprint(upload).catch(() => undefined),
     };
-    const sent = await delivery.send(
-      { ...draft, context, transmission },
-      preferredWaitMs(request, config.SEND_WAIT_MS),
-    );
-    await assertCallerDidHisPart(sent, upload);
-    return answer(reply, sent);
+    const sent = delivery.stream(asker, draft, streamed, context, sendWaitMs(request, config)).finally(upload.release);
+    return answer(reply, await sent);
   };
 
   const transmit = async (
     { stream, contentType, file }: Upload,
     { field, ...call }: StreamedCall,
     context: CallContext,
+    mayStart: () => boolean,
   ) => {
     const { contentLength = config.UPLOAD_MAX_BYTES } = file;
     return streams.send(context, {
@@ -149,15 +160,17 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       contentType,
       contentLength: config.UPLOAD_FRAMING === 'chunked' ? undefined : file.contentLength,
       totalMs: config.UPLOAD_TIMEOUT_MS + Math.ceil(contentLength / bytesPerMs),
+      mayStart,
     });
   };
 };
 
-/** Where the upload broke off without a word of WATI, the fault may be in the caller's body: then he is told that. */
-async function assertCallerDidHisPart({ verdict }: Send, upload: Upload): Promise<void> {
-  if (verdict?.outcome !== 'not_sent' || verdict.status !== undefined) return;
-  await upload.done.catch((error: unknown) => {
-    const problem = asProblem(error);
-    if (problem instanceof Problem) throw problem;
-  });
+/** The Problem that a caller's body is; undefined: the fault is not his. */
+function faultOf(error: unknown): Problem | undefined {
+  const problem = asProblem(error);
+  return problem instanceof Problem ? problem : undefined;
+}
+
+function throwAsProblem(error: unknown): never {
+  throw asProblem(error);
 }

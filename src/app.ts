@@ -20,13 +20,18 @@ import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
 import { operations } from '../routes/operations.ts';
+import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import type { Callers } from './callers.ts';
 import type { Config } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
+import { createKeeper } from './delivery/keeper.ts';
+import { createReconciler } from './delivery/reconcile.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
+import { openStore } from './store/open.ts';
+import type { SendStore } from './store/port.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -36,6 +41,7 @@ export interface Seams {
   callers: Callers;
   logger: FastifyBaseLogger;
   dispatchers?: Dispatchers;
+  store?: SendStore;
 }
 
 export const version = '0.1.0';
@@ -64,14 +70,38 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 
   const metrics = createMetrics();
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const upstream = createUpstream(config, dispatchers, metrics.attempt);
+  const upstream = createUpstream(config, dispatchers, (report) => {
+    metrics.attempt(report);
+    readiness.saw(report);
+  });
   const contextOf = createContextOf(config, upstream.connections);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID);
+  const hours = 60 * 60 * 1000;
+  const store =
+    seams.store ??
+    (await openStore(config.STORE_URL, {
+      keyRetentionMs: config.KEY_RETENTION_HOURS * hours,
+      unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hours,
+      recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hours,
+      leaseMs: config.STORE_LEASE_MS,
+    }));
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
   const delivery = createDelivery({
+    store,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
-    onSettled: ({ message }) => metrics.send(message.kind, message.status),
+    sendCalls: upstream.sendCalls,
+    patienceMs: config.SEND_WAIT_MS,
+    onEnd: ({ kind, status }) => metrics.send(kind, status),
+  });
+  const reconciler = createReconciler(store, upstream.conversations);
+  const keeper = createKeeper({
+    store,
+    delivery,
+    reconciler,
+    leaseMs: config.STORE_LEASE_MS,
+    onFault: (chore, error) =>
+      seams.logger.warn({ chore, reason: error instanceof Error ? error.message : 'unknown' }, 'chore'),
   });
 
   app.removeContentTypeParser('text/plain');
@@ -91,6 +121,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
+  await app.register(records, { config, delivery, reconciler });
   await app.register(files, {
     config,
     delivery,
@@ -114,10 +145,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(operations, { readiness, registry: metrics.registry });
   refuseOtherMethods();
 
+  app.addHook('onReady', () => keeper.start());
   app.addHook('preClose', () => readiness.drain());
   app.addHook('onClose', async () => {
-    await delivery.settled();
+    await keeper.stop();
+    await delivery.close();
     await dispatchers.close();
+    await store.close();
     seams.callers.close();
   });
   return app;

@@ -31,6 +31,36 @@ export const EnvSchema = Type.Object({
     minimum: 0,
     maximum: 65535,
   }),
+  STORE_URL: Type.String({
+    description: 'where sends are recorded: `file:<path>`, `postgres://...` for several replicas, `memory:` to try',
+    default: 'file:data/wati-bff.db',
+    pattern: '^(memory:|file:.+|postgres(ql)?://.+)$',
+  }),
+  STORE_URL_FILE: Type.Optional(Type.String({ description: 'a file that holds it, because it may hold a password' })),
+  KEY_RETENTION_HOURS: Type.Integer({
+    description: 'how long an Idempotency-Key is kept after the end of its send',
+    default: 72,
+    minimum: 24,
+    maximum: 8760,
+  }),
+  UNKNOWN_RETENTION_DAYS: Type.Integer({
+    description: 'the same where the outcome stayed unknown',
+    default: 30,
+    minimum: 1,
+    maximum: 365,
+  }),
+  RECORD_RETENTION_DAYS: Type.Integer({
+    description: 'how long a record is kept after the end of its send',
+    default: 90,
+    minimum: 1,
+    maximum: 3650,
+  }),
+  STORE_LEASE_MS: Type.Integer({
+    description: 'PostgreSQL: a replica that says nothing for so long is believed dead',
+    default: 15_000,
+    minimum: 1_000,
+    maximum: 600_000,
+  }),
   SEND_WAIT_MS: ms('how long the answer to a send waits for its outcome', 15_000),
   UPSTREAM_TIMEOUT_MS: ms('total deadline of one JSON call upstream', 20_000),
   UPLOAD_TIMEOUT_MS: ms('deadline of one streamed call upstream; an upload has a second more for each 64 KB', 120_000),
@@ -87,7 +117,8 @@ export interface NativePath {
   segments: (string | undefined)[];
 }
 
-export interface Config extends Readonly<Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'NATIVE_PATHS' | 'DOCS'>> {
+export interface Config
+  extends Readonly<Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'DOCS'>> {
   readonly MATON_API_KEY: string;
   readonly NATIVE_PATHS: readonly NativePath[];
   readonly DOCS: boolean;
@@ -111,9 +142,10 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const data = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
+  for (const name of ['MATON_API_KEY', 'STORE_URL']) readSecretFile(name, data, faults);
   const env = readEnv(data, faults);
 
-  const key = readSecret('MATON_API_KEY', data, faults);
+  const key = checkKey(data, faults);
   for (const name of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const) {
     const value = env?.[name] ?? data[name];
     // Where another fault left no `env`, a variable that is not set has its default still, which is fine.
@@ -130,7 +162,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   }
 
   if (faults.length > 0 || env === undefined || key === undefined) throw new ConfigError(faults);
-  const { MATON_API_KEY, MATON_API_KEY_FILE, ...rest } = env;
+  const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
   return Object.freeze({ ...rest, MATON_API_KEY: key, NATIVE_PATHS: native, DOCS: env.DOCS === 'on' });
 }
 
@@ -159,36 +191,36 @@ function inWords({ instancePath, keyword, message, params }: AjvFault): string {
   return `${instancePath.slice(1)} ${rule}`;
 }
 
-/** A secret stands in NAME, or in the file that NAME_FILE names. */
-function readSecret(name: string, data: Record<string, string | undefined>, faults: string[]): string | undefined {
+/** A secret stands in NAME, or in the file that NAME_FILE names: read here into NAME. */
+function readSecretFile(name: string, data: Record<string, string | undefined>, faults: string[]): void {
   const file = data[`${name}_FILE`];
-  if (data[name] !== undefined && file !== undefined) {
+  if (file === undefined) return;
+  if (data[name] !== undefined) {
     faults.push(`${name} and ${name}_FILE are both set; keep one`);
-    return undefined;
+    return;
   }
-  let value = data[name];
-  if (file !== undefined) {
-    try {
-      value = readFileSync(file, 'utf8').trim();
-    } catch (error) {
-      faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'})`);
-      return undefined;
-    }
+  try {
+    data[name] = readFileSync(file, 'utf8').trim();
+    if (data[name] === '') faults.push(`${name}_FILE is empty`);
+  } catch (error) {
+    faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown reason'})`);
   }
-  if (value === undefined || value === '') {
+}
+
+function checkKey(data: Record<string, string | undefined>, faults: string[]): string | undefined {
+  const key = data.MATON_API_KEY;
+  if (key === undefined && data.MATON_API_KEY_FILE === undefined) {
     faults.push(
-      file === undefined
-        ? `${name} is required and not set (nor ${name}_FILE). To try the service without a key: npm run sandbox`
-        : `${name}_FILE is empty`,
+      'MATON_API_KEY is required and not set (nor MATON_API_KEY_FILE). To try the service without a key: npm run sandbox',
     );
-    return undefined;
   }
   // It goes into a header as it is: anything else would fail on the first call instead of now.
-  if (!/^[!-~]+$/.test(value)) {
-    faults.push(`${name} has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)`);
-    return undefined;
+  if (key && !/^[!-~]+$/.test(key)) {
+    faults.push(
+      'MATON_API_KEY has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)',
+    );
   }
-  return value;
+  return key;
 }
 
 /** Plain http would show the key to the network: it is for loopback only. */

@@ -94,6 +94,15 @@ export const problemTypes = {
     remedy: 'Ask again after Retry-After with the same key: you get the answer of the first.',
     repeat: later,
   },
+  'message-not-resendable': {
+    status: 409,
+    title: 'This message cannot be sent again',
+    retryable: false,
+    meaning:
+      'Only messages that are `unknown` or `not_sent` can be sent again, once each, and no files: their bytes are gone.',
+    remedy: 'Look at the message with `GET /v1/messages/{id}`; upload a file again as a new message.',
+    repeat: never,
+  },
   'payload-too-large': {
     status: 413,
     title: 'The body is too large',

@@ -1,23 +1,36 @@
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
+import type { SendStore } from './store/port.ts';
 import type { Connections } from './upstream/connections.ts';
+import type { AttemptReport } from './upstream/transport.ts';
 
 export interface Readiness {
   /** Asks the control API at most once in ten seconds, however often it is called. Never throws. */
   check(): Promise<Ready>;
+  /** Learns from the calls that are made anyway whether the gateway can be reached. */
+  saw(report: AttemptReport): void;
   /** From now on the answer is `draining`. */
   drain(): void;
 }
 
 const trustedMs = 10_000;
 
-export function createReadiness(connections: Connections, configured: string | undefined): Readiness {
-  let draining = false;
-  let last: { at: number; state: Promise<Omit<Ready, 'status'>> } | undefined;
+/** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
+const storeTrustedMs = 1_000;
 
-  const ask = async (): Promise<Omit<Ready, 'status'>> => {
+export function createReadiness(
+  connections: Connections,
+  configured: string | undefined,
+  records: Pick<SendStore, 'check'>,
+): Readiness {
+  let draining = false;
+  let gatewayIsDown = false;
+  let lastStore: { at: number; state: Promise<Ready['store']> } | undefined;
+  let last: { at: number; state: Promise<Omit<Ready, 'status' | 'store'>> } | undefined;
+
+  const ask = async (): Promise<Omit<Ready, 'status' | 'store'>> => {
     try {
-      const all = await connections.recent(trustedMs);
+      const all = await connections.recent(trustedMs, { once: true });
       const usable = all.some(
         ({ id, status }) => status === 'ACTIVE' && (configured === undefined || id === configured),
       );
@@ -33,9 +46,20 @@ export function createReadiness(connections: Connections, configured: string | u
   return {
     check: async () => {
       if (!last || performance.now() - last.at > trustedMs) last = { at: performance.now(), state: ask() };
-      const state = await last.state;
-      const able = state.key !== 'refused' && state.connection !== 'none';
+      if (!lastStore || performance.now() - lastStore.at > storeTrustedMs) {
+        const state = records.check().then(
+          () => 'writable' as const,
+          () => 'failing' as const,
+        );
+        lastStore = { at: performance.now(), state };
+      }
+      const state = { store: await lastStore.state, ...(await last.state) };
+      if (gatewayIsDown) state.gateway = 'unreachable';
+      const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       return { status: draining ? 'draining' : able ? 'ready' : 'not-ready', ...state };
+    },
+    saw: ({ host, sent, failed }) => {
+      if (host === 'gateway') gatewayIsDown = failed !== undefined && !sent;
     },
     drain: () => {
       draining = true;

@@ -15,7 +15,7 @@ const started = async (...options: Parameters<typeof startService>) => {
 };
 const ready = (from: Service, method = 'GET') => from.ask(method, '/health/ready', { key: null });
 
-const well = { status: 'ready', gateway: 'reachable', key: 'accepted', connection: 'active' };
+const well = { status: 'ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'active' };
 
 describe('readiness', () => {
   const cases: [string, Record<string, string>, (from: Service) => unknown, number, object][] = [
@@ -26,7 +26,7 @@ describe('readiness', () => {
       {},
       (from) => Object.assign(from.simulator.tenant.settings, { matonKey: 'revoked' }),
       503,
-      { status: 'not-ready', gateway: 'reachable', key: 'refused', connection: 'unknown' },
+      { status: 'not-ready', store: 'writable', gateway: 'reachable', key: 'refused', connection: 'unknown' },
     ],
     [
       'no connection is active',
@@ -35,35 +35,35 @@ describe('readiness', () => {
         for (const each of from.simulator.tenant.connections) each.status = 'FAILED';
       },
       503,
-      { status: 'not-ready', gateway: 'reachable', key: 'accepted', connection: 'none' },
+      { status: 'not-ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'none' },
     ],
     [
       'there is no connection at all',
       {},
       (from) => from.simulator.tenant.connections.splice(0),
       503,
-      { status: 'not-ready', gateway: 'reachable', key: 'accepted', connection: 'none' },
+      { status: 'not-ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'none' },
     ],
     [
       'the configured connection is another',
       { MATON_CONNECTION_ID: 'gone' },
       () => {},
       503,
-      { status: 'not-ready', gateway: 'reachable', key: 'accepted', connection: 'none' },
+      { status: 'not-ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'none' },
     ],
     [
       'Maton does not answer at all',
       { MATON_CONTROL_URL: 'http://127.0.0.1:1' },
       (from) => from.simulator.stopGateway(),
       200,
-      { status: 'ready', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
+      { status: 'ready', store: 'writable', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
     ],
     [
       'Maton fails',
       {},
       (from) => from.simulator.script('listConnections', ...Array(3).fill({ status: 500 })),
       200,
-      { status: 'ready', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
+      { status: 'ready', store: 'writable', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
     ],
   ];
 

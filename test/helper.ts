@@ -60,6 +60,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     MATON_GATEWAY_URL: simulator.gatewayUrl,
     MATON_CONTROL_URL: simulator.controlUrl,
     CLIENTS_FILE: 'not read in tests',
+    STORE_URL: 'memory:',
     UPSTREAM_TIMEOUT_MS: '1000',
     SEND_WAIT_MS: '4000',
     ...options.settings,

@@ -17,6 +17,7 @@ async function main() {
   const config = loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots',
     LOG_LEVEL: 'warn',
+    STORE_URL: 'memory:',
     ...process.env,
     MATON_API_KEY: simulator.key,
     MATON_API_KEY_FILE: undefined,

@@ -1,172 +1,265 @@
 import { randomUUID } from 'node:crypto';
-import type { Message } from '../schemas/message.ts';
+import { Problem } from '../problem.ts';
+import { digits } from '../schemas/words.ts';
+import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
+import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
-import type { SendCall } from '../upstream/messages.ts';
-import type { Attempt, Transport } from '../upstream/transport.ts';
-import { type Expectation, judge, type Verdict } from '../upstream/verdict.ts';
+import type { SendCalls } from '../upstream/messages.ts';
+import type { Transport } from '../upstream/transport.ts';
+import { type Content, carriesLocalId, fingerprintOf, planCall } from './content.ts';
+import { keptEnding, toJson } from './ending.ts';
+import { InvalidStream, type LiveSend, live, type StreamedSend } from './life.ts';
+
+/** Who asks, and under which key (contract 4). */
+export interface Asker {
+  caller: string;
+  /** Method and route pattern: a key counts for one route. */
+  route: string;
+  key?: string;
+}
+
+/** A send as a caller sees it now. */
+export interface Sent {
+  stored: StoredSend;
+  /** Answered from the record of an earlier request with the same key. */
+  replayed?: true;
+  /** True as it is, but not yet in the store. */
+  unrecorded?: true;
+}
+
+/** How long the caller waits for the outcome; 0: not at all. */
+export type WaitMs = number;
 
 /**
- * The life of a send (delivery.md 2.2): every route that can put a message before a person comes through here, and every
- * send ends in one of the four outcomes.
+ * Every request that can put a message before a person comes through here: it is recorded, made at most once after a
+ * point where it could have been processed, and ends in one of the four outcomes (delivery.md 2.1).
  */
 export interface Delivery {
-  /** Resolves with the outcome, or with the send as it stands when `waitMs` is over; it then goes on by itself. */
-  send(draft: Draft, waitMs: number): Promise<Send>;
-  /** Resolves when no send is under way. */
-  settled(): Promise<void>;
+  /** The earlier send under this key, if there is one. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
+  repeated(
+    asker: Asker,
+    fingerprint: () => string | undefined | Promise<string | undefined>,
+  ): Promise<Sent | undefined>;
+  send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
+  stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
+  /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
+  resend(asker: Asker, id: string, context: (connectionId: string) => CallContext, waitMs: WaitMs): Promise<Sent>;
+  find(caller: string, id: string): Promise<StoredSend | undefined>;
+  list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
+  /** Takes up what is left of earlier lives. Resolves when it is under way. */
+  recover(): Promise<void>;
+  /** Sends under way in this process. */
+  readonly underWay: number;
+  /** Ends pauses and waits for what is on the wire; what has not begun stays recorded. */
+  close(): Promise<void>;
 }
 
-export interface Draft {
-  kind: Message['kind'];
-  /** Absent where one call has many recipients. */
+export interface StreamDraft {
+  kind: Extract<SendKind, 'file' | 'csv'>;
   to?: string;
   template?: string;
-  /** Carried by the call where WATI takes it. */
-  localMessageId?: string;
-  context: CallContext;
-  transmission: SendCall | StreamedSend;
-  expected?: Expectation;
 }
 
-/** A send whose body flows from the caller to WATI: it can be made once, and its bytes are kept nowhere. */
-export interface StreamedSend {
-  open(): Promise<Attempt>;
-  /** Whether the last boundary is on its way. Until then nobody has the whole body (delivery.md 2.7). */
-  complete(): boolean;
-  /** Settles when the caller's part is over; the wait for the outcome begins then. */
-  received: Promise<unknown>;
-}
-
-/** A send and what is known of it. `verdict` is absent while it runs. */
-export interface Send {
-  message: Message;
-  verdict?: Verdict;
-  /** Set where the gateway's refusal is about the connection, not about the message. */
-  connectionFault?: string;
-  /** How long the caller should wait before a new try, s. */
-  retryAfterS?: number;
-}
-
-interface DeliveryServices {
+export interface DeliveryServices {
+  store: SendStore;
   transport: Transport;
   diagnosis: Diagnosis;
-  onSettled?: (send: Send) => void;
+  sendCalls: SendCalls;
+  /** How long a recovered send may go on with its tries. */
+  patienceMs: number;
+  onEnd?: (stored: StoredSend) => void;
 }
 
-/** Tries of a send that is proved not sent (delivery.md 2.2). */
-const triesMax = 3;
+/** How many sends of a dead process are taken over at a time. */
+const recoverBatch = 100;
 
-export function createDelivery({ transport, diagnosis, onSettled }: DeliveryServices): Delivery {
-  const running = new Set<Promise<Send>>();
+export function createDelivery(services: DeliveryServices): Delivery {
+  const { store, sendCalls, onEnd } = services;
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  const lifeServices = { ...services, closing: closing.signal };
+
+  /** Lets a recorded send live, whoever waits for it. */
+  const start = (
+    stored: StoredSend,
+    transmission: Parameters<typeof live>[1],
+    context: CallContext,
+    untilMs: number,
+  ) => {
+    const send: LiveSend = { stored };
+    const run = live(send, transmission, context, lifeServices, untilMs).then((ended) => {
+      if (keptEnding(ended.stored)) onEnd?.(ended.stored);
+      return ended;
+    });
+    const forget = () => running.delete(run);
+    run.then(forget, forget);
+    running.add(run);
+    return { send, run };
+  };
+
+  const record = async (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+    try {
+      return await store.record(send);
+    } catch (cause) {
+      if (!(cause instanceof StoreError)) throw cause;
+      const detail = 'the send could not be recorded, so it was not made';
+      throw new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
+    }
+  };
+
+  const sendContent = async (
+    asker: Asker,
+    content: Content,
+    context: CallContext,
+    waitMs: WaitMs,
+    resendOf?: string,
+  ) => {
+    const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
+    const fingerprint = fingerprintOf(context.connection, content);
+    const outcome = await record({
+      ...draftOf(asker, content.kind, context),
+      to: digits(content.body.to),
+      ...(content.kind === 'template' && { template: content.body.template }),
+      ...(localMessageId !== undefined && { localMessageId }),
+      call: toJson(content),
+      fingerprint,
+      ...(resendOf !== undefined && { resendOf }),
+    });
+    if ('known' in outcome) {
+      if (resendOf !== undefined && outcome.known.resendOf === resendOf) throw resentBefore(outcome.known);
+      return replay(outcome.known, fingerprint);
+    }
+    const plan = planCall(sendCalls, content, localMessageId ?? outcome.recorded.id);
+    const { send, run } = start(outcome.recorded, plan, context, performance.now() + waitMs);
+    return within(waitMs, run, send);
+  };
 
   return {
-    send: async (draft, waitMs) => {
-      const createdAt = new Date().toISOString();
-      const started: Message = {
-        id: randomUUID(),
-        kind: draft.kind,
-        ...(draft.to !== undefined && { to: draft.to }),
-        connectionId: draft.context.connection,
-        status: 'sending',
-        ...(draft.localMessageId !== undefined && { localMessageId: draft.localMessageId }),
-        ...(draft.template !== undefined && { template: draft.template }),
-        attempts: 0,
-        createdAt,
-        updatedAt: createdAt,
-      };
-      const run = transmit(draft, started, waitMs, transport, diagnosis).then((send) => {
-        onSettled?.(send);
-        return send;
-      });
-      running.add(run);
-      const forget = () => running.delete(run);
-      // Not finally(): a fault of ours is told to the caller, once.
-      run.then(forget, forget);
-      if ('received' in draft.transmission) await Promise.race([run, draft.transmission.received.catch(() => {})]);
-      return within(waitMs, run, { message: started });
+    get underWay() {
+      return running.size;
     },
-    settled: async () => {
+    repeated: async ({ caller, route, key }, fingerprint) => {
+      if (key === undefined) return undefined;
+      const known = await store.findByKey(caller, route, key).catch(asUnavailable);
+      if (!known) return undefined;
+      if (isRunning(known)) throw inProgress(known);
+      return replay(known, await fingerprint());
+    },
+    send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
+    stream: async (asker, about, streamed, context, waitMs) => {
+      const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
+      if ('known' in outcome) throw inProgress(outcome.known);
+      const { send, run } = start(outcome.recorded, streamed, context, 0);
+      await Promise.race([run, streamed.received]).catch(() => {});
+      try {
+        return await within(waitMs, run, send);
+      } catch (error) {
+        throw error instanceof InvalidStream ? error.cause : error;
+      }
+    },
+    resend: async (asker, id, contextOf, waitMs) => {
+      const original = await store.find(asker.caller, id).catch(asUnavailable);
+      if (!original) throw new Problem('not-found', 'you have no message with this id');
+      const content = resendable(original);
+      return sendContent(asker, content, contextOf(original.connectionId), waitMs, original.id);
+    },
+    find: (caller, id) => store.find(caller, id).catch(asUnavailable),
+    list: (caller, filter, page) => store.list(caller, filter, page).catch(asUnavailable),
+    recover: async () => {
+      for (;;) {
+        const { adopted } = await store.recover(recoverBatch);
+        for (const stored of adopted) {
+          const content = contentOf(stored);
+          // A stream has no content to send; the store has ended it.
+          if (!content) continue;
+          const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
+          start(stored, plan, { connection: stored.connectionId }, performance.now() + services.patienceMs);
+        }
+        if (adopted.length < recoverBatch) return;
+      }
+    },
+    close: async () => {
+      closing.abort();
       await Promise.allSettled(running);
     },
   };
 }
 
-async function transmit(
-  draft: Draft,
-  started: Message,
-  waitMs: number,
-  transport: Transport,
-  diagnosis: Diagnosis,
-): Promise<Send> {
-  const { context, transmission } = draft;
-  const end = performance.now() + waitMs;
-  for (let attempts = 1; ; attempts++) {
-    const verdict = await tryOnce(draft, transport);
-    const again = verdict.outcome === 'not_sent' && verdict.heals && attempts < triesMax;
-    if (again && !('received' in transmission)) {
-      const pauseMs = verdict.retryAfterMs ?? 200 * attempts + Math.random() * 200;
-      if (performance.now() + pauseMs < end) {
-        await new Promise((resume) => setTimeout(resume, pauseMs));
-        continue;
-      }
-    }
-    const message = settle(started, verdict, attempts);
-    if (verdict.outcome === 'rejected') return refuse(message, verdict, context, diagnosis);
-    if (verdict.outcome !== 'not_sent') return { message, verdict };
-    return { message, verdict, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
-  }
-}
-
-async function tryOnce({ context, transmission, expected }: Draft, transport: Transport): Promise<Verdict> {
-  if ('received' in transmission) {
-    const attempt = await transmission.open();
-    return judge(attempt, { ...expected, cut: !transmission.complete() });
-  }
-  const call = { ...transmission, host: 'gateway' as const, connection: context.connection };
-  return judge(await transport.attempt(call, undefined, context.onAttempt), expected);
-}
-
-/** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
-async function refuse(
-  message: Message,
-  verdict: Verdict & { outcome: 'rejected' },
-  context: CallContext,
-  diagnosis: Diagnosis,
-): Promise<Send> {
-  if (verdict.refusal === 'credentials') {
-    const detail = await diagnosis.unauthorized();
-    return { message: withFailure(message, 'credentials', detail), verdict: { ...verdict, detail } };
-  }
-  const connectionFault =
-    verdict.status === 400 ? await diagnosis.connectionFault(context.connection, verdict.detail) : undefined;
-  if (connectionFault === undefined) return { message, verdict };
-  return { message: withFailure(message, 'connection-unusable', connectionFault), verdict, connectionFault };
-}
-
-const withFailure = (message: Message, code: string, detail: string): Message => ({
-  ...message,
-  failure: { code, detail },
-});
-
-function settle(started: Message, verdict: Verdict, attempts: number): Message {
-  const message: Message = { ...started, status: verdict.outcome, attempts, updatedAt: new Date().toISOString() };
-  if (verdict.outcome !== 'accepted') {
-    return withFailure(message, verdict.outcome === 'rejected' ? verdict.refusal : verdict.outcome, verdict.detail);
-  }
-  const { whatsappMessageId, localMessageId = started.localMessageId, asText, partly } = verdict;
-  const known = {
-    ...message,
-    ...(localMessageId !== undefined && { localMessageId }),
-    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+function draftOf({ caller, route, key }: Asker, kind: SendKind, { connection }: CallContext): NewSend {
+  return {
+    id: randomUUID(),
+    caller,
+    kind,
+    connectionId: connection,
+    ...(key !== undefined && { idempotency: { route, key } }),
   };
-  if (partly !== undefined) return withFailure(known, 'partly-refused', partly);
-  return asText ? withFailure(known, 'media-sent-as-text', 'WATI sent the address as a text, not the file') : known;
 }
 
-/** The value of `run`, or `meanwhile` if it takes longer. */
-function within<Value>(ms: number, run: Promise<Value>, meanwhile: Value): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms, meanwhile);
-    run.then(resolve, reject).finally(() => clearTimeout(timer));
+const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 'sending';
+
+/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from. */
+function replay(known: StoredSend, fingerprint: string | undefined): Sent {
+  if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
+    throw new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
+      headers: { location: locationOf(known) },
+    });
+  }
+  if (isRunning(known)) throw inProgress(known);
+  return { stored: known, replayed: true };
+}
+
+const inProgress = (known: StoredSend) =>
+  new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not sent again', {
+    retryAfterS: 1,
+    headers: { location: locationOf(known) },
   });
+
+export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
+
+function resendable(original: StoredSend): Content {
+  const { status } = original;
+  if (status !== 'unknown' && status !== 'not_sent') {
+    throw new Problem(
+      'message-not-resendable',
+      `the message is ${status}; only unknown and not_sent ones can be sent again`,
+    );
+  }
+  const content = contentOf(original);
+  if (content) return content;
+  const isStream = original.kind === 'file' || original.kind === 'csv';
+  const detail = isStream ? 'the bytes of a file are not kept; upload it again' : 'its content is no longer kept';
+  throw new Problem('message-not-resendable', detail);
+}
+
+const resentBefore = (child: StoredSend) =>
+  new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
+    headers: { location: locationOf(child) },
+  });
+
+/** Only planCall's own input was recorded there. */
+export function contentOf({ call }: StoredSend): Content | undefined {
+  return isContent(call) ? call : undefined;
+}
+
+function isContent(value: unknown): value is Content {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'body' in value;
+}
+
+function asUnavailable(cause: unknown): never {
+  if (!(cause instanceof StoreError)) throw cause;
+  throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
+}
+
+/** How the send stands when it has ended, or when the wait is over. */
+async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<LiveSend>((resolve) => {
+    timer = setTimeout(resolve, ms, send);
+  });
+  try {
+    const { stored, unrecorded } = await Promise.race([run, over]);
+    return { stored: { ...stored }, ...(unrecorded && { unrecorded }) };
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -6,6 +6,7 @@ export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
 export const Ready = Type.Object(
   {
     status: oneOf(['ready', 'not-ready', 'draining']),
+    store: oneOf(['writable', 'failing'], 'whether sends can be recorded'),
     gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
     key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
     connection: oneOf(['active', 'none', 'unknown'], 'whether a connection can be used'),

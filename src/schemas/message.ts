@@ -130,18 +130,28 @@ export const TemplatePost = Type.Object(
 );
 export type TemplatePost = Static<typeof TemplatePost>;
 
+const MessageStatus = oneOf(['queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled']);
+
 export const Message = Type.Object(
   {
     id: Type.String(),
     kind: oneOf(['text', 'file', 'file-link', 'buttons', 'list', 'template', 'csv']),
     to: Type.Optional(Type.String()),
     connectionId: Type.String(),
-    status: oneOf(['queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled']),
+    status: MessageStatus,
     localMessageId: Type.Optional(Type.String({ description: 'our own id, carried by later status events' })),
     whatsappMessageId: Type.Optional(Type.String()),
     template: Type.Optional(Type.String()),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
+    evidence: Type.Optional(
+      oneOf(['local-id', 'content'], 'how an unknown send was found to have arrived: by its own id, or by its content'),
+    ),
     attempts: Type.Integer(),
+    broadcastId: Type.Optional(Type.String()),
+    resendOf: Type.Optional(Type.String({ description: 'the message that this one repeats' })),
+    recorded: Type.Optional(
+      Type.Boolean({ description: 'false: true as it is, but the store could not write it down yet' }),
+    ),
     createdAt: Timestamp,
     updatedAt: Timestamp,
   },
@@ -154,6 +164,38 @@ export const FileQuery = Type.Object({ to: Recipient, caption: Type.Optional(tex
 export const CsvQuery = Type.Object(
   { template: TemplateName, broadcastName: text(256, 'autumn-sale', 'shown in WATI') },
   strict,
+);
+
+export const MessageList = Type.Object(
+  { data: Type.Array(Message), nextCursor: Type.Optional(Type.String()) },
+  { title: 'MessageList' },
+);
+
+export const MessageQuery = Type.Object(
+  {
+    to: Type.Optional(Recipient),
+    status: Type.Optional(MessageStatus),
+    broadcastId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    since: Type.Optional(
+      Type.String({
+        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+        description: 'created at or after; ISO 8601 with `Z`',
+      }),
+    ),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+    limit: Type.Integer({ minimum: 1, maximum: 100, default: 50 }),
+  },
+  strict,
+);
+
+export const MessageParams = Type.Object(
+  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['4cc095d2-9d83-4857-bde4-4831283bef36'] }) },
+  strict,
+);
+
+export const ResendPost = Type.Object(
+  { reason: text(512, 'the customer says that nothing came') },
+  { title: 'ResendPost', ...strict, examples: [{ reason: 'the customer says that nothing came' }] },
 );
 
 export const SendHeaders = Type.Object({

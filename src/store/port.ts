@@ -20,8 +20,10 @@ export interface NewSend {
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;
-  /** The caller's key (contract 4). `fingerprint` is absent while a file is still coming in. */
-  idempotency?: { route: string; key: string; fingerprint?: string };
+  /** SHA-256 of what is sent to whom, hex. Absent while a file is still coming in. */
+  fingerprint?: string;
+  /** The caller's key (contract 4). */
+  idempotency?: { route: string; key: string };
   broadcastId?: string;
   /** The send that this one repeats by the caller's explicit wish; the store takes one such child per send. */
   resendOf?: string;
@@ -69,21 +71,33 @@ export interface SendStore {
 
   /**
    * D2: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
-   * cancelled, or the lease of this process has run out). Then not one byte may go out.
+   * cancelled, or the lease of this process has run out). Then not one byte may go out. `attempt` counts from 1; asked again
+   * for an attempt that this process began already (its commit was done, and the answer lost), it says true again.
    */
-  begin(id: string): Promise<boolean>;
+  begin(id: string, attempt: number): Promise<boolean>;
 
-  /** `sending` -> `queued` after an attempt that is proved not sent: a crash before the next one loses nothing. */
+  /**
+   * `sending` -> `queued` after an attempt that is proved not sent: a crash before the next one loses nothing. True also
+   * if this process has it queued already.
+   */
   retreat(id: string): Promise<boolean>;
 
   /**
    * D3. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
    * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
+   * `cancelled` comes from `queued` alone, said by any process (delivery.md 2.7: a cancel never touches `sending`); the
+   * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
 
+  /** Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended. */
+  forget(id: string): Promise<void>;
+
   /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean>;
+
+  /** How many other sends of the same content, of any caller, began between the two times (ISO 8601). */
+  twins(id: string, fingerprint: string, from: string, until: string): Promise<number>;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;
@@ -118,7 +132,10 @@ export interface SendStore {
   /** Writes something durable; throws StoreError when that fails. */
   check(): Promise<void>;
 
-  /** Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. */
+  /**
+   * Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. On either store it also takes out
+   * a record whose `record` failed but may have been committed: nobody may send what the caller heard was refused.
+   */
   heartbeat(): Promise<void>;
   /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */
   holdsLease(): boolean;
@@ -132,6 +149,8 @@ export interface StoreOptions {
   recordRetentionMs: number;
   /** PostgreSQL: how long a process that says nothing is believed to live. */
   leaseMs: number;
+  /** Steady milliseconds, `performance.now` by default: SQLite ages by it, the lease is judged by it. */
+  clock?: () => number;
 }
 
 /** The store cannot do its work now; the cause says why. */

@@ -15,8 +15,8 @@ export interface MatonConnection {
 export interface Connections {
   /** Every WATI connection of the account, paging followed. Throws a Problem. */
   list(onAttempt?: OnAttempt): Promise<MatonConnection[]>;
-  /** The same, at most `maxAgeMs` old; concurrent callers share one call. */
-  recent(maxAgeMs: number): Promise<MatonConnection[]>;
+  /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
+  recent(maxAgeMs: number, how?: { once: boolean }): Promise<MatonConnection[]>;
   create(onAttempt?: OnAttempt): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
   get(id: string, onAttempt?: OnAttempt): Promise<MatonConnection>;
   remove(id: string, onAttempt?: OnAttempt): Promise<void>;
@@ -27,12 +27,13 @@ type OnAttempt = (report: AttemptReport) => void;
 export function createConnections(transport: Transport): Connections {
   const control = (call: Omit<Call, 'host'>): Call => ({ ...call, host: 'control' });
 
-  const listAll: Connections['list'] = async (onAttempt) => {
+  const listAll = async (onAttempt?: OnAttempt, how = { once: false }): Promise<MatonConnection[]> => {
     const found = new Map<string, MatonConnection>();
     let query: Call['query'] = { app: 'wati', limit: 100 };
     for (let pages = 0; pages < 20; pages++) {
       const call = control({ operation: 'listConnections', method: 'GET', path: '/connections', query });
-      const body = controlBody(await transport.read(call, undefined, onAttempt));
+      const ask = how.once ? transport.attempt : transport.read;
+      const body = controlBody(await ask(call, undefined, onAttempt));
       // A missing key is an unknown shape, an empty list is a real zero (upstream.md 10, item 12c).
       if (!isObject(body) || !Array.isArray(body.connections)) throw strange();
       for (const connection of list(body.connections).map(readConnection)) {
@@ -46,9 +47,9 @@ export function createConnections(transport: Transport): Connections {
   };
 
   let last: { at: number; promise: Promise<MatonConnection[]> } | undefined;
-  const recent: Connections['recent'] = (maxAgeMs) => {
+  const recent: Connections['recent'] = (maxAgeMs, how) => {
     if (last === undefined || performance.now() - last.at > maxAgeMs) {
-      const promise = listAll();
+      const promise = listAll(undefined, how);
       const entry = { at: performance.now(), promise };
       last = entry;
       // A failure is told to those who wait, and kept from those who come later.
@@ -60,7 +61,7 @@ export function createConnections(transport: Transport): Connections {
   };
 
   return {
-    list: listAll,
+    list: (onAttempt) => listAll(onAttempt),
     recent,
     create: async (onAttempt) => {
       const json = { app: 'wati' };

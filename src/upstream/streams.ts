@@ -24,6 +24,8 @@ export interface StreamCall {
   contentLength?: number | undefined;
   /** To the last byte of the answer, ms; the setting's otherwise. */
   totalMs?: number;
+  /** Asked right before the first byte; false: none goes out. */
+  mayStart?: () => boolean;
   /** Ends the call: the caller has gone. */
   signal?: AbortSignal;
 }
@@ -62,10 +64,13 @@ export function createStreams(options: StreamOptions): Streams {
     const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
     const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
-    const attempt = watched(call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends);
+    const attempt = watched(
+      call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends,
+      call.mayStart,
+    );
     const report = (rest: Pick<AttemptReport, 'status' | 'failed'>) => {
       const durationMs = performance.now() - start;
-      const whole = { operation: call.operation, durationMs, sent: attempt.sent(), ...rest };
+      const whole = { operation: call.operation, host: 'gateway' as const, durationMs, sent: attempt.sent(), ...rest };
       options.onAttempt?.(whole);
       context.onAttempt?.(whole);
     };
@@ -111,13 +116,14 @@ export function createStreams(options: StreamOptions): Streams {
 }
 
 /** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
-function watched(dispatcher: Dispatchers['sends']) {
+function watched(dispatcher: Dispatchers['sends'], mayStart: () => boolean = () => true) {
   let sent = false;
   return {
     sent: () => sent,
     dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
       const onRequestStart = handler.onRequestStart?.bind(handler);
       handler.onRequestStart = (controller, context) => {
+        if (!mayStart()) return controller.abort(new Error('this process may not send any more'));
         sent = true;
         onRequestStart?.(controller, context);
       };

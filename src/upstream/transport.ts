@@ -15,6 +15,8 @@ export interface Call {
   connection?: string;
   /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
   sends?: boolean;
+  /** Asked right before the first byte; false: none goes out. */
+  mayStart?: () => boolean;
 }
 
 /** An HTTP answer arrived whole. */
@@ -42,6 +44,7 @@ export type Attempt = Answered | Failed;
 /** What one attempt tells logs and metrics. */
 export interface AttemptReport {
   operation: string;
+  host: Call['host'];
   status?: number;
   failed?: string;
   sent: boolean;
@@ -76,13 +79,17 @@ export function createTransport(options: TransportOptions): Transport {
   const attempt: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
-      const handler = new AnswerHandler(options.answerMaxBytes ?? answerMaxBytesDefault, (outcome) => {
-        clearTimeout(timer);
-        const report = reportOf(call.operation, outcome, performance.now() - start);
-        options.onAttempt?.(report);
-        onAttempt?.(report);
-        resolve(outcome);
-      });
+      const handler = new AnswerHandler(
+        options.answerMaxBytes ?? answerMaxBytesDefault,
+        call.mayStart ?? always,
+        (outcome) => {
+          clearTimeout(timer);
+          const report = reportOf(call, outcome, performance.now() - start);
+          options.onAttempt?.(report);
+          onAttempt?.(report);
+          resolve(outcome);
+        },
+      );
       // The only deadline that a dripping or 102-ing upstream cannot stretch (delivery.md 2.3).
       const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
       const dispatcher =
@@ -144,9 +151,12 @@ export function queryString(query: Call['query'] = {}): string {
   return text;
 }
 
+const always = () => true;
+
 /** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #bytesMax: number;
+  readonly #mayStart: () => boolean;
   readonly #settle: (outcome: Attempt) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #sent = false;
@@ -156,7 +166,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(bytesMax: number, settle: (outcome: Attempt) => void) {
+  constructor(bytesMax: number, mayStart: () => boolean, settle: (outcome: Attempt) => void) {
+    this.#mayStart = mayStart;
     this.#bytesMax = bytesMax;
     this.#settle = settle;
   }
@@ -164,6 +175,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController) {
     // Time was up while the request waited for its socket: it must not go out any more.
     if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
+    if (!this.#mayStart()) return controller.abort(new Error('this process may not send any more'));
     this.#controller = controller;
     this.#sent = true;
   }
@@ -213,10 +225,11 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 export const codeOf = (error: Error): string =>
   'code' in error && typeof error.code === 'string' ? error.code : error.name;
 
-function reportOf(operation: string, outcome: Attempt, durationMs: number): AttemptReport {
+function reportOf({ operation, host }: Call, outcome: Attempt, durationMs: number): AttemptReport {
   const status = outcome.status;
   return {
     operation,
+    host,
     durationMs,
     sent: outcome.kind === 'answered' || outcome.sent,
     ...(status !== undefined && { status }),

@@ -1,0 +1,136 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { callerOf } from '../plugins/auth.ts';
+import type { Config } from '../src/config.ts';
+import type { Delivery } from '../src/delivery/delivery.ts';
+import type { Reconciler } from '../src/delivery/reconcile.ts';
+import { Problem } from '../src/problem.ts';
+import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
+import { digits } from '../src/schemas/words.ts';
+import { answer, sendResponses, toMessage } from './answer.ts';
+import { askerOf, sendWaitMs, watch } from './context.ts';
+
+interface Services {
+  config: Config;
+  delivery: Delivery;
+  reconciler: Reconciler;
+}
+
+/** A caller's own sends: what is known of them, and the way out of `unknown`. */
+export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config, delivery, reconciler }) => {
+  const found = async (caller: string, id: string) => {
+    const stored = await delivery.find(caller, id);
+    if (!stored) throw new Problem('not-found', 'you have no message with this id');
+    return stored;
+  };
+
+  app.get(
+    '/v1/messages',
+    {
+      config: { scope: 'messages:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listMessages',
+        tags: ['messages'],
+        summary: 'List your sends',
+        description: 'Newest first. `nextCursor` of an answer is the `cursor` of the next page.',
+        querystring: MessageQuery,
+        response: { 200: MessageList },
+      },
+    },
+    async (request) => {
+      const { limit, cursor, to, ...filter } = request.query;
+      if (filter.since !== undefined && Number.isNaN(Date.parse(filter.since))) {
+        const errors = [{ pointer: '/query/since', detail: 'is not a time' }];
+        throw new Problem('validation-failed', '1 fault in the request', { errors });
+      }
+      const page = { limit, ...(cursor !== undefined && { cursor }) };
+      const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
+      const { sends, next } = await delivery.list(callerOf(request).name, wanted, page).catch(asBadCursor);
+      return { data: sends.map(toMessage), ...(next !== undefined && { nextCursor: next }) };
+    },
+  );
+
+  app.get(
+    '/v1/messages/:id',
+    {
+      config: { scope: 'messages:read', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'getMessage',
+        tags: ['messages'],
+        summary: 'Read a send',
+        description: 'What is known of it now.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => toMessage(await found(callerOf(request).name, request.params.id)),
+  );
+
+  app.post(
+    '/v1/messages/:id/reconcile',
+    {
+      config: {
+        scope: 'messages:send',
+        problems: ['not-found', 'store-unavailable', 'upstream-unavailable', 'upstream-timeout', 'upstream-invalid'],
+      },
+      schema: {
+        operationId: 'reconcileMessage',
+        tags: ['messages'],
+        summary: 'Look now whether an unknown send arrived',
+        description:
+          'By its own id, else by its content in the history of the recipient. Exactly one match makes it `accepted`; none proves nothing, so it stays `unknown`. Any other send is answered as it is.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => {
+      const caller = callerOf(request).name;
+      const stored = await found(caller, request.params.id);
+      const context = { connection: stored.connectionId, onAttempt: watch(request) };
+      const changed = await reconciler.look(stored, context);
+      return toMessage(changed ? await found(caller, stored.id) : stored);
+    },
+  );
+
+  app.post(
+    '/v1/messages/:id/resend',
+    {
+      config: {
+        scope: 'messages:send',
+        sends: true,
+        problems: [
+          'not-found',
+          'message-not-resendable',
+          'session-window-closed',
+          'recipient-invalid',
+          'upstream-unavailable',
+        ],
+      },
+      schema: {
+        operationId: 'resendMessage',
+        tags: ['messages'],
+        summary: 'Send an unknown or unsent message again',
+        description:
+          'A new message, linked by `resendOf`. An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, and not for files: their bytes are gone.',
+        params: MessageParams,
+        headers: SendHeaders,
+        body: ResendPost,
+        response: sendResponses,
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const asker = askerOf(request);
+      const repeated = await delivery.repeated(asker, () => undefined);
+      if (repeated) return answer(reply, repeated);
+      request.log.info({ resendOf: id, reason: request.body.reason }, 'resend');
+      const contextOf = (connection: string) => ({ connection, onAttempt: watch(request) });
+      return answer(reply, await delivery.resend(asker, id, contextOf, sendWaitMs(request, config)));
+    },
+  );
+};
+
+function asBadCursor(error: unknown): never {
+  if (!(error instanceof RangeError)) throw error;
+  const errors = [{ pointer: '/query/cursor', detail: 'is not a cursor that this list answered' }];
+  throw new Problem('validation-failed', '1 fault in the request', { errors, cause: error });
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
+import { digits } from '../schemas/words.ts';
+import type { SendCall, SendCalls, WatiButtons } from '../upstream/messages.ts';
+import type { Expectation } from '../upstream/verdict.ts';
+
+/** What a caller asked to be sent, as it is recorded: enough to make the call, now, after a crash, or for a resend. */
+export type Content =
+  | { kind: 'text'; body: TextPost }
+  | { kind: 'file-link'; body: FileLinkPost }
+  | { kind: 'buttons'; body: ButtonsPost }
+  | { kind: 'list'; body: ListPost }
+  | { kind: 'template'; body: TemplatePost };
+
+export interface PlannedCall {
+  call: SendCall;
+  expected: Expectation;
+}
+
+/** Our words into WATI's. `localMessageId` is our own id of the send, carried where WATI takes one (delivery.md 2.8). */
+export function planCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): PlannedCall {
+  const to = digits(body.to);
+  switch (kind) {
+    case 'text':
+      return { call: calls.text(to, body.text, localMessageId, body.replyTo), expected: {} };
+    case 'file-link':
+      return { call: calls.fileLink(to, body.url, body.caption), expected: { media: true } };
+    case 'buttons': {
+      const { to: _, ...content } = body;
+      return { call: calls.buttons(to, toWatiButtons(content)), expected: {} };
+    }
+    case 'list': {
+      const { to: _, ...content } = body;
+      return { call: calls.list(to, content), expected: {} };
+    }
+    case 'template': {
+      const { template, parameters = {}, broadcastName = template } = body;
+      const receiver = { phone: to, localMessageId };
+      return {
+        call: calls.template({ name: template, broadcastName }, [{ ...receiver, parameters }]),
+        expected: { receiver },
+      };
+    }
+  }
+}
+
+/** Whether WATI takes our own id with this kind. */
+export const carriesLocalId = (kind: Content['kind']): boolean => kind === 'text' || kind === 'template';
+
+const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
+
+function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to'>): WatiButtons {
+  if (!header) return rest;
+  const { type, text, url, fileName } = header;
+  return {
+    ...rest,
+    header: {
+      type: headerTypes[type],
+      ...(text !== undefined && { text }),
+      ...(url !== undefined && { media: { url, ...(fileName !== undefined && { fileName }) } }),
+    },
+  };
+}
+
+/**
+ * SHA-256 in hex of the canonical JSON of what is sent, through which connection (delivery.md 2.6): neither headers nor
+ * the order of properties count.
+ */
+export const fingerprintOf = (connection: string, content: unknown): string =>
+  createHash('sha256')
+    .update(canonical([connection, content]))
+    .digest('hex');
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+}

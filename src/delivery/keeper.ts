@@ -1,0 +1,69 @@
+import type { SendStore, StoredSend } from '../store/port.ts';
+import type { Delivery } from './delivery.ts';
+import type { Reconciler } from './reconcile.ts';
+
+/** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
+export interface Keeper {
+  /** Resolves once the sends of earlier lives are taken up. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface KeeperServices {
+  store: SendStore;
+  delivery: Delivery;
+  reconciler: Reconciler;
+  leaseMs: number;
+  /** A chore failed; it is tried again at its next turn. */
+  onFault: (chore: string, error: unknown) => void;
+}
+
+/** Slowly: reads share the budget of the sends (delivery.md 2.8, item 7: at most one look in two seconds). */
+const reconcileEveryMs = 2_000;
+const purgeEveryMs = 60_000;
+const purgeBatch = 500;
+
+export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: KeeperServices): Keeper {
+  const timers: NodeJS.Timeout[] = [];
+  const busy = new Set<Promise<void>>();
+
+  /** A chore that takes longer than its pause is not begun a second time. */
+  const every = (ms: number, chore: string, work: () => Promise<unknown>) => {
+    let running = false;
+    const timer = setInterval(() => {
+      if (running) return;
+      running = true;
+      const turn = work().then(
+        () => {},
+        (error) => onFault(chore, error),
+      );
+      busy.add(turn);
+      void turn.then(() => {
+        running = false;
+        busy.delete(turn);
+      });
+    }, ms);
+    timers.push(timer.unref());
+  };
+
+  const lookAtOne = async () => {
+    const [due] = await store.dueForReconcile(1);
+    if (due) await reconciler.look(due, contextOf(due));
+  };
+
+  return {
+    start: async () => {
+      await delivery.recover();
+      every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
+      every(leaseMs, 'recover', () => delivery.recover());
+      every(reconcileEveryMs, 'reconcile', lookAtOne);
+      every(purgeEveryMs, 'purge', () => store.purge(purgeBatch));
+    },
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer);
+      await Promise.all(busy);
+    },
+  };
+}
+
+const contextOf = ({ connectionId }: StoredSend) => ({ connection: connectionId });

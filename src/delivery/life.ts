@@ -1,0 +1,203 @@
+import type { SendStore, Settlement, StoredSend } from '../store/port.ts';
+import { StoreError } from '../store/port.ts';
+import type { CallContext, Diagnosis } from '../upstream/client.ts';
+import type { Attempt, Transport } from '../upstream/transport.ts';
+import { judge, type Verdict } from '../upstream/verdict.ts';
+import type { PlannedCall } from './content.ts';
+import { endingOf, settlementOf } from './ending.ts';
+
+/*
+ * The life of a send (delivery.md 2.2). Each arrow is a durable commit before the next thing happens:
+ *
+ *   record (D1) ──► queued ──begin (D2)──► sending ──┬──► accepted
+ *                     ▲                              ├──► rejected
+ *                     └─ retreat ◄─ proved not sent ─┼──► not_sent   tries spent, or nothing left to repeat
+ *                        (up to three tries)         └──► unknown ──resolve──► accepted
+ *
+ *   settle (D3) comes before the caller is answered. No arrow leads from `unknown` back to `queued`.
+ */
+
+/** A send whose body flows from the caller to WATI: it can be made once, and its bytes are kept nowhere. */
+export interface StreamedSend {
+  /** `mayStart` is asked right before the first byte. */
+  open(mayStart: () => boolean): Promise<Attempt>;
+  /** Whether the last boundary is on its way. Until then nobody has the whole body (delivery.md 2.7). */
+  complete(): boolean;
+  /** Settles when the caller's part is over; the wait for the outcome begins then. */
+  received: Promise<unknown>;
+  expected: PlannedCall['expected'];
+  /** After an end without a word of the upstream: what was wrong with the caller's body, if anything. */
+  fault(): Promise<unknown>;
+  /** Of the content, once it has come in whole. */
+  fingerprint(): Promise<string | undefined>;
+}
+
+export type Transmission = PlannedCall | StreamedSend;
+
+export interface LifeServices {
+  store: SendStore;
+  transport: Transport;
+  diagnosis: Diagnosis;
+  /** Ends pauses, and lets no new attempt begin. */
+  closing: AbortSignal;
+}
+
+/** A send as its own process sees it: changes in place while it lives. */
+export interface LiveSend {
+  stored: StoredSend;
+  /** The end is known but the store could not take it yet; it is written as soon as it can be. */
+  unrecorded?: true;
+}
+
+/** The fault of a caller's streamed body: its record is gone, as if it had never been made. */
+export class InvalidStream extends Error {
+  override readonly name = 'InvalidStream';
+}
+
+const triesMax = 3;
+
+/** Takes a recorded send to its end, or as far as it may. `untilMs`: no new try begins later (performance.now()). */
+export async function live(
+  send: LiveSend,
+  transmission: Transmission,
+  context: CallContext,
+  services: LifeServices,
+  untilMs: number,
+): Promise<LiveSend> {
+  const { store, closing } = services;
+  const { id } = send.stored;
+  for (;;) {
+    if (closing.aborted) return send;
+    const attempts = send.stored.attempts + 1;
+    if (!(await patiently(() => store.begin(id, attempts), closing))) return gone(send, store);
+    send.stored = { ...send.stored, status: 'sending', attempts, sentAt: now(), updatedAt: now() };
+
+    const verdict = await attempt(transmission, context, services);
+    const pauseMs = pauseBefore(verdict, transmission, attempts);
+    if (pauseMs !== undefined && performance.now() + pauseMs < untilMs && !closing.aborted) {
+      if (!(await patiently(() => store.retreat(id), closing))) return gone(send, store);
+      send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
+      await sleep(pauseMs, closing);
+      continue;
+    }
+    return end(send, verdict, transmission, context, services);
+  }
+}
+
+function attempt(
+  transmission: Transmission,
+  context: CallContext,
+  { store, transport }: LifeServices,
+): Promise<Verdict> {
+  // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing).
+  const mayStart = () => store.holdsLease();
+  if ('open' in transmission) {
+    return transmission
+      .open(mayStart)
+      .then((answer) => judge(answer, { ...transmission.expected, cut: !transmission.complete() }));
+  }
+  const call = { ...transmission.call, host: 'gateway' as const, connection: context.connection, mayStart };
+  return transport.attempt(call, undefined, context.onAttempt).then((answer) => judge(answer, transmission.expected));
+}
+
+/** How long to wait before the next try; undefined: there is none. Only what is proved not sent is tried again. */
+function pauseBefore(verdict: Verdict, transmission: Transmission, attempts: number): number | undefined {
+  if (verdict.outcome !== 'not_sent' || !verdict.heals || attempts >= triesMax || 'open' in transmission)
+    return undefined;
+  return verdict.retryAfterMs ?? 200 * attempts + Math.random() * 200;
+}
+
+async function end(
+  send: LiveSend,
+  verdict: Verdict,
+  transmission: Transmission,
+  context: CallContext,
+  { store, diagnosis, closing }: LifeServices,
+): Promise<LiveSend> {
+  const streamed = 'open' in transmission ? transmission : undefined;
+  if (streamed && verdict.outcome === 'not_sent' && verdict.status === undefined) {
+    const fault = await streamed.fault();
+    if (fault !== undefined) {
+      await patiently(() => store.forget(send.stored.id), closing);
+      throw new InvalidStream('the body of the caller is at fault', { cause: fault });
+    }
+  }
+  const ending = endingOf(verdict, await told(verdict, context, diagnosis));
+  const fingerprint = await streamed?.fingerprint();
+  const settlement = {
+    ...settlementOf(ending, idsOf(verdict)),
+    ...(fingerprint !== undefined && { fingerprint }),
+  };
+  send.stored = { ...send.stored, ...settlement, updatedAt: now() };
+  await settleOrPromise(send, settlement, store, closing);
+  return send;
+}
+
+/** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
+async function told(verdict: Verdict, context: CallContext, diagnosis: Diagnosis) {
+  if (verdict.outcome !== 'rejected') return {};
+  if (verdict.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
+  if (verdict.status !== 400) return {};
+  const connectionFault = await diagnosis.connectionFault(context.connection, verdict.detail);
+  return connectionFault === undefined ? {} : { connectionFault };
+}
+
+function idsOf(verdict: Verdict) {
+  if (verdict.outcome !== 'accepted') return {};
+  const { localMessageId, whatsappMessageId } = verdict;
+  return {
+    ...(localMessageId !== undefined && { localMessageId }),
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+  };
+}
+
+/** D3; where the store fails, the caller is told all the same, and the write is tried until it succeeds (delivery.md 2.6). */
+async function settleOrPromise(send: LiveSend, settlement: Settlement, store: SendStore, closing: AbortSignal) {
+  try {
+    await store.settle(send.stored.id, settlement);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    send.unrecorded = true;
+    patiently(() => store.settle(send.stored.id, settlement), closing).then(
+      () => {
+        delete send.unrecorded;
+      },
+      // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
+      () => {},
+    );
+  }
+}
+
+/** Somebody else has it: what the store says now is the truth. */
+async function gone(send: LiveSend, store: SendStore): Promise<LiveSend> {
+  const stored = await store.find(send.stored.caller, send.stored.id);
+  if (stored) send.stored = stored;
+  return send;
+}
+
+/** Waits for a store that fails, as long as it takes: what was recorded is not given up. */
+async function patiently<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof StoreError) || closing.aborted) throw error;
+      await sleep(pauseMs, closing);
+    }
+  }
+}
+
+function sleep(ms: number, closing: AbortSignal): Promise<void> {
+  return new Promise((resume) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      closing.removeEventListener('abort', done);
+      resume();
+    }
+    if (closing.aborted) done();
+    else closing.addEventListener('abort', done);
+  });
+}
+
+const now = () => new Date().toISOString();

@@ -1,0 +1,62 @@
+import type { SendStore, StoredSend } from '../store/port.ts';
+import type { CallContext } from '../upstream/client.ts';
+import type { Conversations } from '../upstream/conversations.ts';
+import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
+import { type Content, fingerprintOf } from './content.ts';
+import { contentOf } from './delivery.ts';
+import { type Ending, type Evidence, toJson } from './ending.ts';
+
+/** Looks whether an unknown send arrived after all (delivery.md 2.8). */
+export interface Reconciler {
+  /** One look. True: it is accepted now. No match proves nothing, so nothing else ever changes. */
+  look(send: StoredSend, context: CallContext): Promise<boolean>;
+}
+
+/** How far the clocks of WATI and ours may differ, and how late WATI may write a message down (delivery.md 2.8, item 4). */
+const beforeMs = 60_000;
+const afterMs = 15 * 60_000;
+
+export function createReconciler(store: SendStore, conversations: Conversations): Reconciler {
+  const twinsOf = async (send: StoredSend, content: Content, sentMs: number) => {
+    const from = new Date(sentMs - afterMs).toISOString();
+    const until = new Date(sentMs + afterMs).toISOString();
+    return store.twins(send.id, send.fingerprint ?? fingerprintOf(send.connectionId, content), from, until);
+  };
+
+  return {
+    look: async (send, context) => {
+      const content = contentOf(send);
+      if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
+      const { rows } = await conversations.history(context, send.to, { pageNumber: 1, pageSize: 100 });
+      const sentMs = Date.parse(send.sentAt);
+      const known = rows.find((row) => send.localMessageId !== undefined && row.localMessageId === send.localMessageId);
+      if (known) return store.resolve(send.id, found(known, 'local-id'));
+      const alike = rows.filter((row) => inWindow(row, sentMs) && carries(row, content));
+      const [only, ...others] = alike;
+      // Two that look the same, here or among our own sends: neither can be told to be this one.
+      if (!only || others.length > 0 || (await twinsOf(send, content, sentMs)) > 0) return false;
+      return store.resolve(send.id, found(only, 'content'));
+    },
+  };
+}
+
+function inWindow(row: JsonObject, sentMs: number): boolean {
+  const at = isoDate(row.created) ?? isoDate(row.timestamp);
+  if (at === undefined) return false;
+  const differsMs = Date.parse(at) - sentMs;
+  return differsMs >= -beforeMs && differsMs <= afterMs;
+}
+
+/** Whether a row of the history is this content, sent by us. Only where its words can be compared. */
+function carries(row: JsonObject, content: Content): boolean {
+  if (content.kind === 'text') return row.owner === true && row.text === content.body.text;
+  // A template is named in a sentence only; in quotes, because one name can begin another (upstream.md 3.2).
+  if (content.kind === 'template') return str(row.eventDescription)?.includes(`"${content.body.template}"`) === true;
+  return false;
+}
+
+function found(row: JsonObject, evidence: Evidence) {
+  const ending: Ending = { outcome: 'accepted', evidence };
+  const whatsappMessageId = str(row.whatsappMessageId);
+  return { verdict: toJson(ending), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
+}

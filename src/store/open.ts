@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url';
+import { type SendStore, StoreError, type StoreOptions } from './port.ts';
+import { Sends } from './sends.ts';
+
+/** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
+export async function openStore(url: string, options: StoreOptions): Promise<SendStore> {
+  if (/^postgres(ql)?:\/\//.test(url)) {
+    const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
+    return new Sends(await openPostgres(url, options), postgresDialect, options);
+  }
+  const { SqliteEngine, sqliteDialect } = await import('./sqlite/engine.ts');
+  return new Sends(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
+}
+
+function sqlitePath(url: string): string {
+  if (url === 'memory:') return ':memory:';
+  const path = url.startsWith('file:///') ? fileURLToPath(url) : url.startsWith('file:') ? url.slice(5) : '';
+  // The address may hold a password: it is not repeated.
+  if (path === '') throw new StoreError('the store address must be memory:, file:<path> or postgres://...');
+  return path;
+}

@@ -1,0 +1,120 @@
+import pg from 'pg';
+import { bindings, type Dialect, type Engine, type Row, type Step } from '../engine.ts';
+import { StoreError, type StoreOptions } from '../port.ts';
+import { Lease } from './lease.ts';
+import { ADVISORY_LOCK, migrate } from './migrate.ts';
+
+export const postgresDialect: Dialect = {
+  now: '(extract(epoch FROM now()) * 1000)::bigint',
+  lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
+  leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
+  claim: 'FOR UPDATE OF sends SKIP LOCKED',
+  // One recover at a time: a row that another one adopts meanwhile would be judged by an older list of who lives. The
+  // DELETE waits for a heartbeat under way and then looks again.
+  fence: [`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK + 1})`, 'DELETE FROM send_owners WHERE lease_until <= now()'],
+  counts: 'SELECT status, count(*) AS n FROM sends GROUP BY status',
+  check: 'UPDATE send_store SET checks = checks + 1',
+};
+
+export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'wati-bff',
+    max: 10,
+    connectionTimeoutMillis: 2_000,
+    statement_timeout: 5_000,
+    idle_in_transaction_session_timeout: 5_000,
+    query_timeout: 6_000, // of the client: a network that swallows packets answers no statement_timeout
+    keepAlive: true,
+  });
+  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
+  const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
+  try {
+    await migrate(url);
+    await lease.renew();
+  } catch (cause) {
+    await pool.end();
+    throw failed('open', cause);
+  }
+  return new PostgresEngine(pool, lease);
+}
+
+class PostgresEngine implements Engine {
+  readonly #pool: pg.Pool;
+  readonly #lease: Lease;
+
+  constructor(pool: pg.Pool, lease: Lease) {
+    this.#pool = pool;
+    this.#lease = lease;
+  }
+
+  /** A single statement is a transaction by itself, and saves two round trips. */
+  async write(steps: readonly Step[]): Promise<Row[][]> {
+    const [only] = steps;
+    if (only !== undefined && steps.length === 1) return [await this.read(only)];
+    try {
+      return await this.#transaction(steps);
+    } catch (cause) {
+      throw failed('write', cause);
+    }
+  }
+
+  async read(step: Step): Promise<Row[]> {
+    try {
+      return (await this.#pool.query<Row>(this.#query(step))).rows;
+    } catch (cause) {
+      throw failed('do its work', cause);
+    }
+  }
+
+  async heartbeat(): Promise<void> {
+    try {
+      await this.#lease.renew();
+    } catch (cause) {
+      throw failed('renew the lease', cause);
+    }
+  }
+
+  holdsLease(): boolean {
+    return this.#lease.holds();
+  }
+
+  async close(): Promise<void> {
+    if (this.#pool.ending) return;
+    // Leaving lets the others take over at once; without it they wait for the lease to end.
+    await this.#lease.leave().catch(() => undefined);
+    await this.#pool.end();
+  }
+
+  async #transaction(steps: readonly Step[]): Promise<Row[][]> {
+    const client = await this.#pool.connect();
+    let lost: Error | undefined;
+    const onError = (error: Error): void => {
+      lost = error;
+    };
+    client.on('error', onError); // without a listener, a connection lost between two queries would end the process
+    try {
+      await client.query('BEGIN');
+      const answers: Row[][] = [];
+      for (const step of steps) answers.push((await client.query<Row>(this.#query(step))).rows);
+      await client.query('COMMIT');
+      return answers;
+    } catch (error) {
+      lost ??= error instanceof Error ? error : new Error(String(error));
+      throw error;
+    } finally {
+      client.off('error', onError);
+      client.release(lost); // with an error the connection is closed, which rolls back
+    }
+  }
+
+  #query(step: Step): { text: string; values: unknown[] } {
+    const values = bindings(step, { me: this.#lease.owner }).map(([, value]) => value);
+    return { text: step.statement.numbered, values };
+  }
+}
+
+function failed(what: string, cause: unknown): StoreError {
+  if (cause instanceof StoreError) return cause;
+  return new StoreError(`the store could not ${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+}

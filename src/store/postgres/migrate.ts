@@ -1,0 +1,64 @@
+import pg from 'pg';
+import { StoreError } from '../port.ts';
+import { sendsIndexes, sendsTable } from '../schema.ts';
+
+/** Applied in order, each in its own transaction. Append only. */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    sendsTable('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
+    ...sendsIndexes,
+    'CREATE INDEX sends_counted ON sends (status)',
+    // A row lives as long as its owner is believed to: who is not in here is dead. An id is never used again.
+    `CREATE TABLE send_owners (
+       id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+       name TEXT NOT NULL,
+       lease_until TIMESTAMPTZ NOT NULL
+     )`,
+    'CREATE TABLE send_store (checks BIGINT NOT NULL)',
+    'INSERT INTO send_store VALUES (0)',
+  ],
+];
+
+/** Any number that nobody else in the database locks; recover uses the next one. */
+export const ADVISORY_LOCK = 7_283_945_001;
+
+/**
+ * Replicas that start together queue at the lock; one that is killed half way leaves nothing, since DDL is transactional.
+ * On a connection of its own, because a migration may take longer than a verb is given.
+ */
+export async function migrate(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000, application_name: 'wati-bff' });
+  client.on('error', () => undefined); // a lost connection also fails the query, which says so
+  try {
+    await client.connect();
+    const durable = await client.query<{ synchronous_commit: string }>('SHOW synchronous_commit');
+    if (durable.rows[0]?.synchronous_commit === 'off') {
+      throw new StoreError('the database acknowledges commits before they are durable (synchronous_commit = off)');
+    }
+    while (await applyNext(client));
+  } finally {
+    await client.end();
+  }
+}
+
+async function applyNext(client: pg.Client): Promise<boolean> {
+  await client.query('BEGIN');
+  await client.query(`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`);
+  await client.query(
+    'CREATE TABLE IF NOT EXISTS send_migrations (version INTEGER PRIMARY KEY, applied_at TIMESTAMPTZ)',
+  );
+  const { rows } = await client.query<{ version: number }>(
+    'SELECT COALESCE(max(version), 0) AS version FROM send_migrations',
+  );
+  const version = rows[0]?.version ?? 0;
+  const next = MIGRATIONS[version];
+  if (next === undefined) {
+    await client.query('COMMIT');
+    // Newer is fine: during a rollout the old replicas go on beside the new ones.
+    return false;
+  }
+  await client.query(next.join(';'));
+  await client.query('INSERT INTO send_migrations VALUES ($1, now())', [version + 1]);
+  await client.query('COMMIT');
+  return true;
+}

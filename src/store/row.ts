@@ -1,0 +1,128 @@
+import type { Row, Value } from './engine.ts';
+import { type Json, type NewSend, type SendKind, type SendStatus, type StoredSend, StoreError } from './port.ts';
+
+/** Every status once: the Record makes a missing one a compile error. */
+export const emptyCounts = (): Record<SendStatus, number> => ({
+  queued: 0,
+  sending: 0,
+  accepted: 0,
+  rejected: 0,
+  not_sent: 0,
+  unknown: 0,
+  cancelled: 0,
+});
+
+const KINDS: Readonly<Record<SendKind, true>> = {
+  text: true,
+  file: true,
+  'file-link': true,
+  buttons: true,
+  list: true,
+  template: true,
+  csv: true,
+};
+
+export function isStatus(value: unknown): value is SendStatus {
+  return typeof value === 'string' && Object.hasOwn(emptyCounts(), value);
+}
+
+function isKind(value: unknown): value is SendKind {
+  return typeof value === 'string' && Object.hasOwn(KINDS, value);
+}
+
+/** PostgreSQL's text takes neither NUL nor half a surrogate pair, and a detail may come from upstream: it must not stop a settle. */
+export function text(value: string | undefined): string | null {
+  return value === undefined ? null : value.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+/** JSON.stringify escapes both, so JSON comes back as it was. */
+export function json(value: Json | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+export function insertValues(send: NewSend, wall: number): Record<string, Value> {
+  return {
+    id: send.id,
+    caller: send.caller,
+    kind: send.kind,
+    recipient: text(send.to),
+    connectionId: send.connectionId,
+    template: text(send.template),
+    localMessageId: text(send.localMessageId),
+    route: text(send.idempotency?.route),
+    key: text(send.idempotency?.key),
+    fingerprint: text(send.fingerprint),
+    broadcastId: text(send.broadcastId),
+    resendOf: text(send.resendOf),
+    call: json(send.call),
+    wall,
+  };
+}
+
+/** PostgreSQL's driver answers a bigint as a string. */
+export function integer(row: Row, column: string): number {
+  const value = Number(row[column] ?? Number.NaN);
+  if (!Number.isSafeInteger(value)) throw new StoreError(`the store holds no whole number in ${column}`);
+  return value;
+}
+
+export const isoTime = (wall: number): string => new Date(wall).toISOString();
+
+export function toSend(row: Row): StoredSend {
+  const { status, kind } = row;
+  if (!isStatus(status) || !isKind(kind)) throw new StoreError(`the store holds a send of ${kind} that is ${status}`);
+  const send: StoredSend = {
+    id: required(row, 'id'),
+    caller: required(row, 'caller'),
+    kind,
+    connectionId: required(row, 'connection_id'),
+    status,
+    attempts: integer(row, 'attempts'),
+    createdAt: isoTime(integer(row, 'created_at')),
+    updatedAt: isoTime(integer(row, 'updated_at')),
+  };
+  const to = optional(row, 'recipient');
+  if (to !== undefined) send.to = to;
+  const template = optional(row, 'template');
+  if (template !== undefined) send.template = template;
+  const localMessageId = optional(row, 'local_message_id');
+  if (localMessageId !== undefined) send.localMessageId = localMessageId;
+  const whatsappMessageId = optional(row, 'whatsapp_message_id');
+  if (whatsappMessageId !== undefined) send.whatsappMessageId = whatsappMessageId;
+  const broadcastId = optional(row, 'broadcast_id');
+  if (broadcastId !== undefined) send.broadcastId = broadcastId;
+  const resendOf = optional(row, 'resend_of');
+  if (resendOf !== undefined) send.resendOf = resendOf;
+  const call = parsed(row, 'call_json');
+  if (call !== undefined) send.call = call;
+  const verdict = parsed(row, 'verdict_json');
+  if (verdict !== undefined) send.verdict = verdict;
+  if (row.sent_at !== null) send.sentAt = isoTime(integer(row, 'sent_at'));
+  const code = optional(row, 'failure_code');
+  if (code !== undefined) send.failure = { code, detail: required(row, 'failure_detail') };
+  const fingerprint = optional(row, 'fingerprint');
+  if (fingerprint !== undefined) send.fingerprint = fingerprint;
+  const key = optional(row, 'idem_key');
+  if (key !== undefined) {
+    send.idempotency = { route: required(row, 'idem_route'), key };
+  }
+  return send;
+}
+
+function required(row: Row, column: string): string {
+  const value = optional(row, column);
+  if (value === undefined) throw new StoreError(`the store holds no ${column}`);
+  return value;
+}
+
+function optional(row: Row, column: string): string | undefined {
+  const value = row[column];
+  if (value === null) return undefined;
+  if (typeof value !== 'string') throw new StoreError(`the store holds no text in ${column}`);
+  return value;
+}
+
+function parsed(row: Row, column: string): Json | undefined {
+  const value = optional(row, column);
+  return value === undefined ? undefined : JSON.parse(value);
+}

@@ -1,0 +1,50 @@
+/**
+ * The tables that both databases have alike. JSON is text: nobody looks into it, and PostgreSQL's jsonb refuses `\u0000`.
+ * `created_at`, `updated_at` and `sent_at` are wall clock, for people; `ended_at` and `next_look_at` are the ageing clock.
+ */
+export const sendsTable = (sequence: string): string => `
+CREATE TABLE sends (
+  seq ${sequence},
+  id TEXT NOT NULL UNIQUE,
+  caller TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  recipient TEXT,
+  connection_id TEXT NOT NULL,
+  template TEXT,
+  local_message_id TEXT,
+  whatsapp_message_id TEXT,
+  idem_route TEXT,
+  idem_key TEXT,
+  fingerprint TEXT,
+  broadcast_id TEXT,
+  resend_of TEXT,
+  status TEXT NOT NULL,
+  owner BIGINT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  failure_code TEXT,
+  failure_detail TEXT,
+  verdict_json TEXT,
+  sent_at BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  looks INTEGER NOT NULL DEFAULT 0,
+  next_look_at BIGINT,
+  call_json TEXT
+)`;
+
+export const sendsIndexes: readonly string[] = [
+  'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
+  'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',
+  'CREATE INDEX sends_twins ON sends (fingerprint, sent_at) WHERE fingerprint IS NOT NULL',
+  'CREATE INDEX sends_caller ON sends (caller, seq)',
+  'CREATE INDEX sends_recipient ON sends (caller, recipient, seq) WHERE recipient IS NOT NULL',
+  'CREATE INDEX sends_broadcast ON sends (broadcast_id, seq) WHERE broadcast_id IS NOT NULL',
+  // Nearly every send is accepted: an index of those finds nothing faster, and would be written on every settle.
+  "CREATE INDEX sends_status ON sends (caller, status, seq) WHERE status <> 'accepted'",
+  "CREATE INDEX sends_open ON sends (status, seq) WHERE status IN ('queued', 'sending')",
+  'CREATE INDEX sends_look ON sends (next_look_at) WHERE next_look_at IS NOT NULL',
+  'CREATE INDEX sends_ended ON sends (ended_at) WHERE ended_at IS NOT NULL',
+  `CREATE INDEX sends_held ON sends (ended_at)
+     WHERE ended_at IS NOT NULL AND (idem_key IS NOT NULL OR call_json IS NOT NULL)`,
+];

@@ -1,0 +1,233 @@
+import { cursorAfter, sequenceOf } from './cursor.ts';
+import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
+import {
+  type Json,
+  type NewSend,
+  type SendFilter,
+  type SendStatus,
+  type SendStore,
+  type Settlement,
+  type StoredSend,
+  StoreError,
+  type StoreOptions,
+} from './port.ts';
+import { emptyCounts, insertValues, integer, isoTime, isStatus, json, text, toSend } from './row.ts';
+import { listStatement, type Statements, statements } from './statements.ts';
+
+const bySequence = (a: Row, b: Row): number => integer(a, 'seq') - integer(b, 'seq');
+
+/** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
+export class Sends implements SendStore {
+  readonly #engine: Engine;
+  readonly #sql: Statements;
+  readonly #options: StoreOptions;
+  readonly #doubtful = new Set<string>();
+
+  constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
+    this.#engine = engine;
+    this.#sql = statements(dialect);
+    this.#options = options;
+  }
+
+  async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
+    // Again, because what stood in the way may have been purged before we could read it.
+    for (let tries = 0; tries < 3; tries++) {
+      const wall = Date.now();
+      if (await this.#insert(send, wall)) {
+        return {
+          recorded: { ...send, status: 'queued', attempts: 0, createdAt: isoTime(wall), updatedAt: isoTime(wall) },
+        };
+      }
+      const known = await this.#inTheWay(send);
+      // Our own record that failed and was committed all the same: asked again, it is what the caller wants.
+      if (known?.id === send.id && this.#doubtful.delete(send.id)) return { recorded: known };
+      if (known !== undefined) return { known };
+    }
+    throw new StoreError(`the id ${send.id} was used before`);
+  }
+
+  /**
+   * A commit that failed may still have happened (a connection lost at the wrong moment), yet the caller hears "refused,
+   * not sent". Such a record must not be found and sent by a later recover: the next heartbeat takes it out again.
+   */
+  async #insert(send: NewSend, wall: number): Promise<boolean> {
+    try {
+      const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
+      if (inserted) this.#doubtful.delete(send.id);
+      return inserted;
+    } catch (error) {
+      this.#doubtful.add(send.id);
+      throw error;
+    }
+  }
+
+  async #inTheWay(send: NewSend): Promise<StoredSend | undefined> {
+    const { caller, id, idempotency, resendOf } = send;
+    if (this.#doubtful.has(id)) return this.find(caller, id);
+    if (idempotency !== undefined) {
+      const known = await this.findByKey(caller, idempotency.route, idempotency.key);
+      if (known !== undefined) return known;
+    }
+    return resendOf === undefined ? undefined : this.#one(this.#sql.findChild, { caller, resendOf });
+  }
+
+  begin(id: string, attempt: number): Promise<boolean> {
+    return this.#change(this.#sql.begin, { id, attempt, wall: Date.now() });
+  }
+
+  retreat(id: string): Promise<boolean> {
+    return this.#change(this.#sql.retreat, { id, wall: Date.now() });
+  }
+
+  settle(id: string, settlement: Settlement): Promise<boolean> {
+    return this.#change(this.#sql.settle, {
+      id,
+      status: settlement.status,
+      localMessageId: text(settlement.localMessageId),
+      whatsappMessageId: text(settlement.whatsappMessageId),
+      failureCode: text(settlement.failure?.code),
+      failureDetail: text(settlement.failure?.detail),
+      verdict: json(settlement.verdict),
+      fingerprint: text(settlement.fingerprint),
+      wall: Date.now(),
+    });
+  }
+
+  resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean> {
+    return this.#change(this.#sql.resolve, {
+      id,
+      localMessageId: text(found.localMessageId),
+      whatsappMessageId: text(found.whatsappMessageId),
+      verdict: json(found.verdict),
+      wall: Date.now(),
+    });
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#write(this.#sql.forget, { id });
+  }
+
+  async twins(id: string, fingerprint: string, from: string, until: string): Promise<number> {
+    const values = { id, fingerprint, since: wallTime(from), until: wallTime(until) };
+    const [row] = await this.#engine.read({ statement: this.#sql.twins, values });
+    return row === undefined ? 0 : integer(row, 'n');
+  }
+
+  find(caller: string, id: string): Promise<StoredSend | undefined> {
+    return this.#one(this.#sql.find, { caller, id });
+  }
+
+  findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined> {
+    return this.#one(this.#sql.findByKey, { caller, route, key });
+  }
+
+  async list(
+    caller: string,
+    filter: SendFilter,
+    page: { limit: number; cursor?: string },
+  ): Promise<{ sends: StoredSend[]; next?: string }> {
+    const values: Record<string, Value> = { caller, limit: page.limit + 1 };
+    if (filter.to !== undefined) values.to = filter.to;
+    if (filter.broadcastId !== undefined) values.broadcastId = filter.broadcastId;
+    if (filter.status !== undefined) values.status = filter.status;
+    if (filter.since !== undefined) values.since = wallTime(filter.since);
+    if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
+    const statement = listStatement({
+      to: filter.to !== undefined,
+      broadcastId: filter.broadcastId !== undefined,
+      since: filter.since !== undefined,
+      before: page.cursor !== undefined,
+      status: filter.status === undefined ? 'none' : filter.status === 'accepted' ? 'accepted' : 'other',
+    });
+    const rows = await this.#engine.read({ statement, values });
+    const shown = rows.slice(0, page.limit);
+    const last = shown.at(-1);
+    const sends = shown.map(toSend);
+    if (last === undefined || rows.length <= page.limit) return { sends };
+    return { sends, next: cursorAfter(integer(last, 'seq')) };
+  }
+
+  async recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }> {
+    const wall = Date.now();
+    const sent = 'the process that was sending it ended before the outcome was known';
+    const stream = 'the process that held its bytes ended before any were sent';
+    const fence = this.#sql.fence.map((statement) => ({ statement, values: {} }));
+    const answers = await this.#engine.write([
+      ...fence,
+      { statement: this.#sql.orphanSending, values: { wall, detail: sent } },
+      { statement: this.#sql.orphanStreams, values: { wall, detail: stream } },
+      { statement: this.#sql.adopt, values: { limit } },
+    ]);
+    const [unknown = [], , adopted = []] = answers.slice(fence.length);
+    return { unknown: unknown.length, adopted: adopted.sort(bySequence).map(toSend) };
+  }
+
+  async dueForReconcile(limit: number): Promise<StoredSend[]> {
+    const due = await this.#write(this.#sql.look, { limit });
+    return due.sort(bySequence).map(toSend);
+  }
+
+  async purge(limit: number): Promise<number> {
+    const { keyRetentionMs, unknownRetentionMs, recordRetentionMs } = this.#options;
+    const shorterRetentionMs = Math.min(keyRetentionMs, unknownRetentionMs);
+    // A record outlives its key (delivery.md 2.6): `expire` only takes those that `free` has freed.
+    const [freed = [], expired = []] = await this.#engine.write([
+      { statement: this.#sql.free, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } },
+      { statement: this.#sql.expire, values: { recordRetentionMs, limit } },
+    ]);
+    return freed.length + expired.length;
+  }
+
+  async counts(): Promise<Record<SendStatus, number>> {
+    const counts = emptyCounts();
+    for (const row of await this.#engine.read({ statement: this.#sql.counts, values: {} })) {
+      if (isStatus(row.status)) counts[row.status] = integer(row, 'n');
+    }
+    return counts;
+  }
+
+  async check(): Promise<void> {
+    await this.#write(this.#sql.check, {});
+  }
+
+  async heartbeat(): Promise<void> {
+    await this.#engine.heartbeat();
+    for (const id of [...this.#doubtful]) {
+      this.#doubtful.delete(id);
+      try {
+        await this.#write(this.#sql.withdraw, { id });
+      } catch (error) {
+        this.#doubtful.add(id);
+        throw error;
+      }
+    }
+  }
+
+  holdsLease(): boolean {
+    return this.#engine.holdsLease();
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  async #write(statement: Statement, values: Record<string, Value>): Promise<Row[]> {
+    const [rows = []] = await this.#engine.write([{ statement, values }]);
+    return rows;
+  }
+
+  async #change(statement: Statement, values: Record<string, Value>): Promise<boolean> {
+    return (await this.#write(statement, values)).length > 0;
+  }
+
+  async #one(statement: Statement, values: Record<string, Value>): Promise<StoredSend | undefined> {
+    const [row] = await this.#engine.read({ statement, values });
+    return row === undefined ? undefined : toSend(row);
+  }
+}
+
+function wallTime(iso: string): number {
+  const wall = Date.parse(iso);
+  if (Number.isNaN(wall)) throw new RangeError(`not a time: ${iso}`);
+  return wall;
+}

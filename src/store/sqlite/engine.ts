@@ -1,0 +1,93 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { bindings, type Dialect, type Engine, type Row, type Statement, type Step, type Value } from '../engine.ts';
+import { StoreError, type StoreOptions } from '../port.ts';
+import { integer } from '../row.ts';
+import { AgeingClock } from './clock.ts';
+import { openDatabase } from './file.ts';
+import { GroupCommit } from './group-commit.ts';
+
+/** One process has the file (locking_mode EXCLUSIVE): every other owner is dead, and there is nothing to lease. */
+export const sqliteDialect: Dialect = {
+  now: ':clock',
+  lost: 'owner <> :me',
+  leased: 'TRUE',
+  claim: '',
+  fence: [],
+  counts: 'SELECT status, n FROM send_tallies',
+  check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
+};
+
+/** What a crash takes from the ageing clock at most. */
+const CLOCK_SAVED_EVERY_MS = 60_000;
+
+export class SqliteEngine implements Engine {
+  readonly #db: DatabaseSync;
+  readonly #commits: GroupCommit;
+  readonly #clock: AgeingClock;
+  readonly #me: number;
+  readonly #prepared = new Map<string, StatementSync>();
+  readonly #saving: NodeJS.Timeout;
+  readonly #saveClock: () => void;
+
+  constructor(path: string, options: StoreOptions) {
+    this.#db = openDatabase(path);
+    const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
+    this.#me = integer(store, 'owner');
+    this.#clock = new AgeingClock(integer(store, 'clock'), options.clock ?? (() => performance.now()));
+    const save = this.#db.prepare('UPDATE send_store SET clock = ?');
+    this.#saveClock = () => void save.run(this.#clock.now());
+    this.#commits = new GroupCommit(this.#db, this.#saveClock);
+    this.#saving = setInterval(() => {
+      this.#commits.run(this.#saveClock).catch(() => undefined); // the verbs will say that the disk is full; this may wait
+    }, CLOCK_SAVED_EVERY_MS).unref();
+  }
+
+  async write(steps: readonly Step[]): Promise<Row[][]> {
+    this.#mustBeOpen();
+    return this.#commits.run(() => steps.map((step) => this.#run(step)));
+  }
+
+  async read(step: Step): Promise<Row[]> {
+    this.#mustBeOpen();
+    try {
+      return this.#run(step);
+    } catch (cause) {
+      throw new StoreError(`the store could not read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    }
+  }
+
+  async heartbeat(): Promise<void> {
+    this.#mustBeOpen();
+  }
+
+  holdsLease(): boolean {
+    return this.#db.isOpen;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#db.isOpen) return;
+    clearInterval(this.#saving);
+    const saved = this.#commits.run(this.#saveClock).catch(() => undefined); // a full disk must not keep us from ending
+    this.#commits.flush();
+    await saved;
+    this.#db.close();
+  }
+
+  #run(step: Step): Row[] {
+    const values: Record<string, Value> = {};
+    for (const [name, value] of bindings(step, { me: this.#me, clock: this.#clock.now() })) values[name] = value;
+    return this.#prepare(step.statement).all(values);
+  }
+
+  #prepare(statement: Statement): StatementSync {
+    const known = this.#prepared.get(statement.named);
+    if (known !== undefined) return known;
+    const prepared = this.#db.prepare(statement.named);
+    this.#prepared.set(statement.named, prepared);
+    return prepared;
+  }
+
+  #mustBeOpen(): void {
+    if (!this.#db.isOpen) throw new StoreError('the store is closed');
+  }
+}

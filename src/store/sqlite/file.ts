@@ -1,0 +1,79 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { StoreError } from '../port.ts';
+import { sendsIndexes, sendsTable } from '../schema.ts';
+
+/** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    sendsTable('INTEGER PRIMARY KEY AUTOINCREMENT'),
+    ...sendsIndexes,
+    // The one row: `owner` counts the openings of the file, `clock` is the ageing clock, `checks` is what check() writes.
+    'CREATE TABLE send_store (owner INTEGER NOT NULL, clock INTEGER NOT NULL, checks INTEGER NOT NULL)',
+    'INSERT INTO send_store VALUES (0, 0, 0)',
+    // Counting a million rows would hold up the event loop: the tally is kept as rows change.
+    'CREATE TABLE send_tallies (status TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID',
+    `CREATE TRIGGER sends_inserted AFTER INSERT ON sends BEGIN
+       INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
+     END`,
+    `CREATE TRIGGER sends_moved AFTER UPDATE OF status ON sends WHEN old.status <> new.status BEGIN
+       UPDATE send_tallies SET n = n - 1 WHERE status = old.status;
+       INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
+     END`,
+    `CREATE TRIGGER sends_deleted AFTER DELETE ON sends BEGIN
+       UPDATE send_tallies SET n = n - 1 WHERE status = old.status;
+     END`,
+  ],
+];
+
+/** How long a start waits for a predecessor that is just closing the file. */
+const BUSY_TIMEOUT_MS = 1_000;
+
+export function openDatabase(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    if (path !== ':memory:') makeFile(path);
+    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    // EXCLUSIVE before WAL: no other process gets in, and the kernel lets go of the lock when this one is killed.
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA temp_store = MEMORY;
+      PRAGMA journal_size_limit = 67108864;
+    `);
+    migrate(db);
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (cause instanceof StoreError) throw cause;
+    const busy = cause instanceof Error && 'errcode' in cause && cause.errcode === 5; // SQLITE_BUSY
+    const why = busy ? 'another process has it open' : cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError(`cannot open the store ${path}: ${why}`, { cause });
+  }
+}
+
+/**
+ * The records name people: for the owner's eyes alone. `wx` never opens a file that exists, because closing any descriptor
+ * of it would drop the locks that this process holds on it (fcntl). SQLite gives the log the mode of the file.
+ */
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
+  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+  db.exec('COMMIT');
+  if (version > MIGRATIONS.length) throw new StoreError(`the store was written by a newer version (${version})`);
+  for (const [index, migration] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(`BEGIN IMMEDIATE; ${migration.join(';')}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { SendStore } from '../../src/store/port.ts';
+import type { Home } from './conformance.ts';
+import { aSend, ended, ids, sending } from './samples.ts';
+
+/** Pages, filters and counts. */
+export function readingConformance(name: string, makeHome: () => Promise<Home>): void {
+  describe(`${name}: lists and counts`, () => {
+    let home: Home;
+    let store: SendStore;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      vi.useRealTimers();
+      await store.close();
+      await home.tearDown();
+    });
+
+    test('lists newest first, page by page, whatever the wall clock does', async () => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
+      for (let n = 0; n < 7; n++) {
+        vi.setSystemTime(Date.parse('2026-03-01T00:00:00Z') + (n % 2 === 0 ? n : -n) * 86_400_000);
+        await store.record(aSend(`s${n}`));
+      }
+      await store.record(aSend('other', { caller: 'shop' }));
+      const pages: string[][] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.list('crm', {}, cursor === undefined ? { limit: 3 } : { limit: 3, cursor });
+        pages.push(ids(page.sends));
+        cursor = page.next;
+      } while (cursor !== undefined);
+      expect(pages).toEqual([['s6', 's5', 's4'], ['s3', 's2', 's1'], ['s0']]);
+      expect(await store.list('bank', {}, { limit: 3 })).toEqual({ sends: [] });
+      for (const bad of ['', 'x', 'MTI', 'czA', 'czEy=']) {
+        await expect(store.list('crm', {}, { limit: 3, cursor: bad })).rejects.toThrow(RangeError);
+      }
+    });
+
+    test('lists by recipient, status, broadcast and time', async () => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
+      await ended(store, aSend('a', { to: '491' }), 'accepted');
+      await ended(store, aSend('b', { broadcastId: 'x' }), 'unknown');
+      vi.setSystemTime(Date.parse('2026-03-02T00:00:00Z'));
+      await store.record(aSend('c', { to: '491', broadcastId: 'x' }));
+      const listed = async (filter: Parameters<SendStore['list']>[1]): Promise<string[]> =>
+        ids((await store.list('crm', filter, { limit: 10 })).sends);
+      expect(await listed({ to: '491' })).toEqual(['c', 'a']);
+      expect(await listed({ status: 'accepted' })).toEqual(['a']);
+      expect(await listed({ status: 'unknown' })).toEqual(['b']);
+      expect(await listed({ broadcastId: 'x' })).toEqual(['c', 'b']);
+      expect(await listed({ since: '2026-03-02T00:00:00.000Z' })).toEqual(['c']);
+      expect(await listed({ since: '2026-03-02T00:00:00.001Z' })).toEqual([]);
+      expect(await listed({ to: '491', broadcastId: 'x', status: 'queued', since: '2026-03-01T12:00:00Z' })).toEqual([
+        'c',
+      ]);
+      await expect(listed({ since: 'yesterday' })).rejects.toThrow(RangeError);
+    });
+
+    test('counts every state', async () => {
+      await store.record(aSend('q'));
+      await sending(store, aSend('s'));
+      for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
+        await ended(store, aSend(status, { caller: status }), status);
+      }
+      await store.record(aSend('c'));
+      await store.settle('c', { status: 'cancelled', verdict: null });
+      const one = { queued: 1, sending: 1, accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1 };
+      expect(await store.counts()).toEqual(one);
+      await store.resolve('unknown', { verdict: null });
+      expect(await store.counts()).toEqual({ ...one, accepted: 2, unknown: 0 });
+    });
+  });
+}

@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { SendStore } from '../../src/store/port.ts';
+import type { Home } from './conformance.ts';
+import { aSend, aStream, ended, found, ids, MINUTE_MS, sending, withKey } from './samples.ts';
+
+/** What a successor finds of a process that is gone. */
+export function takeoverConformance(name: string, makeHome: () => Promise<Home>): void {
+  describe(`${name}: recovers`, () => {
+    let home: Home;
+    let first: SendStore;
+    let opened: SendStore[];
+    beforeEach(async () => {
+      home = await makeHome();
+      first = await home.open();
+      opened = [first];
+    });
+    afterEach(async () => {
+      for (const store of opened) await store.close();
+      await home.tearDown();
+    });
+    const successor = async (): Promise<SendStore> => {
+      await first.close();
+      const store = await home.open();
+      opened.push(store);
+      return store;
+    };
+
+    test('its own sends are not recovered', async () => {
+      await first.record(aSend('q'));
+      await sending(first, aSend('s'));
+      expect(await first.recover(10)).toEqual({ unknown: 0, adopted: [] });
+    });
+
+    test('sending becomes unknown, queued is adopted, a stream is lost, an end stays', async () => {
+      const queued = aSend('q', withKey('k'));
+      await first.record(queued);
+      await sending(first, aSend('s', { kind: 'template' }));
+      await first.record(aStream('f'));
+      await sending(first, aStream('g'));
+      await ended(first, aSend('e'), 'accepted');
+      await sending(first, aSend('r'));
+      await first.retreat('r');
+      const store = await successor();
+      expect(await store.begin('q', 1)).toBe(false);
+      const { unknown, adopted } = await store.recover(10);
+      expect(unknown).toBe(2);
+      expect(ids(adopted)).toEqual(['q', 'r']);
+      expect(adopted[0]).toMatchObject({ ...queued, status: 'queued', attempts: 0 });
+      for (const id of ['s', 'g']) {
+        expect(await found(store, id)).toMatchObject({ status: 'unknown', failure: { code: 'owner-died' } });
+      }
+      expect(await found(store, 'f')).toMatchObject({ status: 'not_sent', failure: { code: 'stream-lost' } });
+      expect(await found(store, 'e')).toMatchObject({ status: 'accepted' });
+      expect(await store.counts()).toMatchObject({ queued: 2, sending: 0, unknown: 2, not_sent: 1, accepted: 1 });
+      expect(await store.begin('q', 1)).toBe(true);
+      expect(await store.recover(10)).toEqual({ unknown: 0, adopted: [] });
+    });
+
+    test('adopts at most the limit', async () => {
+      for (const id of ['a', 'b', 'c']) await first.record(aSend(id));
+      const store = await successor();
+      expect(ids((await store.recover(2)).adopted)).toEqual(['a', 'b']);
+      expect(ids((await store.recover(2)).adopted)).toEqual(['c']);
+      expect(ids((await store.recover(2)).adopted)).toEqual([]);
+    });
+
+    test('what recover made unknown is looked at, and a late answer corrects it', async () => {
+      for (const id of ['a', 'b']) await sending(first, aSend(id, { kind: 'template' }));
+      const store = await successor();
+      await store.recover(10);
+      expect(await store.settle('b', { status: 'accepted', verdict: 'late' })).toBe(true);
+      await home.age(MINUTE_MS);
+      expect(ids(await store.dueForReconcile(10))).toEqual(['a']);
+      await home.age(4 * MINUTE_MS);
+      expect(ids(await store.dueForReconcile(10))).toEqual(['a']);
+    });
+
+    test('what was not recovered yet can still be ended', async () => {
+      await first.record(aSend('q'));
+      await sending(first, aSend('s'));
+      const store = await successor();
+      expect(await store.settle('q', { status: 'cancelled', verdict: null })).toBe(true);
+      expect(await store.settle('s', { status: 'accepted', verdict: 'late' })).toBe(true);
+    });
+  });
+}

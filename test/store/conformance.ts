@@ -1,0 +1,235 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { SendStore } from '../../src/store/port.ts';
+import { ageingConformance } from './conformance-ageing.ts';
+import { readingConformance } from './conformance-reading.ts';
+import { takeoverConformance } from './conformance-takeover.ts';
+import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
+
+/** A place where stores live: `open` again and again opens the same one. */
+export interface Home {
+  open(): Promise<SendStore>;
+  /** Lets the ageing clock run on, without waiting. */
+  age(ms: number): Promise<void>;
+  tearDown(): Promise<void>;
+}
+
+/** Holds a store to every sentence of src/store/port.ts. `survives`: its contents outlive the process. */
+export function storeConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+  describe(`${name}: records and settles`, () => {
+    let home: Home;
+    let store: SendStore;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await home.tearDown();
+    });
+
+    test('gives back what was recorded', async () => {
+      const send = aSend('a', { template: 't', localMessageId: 'l', broadcastId: 'b', ...withKey('k') });
+      const answer = await store.record(send);
+      const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
+      const whole = { ...send, status: 'queued', attempts: 0, ...times };
+      expect(answer).toEqual({ recorded: whole });
+      expect(await store.find('crm', 'a')).toEqual(whole);
+      expect(await store.findByKey('crm', ROUTE, 'k')).toEqual(whole);
+    });
+
+    test('keeps any text, and a call of 100 KB', async () => {
+      const call = {
+        text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800',
+        big: 'x'.repeat(100_000),
+        none: null,
+        list: [1, true],
+      };
+      await store.record(aSend('a', { call, template: 'पता' }));
+      expect(await found(store, 'a')).toMatchObject({ call, template: 'पता' });
+      const failure = { code: 'c', detail: 'from \0 upstream \uD800' };
+      expect(await store.settle('a', { status: 'not_sent', failure, verdict: null })).toBe(true);
+      expect(await found(store, 'a')).toMatchObject({
+        failure: { code: 'c', detail: 'from \uFFFD upstream \uFFFD' },
+        verdict: null,
+      });
+    });
+
+    test('records one of a hundred that race under one key', async () => {
+      const racing = Array.from({ length: 100 }, (_, n) => store.record(aSend(`r${n}`, withKey('k', `f${n}`))));
+      const answers = await Promise.all(racing);
+      const winners = answers.flatMap((answer) => ('recorded' in answer ? [answer.recorded.id] : []));
+      expect(winners).toHaveLength(1);
+      for (const answer of answers) if ('known' in answer) expect(answer.known.id).toBe(winners[0]);
+      expect((await store.counts()).queued).toBe(1);
+    });
+
+    test('a key belongs to a caller and a route', async () => {
+      await store.record(aSend('a', withKey('k')));
+      expect(await store.record(aSend('b', { caller: 'shop', ...withKey('k') }))).toHaveProperty('recorded');
+      const elsewhere = { route: 'POST /v1/other', key: 'k' };
+      expect(await store.record(aSend('c', { idempotency: elsewhere }))).toHaveProperty('recorded');
+      expect(await store.findByKey('bank', ROUTE, 'k')).toBeUndefined();
+      expect(await store.findByKey('crm', 'POST /v1/none', 'k')).toBeUndefined();
+      expect(await store.find('bank', 'a')).toBeUndefined();
+      expect((await store.findByKey('shop', ROUTE, 'k'))?.id).toBe('b');
+    });
+
+    test('refuses an id that was used before, and the others of the turn go on', async () => {
+      await store.record(aSend('a'));
+      const turn = await Promise.allSettled([store.record(aSend('b')), store.record(aSend('a')), store.begin('b', 1)]);
+      expect(turn.map((each) => each.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(turn[1]).toMatchObject({ reason: { name: 'StoreError' } });
+      expect((await store.counts()).queued + (await store.counts()).sending).toBe(2);
+    });
+
+    test('one repetition per send', async () => {
+      await ended(store, aSend('a'), 'unknown');
+      const racing = ['b', 'c', 'd'].map((id) => store.record(aSend(id, { resendOf: 'a', ...withKey(id) })));
+      const answers = await Promise.all(racing);
+      const [child] = answers.flatMap((answer) => ('recorded' in answer ? [answer.recorded.id] : []));
+      expect(answers.filter((answer) => 'known' in answer && answer.known.id === child)).toHaveLength(2);
+      expect(await found(store, String(child))).toMatchObject({ resendOf: 'a' });
+    });
+
+    test('begins an attempt once, and says so again to the process that did', async () => {
+      await store.record(aSend('a'));
+      expect(await store.begin('a', 2)).toBe(false);
+      expect(await Promise.all([store.begin('a', 1), store.begin('a', 2), store.begin('a', 1)])).toEqual([
+        true,
+        false,
+        true,
+      ]);
+      expect(await found(store, 'a')).toMatchObject({
+        status: 'sending',
+        attempts: 1,
+        sentAt: expect.stringMatching(/Z$/),
+      });
+      expect(await store.begin('nobody', 1)).toBe(false);
+    });
+
+    test('retreats only from sending, and begins again', async () => {
+      await store.record(aSend('a'));
+      expect(await store.retreat('a')).toBe(false);
+      await store.begin('a', 1);
+      expect(await store.retreat('a')).toBe(true);
+      expect(await found(store, 'a')).toMatchObject({ status: 'queued', attempts: 1 });
+      expect(await store.retreat('a')).toBe(true);
+      expect(await store.begin('a', 1)).toBe(false);
+      expect(await store.begin('a', 2)).toBe(true);
+      expect(await found(store, 'a')).toMatchObject({ status: 'sending', attempts: 2 });
+    });
+
+    test.each(['accepted', 'rejected', 'cancelled'] as const)('%s drops the call', async (status) => {
+      await store.record(aSend('a'));
+      if (status !== 'cancelled') await store.begin('a', 1);
+      expect(await store.settle('a', { status, whatsappMessageId: 'w', localMessageId: 'l', verdict: VERDICT })).toBe(
+        true,
+      );
+      const send = await found(store, 'a');
+      expect(send).toMatchObject({ status, whatsappMessageId: 'w', localMessageId: 'l', verdict: VERDICT });
+      expect(send).not.toHaveProperty('call');
+    });
+
+    test.each(['not_sent', 'unknown'] as const)('%s keeps the call', async (status) => {
+      await ended(store, aSend('a'), status);
+      expect(await found(store, 'a')).toMatchObject({ status, call: { text: 'a' } });
+    });
+
+    test('settles what was only queued', async () => {
+      await store.record(aSend('a'));
+      expect(await store.settle('a', { status: 'not_sent', verdict: null })).toBe(true);
+      expect(await store.begin('a', 1)).toBe(false);
+    });
+
+    test('a cancel never touches sending', async () => {
+      await sending(store, aSend('a'));
+      expect(await store.settle('a', { status: 'cancelled', verdict: null })).toBe(false);
+      expect((await found(store, 'a')).status).toBe('sending');
+    });
+
+    test.each(['accepted', 'rejected', 'not_sent'] as const)('%s is final', async (first) => {
+      await ended(store, aSend('a'), first);
+      const before = await found(store, 'a');
+      for (const status of ['accepted', 'rejected', 'not_sent', 'unknown', 'cancelled'] as const) {
+        expect(await store.settle('a', { status, verdict: 'late' })).toBe(false);
+      }
+      expect(await store.begin('a', 1)).toBe(false);
+      expect(await store.retreat('a')).toBe(false);
+      expect(await store.resolve('a', { verdict: 'late' })).toBe(false);
+      expect(await found(store, 'a')).toEqual(before);
+    });
+
+    test.each(['accepted', 'rejected', 'not_sent'] as const)('a late %s corrects unknown', async (status) => {
+      await sending(store, aSend('a', { localMessageId: 'mine' }));
+      const failure = { code: 'timeout', detail: 'no answer' };
+      await store.settle('a', { status: 'unknown', failure, verdict: 'who knows' });
+      expect(await store.settle('a', { status: 'unknown', verdict: 'again' })).toBe(false);
+      expect(await store.settle('a', { status: 'cancelled', verdict: 'again' })).toBe(false);
+      expect(await store.settle('a', { status, verdict: 'late' })).toBe(true);
+      const send = await found(store, 'a');
+      expect(send).toMatchObject({ status, verdict: 'late', localMessageId: 'mine' });
+      expect(send).not.toHaveProperty('failure');
+    });
+
+    test('resolves only what is unknown', async () => {
+      await sending(store, aSend('a'));
+      expect(await store.resolve('a', { verdict: 'found' })).toBe(false);
+      await store.settle('a', { status: 'unknown', failure: { code: 'x', detail: 'y' }, verdict: null });
+      expect(await store.resolve('a', { whatsappMessageId: 'w', verdict: 'found' })).toBe(true);
+      const send = await found(store, 'a');
+      expect(send).toMatchObject({ status: 'accepted', whatsappMessageId: 'w', verdict: 'found' });
+      expect(send).not.toHaveProperty('failure');
+      expect(send).not.toHaveProperty('call');
+      expect(await store.resolve('a', { verdict: 'again' })).toBe(false);
+    });
+
+    test('learns the fingerprint of a file when it ends', async () => {
+      await sending(store, { ...aStream('a'), idempotency: { route: ROUTE, key: 'k' } });
+      expect((await found(store, 'a')).idempotency).toEqual({ route: ROUTE, key: 'k' });
+      await store.settle('a', { status: 'accepted', fingerprint: 'of the file', verdict: VERDICT });
+      expect(await found(store, 'a')).toMatchObject({
+        fingerprint: 'of the file',
+        idempotency: { route: ROUTE, key: 'k' },
+      });
+    });
+
+    test('forgets a send that has not ended, and frees its key', async () => {
+      await sending(store, { ...aStream('a'), idempotency: { route: ROUTE, key: 'k' } });
+      await store.forget('a');
+      expect(await store.find('crm', 'a')).toBeUndefined();
+      expect(await store.record({ ...aStream('b'), idempotency: { route: ROUTE, key: 'k' } })).toHaveProperty(
+        'recorded',
+      );
+      await store.settle('b', { status: 'accepted', verdict: VERDICT });
+      await store.forget('b');
+      expect(await found(store, 'b')).toMatchObject({ status: 'accepted' });
+    });
+
+    test('counts the twins of a send by the time they began', async () => {
+      await sending(store, { ...aSend('a'), fingerprint: 'same' });
+      await sending(store, { ...aSend('b'), fingerprint: 'same' });
+      await sending(store, { ...aSend('c'), fingerprint: 'other' });
+      await store.record({ ...aSend('d'), fingerprint: 'same' });
+      const at = Date.now();
+      const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
+      expect(await store.twins('a', 'same', from, until)).toBe(1);
+      expect(await store.twins('a', 'same', from, new Date(at - 30_000).toISOString())).toBe(0);
+    });
+
+    test('checks, beats and holds its lease; closed, it refuses', async () => {
+      await store.check();
+      await store.heartbeat();
+      expect(store.holdsLease()).toBe(true);
+      await store.close();
+      await store.close();
+      expect(store.holdsLease()).toBe(false);
+      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.find('crm', 'a')).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.record(aSend('a'))).rejects.toMatchObject({ name: 'StoreError' });
+    });
+  });
+
+  readingConformance(name, makeHome);
+  ageingConformance(name, makeHome);
+  if (survives) takeoverConformance(name, makeHome);
+}

@@ -1,0 +1,40 @@
+/**
+ * A process for test/store/sqlite-crash.test.ts to kill. `work`: sends without end, one line after each durable mark.
+ * `refused`: records until one is refused, then kills itself at once.
+ */
+import { writeSync } from 'node:fs';
+import { openStore } from '../../src/store/open.ts';
+import { aSend, aStream, OPTIONS } from './samples.ts';
+
+const [url = '', mode = 'work', name = 'x'] = process.argv.slice(2);
+const store = await openStore(url, OPTIONS);
+const say = (line: string): number => writeSync(1, `${line}\n`);
+
+async function work(lane: number): Promise<void> {
+  for (let n = 0; ; n++) {
+    const id = `${name}-${lane}-${n}`;
+    await store.record(n % 5 === 4 ? aStream(id) : aSend(id));
+    say(`queued ${id}`);
+    await store.begin(id, 1);
+    say(`sending ${id}`);
+    await store.settle(id, { status: 'accepted', verdict: null });
+    say(`accepted ${id}`);
+  }
+}
+
+async function untilRefused(): Promise<void> {
+  for (let n = 0; n < 1_000; n++) {
+    const id = `${name}-${n}`;
+    try {
+      await store.record(aSend(id));
+      say(`queued ${id}`);
+    } catch {
+      say(`refused ${id}`);
+      process.kill(process.pid, 'SIGKILL');
+    }
+  }
+}
+
+say('open');
+if (mode === 'work') await Promise.all([work(0), work(1), work(2), work(3)]);
+else await untilRefused();

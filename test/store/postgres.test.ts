@@ -1,0 +1,182 @@
+import pg from 'pg';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
+import type { SendStore } from '../../src/store/port.ts';
+import { type Home, storeConformance } from './conformance.ts';
+import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending } from './samples.ts';
+
+const server = process.env.TEST_POSTGRES_URL;
+
+async function query(url: string, text: string, values: unknown[] = []): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(text, values);
+  await client.end();
+}
+
+let databases = 0;
+
+interface PostgresHome extends Home {
+  readonly url: string;
+}
+
+async function aDatabase(server: string): Promise<PostgresHome> {
+  const name = `store_${process.pid}_${databases++}`;
+  await query(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    open: () => openStore(url.href, OPTIONS),
+    age: (ms) =>
+      query(url.href, 'UPDATE sends SET ended_at = ended_at - $1::bigint, next_look_at = next_look_at - $1::bigint', [
+        ms,
+      ]),
+    tearDown: () => query(server, `DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}
+
+/** One database for many tests, emptied after each: making one costs a tenth of a second and more. */
+function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
+  return async () => {
+    const home = await database;
+    return { ...home, tearDown: () => query(home.url, 'TRUNCATE sends, send_owners') };
+  };
+}
+
+if (server === undefined) {
+  describe.skip('PostgreSQL: NOT TESTED, because TEST_POSTGRES_URL is not set (.ci/postgres.sh start prints one)', () => {
+    test('conformance', () => undefined);
+  });
+} else {
+  const database = aDatabase(server);
+  afterAll(async () => (await database).tearDown());
+  storeConformance('PostgreSQL', emptied(database), true);
+  replicas(server, emptied(database));
+}
+
+function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
+  describe('PostgreSQL: several replicas', () => {
+    let home: PostgresHome;
+    let opened: SendStore[];
+    beforeEach(async () => {
+      home = await makeHome();
+      opened = [];
+    });
+    afterEach(async () => {
+      for (const store of opened) await store.close();
+      await home.tearDown();
+    });
+    const replica = async (leaseMs = OPTIONS.leaseMs): Promise<SendStore> => {
+      const store = await openStore(home.url, { ...OPTIONS, leaseMs });
+      opened.push(store);
+      return store;
+    };
+    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+    test('four start at once on an empty database', async () => {
+      home = await aDatabase(server);
+      const stores = await Promise.all([replica(), replica(), replica(), replica()]);
+      await Promise.all(stores.map((store, n) => store.record(aSend(`s${n}`))));
+      const begun = await Promise.all(stores.map((store, n) => store.begin(`s${n}`, 1)));
+      expect(begun).toEqual([true, true, true, true]);
+    });
+
+    test('one of a hundred is recorded, over four replicas', async () => {
+      const stores = await Promise.all([replica(), replica(), replica(), replica()]);
+      const racing = Array.from({ length: 100 }, (_, n) =>
+        stores[n % 4]?.record(aSend(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
+      );
+      const answers = await Promise.all(racing);
+      expect(answers.filter((answer) => answer !== undefined && 'recorded' in answer)).toHaveLength(1);
+    });
+
+    test('only the owner sends, retreats and ends; anyone cancels what is queued', async () => {
+      const [mine, other] = await Promise.all([replica(), replica()]);
+      await mine.record(aSend('a'));
+      expect(await other.begin('a', 1)).toBe(false);
+      expect(await other.settle('a', { status: 'not_sent', verdict: null })).toBe(false);
+      expect(await mine.begin('a', 1)).toBe(true);
+      expect(await other.retreat('a')).toBe(false);
+      expect(await other.settle('a', { status: 'rejected', verdict: null })).toBe(false);
+      expect(await other.recover(10)).toEqual({ unknown: 0, adopted: [] });
+      await mine.record(aSend('b'));
+      expect(await other.settle('b', { status: 'cancelled', verdict: null })).toBe(true);
+      expect(await mine.begin('b', 1)).toBe(false);
+    });
+
+    test('who stops beating loses its rows for good', async () => {
+      const [silent, alive] = [await replica(1_000), await replica()];
+      await silent.record(aSend('q'));
+      await sending(silent, aSend('s'));
+      await pause(1_100);
+      expect(silent.holdsLease()).toBe(false);
+      expect(await silent.begin('q', 1)).toBe(false);
+      const { unknown, adopted } = await alive.recover(10);
+      expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
+      expect(await silent.begin('q', 1)).toBe(false);
+      await silent.heartbeat();
+      expect(silent.holdsLease()).toBe(true);
+      expect(await silent.begin('q', 1)).toBe(false);
+      expect(await silent.settle('q', { status: 'not_sent', verdict: null })).toBe(false);
+      expect(await alive.begin('q', 1)).toBe(true);
+      expect(await silent.retreat('q')).toBe(false);
+      expect(await silent.settle('s', { status: 'accepted', verdict: 'late' })).toBe(true);
+      await silent.record(aSend('n'));
+      expect(await silent.begin('n', 1)).toBe(true);
+    });
+
+    test('a lease that ran out unnoticed is renewed with its rows', async () => {
+      const slow = await replica(300);
+      await slow.record(aSend('q'));
+      await pause(400);
+      expect(slow.holdsLease()).toBe(false);
+      await slow.heartbeat();
+      expect(await slow.begin('q', 1)).toBe(true);
+    });
+
+    test('who lost its lease adopts nothing until it beats again', async () => {
+      const [gone, late] = [await replica(300), await replica(300)];
+      await gone.record(aSend('q'));
+      await pause(400);
+      expect((await late.recover(10)).adopted).toEqual([]);
+      await late.heartbeat();
+      expect(ids((await late.recover(10)).adopted)).toEqual(['q']);
+    });
+
+    test('orphans and due looks go to one replica each', async () => {
+      const gone = await replica();
+      await Promise.all(Array.from({ length: 40 }, (_, n) => gone.record(aSend(`q${n}`))));
+      for (let n = 0; n < 10; n++) await ended(gone, aSend(`u${n}`), 'unknown');
+      await gone.close();
+      await home.age(MINUTE_MS);
+      const stores = await Promise.all([replica(), replica(), replica()]);
+      const recovered = await Promise.all(stores.map((store) => store.recover(10)));
+      const adopted = recovered.flatMap((each) => ids(each.adopted));
+      expect([adopted.length, new Set(adopted).size]).toEqual([30, 30]);
+      const looks = (await Promise.all(stores.map((store) => store.dueForReconcile(10)))).flat();
+      expect(new Set(ids(looks)).size).toBe(looks.length);
+      for (const store of stores) looks.push(...(await store.dueForReconcile(10)));
+      expect(ids(looks).sort()).toEqual(Array.from({ length: 10 }, (_, n) => `u${n}`));
+    });
+
+    test('connections that break are replaced', async () => {
+      const store = await replica();
+      await Promise.all(Array.from({ length: 20 }, (_, n) => store.record(aSend(`a${n}`))));
+      await query(
+        home.url,
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
+      );
+      await pause(50);
+      await store.check();
+      await store.heartbeat();
+      expect(await found(store, 'a0')).toMatchObject({ status: 'queued' });
+    });
+
+    test('a server that is not there is a StoreError', async () => {
+      await expect(openStore('postgres://postgres@127.0.0.1:1/none', OPTIONS)).rejects.toMatchObject({
+        name: 'StoreError',
+      });
+    });
+  });
+}

@@ -1,0 +1,51 @@
+import type { NewSend, SendStore, StoredSend, StoreOptions } from '../../src/store/port.ts';
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+export const OPTIONS: StoreOptions = {
+  keyRetentionMs: 72 * HOUR_MS,
+  unknownRetentionMs: 30 * DAY_MS,
+  recordRetentionMs: 90 * DAY_MS,
+  leaseMs: 15_000,
+};
+
+export const ROUTE = 'POST /v1/messages/text';
+export const VERDICT = { outcome: 'accepted', body: { result: true } };
+
+export function aSend(id: string, more: Partial<NewSend> = {}): NewSend {
+  return { id, caller: 'crm', kind: 'text', to: '14155551234', connectionId: 'c1', call: { text: id }, ...more };
+}
+
+/** A send whose bytes came in as a stream: nothing of its call is kept. */
+export function aStream(id: string): NewSend {
+  return { id, caller: 'crm', kind: 'file', to: '14155551234', connectionId: 'c1' };
+}
+
+export const withKey = (key: string, fingerprint = 'f1'): Pick<NewSend, 'idempotency' | 'fingerprint'> => ({
+  fingerprint,
+  idempotency: { route: ROUTE, key },
+});
+
+export async function sending(store: SendStore, send: NewSend): Promise<void> {
+  await store.record(send);
+  if (!(await store.begin(send.id, 1))) throw new Error(`${send.id} could not begin`);
+}
+
+export async function ended(
+  store: SendStore,
+  send: NewSend,
+  status: 'accepted' | 'rejected' | 'not_sent' | 'unknown',
+): Promise<void> {
+  await sending(store, send);
+  if (!(await store.settle(send.id, { status, verdict: VERDICT }))) throw new Error(`${send.id} could not settle`);
+}
+
+export async function found(store: SendStore, id: string): Promise<StoredSend> {
+  const send = await store.find('crm', id);
+  if (send === undefined) throw new Error(`${id} is not there`);
+  return send;
+}
+
+export const ids = (sends: readonly StoredSend[]): string[] => sends.map((send) => send.id);

@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Engine } from '../../src/store/engine.ts';
+import { openStore } from '../../src/store/open.ts';
+import { StoreError } from '../../src/store/port.ts';
+import { Sends } from '../../src/store/sends.ts';
+import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { type Home, storeConformance } from './conformance.ts';
+import { aSend, DAY_MS, ended, found, HOUR_MS, OPTIONS, ROUTE, withKey } from './samples.ts';
+
+const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
+
+function home(url: string, tearDown: () => void): Home {
+  let steady = 1_000;
+  return {
+    open: () => openStore(url, { ...OPTIONS, clock: () => steady }),
+    age: async (ms) => {
+      steady += ms;
+    },
+    tearDown: async () => tearDown(),
+  };
+}
+
+storeConformance('SQLite in memory', async () => home('memory:', () => undefined), false);
+storeConformance(
+  'SQLite in a file',
+  async () => {
+    const folder = aFolder();
+    return home(`file:${folder}/store.db`, () => rmSync(folder, { recursive: true }));
+  },
+  true,
+);
+
+describe('SQLite: the file', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = aFolder();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('is for the eyes of its owner, and so is its folder', async () => {
+    const store = await openStore(`file:${folder}/new/deep/store.db`, OPTIONS);
+    await store.check();
+    expect(statSync(`${folder}/new`).mode & 0o777).toBe(0o700);
+    for (const end of ['', '-wal']) expect(statSync(`${folder}/new/deep/store.db${end}`).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  test('is named, or refused', async () => {
+    for (const url of ['', 'file:', 'redis://x', 'store.db']) {
+      await expect(openStore(url, OPTIONS)).rejects.toBeInstanceOf(StoreError);
+    }
+    writeFileSync(`${folder}/text.db`, 'not a database, but long enough to look at '.repeat(50));
+    await expect(openStore(`file:${folder}/text.db`, OPTIONS)).rejects.toBeInstanceOf(StoreError);
+    const store = await openStore(`file://${folder}/absolute.db`, OPTIONS);
+    await store.close();
+    expect(statSync(`${folder}/absolute.db`).isFile()).toBe(true);
+  });
+
+  test('keeps its ageing clock, which stands while nobody runs', async () => {
+    let steady = 5_000;
+    const open = () => openStore(`file:${folder}/store.db`, { ...OPTIONS, clock: () => steady });
+    const first = await open();
+    await ended(first, aSend('a', withKey('a')), 'accepted');
+    steady += 71 * HOUR_MS;
+    await first.close();
+    steady = 100; // a machine that was started again
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30 * DAY_MS });
+    const second = await open();
+    steady += 59 * 60_000;
+    expect(await second.purge(10)).toBe(0);
+    steady += 60_000;
+    expect(await second.purge(10)).toBe(1);
+    await second.close();
+  });
+
+  test('closing waits for what was asked before', async () => {
+    const url = `file:${folder}/store.db`;
+    const first = await openStore(url, OPTIONS);
+    const recorded = first.record(aSend('a'));
+    await first.close();
+    await recorded;
+    const second = await openStore(url, OPTIONS);
+    expect(await found(second, 'a')).toMatchObject({ status: 'queued' });
+    await second.close();
+  });
+
+  test('a record that failed though it was committed is taken out again, or taken up', async () => {
+    const inner = new SqliteEngine(':memory:', OPTIONS);
+    let lost = 2;
+    const engine: Engine = {
+      write: async (steps) => {
+        const answers = await inner.write(steps);
+        if (lost-- > 0) throw new StoreError('the connection broke at the commit');
+        return answers;
+      },
+      read: (step) => inner.read(step),
+      heartbeat: () => inner.heartbeat(),
+      holdsLease: () => inner.holdsLease(),
+      close: () => inner.close(),
+    };
+    const store = new Sends(engine, sqliteDialect, OPTIONS);
+    await expect(store.record(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
+    await expect(store.record(aSend('b'))).rejects.toBeInstanceOf(StoreError);
+    expect(await store.record(aSend('b'))).toMatchObject({ recorded: { id: 'b', status: 'queued' } });
+    await store.heartbeat();
+    expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
+    expect(await store.counts()).toMatchObject({ queued: 1 });
+    expect(await store.begin('b', 1)).toBe(true);
+    await store.close();
+  });
+
+  const mounts = process.getuid?.() === 0 && canMount();
+  test.skipIf(!mounts)('a full disk refuses, loses nothing, and heals (needs root, for a tmpfs)', async () => {
+    const disk = join(folder, 'disk');
+    mkdirSync(disk);
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', disk]);
+    try {
+      const url = `file:${disk}/store.db`;
+      const store = await openStore(url, OPTIONS);
+      const kept: string[] = [];
+      const call = { text: 'x'.repeat(20_000) };
+      for (let n = 0; n < 300; n += 3) {
+        const group = [n, n + 1, n + 2].map((id) => store.record(aSend(`s${id}`, { call })));
+        const answers = await Promise.allSettled(group);
+        for (const answer of answers) {
+          if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
+          else if ('recorded' in answer.value) kept.push(answer.value.recorded.id);
+        }
+        if (answers.some((answer) => answer.status === 'rejected')) break;
+      }
+      expect(kept.length).toBeGreaterThan(5);
+      expect(kept.length).toBeLessThan(300);
+      await expect(store.record(aSend('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
+      expect((await store.counts()).queued).toBe(kept.length);
+      spawnSync('mount', ['-o', 'remount,size=20m', disk]);
+      await store.check();
+      await store.record(aSend('after', { call }));
+      expect(await store.begin('after', 1)).toBe(true);
+      await store.close();
+      const again = await openStore(url, OPTIONS);
+      for (const id of kept) expect(await found(again, id)).toMatchObject({ status: 'queued', call });
+      expect(await again.counts()).toMatchObject({ queued: kept.length, sending: 1 });
+      await again.close();
+    } finally {
+      spawnSync('umount', [disk]);
+    }
+  });
+});
+
+/** Root of a container may not be allowed to. */
+function canMount(): boolean {
+  const folder = aFolder();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', folder]).status === 0;
+  if (mounted) spawnSync('umount', [folder]);
+  rmSync(folder, { recursive: true });
+  return mounted;
+}
