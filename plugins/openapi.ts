@@ -81,7 +81,7 @@ const upstreamProblems: ProblemSlug[] = [
 ];
 
 /** The problems that an operation can answer: its own, and those that its kind implies. */
-export function problemsOf(config: FastifyContextConfig, method: string | string[]): ProblemSlug[] {
+function problemsOf(config: FastifyContextConfig, method: string | string[]): ProblemSlug[] {
   const slugs: ProblemSlug[] = ['malformed-request', 'validation-failed', ...(config.problems ?? []), 'internal'];
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
   if (config.connection) slugs.push(...upstreamProblems);

@@ -54,7 +54,7 @@ const byCode: Record<string, ProblemSlug> = {
   FST_ERR_NOT_FOUND: 'not-found',
 };
 
-export function toProblem(error: unknown): Problem {
+function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (!isFastifyError(error)) return internal(error);
   if (error.validation) return validationProblem(error);

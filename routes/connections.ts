@@ -110,7 +110,7 @@ function allowed(request: FastifyRequest, id: string): string {
 }
 
 /** A status that Maton may add one day is not active, and not failed either. */
-export function toConnection({ id, status, method, createdAt, updatedAt }: MatonConnection): Connection {
+function toConnection({ id, status, method, createdAt, updatedAt }: MatonConnection): Connection {
   const known = connectionStatuses.find((name) => name === status.toLowerCase()) ?? 'pending';
   return { id, status: known, ...(method !== undefined && { method }), createdAt, updatedAt };
 }

@@ -128,7 +128,7 @@ function toFilter(text: string) {
 /** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
 const automatic = new Set(['name', 'phone', 'language']);
 
-export function toContact(raw: WatiContact): Contact {
+function toContact(raw: WatiContact): Contact {
   const attributes: Record<string, string> = {};
   for (const name in raw.customParams) if (!automatic.has(name)) attributes[name] = raw.customParams[name] ?? '';
   const contact: Contact = { id: raw.id ?? raw.wAid ?? '', attributes };

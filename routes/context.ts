@@ -52,7 +52,7 @@ async function connectionFor(
 }
 
 /** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it (contract 8.11). */
-export function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
+function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(request.headers.prefer ?? ''))?.[1];
   return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
 }

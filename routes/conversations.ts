@@ -98,7 +98,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
 };
 
 /** A row of getMessages; events and messages are told apart by `eventType` (upstream.md 3.2, contract 8.4). */
-export function toConversationMessage(row: JsonObject): ConversationMessage {
+function toConversationMessage(row: JsonObject): ConversationMessage {
   const eventType = str(row.eventType) ?? 'message';
   const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
   const isMessage = isTemplate || eventType === 'message';

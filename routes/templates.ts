@@ -101,7 +101,7 @@ function render(template: WatiTemplate, parameters: Record<string, string>): Ren
   };
 }
 
-export function toTemplate(raw: WatiTemplate): Template {
+function toTemplate(raw: WatiTemplate): Template {
   const { header, buttons, category, language, footer } = raw;
   return {
     id: raw.id,

@@ -44,7 +44,7 @@ export interface Seams {
   store?: SendStore;
 }
 
-export const version = '0.1.0';
+const version = '0.1.0';
 
 const jsonBytesMax = 1024 * 1024;
 

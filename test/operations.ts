@@ -106,7 +106,7 @@ export function problemChecker(service: Service) {
 }
 
 /** `$ref`s of the document followed, all the way down. */
-export function resolved(document: Json, value: unknown): unknown {
+function resolved(document: Json, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => resolved(document, item));
   if (!isRecord(value)) return value;
   if (typeof value.$ref === 'string') {

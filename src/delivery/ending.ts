@@ -44,7 +44,7 @@ export function settlementOf(
   return { status: ending.outcome, ...ids, ...(failure && { failure }), verdict: toJson(ending) };
 }
 
-export function failureOf(ending: Ending): { code: string; detail: string } | undefined {
+function failureOf(ending: Ending): { code: string; detail: string } | undefined {
   if (ending.outcome === 'accepted') return ending.note;
   return { code: ending.outcome === 'rejected' ? ending.refusal : ending.outcome, detail: ending.detail };
 }

@@ -55,7 +55,7 @@ export const Operator = Type.Object(
   { title: 'OperatorAssignment' },
 );
 
-export const conversationStatuses = ['open', 'pending', 'solved', 'blocked'] as const;
+const conversationStatuses = ['open', 'pending', 'solved', 'blocked'] as const;
 const ConversationStatus = oneOf([...conversationStatuses]);
 
 export const StatusPut = Type.Object(

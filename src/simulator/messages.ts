@@ -121,7 +121,7 @@ function refuse(verdict: Verdict): Answer {
 }
 
 /** The 24 h rule: counted from the customer's last message (upstream.md, 8.2). */
-export function windowIsOpen(tenant: Tenant, contact: Contact, now: number): boolean {
+function windowIsOpen(tenant: Tenant, contact: Contact, now: number): boolean {
   const rows = tenant.history.get(contact.phone) ?? [];
   const last = rows.findLast((row) => row.owner === false && row.eventType === 'message');
   return last !== undefined && now - Date.parse(last.created) < windowMs;

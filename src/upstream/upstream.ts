@@ -24,7 +24,7 @@ export interface Upstream {
 }
 
 /** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
-export const userAgent = 'wati-bff/0.1';
+const userAgent = 'wati-bff/0.1';
 
 export function createUpstream(
   config: Config,
