@@ -15,7 +15,10 @@ RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
 
 FROM ${NODE}
 WORKDIR /app
-ENV HOST=0.0.0.0 PORT=3000
+ENV HOST=0.0.0.0 PORT=3000 STORE_URL=file:/data/wati-bff.db
+# The one place that is written to; everything else may be read-only.
+RUN mkdir /data && chown 1000:1000 /data
+VOLUME /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
