@@ -5,7 +5,8 @@ export default defineConfig({
     // Without it, the compiled tests of a build would run as well.
     dir: 'test',
     include: ['**/*.test.ts'],
-    testTimeout: 20_000,
+    // 100 MB through three processes on two busy cores.
+    testTimeout: 60_000,
     hookTimeout: 20_000,
     // Most of the time is spent waiting for deadlines and retries, not computing.
     maxWorkers: 2,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { onRequestEnd } from './request-end.ts';
 import type { Trace } from './types.ts';
 
 /** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
@@ -35,10 +36,7 @@ export const accessLog = fp(async (app) => {
     done();
   });
 
-  app.addHook('onResponse', (request, reply, done) => {
-    logRequest(request, reply);
-    done();
-  });
+  onRequestEnd(app, logRequest);
 });
 
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {

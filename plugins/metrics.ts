@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyInstance } from 'fastify';
 import type { AttemptReport } from '../src/upstream/transport.ts';
+import { onRequestEnd } from './request-end.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
 export interface Metrics {
@@ -58,13 +59,12 @@ export function createMetrics(): Metrics {
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
     watch: (app) => {
-      app.addHook('onResponse', (request, reply, done) => {
+      onRequestEnd(app, (request, reply) => {
         const { method } = request;
         const route = request.routeOptions.url ?? 'none';
         const caller = request.caller?.name ?? 'none';
         requests.inc({ method, route, status: String(reply.statusCode), caller });
         requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
-        done();
       });
     },
   };

@@ -32,7 +32,7 @@ import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore } from './store/open.ts';
 import type { SendStore } from './store/port.ts';
-import { createUploads } from './upload/uploads.ts';
+import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
@@ -42,6 +42,7 @@ export interface Seams {
   logger: FastifyBaseLogger;
   dispatchers?: Dispatchers;
   store?: SendStore;
+  uploads?: Uploads;
 }
 
 const version = '0.1.0';
@@ -128,7 +129,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sendCalls: upstream.sendCalls,
     streams: upstream.streams,
     templates: templateCache,
-    uploads: createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND }),
+    uploads:
+      seams.uploads ??
+      createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND }),
     contextOf,
   });
   await app.register(templates, { templates: templateCache, contextOf });

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { request as undiciRequest } from 'undici';
 import { expect } from 'vitest';
-import { buildApp } from '../src/app.ts';
+import { buildApp, type Seams } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
@@ -45,6 +45,7 @@ interface ServiceOptions {
   /** What goes out in the place of real sockets; the simulator is then only asked directly. */
   dispatchers?: Dispatchers;
   callers?: { name: string; key: string; scopes: string[]; connections?: string[]; ratePerSecond?: number }[];
+  seams?: Partial<Seams>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */
   mayViolate?: boolean;
 }
@@ -78,6 +79,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     callers,
     logger,
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
+    ...options.seams,
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;

@@ -89,6 +89,7 @@ class Reframer extends Transform {
   #limit: { bytes: number; what: string };
   /** The first bytes of the file, until they decided what it is. */
   #held: Buffer[] | undefined = [];
+  readonly #reader = Promise.withResolvers<void>();
 
   constructor(options: ReframeOptions, incomingBoundary: string, boundary: string) {
     super();
@@ -108,6 +109,11 @@ class Reframer extends Transform {
     this.head.promise.catch(() => {});
     this.done.promise.catch(() => {});
     this.on('error', () => {});
+    this.on('newListener', (event) => {
+      if (event === 'data' || event === 'readable') this.#reader.resolve();
+    });
+    // Read to be compared only, under a key that was used before.
+    this.once('resume', () => this.#reader.resolve());
     this.on('pipe', (source: Readable) => {
       finished(source, { writable: false }, (cause) => {
         if (cause) this.destroy(new UploadError('malformed', 'the upload was broken off', { cause }));
@@ -212,6 +218,8 @@ class Reframer extends Transform {
       throw malformed('the body is shorter than its Content-Length');
     }
     await check?.end();
+    // To a body that is over before it is read, undici gives a Content-Length of its own.
+    await this.#reader.promise;
     if (this.destroyed) throw malformed('the upload was broken off');
     this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
     return Buffer.from(this.#parser.endsWithCrlf ? `${this.#closing}\r\n` : this.#closing);

@@ -33,12 +33,16 @@ interface UploadsConfig {
   openMax: number;
   /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
   bytesPerSecondMin: number;
+  graceMs?: number;
+  checkEveryMs?: number;
 }
 
-const graceMs = 10_000;
-const checkEveryMs = 1_000;
-
-export function createUploads({ openMax, bytesPerSecondMin }: UploadsConfig): Uploads {
+export function createUploads({
+  openMax,
+  bytesPerSecondMin,
+  graceMs = 10_000,
+  checkEveryMs = 1_000,
+}: UploadsConfig): Uploads {
   let open = 0;
   return {
     get open() {
@@ -66,7 +70,7 @@ export function createUploads({ openMax, bytesPerSecondMin }: UploadsConfig): Up
       };
       try {
         const { head, ...reframed } = reframe({ ...options, ...declared(request) });
-        stopWatch = watchPace(request, reframed, bytesPerSecondMin);
+        stopWatch = watchPace(request, reframed, { bytesPerSecondMin, graceMs, checkEveryMs });
         options.onRead();
         request.pipe(reframed.stream);
         let complete = false;
@@ -100,16 +104,16 @@ function declared(request: IncomingMessage) {
 function watchPace(
   request: IncomingMessage,
   { stream, done }: Pick<Reframed, 'stream' | 'done'>,
-  bytesPerSecond: number,
+  { bytesPerSecondMin, graceMs, checkEveryMs }: Required<Omit<UploadsConfig, 'openMax'>>,
 ) {
   const { socket } = request;
   const start = socket.bytesRead;
   let waitedMs = 0;
   const timer = setInterval(() => {
-    if (stream.writableNeedDrain) return;
+    if (stream.writableNeedDrain || request.complete) return;
     waitedMs += checkEveryMs;
-    const allowedMs = graceMs + ((socket.bytesRead - start) / bytesPerSecond) * 1000;
-    if (waitedMs > allowedMs) request.destroy(new UploadError('malformed', 'the upload came in too slowly'));
+    const allowedMs = graceMs + ((socket.bytesRead - start) / bytesPerSecondMin) * 1000;
+    if (waitedMs > allowedMs) stream.destroy(new UploadError('malformed', 'the upload came in too slowly'));
   }, checkEveryMs);
   timer.unref();
   const stop = () => clearInterval(timer);

@@ -66,4 +66,36 @@ describe('/docs, as a person uses it', () => {
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toHaveLength(1);
     expect(complaints).toEqual([]);
   });
+
+  it.each([
+    {
+      id: 'messages-sendFile',
+      fields: { to: '14155551000' },
+      file: { name: 'invoice.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7\n1 0 obj\n') },
+      upstream: 'sendSessionFile' as const,
+    },
+    {
+      id: 'broadcasts-sendTemplateCsv',
+      fields: { template: 'welcome', broadcastName: 'hello', 'idempotency-key': 'from-the-browser' },
+      file: { name: 'people.csv', mimeType: 'text/csv', buffer: Buffer.from('Phone\r\n919812345678\r\n') },
+      upstream: 'sendTemplateMessageCSV' as const,
+    },
+  ])('picks a file for $id, and sends it', async ({ id, fields, file, upstream }) => {
+    const operation = page.locator(`#operations-${id}`);
+    await operation.locator('.opblock-summary').click();
+    for (const [name, value] of Object.entries(fields)) {
+      await operation.locator(`tr[data-param-name="${name}"] input`).fill(value);
+    }
+    await operation.locator('input[type="file"]').setInputFiles(file);
+    await operation.locator('button.execute').click();
+    const status = operation.locator('.live-responses-table td.response-col_status:not(.col_header)');
+    await status.waitFor();
+    await page.screenshot({ path: `${screenshots}/${id}.png`, fullPage: true });
+
+    expect(await status.textContent()).toMatch(/^201/);
+    expect(service.simulator.ledger.of(upstream)).toMatchObject([
+      { complete: true, processed: true, parts: [{ filename: file.name, bytes: file.buffer.length }] },
+    ]);
+    expect(complaints).toEqual([]);
+  });
 });

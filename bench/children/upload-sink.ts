@@ -1,0 +1,42 @@
+import { createServer } from 'node:http';
+import { argv } from 'node:process';
+
+/** WATI, reduced to a counter of bytes: it reads a body, `--slow` at so many bytes a second, and says that all is well. */
+const [port, slow] = argv.slice(2);
+const bytesPerSecond = slow === undefined ? Number.POSITIVE_INFINITY : Number(slow);
+
+const template = {
+  id: '1',
+  elementName: 'welcome',
+  status: 'APPROVED',
+  body: 'Hi',
+  customParams: [],
+  language: { key: 'en' },
+};
+const templates = JSON.stringify({
+  result: 'success',
+  messageTemplates: [template],
+  link: { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 1, total: 1 },
+});
+const contacts = JSON.stringify({
+  result: 'success',
+  contact_list: [],
+  link: { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 0, total: 0 },
+});
+
+createServer({ requestTimeout: 0, highWaterMark: 1024 * 1024 }, (request, response) => {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
+    request.pause();
+    setTimeout(() => request.resume(), (chunk.length / bytesPerSecond) * 1000);
+  });
+  request.on('error', () => {});
+  request.on('end', () => {
+    const body =
+      request.method === 'POST' ? '{"result":true}' : request.url?.includes('Templates') ? templates : contacts;
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length, 'x-bytes': bytes });
+    response.end(body);
+  });
+}).listen(Number(port), '127.0.0.1');
