@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { allKey, type Service } from '../helper.ts';
@@ -112,9 +113,15 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Full of near-boundaries, but never ending in one: that would be a boundary. */
-export const sized = (start: Buffer, bytes: number): Buffer =>
-  grow(start, bytes).fill('x', Math.max(start.length, bytes - 1));
+const noise = randomBytes(MIB);
+
+/** Full of near-boundaries, but never ending in one: that would be a boundary. Noise where there is much of it. */
+export function sized(start: Buffer, bytes: number): Buffer {
+  if (bytes <= 8 * MIB) return grow(start, bytes).fill('x', Math.max(start.length, bytes - 1));
+  const file = Buffer.alloc(bytes, noise);
+  start.copy(file);
+  return file;
+}
 
 export const pdf = (bytes: number): Buffer => sized(PDF, bytes);
 
