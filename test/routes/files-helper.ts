@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { allKey, type Service } from '../helper.ts';
 import { BOUNDARY, form, grow, PDF } from '../upload/multipart-helper.ts';
