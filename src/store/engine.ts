@@ -20,6 +20,8 @@ export interface Engine {
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
+  /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
+  tidy?(): void;
   holdsLease(): boolean;
   close(): Promise<void>;
 }

@@ -56,6 +56,18 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  /** The log keeps what its transactions wrote until it is emptied. */
+  tidy(): void {
+    this.#mustBeOpen();
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (cause) {
+      throw new StoreError(`the store could not empty its log: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    }
+  }
+
   async heartbeat(): Promise<void> {
     this.#mustBeOpen();
   }

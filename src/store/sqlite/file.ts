@@ -35,11 +35,13 @@ export function openDatabase(path: string): DatabaseSync {
   try {
     if (path !== ':memory:') makeFile(path);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    // What is deleted is overwritten: message texts are not to be found in free pages.
     // EXCLUSIVE before WAL: no other process gets in, and the kernel lets go of the lock when this one is killed.
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
+      PRAGMA secure_delete = ON;
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
