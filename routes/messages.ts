@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Config } from '../src/config.ts';
-import { type Content, fingerprintOf, planCall } from '../src/delivery/content.ts';
+import { type Content, contentPrint, planCall } from '../src/delivery/content.ts';
 import type { Delivery } from '../src/delivery/delivery.ts';
 import { keptEnding } from '../src/delivery/ending.ts';
 import { checkParameters, checkTemplate } from '../src/delivery/preflight.ts';
@@ -48,7 +48,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     const context = await contextOf(request);
     const asker = askerOf(request);
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
-    const repeated = await delivery.repeated(asker, () => fingerprintOf(context.connection, content));
+    const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
     if (content.kind === 'template') {
       const { template, parameters = {} } = content.body;

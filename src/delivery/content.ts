@@ -64,8 +64,11 @@ function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to'>): WatiButton
 
 /**
  * SHA-256 in hex of the canonical JSON of what is sent, through which connection (delivery.md 2.6): neither headers nor
- * the order of properties count.
+ * the order of properties count, nor does the optional plus of a number: two sends of one text are twins with or without.
  */
+export const contentPrint = (connection: string, { kind, body }: Content): string =>
+  fingerprintOf(connection, { kind, body: { ...body, to: digits(body.to) } });
+
 export const fingerprintOf = (connection: string, content: unknown): string =>
   createHash('sha256')
     .update(canonical([connection, content]))

@@ -2,7 +2,7 @@ import type { SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { Conversations } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
-import { type Content, fingerprintOf } from './content.ts';
+import type { Content } from './content.ts';
 import { contentOf } from './delivery.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 
@@ -17,10 +17,11 @@ const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
 export function createReconciler(store: SendStore, conversations: Conversations): Reconciler {
-  const twinsOf = async (send: StoredSend, content: Content, sentMs: number) => {
-    const from = new Date(sentMs - afterMs).toISOString();
-    const until = new Date(sentMs + afterMs).toISOString();
-    return store.twins(send.id, send.fingerprint ?? fingerprintOf(send.connectionId, content), from, until);
+  /** Whatever may have put its row into our window, which is open before and after. */
+  const twinsOf = (send: StoredSend, sentMs: number) => {
+    const from = new Date(sentMs - beforeMs - afterMs).toISOString();
+    const until = new Date(sentMs + beforeMs + afterMs).toISOString();
+    return store.twins(send, from, until);
   };
 
   return {
@@ -34,7 +35,7 @@ export function createReconciler(store: SendStore, conversations: Conversations)
       const alike = rows.filter((row) => inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
-      if (!only || others.length > 0 || (await twinsOf(send, content, sentMs)) > 0) return false;
+      if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
       return store.resolve(send.id, found(only, 'content'));
     },
   };
@@ -49,7 +50,10 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
 
 /** Whether a row of the history is this content, sent by us. Only where its words can be compared. */
 function carries(row: JsonObject, content: Content): boolean {
-  if (content.kind === 'text') return row.owner === true && row.text === content.body.text;
+  if (content.kind === 'text') {
+    const { text, replyTo } = content.body;
+    return row.owner === true && row.text === text && str(row.replyContextId) === replyTo;
+  }
   // A template is named in a sentence only; in quotes, because one name can begin another (upstream.md 3.2).
   if (content.kind === 'template') return str(row.eventDescription)?.includes(`"${content.body.template}"`) === true;
   return false;

@@ -96,8 +96,11 @@ export interface SendStore {
   /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean>;
 
-  /** How many other sends of the same content, of any caller, began between the two times (ISO 8601). */
-  twins(id: string, fingerprint: string, from: string, until: string): Promise<number>;
+  /**
+   * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
+   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody.
+   */
+  twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;

@@ -36,7 +36,7 @@ CREATE TABLE sends (
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',
-  'CREATE INDEX sends_twins ON sends (fingerprint, sent_at) WHERE fingerprint IS NOT NULL',
+  'CREATE INDEX sends_twins ON sends (recipient, sent_at)',
   'CREATE INDEX sends_caller ON sends (caller, seq)',
   'CREATE INDEX sends_recipient ON sends (caller, recipient, seq) WHERE recipient IS NOT NULL',
   'CREATE INDEX sends_broadcast ON sends (broadcast_id, seq) WHERE broadcast_id IS NOT NULL',

@@ -107,8 +107,13 @@ export class Sends implements SendStore {
     await this.#write(this.#sql.forget, { id });
   }
 
-  async twins(id: string, fingerprint: string, from: string, until: string): Promise<number> {
-    const values = { id, fingerprint, since: wallTime(from), until: wallTime(until) };
+  async twins(
+    { id, to, template, fingerprint }: Parameters<SendStore['twins']>[0],
+    from: string,
+    until: string,
+  ): Promise<number> {
+    const content = { recipient: text(to), template: text(template), fingerprint: text(fingerprint) };
+    const values = { id, ...content, since: wallTime(from), until: wallTime(until) };
     const [row] = await this.#engine.read({ statement: this.#sql.twins, values });
     return row === undefined ? 0 : integer(row, 'n');
   }
@@ -175,6 +180,7 @@ export class Sends implements SendStore {
       { statement: this.#sql.free, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } },
       { statement: this.#sql.expire, values: { recordRetentionMs, limit } },
     ]);
+    this.#engine.tidy?.();
     return freed.length + expired.length;
   }
 

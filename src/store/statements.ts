@@ -96,7 +96,9 @@ export function statements(dialect: Dialect): Statements {
 
     twins: statement(`
       SELECT COUNT(*) AS n FROM sends
-      WHERE fingerprint = :fingerprint AND id <> :id AND sent_at BETWEEN :since AND :until`),
+      WHERE id <> :id AND sent_at BETWEEN :since AND :until
+        AND ((recipient = :recipient AND (fingerprint = :fingerprint OR template = :template))
+          OR (recipient IS NULL AND template = :template))`),
     forget: statement("DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending')"),
     withdraw: statement("DELETE FROM sends WHERE id = :id AND status = 'queued' AND attempts = 0"),
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { SendStore } from '../../src/store/port.ts';
+import type { NewSend, SendStore } from '../../src/store/port.ts';
 import { ageingConformance } from './conformance-ageing.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
@@ -212,8 +212,27 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await store.record({ ...aSend('d'), fingerprint: 'same' });
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      expect(await store.twins('a', 'same', from, until)).toBe(1);
-      expect(await store.twins('a', 'same', from, new Date(at - 30_000).toISOString())).toBe(0);
+      const a = { id: 'a', to: '14155551234', fingerprint: 'same' };
+      expect(await store.twins(a, from, until)).toBe(1);
+      expect(await store.twins(a, from, new Date(at - 30_000).toISOString())).toBe(0);
+      expect(await store.twins({ ...a, to: '14155559999' }, from, until)).toBe(0);
+    });
+
+    test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {
+      const aTemplate = (id: string, more: Partial<NewSend> = {}): NewSend => ({
+        ...aSend(id, { kind: 'template', template: 'welcome', fingerprint: id }),
+        ...more,
+      });
+      const { to: _, ...csv }: NewSend = { ...aStream('csv'), kind: 'csv', template: 'welcome' };
+      await sending(store, aTemplate('a'));
+      await sending(store, aTemplate('b'));
+      await sending(store, aTemplate('other number', { to: '14155559999' }));
+      await sending(store, aTemplate('other template', { template: 'goodbye' }));
+      const at = Date.now();
+      const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
+      expect(await store.twins(aTemplate('a'), from, until)).toBe(1);
+      await sending(store, csv);
+      expect(await store.twins(aTemplate('a'), from, until)).toBe(2);
     });
 
     test('checks, beats and holds its lease; closed, it refuses', async () => {
