@@ -100,11 +100,19 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
     async (request, reply) => {
       const { template, broadcastName } = request.query;
-      const found = await templates.find(await contextOf(request), template);
-      checkTemplate(found, template);
       const call = sendCalls.csv({ name: template, broadcastName });
       const check = createCsvCheck({ rowsMax: config.CSV_MAX_ROWS, cellBytesMax: config.CSV_MAX_CELL_BYTES });
-      return stream(request, reply, call, { kinds: 'csv', check }, { kind: 'csv', template }, { many: true });
+      const preflight = async (context: CallContext) =>
+        void checkTemplate(await templates.find(context, template), template);
+      return stream(
+        request,
+        reply,
+        call,
+        { kinds: 'csv', check },
+        { kind: 'csv', template },
+        { many: true },
+        preflight,
+      );
     },
   );
 
@@ -115,6 +123,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     file: Pick<UploadOptions, 'kinds' | 'check'>,
     draft: StreamDraft,
     expected: Expectation,
+    preflight = async (_context: CallContext) => {},
   ) => {
     const context = await contextOf(request);
     const asker = askerOf(request);
@@ -131,6 +140,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       return fingerprint(upload).catch(throwAsProblem).finally(upload.release);
     });
     if (repeated) return answer(reply, repeated);
+    // After that: what was sent once is answered as it was, whatever became of its template.
+    await preflight(context);
     if (config.UPLOAD_FRAMING === 'length' && request.headers['content-length'] === undefined) {
       throw new Problem('malformed-request', 'the request needs a Content-Length here; nothing was sent');
     }

@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery } from '../src/delivery/delivery.ts';
 import type { Reconciler } from '../src/delivery/reconcile.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import type { CallContext } from '../src/upstream/client.ts';
 import { answer, sendResponses, toMessage } from './answer.ts';
 import { askerOf, sendWaitMs, watch } from './context.ts';
 
@@ -85,7 +88,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config
     async (request) => {
       const caller = callerOf(request).name;
       const stored = await found(caller, request.params.id);
-      const context = { connection: stored.connectionId, onAttempt: watch(request) };
+      const context = contextOf(request, stored.connectionId);
       const changed = await reconciler.look(stored, context);
       return toMessage(changed ? await found(caller, stored.id) : stored);
     },
@@ -120,14 +123,20 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config
     async (request, reply) => {
       const { id } = request.params;
       const asker = askerOf(request);
-      const repeated = await delivery.repeated(asker, () => undefined);
-      if (repeated) return answer(reply, repeated);
       request.log.info({ resendOf: id, reason: request.body.reason }, 'resend');
-      const contextOf = (connection: string) => ({ connection, onAttempt: watch(request) });
-      return answer(reply, await delivery.resend(asker, id, contextOf, sendWaitMs(request, config)));
+      const on = (connection: string) => contextOf(request, connection);
+      return answer(reply, await delivery.resend(asker, id, on, sendWaitMs(request, config)));
     },
   );
 };
+
+/** The connection of the record, which its caller may have lost since (contract 3). */
+function contextOf(request: FastifyRequest, connection: string): CallContext {
+  if (!mayUse(callerOf(request), connection)) {
+    throw new Problem('forbidden', 'your key may not use the connection of this message');
+  }
+  return { connection, onAttempt: watch(request) };
+}
 
 function asBadCursor(error: unknown): never {
   if (!(error instanceof RangeError)) throw error;

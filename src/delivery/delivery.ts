@@ -6,7 +6,7 @@ import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { type Content, carriesLocalId, fingerprintOf, planCall } from './content.ts';
+import { type Content, carriesLocalId, contentPrint, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
 import { InvalidStream, type LiveSend, live, type StreamedSend } from './life.ts';
 
@@ -115,7 +115,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     resendOf?: string,
   ) => {
     const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
-    const fingerprint = fingerprintOf(context.connection, content);
+    const fingerprint = contentPrint(context.connection, content);
     const outcome = await record({
       ...draftOf(asker, content.kind, context),
       to: digits(content.body.to),
@@ -126,11 +126,16 @@ export function createDelivery(services: DeliveryServices): Delivery {
       ...(resendOf !== undefined && { resendOf }),
     });
     if ('known' in outcome) {
-      if (resendOf !== undefined && outcome.known.resendOf === resendOf) throw resentBefore(outcome.known);
-      return replay(outcome.known, fingerprint);
+      const { known } = outcome;
+      if (known.resendOf !== resendOf) throw mismatch(known);
+      const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
+      if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
+      return replay(known, fingerprint);
     }
     const plan = planCall(sendCalls, content, localMessageId ?? outcome.recorded.id);
-    const { send, run } = start(outcome.recorded, plan, context, performance.now() + waitMs);
+    // Who does not wait at all sets no deadline for the tries.
+    const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
+    const { send, run } = start(outcome.recorded, plan, context, performance.now() + tryMs);
     return within(waitMs, run, send);
   };
 
@@ -150,14 +155,24 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
       if ('known' in outcome) throw inProgress(outcome.known);
       const { send, run } = start(outcome.recorded, streamed, context, 0);
-      await Promise.race([run, streamed.received]).catch(() => {});
+      const cameIn = await Promise.race([run, streamed.received]).then(
+        () => true,
+        () => false,
+      );
       try {
-        return await within(waitMs, run, send);
+        // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
+        return await (cameIn ? within(waitMs, run, send) : run);
       } catch (error) {
         throw error instanceof InvalidStream ? error.cause : error;
       }
     },
     resend: async (asker, id, contextOf, waitMs) => {
+      const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(asUnavailable));
+      if (repeat) {
+        // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
+        if (repeat.resendOf !== id) throw mismatch(repeat);
+        return replay(repeat, undefined);
+      }
       const original = await store.find(asker.caller, id).catch(asUnavailable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
@@ -200,13 +215,16 @@ const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 
 /** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from. */
 function replay(known: StoredSend, fingerprint: string | undefined): Sent {
   if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
-    throw new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
-      headers: { location: locationOf(known) },
-    });
+    throw mismatch(known);
   }
   if (isRunning(known)) throw inProgress(known);
   return { stored: known, replayed: true };
 }
+
+const mismatch = (known: StoredSend) =>
+  new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
+    headers: { location: locationOf(known) },
+  });
 
 const inProgress = (known: StoredSend) =>
   new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not sent again', {

@@ -1,3 +1,4 @@
+import { Problem } from '../problem.ts';
 import type { SendStore, Settlement, StoredSend } from '../store/port.ts';
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
@@ -49,7 +50,7 @@ export interface LiveSend {
   unrecorded?: true;
 }
 
-/** The fault of a caller's streamed body: its record is gone, as if it had never been made. */
+/** A stream that was no valid request, or could not begin: its record is gone, as if it had never been made. */
 export class InvalidStream extends Error {
   override readonly name = 'InvalidStream';
 }
@@ -69,7 +70,12 @@ export async function live(
   for (;;) {
     if (closing.aborted) return send;
     const attempts = send.stored.attempts + 1;
-    if (!(await patiently(() => store.begin(id, attempts), closing))) return gone(send, store);
+    // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
+    const mayBegin =
+      'open' in transmission
+        ? await store.begin(id, attempts).catch((error) => undo(id, unrecordable(error), services))
+        : await patiently(() => store.begin(id, attempts), closing);
+    if (!mayBegin) return gone(send, store);
     send.stored = { ...send.stored, status: 'sending', attempts, sentAt: now(), updatedAt: now() };
 
     const verdict = await attempt(transmission, context, services);
@@ -112,14 +118,14 @@ async function end(
   verdict: Verdict,
   transmission: Transmission,
   context: CallContext,
-  { store, diagnosis, closing }: LifeServices,
+  services: LifeServices,
 ): Promise<LiveSend> {
+  const { store, diagnosis, closing } = services;
   const streamed = 'open' in transmission ? transmission : undefined;
   if (streamed && verdict.outcome === 'not_sent' && verdict.status === undefined) {
     const fault = await streamed.fault();
     if (fault !== undefined) {
-      await patiently(() => store.forget(send.stored.id), closing);
-      throw new InvalidStream('the body of the caller is at fault', { cause: fault });
+      await undo(send.stored.id, fault, services);
     }
   }
   const ending = endingOf(verdict, await told(verdict, context, diagnosis));
@@ -168,9 +174,25 @@ async function settleOrPromise(send: LiveSend, settlement: Settlement, store: Se
   }
 }
 
+/** Takes the record of a stream out again, before the caller hears of the fault if the store works, else when it does. */
+async function undo(id: string, fault: unknown, { store, closing }: LifeServices): Promise<never> {
+  const forget = () => store.forget(id);
+  await forget().catch(() => void patiently(forget, closing).catch(() => {}));
+  throw new InvalidStream('the stream ended before anybody had the whole of it', { cause: fault });
+}
+
+function unrecordable(cause: unknown): unknown {
+  if (!(cause instanceof StoreError)) return cause;
+  const detail = 'the send could not be recorded, so it was not made';
+  return new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
+}
+
 /** Somebody else has it: what the store says now is the truth. */
 async function gone(send: LiveSend, store: SendStore): Promise<LiveSend> {
-  const stored = await store.find(send.stored.caller, send.stored.id);
+  const stored = await store.find(send.stored.caller, send.stored.id).catch((error) => {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  });
   if (stored) send.stored = stored;
   return send;
 }
