@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
-import { magicRecipients, sendOutcomes } from './send-outcomes.ts';
-import { sendingTo } from './sending.ts';
+import { csvKnowsNotOf, magicRecipients, sendOutcomes } from './send-outcomes.ts';
+import { sendingTo, streamingTo } from './sending.ts';
 
 const open = () => '14155551000';
-const names = sendingTo(open).map(({ name }) => name);
-const onEvery = <Value>(value: Value) => Object.fromEntries(names.map((name) => [name, value]));
+const allTo = (to: (at: number) => string) => [...sendingTo(to), ...streamingTo(to)];
+const streamed = new Set(streamingTo(open).map(({ name }) => name));
+const names = allTo(open).map(({ name }) => name);
+const onEvery = (value: Seen, ofStreams = value) =>
+  Object.fromEntries(names.map((name) => [name, streamed.has(name) ? ofStreams : value]));
 
 /** Every sending route at once, because each has an operation of its own; the list of templates is known before. */
 async function sendAll(service: Service, to: (at: number) => string, arrange: Arrange = () => {}) {
@@ -15,7 +18,7 @@ async function sendAll(service: Service, to: (at: number) => string, arrange: Ar
   simulator.reset();
   await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': seededConnection } });
   simulator.ledger.clear();
-  const subjects = sendingTo(to);
+  const subjects = allTo(to);
   for (const { operation } of subjects) await arrange(simulator, operation);
   const answers = await Promise.all(
     subjects.map(async (subject) => ({ subject, answer: await askFor(service, subject) })),
@@ -28,39 +31,62 @@ const summary = (service: Service, answers: Awaited<ReturnType<typeof sendAll>>)
     answers.map(({ subject, answer }) => [subject.name, seen(answer, service.simulator, subject.operation)]),
   );
 
+/** The record, asked for afterwards, says what the answer said. */
+async function recordsOf(service: Service, answers: Awaited<ReturnType<typeof sendAll>>) {
+  const said = answers.map(async ({ subject, answer }) => {
+    const { status, json } = await service.ask('GET', text(answer.headers.location) ?? 'no location');
+    return [subject.name, { read: status, is: fields(json).status, kind: fields(json).kind }];
+  });
+  return Object.fromEntries(await Promise.all(said));
+}
+
+const recordsAs = (expected: Record<string, Seen>) =>
+  Object.fromEntries(
+    Object.entries(expected).map(([name, { outcome, is }]) => [name, { read: 200, is: outcome ?? is, kind: name }]),
+  );
+
 describe('every sending route', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { UPSTREAM_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' },
+      settings: { UPSTREAM_TIMEOUT_MS: '500', UPLOAD_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' },
       simulator: { deadlineMs: 700 },
     });
   });
   afterAll(() => service.close());
 
-  it.each(sendOutcomes)('tells the truth about: %s', async (_name, arrange, expected) => {
+  it.each(sendOutcomes)('tells the truth about: %s', async (_name, arrange, expected, ofStreams) => {
     const answers = await sendAll(service, open, arrange);
-    expect(summary(service, answers)).toEqual(onEvery(expected));
+    const whole = onEvery(expected, ofStreams);
+    expect(summary(service, answers)).toEqual(whole);
+    // Before the log is asked: the requests come into the log, too.
+    const lines = service.logs().slice(-names.length);
+    expect(await recordsOf(service, answers)).toEqual(recordsAs(whole));
     for (const { answer } of answers) {
       const location = text(answer.headers.location);
       expect(location).toMatch(/^\/v1\/messages\/[0-9a-f-]{36}$/);
       const { id } = fields(answer.json);
-      if (expected.is !== undefined) expect(`/v1/messages/${text(id)}`).toBe(location);
+      if (id !== undefined) expect(`/v1/messages/${text(id)}`).toBe(location);
       expect(answer.text).not.toMatch(/wati\.io|evil\.example|127\.0\.0\.1/);
     }
-    const lines = service.logs().slice(-names.length);
-    expect(lines.map(({ outcome }) => outcome)).toEqual(names.map(() => expected.outcome ?? expected.is));
-    expect(lines.map(({ status, to }) => ({ status, to }))).toEqual(
-      names.map(() => ({ status: expected.status, to: '***1000' })),
-    );
+    const said = names.map((name) => ({
+      outcome: whole[name]?.outcome ?? whole[name]?.is,
+      status: whole[name]?.status,
+      to: name === 'csv' ? undefined : '***1000',
+    }));
+    expect(lines.map(({ outcome, status, to }) => ({ outcome, status, to })).sort(byJson)).toEqual(said.sort(byJson));
   });
 
-  it.each(magicRecipients)('does to recipient ...%s what the sandbox promises', async (digits, expected) => {
+  it.each(magicRecipients)('does to recipient ...%s what the sandbox promises', async (digits, expected, ofStreams) => {
     // A recipient for each route: 0429 is refused once, whichever route asks.
     const answers = await sendAll(service, (at) => `199988${at}${digits}`);
-    expect(summary(service, answers)).toEqual(onEvery(expected));
+    const whole = { ...onEvery(expected, ofStreams), csv: csvKnowsNotOf[digits] ?? ofStreams ?? expected };
+    expect(summary(service, answers)).toEqual(whole);
+    expect(await recordsOf(service, answers)).toEqual(recordsAs(whole));
   });
 });
+
+const byJson = (a: object, b: object) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 
 const unauthorized: Seen = {
   status: 502,
@@ -138,6 +164,7 @@ describe('a refusal that could mean two things', () => {
   it.each(sides)('is told apart on every sending route: %s', async (_name, arrange, expected, detail) => {
     const answers = await sendAll(service, open, arrange);
     expect(summary(service, answers)).toEqual(onEvery(expected));
+    expect(await recordsOf(service, answers)).toEqual(recordsAs(onEvery(expected)));
     for (const { answer } of answers) expect(fields(answer.json).detail).toMatch(detail);
     await service.close();
   });

@@ -1,7 +1,8 @@
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { type Arrange, always, htmlPage, once, type Seen } from './outcomes.ts';
 
-type Row = [name: string, arrange: Arrange, expected: Seen];
+/** `streamed`: where a body that can be sent once only makes a difference. */
+type Row = [name: string, arrange: Arrange, expected: Seen, streamed?: Seen];
 
 const accepted = (requests = 1): Seen => ({ status: 201, is: 'accepted', requests, processed: 1 });
 const unknown = (processed: 0 | 1): Seen => ({ status: 202, is: 'unknown', requests: 1, processed });
@@ -165,25 +166,40 @@ const refusals: Row[] = [
 
 const limits: Row[] = [
   ...[421, 425, 429].flatMap((status): Row[] => [
-    [`${status} once`, once({ status }), accepted(2)],
-    [`${status} always`, always({ status, headers: { 'retry-after': '0' } }), notSent(3, '1', status)],
+    [`${status} once`, once({ status }), accepted(2), notSent(1, '2', status)],
+    [
+      `${status} always`,
+      always({ status, headers: { 'retry-after': '0' } }),
+      notSent(3, '1', status),
+      notSent(1, '1', status),
+    ],
   ]),
-  ['429 always, without Retry-After', always({ status: 429 }), notSent(3, '2', 429)],
-  ['429 once, with Retry-After', once({ status: 429, headers: { 'retry-after': '1' } }), accepted(2)],
+  ['429 always, without Retry-After', always({ status: 429 }), notSent(3, '2', 429), notSent(1, '2', 429)],
+  [
+    '429 once, with Retry-After',
+    once({ status: 429, headers: { 'retry-after': '1' } }),
+    accepted(2),
+    notSent(1, '1', 429),
+  ],
   [
     '429 that asks for more time than there is',
     always({ status: 429, headers: { 'retry-after': '30' } }),
     notSent(1, '30', 429),
   ],
   ['429 that asks for an hour', always({ status: 429, headers: { 'retry-after': '3600' } }), notSent(1, '60', 429)],
-  ['429 with a Retry-After that is none', once({ status: 429, headers: { 'retry-after': 'soon' } }), accepted(2)],
+  [
+    '429 with a Retry-After that is none',
+    once({ status: 429, headers: { 'retry-after': 'soon' } }),
+    accepted(2),
+    notSent(1, '2', 429),
+  ],
 ];
 
 /** Contract 5, column "a send", and delivery.md 2.3 and 2.4: every sending route answers each of them the same way. */
 export const sendOutcomes: Row[] = [...lost, ...strange, ...success, ...refusals, ...limits];
 
 /** Contract 7: the last four digits of the recipient. */
-export const magicRecipients: [digits: string, expected: Seen][] = [
+export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][] = [
   ['0000', accepted()],
   // Bytes go out before the simulated gateway hangs up (contract 8.17).
   ['0101', unknown(0)],
@@ -194,9 +210,12 @@ export const magicRecipients: [digits: string, expected: Seen][] = [
   ['0409', rejected(409, 'session-window-closed')],
   ['0422', rejected(422, 'upstream-rejected')],
   ['0423', rejected(422, 'recipient-invalid')],
-  ['0429', accepted(2)],
+  ['0429', accepted(2), notSent(1, '1', 429)],
   ['0500', unknown(0)],
   ['0502', unknown(0)],
   ['0600', unknown(1)],
   ['0601', unknown(1)],
 ];
+
+/** WATI answers a CSV for no single row (contract 2): what becomes of this one shows in its history alone. */
+export const csvKnowsNotOf: Record<string, Seen> = { '0409': accepted(), '0422': accepted(), '0423': accepted() };
