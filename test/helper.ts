@@ -6,6 +6,7 @@ import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
+import type { SendStore } from '../src/store/port.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 
 /** Holds every scope and connection; other callers are added per test. */
@@ -44,6 +45,8 @@ interface ServiceOptions {
   simulator?: SimulatorOptions;
   /** What goes out in the place of real sockets; the simulator is then only asked directly. */
   dispatchers?: Dispatchers;
+  /** Where the records go in the place of `memory:`; the service closes it. */
+  store?: SendStore;
   callers?: { name: string; key: string; scopes: string[]; connections?: string[]; ratePerSecond?: number }[];
   seams?: Partial<Seams>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */
@@ -80,6 +83,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     logger,
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
+    ...(options.store && { store: options.store }),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
