@@ -1,0 +1,29 @@
+import { type SendStore, StoreError } from '../../src/store/port.ts';
+
+/** A store of which some verbs fail for as long as they are named in `failing`, as on a full disk. */
+export function failingStore(store: SendStore): { store: SendStore; failing: Set<string | symbol> } {
+  const failing = new Set<string | symbol>();
+  const handler: ProxyHandler<SendStore> = {
+    get(target, name) {
+      const verb: unknown = Reflect.get(target, name);
+      if (typeof verb !== 'function') return verb;
+      return (...values: unknown[]) =>
+        failing.has(name) ? Promise.reject(new StoreError('the disk is full')) : Reflect.apply(verb, target, values);
+    },
+  };
+  return { store: new Proxy(store, handler), failing };
+}
+
+/** What a full disk takes away: reads go on. */
+export const everyWrite = [
+  'record',
+  'begin',
+  'retreat',
+  'settle',
+  'forget',
+  'resolve',
+  'recover',
+  'check',
+  'purge',
+  'dueForReconcile',
+];
