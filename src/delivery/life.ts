@@ -134,8 +134,9 @@ async function end(
     ...settlementOf(ending, idsOf(verdict)),
     ...(fingerprint !== undefined && { fingerprint }),
   };
-  send.stored = { ...send.stored, ...settlement, updatedAt: now() };
-  await settleOrPromise(send, settlement, store, closing);
+  const at = now();
+  send.stored = { ...send.stored, ...settlement, updatedAt: at };
+  await settleOrPromise(send, { ...settlement, at }, store, closing);
   return send;
 }
 

@@ -52,6 +52,8 @@ export interface Settlement {
   verdict: Json;
   /** Of a file, known only now. */
   fingerprint?: string;
+  /** When, as the caller is told it (ISO 8601), so that a repeat is answered to the letter; the store's own time if absent. */
+  at?: string;
 }
 
 export interface SendFilter {

@@ -89,7 +89,7 @@ export class Sends implements SendStore {
       failureDetail: text(settlement.failure?.detail),
       verdict: json(settlement.verdict),
       fingerprint: text(settlement.fingerprint),
-      wall: Date.now(),
+      wall: settlement.at === undefined ? Date.now() : wallTime(settlement.at),
     });
   }
 

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HistoryRow } from '../../src/simulator/messages.ts';
+import { type Answer, type Service, startService } from '../helper.ts';
+import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+
+const to = '14155551000';
+const post = (kind: 'text' | 'template', body: object): Subject => ({
+  name: kind,
+  method: 'POST',
+  path: `/v1/messages/${kind}`,
+  operation: kind === 'text' ? 'sendSessionMessage' : 'sendTemplateMessagesV2',
+  ask: { json: { to, ...body } },
+});
+const order = (order_id: string) =>
+  post('template', {
+    template: 'order_update',
+    parameters: { customer_name: 'Asha', order_id, order_status: 'shipped' },
+  });
+const kinds: [kind: string, subject: Subject][] = [
+  ['text', post('text', { text: 'Your parcel is on its way.' })],
+  ['template', order('A-1')],
+];
+
+describe('a look at an unknown send', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({
+      settings: { UPSTREAM_TIMEOUT_MS: '400', TEMPLATE_CACHE_MS: '600000' },
+      callers: [{ name: 'other', key: 'key-of-another-caller', scopes: ['*'] }],
+    });
+  });
+  afterAll(() => service.close());
+  // A number of its own for each, because twins are looked for among all that was ever sent to it.
+  let at = 0;
+  let recipient = to;
+  beforeEach(() => {
+    service.simulator.reset();
+    at += 1;
+    recipient = `1415666${String(at).padStart(2, '0')}77`;
+    service.simulator.tenant.receive(recipient, 'Hello');
+  });
+
+  const toRecipient = (subject: Subject): Subject => ({
+    ...subject,
+    path: subject.path.replace(to, recipient),
+    ask: {
+      ...subject.ask,
+      ...(subject.ask?.json !== undefined && { json: { ...fields(subject.ask.json), to: recipient } }),
+    },
+  });
+  const unknown = async (subject: Subject, fault: 'reset-before' | 'close-after') => {
+    service.simulator.script(subject.operation, { fault });
+    const answer = await askFor(service, toRecipient(subject));
+    expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
+    return answer;
+  };
+  const look = (answer: Answer) => service.ask('POST', `${text(answer.headers.location)}/reconcile`);
+  const rows = () => service.simulator.tenant.history.get(recipient) ?? [];
+  const ours = () => rows().filter(({ owner }) => owner !== false);
+  const looks = () => service.simulator.ledger.of('getMessages').length;
+  /** As of a tenant that does not give our ids back. */
+  const forgetIds = () => {
+    for (const row of rows()) row.localMessageId = null;
+  };
+  const staysUnknown = async (answer: Answer) => {
+    const looked = await look(answer);
+    expect([looked.status, looked.json]).toEqual([200, answer.json]);
+    expect(looked.json).not.toHaveProperty('evidence');
+    expect((await service.ask('GET', text(answer.headers.location) ?? '')).json).toEqual(answer.json);
+  };
+  const isProved = async (answer: Answer, evidence: 'local-id' | 'content') => {
+    const looked = await look(answer);
+    const { failure: _, ...message } = fields(answer.json);
+    const proved = {
+      ...message,
+      status: 'accepted',
+      evidence,
+      whatsappMessageId: ours()[0]?.whatsappMessageId,
+      updatedAt: expect.any(String),
+    };
+    expect([looked.status, looked.json]).toEqual([200, proved]);
+    expect((await service.ask('GET', text(answer.headers.location) ?? '')).json).toEqual(proved);
+  };
+
+  describe.each(kinds)('%s', (_kind, subject) => {
+    it('finds it by its own id', async () => {
+      await isProved(await unknown(subject, 'close-after'), 'local-id');
+    });
+
+    it('finds it by its own id among others of the same content', async () => {
+      await askFor(service, toRecipient(subject));
+      const answer = await unknown(subject, 'close-after');
+      const looked = await look(answer);
+      expect(looked.json).toMatchObject({ status: 'accepted', evidence: 'local-id' });
+      expect(fields(looked.json).whatsappMessageId).toBe(ours()[1]?.whatsappMessageId);
+    });
+
+    it('finds it by its content where no id comes back', async () => {
+      const answer = await unknown(subject, 'close-after');
+      forgetIds();
+      await isProved(answer, 'content');
+    });
+
+    it('takes no match for nothing', async () => {
+      const answer = await unknown(subject, 'reset-before');
+      await staysUnknown(answer);
+      expect(looks()).toBe(1);
+    });
+
+    const spoil: [name: string, change: (row: HistoryRow) => void][] = [
+      ['two matches', (row) => void service.simulator.tenant.history.get(recipient)?.push({ ...row, id: 'another' })],
+      [
+        'one that is older',
+        (row) => {
+          row.created = new Date(Date.parse(row.created) - 90_000).toISOString();
+        },
+      ],
+      [
+        'one that is much younger',
+        (row) => {
+          row.created = new Date(Date.parse(row.created) + 16 * 60_000).toISOString();
+        },
+      ],
+      [
+        'one of other words',
+        (row) => {
+          row.text = 'Your parcel is lost.';
+          row.eventDescription = 'Broadcast message with using "order_update_2" template was sent by API';
+        },
+      ],
+    ];
+    it.each(spoil)('does not take for it: %s', async (_name, change) => {
+      const answer = await unknown(subject, 'close-after');
+      forgetIds();
+      for (const row of ours()) change(row);
+      await staysUnknown(answer);
+    });
+
+    it('does not take for it what another send of ours may have put there', async () => {
+      const key = 'key-of-another-caller';
+      const { path, ask } = toRecipient(subject);
+      await askFor(service, toRecipient(subject));
+      const theirs = await service.ask('POST', path, {
+        ...ask,
+        key,
+        headers: { 'maton-connection': seededConnection },
+      });
+      expect(theirs.status).toBe(201);
+      // One row for two sends of ours: a list that lags.
+      rows().splice(
+        rows().findIndex(({ owner }) => owner !== false),
+        1,
+      );
+      const answer = await unknown(subject, 'reset-before');
+      forgetIds();
+      expect(ours()).toHaveLength(1);
+      await staysUnknown(answer);
+    });
+
+    it('leaves a known one as it is, and asks nobody', async () => {
+      const accepted = await askFor(service, toRecipient(subject));
+      const looked = await look(accepted);
+      expect([looked.status, looked.json]).toEqual([200, accepted.json]);
+      expect(looks()).toBe(0);
+    });
+
+    it('says so where it cannot look, and changes nothing', async () => {
+      const answer = await unknown(subject, 'close-after');
+      await service.simulator.stopGateway();
+      const looked = await look(answer);
+      await service.simulator.startGateway();
+      expect(looked.status).toBe(503);
+      expect((await service.ask('GET', text(answer.headers.location) ?? '')).json).toEqual(answer.json);
+      await isProved(answer, 'local-id');
+    });
+  });
+
+  it('does not take a template with other parameters for it, nor a row that a CSV may have made', async () => {
+    expect((await askFor(service, toRecipient(order('A-2')))).status).toBe(201);
+    const answer = await unknown(order('A-3'), 'reset-before');
+    forgetIds();
+    await staysUnknown(answer);
+
+    const welcome = post('template', { template: 'welcome' });
+    expect((await askFor(service, csvSubject(recipient))).status).toBe(201);
+    const other = await unknown(welcome, 'reset-before');
+    forgetIds();
+    await staysUnknown(other);
+  });
+
+  it('does not take the same words with another quotation for it', async () => {
+    const subject = post('text', { text: 'Yes', replyTo: 'wamid.a' });
+    expect((await askFor(service, toRecipient(post('text', { text: 'Yes' })))).status).toBe(201);
+    const answer = await unknown(subject, 'reset-before');
+    forgetIds();
+    await staysUnknown(answer);
+  });
+
+  it.each([fileSubject(to), csvSubject(to), ...sendingTo(() => to).slice(1, 4)])(
+    'cannot tell what carries neither id nor words: $name',
+    async (subject) => {
+      await staysUnknown(await unknown(subject, 'close-after'));
+    },
+  );
+});

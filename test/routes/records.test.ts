@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Answer, type Service, startService } from '../helper.ts';
+import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+
+const to = '14155551000';
+const textTo = (recipient: string, words: string): Subject => ({
+  name: 'text',
+  method: 'POST',
+  path: '/v1/messages/text',
+  operation: 'sendSessionMessage',
+  ask: { json: { to: recipient, text: words } },
+});
+const hello = textTo(to, 'Hello');
+const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
+const rowsOf = (answer: Answer) => {
+  const { data } = fields(answer.json);
+  return Array.isArray(data) ? data.map(fields) : [];
+};
+
+describe('the list of sends', () => {
+  let service: Service;
+  const ids: string[] = [];
+  let between = '';
+  beforeAll(async () => {
+    service = await startService({ callers: [{ name: 'other', key: 'key-of-another-caller', scopes: ['*'] }] });
+    for (let at = 0; at < 5; at++) ids.unshift(idOf(await askFor(service, textTo(to, `No. ${at}`))));
+    await sleep(5);
+    between = new Date().toISOString();
+    await sleep(5);
+    ids.unshift(idOf(await askFor(service, textTo('14155551010', 'The window is closed'))));
+    service.simulator.script('sendSessionMessage', { status: 500 });
+    ids.unshift(idOf(await askFor(service, textTo('14155551001', 'Hello'))));
+    ids.unshift(idOf(await askFor(service, csvSubject(to))));
+  });
+  afterAll(() => service.close());
+
+  it('names every send once, newest first', async () => {
+    const list = await service.ask('GET', '/v1/messages');
+    expect(rowsOf(list).map(({ id }) => id)).toEqual(ids);
+    expect(list.json).not.toHaveProperty('nextCursor');
+  });
+
+  it.each([1, 2, 3, 7, 8, 100])('goes on where the last page ended, %d a page', async (limit) => {
+    const seen: unknown[] = [];
+    const sizes: number[] = [];
+    for (let path: string | undefined = `/v1/messages?limit=${limit}`; path !== undefined; ) {
+      const page: Answer = await service.ask('GET', path);
+      const next = text(fields(page.json).nextCursor);
+      seen.push(...rowsOf(page).map(({ id }) => id));
+      sizes.push(rowsOf(page).length);
+      path = next && `/v1/messages?limit=${limit}&cursor=${encodeURIComponent(next)}`;
+    }
+    expect(seen).toEqual(ids);
+    expect(sizes.slice(0, -1).every((size) => size === limit)).toBe(true);
+  });
+
+  const filters: [query: () => string, chosen: () => string[]][] = [
+    [() => `to=${to}`, () => ids.slice(3)],
+    [() => `to=%2B${to}`, () => ids.slice(3)],
+    [() => 'to=14155559999', () => []],
+    [() => 'status=accepted', () => [...ids.slice(0, 1), ...ids.slice(3)]],
+    [() => 'status=rejected', () => ids.slice(2, 3)],
+    [() => 'status=unknown', () => ids.slice(1, 2)],
+    [() => 'status=queued', () => []],
+    [() => `since=${between}`, () => ids.slice(0, 3)],
+    [() => 'since=2020-01-01T00:00:00Z', () => ids],
+    [() => `since=${between}&status=unknown&to=14155551001`, () => ids.slice(1, 2)],
+    [() => 'broadcastId=none', () => []],
+  ];
+  it.each(filters)('shows what is asked for, row %#', async (query, chosen) => {
+    const list = await service.ask('GET', `/v1/messages?${query()}`);
+    expect([list.status, rowsOf(list).map(({ id }) => id)]).toEqual([200, chosen()]);
+  });
+
+  it.each([
+    'limit=0',
+    'limit=101',
+    'cursor=nonsense',
+    'status=lost',
+    'since=yesterday',
+    'since=2020-02-31T00:00:00',
+    'x=1',
+  ])('refuses %s', async (query) => {
+    const answer = await service.ask('GET', `/v1/messages?${query}`);
+    expect([answer.status, slug(answer)]).toEqual([400, 'validation-failed']);
+  });
+
+  it("shows nobody another caller's", async () => {
+    const key = 'key-of-another-caller';
+    expect(rowsOf(await service.ask('GET', '/v1/messages', { key }))).toEqual([]);
+    for (const [method, path, ask] of [
+      ['GET', `/v1/messages/${ids[1]}`, {}],
+      ['POST', `/v1/messages/${ids[1]}/reconcile`, {}],
+      ['POST', `/v1/messages/${ids[1]}/resend`, { json: { reason: 'curious' } }],
+    ] as const) {
+      const answer = await service.ask(method, path, { ...ask, key });
+      const nobodys = await service.ask(method, path.replace(ids[1] ?? '', 'no-such-id'), { ...ask, key });
+      expect([answer.status, slug(answer), fields(answer.json).detail]).toEqual([
+        404,
+        'not-found',
+        fields(nobodys.json).detail,
+      ]);
+    }
+  });
+
+  it('shows one whole', async () => {
+    const [, unknown, rejected] = ids;
+    expect((await service.ask('GET', `/v1/messages/${unknown}`)).json).toEqual({
+      id: unknown,
+      kind: 'text',
+      to: '14155551001',
+      connectionId: seededConnection,
+      status: 'unknown',
+      localMessageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      failure: { code: 'unknown', detail: expect.stringContaining('500') },
+      attempts: 1,
+      createdAt: expect.stringMatching(/Z$/),
+      updatedAt: expect.stringMatching(/Z$/),
+    });
+    expect((await service.ask('GET', `/v1/messages/${rejected}`)).json).toMatchObject({
+      status: 'rejected',
+      failure: { code: 'window-closed' },
+    });
+  });
+});
+
+describe('a send that nobody waits for', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ settings: { SEND_WAIT_MS: '100' } });
+  });
+  afterAll(() => service.close());
+  beforeEach(() => service.simulator.reset());
+  const becomes = async (answer: Answer, status: string) => {
+    const read = async () => (await service.ask('GET', text(answer.headers.location) ?? 'no location')).json;
+    for (let tries = 0; tries < 100 && fields(await read()).status !== status; tries++) await sleep(20);
+    expect(await read()).toMatchObject({ status });
+  };
+  const everySubject = [...sendingTo(() => to), fileSubject(to), csvSubject(to)];
+
+  it.each(everySubject)('is answered at once where that is preferred, and ends: $name', async (subject) => {
+    service.simulator.script(subject.operation, { delayMs: 80 });
+    const answer = await askFor(service, subject, { prefer: 'respond-async' });
+    expect(answer.status).toBe(202);
+    expect(['queued', 'sending']).toContain(fields(answer.json).status);
+    await becomes(answer, 'accepted');
+    expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
+  });
+
+  it.each(everySubject)('is answered when the wait is over, and ends: $name', async (subject) => {
+    service.simulator.script(subject.operation, { delayMs: 250 });
+    const answer = await askFor(service, subject, { 'idempotency-key': randomUUID() });
+    expect(answer).toMatchObject({ status: 202, json: { status: 'sending' } });
+    await becomes(answer, 'accepted');
+    expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
+  });
+
+  it('is tried again as one is that somebody waits for', async () => {
+    service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '0' } });
+    await becomes(await askFor(service, hello, { prefer: 'respond-async' }), 'accepted');
+    expect(service.simulator.ledger.of('sendSessionMessage').map(({ processed }) => processed)).toEqual([false, true]);
+  });
+});

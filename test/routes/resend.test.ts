@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
+import type { SendStore } from '../../src/store/port.ts';
+import { type Answer, type Service, startService } from '../helper.ts';
+import { DAY_MS, OPTIONS } from '../store/samples.ts';
+import { askFor, fields, type Subject, text } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+
+const to = '14155551000';
+const textTo = (recipient: string, words: string): Subject => ({
+  name: 'text',
+  method: 'POST',
+  path: '/v1/messages/text',
+  operation: 'sendSessionMessage',
+  ask: { json: { to: recipient, text: words } },
+});
+const hello = textTo(to, 'Hello');
+const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
+
+describe('a resend', () => {
+  let service: Service;
+  let store: SendStore;
+  let clockMs = 0;
+  beforeEach(async () => {
+    clockMs = 0;
+    store = await openStore('memory:', { ...OPTIONS, clock: () => clockMs });
+    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '400', SEND_WAIT_MS: '3000' } });
+  });
+  afterEach(() => service.close());
+
+  const resend = (id: string, headers: Record<string, string> = {}) =>
+    service.ask('POST', `/v1/messages/${id}/resend`, { json: { reason: 'nothing came' }, headers });
+  const unknown = async (subject: Subject = hello) => {
+    service.simulator.script(subject.operation, { fault: 'reset-before' });
+    const answer = await askFor(service, subject);
+    expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
+    return idOf(answer);
+  };
+  const requests = () => service.simulator.ledger.of('sendSessionMessage').length;
+
+  it.each(sendingTo(() => to))('is a new message, linked to the old: $name', async (subject) => {
+    const id = await unknown(subject);
+    const again = await resend(id);
+    expect(again).toMatchObject({ status: 201, json: { kind: subject.name, to, status: 'accepted', resendOf: id } });
+    expect(idOf(again)).not.toBe(id);
+    expect((await service.ask('GET', `/v1/messages/${id}`)).json).toMatchObject({ status: 'unknown' });
+    const entries = service.simulator.ledger.of(subject.operation);
+    expect(entries.map(({ processed }) => processed)).toEqual([false, true]);
+    const [first, second] = entries.map(({ query, body }) =>
+      JSON.stringify([query, body]).replace(/[0-9a-f-]{36}/g, ''),
+    );
+    expect(second).toBe(first);
+  });
+
+  it('happens once', async () => {
+    const id = await unknown();
+    const child = await resend(id);
+    const second = await resend(id);
+    expect([second.status, slug(second), second.headers.location]).toEqual([
+      409,
+      'message-not-resendable',
+      child.headers.location,
+    ]);
+    expect(requests()).toBe(2);
+  });
+
+  it('happens once, however many ask at once', async () => {
+    const id = await unknown();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => resend(id)));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter((answer) => slug(answer) === 'message-not-resendable')).toHaveLength(19);
+    expect(requests()).toBe(2);
+  });
+
+  it('is repeated under its key, and the key counts for that message', async () => {
+    const [id, other] = [await unknown(), await unknown()];
+    const first = await resend(id, { 'idempotency-key': 'again' });
+    const second = await resend(id, { 'idempotency-key': 'again' });
+    expect([second.status, second.headers['idempotency-replayed'], idOf(second)]).toEqual([201, 'true', idOf(first)]);
+    const mixedUp = await resend(other, { 'idempotency-key': 'again' });
+    expect([mixedUp.status, slug(mixedUp)]).toEqual([422, 'idempotency-mismatch']);
+    expect(requests()).toBe(3);
+  });
+
+  it('under one key is made once, however many ask at once', async () => {
+    const id = await unknown();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => resend(id, { 'idempotency-key': 'many' })));
+    const kinds = new Set(answers.map((answer) => slug(answer) ?? answer.status));
+    expect([...kinds].filter((kind) => kind !== 201 && kind !== 'idempotency-in-progress')).toEqual([]);
+    expect(requests()).toBe(2);
+  });
+
+  it('is possible of what was not sent, and of a resend that is unknown again', async () => {
+    service.simulator.script('sendSessionMessage', ...Array(3).fill({ status: 429, headers: { 'retry-after': '0' } }));
+    const refused = await askFor(service, hello);
+    expect(refused).toMatchObject({ status: 503, json: { outcome: 'not_sent' } });
+    service.simulator.script('sendSessionMessage', { fault: 'reset-before' });
+    const again = await resend(idOf(refused));
+    expect(again).toMatchObject({ status: 202, json: { status: 'unknown', resendOf: idOf(refused) } });
+    expect(await resend(idOf(again))).toMatchObject({ status: 201, json: { resendOf: idOf(again) } });
+  });
+
+  it('is refused of what was accepted, of what was rejected and of files', async () => {
+    const accepted = idOf(await askFor(service, hello));
+    const rejected = idOf(await askFor(service, textTo('14155551010', 'closed')));
+    const file = await unknown(fileSubject(to));
+    const csv = await unknown(csvSubject(to));
+    const before = service.simulator.ledger.entries.length;
+    for (const [id, detail] of [
+      [accepted, /accepted/],
+      [rejected, /rejected/],
+      [file, /bytes/],
+      [csv, /bytes/],
+    ] as const) {
+      const answer = await resend(id);
+      expect([answer.status, slug(answer)]).toEqual([409, 'message-not-resendable']);
+      expect(fields(answer.json).detail).toMatch(detail);
+    }
+    expect(service.simulator.ledger.entries).toHaveLength(before);
+  });
+
+  it('is refused once the content is no longer kept', async () => {
+    const id = await unknown();
+    clockMs += 29 * DAY_MS;
+    await store.purge(500);
+    clockMs += DAY_MS + 60_000;
+    await store.purge(500);
+    const answer = await resend(id);
+    expect([answer.status, slug(answer)]).toEqual([409, 'message-not-resendable']);
+    expect(fields(answer.json).detail).toMatch(/no longer kept/);
+    expect(requests()).toBe(1);
+  });
+
+  it('needs a reason', async () => {
+    const answer = await service.ask('POST', '/v1/messages/x/resend', { json: {} });
+    expect([answer.status, slug(answer)]).toEqual([400, 'validation-failed']);
+  });
+});
