@@ -134,11 +134,15 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const fingerprint = async ({ done }: Upload) =>
       fingerprintOf(context.connection, [draft, request.query, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.
-    const repeated = await delivery.repeated(asker, async () => {
-      const upload = await begin();
-      upload.stream.resume();
-      return fingerprint(upload).catch(throwAsProblem).finally(upload.release);
-    });
+    const repeated = await delivery.repeated(
+      asker,
+      async () => {
+        const upload = await begin();
+        upload.stream.resume();
+        return fingerprint(upload).catch(throwAsProblem).finally(upload.release);
+      },
+      draft,
+    );
     if (repeated) return answer(reply, repeated);
     // After that: what was sent once is answered as it was, whatever became of its template.
     await preflight(context);

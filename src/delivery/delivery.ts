@@ -39,6 +39,7 @@ export interface Delivery {
   repeated(
     asker: Asker,
     fingerprint: () => string | undefined | Promise<string | undefined>,
+    stream?: StreamDraft,
   ): Promise<Sent | undefined>;
   send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
@@ -143,11 +144,12 @@ export function createDelivery(services: DeliveryServices): Delivery {
     get underWay() {
       return running.size;
     },
-    repeated: async ({ caller, route, key }, fingerprint) => {
+    repeated: async ({ caller, route, key }, fingerprint, stream) => {
       if (key === undefined) return undefined;
       const known = await store.findByKey(caller, route, key).catch(asUnavailable);
       if (!known) return undefined;
       if (isRunning(known)) throw inProgress(known);
+      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(known);
       return replay(known, await fingerprint());
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
@@ -212,7 +214,7 @@ function draftOf({ caller, route, key }: Asker, kind: SendKind, { connection }: 
 
 const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 'sending';
 
-/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from. */
+/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
 function replay(known: StoredSend, fingerprint: string | undefined): Sent {
   if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
     throw mismatch(known);

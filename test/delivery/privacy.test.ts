@@ -51,7 +51,7 @@ describe('the database file', () => {
     files += 1;
     path = join(directory, `${files}.db`);
     store = await openStore(`file:${path}`, { ...OPTIONS, clock: () => clockMs });
-    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '300' } });
+    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000' } });
   });
   afterEach(async () => {
     await service.close();

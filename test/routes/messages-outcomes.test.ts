@@ -49,8 +49,8 @@ describe('every sending route', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { UPSTREAM_TIMEOUT_MS: '500', UPLOAD_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' },
-      simulator: { deadlineMs: 700 },
+      settings: { UPSTREAM_TIMEOUT_MS: '800', UPLOAD_TIMEOUT_MS: '800', TEMPLATE_CACHE_MS: '600000' },
+      simulator: { deadlineMs: 1_100 },
     });
   });
   afterAll(() => service.close());

@@ -26,7 +26,7 @@ describe('a look at an unknown send', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { UPSTREAM_TIMEOUT_MS: '400', TEMPLATE_CACHE_MS: '600000' },
+      settings: { UPSTREAM_TIMEOUT_MS: '2000', TEMPLATE_CACHE_MS: '600000' },
       callers: [{ name: 'other', key: 'key-of-another-caller', scopes: ['*'] }],
     });
   });

@@ -131,7 +131,7 @@ describe('the list of sends', () => {
 describe('a send that nobody waits for', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ settings: { SEND_WAIT_MS: '100' } });
+    service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '100' } });
   });
   afterAll(() => service.close());
   beforeEach(() => service.simulator.reset());

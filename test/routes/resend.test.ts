@@ -25,7 +25,7 @@ describe('a resend', () => {
   beforeEach(async () => {
     clockMs = 0;
     store = await openStore('memory:', { ...OPTIONS, clock: () => clockMs });
-    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '400', SEND_WAIT_MS: '3000' } });
+    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000' } });
   });
   afterEach(() => service.close());
 

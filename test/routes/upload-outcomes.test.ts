@@ -95,7 +95,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
   let service: Service;
   let keys = 0;
   beforeAll(async () => {
-    service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '500', TEMPLATE_CACHE_MS: '600000' } });
+    service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '5000', TEMPLATE_CACHE_MS: '600000' } });
     await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': seededConnection } });
   });
   afterAll(() => service.close());
@@ -118,6 +118,21 @@ describe.each(ways)('an upload under way: $name', (way) => {
     expect(service.simulator.ledger.of(way.operation)).toMatchObject([{ complete: false }]);
     const record = await service.ask('GET', text(answer.headers.location) ?? 'no location');
     expect(record).toMatchObject({ status: 200, json: { status: expected.outcome ?? expected.is, kind: way.name } });
+  });
+
+  it('has a key that is for its recipients, even where nobody had the whole of it', async () => {
+    service.simulator.script(way.operation, { fault: 'early', status: 422 });
+    const first = await beginUpload(service, way, `half-${keys}`).answer;
+    expect(first.status).toBe(422);
+    const path = way.path.replace('14155551000', '14155551001').replace('welcome', 'order_update');
+    const other = beginUpload(service, { ...way, path }, `half-${keys}`);
+    other.finish();
+    const refused = await other.answer;
+    expect([refused.status, fields(refused.json).type]).toEqual([422, '/problems/idempotency-mismatch']);
+    const same = beginUpload(service, way, `half-${keys}`);
+    same.finish();
+    expect((await same.answer).headers['idempotency-replayed']).toBe('true');
+    expect(service.simulator.ledger.of(way.operation)).toHaveLength(1);
   });
 
   it('is lost with the gateway', async () => {
