@@ -150,7 +150,7 @@ describe('the time that a caller waits', () => {
     service = await startService({ settings: { ...connection, SEND_WAIT_MS: '100', UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('sendSessionMessage', { delayMs: 1_500 });
     const { value, ms } = await took(text());
-    expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 0, to } });
+    expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 1, to } });
     expect(value.headers.location).toBe(`/v1/messages/${fields(value.json).id}`);
     expect(ms).toBeLessThan(1_400);
     // close() waits for the end of it.

@@ -11,7 +11,7 @@ const ready = async () => {
 };
 
 describe('readiness', () => {
-  const fine = { status: 'ready', gateway: 'reachable', key: 'accepted', connection: 'active' };
+  const fine = { status: 'ready', store: 'writable', gateway: 'reachable', key: 'accepted', connection: 'active' };
   const states: [string, (service: Service) => void | Promise<void>, number, object][] = [
     ['all is well', () => {}, 200, fine],
     [
@@ -20,7 +20,7 @@ describe('readiness', () => {
         simulator.tenant.settings.matonKey = 'revoked';
       },
       503,
-      { status: 'not-ready', gateway: 'reachable', key: 'refused', connection: 'unknown' },
+      { status: 'not-ready', store: 'writable', gateway: 'reachable', key: 'refused', connection: 'unknown' },
     ],
     [
       'no connection exists',
@@ -42,7 +42,7 @@ describe('readiness', () => {
       'Maton answers nonsense',
       ({ simulator }) => simulator.script('listConnections', { body: '<html>' }),
       200,
-      { status: 'ready', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
+      { status: 'ready', store: 'writable', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
     ],
   ];
   it.each(states)('where %s', async (_name, arrange, status, body) => {
@@ -62,7 +62,7 @@ describe('readiness', () => {
     service = await startService({ settings: { MATON_CONTROL_URL: 'http://127.0.0.1:9' } });
     expect(await ready()).toEqual([
       200,
-      { status: 'ready', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
+      { status: 'ready', store: 'writable', gateway: 'unreachable', key: 'unknown', connection: 'unknown' },
     ]);
     expect((await service.ask('GET', '/health/live', { key: null })).json).toEqual({ status: 'live' });
   });
