@@ -18,7 +18,7 @@ export interface UploadPeer {
 }
 
 export const callerKey = 'bench-key-0123456789abcdef';
-export const servicePath = '/v1/messages/file?to=14155551000';
+const servicePath = '/v1/messages/file?to=14155551000';
 const nativePath = '/wati/api/v1/sendSessionFile/14155551000';
 
 const child = (name: string) => join(import.meta.dirname, 'children', `${name}.ts`);

@@ -48,7 +48,7 @@ export async function ask(service: ServiceProcess, method: 'GET' | 'POST', path:
 }
 
 /** `at` makes recipient and key unique, so that the oracle can tell whose message it was. */
-export function draw(at: number, random: Random): { subject: Subject; sent: Sent; async: boolean } {
+function draw(at: number, random: Random): { subject: Subject; sent: Sent; async: boolean } {
   const kind = random.between(0, 6);
   const ending = !random.chance(0.15)
     ? '7777'
