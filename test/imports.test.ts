@@ -85,6 +85,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/csv\//,
     packages: /^(csv-parse|node:[\w/]+)$/,
   },
+  // Knows neither what is called nor who asks: the slots of the store come in as an argument.
+  { of: /^src\/budget\//, values: /^src\/budget\//, types: /^src\/budget\//, packages: /^node:[\w/]+$/ },
   { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },
 ];
 

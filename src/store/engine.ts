@@ -1,3 +1,5 @@
+import type { SlotStore } from './port.ts';
+
 /** What the verbs ask of a database. Two live here: src/store/sqlite and src/store/postgres. */
 
 export type Value = string | number | null;
@@ -15,7 +17,7 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
-export interface Engine {
+export interface Engine extends SlotStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
@@ -25,6 +27,9 @@ export interface Engine {
   holdsLease(): boolean;
   close(): Promise<void>;
 }
+
+/** A hold of a 429 is no longer; a clock that was set back must not silence everybody for as long. */
+export const SLOT_AHEAD_MAX_MS = 60_000;
 
 /** Where the two databases cannot share their words. Every engine supplies `:me`, the owner that it writes as. */
 export interface Dialect {

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { type SendStore, StoreError, type StoreOptions } from './port.ts';
+import { type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
 import { Sends } from './sends.ts';
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
-export async function openStore(url: string, options: StoreOptions): Promise<SendStore> {
+export async function openStore(url: string, options: StoreOptions): Promise<SendStore & SlotStore> {
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
     return new Sends(await openPostgres(url, options), postgresDialect, options);

@@ -148,6 +148,20 @@ export interface SendStore {
   close(): Promise<void>;
 }
 
+/**
+ * The slots of the calls that all processes on one store share (delivery.md 2.9). Nothing of it is durable, and it asks the
+ * clock of the database alone.
+ */
+export interface SlotStore {
+  /**
+   * Takes the next slot and puts the one after it `intervalMs` later, in one step. The slot is `waitMs` after `nowMs`, which
+   * is the clock when it answered; at most a minute. `replicas`: how many processes are believed to live, this one included.
+   */
+  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
+  /** No slot is given out from now on that is earlier than in `ms`; at most a minute. */
+  holdSlots(ms: number): Promise<void>;
+}
+
 export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;

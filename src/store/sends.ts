@@ -7,6 +7,7 @@ import {
   type SendStatus,
   type SendStore,
   type Settlement,
+  type SlotStore,
   type StoredSend,
   StoreError,
   type StoreOptions,
@@ -17,7 +18,7 @@ import { listStatement, type Statements, statements } from './statements.ts';
 const bySequence = (a: Row, b: Row): number => integer(a, 'seq') - integer(b, 'seq');
 
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
-export class Sends implements SendStore {
+export class Sends implements SendStore, SlotStore {
   readonly #engine: Engine;
   readonly #sql: Statements;
   readonly #options: StoreOptions;
@@ -207,6 +208,14 @@ export class Sends implements SendStore {
         throw error;
       }
     }
+  }
+
+  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+    return this.#engine.reserveSlot(intervalMs);
+  }
+
+  holdSlots(ms: number): Promise<void> {
+    return this.#engine.holdSlots(ms);
   }
 
   holdsLease(): boolean {

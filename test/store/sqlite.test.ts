@@ -103,6 +103,8 @@ describe('SQLite: the file', () => {
       read: (step) => inner.read(step),
       heartbeat: () => inner.heartbeat(),
       holdsLease: () => inner.holdsLease(),
+      reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
+      holdSlots: (ms) => inner.holdSlots(ms),
       close: () => inner.close(),
     };
     const store = new Sends(engine, sqliteDialect, OPTIONS);

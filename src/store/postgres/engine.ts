@@ -3,6 +3,7 @@ import { bindings, type Dialect, type Engine, type Row, type Step } from '../eng
 import { StoreError, type StoreOptions } from '../port.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
+import { holdSlots, reserveSlot } from './slots.ts';
 
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
@@ -73,6 +74,18 @@ class PostgresEngine implements Engine {
     } catch (cause) {
       throw failed('renew the lease', cause);
     }
+  }
+
+  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+    return reserveSlot(this.#pool, intervalMs).catch((cause: unknown) => {
+      throw failed('reserve a slot', cause);
+    });
+  }
+
+  holdSlots(ms: number): Promise<void> {
+    return holdSlots(this.#pool, ms).catch((cause: unknown) => {
+      throw failed('hold the slots', cause);
+    });
   }
 
   holdsLease(): boolean {

@@ -1,5 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { bindings, type Dialect, type Engine, type Row, type Statement, type Step, type Value } from '../engine.ts';
+import {
+  bindings,
+  type Dialect,
+  type Engine,
+  type Row,
+  SLOT_AHEAD_MAX_MS,
+  type Statement,
+  type Step,
+  type Value,
+} from '../engine.ts';
 import { StoreError, type StoreOptions } from '../port.ts';
 import { integer } from '../row.ts';
 import { AgeingClock } from './clock.ts';
@@ -26,14 +35,17 @@ export class SqliteEngine implements Engine {
   readonly #clock: AgeingClock;
   readonly #me: number;
   readonly #prepared = new Map<string, StatementSync>();
+  readonly #steady: () => number;
+  #slot = Number.NEGATIVE_INFINITY;
   readonly #saving: NodeJS.Timeout;
   readonly #saveClock: () => void;
 
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
+    this.#steady = options.clock ?? (() => performance.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
-    this.#clock = new AgeingClock(integer(store, 'clock'), options.clock ?? (() => performance.now()));
+    this.#clock = new AgeingClock(integer(store, 'clock'), this.#steady);
     const save = this.#db.prepare('UPDATE send_store SET clock = ?');
     this.#saveClock = () => void save.run(this.#clock.now());
     this.#commits = new GroupCommit(this.#db, this.#saveClock);
@@ -70,6 +82,20 @@ export class SqliteEngine implements Engine {
 
   async heartbeat(): Promise<void> {
     this.#mustBeOpen();
+  }
+
+  /** In memory: there is one process, and what it gave out before it died has long been used. */
+  async reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+    this.#mustBeOpen();
+    const nowMs = this.#steady();
+    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + SLOT_AHEAD_MAX_MS);
+    this.#slot = slot + intervalMs;
+    return { waitMs: slot - nowMs, nowMs, replicas: 1 };
+  }
+
+  async holdSlots(ms: number): Promise<void> {
+    this.#mustBeOpen();
+    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, SLOT_AHEAD_MAX_MS));
   }
 
   holdsLease(): boolean {

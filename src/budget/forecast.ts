@@ -1,0 +1,68 @@
+import { type FairQueue, type PerGroup, perGroup } from './fair-queue.ts';
+import type { GroupWindow } from './window.ts';
+import { GROUPS, type Group, type Lane } from './words.ts';
+
+/** While broadcasts wait, every fifth slot is theirs. */
+export const BROADCAST_EVERY = 5;
+
+export interface Outlook {
+  now: number;
+  /** The next slot, and from one to the next. */
+  slotAt: number;
+  gapMs: number;
+  lanes: Readonly<Record<Lane, FairQueue>>;
+  windows: Readonly<Record<Group, GroupWindow>>;
+  /** Slots given to others since a broadcast that waits had one. */
+  sinceBroadcast: number;
+}
+
+const ROUNDS = 16;
+
+/**
+ * When one more ask would have its turn if nothing else came. Who is ahead depends on how many of each group may go until
+ * then, and that on how long it takes: so from the shortest answer upward, until it holds.
+ */
+export function turnAt(ask: { lane: Lane; caller: string; weight: number; group: Group }, outlook: Outlook): number {
+  const { now, slotAt, gapMs, lanes, windows } = outlook;
+  const first = Math.max(now, slotAt);
+  let at = first;
+  for (let round = 0; round < ROUNDS; round++) {
+    const places = placesUntil(at, outlook);
+    const own = lanes[ask.lane].ahead(ask.caller, ask.weight, ask.group, places);
+    const ahead = perGroup();
+    let slots = 0;
+    for (const group of GROUPS) {
+      const urgent = ask.lane === 'urgent' ? 0 : lanes.urgent.waiting[group];
+      ahead[group] = own[group] + urgent;
+      slots += group === ask.group ? ahead[group] : Math.min(ahead[group], places[group]);
+    }
+    slots += otherLane(ask.lane, slots, places, outlook);
+    const next = Math.max(first + slots * gapMs, windows[ask.group].openAt(now, ahead[ask.group]));
+    if (next <= at) return at;
+    if (!GROUPS.some((group) => Number.isFinite(places[group]) && ahead[group] > 0)) return next;
+    at = next;
+  }
+  return at;
+}
+
+function placesUntil(at: number, { now, lanes, windows }: Outlook): PerGroup {
+  const places = perGroup();
+  for (const group of GROUPS) {
+    const waits = lanes.urgent.waiting[group] + lanes.interactive.waiting[group] + lanes.broadcast.waiting[group];
+    places[group] = waits === 0 ? 0 : windows[group].places(now, at);
+  }
+  return places;
+}
+
+/** The slots between, which the other of the two ordinary lanes has. */
+function otherLane(lane: Lane, slots: number, places: PerGroup, { lanes, sinceBroadcast }: Outlook): number {
+  if (lane === 'urgent') return 0;
+  const other = lane === 'interactive' ? lanes.broadcast : lanes.interactive;
+  let waiting = 0;
+  for (const group of GROUPS) waiting += Math.min(other.waiting[group], places[group]);
+  const between =
+    lane === 'interactive'
+      ? Math.floor((slots + sinceBroadcast) / (BROADCAST_EVERY - 1))
+      : (slots + 1) * (BROADCAST_EVERY - 1) - sinceBroadcast;
+  return Math.min(waiting, Math.max(0, between));
+}

@@ -1,0 +1,55 @@
+/** When the next call may go out, by Maton's limit alone. */
+export interface Pacer {
+  /** Not yet: the time to ask again. It may ask somebody else for the slot, and wakes the budget when it has one. */
+  slotAt(now: number, perSecond: number): number;
+  /** When that will be, as far as is known, without asking anybody. */
+  expectedAt(now: number, perSecond: number): number;
+  /** A call goes out now. */
+  use(now: number, perSecond: number): void;
+  /** No slot before then. */
+  hold(until: number): void;
+  /** From one slot of ours to the next, as far as is known. */
+  gapMs(perSecond: number): number;
+  readonly pace: 'own' | 'shared' | 'share';
+  readonly replicas: number;
+}
+
+/** As many a second and more mean: no limit at all. */
+const UNLIMITED = 100_000;
+/** Of the limit that is used: eleven calls are 1,053 ms apart, and on their way may lose 52 ms of it. */
+const USE = 0.95;
+/** Timers come a millisecond late and more. Where that counts, what came late is made up for, within the part not used. */
+const FINE_MS = 20;
+
+export function intervalMs(perSecond: number): number {
+  return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * USE);
+}
+
+/** Evenly, by our own clock: from when a call really went out, not from when it should have; after a rest, one. */
+export class OwnPacer implements Pacer {
+  readonly pace = 'own';
+  readonly replicas = 1;
+  #next = Number.NEGATIVE_INFINITY;
+
+  slotAt(): number {
+    return this.#next;
+  }
+
+  expectedAt(): number {
+    return this.#next;
+  }
+
+  use(now: number, perSecond: number): void {
+    const interval = intervalMs(perSecond);
+    this.#next = (interval < FINE_MS ? Math.max(this.#next, now - FINE_MS) : now) + interval;
+  }
+
+  hold(until: number): void {
+    this.#next = Math.max(this.#next, until);
+  }
+
+  gapMs(perSecond: number): number {
+    const interval = intervalMs(perSecond);
+    return interval < FINE_MS ? interval : interval + 1; // a timer comes late
+  }
+}

@@ -1,0 +1,135 @@
+import type { Group, Plan } from './words.ts';
+
+const RECOVERY_STEP_MS = 10_000;
+/** Of the full limit, regained with each step: of 10 per second, 0.5. Half the rate takes 100 s to come back. */
+const RECOVERY_STEP = 0.05;
+const LEAST = 0.05;
+
+/** A limit that a 429 halves, and that recovers by itself (delivery.md 2.9). */
+export class Learnt {
+  readonly full: number;
+  #low: number;
+  #since = Number.NEGATIVE_INFINITY;
+
+  constructor(full: number) {
+    this.full = full;
+    this.#low = full;
+  }
+
+  at(now: number): number {
+    if (this.#low === this.full) return this.full;
+    const steps = Math.floor(Math.max(0, now - this.#since) / RECOVERY_STEP_MS);
+    const limit = this.#low + steps * RECOVERY_STEP * this.full;
+    if (limit < this.full) return limit;
+    this.#low = this.full;
+    return this.full;
+  }
+
+  halve(now: number, resumesAt: number): void {
+    this.#low = Math.max(this.full * LEAST, this.at(now) / 2);
+    this.#since = resumesAt;
+  }
+}
+
+const RETRY_AFTER_DEFAULT_MS = 1_000;
+const RETRY_AFTER_MAX_MS = 60_000;
+
+/** What a 429 asks for; absent and nonsense count as a second, hours as a minute. */
+export function silenceMs(retryAfterMs: number | undefined): number {
+  if (retryAfterMs === undefined || !(retryAfterMs > 0)) return RETRY_AFTER_DEFAULT_MS;
+  return Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
+}
+
+/** upstream.md 8.1: calls in any ten seconds. */
+const PLAN_SPAN_MS = 10_000;
+const templates: Readonly<Record<Plan, number>> = {
+  growth: 30,
+  pro: 60,
+  business: 100,
+  none: Number.POSITIVE_INFINITY,
+};
+
+export function planLimit(plan: Plan, group: Group): number {
+  if (group === 'other' || plan === 'none') return Number.POSITIVE_INFINITY;
+  return group === 'contacts' || group === 'messages' ? 10 : templates[plan];
+}
+
+/** What two calls may differ in on their way: the second of two that we hold ten seconds apart may be faster. */
+const JITTER_MS = 50;
+const SPAN_MS = PLAN_SPAN_MS + JITTER_MS;
+
+/** The calls of one group: never more than its limit in any ten seconds, and at once as long as there are places. */
+export class GroupWindow {
+  readonly #unlimited: boolean;
+  /** Of an unlimited group, what is halved is all that the account may do. */
+  readonly #learnt: Learnt;
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+  /** When the calls of the last ten seconds went out. */
+  #times: number[] = [];
+  /** Each replica keeps to its part. */
+  replicas = 1;
+
+  constructor(limit: number, perSecond: number) {
+    this.#unlimited = limit === Number.POSITIVE_INFINITY;
+    this.#learnt = new Learnt(this.#unlimited ? (perSecond * PLAN_SPAN_MS) / 1_000 : limit);
+  }
+
+  limit(now: number): number {
+    const limit = this.#learnt.at(now);
+    if (this.#unlimited && limit === this.#learnt.full) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor(limit / this.replicas));
+  }
+
+  used(now: number): number {
+    this.#forget(now);
+    return this.#times.length;
+  }
+
+  pausedMs(now: number): number {
+    return Math.max(0, this.#pausedUntil - now);
+  }
+
+  take(now: number): void {
+    if (this.limit(now) !== Number.POSITIVE_INFINITY) this.#times.push(now);
+  }
+
+  /** A 429 while it is paused was on its way already: it may prolong the silence, and teaches nothing new. */
+  refused(now: number, ms: number): void {
+    const until = Math.max(this.#pausedUntil, now + ms);
+    if (now >= this.#pausedUntil) this.#learnt.halve(now, until);
+    this.#pausedUntil = until;
+  }
+
+  isOpen(now: number): boolean {
+    return this.openAt(now, 0) <= now;
+  }
+
+  /** When a call may go out that has `ahead` of its group before it. */
+  openAt(now: number, ahead: number): number {
+    const start = Math.max(now, this.#pausedUntil);
+    const limit = this.limit(now);
+    if (limit === Number.POSITIVE_INFINITY) return start;
+    this.#forget(now);
+    const before = this.#times[this.#times.length - limit + (ahead % limit)];
+    const first = before === undefined ? start : Math.max(start, before + SPAN_MS);
+    return first + Math.floor(ahead / limit) * SPAN_MS;
+  }
+
+  /** How many may go out from now until then. */
+  places(now: number, until: number): number {
+    const start = Math.max(now, this.#pausedUntil);
+    if (until < start) return 0;
+    const limit = this.limit(now);
+    if (limit === Number.POSITIVE_INFINITY) return limit;
+    const whole = Math.floor((until - start) / SPAN_MS);
+    let places = whole * limit;
+    while (places < (whole + 2) * limit && this.openAt(now, places) <= until) places++;
+    return places;
+  }
+
+  #forget(now: number): void {
+    const kept = this.#times.findIndex((time) => time + SPAN_MS > now);
+    if (kept > 0) this.#times.splice(0, kept);
+    else if (kept < 0) this.#times = [];
+  }
+}

@@ -1,0 +1,106 @@
+/** The words of the budget: what is asked of it, and what it answers. */
+
+export type Lane = 'urgent' | 'interactive' | 'broadcast';
+export const LANES: readonly Lane[] = ['urgent', 'interactive', 'broadcast'];
+
+/** WATI counts its own limits per group of routes (upstream.md 8.1); all other calls have Maton's limit alone. */
+export type RouteGroup =
+  | 'contacts' // addContact, getContacts
+  | 'messages' // getMessages
+  | 'template' // sendTemplateMessage
+  | 'templates'; // sendTemplateMessages
+/** With a name for the calls that no group of WATI's counts. */
+export type Group = RouteGroup | 'other';
+export const GROUPS: readonly Group[] = ['other', 'contacts', 'messages', 'template', 'templates'];
+
+export type Plan = 'growth' | 'pro' | 'business' | 'none';
+
+export interface Ask {
+  lane: Lane;
+  caller: string;
+  /** Of the caller among those of its lane; 1 by default. */
+  weight?: number;
+  group?: RouteGroup;
+  /** The latest moment of its turn, by the budget's clock; Infinity waits for ever. */
+  untilMs: number;
+  signal?: AbortSignal;
+}
+
+/** The turn of an ask cannot come, or did not come, in its time. */
+export class BudgetSpent extends Error {
+  override readonly name = 'BudgetSpent';
+  /** When a repeat with the same patience has a chance, if nothing else comes meanwhile. */
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number) {
+    super(`the shared budget of calls is spent; ${Math.ceil(retryAfterMs)} ms from now there is a chance`);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export class BudgetClosed extends Error {
+  override readonly name = 'BudgetClosed';
+
+  constructor() {
+    super('the budget gives out nothing more: the service is shutting down');
+  }
+}
+
+/** A slot of the calls that all replicas share. */
+export interface Slot {
+  /** From `nowMs` until the call may go out. */
+  waitMs: number;
+  /** The clock of the source when it answered; any steady milliseconds that all replicas see alike. */
+  nowMs: number;
+  /** How many share the slots, this one included. */
+  replicas: number;
+}
+
+/** Several replicas share the account's ten: where the next slot comes from (src/store/port.ts has the same words). */
+export interface SlotSource {
+  /** Takes the next slot, and puts the one after it `intervalMs` later. */
+  reserveSlot(intervalMs: number): Promise<Slot>;
+  /** The upstream said not before then: no slot of anybody earlier than `ms` from now. */
+  holdSlots(ms: number): Promise<void>;
+}
+
+export interface LaneStats {
+  waiting: number;
+  /** These only grow. `waitedMs` is the sum over what was granted. */
+  granted: number;
+  waitedMs: number;
+  /** Told at once that its turn cannot come in time. */
+  refused: number;
+  /** Accepted, and then not reached in its time because more urgent ones came. */
+  broken: number;
+}
+
+export interface BudgetStats {
+  /** Calls per second as learnt, of which `used` (0..1) went out in the last ten seconds. */
+  rate: number;
+  used: number;
+  pausedMs: number;
+  /** `shared`: by slots of the source; `share`: the source fails, and this is our careful part; `own`: there is none. */
+  pace: 'own' | 'shared' | 'share';
+  replicas: number;
+  /** 429s met, which only grows. */
+  refusals: number;
+  lanes: Record<Lane, LaneStats>;
+  /** Of each limited group: calls per ten seconds as learnt, how many of them went out, how long it pauses. */
+  groups: Partial<Record<RouteGroup, { limit: number; used: number; pausedMs: number }>>;
+}
+
+export interface Budget {
+  /**
+   * Resolves when one call may go out, now. Rejects with BudgetSpent at once if its turn cannot come before `untilMs`, and
+   * at `untilMs` if it was expected and did not come. Nothing waits while budget is free.
+   */
+  take(ask: Ask): Promise<void>;
+  /** What `take` would reckon with, without taking; always finite. Asked before a send is recorded. */
+  expectedWaitMs(ask: Omit<Ask, 'signal' | 'untilMs'>): number;
+  /** A 429 was met, on a call of that group, or by all calls: silence until then, half the rate, and slow recovery. */
+  refused(group: RouteGroup | undefined, retryAfterMs: number | undefined): void;
+  stats(): BudgetStats;
+  /** Rejects what waits with BudgetClosed. */
+  close(): void;
+}

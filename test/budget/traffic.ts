@@ -1,0 +1,59 @@
+import { type BudgetOptions, createBudget } from '../../src/budget/budget.ts';
+import { type Ask, type Budget, BudgetClosed, BudgetSpent } from '../../src/budget/words.ts';
+import { FakeTime } from './fake-time.ts';
+
+export interface Outcome {
+  ask: Ask;
+  askedAt: number;
+  promisedMs: number;
+  /** How often it was answered; one, or something is wrong. */
+  answers: number;
+  at: number;
+  how: 'waiting' | 'granted' | 'spent' | 'aborted' | 'closed';
+  retryAfterMs?: number;
+}
+
+export interface Bench {
+  time: FakeTime;
+  budget: Budget;
+  outcomes: Outcome[];
+  ask(ask: Partial<Ask> & { patienceMs?: number }): Outcome;
+  granted(): Outcome[];
+}
+
+/** A budget under a fake clock, and all that was asked of it. */
+export function bench(options: Partial<BudgetOptions> = {}, time = new FakeTime()): Bench {
+  const budget = createBudget({
+    perSecond: 10,
+    plan: 'none',
+    ...options,
+    clock: time.clock,
+    setTimer: time.setTimer,
+  });
+  const outcomes: Outcome[] = [];
+  return {
+    time,
+    budget,
+    outcomes,
+    granted: () => outcomes.filter(({ how }) => how === 'granted').sort((a, b) => a.at - b.at),
+    ask({ patienceMs = Number.POSITIVE_INFINITY, ...given }) {
+      const ask: Ask = { lane: 'interactive', caller: 'crm', untilMs: time.now + patienceMs, ...given };
+      const promisedMs = budget.expectedWaitMs(ask);
+      const outcome: Outcome = { ask, askedAt: time.now, promisedMs, answers: 0, at: Number.NaN, how: 'waiting' };
+      outcomes.push(outcome);
+      const ended = (how: Outcome['how']): void => {
+        outcome.how = how;
+        outcome.at = time.now;
+        outcome.answers++;
+      };
+      budget.take(ask).then(
+        () => ended('granted'),
+        (reason: unknown) => {
+          ended(reason instanceof BudgetSpent ? 'spent' : reason instanceof BudgetClosed ? 'closed' : 'aborted');
+          if (reason instanceof BudgetSpent) outcome.retryAfterMs = reason.retryAfterMs;
+        },
+      );
+      return outcome;
+    },
+  };
+}
