@@ -77,7 +77,7 @@ const recoverBatch = 100;
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, onEnd } = services;
   const closing = new AbortController();
-  const running = new Set<Promise<unknown>>();
+  const running = new Map<string, Promise<LiveSend>>();
   const lifeServices = { ...services, closing: closing.signal };
 
   /** Lets a recorded send live, whoever waits for it. */
@@ -92,9 +92,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (keptEnding(ended.stored)) onEnd?.(ended.stored);
       return ended;
     });
-    const forget = () => running.delete(run);
+    const forget = () => {
+      if (running.get(stored.id) === run) running.delete(stored.id);
+    };
     run.then(forget, forget);
-    running.add(run);
+    running.set(stored.id, run);
     return { send, run };
   };
 
@@ -190,14 +192,19 @@ export function createDelivery(services: DeliveryServices): Delivery {
           // A stream has no content to send; the store has ended it.
           if (!content) continue;
           const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
-          start(stored, plan, { connection: stored.connectionId }, performance.now() + services.patienceMs);
+          const takeUp = () =>
+            start(stored, plan, { connection: stored.connectionId }, performance.now() + services.patienceMs);
+          // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
+          const before = running.get(stored.id);
+          if (before) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);
+          else takeUp();
         }
         if (adopted.length < recoverBatch) return;
       }
     },
     close: async () => {
       closing.abort();
-      await Promise.allSettled(running);
+      await Promise.allSettled(running.values());
     },
   };
 }
@@ -211,6 +218,8 @@ function draftOf({ caller, route, key }: Asker, kind: SendKind, { connection }: 
     ...(key !== undefined && { idempotency: { route, key } }),
   };
 }
+
+const ignored = () => {};
 
 const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 'sending';
 

@@ -70,18 +70,22 @@ export async function live(
   for (;;) {
     if (closing.aborted) return send;
     const attempts = send.stored.attempts + 1;
+    const epoch = store.epoch();
     // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
     const mayBegin =
       'open' in transmission
         ? await store.begin(id, attempts).catch((error) => undo(id, unrecordable(error), services))
         : await patiently(() => store.begin(id, attempts), closing);
-    if (!mayBegin) return gone(send, store);
+    if (!mayBegin) return gone(send, services);
     send.stored = { ...send.stored, status: 'sending', attempts, sentAt: now(), updatedAt: now() };
 
-    const verdict = await attempt(transmission, context, services);
+    // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
+    // anew since then says nothing of this send, which is somebody else's.
+    const mayStart = () => store.holdsLease() && store.epoch() === epoch;
+    const verdict = await attempt(transmission, context, services, mayStart);
     const pauseMs = pauseBefore(verdict, transmission, attempts);
     if (pauseMs !== undefined && performance.now() + pauseMs < untilMs && !closing.aborted) {
-      if (!(await patiently(() => store.retreat(id), closing))) return gone(send, store);
+      if (!(await patiently(() => store.retreat(id), closing))) return gone(send, services);
       send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
       await sleep(pauseMs, closing);
       continue;
@@ -93,10 +97,9 @@ export async function live(
 function attempt(
   transmission: Transmission,
   context: CallContext,
-  { store, transport }: LifeServices,
+  { transport }: LifeServices,
+  mayStart: () => boolean,
 ): Promise<Verdict> {
-  // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing).
-  const mayStart = () => store.holdsLease();
   if ('open' in transmission) {
     return transmission
       .open(mayStart)
@@ -189,8 +192,8 @@ function unrecordable(cause: unknown): unknown {
 }
 
 /** Somebody else has it: what the store says now is the truth. */
-async function gone(send: LiveSend, store: SendStore): Promise<LiveSend> {
-  const stored = await store.find(send.stored.caller, send.stored.id).catch((error) => {
+async function gone(send: LiveSend, { store, closing }: LifeServices): Promise<LiveSend> {
+  const stored = await patiently(() => store.find(send.stored.caller, send.stored.id), closing).catch((error) => {
     if (error instanceof StoreError) return undefined;
     throw error;
   });

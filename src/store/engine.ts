@@ -25,6 +25,8 @@ export interface Engine extends SlotStore {
   /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
   tidy?(): void;
   holdsLease(): boolean;
+  /** The owner that it writes as. */
+  epoch(): number;
   close(): Promise<void>;
 }
 

@@ -144,6 +144,8 @@ export interface SendStore {
   heartbeat(): Promise<void>;
   /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */
   holdsLease(): boolean;
+  /** Changes when this process lost what it owned: a send that was begun in another epoch is not its own any more. */
+  epoch(): number;
 
   close(): Promise<void>;
 }

@@ -222,6 +222,10 @@ export class Sends implements SendStore, SlotStore {
     return this.#engine.holdsLease();
   }
 
+  epoch(): number {
+    return this.#engine.epoch();
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }

@@ -105,6 +105,7 @@ describe('SQLite: the file', () => {
       holdsLease: () => inner.holdsLease(),
       reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
       holdSlots: (ms) => inner.holdSlots(ms),
+      epoch: () => inner.epoch(),
       close: () => inner.close(),
     };
     const store = new Sends(engine, sqliteDialect, OPTIONS);

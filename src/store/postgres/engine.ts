@@ -92,6 +92,10 @@ class PostgresEngine implements Engine {
     return this.#lease.holds();
   }
 
+  epoch(): number {
+    return this.#lease.owner;
+  }
+
   async close(): Promise<void> {
     if (this.#pool.ending) return;
     // Leaving lets the others take over at once; without it they wait for the lease to end.

@@ -102,6 +102,10 @@ export class SqliteEngine implements Engine {
     return this.#db.isOpen;
   }
 
+  epoch(): number {
+    return this.#me;
+  }
+
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
     clearInterval(this.#saving);
