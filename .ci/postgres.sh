@@ -1,5 +1,6 @@
 #!/bin/sh
 # A private PostgreSQL for the tests: `URL=$(.ci/postgres.sh start)`, and `.ci/postgres.sh stop` when finished.
+# In between `crash`, `resume` and `restart` do to it what may happen to any database.
 # Loopback only, nobody else's data, everything in one mktemp folder that `stop` removes.
 set -eu
 
@@ -45,16 +46,34 @@ start() {
   echo "$folder" >"$state"
   # Nothing is kept from fsync: what is tested is what a durable server does.
   as_postgres "$found/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >&2
+  resume
+  echo "postgres://postgres@127.0.0.1:$port/postgres"
+}
+
+# Without a word to anybody, as by a power cut.
+crash() {
+  binaries
+  as_postgres "$found/pg_ctl" -D "$(cat "$state")/data" -m immediate -w stop >&2
+}
+
+resume() {
+  binaries
+  folder=$(cat "$state")
   as_postgres "$found/pg_ctl" -D "$folder/data" -l "$folder/log" -w \
     -o "-p $port -k $folder -c listen_addresses=127.0.0.1" start >&2
-  echo "postgres://postgres@127.0.0.1:$port/postgres"
 }
 
 case ${1:-} in
   start) start ;;
   stop) stop ;;
+  crash) crash ;;
+  resume) resume ;;
+  restart)
+    crash
+    resume
+    ;;
   *)
-    echo "usage: $0 start|stop" >&2
+    echo "usage: $0 start|stop|crash|resume|restart" >&2
     exit 2
     ;;
 esac

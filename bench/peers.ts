@@ -54,8 +54,9 @@ export function createPeers() {
 
   return {
     upstream: () => start('upstream', '', 1, (port) => ({ argv: node(child('upstream'), port) })),
-    service: (upstream: Peer) =>
-      start('wati-bff', '/v1/contacts', 0, (port) => ({
+    /** `store`: `memory:`, or a file of this run. */
+    service: (upstream: Peer, store: 'memory:' | 'file:' = 'memory:') =>
+      start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
         argv: node(join(import.meta.dirname, '../src/bin/server.ts')),
         env: {
           MATON_API_KEY: 'bench-maton-key',
@@ -63,6 +64,7 @@ export function createPeers() {
           MATON_CONTROL_URL: upstream.url,
           MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
           CLIENTS_FILE: clientsFile,
+          STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
         },
       })),

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { argv } from 'node:process';
 
-/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size: it costs as little as node:http allows. */
+/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size, and to a yes for every send: it costs as little as node:http allows. */
 
 function contact(index: number) {
   const phone = String(14_155_551_000 + index);
@@ -43,7 +43,15 @@ function page(size: number): Buffer {
 
 const pages = new Map<string, Buffer>();
 
+const accepted = Buffer.from(
+  JSON.stringify({ result: 'success', ok: true, message: { whatsappMessageId: 'wamid.1' } }),
+);
+
 const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  if (request.method === 'POST') {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': accepted.length }).end(accepted);
+    return;
+  }
   const size = /[?&]pageSize=(\d+)/.exec(request.url ?? '')?.[1] ?? '50';
   const body = pages.get(size) ?? page(Number(size));
   pages.set(size, body);

@@ -196,7 +196,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
             start(stored, plan, { connection: stored.connectionId }, performance.now() + services.patienceMs);
           // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
           const before = running.get(stored.id);
-          if (before) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);
+          if (before !== undefined) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);
           else takeUp();
         }
         if (adopted.length < recoverBatch) return;

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pinSelf, rssMb } from './cpu.ts';
+import { check, measure, median, middle, type Round } from './load.ts';
+import { createPeers, type Peer } from './peers.ts';
+import { type Goal, goalsTable, peersTable } from './table.ts';
+
+/**
+ * A page of contacts through the service and through proxies that do nothing but pass it on,
+ * in alternating rounds of one run. The figures hold for this machine; the ratios travel.
+ */
+const quick = process.argv.includes('--quick');
+const pageSizes = [5, 50];
+const starts = quick ? 3 : 5;
+const idleMs = quick ? 1_000 : 5_000;
+const rounds = quick ? 2 : 3;
+const warmUpSeconds = quick ? 1 : 2;
+/** All rounds of all peers together. */
+const measuredSeconds = quick ? 12 : 54;
+
+const peers = createPeers();
+try {
+  console.log(`Node ${process.version}, ${pinSelf() ? 'peers on core 0, load and upstream on core 1' : 'not pinned'}`);
+  const upstream = await peers.upstream();
+  const { service, startMs } = await startOften(upstream);
+  await sleep(idleMs);
+  const idleMb = rssMb(service.pid);
+  const relay = await peers.relay(upstream);
+  const others = [await peers.jsonRelay(upstream), await peers.httpProxy(upstream)];
+  const nginx = await peers.nginx(upstream);
+  if (nginx) others.push(nginx);
+  else console.log('nginx is not installed: left out');
+
+  const goals: Goal[] = [];
+  for (const pageSize of pageSizes) {
+    const measured = await compare([relay, service, ...others], pageSize);
+    const bytes = await check(relay, pageSize);
+    console.log(
+      `\n${pageSize} contacts a page (${bytes} bytes upstream, ${await check(service, pageSize)} to the caller)`,
+    );
+    console.log(peersTable([...measured]));
+    const cpuOf = (name: string) => measured.get(name)?.cpuUs ?? Number.NaN;
+    const ours = cpuOf(service.name);
+    const versus = (what: string, value: number, rest: Pick<Goal, 'limit' | 'atLeast'>) =>
+      goals.push({ what: `CPU a request, ${pageSize} contacts: ${what}`, value, unit: 'x', ...rest });
+    versus('of the bare relay', ours / cpuOf(relay.name), { limit: 1.25 });
+    versus('less than @fastify/http-proxy', cpuOf('@fastify/http-proxy') / ours, { limit: 1.6, atLeast: true });
+  }
+  goals.push({ what: `start to ready, median of ${starts}`, value: startMs, limit: 1_000, unit: 'ms' });
+  goals.push({ what: `memory after ${idleMs / 1000} s idle`, value: idleMb, limit: 110, unit: 'MB' });
+  console.log(`\n${goalsTable(goals)}`);
+} finally {
+  await peers.close();
+}
+
+/** The last one started stays. */
+async function startOften(upstream: Peer): Promise<{ service: Peer; startMs: number }> {
+  let service = await peers.service(upstream);
+  const times = [service.startMs];
+  while (times.length < starts) {
+    await service.stop();
+    service = await peers.service(upstream);
+    times.push(service.startMs);
+  }
+  return { service, startMs: median(times) };
+}
+
+async function compare(all: Peer[], pageSize: number): Promise<Map<string, Round>> {
+  const seconds = Math.max(1, Math.floor(measuredSeconds / (all.length * pageSizes.length * rounds)));
+  const results = new Map<string, Round[]>(all.map(({ name }) => [name, []]));
+  for (const peer of all) {
+    await check(peer, pageSize);
+    await measure(peer, pageSize, warmUpSeconds);
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const peer of all) results.get(peer.name)?.push(await measure(peer, pageSize, seconds));
+  }
+  return new Map([...results].map(([name, measured]) => [name, middle(measured)]));
+}

@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { judge } from './oracle.ts';
+import { aCaller, type Caller, load } from './sends.ts';
+import { aPlace, type Place } from './service.ts';
+
+const sends = 60;
+const lanes = 6;
+
+let simulator: Simulator;
+let place: Place;
+let caller: Caller;
+beforeEach(async () => {
+  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
+  place = aPlace(simulator);
+  caller = aCaller(simulator);
+});
+afterEach(async () => {
+  await caller.close();
+  await place.close();
+  await simulator.close();
+});
+
+const killAt = (nth: number) => [
+  'strace',
+  ...['-f', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
+  ...['-e', `inject=fsync,fdatasync:signal=SIGKILL:when=${nth}`],
+];
+
+/**
+ * Every life of the service has the same store: the next one first recovers what the last one left, so kills during recovery
+ * are among them. The last life is the one that makes its 60 sends and was killed nowhere.
+ */
+test('killed at every fsync of a run of 60 sends, it doubles nothing and loses nothing', async () => {
+  const unknownAtMost = { value: 0 };
+  for (let nth = 1; ; nth += 1) {
+    const service = await place.start({ under: killAt(nth), mayDie: true });
+    if (!service.alive) continue;
+    const first = caller.wishes.length;
+    // What was recorded in an earlier life and heard nothing is asked for again under its key.
+    const again = caller.wishes.filter(({ key, told }) => key !== undefined && told.at(-1)?.status === undefined);
+    let left = sends;
+    let killed = false;
+    await load(
+      lanes,
+      () => !killed && (again.length > 0 || left > 0),
+      async () => {
+        const wish = again.pop();
+        if (!wish) left -= 1;
+        const { status } = await caller.say(service.url, wish ?? caller.wish());
+        if (status === undefined) killed = true;
+      },
+    );
+    if (killed) await service.ended;
+    const lost = caller.wishes.slice(first).filter(({ told }) => told.every(({ status }) => status === undefined));
+    expect(lost.length).toBeLessThanOrEqual(lanes);
+    unknownAtMost.value += lost.length + caller.wishes.slice(first).filter(({ async }) => async).length;
+    if (service.alive) {
+      await caller.settle(service.url);
+      const { faults, counts, unknown } = judge(caller.wishes, await caller.records(service.url), simulator);
+      console.log(`fsync loop: killed at ${nth - 1} points, ${JSON.stringify(counts)}`);
+      expect(faults).toEqual([]);
+      // Only what was in flight may be unknown: nobody has heard of it, or only that it is recorded.
+      const inFlight = caller.wishes.filter(({ told }) =>
+        told.some(({ status, outcome }) => status === undefined || outcome !== 'accepted'),
+      );
+      expect([...unknown].filter((to) => !inFlight.some((wish) => wish.to === to))).toEqual([]);
+      expect(counts.unknown).toBeLessThanOrEqual(unknownAtMost.value);
+      expect(counts.processed).toBeGreaterThan(sends);
+      expect(simulator.violations).toEqual([]);
+      return;
+    }
+  }
+});

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { judge } from './oracle.ts';
+import { aCaller, type Caller, load } from './sends.ts';
+import { aPlace, type Place } from './service.ts';
+
+/** `KILLS=200 npx vitest run --config vitest.crash.config.ts kills` is the full number; `SEED` repeats a run. */
+const kills = Number(process.env.KILLS ?? 30);
+const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const lanes = 8;
+
+let simulator: Simulator;
+let place: Place;
+let caller: Caller;
+beforeEach(async () => {
+  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
+  place = aPlace(simulator);
+  caller = aCaller(simulator);
+});
+afterEach(async () => {
+  await caller.close();
+  await place.close();
+  await simulator.close();
+});
+
+/** mulberry32: the moments of the kills repeat with the seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+test(`killed ${kills} times at random under load, it doubles nothing and loses nothing`, async () => {
+  const random = randomFrom(seed);
+  let unknownBefore = 0;
+  for (let kill = 0; kill <= kills; kill += 1) {
+    const service = await place.start();
+    await caller.settle(service.url);
+    const { faults, counts, unknown } = judge(caller.wishes, await caller.records(service.url), simulator);
+    expect(faults, `seed ${seed}, after ${kill} kills`).toEqual([]);
+    // One kill may leave in doubt what was in flight: a send for each caller who waited, and what the async ones left behind.
+    const doubt = caller.wishes.filter(
+      ({ to, async, told }) => unknown.has(to) && !async && told[0]?.status !== undefined,
+    );
+    expect(doubt).toEqual([]);
+    expect(unknown.size - unknownBefore, `seed ${seed}, kill ${kill}`).toBeLessThanOrEqual(2 * lanes);
+    unknownBefore = unknown.size;
+    if (kill === kills) {
+      console.log(`random kills: seed ${seed}, ${kills} kills, ${JSON.stringify(counts)}`);
+      break;
+    }
+    // The ones with a key that heard nothing ask again, twice: neither may send a second time.
+    const again = caller.wishes.filter(({ key, told }) => key !== undefined && told.at(-1)?.status === undefined);
+    for (const wish of again) for (let n = 0; n < 2; n += 1) await caller.say(service.url, wish);
+
+    let killed = false;
+    const running = load(
+      lanes,
+      () => !killed,
+      async () => {
+        const { status } = await caller.say(service.url, caller.wish());
+        if (status === undefined) killed = true;
+      },
+    );
+    await sleep(random() * 250);
+    await service.kill();
+    killed = true;
+    await running;
+  }
+  expect(simulator.violations).toEqual([]);
+});

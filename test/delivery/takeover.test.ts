@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { SendStore, StoredSend } from '../../src/store/port.ts';
+import { createSendCalls } from '../../src/upstream/messages.ts';
+import type { Answered, Attempt, Call } from '../../src/upstream/transport.ts';
+
+const hourMs = 60 * 60 * 1000;
+const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
+const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
+const context = { connection: 'one' };
+const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello' } };
+
+const answered = (status: number, text: string, headers: Answered['headers'] = {}): Attempt => ({
+  kind: 'answered',
+  status,
+  headers,
+  text,
+});
+const yes = answered(200, '{"result":true}');
+
+/** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
+async function aProcess(
+  attempt: (call: Call) => Promise<Attempt>,
+  seams: (store: SendStore) => Partial<SendStore>,
+): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
+  const real = await openStore('memory:', options);
+  // The verbs live on the prototype: a copy of their object would have none of them.
+  const store: SendStore = Object.assign(Object.create(real), boundVerbs(real), seams(real));
+  const delivery = createDelivery({
+    store,
+    transport: { attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
+    sendCalls: createSendCalls(undefined),
+    patienceMs: 5_000,
+  });
+  const close = async () => {
+    await delivery.close();
+    await real.close();
+  };
+  return { delivery, store, close };
+}
+
+const verbs = [
+  'record',
+  'begin',
+  'retreat',
+  'settle',
+  'forget',
+  'find',
+  'findByKey',
+  'recover',
+  'holdsLease',
+  'epoch',
+] as const;
+const boundVerbs = (store: SendStore) => Object.fromEntries(verbs.map((verb) => [verb, store[verb].bind(store)]));
+
+test('a process that adopts its own send, which waits here for its next try, sends it once', async () => {
+  const calls: Call[] = [];
+  const recorded: StoredSend[] = [];
+  const { delivery, close } = await aProcess(
+    async (call) => {
+      calls.push(call);
+      await new Promise((resume) => setTimeout(resume, calls.length === 1 ? 0 : 1_500));
+      return calls.length === 1 ? answered(429, '', { 'retry-after': '1' }) : yes;
+    },
+    (store) => ({
+      // What PostgreSQL says to a process that lost its lease and has a new one.
+      recover: async () => {
+        const adopted = await Promise.all(recorded.map(({ caller, id }) => store.find(caller, id)));
+        return {
+          unknown: 0,
+          adopted: adopted.filter((send) => send?.status === 'queued').filter((send) => send !== undefined),
+        };
+      },
+      record: async (send) => {
+        const outcome = await store.record(send);
+        if ('recorded' in outcome) recorded.push(outcome.recorded);
+        return outcome;
+      },
+    }),
+  );
+  const sent = delivery.send(asker, content, context, 5_000);
+  await expect.poll(() => calls.length).toBe(1);
+  await new Promise((resume) => setTimeout(resume, 300));
+  await delivery.recover();
+  expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 2 });
+  await new Promise((resume) => setTimeout(resume, 2_000));
+  expect(calls).toHaveLength(2);
+  await close();
+});
+
+test('a send that was begun under a lease which others took is not made under the next one', async () => {
+  let epoch = 1;
+  const mayStart: (boolean | undefined)[] = [];
+  const { delivery, close } = await aProcess(
+    async (call) => {
+      if (mayStart.length === 0) epoch = 2;
+      const may = call.mayStart?.();
+      mayStart.push(may);
+      return may ? yes : { kind: 'failed', sent: false, timedOut: false, cause: new Error('not any more') };
+    },
+    () => ({ epoch: () => epoch }),
+  );
+  // Still its own in the store: so it is begun again, in the new epoch.
+  const { stored } = await delivery.send(asker, content, context, 5_000);
+  expect(mayStart).toEqual([false, true]);
+  expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
+  await close();
+});

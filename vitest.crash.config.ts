@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Processes that are killed, stopped and starved. `.ci/crash` runs what needs strace and libfaketime (`*.crash.ts`),
+ * `.ci/postgres` what needs a PostgreSQL that may be restarted (`*.postgres.ts`); both name the files.
+ */
+export default defineConfig({
+  test: {
+    dir: 'test/crash',
+    include: ['*.crash.ts', '*.postgres.ts'],
+    testTimeout: 900_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    // What every test prints is a result: seeds and counts.
+    disableConsoleIntercept: true,
+  },
+});
