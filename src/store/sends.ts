@@ -199,6 +199,10 @@ export class Sends implements SendStore, SlotStore {
 
   async heartbeat(): Promise<void> {
     await this.#engine.heartbeat();
+    await this.#withdrawDoubtful();
+  }
+
+  async #withdrawDoubtful(): Promise<void> {
     for (const id of [...this.#doubtful]) {
       this.#doubtful.delete(id);
       try {
@@ -226,8 +230,10 @@ export class Sends implements SendStore, SlotStore {
     return this.#engine.epoch();
   }
 
-  close(): Promise<void> {
-    return this.#engine.close();
+  async close(): Promise<void> {
+    // Whoever comes next would find such a record and send it. Where the store still fails there is nothing more to be done.
+    await this.#withdrawDoubtful().catch(() => undefined);
+    await this.#engine.close();
   }
 
   async #write(statement: Statement, values: Record<string, Value>): Promise<Row[]> {

@@ -18,7 +18,7 @@ export async function aDatabase(): Promise<Database> {
   return { url: url.href, drop: () => query(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
-export async function query(url: string, text: string): Promise<void> {
+async function query(url: string, text: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

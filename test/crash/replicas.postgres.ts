@@ -10,7 +10,7 @@ const leaseMs = 3_000;
 /** `STOPPED_MS=60000` is the full minute. */
 const stoppedMs = Number(process.env.STOPPED_MS ?? 3 * leaseMs);
 const lanes = 8;
-const settings = { STORE_LEASE_MS: String(leaseMs), SEND_WAIT_MS: '8000' };
+const settings = { STORE_LEASE_MS: String(leaseMs) };
 
 let simulator: Simulator;
 let database: Database;

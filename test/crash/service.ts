@@ -64,8 +64,8 @@ export function aPlace(simulator: Simulator, storeUrl?: string): Place {
           MATON_CONNECTION_ID: connection,
           CLIENTS_FILE: clients,
           STORE_URL: storeUrl ?? `file:${join(folder, 'store.db')}`,
-          SEND_WAIT_MS: '8000',
-          UPSTREAM_TIMEOUT_MS: '6000',
+          SEND_WAIT_MS: '20000',
+          UPSTREAM_TIMEOUT_MS: '15000',
           LOG_LEVEL: 'fatal',
           PORT: String(port),
           ...settings,
@@ -118,7 +118,7 @@ function follow(child: ChildProcess, url: string, wrapped: boolean): Service {
 const childOf = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
 
-export async function answers(url: string): Promise<boolean> {
+async function answers(url: string): Promise<boolean> {
   try {
     const answer = await fetch(`${url}/health/live`, { signal: AbortSignal.timeout(2_000) });
     await answer.arrayBuffer();
@@ -128,7 +128,7 @@ export async function answers(url: string): Promise<boolean> {
   }
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

@@ -92,22 +92,7 @@ describe('SQLite: the file', () => {
   });
 
   test('a record that failed though it was committed is taken out again, or taken up', async () => {
-    const inner = new SqliteEngine(':memory:', OPTIONS);
-    let lost = 2;
-    const engine: Engine = {
-      write: async (steps) => {
-        const answers = await inner.write(steps);
-        if (lost-- > 0) throw new StoreError('the connection broke at the commit');
-        return answers;
-      },
-      read: (step) => inner.read(step),
-      heartbeat: () => inner.heartbeat(),
-      holdsLease: () => inner.holdsLease(),
-      reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
-      holdSlots: (ms) => inner.holdSlots(ms),
-      epoch: () => inner.epoch(),
-      close: () => inner.close(),
-    };
+    const engine = losingAnswers(new SqliteEngine(':memory:', OPTIONS), 2);
     const store = new Sends(engine, sqliteDialect, OPTIONS);
     await expect(store.record(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
     await expect(store.record(aSend('b'))).rejects.toBeInstanceOf(StoreError);
@@ -117,6 +102,16 @@ describe('SQLite: the file', () => {
     expect(await store.counts()).toMatchObject({ queued: 1 });
     expect(await store.begin('b', 1)).toBe(true);
     await store.close();
+  });
+
+  test('a record that failed though it was committed is not left to the next process', async () => {
+    const store = new Sends(losingAnswers(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), 1), sqliteDialect, OPTIONS);
+    await expect(store.record(aSend('a'))).rejects.toBeInstanceOf(StoreError);
+    await store.record(aSend('b'));
+    await store.close();
+    const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
+    expect((await next.recover(10)).adopted.map(({ id }) => id)).toEqual(['b']);
+    await next.close();
   });
 
   const mounts = process.getuid?.() === 0 && canMount();
@@ -164,4 +159,23 @@ function canMount(): boolean {
   if (mounted) spawnSync('umount', [folder]);
   rmSync(folder, { recursive: true });
   return mounted;
+}
+
+/** The commits are done, but the answers to the first `count` are lost on their way. */
+function losingAnswers(inner: Engine, count: number): Engine {
+  let lost = count;
+  return {
+    write: async (steps) => {
+      const answers = await inner.write(steps);
+      if (lost-- > 0) throw new StoreError('the connection broke at the commit');
+      return answers;
+    },
+    read: (step) => inner.read(step),
+    heartbeat: () => inner.heartbeat(),
+    holdsLease: () => inner.holdsLease(),
+    reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
+    holdSlots: (ms) => inner.holdSlots(ms),
+    epoch: () => inner.epoch(),
+    close: () => inner.close(),
+  };
 }
