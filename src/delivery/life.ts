@@ -57,6 +57,9 @@ export class InvalidStream extends Error {
 
 const triesMax = 3;
 
+/** How soon a send that may not begin looks again whether it may. */
+const leasePauseMs = 500;
+
 /** Takes a recorded send to its end, or as far as it may. `untilMs`: no new try begins later (performance.now()). */
 export async function live(
   send: LiveSend,
@@ -76,7 +79,13 @@ export async function live(
       'open' in transmission
         ? await store.begin(id, attempts).catch((error) => undo(id, unrecordable(error), services))
         : await patiently(() => store.begin(id, attempts), closing);
-    if (!mayBegin) return gone(send, services);
+    if (!mayBegin) {
+      const stands = await refresh(send, services);
+      if (stands !== 'queued') return send;
+      // Perhaps still its own: a lease that ran out unnoticed is renewed by the next heartbeat, and nobody else would send it.
+      await sleep(leasePauseMs, closing);
+      continue;
+    }
     send.stored = { ...send.stored, status: 'sending', attempts, sentAt: now(), updatedAt: now() };
 
     // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
@@ -85,7 +94,10 @@ export async function live(
     const verdict = await attempt(transmission, context, services, mayStart);
     const pauseMs = pauseBefore(verdict, transmission, attempts);
     if (pauseMs !== undefined && performance.now() + pauseMs < untilMs && !closing.aborted) {
-      if (!(await patiently(() => store.retreat(id), closing))) return gone(send, services);
+      if (!(await patiently(() => store.retreat(id), closing))) {
+        await refresh(send, services);
+        return send;
+      }
       send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
       await sleep(pauseMs, closing);
       continue;
@@ -191,14 +203,14 @@ function unrecordable(cause: unknown): unknown {
   return new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
 }
 
-/** Somebody else has it: what the store says now is the truth. */
-async function gone(send: LiveSend, { store, closing }: LifeServices): Promise<LiveSend> {
+/** Somebody else may have it: what the store says now is the truth. */
+async function refresh(send: LiveSend, { store, closing }: LifeServices): Promise<StoredSend['status'] | undefined> {
   const stored = await patiently(() => store.find(send.stored.caller, send.stored.id), closing).catch((error) => {
     if (error instanceof StoreError) return undefined;
     throw error;
   });
   if (stored) send.stored = stored;
-  return send;
+  return stored?.status;
 }
 
 /** Waits for a store that fails, as long as it takes: what was recorded is not given up. */

@@ -108,3 +108,21 @@ test('a send that was begun under a lease which others took is not made under th
   expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
   await close();
 });
+
+test('a send that may not begin while the lease is out begins once it is renewed', async () => {
+  const calls: Call[] = [];
+  let leased = false;
+  const { delivery, close } = await aProcess(
+    async (call) => {
+      calls.push(call);
+      return yes;
+    },
+    (store) => ({ begin: async (id, attempt) => leased && store.begin(id, attempt) }),
+  );
+  const sent = delivery.send(asker, content, context, 5_000);
+  await new Promise((resume) => setTimeout(resume, 100));
+  leased = true;
+  expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
+  expect(calls).toHaveLength(1);
+  await close();
+});
