@@ -72,7 +72,9 @@ export async function live(
   const { id } = send.stored;
   for (;;) {
     if (closing.aborted) return send;
-    const attempts = send.stored.attempts + 1;
+    const { status } = send.stored;
+    // A mark whose answer was lost may stand: then it is asked for again.
+    const attempts = send.stored.attempts + (status === 'sending' ? 0 : 1);
     const epoch = store.epoch();
     // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
     const mayBegin =
@@ -81,8 +83,9 @@ export async function live(
         : await patiently(() => store.begin(id, attempts), closing);
     if (!mayBegin) {
       const stands = await refresh(send, services);
-      if (stands !== 'queued') return send;
+      if (stands !== 'queued' && stands !== 'sending') return send;
       // Perhaps still its own: a lease that ran out unnoticed is renewed by the next heartbeat, and nobody else would send it.
+      // If another has it, that one ends it.
       await sleep(leasePauseMs, closing);
       continue;
     }

@@ -33,12 +33,8 @@ export class Sends implements SendStore, SlotStore {
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
     // Again, because what stood in the way may have been purged before we could read it.
     for (let tries = 0; tries < 3; tries++) {
-      const wall = Date.now();
-      if (await this.#insert(send, wall)) {
-        return {
-          recorded: { ...send, status: 'queued', attempts: 0, createdAt: isoTime(wall), updatedAt: isoTime(wall) },
-        };
-      }
+      const recorded = await this.#insert(send);
+      if (recorded !== undefined) return { recorded };
       const known = await this.#inTheWay(send);
       // Our own record that failed and was committed all the same: asked again, it is what the caller wants.
       if (known?.id === send.id && this.#doubtful.delete(send.id)) return { recorded: known };
@@ -48,17 +44,27 @@ export class Sends implements SendStore, SlotStore {
   }
 
   /**
-   * A commit that failed may still have happened (a connection lost at the wrong moment), yet the caller hears "refused,
-   * not sent". Such a record must not be found and sent by a later recover: the next heartbeat takes it out again.
+   * A commit that failed may still have happened (a connection lost at the wrong moment, a process that was paused), yet the
+   * caller hears "refused, not sent". Such a record must not be found and sent by a later recover: it is taken out again,
+   * now or by the next heartbeat. If another process has taken it up already, it is recorded.
    */
-  async #insert(send: NewSend, wall: number): Promise<boolean> {
+  async #insert(send: NewSend): Promise<StoredSend | undefined> {
+    const { id, caller } = send;
+    const wall = Date.now();
     try {
       const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
-      if (inserted) this.#doubtful.delete(send.id);
-      return inserted;
+      if (!inserted) return undefined;
+      this.#doubtful.delete(id);
+      return { ...send, status: 'queued', attempts: 0, createdAt: isoTime(wall), updatedAt: isoTime(wall) };
     } catch (error) {
-      this.#doubtful.add(send.id);
-      throw error;
+      this.#doubtful.add(id);
+      const taken = await this.#change(this.#sql.withdraw, { id }).then(
+        (withdrawn) => (withdrawn ? undefined : this.find(caller, id)),
+        () => undefined,
+      );
+      if (taken === undefined) throw error;
+      this.#doubtful.delete(id);
+      return taken;
     }
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { SendStore, StoredSend } from '../../src/store/port.ts';
+import { type SendStore, type StoredSend, StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Answered, Attempt, Call } from '../../src/upstream/transport.ts';
 
@@ -106,6 +106,30 @@ test('a send that was begun under a lease which others took is not made under th
   const { stored } = await delivery.send(asker, content, context, 5_000);
   expect(mayStart).toEqual([false, true]);
   expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
+  await close();
+});
+
+test('a send whose mark was made, with its answer lost and then the lease out, is made once', async () => {
+  const calls: Call[] = [];
+  let begins = 0;
+  const { delivery, close } = await aProcess(
+    async (call) => {
+      calls.push(call);
+      return yes;
+    },
+    (store) => ({
+      begin: async (id, attempt) => {
+        begins += 1;
+        if (begins === 2) return false;
+        const begun = await store.begin(id, attempt);
+        if (begins === 1) throw new StoreError('the connection broke at the commit');
+        return begun;
+      },
+    }),
+  );
+  const { stored } = await delivery.send(asker, content, context, 5_000);
+  expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
+  expect([calls.length, begins]).toEqual([1, 3]);
   await close();
 });
 

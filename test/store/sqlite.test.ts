@@ -92,7 +92,7 @@ describe('SQLite: the file', () => {
   });
 
   test('a record that failed though it was committed is taken out again, or taken up', async () => {
-    const engine = losingAnswers(new SqliteEngine(':memory:', OPTIONS), 2);
+    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'lost', 'down']);
     const store = new Sends(engine, sqliteDialect, OPTIONS);
     await expect(store.record(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
     await expect(store.record(aSend('b'))).rejects.toBeInstanceOf(StoreError);
@@ -104,8 +104,26 @@ describe('SQLite: the file', () => {
     await store.close();
   });
 
+  test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
+    const inner = new SqliteEngine(':memory:', OPTIONS);
+    const other = new Sends(inner, sqliteDialect, OPTIONS);
+    const store = new Sends(
+      troubled(inner, ['lost'], () => other.begin('a', 1)),
+      sqliteDialect,
+      OPTIONS,
+    );
+    expect(await store.record(aSend('a'))).toMatchObject({ recorded: { id: 'a', status: 'sending', attempts: 1 } });
+    await store.heartbeat();
+    expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
+    await store.close();
+  });
+
   test('a record that failed though it was committed is not left to the next process', async () => {
-    const store = new Sends(losingAnswers(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), 1), sqliteDialect, OPTIONS);
+    const store = new Sends(
+      troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
+      sqliteDialect,
+      OPTIONS,
+    );
     await expect(store.record(aSend('a'))).rejects.toBeInstanceOf(StoreError);
     await store.record(aSend('b'));
     await store.close();
@@ -161,14 +179,20 @@ function canMount(): boolean {
   return mounted;
 }
 
-/** The commits are done, but the answers to the first `count` are lost on their way. */
-function losingAnswers(inner: Engine, count: number): Engine {
-  let lost = count;
+/** What becomes of the first writes: done, with the answer lost on its way, or not done at all. */
+function troubled(
+  inner: Engine,
+  writes: ('lost' | 'down')[],
+  meanwhile = async (): Promise<unknown> => undefined,
+): Engine {
   return {
     write: async (steps) => {
+      const trouble = writes.shift();
+      if (trouble === 'down') throw new StoreError('the server is down');
       const answers = await inner.write(steps);
-      if (lost-- > 0) throw new StoreError('the connection broke at the commit');
-      return answers;
+      if (trouble === undefined) return answers;
+      await meanwhile();
+      throw new StoreError('the connection broke at the commit');
     },
     read: (step) => inner.read(step),
     heartbeat: () => inner.heartbeat(),
