@@ -64,6 +64,7 @@ export function createPeers() {
           MATON_CONTROL_URL: upstream.url,
           MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
           CLIENTS_FILE: clientsFile,
+          MATON_RATE_PER_SECOND: '100000',
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
         },

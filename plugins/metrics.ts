@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyInstance } from 'fastify';
+import type { Budget } from '../src/budget/words.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
 import { onRequestEnd } from './request-end.ts';
 
@@ -8,6 +9,8 @@ export interface Metrics {
   registry: Registry;
   attempt(report: AttemptReport): void;
   send(kind: string, outcome: string): void;
+  /** Tells at each scrape how the shared budget of calls stands. */
+  budget(budget: Budget): void;
   /** Counts every answered request of the app. */
   watch(app: FastifyInstance): void;
 }
@@ -58,6 +61,25 @@ export function createMetrics(): Metrics {
       attemptSeconds.observe({ operation }, durationMs / 1000);
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
+    budget: (budget) => {
+      new Gauge({
+        name: 'wati_bff_budget_calls_per_second',
+        help: 'Calls a second that the upstream lets us make, as learnt from its 429s',
+        registers,
+        collect() {
+          this.set(budget.stats().rate);
+        },
+      });
+      new Gauge({
+        name: 'wati_bff_budget_waiting_calls',
+        help: 'Calls that wait for their turn',
+        labelNames: ['lane'] as const,
+        registers,
+        collect() {
+          for (const [lane, { waiting }] of Object.entries(budget.stats().lanes)) this.set({ lane }, waiting);
+        },
+      });
+    },
     watch: (app) => {
       onRequestEnd(app, (request, reply) => {
         const { method } = request;

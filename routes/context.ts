@@ -6,6 +6,7 @@ import type { Asker } from '../src/delivery/delivery.ts';
 import { Problem } from '../src/problem.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
+import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
 
 /** On whose account, and for how long, this request calls upstream. */
@@ -17,6 +18,7 @@ const connectionsTrustedMs = 10_000;
 export function createContextOf(config: Config, connections: Connections): ContextOf {
   return async (request) => ({
     connection: await connectionFor(request, config.MATON_CONNECTION_ID, connections),
+    turn: turnOf(request),
     deadlineMs: preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS),
     onAttempt: watch(request),
   });
@@ -56,6 +58,9 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(request.headers.prefer ?? ''))?.[1];
   return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
 }
+
+/** Everybody's calls wait in the same line, fairly between the callers. */
+export const turnOf = (request: FastifyRequest): Turn => ({ caller: callerOf(request).name, lane: 'interactive' });
 
 /** Lets the request's log line tell what the upstream answered. */
 export function watch(request: FastifyRequest): (report: AttemptReport) => void {

@@ -155,6 +155,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       complete: upload.complete,
       received: upload.done,
       expected,
+      operation: call.operation,
       fault: () => upload.done.then(() => undefined, faultOf),
       fingerprint: () => fingerprint(upload).catch(() => undefined),
     };
@@ -176,6 +177,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       contentLength: config.UPLOAD_FRAMING === 'chunked' ? undefined : file.contentLength,
       totalMs: config.UPLOAD_TIMEOUT_MS + Math.ceil(contentLength / bytesPerMs),
       mayStart,
+      turn: 'taken',
     });
   };
 };

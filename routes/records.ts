@@ -10,7 +10,7 @@ import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHead
 import { digits } from '../src/schemas/words.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { answer, sendResponses, toMessage } from './answer.ts';
-import { askerOf, sendWaitMs, watch } from './context.ts';
+import { askerOf, sendWaitMs, turnOf, watch } from './context.ts';
 
 interface Services {
   config: Config;
@@ -135,7 +135,7 @@ function contextOf(request: FastifyRequest, connection: string): CallContext {
   if (!mayUse(callerOf(request), connection)) {
     throw new Problem('forbidden', 'your key may not use the connection of this message');
   }
-  return { connection, onAttempt: watch(request) };
+  return { connection, onAttempt: watch(request), turn: turnOf(request) };
 }
 
 function asBadCursor(error: unknown): never {

@@ -22,6 +22,8 @@ import { native } from '../routes/native.ts';
 import { operations } from '../routes/operations.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
+import { createBudget } from './budget/budget.ts';
+import type { SlotSource } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { Config } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
@@ -71,21 +73,23 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 
   const metrics = createMetrics();
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const upstream = createUpstream(config, dispatchers, (report) => {
-    metrics.attempt(report);
-    readiness.saw(report);
-  });
+  const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config);
+  const budget =
+    config.MATON_RATE_PER_SECOND < 100_000
+      ? createBudget({ perSecond: config.MATON_RATE_PER_SECOND, plan: config.WATI_PLAN, ...(slots && { slots }) })
+      : undefined;
+  if (budget) metrics.budget(budget);
+  const upstream = createUpstream(
+    config,
+    dispatchers,
+    (report) => {
+      metrics.attempt(report);
+      readiness.saw(report);
+    },
+    budget,
+  );
   const contextOf = createContextOf(config, upstream.connections);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const hours = 60 * 60 * 1000;
-  const store =
-    seams.store ??
-    (await openStore(config.STORE_URL, {
-      keyRetentionMs: config.KEY_RETENTION_HOURS * hours,
-      unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hours,
-      recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hours,
-      leaseMs: config.STORE_LEASE_MS,
-    }));
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
   const delivery = createDelivery({
     store,
@@ -93,6 +97,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
     patienceMs: config.SEND_WAIT_MS,
+    ...(budget && { pace: budget }),
     onEnd: ({ kind, status }) => metrics.send(kind, status),
   });
   const reconciler = createReconciler(store, upstream.conversations);
@@ -153,11 +158,25 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   app.addHook('onClose', async () => {
     await keeper.stop();
     await delivery.close();
+    budget?.close();
     await dispatchers.close();
     await store.close();
     seams.callers.close();
   });
   return app;
+}
+
+const hourMs = 60 * 60 * 1000;
+
+/** The store, and where replicas take turns: through their database. One process alone paces itself. */
+async function openRecords(config: Config): Promise<{ store: SendStore; slots?: SlotSource }> {
+  const store = await openStore(config.STORE_URL, {
+    keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
+    unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
+    recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
+    leaseMs: config.STORE_LEASE_MS,
+  });
+  return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
 }
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */

@@ -20,6 +20,16 @@ export const EnvSchema = Type.Object({
   MATON_CONNECTION_ID: Type.Optional(
     Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
   ),
+  MATON_RATE_PER_SECOND: Type.Number({
+    description: "Maton's limit per account; from 100000 on there is none, for tests and benchmarks",
+    default: 10,
+    exclusiveMinimum: 0,
+    maximum: 1_000_000,
+  }),
+  WATI_PLAN: Type.Enum(['growth', 'pro', 'business', 'none'], {
+    description: "WATI's own limits per group of routes; `none` for no such limit",
+    default: 'growth',
+  }),
   WATI_CHANNEL_NUMBER: Type.Optional(
     Type.String({ description: 'digits; sent where WATI takes a channel number', pattern: '^[1-9][0-9]{6,14}$' }),
   ),

@@ -65,6 +65,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     MATON_CONTROL_URL: simulator.controlUrl,
     CLIENTS_FILE: 'not read in tests',
     STORE_URL: 'memory:',
+    MATON_RATE_PER_SECOND: '100000',
     UPSTREAM_TIMEOUT_MS: '1000',
     SEND_WAIT_MS: '4000',
     ...options.settings,

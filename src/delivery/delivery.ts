@@ -5,10 +5,11 @@ import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../st
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
+import { askOf, type Pace } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { type Content, carriesLocalId, contentPrint, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
-import { InvalidStream, type LiveSend, live, type StreamedSend } from './life.ts';
+import { InvalidStream, type LiveSend, live, operationOf, type StreamedSend, type Transmission } from './life.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -69,6 +70,8 @@ export interface DeliveryServices {
   /** How long a recovered send may go on with its tries. */
   patienceMs: number;
   onEnd?: (stored: StoredSend) => void;
+  /** Absent: there is no limit. */
+  pace?: Pace;
 }
 
 /** How many sends of a dead process are taken over at a time. */
@@ -81,12 +84,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const lifeServices = { ...services, closing: closing.signal };
 
   /** Lets a recorded send live, whoever waits for it. */
-  const start = (
-    stored: StoredSend,
-    transmission: Parameters<typeof live>[1],
-    context: CallContext,
-    untilMs: number,
-  ) => {
+  const start = (stored: StoredSend, transmission: Transmission, context: CallContext, untilMs: number) => {
     const send: LiveSend = { stored };
     const run = live(send, transmission, context, lifeServices, untilMs).then((ended) => {
       if (keptEnding(ended.stored)) onEnd?.(ended.stored);
@@ -110,6 +108,15 @@ export function createDelivery(services: DeliveryServices): Delivery {
     }
   };
 
+  /** Whose turn cannot come in his time hears so before anything is recorded (delivery.md 2.9). */
+  const assertTurnInTime = (transmission: Transmission, { turn }: CallContext, waitMs: number) => {
+    const expectedMs = services.pace?.expectedWaitMs(askOf(operationOf(transmission), turn)) ?? 0;
+    if (expectedMs <= waitMs) return;
+    const detail =
+      'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';
+    throw new Problem('rate-limited', detail, { retryAfterS: Math.max(1, Math.ceil((expectedMs - waitMs) / 1000)) });
+  };
+
   const sendContent = async (
     asker: Asker,
     content: Content,
@@ -119,6 +126,10 @@ export function createDelivery(services: DeliveryServices): Delivery {
   ) => {
     const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
     const fingerprint = contentPrint(context.connection, content);
+    const plan = planCall(sendCalls, content, localMessageId ?? '');
+    // Who does not wait at all sets no deadline for the tries.
+    const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
+    assertTurnInTime(plan, context, tryMs);
     const outcome = await record({
       ...draftOf(asker, content.kind, context),
       to: digits(content.body.to),
@@ -135,9 +146,6 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(known, fingerprint);
     }
-    const plan = planCall(sendCalls, content, localMessageId ?? outcome.recorded.id);
-    // Who does not wait at all sets no deadline for the tries.
-    const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
     const { send, run } = start(outcome.recorded, plan, context, performance.now() + tryMs);
     return within(waitMs, run, send);
   };
@@ -156,6 +164,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
     stream: async (asker, about, streamed, context, waitMs) => {
+      assertTurnInTime(streamed, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
       if ('known' in outcome) throw inProgress(outcome.known);
       const { send, run } = start(outcome.recorded, streamed, context, 0);
@@ -192,8 +201,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
           // A stream has no content to send; the store has ended it.
           if (!content) continue;
           const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
+          const turn = { caller: stored.caller, lane: 'interactive' as const };
           const takeUp = () =>
-            start(stored, plan, { connection: stored.connectionId }, performance.now() + services.patienceMs);
+            start(stored, plan, { connection: stored.connectionId, turn }, performance.now() + services.patienceMs);
           // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
           const before = running.get(stored.id);
           if (before !== undefined) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);

@@ -66,4 +66,8 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
   };
 }
 
-const contextOf = ({ connectionId }: StoredSend) => ({ connection: connectionId });
+/** Behind everybody who waits for an answer. */
+const contextOf = ({ connectionId }: StoredSend) => ({
+  connection: connectionId,
+  turn: { caller: 'wati-bff', lane: 'broadcast' as const },
+});

@@ -2,6 +2,7 @@ import { Problem } from '../problem.ts';
 import type { SendStore, Settlement, StoredSend } from '../store/port.ts';
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
+import { askOf, type Pace } from '../upstream/pace.ts';
 import type { Attempt, Transport } from '../upstream/transport.ts';
 import { judge, type Verdict } from '../upstream/verdict.ts';
 import type { PlannedCall } from './content.ts';
@@ -27,6 +28,8 @@ export interface StreamedSend {
   /** Settles when the caller's part is over; the wait for the outcome begins then. */
   received: Promise<unknown>;
   expected: PlannedCall['expected'];
+  /** Of WATI, whose limit counts. */
+  operation: string;
   /** After an end without a word of the upstream: what was wrong with the caller's body, if anything. */
   fault(): Promise<unknown>;
   /** Of the content, once it has come in whole. */
@@ -41,6 +44,8 @@ export interface LifeServices {
   diagnosis: Diagnosis;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
+  /** Absent: there is no limit. */
+  pace?: Pace;
 }
 
 /** A send as its own process sees it: changes in place while it lives. */
@@ -71,7 +76,7 @@ export async function live(
   const { store, closing } = services;
   const { id } = send.stored;
   for (;;) {
-    if (closing.aborted) return send;
+    if (!(await myTurn(transmission, context, services))) return send;
     const { status } = send.stored;
     // A mark whose answer was lost may stand: then it is asked for again.
     const attempts = send.stored.attempts + (status === 'sending' ? 0 : 1);
@@ -109,6 +114,28 @@ export async function live(
   }
 }
 
+/**
+ * Waits for the turn of a recorded send, as long as it takes: it is not given up any more. Before the mark D2, so that a
+ * crash meanwhile leaves it queued. False: the process ends first.
+ */
+async function myTurn(
+  transmission: Transmission,
+  { turn }: CallContext,
+  { pace, closing }: LifeServices,
+): Promise<boolean> {
+  if (closing.aborted) return false;
+  if (!pace) return true;
+  const operation = operationOf(transmission);
+  const ask = { ...askOf(operation, turn), untilMs: Number.POSITIVE_INFINITY, signal: closing };
+  return pace.take(ask).then(
+    () => !closing.aborted,
+    () => false,
+  );
+}
+
+export const operationOf = (transmission: Transmission): string =>
+  'open' in transmission ? transmission.operation : transmission.call.operation;
+
 function attempt(
   transmission: Transmission,
   context: CallContext,
@@ -120,7 +147,8 @@ function attempt(
       .open(mayStart)
       .then((answer) => judge(answer, { ...transmission.expected, cut: !transmission.complete() }));
   }
-  const call = { ...transmission.call, host: 'gateway' as const, connection: context.connection, mayStart };
+  const { connection } = context;
+  const call = { ...transmission.call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
   return transport.attempt(call, undefined, context.onAttempt).then((answer) => judge(answer, transmission.expected));
 }
 

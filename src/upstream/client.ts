@@ -1,5 +1,6 @@
 import { Problem } from '../problem.ts';
 import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
+import { isTurnTooLate, type Turn } from './pace.ts';
 import { type Attempt, type AttemptReport, type Call, codeOf, retryAfterMs, type Transport } from './transport.ts';
 import { flags } from './verdict.ts';
 
@@ -9,6 +10,8 @@ export interface CallContext {
   /** What is left of the caller's time, ms; the transport's own deadline otherwise. */
   deadlineMs?: number;
   onAttempt?: (report: AttemptReport) => void;
+  /** Absent: the service calls for itself. */
+  turn?: Turn;
 }
 
 /** Tells key, connection and WATI apart by asking the control API (upstream.md 1.5). */
@@ -26,11 +29,11 @@ export interface Client {
 export function createClient(transport: Transport, diagnosis: Diagnosis): Client {
   return {
     get: async (context, call) => {
-      const full: Call = { ...call, host: 'gateway', method: 'GET', connection: context.connection };
+      const full: Call = { ...call, host: 'gateway', method: 'GET', ...asked(context) };
       return readable(await transport.read(full, context.deadlineMs, context.onAttempt), context, diagnosis);
     },
     write: async (context, call) => {
-      const full: Call = { ...call, host: 'gateway', connection: context.connection };
+      const full: Call = { ...call, host: 'gateway', ...asked(context) };
       const body = await readable(
         await transport.attempt(full, context.deadlineMs, context.onAttempt),
         context,
@@ -41,6 +44,8 @@ export function createClient(transport: Transport, diagnosis: Diagnosis): Client
     },
   };
 }
+
+const asked = ({ connection, turn }: CallContext) => ({ connection, ...(turn && { turn }) });
 
 /** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
@@ -97,6 +102,13 @@ export const isUnknownContact = (reason: string): boolean => /can'?t find contac
 
 export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   const { cause } = failed;
+  if (isTurnTooLate(cause)) {
+    const detail = 'the calls that Maton and WATI allow a second are spent for as long as you would wait';
+    return new Problem('rate-limited', detail, {
+      cause,
+      retryAfterS: Math.max(1, Math.ceil(cause.retryAfterMs / 1000)),
+    });
+  }
   if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
   return new Problem('upstream-unavailable', `the gateway could not be reached (${codeOf(cause)})`, {
     cause,

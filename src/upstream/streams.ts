@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
+import { askOf, heed, type Pace, type Turn } from './pace.ts';
 import {
   type Answered,
   type Attempt,
@@ -26,6 +27,8 @@ export interface StreamCall {
   totalMs?: number;
   /** Asked right before the first byte; false: none goes out. */
   mayStart?: () => boolean;
+  /** `taken`: whoever makes the call has waited for its turn already. */
+  turn?: Turn | 'taken';
   /** Ends the call: the caller has gone. */
   signal?: AbortSignal;
 }
@@ -50,6 +53,7 @@ interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'on
   /** To the answer's head, counted from the last byte of the body, ms. */
   headTimeoutMs: number;
   totalTimeoutMs: number;
+  pace?: Pace;
 }
 
 const answerBytesMax = 1024 * 1024;
@@ -60,6 +64,11 @@ export function createStreams(options: StreamOptions): Streams {
     const headers = headersOf(context, options);
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
+    if (options.pace && call.turn !== 'taken') {
+      const untilMs = start + (context.deadlineMs ?? options.headTimeoutMs);
+      const early = await options.pace.take({ ...askOf(call.operation, context.turn), untilMs }).catch(failedBefore);
+      if (early) return early;
+    }
     const late = new AbortController();
     const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
@@ -103,7 +112,9 @@ export function createStreams(options: StreamOptions): Streams {
       if (answer.kind === 'failed') return answer;
       const { status, headers, body } = answer;
       try {
-        return { kind: 'answered', status, headers, text: await textOf(body) };
+        const outcome: Attempt = { kind: 'answered', status, headers, text: await textOf(body) };
+        heed(options.pace, outcome);
+        return outcome;
       } catch (thrown) {
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
         return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, cause };
@@ -114,6 +125,11 @@ export function createStreams(options: StreamOptions): Streams {
     },
   };
 }
+
+const failedBefore = (thrown: unknown): Failed => {
+  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return { kind: 'failed', sent: false, timedOut: false, cause };
+};
 
 /** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
 function watched(dispatcher: Dispatchers['sends'], mayStart: () => boolean = () => true) {

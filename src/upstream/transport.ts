@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Dispatchers } from './dispatchers.ts';
+import { askOf, heed, isTurnTooLate, type Pace, type Turn } from './pace.ts';
 
 /**
  * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
@@ -17,6 +18,8 @@ export interface Call {
   sends?: boolean;
   /** Asked right before the first byte; false: none goes out. */
   mayStart?: () => boolean;
+  /** Whose turn the call takes; `taken`: whoever makes it has waited for it already. */
+  turn?: Turn | 'taken';
 }
 
 /** An HTTP answer arrived whole. */
@@ -57,6 +60,8 @@ export interface TransportOptions {
   /** Total deadline of one call, retries included, ms. */
   timeoutMs: number;
   userAgent: string;
+  /** Absent: there is no limit. */
+  pace?: Pace;
   /** Bytes of an answer that are taken; more is a failure. */
   answerMaxBytes?: number;
   onAttempt?: (report: AttemptReport) => void;
@@ -73,10 +78,10 @@ export interface Transport {
 const answerMaxBytesDefault = 4 * 1024 * 1024;
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs } = options;
+  const { dispatchers, timeoutMs, pace } = options;
   const retryBudget = createRetryBudget();
 
-  const attempt: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
+  const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
       const handler = new AnswerHandler(
@@ -84,6 +89,7 @@ export function createTransport(options: TransportOptions): Transport {
         call.mayStart ?? always,
         (outcome) => {
           clearTimeout(timer);
+          heed(pace, outcome);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);
@@ -100,6 +106,18 @@ export function createTransport(options: TransportOptions): Transport {
         handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
       }
     });
+
+  const attempt: Transport['attempt'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
+    if (!pace || call.turn === 'taken') return once(call, deadlineMs, onAttempt);
+    const untilMs = performance.now() + Math.min(deadlineMs, timeoutMs);
+    try {
+      await pace.take({ ...askOf(call.operation, call.turn), untilMs });
+    } catch (thrown) {
+      const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+      return { kind: 'failed', sent: false, timedOut: false, cause };
+    }
+    return once(call, untilMs - performance.now(), onAttempt);
+  };
 
   const read: Transport['read'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
     const end = performance.now() + Math.min(deadlineMs, timeoutMs);
@@ -241,7 +259,7 @@ function reportOf({ operation, host }: Call, outcome: Attempt, durationMs: numbe
 const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG/;
 
 function mayHeal(outcome: Attempt): boolean {
-  if (outcome.kind === 'failed') return !permanent.test(codeOf(outcome.cause));
+  if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));
   return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
 }
 

@@ -6,6 +6,7 @@ import { type Conversations, createConversations } from './conversations.ts';
 import { createDiagnosis } from './diagnosis.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { createSendCalls, type SendCalls } from './messages.ts';
+import type { Pace } from './pace.ts';
 import { createStreams, type Streams } from './streams.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { type AttemptReport, createTransport, type Transport } from './transport.ts';
@@ -30,8 +31,9 @@ export function createUpstream(
   config: Config,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
+  pace?: Pace,
 ): Upstream {
-  const shared = { key: () => config.MATON_API_KEY, dispatchers, userAgent, onAttempt };
+  const shared = { key: () => config.MATON_API_KEY, dispatchers, userAgent, onAttempt, ...(pace && { pace }) };
   const transport = createTransport({ ...shared, timeoutMs: config.UPSTREAM_TIMEOUT_MS });
   const connections = createConnections(transport);
   const diagnosis = createDiagnosis(connections);

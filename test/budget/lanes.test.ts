@@ -18,7 +18,7 @@ describe('an idle budget', () => {
         await time.run(0);
         expect(one).toMatchObject({ how: 'granted', at: one.askedAt, promisedMs: 0 });
         expect(budget.expectedWaitMs({ lane, caller: 'crm' })).toBeGreaterThan(100);
-        await time.run(106);
+        await time.run(111);
         expect(budget.expectedWaitMs({ lane, caller: 'crm' })).toBe(0);
       }
     }
@@ -30,16 +30,16 @@ describe('an idle budget', () => {
     times(12, () => ask({}));
     await time.run(2_000);
     const gaps = granted().map(({ at }, index) => at - (granted()[index - 1]?.at ?? at));
-    expect(gaps.slice(1).every((gap) => gap > 105 && gap < 107)).toBe(true);
+    expect(gaps.slice(1).every((gap) => gap > 109 && gap < 111.5)).toBe(true);
   });
 
-  it('uses 94 % of the limit when timers are a millisecond late', async () => {
+  it('uses nine tenths of the limit when timers are a millisecond late', async () => {
     const random = chance(3);
     const { time, budget, ask, granted } = bench({}, new FakeTime(() => random() * 2));
     times(700, () => ask({}));
     await time.run(60_000);
-    expect(granted().length).toBeGreaterThanOrEqual(60 * 10 * 0.94);
-    expect(budget.stats()).toMatchObject({ rate: 10, pace: 'own', refusals: 0, used: expect.closeTo(0.94, 1) });
+    expect(granted().length).toBeGreaterThanOrEqual(60 * 10 * 0.9);
+    expect(budget.stats()).toMatchObject({ rate: 10, pace: 'own', refusals: 0, used: expect.closeTo(0.9, 1) });
   });
 
   it.each([100, 1_000, 20_000])('keeps a limit of %i per second, and uses 85 percent of it', async (perSecond) => {

@@ -63,6 +63,7 @@ export function aPlace(simulator: Simulator, storeUrl?: string): Place {
           MATON_CONTROL_URL: simulator.controlUrl,
           MATON_CONNECTION_ID: connection,
           CLIENTS_FILE: clients,
+          MATON_RATE_PER_SECOND: '100000',
           STORE_URL: storeUrl ?? `file:${join(folder, 'store.db')}`,
           SEND_WAIT_MS: '20000',
           UPSTREAM_TIMEOUT_MS: '15000',

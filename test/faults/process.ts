@@ -36,6 +36,7 @@ export function createProcess(simulator: Simulator) {
         MATON_GATEWAY_URL: simulator.gatewayUrl,
         MATON_CONTROL_URL: simulator.controlUrl,
         CLIENTS_FILE: clientsFile,
+        MATON_RATE_PER_SECOND: '100000',
         STORE_URL: `file:${join(directory, 'store.db')}`,
         PORT: '0',
         DOCS: 'off',

@@ -1,0 +1,50 @@
+import type { Attempt } from './transport.ts';
+import { retryAfterMs } from './transport.ts';
+
+/** On whose behalf a call waits for its turn, and how urgently. */
+export interface Turn {
+  caller: string;
+  lane: 'urgent' | 'interactive' | 'broadcast';
+}
+
+/** WATI counts some of its routes in groups of their own (upstream.md 8.1). */
+export type RouteGroup = 'contacts' | 'messages' | 'templates';
+
+const groups: Record<string, RouteGroup> = {
+  getContacts: 'contacts',
+  addContact: 'contacts',
+  getMessages: 'messages',
+  sendTemplateMessages: 'templates',
+};
+
+/** Lets calls out no faster than Maton and WATI take them. Every call asks, control calls included (contract 8.11). */
+export interface Pace {
+  /** Resolves when one call may go out, now. Throws TurnTooLate where that cannot be before `untilMs` (performance.now()). */
+  take(ask: Turn & { group?: RouteGroup; untilMs: number; signal?: AbortSignal }): Promise<void>;
+  /** How long a call would wait, ms. Asked before a send is recorded. */
+  expectedWaitMs(ask: Turn & { group?: RouteGroup }): number;
+  /** A 429 was met. */
+  refused(group: RouteGroup | undefined, retryAfterMs: number | undefined): void;
+}
+
+/** What Pace throws: when a repeat has a chance, ms. */
+export interface TurnTooLate extends Error {
+  retryAfterMs: number;
+}
+
+export const isTurnTooLate = (error: unknown): error is TurnTooLate =>
+  error instanceof Error && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number';
+
+/** The calls of the service itself: health, diagnosis, looking for unknown sends. */
+const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
+
+/** What `take` wants to know of a call. */
+export function askOf(operation: string, turn: Turn = ownTurn): Turn & { group?: RouteGroup } {
+  const group = groups[operation];
+  return { caller: turn.caller, lane: turn.lane, ...(group !== undefined && { group }) };
+}
+
+/** Tells the pace of a 429. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
+export function heed(pace: Pace | undefined, outcome: Attempt): void {
+  if (pace && outcome.kind === 'answered' && outcome.status === 429) pace.refused(undefined, retryAfterMs(outcome));
+}

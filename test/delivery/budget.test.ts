@@ -1,0 +1,73 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+
+const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
+
+/** The most that arrived in any window of a second. */
+function mostInASecond(times: readonly number[]): number {
+  let most = 0;
+  for (let first = 0, last = 0; last < times.length; last++) {
+    while ((times[last] ?? 0) - (times[first] ?? 0) >= 1_000) first += 1;
+    most = Math.max(most, last - first + 1);
+  }
+  return most;
+}
+
+describe('ten requests a second, of a simulator that counts every sliding second', () => {
+  let service: Service;
+  afterEach(() => service.close());
+
+  const start = (settings: Record<string, string>) =>
+    startService({
+      settings: { ...connection, MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', ...settings },
+      simulator: { perSecond: 10 },
+    });
+  const text = (to: string, wait = {}) =>
+    service.ask('POST', '/v1/messages/text', { json: { to, text: 'hello' }, headers: wait });
+  const times = () => service.simulator.ledger.entries.map(({ at }) => at);
+
+  it('are never exceeded by 64 callers, and mostly used', async () => {
+    service = await start({ SEND_WAIT_MS: '20000' });
+    const begun = performance.now();
+    const until = begun + 4_000;
+    const caller = async (n: number) => {
+      while (performance.now() < until) {
+        if (n % 4 === 0) await service.ask('GET', '/v1/templates?page=2');
+        await text(`1415555100${n % 10}`);
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, (_, n) => caller(n)));
+    const seconds = (performance.now() - begun) / 1000;
+    expect(service.simulator.ledger.entries.filter(({ status }) => status === 429)).toEqual([]);
+    expect(mostInASecond(times())).toBeLessThanOrEqual(10);
+    expect(times().length / seconds).toBeGreaterThan(8.5);
+  });
+
+  it('refuse at once, and before anything is recorded, a send whose turn cannot come in time', async () => {
+    service = await start({ SEND_WAIT_MS: '500' });
+    const answers = await Promise.all(Array.from({ length: 30 }, () => text('14155551000')));
+    const refused = answers.filter(({ status }) => status === 429);
+    const taken = answers.length - refused.length;
+    expect(taken).toBeGreaterThan(2);
+    expect(refused.length).toBeGreaterThan(15);
+    for (const { json, headers } of refused) {
+      expect(json).toMatchObject({ type: '/problems/rate-limited', retryable: true });
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    }
+    const { json } = await service.ask('GET', '/v1/messages?limit=100');
+    expect((json as { data: unknown[] }).data).toHaveLength(taken);
+    await expect.poll(() => service.simulator.ledger.of('sendSessionMessage').length).toBe(taken);
+  });
+
+  it('pause for as long as a 429 says, for everybody', async () => {
+    service = await start({ SEND_WAIT_MS: '6000' });
+    service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' }, body: {} });
+    const [first, second] = await Promise.all([
+      text('14155551000'),
+      new Promise((resume) => setTimeout(resume, 300)).then(() => text('14155551001')),
+    ]);
+    expect([first.status, second.status]).toEqual([201, 201]);
+    const [refusedAt = 0, ...later] = times();
+    expect(Math.min(...later) - refusedAt).toBeGreaterThanOrEqual(1_990);
+  });
+});
