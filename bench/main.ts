@@ -1,3 +1,18 @@
-/** `npm run bench [-- sends] [-- --quick]`: what a read costs over a proxy, or what a recorded send costs over the call itself. */
-if (process.argv.includes('sends')) await import('./sends.ts');
-else await import('./reads.ts');
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/**
+ * `npm run bench [-- reads|sends|uploads] [-- --quick]`: what the service costs over proxies that only pass on, in one run a
+ * part. Without a name, all parts, each in a process of its own: one's garbage is not the other's.
+ */
+const parts = ['reads', 'sends', 'uploads'];
+const named = process.argv.slice(2).filter((argument) => parts.includes(argument));
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
+
+for (const part of named.length > 0 ? named : parts) {
+  console.log(`\n== ${part}`);
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, `${part}.ts`), ...options], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = 1;
+}
