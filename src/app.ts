@@ -66,7 +66,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // Slow callers (delivery.md 1.8): headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload.
     keepAliveTimeout: 10_000,
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
-    return503OnClosing: true,
+    // While it goes down, what still comes in over an open connection is served (contract 8.14).
+    return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers),
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();

@@ -75,8 +75,10 @@ export async function live(
 ): Promise<LiveSend> {
   const { store, closing } = services;
   const { id } = send.stored;
+  let hasTurn = false;
   for (;;) {
-    if (!(await myTurn(transmission, context, services))) return send;
+    hasTurn ||= await myTurn(transmission, context, services);
+    if (!hasTurn || closing.aborted) return send;
     const { status } = send.stored;
     // A mark whose answer was lost may stand: then it is asked for again.
     const attempts = send.stored.attempts + (status === 'sending' ? 0 : 1);
@@ -100,6 +102,7 @@ export async function live(
     // anew since then says nothing of this send, which is somebody else's.
     const mayStart = () => store.holdsLease() && store.epoch() === epoch;
     const verdict = await attempt(transmission, context, services, mayStart);
+    hasTurn = false;
     const pauseMs = pauseBefore(verdict, transmission, attempts);
     if (pauseMs !== undefined && performance.now() + pauseMs < untilMs && !closing.aborted) {
       if (!(await patiently(() => store.retreat(id), closing))) {
