@@ -12,7 +12,14 @@ export function useStrictValidation(app: FastifyInstance) {
   const exact = new Ajv({ ...shared, coerceTypes: false });
   const fromText = new Ajv({ ...shared, coerceTypes: 'array' });
   app.setValidatorCompiler(({ schema, httpPart }) => {
-    if (httpPart === 'body') return exact.compile(schema);
+    if (httpPart === 'body') {
+      const validate = exact.compile(schema);
+      return (body: unknown) => {
+        if (!validate(body)) return { error: validate.errors ?? [] };
+        const at = halfPair(body, '');
+        return at === undefined ? { value: body } : { error: [{ ...illFormed, instancePath: at }] };
+      };
+    }
     const numbers = integersOf(schema);
     const validate = fromText.compile(schema);
     return (values: Record<string, unknown>) => {
@@ -26,6 +33,26 @@ export function useStrictValidation(app: FastifyInstance) {
     if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;
     route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
   });
+}
+
+/** JSON can carry half of a surrogate pair (`"\\ud800"`), which is no character and cannot stand in an address. */
+const illFormed = {
+  keyword: 'wellFormed',
+  schemaPath: '',
+  message: 'has half of a surrogate pair, which is no character',
+  params: {},
+};
+
+/** Where such a half stands in a value that a schema has bounded already; an RFC 6901 pointer. */
+function halfPair(value: unknown, at: string): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : at;
+  if (!isObject(value)) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    if (!name.isWellFormed()) return at;
+    const found = halfPair(inner, `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Ajv would read `1e400` as Infinity, past every limit, and `0x10` as 16: in an address a number is digits. */

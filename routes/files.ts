@@ -154,6 +154,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       open: (mayStart) => transmit(upload, call, context, mayStart),
       complete: upload.complete,
       received: upload.done,
+      abandon: () => upload.stream.destroy(),
       expected,
       operation: call.operation,
       fault: () => upload.done.then(() => undefined, faultOf),

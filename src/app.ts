@@ -157,9 +157,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   app.addHook('onReady', () => keeper.start());
   app.addHook('preClose', () => readiness.drain());
   app.addHook('onClose', async () => {
-    await keeper.stop();
-    await delivery.close();
+    // The lease is kept until the last send has ended: another replica would take it for lost.
+    const ended = delivery.close();
     budget?.close();
+    await ended;
+    await keeper.stop();
     await dispatchers.close();
     await store.close();
     seams.callers.close();
@@ -189,8 +191,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
-  const status = slow ? '408 Request Timeout' : '400 Bad Request';
   socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

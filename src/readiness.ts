@@ -15,6 +15,10 @@ export interface Readiness {
 
 const trustedMs = 10_000;
 
+/** A probe has little patience: what Maton has not said by then, it says to the next one. */
+const patienceMs = 1_000;
+const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' } as const;
+
 /** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
 const storeTrustedMs = 1_000;
 
@@ -37,9 +41,7 @@ export function createReadiness(
       return { gateway: 'reachable', key: 'accepted', connection: usable ? 'active' : 'none' };
     } catch (error) {
       const refused = error instanceof Problem && error.slug === 'upstream-unauthorized';
-      return refused
-        ? { gateway: 'reachable', key: 'refused', connection: 'unknown' }
-        : { gateway: 'unreachable', key: 'unknown', connection: 'unknown' };
+      return refused ? { gateway: 'reachable', key: 'refused', connection: 'unknown' } : silent;
     }
   };
 
@@ -53,7 +55,7 @@ export function createReadiness(
         );
         lastStore = { at: performance.now(), state };
       }
-      const state = { store: await lastStore.state, ...(await last.state) };
+      const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       return { status: draining ? 'draining' : able ? 'ready' : 'not-ready', ...state };
@@ -65,4 +67,16 @@ export function createReadiness(
       draining = true;
     },
   };
+}
+
+type Told = Omit<Ready, 'status' | 'store'>;
+
+function within(ms: number, state: Promise<Told>): Promise<Told> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, silent);
+    void state.then((told) => {
+      clearTimeout(timer);
+      resolve(told);
+    });
+  });
 }

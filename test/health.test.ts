@@ -125,3 +125,13 @@ describe('liveness', () => {
     expect(from.simulator.ledger.entries).toEqual([]);
   });
 });
+
+it('answers within a second or so though Maton says nothing', async () => {
+  const service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '5000' } });
+  service.simulator.script('listConnections', { fault: 'hang' });
+  const started = performance.now();
+  const answer = await service.ask('GET', '/health/ready', { key: null });
+  expect([answer.status, answer.json]).toEqual([200, expect.objectContaining({ gateway: 'unreachable' })]);
+  expect(performance.now() - started).toBeLessThan(3_000);
+  await service.close();
+});

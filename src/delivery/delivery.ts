@@ -158,7 +158,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (key === undefined) return undefined;
       const known = await store.findByKey(caller, route, key).catch(asUnavailable);
       if (!known) return undefined;
-      if (isRunning(known)) throw inProgress(known);
+      // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
+      if (stream && isRunning(known)) throw inProgress(known);
       if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(known);
       return replay(known, await fingerprint());
     },

@@ -27,6 +27,8 @@ export interface StreamedSend {
   complete(): boolean;
   /** Settles when the caller's part is over; the wait for the outcome begins then. */
   received: Promise<unknown>;
+  /** Nobody will read it any more. */
+  abandon(): void;
   expected: PlannedCall['expected'];
   /** Of WATI, whose limit counts. */
   operation: string;
@@ -62,6 +64,13 @@ export class InvalidStream extends Error {
 
 const triesMax = 3;
 
+/** A stream whose turn did not come while its bytes could still be had. */
+const lostBytes: Verdict = {
+  outcome: 'not_sent',
+  detail: 'it could not go out while its bytes were at hand',
+  heals: true,
+};
+
 /** How soon a send that may not begin looks again whether it may. */
 const leasePauseMs = 500;
 
@@ -75,10 +84,16 @@ export async function live(
 ): Promise<LiveSend> {
   const { store, closing } = services;
   const { id } = send.stored;
+  const streamed = 'open' in transmission ? transmission : undefined;
   let hasTurn = false;
   for (;;) {
     hasTurn ||= await myTurn(transmission, context, services);
-    if (!hasTurn || closing.aborted) return send;
+    if (!hasTurn || closing.aborted) {
+      if (!streamed) return send;
+      // Its bytes go with the caller or the process, so nobody could take it up later.
+      if (closing.aborted) streamed.abandon();
+      return end(send, lostBytes, transmission, context, services);
+    }
     const { status } = send.stored;
     // A mark whose answer was lost may stand: then it is asked for again.
     const attempts = send.stored.attempts + (status === 'sending' ? 0 : 1);
@@ -129,11 +144,19 @@ async function myTurn(
   if (closing.aborted) return false;
   if (!pace) return true;
   const operation = operationOf(transmission);
-  const ask = { ...askOf(operation, turn), untilMs: Number.POSITIVE_INFINITY, signal: closing };
+  const signal = 'open' in transmission ? AbortSignal.any([closing, goneWith(transmission.received)]) : closing;
+  const ask = { ...askOf(operation, turn), untilMs: Number.POSITIVE_INFINITY, signal };
   return pace.take(ask).then(
-    () => !closing.aborted,
+    () => !signal.aborted,
     () => false,
   );
+}
+
+/** Aborts when a caller breaks off, or sends what is no valid body. */
+function goneWith(received: Promise<unknown>): AbortSignal {
+  const gone = new AbortController();
+  received.catch(() => gone.abort());
+  return gone.signal;
 }
 
 export const operationOf = (transmission: Transmission): string =>
@@ -171,7 +194,8 @@ async function end(
 ): Promise<LiveSend> {
   const { store, diagnosis, closing } = services;
   const streamed = 'open' in transmission ? transmission : undefined;
-  if (streamed && verdict.outcome === 'not_sent' && verdict.status === undefined) {
+  // While the process ends, what breaks off is no fault of the caller.
+  if (streamed && verdict.outcome === 'not_sent' && verdict.status === undefined && !closing.aborted) {
     const fault = await streamed.fault();
     if (fault !== undefined) {
       await undo(send.stored.id, fault, services);

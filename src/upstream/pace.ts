@@ -1,5 +1,4 @@
-import type { Attempt } from './transport.ts';
-import { retryAfterMs } from './transport.ts';
+import { type Answered, retryAfterMs } from './transport.ts';
 
 /** On whose behalf a call waits for its turn, and how urgently. */
 export interface Turn {
@@ -45,6 +44,8 @@ export function askOf(operation: string, turn: Turn = ownTurn): Turn & { group?:
 }
 
 /** Tells the pace of a 429. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
-export function heed(pace: Pace | undefined, outcome: Attempt): void {
-  if (pace && outcome.kind === 'answered' && outcome.status === 429) pace.refused(undefined, retryAfterMs(outcome));
+export function heed(pace: Pace | undefined, answer: Pick<Answered, 'status' | 'headers'>): void {
+  if (answer.status !== 429) return;
+  const { status, headers } = answer;
+  pace?.refused(undefined, retryAfterMs({ kind: 'answered', status, headers, text: '' }));
 }

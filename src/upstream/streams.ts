@@ -66,7 +66,9 @@ export function createStreams(options: StreamOptions): Streams {
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
     if (options.pace && call.turn !== 'taken') {
       const untilMs = start + (context.deadlineMs ?? options.headTimeoutMs);
-      const early = await options.pace.take({ ...askOf(call.operation, context.turn), untilMs }).catch(failedBefore);
+      const early = await options.pace
+        .take({ ...askOf(call.operation, context.turn), untilMs, ...(call.signal && { signal: call.signal }) })
+        .catch(failedBefore);
       if (early) return early;
     }
     const late = new AbortController();
@@ -92,6 +94,7 @@ export function createStreams(options: StreamOptions): Streams {
         signal: AbortSignal.any(signals),
       });
       report({ status: answer.statusCode });
+      heed(options.pace, { status: answer.statusCode, headers: answer.headers });
       // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
       answer.body.on('error', () => {});
       return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
@@ -113,7 +116,6 @@ export function createStreams(options: StreamOptions): Streams {
       const { status, headers, body } = answer;
       try {
         const outcome: Attempt = { kind: 'answered', status, headers, text: await textOf(body) };
-        heed(options.pace, outcome);
         return outcome;
       } catch (thrown) {
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));

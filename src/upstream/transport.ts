@@ -89,7 +89,7 @@ export function createTransport(options: TransportOptions): Transport {
         call.mayStart ?? always,
         (outcome) => {
           clearTimeout(timer);
-          heed(pace, outcome);
+          if (outcome.kind === 'answered') heed(pace, outcome);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);

@@ -168,3 +168,33 @@ describe('a text in the address', () => {
     await service.close();
   });
 });
+
+describe('half of a surrogate pair', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.close());
+
+  it.each([
+    ['/v1/messages/text', '{"to":"14155551000","text":"a\\ud800"}', '/text'],
+    ['/v1/messages/text', '{"to":"14155551000","text":"a","replyTo":"\\udfff"}', '/replyTo'],
+    ['/v1/messages/template', '{"to":"14155551000","template":"welcome","broadcastName":"\\ud800"}', '/broadcastName'],
+    ['/v1/templates/welcome/preview', '{"parameters":{"a":"\\ud800"}}', '/parameters/a'],
+  ])('is refused by %s before anything is sent: %s', async (path, body, pointer) => {
+    const answer = await service.ask('POST', path, { body, headers: { 'content-type': 'application/json' } });
+    expect(answer).toMatchObject({
+      status: 400,
+      json: {
+        type: '/problems/validation-failed',
+        errors: [{ pointer, detail: expect.stringContaining('surrogate') }],
+      },
+    });
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
+
+  it('is taken whole', async () => {
+    const json = { to: '14155551000', text: 'whole: 😀' };
+    expect((await service.ask('POST', '/v1/messages/text', { json })).status).toBe(201);
+  });
+});
