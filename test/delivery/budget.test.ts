@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { createUploads } from '../../src/upload/uploads.ts';
 import { type Service, startService } from '../helper.ts';
+import { openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 
@@ -69,5 +71,23 @@ describe('ten requests a second, of a simulator that counts every sliding second
     expect([first.status, second.status]).toEqual([201, 201]);
     const [refusedAt = 0, ...later] = times();
     expect(Math.min(...later) - refusedAt).toBeGreaterThanOrEqual(1_990);
+  });
+
+  it('are not waited for by an upload whose caller has gone', async () => {
+    const uploads = createUploads({ openMax: 1, bytesPerSecondMin: 1 });
+    service = await startService({
+      settings: { ...connection, MATON_RATE_PER_SECOND: '1', WATI_PLAN: 'none', SEND_WAIT_MS: '30000' },
+      seams: { uploads },
+    });
+    for (let n = 0; n < 6; n++) await text('14155551000', { prefer: 'respond-async' });
+    const body = pdfForm(pdf(300_000));
+    const request = openRequest(service, { headers: { 'content-length': String(body.length) } });
+    await request.write(body.subarray(0, 100_000));
+    await expect.poll(() => uploads.open).toBe(1);
+    request.socket.destroy();
+    await expect.poll(() => uploads.open, { timeout: 1_500 }).toBe(0);
+    expect(service.simulator.ledger.of('sendSessionFile')).toEqual([]);
+    const { json } = await service.ask('GET', '/v1/messages?limit=100');
+    expect(JSON.stringify(json)).not.toContain('"file"');
   });
 });
