@@ -75,5 +75,7 @@ try {
   await main();
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+  console.error('Another port: PORT=4000 npm run sandbox');
+  // The simulated gateway listens already, and would keep the process.
+  process.exit(1);
 }

@@ -1,6 +1,7 @@
+import { Problem } from '../problem.ts';
 import type { SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
-import type { Conversations } from '../upstream/conversations.ts';
+import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
 import type { Content } from './content.ts';
 import { contentOf } from './delivery.ts';
@@ -28,7 +29,9 @@ export function createReconciler(store: SendStore, conversations: Conversations)
     look: async (send, context) => {
       const content = contentOf(send);
       if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
-      const { rows } = await conversations.history(context, send.to, { pageNumber: 1, pageSize: 100 });
+      const { rows } = await conversations
+        .history(context, send.to, { pageNumber: 1, pageSize: 100 })
+        .catch(emptyIfUnknown);
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => send.localMessageId !== undefined && row.localMessageId === send.localMessageId);
       if (known) return store.resolve(send.id, found(known, 'local-id'));
@@ -63,4 +66,10 @@ function found(row: JsonObject, evidence: Evidence) {
   const ending: Ending = { outcome: 'accepted', evidence };
   const whatsappMessageId = str(row.whatsappMessageId);
   return { verdict: toJson(ending), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
+}
+
+/** A contact that WATI does not know has no history, which proves as little as a history without a match. */
+function emptyIfUnknown(error: unknown): Pick<History, 'rows'> {
+  if (error instanceof Problem && error.slug === 'not-found') return { rows: [] };
+  throw error;
 }

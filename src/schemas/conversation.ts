@@ -38,7 +38,7 @@ export const ConversationQuery = Type.Object(
 export const OperatorPut = Type.Union(
   [
     Type.Object(
-      { email: Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['ann@example.com'] }) },
+      { email: Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['asha@example.com'] }) },
       strict,
     ),
     Type.Object({ bot: Type.Literal(true) }, strict),
@@ -46,7 +46,7 @@ export const OperatorPut = Type.Union(
   {
     title: 'OperatorPut',
     description: 'either an operator by e-mail, or `{"bot": true}`',
-    examples: [{ email: 'ann@example.com' }],
+    examples: [{ email: 'asha@example.com' }],
   },
 );
 
