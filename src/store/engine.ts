@@ -5,11 +5,15 @@ import type { SlotStore } from './port.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/** SQL with `:name` parameters, which SQLite takes as they are and PostgreSQL as `$1`, `$2`. */
+/** SQL is written with `:name` parameters. PostgreSQL takes them as `$1`, `$2`, SQLite is quickest with a `?` for each place. */
 export interface Statement {
   readonly named: string;
   readonly numbered: string;
+  /** Behind `$1`, `$2`. */
   readonly names: readonly string[];
+  readonly marked: string;
+  /** Behind each `?`: a name that stands twice is here twice. */
+  readonly places: readonly string[];
 }
 
 export interface Step {
@@ -49,20 +53,25 @@ export interface Dialect {
   readonly check: string;
 }
 
+const parameter = /(?<!:):([a-z]\w*)/gi;
+
 export function statement(named: string): Statement {
-  const names: string[] = [];
-  const numbered = named.replace(/(?<!:):([a-z]\w*)/gi, (_, name: string) => {
-    if (!names.includes(name)) names.push(name);
-    return `$${names.indexOf(name) + 1}`;
-  });
-  return { named, numbered, names };
+  const places = Array.from(named.matchAll(parameter), ([, name = '']) => name);
+  const names = [...new Set(places)];
+  return {
+    named,
+    numbered: named.replace(parameter, (_, name: string) => `$${names.indexOf(name) + 1}`),
+    names,
+    marked: named.replace(parameter, '?'),
+    places,
+  };
 }
 
-/** The values that a statement names, in its order; the engine's own win. A forgotten one is our mistake, not a NULL. */
-export function bindings(step: Step, own: Readonly<Record<string, Value>>): [name: string, value: Value][] {
-  return step.statement.names.map((name) => {
+/** The values that are asked for, in this order; the engine's own win. A forgotten one is our mistake, not a NULL. */
+export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
+  return names.map((name) => {
     const value = own[name] ?? step.values[name];
     if (value === undefined) throw new TypeError(`no value for :${name} in ${step.statement.named}`);
-    return [name, value];
+    return value;
   });
 }

@@ -126,8 +126,8 @@ class PostgresEngine implements Engine {
   }
 
   #query(step: Step): { text: string; values: unknown[] } {
-    const values = bindings(step, { me: this.#lease.owner }).map(([, value]) => value);
-    return { text: step.statement.numbered, values };
+    const { numbered, names } = step.statement;
+    return { text: numbered, values: bindings(step, names, { me: this.#lease.owner }) };
   }
 }
 

@@ -7,7 +7,6 @@ import {
   SLOT_AHEAD_MAX_MS,
   type Statement,
   type Step,
-  type Value,
 } from '../engine.ts';
 import { StoreError, type StoreOptions } from '../port.ts';
 import { integer } from '../row.ts';
@@ -50,13 +49,13 @@ export class SqliteEngine implements Engine {
     this.#saveClock = () => void save.run(this.#clock.now());
     this.#commits = new GroupCommit(this.#db, this.#saveClock);
     this.#saving = setInterval(() => {
-      this.#commits.run(this.#saveClock).catch(() => undefined); // the verbs will say that the disk is full; this may wait
+      this.#commits.run(this.#saveClock, true).catch(() => undefined); // the verbs will say that the disk is full; this may wait
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
   async write(steps: readonly Step[]): Promise<Row[][]> {
     this.#mustBeOpen();
-    return this.#commits.run(() => steps.map((step) => this.#run(step)));
+    return this.#commits.run(() => steps.map((step) => this.#run(step)), steps.length === 1);
   }
 
   async read(step: Step): Promise<Row[]> {
@@ -109,23 +108,22 @@ export class SqliteEngine implements Engine {
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
     clearInterval(this.#saving);
-    const saved = this.#commits.run(this.#saveClock).catch(() => undefined); // a full disk must not keep us from ending
+    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not keep us from ending
     this.#commits.flush();
     await saved;
     this.#db.close();
   }
 
   #run(step: Step): Row[] {
-    const values: Record<string, Value> = {};
-    for (const [name, value] of bindings(step, { me: this.#me, clock: this.#clock.now() })) values[name] = value;
-    return this.#prepare(step.statement).all(values);
+    const values = bindings(step, step.statement.places, { me: this.#me, clock: this.#clock.now() });
+    return this.#prepare(step.statement).all(...values);
   }
 
-  #prepare(statement: Statement): StatementSync {
-    const known = this.#prepared.get(statement.named);
+  #prepare({ marked }: Statement): StatementSync {
+    const known = this.#prepared.get(marked);
     if (known !== undefined) return known;
-    const prepared = this.#db.prepare(statement.named);
-    this.#prepared.set(statement.named, prepared);
+    const prepared = this.#db.prepare(marked);
+    this.#prepared.set(marked, prepared);
     return prepared;
   }
 

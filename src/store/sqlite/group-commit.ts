@@ -1,9 +1,11 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StoreError } from '../port.ts';
 
 /** A verb that waits for its commit. `attempt` does the work and answers what to call once it is durable. */
 interface Waiting {
   attempt(): () => void;
+  /** SQLite undoes a statement that fails, by itself. */
+  isOneStatement: boolean;
   reject(error: StoreError): void;
 }
 
@@ -17,6 +19,8 @@ const GROUP_MAX = 256;
 export class GroupCommit {
   readonly #db: DatabaseSync;
   readonly #touch: () => void;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
   #waiting: Waiting[] = [];
   #scheduled = false;
 
@@ -24,15 +28,18 @@ export class GroupCommit {
   constructor(db: DatabaseSync, touch: () => void) {
     this.#db = db;
     this.#touch = touch;
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#end = db.prepare('COMMIT');
   }
 
-  run<T>(work: () => T): Promise<T> {
+  run<T>(work: () => T, isOneStatement = false): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({
         attempt: () => {
           const answer = work();
           return () => resolve(answer);
         },
+        isOneStatement,
         reject,
       });
       this.#schedule();
@@ -58,13 +65,13 @@ export class GroupCommit {
     const done: { waiting: Waiting; acknowledge: () => void }[] = [];
     let current = 0;
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#begin.run();
       for (; current < group.length; current++) {
         const waiting = group[current];
         const acknowledge = waiting && this.#attempt(waiting);
         if (waiting && acknowledge) done.push({ waiting, acknowledge });
       }
-      this.#db.exec('COMMIT');
+      this.#end.run();
     } catch (cause) {
       const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause });
       this.#rollBack();
@@ -78,14 +85,15 @@ export class GroupCommit {
 
   /** One verb's failure is its own, unless it took the whole transaction with it, as a full disk may. */
   #attempt(waiting: Waiting): (() => void) | undefined {
-    this.#db.exec('SAVEPOINT verb');
+    const { isOneStatement } = waiting;
+    if (!isOneStatement) this.#db.exec('SAVEPOINT verb');
     try {
       const acknowledge = waiting.attempt();
-      this.#db.exec('RELEASE verb');
+      if (!isOneStatement) this.#db.exec('RELEASE verb');
       return acknowledge;
     } catch (cause) {
       if (!this.#db.isTransaction) throw cause;
-      this.#db.exec('ROLLBACK TO verb; RELEASE verb');
+      if (!isOneStatement) this.#db.exec('ROLLBACK TO verb; RELEASE verb');
       waiting.reject(new StoreError(`the store could not write: ${reason(cause)}`, { cause }));
       return undefined;
     }
@@ -106,9 +114,9 @@ export class GroupCommit {
    */
   #scrub(): void {
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#begin.run();
       this.#touch();
-      this.#db.exec('COMMIT');
+      this.#end.run();
     } catch {
       this.#rollBack();
     }
