@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
 import { digits } from '../schemas/words.ts';
 import type { SendCall, SendCalls, WatiButtons } from '../upstream/messages.ts';
@@ -70,9 +70,7 @@ export const contentPrint = (connection: string, { kind, body }: Content): strin
   fingerprintOf(connection, { kind, body: { ...body, to: digits(body.to) } });
 
 export const fingerprintOf = (connection: string, content: unknown): string =>
-  createHash('sha256')
-    .update(canonical([connection, content]))
-    .digest('hex');
+  hash('sha256', canonical([connection, content]));
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Dispatchers } from './dispatchers.ts';
 import { askOf, heed, isTurnTooLate, type Pace, type Turn } from './pace.ts';
+import { createStackPause } from './stack-pause.ts';
 
 /**
  * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
@@ -80,6 +81,7 @@ const answerMaxBytesDefault = 4 * 1024 * 1024;
 export function createTransport(options: TransportOptions): Transport {
   const { dispatchers, timeoutMs, pace } = options;
   const retryBudget = createRetryBudget();
+  const pauseStacks = createStackPause();
 
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
@@ -95,6 +97,7 @@ export function createTransport(options: TransportOptions): Transport {
           onAttempt?.(report);
           resolve(outcome);
         },
+        call.sends ? pauseStacks : undefined,
       );
       // The only deadline that a dripping or 102-ing upstream cannot stretch (delivery.md 2.3).
       const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
@@ -176,6 +179,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #bytesMax: number;
   readonly #mayStart: () => boolean;
   readonly #settle: (outcome: Attempt) => void;
+  readonly #beforeReset: (() => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #sent = false;
   #settled = false;
@@ -184,10 +188,17 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(bytesMax: number, mayStart: () => boolean, settle: (outcome: Attempt) => void) {
+  /** `beforeReset`: called where undici is about to close the connection that it had for this answer alone. */
+  constructor(
+    bytesMax: number,
+    mayStart: () => boolean,
+    settle: (outcome: Attempt) => void,
+    beforeReset: (() => void) | undefined,
+  ) {
     this.#mayStart = mayStart;
     this.#bytesMax = bytesMax;
     this.#settle = settle;
+    this.#beforeReset = beforeReset;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController) {
@@ -217,6 +228,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
       headers: this.#headers,
       text: body === undefined ? '' : body.toString('utf8'),
     });
+    this.#beforeReset?.();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, cause: Error) {
