@@ -44,10 +44,12 @@ try {
 
   const goals: Goal[] = [{ what: 'added by a recorded send, median', value: recorded - base, limit: 5, unit: 'ms' }];
   for (const peer of [inMemory, onDisk]) {
-    await flood(peer, 2);
-    const { perSecond, p50, p99, cpu } = await flood(peer, seconds);
+    await flood(peer, upstream, 2);
+    const { perSecond, p50, p99, cpu, busy, upstreamBusy } = await flood(peer, upstream, seconds);
     const figures = `${perSecond.toFixed(0)}/s, p50 ${p50} ms, p99 ${p99} ms, CPU ${cpu.toFixed(0)} µs a send`;
-    console.log(`${peer.name.padEnd(18)} ${callers} callers: ${figures}`);
+    // A service far under 100 % waited for the disk, for the upstream, or for neighbours on its core.
+    const shares = `service ${busy}, upstream ${upstreamBusy} of a core`;
+    console.log(`${peer.name.padEnd(18)} ${callers} callers: ${figures}; ${shares}`);
     if (peer === onDisk)
       goals.push({
         what: `recorded sends, ${callers} callers`,
@@ -87,8 +89,9 @@ async function takeTurns(ways: Record<string, () => Promise<number>>): Promise<M
   return waits;
 }
 
-async function flood(peer: Peer, duration: number) {
-  const before = cpuUs(peer.pid);
+async function flood(peer: Peer, upstream: Peer, duration: number) {
+  const [before, upstreamBefore] = [cpuUs(peer.pid), cpuUs(upstream.pid)];
+  const startedAt = performance.now();
   const result = await new Promise<Result>((resolve, reject) => {
     const options = {
       url: `${peer.url}/v1/messages/text`,
@@ -104,5 +107,9 @@ async function flood(peer: Peer, duration: number) {
   if (result.non2xx + result.errors + result.timeouts > 0 || sends === 0)
     throw new Error(`${peer.name}: ${result.non2xx} refused`);
   const { p50, p99 } = result.latency;
-  return { perSecond: sends / result.duration, p50, p99, cpu: (cpuUs(peer.pid) - before) / sends };
+  const elapsedUs = (performance.now() - startedAt) * 1000;
+  const spentUs = cpuUs(peer.pid) - before;
+  const share = (us: number) => `${((us / elapsedUs) * 100).toFixed(0)} %`;
+  const upstreamBusy = share(cpuUs(upstream.pid) - upstreamBefore);
+  return { perSecond: sends / result.duration, p50, p99, cpu: spentUs / sends, busy: share(spentUs), upstreamBusy };
 }

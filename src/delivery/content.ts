@@ -75,7 +75,10 @@ export const fingerprintOf = (connection: string, content: unknown): string =>
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+  const inner: Readonly<Record<string, unknown>> = { ...value };
+  let text = '';
+  for (const key of Object.keys(inner).sort()) {
+    if (inner[key] !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonical(inner[key])}`;
+  }
+  return `{${text}}`;
 }

@@ -111,7 +111,8 @@ export async function live(
       await sleep(leasePauseMs, closing);
       continue;
     }
-    send.stored = { ...send.stored, status: 'sending', attempts, sentAt: now(), updatedAt: now() };
+    const begunAt = now();
+    send.stored = { ...send.stored, status: 'sending', attempts, sentAt: begunAt, updatedAt: begunAt };
 
     // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
     // anew since then says nothing of this send, which is somebody else's.

@@ -55,7 +55,8 @@ export class Sends implements SendStore, SlotStore {
       const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
       if (!inserted) return undefined;
       this.#doubtful.delete(id);
-      return { ...send, status: 'queued', attempts: 0, createdAt: isoTime(wall), updatedAt: isoTime(wall) };
+      const at = isoTime(wall);
+      return { ...send, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
     } catch (error) {
       this.#doubtful.add(id);
       const taken = await this.#change(this.#sql.withdraw, { id }).then(
