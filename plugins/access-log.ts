@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { onRequestEnd } from './request-end.ts';
 import type { Trace } from './types.ts';
 
 /** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
@@ -9,20 +8,15 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 export const takeRequestId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
 
-const traces = new WeakMap<FastifyRequest, Trace>();
-
-/** By request and not by decorator, because a request that the router cannot read has no decorators. */
+/** Made when it is first asked for, because a request that the router cannot read meets no hook. */
 export function traceOf(request: FastifyRequest): Trace {
-  let trace = traces.get(request);
-  if (!trace) {
-    trace = { upstreamMs: 0, upstreamCalls: 0 };
-    traces.set(request, trace);
-  }
-  return trace;
+  request.ownTrace ??= { upstreamMs: 0, upstreamCalls: 0 };
+  return request.ownTrace;
 }
 
 /** One log line a request: the route's pattern, never the address, because numbers stand in addresses. */
 export const accessLog = fp(async (app) => {
+  app.decorateRequest('ownTrace', undefined);
   // A getter, because a request that dies before its hooks run has a trace, too.
   app.decorateRequest('trace', {
     getter() {
@@ -35,8 +29,6 @@ export const accessLog = fp(async (app) => {
     reply.header('x-request-id', request.id);
     done();
   });
-
-  onRequestEnd(app, logRequest);
 });
 
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {

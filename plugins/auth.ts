@@ -11,15 +11,17 @@ import { Problem } from '../src/problem.ts';
 export const auth = fp(async (app, { callers }: { callers: Callers }) => {
   const limit = createCallerLimit();
   app.decorateRequest('caller', undefined);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { scope } = request.routeOptions.config;
-    if (scope === undefined && !isGuarded(request.url)) return;
-    const caller = authenticate(request, callers);
-    request.caller = caller;
-    if (scope !== undefined && !hasScope(caller, scope)) {
-      throw new Problem('forbidden', `your key lacks the scope ${scope}`);
+    if (scope !== undefined || isGuarded(request.url)) {
+      const caller = authenticate(request, callers);
+      request.caller = caller;
+      if (scope !== undefined && !hasScope(caller, scope)) {
+        throw new Problem('forbidden', `your key lacks the scope ${scope}`);
+      }
+      limit(caller.name, caller.ratePerSecond);
     }
-    limit(caller.name, caller.ratePerSecond);
+    done();
   });
 });
 

@@ -1,8 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Budget } from '../src/budget/words.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
-import { onRequestEnd } from './request-end.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
 export interface Metrics {
@@ -11,8 +10,8 @@ export interface Metrics {
   send(kind: string, outcome: string): void;
   /** Tells at each scrape how the shared budget of calls stands. */
   budget(budget: Budget): void;
-  /** Counts every answered request of the app. */
-  watch(app: FastifyInstance): void;
+  /** Counts an answered request. */
+  request(request: FastifyRequest, reply: FastifyReply): void;
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
@@ -80,14 +79,12 @@ export function createMetrics(): Metrics {
         },
       });
     },
-    watch: (app) => {
-      onRequestEnd(app, (request, reply) => {
-        const { method } = request;
-        const route = request.routeOptions.url ?? 'none';
-        const caller = request.caller?.name ?? 'none';
-        requests.inc({ method, route, status: String(reply.statusCode), caller });
-        requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
-      });
+    request: (request, reply) => {
+      const { method } = request;
+      const route = request.routeOptions.url ?? 'none';
+      const caller = request.caller?.name ?? 'none';
+      requests.inc({ method, route, status: String(reply.statusCode), caller });
+      requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
     },
   };
 }

@@ -17,21 +17,27 @@ export const requestBodies = fp(async (app) => {
     app.server.emit('request', request, response);
   });
 
-  app.addHook('preParsing', async (request, reply) => {
-    if (request.routeOptions.config.streams || !hasBody(request)) return;
-    invite(reply);
-    const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
-    request.raw.once('close', () => clearTimeout(timer));
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (hasBody(request) && !request.routeOptions.config.streams) {
+      invite(reply);
+      const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
+      request.raw.once('close', () => clearTimeout(timer));
+    }
+    done(null, payload);
   });
 
-  app.addHook('onResponse', async ({ raw }) => {
-    if (raw.complete || raw.destroyed) return;
-    raw.unpipe();
-    raw.resume();
-    const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();
-    raw.once('close', () => clearTimeout(timer));
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    if (!raw.complete && !raw.destroyed) linger(raw);
+    done();
   });
 });
+
+function linger(raw: FastifyRequest['raw']): void {
+  raw.unpipe();
+  raw.resume();
+  const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();
+  raw.once('close', () => clearTimeout(timer));
+}
 
 /** Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. */
 export function invite({ raw, request }: FastifyReply): void {

@@ -1,15 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+type EndHook = (request: FastifyRequest, reply: FastifyReply) => void;
+
+const ended = Symbol('ended');
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    [ended]?: true;
+  }
+}
+
 /**
- * Calls `hook` once for each request: when its answer is out, or when there is an answer and nobody left to take it. Fastify's
- * onResponse alone never runs for a caller who hung up, and that is the request which somebody will ask about.
+ * Calls the hooks once for each request: when its answer is out, or when there is an answer and nobody left to take it.
+ * Fastify's onResponse alone never runs for a caller who hung up, and that is the request which somebody will ask about.
  */
-export function onRequestEnd(app: FastifyInstance, hook: (request: FastifyRequest, reply: FastifyReply) => void): void {
-  const ended = new WeakSet<FastifyRequest>();
-  const end = (request: FastifyRequest, reply: FastifyReply) => {
-    if (ended.has(request)) return;
-    ended.add(request);
-    hook(request, reply);
+export function onRequestEnd(app: FastifyInstance, ...hooks: EndHook[]): void {
+  const end: EndHook = (request, reply) => {
+    if (request[ended]) return;
+    request[ended] = true;
+    for (const hook of hooks) hook(request, reply);
   };
   app.addHook('onResponse', (request, reply, done) => {
     end(request, reply);

@@ -18,6 +18,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | undefined;
     trace: Trace;
+    /** What `trace` reads; absent until then. */
+    ownTrace: Trace | undefined;
   }
 
   /** Facts about a route, read by the plugins (style.md, rule 1). */

@@ -17,19 +17,15 @@ const connectionsTrustedMs = 10_000;
 
 export function createContextOf(config: Config, connections: Connections): ContextOf {
   return async (request) => ({
-    connection: await connectionFor(request, config.MATON_CONNECTION_ID, connections),
+    connection: chosenFor(request, config.MATON_CONNECTION_ID) ?? (await onlyActiveFor(request, connections)),
     turn: turnOf(request),
     deadlineMs: preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS),
     onAttempt: watch(request),
   });
 }
 
-/** The caller's choice, else the configured one, else the only active one (contract 3 and 8.10). */
-async function connectionFor(
-  request: FastifyRequest,
-  configured: string | undefined,
-  connections: Connections,
-): Promise<string> {
+/** The caller's choice, else the configured one (contract 3 and 8.10). */
+function chosenFor(request: FastifyRequest, configured: string | undefined): string | undefined {
   const caller = callerOf(request);
   const named = request.headers['maton-connection'];
   if (named !== undefined) {
@@ -40,14 +36,16 @@ async function connectionFor(
     if (!mayUse(caller, named)) throw new Problem('forbidden', 'your key may not use the connection that you named');
     return named;
   }
-  if (configured !== undefined) {
-    if (mayUse(caller, configured)) return configured;
-    throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
-  }
+  if (configured === undefined || mayUse(caller, configured)) return configured;
+  throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
+}
+
+/** Where nothing is chosen or configured. */
+async function onlyActiveFor(request: FastifyRequest, connections: Connections): Promise<string> {
   const active = (await connections.recent(connectionsTrustedMs)).filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
   if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
-  if (others.length > 0 || !mayUse(caller, only.id)) {
+  if (others.length > 0 || !mayUse(callerOf(request), only.id)) {
     throw new Problem('connection-ambiguous', 'name the connection with the header Maton-Connection');
   }
   return only.id;
@@ -55,7 +53,9 @@ async function connectionFor(
 
 /** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it (contract 8.11). */
 function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
-  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(request.headers.prefer ?? ''))?.[1];
+  const { prefer } = request.headers;
+  if (prefer === undefined) return longestMs;
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(prefer))?.[1];
   return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
 }
 

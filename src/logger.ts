@@ -9,7 +9,7 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
     {
       level,
       base: { name: 'wati-bff' },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
         streamWrite: (line) => secrets.reduce((text, secret) => text.replaceAll(secret, '[secret]'), line),
@@ -17,4 +17,19 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
     },
     stream,
   );
+}
+
+/** As pino's isoTime writes it, but a date is spelt out once a second and not once a line. */
+function createIsoTime(): () => string {
+  let second = Number.NaN;
+  let start = '';
+  return () => {
+    const now = Date.now();
+    const ms = now % 1000;
+    if (now - ms !== second) {
+      second = now - ms;
+      start = `,"time":"${new Date(second).toISOString().slice(0, -4)}`;
+    }
+    return `${start}${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z"`;
+  };
 }
