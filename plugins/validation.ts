@@ -28,6 +28,10 @@ export function useStrictValidation(app: FastifyInstance) {
     };
   });
 
+  // What the routes answer is built field by field, and checked against these schemas by the tests: JSON.stringify is
+  // faster than a function compiled from each schema, and has nothing to compile at the start.
+  app.setSerializerCompiler(() => JSON.stringify);
+
   // Unknown query parameters are a 400 everywhere under /v1 (contract 8.2), on routes that take none as well.
   app.addHook('onRoute', (route) => {
     if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;

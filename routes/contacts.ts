@@ -130,7 +130,11 @@ const automatic = new Set(['name', 'phone', 'language']);
 
 function toContact(raw: WatiContact): Contact {
   const attributes: Record<string, string> = {};
-  for (const name in raw.customParams) if (!automatic.has(name)) attributes[name] = raw.customParams[name] ?? '';
+  const { customParams } = raw;
+  for (let at = 0; at < customParams.length; at += 2) {
+    const name = customParams[at];
+    if (name !== undefined && !automatic.has(name)) attributes[name] = customParams[at + 1] ?? '';
+  }
   const contact: Contact = { id: raw.id ?? raw.wAid ?? '', attributes };
   if (raw.wAid !== undefined) contact.phone = raw.wAid;
   if (raw.name !== undefined) contact.name = raw.name;

@@ -91,6 +91,14 @@ export function goodRequest(operation: Operation) {
   };
 }
 
+/** What the document says of the body of an answer with this status; absent where it is not JSON. */
+export function successSchema(service: Service, operation: Operation, status: number): Json | undefined {
+  if (status >= 300) return undefined;
+  const answer = record(record(operation.raw.responses)[String(status)]);
+  const { schema } = record(record(answer.content)['application/json']);
+  return isRecord(schema) ? record(resolved(documentOf(service), schema)) : undefined;
+}
+
 /** Checks shape, content type and that the document speaks of the very request that was made. */
 export function problemChecker(service: Service) {
   const document = documentOf(service);

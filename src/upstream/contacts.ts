@@ -1,5 +1,5 @@
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
-import { bool, isObject, type JsonObject, list, num, params, reasonOf, str } from './lenient.ts';
+import { bool, isObject, type JsonObject, num, paramPairs, reasonOf, str } from './lenient.ts';
 import { flags } from './verdict.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
@@ -7,7 +7,8 @@ export interface WatiContact {
   id: string | undefined;
   wAid: string | undefined;
   name: string | undefined;
-  customParams: Record<string, string>;
+  /** Name, value, name, value: whoever wants them as a map makes the only one. */
+  customParams: readonly string[];
   optedIn: boolean | undefined;
   allowBroadcast: boolean | undefined;
   contactStatus: string | undefined;
@@ -50,8 +51,12 @@ export function createContacts(client: Client): Contacts {
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
     if (!isObject(body) || !Array.isArray(body.contact_list)) throw strange(200);
     const total = isObject(body.link) ? num(body.link.total) : undefined;
-    const contacts = list(body.contact_list).map(readContact);
-    return { contacts: contacts.filter((contact) => contact !== undefined), total };
+    const contacts: WatiContact[] = [];
+    for (const raw of body.contact_list) {
+      const contact = readContact(raw);
+      if (contact) contacts.push(contact);
+    }
+    return { contacts, total };
   };
 
   return {
@@ -101,7 +106,7 @@ function readContact(raw: unknown): WatiContact | undefined {
     id,
     wAid,
     name: str(raw.fullName) ?? str(raw.firstName),
-    customParams: params(raw.customParams),
+    customParams: paramPairs(raw.customParams),
     optedIn: bool(raw.optedIn),
     allowBroadcast: bool(raw.allowBroadcast),
     contactStatus: str(raw.contactStatus),

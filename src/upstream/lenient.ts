@@ -33,18 +33,25 @@ export function parseJson(text: string): unknown {
 /** `[{name, value}]`, or the read form `[{paramName, paramValue}]`, as a map (upstream.md 3.5). */
 export function params(value: unknown): Record<string, string> {
   const found: Record<string, string> = {};
+  const pairs = paramPairs(value);
+  for (let at = 0; at < pairs.length; at += 2) found[pairs[at] ?? ''] = pairs[at + 1] ?? '';
+  return found;
+}
+
+/** The same flat: name, value, name, value. */
+export function paramPairs(value: unknown): string[] {
+  const found: string[] = [];
   for (const entry of list(value)) {
     if (!isObject(entry)) continue;
     const name = str(entry.name) ?? str(entry.paramName);
     const text = entry.value ?? entry.paramValue;
     // Object.fromEntries would take any name, at three times the cost; this one alone is no ordinary property.
     if (name === undefined || name === '__proto__') continue;
-    found[name] = typeof text === 'string' ? text : (str(text) ?? '');
+    found.push(name, typeof text === 'string' ? text : (str(text) ?? ''));
   }
   return found;
 }
 
-const twoDigits = Array.from({ length: 29 }, (_, number) => String(number).padStart(2, '0'));
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 /** ISO as this service writes it, on a day that every month has: nothing to calculate. A page of contacts has a hundred. */
@@ -57,8 +64,7 @@ const settled = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5
 export function isoDate(value: unknown): string | undefined {
   const text = str(value);
   if (text === undefined || settled.test(text)) return text;
-  const named = /^([A-Za-z]{3})-(\d{1,2})-(\d{4})$/.exec(text);
-  if (named) return fromWords(named);
+  if (text.length < 12 && text[3] === '-') return days.get(text) ?? fromWords(text);
   if (/^\d{9,11}$/.test(text)) return toIso(Number(text) * 1000);
   if (/^\d{12,14}$/.test(text)) return toIso(Number(text));
   const [, day, time] = /^(\d{4}-\d{2}-\d{2})(?:[T ](.+))?$/i.exec(text) ?? [];
@@ -68,12 +74,18 @@ export function isoDate(value: unknown): string | undefined {
   return toIso(Date.parse(`${day}T${zoned}`));
 }
 
-function fromWords([, word = '', day = '', year = '']: RegExpExecArray): string | undefined {
+/** The days met so far: a page of contacts names few different ones, and names them again and again. */
+const days = new Map<string, string>();
+const daysMax = 1_000;
+
+function fromWords(text: string): string | undefined {
+  const [, word = '', day, year] = /^([A-Za-z]{3})-(\d{1,2})-(\d{4})$/.exec(text) ?? [];
   const month = months.indexOf(word.toLowerCase());
   if (month < 0) return undefined;
-  const [y, d] = [Number(year), Number(day)];
-  if (y < 1000 || d < 1 || d > 28) return toIso(Date.UTC(y, month, d));
-  return `${y}-${twoDigits[month + 1]}-${twoDigits[d]}T00:00:00.000Z`;
+  const iso = toIso(Date.UTC(Number(year), month, Number(day)));
+  if (days.size >= daysMax) days.clear();
+  if (iso !== undefined) days.set(text, iso);
+  return iso;
 }
 
 const toIso = (ms: number): string | undefined =>
