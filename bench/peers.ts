@@ -67,6 +67,7 @@ export function createPeers() {
           MATON_RATE_PER_SECOND: '100000',
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
+          DRAIN_DELAY_MS: '0',
         },
       })),
     relay: (upstream: Peer) =>

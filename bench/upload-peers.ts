@@ -69,6 +69,7 @@ export function createUploadPeers() {
         STORE_URL: 'memory:',
         MATON_RATE_PER_SECOND: '1000000',
         WATI_PLAN: 'none',
+        DRAIN_DELAY_MS: '0',
         ...settings,
       }),
     pipe: (sink: UploadPeer) =>

@@ -82,7 +82,13 @@ const upstreamProblems: ProblemSlug[] = [
 
 /** The problems that an operation can answer: its own, and those that its kind implies. */
 function problemsOf(config: FastifyContextConfig, method: string | string[]): ProblemSlug[] {
-  const slugs: ProblemSlug[] = ['malformed-request', 'validation-failed', ...(config.problems ?? []), 'internal'];
+  const slugs: ProblemSlug[] = [
+    'malformed-request',
+    'validation-failed',
+    ...(config.problems ?? []),
+    'internal',
+    'shutting-down',
+  ];
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
   if (config.connection) slugs.push(...upstreamProblems);
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))

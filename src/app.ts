@@ -4,6 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { accessLog, logRequest, takeRequestId } from '../plugins/access-log.ts';
 import { auth } from '../plugins/auth.ts';
+import { drain } from '../plugins/drain.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -118,6 +119,16 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(accessLog);
   onRequestEnd(app, logRequest, metrics.request);
   await app.register(problems);
+  await app.register(drain, {
+    delayMs: config.DRAIN_DELAY_MS,
+    timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
+    onDrain: () => readiness.drain(),
+    cutOff: () => {
+      void delivery.close();
+      budget?.close();
+      void dispatchers.close();
+    },
+  });
   await app.register(auth, { callers: seams.callers });
   await app.register(requestBodies);
   await app.register(openapi, { docs: config.DOCS, version });
@@ -156,7 +167,6 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   refuseOtherMethods();
 
   app.addHook('onReady', () => keeper.start());
-  app.addHook('preClose', () => readiness.drain());
   app.addHook('onClose', async () => {
     // The lease is kept until the last send has ended: another replica would take it for lost.
     const ended = delivery.close();

@@ -104,7 +104,8 @@ export const EnvSchema = Type.Object({
     maximum: 65536,
   }),
   TEMPLATE_CACHE_MS: ms('how long a list of templates is trusted', 60_000, 0),
-  SHUTDOWN_TIMEOUT_MS: ms('SIGTERM: all ends within this time', 25_000),
+  DRAIN_DELAY_MS: ms('SIGTERM: not ready at once, but still served for so long', 5_000, 0),
+  SHUTDOWN_TIMEOUT_MS: ms('SIGTERM: all ends within this time; longer than the delay', 25_000),
   DOCS: Type.Enum(['on', 'off'], {
     description: '`off` removes `/docs` and `/openapi.*`',
     default: 'on',
@@ -165,6 +166,9 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
   for (const [name, value] of Object.entries(env ?? {})) {
     if (typeof value === 'number' && !Number.isSafeInteger(value)) faults.push(`${name} must be integer`);
+  }
+  if (env && env.DRAIN_DELAY_MS >= env.SHUTDOWN_TIMEOUT_MS) {
+    faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_TLS_REJECT_UNAUTHORIZED === '0') {

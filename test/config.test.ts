@@ -40,6 +40,7 @@ describe('the settings', () => {
       SEND_WAIT_MS: 15_000,
       UPSTREAM_TIMEOUT_MS: 20_000,
       UPLOAD_TIMEOUT_MS: 120_000,
+      DRAIN_DELAY_MS: 5_000,
       SHUTDOWN_TIMEOUT_MS: 25_000,
       DOCS: true,
       NATIVE_PATHS: [],
@@ -97,6 +98,17 @@ describe('the settings', () => {
       expect(faults, value).toHaveLength(1);
       expect(faults[0], value).toContain(name);
     }
+  });
+
+  it.each([
+    [{ DRAIN_DELAY_MS: '25000' }, 1],
+    [{ SHUTDOWN_TIMEOUT_MS: '5000' }, 1],
+    [{ DRAIN_DELAY_MS: '0', SHUTDOWN_TIMEOUT_MS: '1' }, 0],
+    [{ DRAIN_DELAY_MS: '-1' }, 1],
+  ])('leave time to end after the delay: %o', (settings, count) => {
+    const faults = faultsOf({ ...minimal, ...settings });
+    expect(faults).toHaveLength(count);
+    for (const fault of faults) expect(fault).toContain('DRAIN_DELAY_MS');
   });
 
   it.each([undefined, '1', ''])('let NODE_TLS_REJECT_UNAUTHORIZED=%s pass, and never 0', (value) => {

@@ -68,6 +68,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     MATON_RATE_PER_SECOND: '100000',
     UPSTREAM_TIMEOUT_MS: '1000',
     SEND_WAIT_MS: '4000',
+    DRAIN_DELAY_MS: '0',
     ...options.settings,
   });
   let log = '';

@@ -51,7 +51,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^plugins\//,
     values: /^(plugins\/.*|src\/(problem|callers)|src\/schemas\/problem|src\/delivery\/gcra)(\.ts)?$/,
     types: /^(plugins|src\/(upstream|delivery|schemas|budget))\/|^src\/(callers|problem|config)\.ts$/,
-    packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:\w+)$/,
+    packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
   {

@@ -18,6 +18,7 @@ async function main() {
     NATIVE_PATHS: 'GET /api/v1/chatbots',
     LOG_LEVEL: 'warn',
     STORE_URL: 'memory:',
+    DRAIN_DELAY_MS: '0',
     ...process.env,
     MATON_API_KEY: simulator.key,
     MATON_API_KEY_FILE: undefined,

@@ -267,8 +267,8 @@ function reportOf({ operation, host }: Call, outcome: Attempt, durationMs: numbe
   };
 }
 
-/** Certificate faults do not heal by themselves (delivery.md 2.3). */
-const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG/;
+/** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
+const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed/;
 
 function mayHeal(outcome: Attempt): boolean {
   if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));

@@ -20,8 +20,8 @@ export interface Service {
   readonly alive: boolean;
   /** SIGKILL. Resolves when it is gone. */
   kill(): Promise<void>;
-  /** Resolves when it is gone, however. */
-  ended: Promise<void>;
+  /** Resolves when it is gone, however; to its exit code, if it ended by itself. */
+  ended: Promise<number | null>;
   errors(): string;
 }
 
@@ -68,6 +68,7 @@ export function aPlace(simulator: Simulator, storeUrl?: string): Place {
           SEND_WAIT_MS: '20000',
           UPSTREAM_TIMEOUT_MS: '15000',
           LOG_LEVEL: 'fatal',
+          DRAIN_DELAY_MS: '0',
           PORT: String(port),
           ...settings,
           ...env,
@@ -94,8 +95,9 @@ function follow(child: ChildProcess, url: string, wrapped: boolean): Service {
     errors += chunk.toString();
   });
   let alive = true;
-  const ended = once(child, 'exit').then(() => {
+  const ended = once(child, 'exit').then(([code]): number | null => {
     alive = false;
+    return code;
   });
   return {
     url,

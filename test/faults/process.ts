@@ -40,6 +40,7 @@ export function createProcess(simulator: Simulator) {
         STORE_URL: `file:${join(directory, 'store.db')}`,
         PORT: '0',
         DOCS: 'off',
+        DRAIN_DELAY_MS: '0',
         UPSTREAM_TIMEOUT_MS: '300',
         UPLOAD_TIMEOUT_MS: '600',
         SEND_WAIT_MS: '2000',

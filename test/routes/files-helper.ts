@@ -34,7 +34,10 @@ export interface RawOptions {
 }
 
 /** Writes the head; the body is the test's. Without a `content-length` the head says chunked. */
-export function openRequest(service: Service, { path = filePath, key = allKey, headers = {} }: RawOptions): RawRequest {
+export function openRequest(
+  service: Pick<Service, 'url'>,
+  { path = filePath, key = allKey, headers = {} }: RawOptions,
+): RawRequest {
   const { port } = new URL(service.url);
   const socket = connect({ host: '127.0.0.1', port: Number(port) });
   const lines = {

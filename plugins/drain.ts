@@ -1,0 +1,79 @@
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fp from 'fastify-plugin';
+import { Problem } from '../src/problem.ts';
+
+interface DrainOptions {
+  /** How long the listener stays open after `close()`. */
+  delayMs: number;
+  /** All must have ended by then, counted from `close()`. */
+  timeoutMs: number;
+  /** From now on nobody new should be sent here. */
+  onDrain(): void;
+  /** Time is nearly up: ends what hangs, and records what is known of it. */
+  cutOff(): void;
+}
+
+/** What is kept of the time-out for recording and answering what hung. */
+const lastWordsMsMax = 2_000;
+const sweepEveryMs = 100;
+
+/**
+ * How an instance goes down (contract 6, 8.14). `close()` tells load balancers at once, and serves for a while all the
+ * same, because they take that while to notice; each answer then ends its connection. After it nobody new gets in, and
+ * what is under way goes on to its end. What has none is cut off shortly before the time-out.
+ *
+ * Register before anything with an onClose hook that waits: these run in reverse, and the cut must come while they wait.
+ */
+export const drain = fp<DrainOptions>(async (app, { delayMs, timeoutMs, onDrain, cutOff }) => {
+  let draining = false;
+  let isOver = false;
+  const timers: NodeJS.Timeout[] = [];
+  const { server } = app;
+
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+
+  app.addHook('onRequest', (_request, _reply, done) => {
+    // Its send could not be recorded any more, nor its read be made.
+    if (isOver)
+      done(new Problem('shutting-down', 'this instance is about to end; nothing was sent', { retryAfterS: 1 }));
+    else done();
+  });
+  // Fastify says so to those who come while it closes; here the ones who came before hear it as well.
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (draining) reply.header('connection', 'close');
+    done();
+  });
+
+  app.addHook('preClose', async () => {
+    draining = true;
+    onDrain();
+    const lastWordsMs = Math.min(lastWordsMsMax, (timeoutMs - delayMs) / 2);
+    const end = () => {
+      isOver = true;
+      app.log.warn('time is nearly up: what is still under way is cut off');
+      cutOff();
+      timers.push(setTimeout(() => server.closeAllConnections(), lastWordsMs / 2));
+    };
+    timers.push(setTimeout(end, timeoutMs - lastWordsMs));
+    if (server.listening) {
+      app.log.info({ delayMs }, 'going down: served until the delay is over');
+      await sleep(delayMs);
+    }
+    timers.push(setInterval(() => sweep(), sweepEveryMs));
+  });
+  app.addHook('onClose', async () => {
+    for (const timer of timers) clearTimeout(timer);
+  });
+
+  /** Node closes idle connections once, as its server closes; those that never said a word are not among them. */
+  const sweep = () => {
+    if (server.listening) return;
+    server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  };
+});
