@@ -42,7 +42,7 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
       },
     },
     transform: ({ schema, url, route }) => ({
-      schema: documented(schema, route.config ?? {}, route.method),
+      schema: documented(schema, route.config ?? {}, route.method, url),
       url: url.replace('*', ':path'),
     }),
     transformObject: (document) => hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
@@ -97,7 +97,7 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
 }
 
 /** A route's schema with what every operation shares: security, headers, problem answers. */
-function documented(schema: unknown, config: FastifyContextConfig, method: string | string[]): Json {
+function documented(schema: unknown, config: FastifyContextConfig, method: string | string[], url: string): Json {
   if (!isJson(schema)) return { hide: true };
   if (schema.hide === true) return schema;
   const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));
@@ -116,8 +116,23 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     ...(config.scope !== undefined && {
       description: `${String(schema.description)}\n\nNeeds the scope \`${config.scope}\`.`,
     }),
-    response: { ...success, ...Object.fromEntries(problems) },
+    response: {
+      ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.keeps) : success),
+      ...Object.fromEntries(problems),
+    },
   };
+}
+
+/** Says on each answer to a read what `Cache-Control` will say there (plugins/freshness.ts). */
+function withFreshness(success: Json, keeps: FastifyContextConfig['keeps']): Json {
+  const value = keeps === 'aged' ? 'private, max-age=60' : (keeps ?? 'no-store');
+  const headers = {
+    'Cache-Control': { type: 'string', examples: [value] },
+    ...(keeps === 'aged' && { Age: { type: 'string', description: 'of the list, in seconds', examples: ['12'] } }),
+  };
+  return Object.fromEntries(
+    Object.entries(success).map(([status, answer]) => [status, isJson(answer) ? { ...answer, headers } : answer]),
+  );
 }
 
 /** A body that no schema validates, because it flows through; `format: binary` makes the file picker. */

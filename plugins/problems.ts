@@ -18,6 +18,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   if (extras.outcome !== undefined) trace.outcome = extras.outcome;
   if (extras.cause instanceof Error) trace.error = extras.cause;
   if (extras.retryAfterS !== undefined) reply.header('retry-after', String(extras.retryAfterS));
+  reply.header('cache-control', 'no-store');
   if (extras.headers) reply.headers(extras.headers);
   return reply
     .code(status)

@@ -10,6 +10,8 @@ export interface Trace {
   upstreamStatus?: number;
   upstreamMs: number;
   upstreamCalls: number;
+  /** The answer is of a call that was made for another request. */
+  upstreamShared?: boolean;
   problem?: string;
   error?: Error;
 }
@@ -30,6 +32,8 @@ declare module 'fastify' {
     problems?: ProblemSlug[];
     /** Answers that are not JSON: their content type, for the OpenAPI document. */
     produces?: string;
+    /** How long a client may keep the answer to a GET: by default not at all, `aged` is told by the handler. */
+    keeps?: 'private' | 'aged';
     /** The route takes `Maton-Connection`. */
     connection?: boolean;
     /** The route can put a message before a person. */

@@ -13,7 +13,7 @@ import {
   connectionStatuses,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
-import { watch } from './context.ts';
+import { turnOf, watch } from './context.ts';
 
 const controlProblems = [
   'upstream-invalid',
@@ -39,7 +39,7 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
     async (request) => {
       const { status } = request.query;
       const caller = callerOf(request);
-      const all = (await connections.list(watch(request))).filter(({ id }) => mayUse(caller, id)).map(toConnection);
+      const all = (await connections.list(readerOf(request))).filter(({ id }) => mayUse(caller, id)).map(toConnection);
       const data = status === undefined ? all : all.filter((connection) => connection.status === status);
       return { data, page: { number: 1, size: data.length, total: data.length } };
     },
@@ -60,7 +60,7 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
       },
     },
     async (request, reply) => {
-      const { connection, authorizationUrl } = await connections.create(watch(request));
+      const { connection, authorizationUrl } = await connections.create(readerOf(request));
       return reply
         .code(201)
         .header('location', `/v1/connections/${connection.id}`)
@@ -81,7 +81,7 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
         response: { 200: Connection },
       },
     },
-    async (request) => toConnection(await connections.get(allowed(request, request.params.id), watch(request))),
+    async (request) => toConnection(await connections.get(allowed(request, request.params.id), readerOf(request))),
   );
 
   app.delete(
@@ -98,11 +98,13 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
       },
     },
     async (request, reply) => {
-      await connections.remove(allowed(request, request.params.id), watch(request));
+      await connections.remove(allowed(request, request.params.id), readerOf(request));
       return reply.code(204).send(null);
     },
   );
 };
+
+const readerOf = (request: FastifyRequest) => ({ turn: turnOf(request), onAttempt: watch(request) });
 
 function allowed(request: FastifyRequest, id: string): string {
   if (!mayUse(callerOf(request), id)) throw new Problem('forbidden', 'your key may not use this connection');

@@ -25,9 +25,9 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         response: { 200: ContactPage },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { page, pageSize, name, createdDate, attribute } = request.query;
-      const { contacts: found, total } = await contacts.list(await contextOf(request), {
+      const { contacts: found, total } = await contacts.list(await contextOf(request, reply), {
         pageNumber: page,
         pageSize,
         name,
@@ -54,8 +54,8 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         response: { 200: Contact },
       },
     },
-    async (request) => {
-      const found = await contacts.find(await contextOf(request), digits(request.params.recipient));
+    async (request, reply) => {
+      const found = await contacts.find(await contextOf(request, reply), digits(request.params.recipient));
       if (!found) throw new Problem('not-found', 'WATI knows no contact with this number');
       return toContact(found);
     },

@@ -1,6 +1,6 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
-import { mayUse } from '../src/callers.ts';
+import { hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { Problem } from '../src/problem.ts';
@@ -9,19 +9,44 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
 
-/** On whose account, and for how long, this request calls upstream. */
-export type ContextOf = (request: FastifyRequest) => Promise<CallContext>;
+/** On whose account, and for how long, this request calls upstream. With its reply, a read ends when the caller hangs up. */
+export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext>;
 
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
 export function createContextOf(config: Config, connections: Connections): ContextOf {
-  return async (request) => ({
-    connection: chosenFor(request, config.MATON_CONNECTION_ID) ?? (await onlyActiveFor(request, connections)),
-    turn: turnOf(request),
-    deadlineMs: preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS),
-    onAttempt: watch(request),
-  });
+  return async (request, reply) => {
+    const turn = turnOf(request);
+    const waitMs = preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS);
+    return {
+      connection: chosenFor(request, config.MATON_CONNECTION_ID) ?? (await onlyActiveFor(request, turn, connections)),
+      turn,
+      onAttempt: watch(request),
+      ...(waitMs < config.UPSTREAM_TIMEOUT_MS && { deadlineMs: waitMs }),
+      ...(reply && { gone: onceAsked(() => hungUp(reply)) }),
+    };
+  };
+}
+
+/** To listen for a caller who hangs up costs more than most requests ever need of it. */
+function onceAsked(listen: () => AbortSignal): () => AbortSignal {
+  let signal: AbortSignal | undefined;
+  return () => {
+    signal ??= listen();
+    return signal;
+  };
+}
+
+/** Aborts when the caller goes before the answer is complete. */
+export function hungUp(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const look = () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  };
+  if (reply.raw.destroyed) look();
+  else reply.raw.once('close', look);
+  return gone.signal;
 }
 
 /** The caller's choice, else the configured one (contract 3 and 8.10). */
@@ -41,8 +66,8 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
 }
 
 /** Where nothing is chosen or configured. */
-async function onlyActiveFor(request: FastifyRequest, connections: Connections): Promise<string> {
-  const active = (await connections.recent(connectionsTrustedMs)).filter(({ status }) => status === 'ACTIVE');
+async function onlyActiveFor(request: FastifyRequest, turn: Turn, connections: Connections): Promise<string> {
+  const active = (await connections.recent(connectionsTrustedMs, { turn })).filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
   if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
   if (others.length > 0 || !mayUse(callerOf(request), only.id)) {
@@ -59,12 +84,30 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
 }
 
-/** Everybody's calls wait in the same line, fairly between the callers. */
-export const turnOf = (request: FastifyRequest): Turn => ({ caller: callerOf(request).name, lane: 'interactive' });
+/**
+ * Everybody's calls wait in the same line, fairly between the callers; a send with `Priority: u=0` (RFC 9218) goes before
+ * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it says nothing.
+ */
+export function turnOf(request: FastifyRequest): Turn {
+  const caller = callerOf(request);
+  const { name, weight } = caller;
+  const { priority } = request.headers;
+  // Of a name that stands twice, the last counts (RFC 9651, 3.2).
+  const asked = priority === undefined ? undefined : /.*u=(\d)/.exec(String(priority))?.[1];
+  const urgent = asked === '0' && request.routeOptions.config.sends === true;
+  if (urgent && !hasScope(caller, 'messages:urgent')) {
+    throw new Problem(
+      'forbidden',
+      'your key lacks the scope messages:urgent, which `Priority: u=0` needs; nothing was sent',
+    );
+  }
+  return { caller: name, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
+}
 
 /** Lets the request's log line tell what the upstream answered. */
 export function watch(request: FastifyRequest): (report: AttemptReport) => void {
-  return ({ status, durationMs }) => {
+  return ({ status, durationMs, shared }) => {
+    if (shared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;
     request.trace.upstreamMs += durationMs;
     if (status !== undefined) request.trace.upstreamStatus = status;

@@ -35,10 +35,10 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         response: { 200: ConversationMessagePage },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { page, pageSize, events = false } = request.query;
       const target = digits(request.params.recipient);
-      const { rows, total } = await conversations.history(await contextOf(request), target, {
+      const { rows, total } = await conversations.history(await contextOf(request, reply), target, {
         pageNumber: page,
         pageSize,
       });

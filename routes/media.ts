@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
@@ -8,7 +7,7 @@ import { type Diagnosis, statusProblem, unreachable } from '../src/upstream/clie
 import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
 import { flags } from '../src/upstream/verdict.ts';
-import type { ContextOf } from './context.ts';
+import { type ContextOf, hungUp } from './context.ts';
 
 interface Services {
   streams: Streams;
@@ -36,7 +35,13 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
   app.get(
     '/v1/media',
     {
-      config: { scope: 'media:read', connection: true, problems: ['not-found'], produces: 'application/octet-stream' },
+      config: {
+        scope: 'media:read',
+        connection: true,
+        problems: ['not-found'],
+        produces: 'application/octet-stream',
+        keeps: 'private',
+      },
       schema: {
         operationId: 'getMedia',
         tags: ['media'],
@@ -77,15 +82,6 @@ const harmless = (path: string) => ({
   'content-security-policy': "default-src 'none'; sandbox",
   'x-content-type-options': 'nosniff',
 });
-
-/** Aborts when the caller goes before the answer is complete. */
-export function hungUp(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort();
-  });
-  return gone.signal;
-}
 
 export const header = (answer: Opened, name: string): string | undefined => {
   const value = answer.headers[name];

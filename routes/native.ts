@@ -7,8 +7,8 @@ import { Problem } from '../src/problem.ts';
 import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
 import type { Streams } from '../src/upstream/streams.ts';
-import type { ContextOf } from './context.ts';
-import { header, hungUp } from './media.ts';
+import { type ContextOf, hungUp } from './context.ts';
+import { header } from './media.ts';
 
 interface Services {
   allowed: readonly NativePath[];

@@ -20,10 +20,16 @@ interface Services {
 }
 
 export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { templates, contextOf }) => {
+  /** A cache takes `Age` off `max-age` (RFC 9111, 4.2): what is left is what our own list has left. */
+  const aged = (ageMs: number) => ({
+    'cache-control': `private, max-age=${Math.floor(templates.ttlMs / 1000)}`,
+    age: String(Math.floor(ageMs / 1000)),
+  });
+
   app.get(
     '/v1/templates',
     {
-      config: { scope: 'templates:read', connection: true },
+      config: { scope: 'templates:read', connection: true, keeps: 'aged' },
       schema: {
         operationId: 'listTemplates',
         tags: ['templates'],
@@ -36,7 +42,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
     async (request, reply) => {
       const { page, pageSize, status, language, name } = request.query;
       const { templates: all, ageMs } = await templates.all(await contextOf(request));
-      reply.header('age', String(Math.floor(ageMs / 1000)));
+      reply.headers(aged(ageMs));
       const wanted = all.filter(
         (template) =>
           (status === undefined || template.status === status.toLowerCase()) &&
@@ -51,20 +57,21 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
   app.get(
     '/v1/templates/:name',
     {
-      config: { scope: 'templates:read', connection: true, problems: ['not-found'] },
+      config: { scope: 'templates:read', connection: true, problems: ['not-found'], keeps: 'aged' },
       schema: {
         operationId: 'getTemplate',
         tags: ['templates'],
         summary: 'Read a template',
-        description: 'With the names of its parameters in body order.',
+        description: 'With the names of its parameters in body order. As old as the list, which `Age` tells.',
         params: TemplateParams,
         response: { 200: Template },
       },
     },
-    async (request) => {
-      const found = await templates.find(await contextOf(request), request.params.name);
-      if (!found) throw new Problem('not-found', 'WATI has no template of this name');
-      return toTemplate(found);
+    async (request, reply) => {
+      const { template, ageMs } = await templates.look(await contextOf(request), request.params.name);
+      if (!template) throw new Problem('not-found', 'WATI has no template of this name');
+      reply.headers(aged(ageMs));
+      return toTemplate(template);
     },
   );
 

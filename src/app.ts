@@ -5,6 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { accessLog, logRequest, takeRequestId } from '../plugins/access-log.ts';
 import { auth } from '../plugins/auth.ts';
 import { drain } from '../plugins/drain.ts';
+import { watchFreshness } from '../plugins/freshness.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -89,7 +90,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       metrics.attempt(report);
       readiness.saw(report);
     },
-    budget,
+    { replicas: slots !== undefined, ...(budget && { pace: budget }) },
   );
   const contextOf = createContextOf(config, upstream.connections);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
@@ -116,6 +117,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   app.removeContentTypeParser('text/plain');
   useStrictValidation(app);
   const refuseOtherMethods = watchMethods(app);
+  watchFreshness(app);
   await app.register(accessLog);
   onRequestEnd(app, logRequest, metrics.request);
   await app.register(problems);

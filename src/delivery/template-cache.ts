@@ -1,11 +1,16 @@
 import type { CallContext } from '../upstream/client.ts';
+import { type Load, serves, whoOf } from '../upstream/pace.ts';
 import type { Templates, WatiTemplate } from '../upstream/templates.ts';
 
 /** The templates of each connection, trusted for a short time. */
 export interface TemplateCache {
+  /** How long a list is trusted. */
+  readonly ttlMs: number;
   all(context: CallContext): Promise<{ templates: WatiTemplate[]; ageMs: number }>;
   /** By name, the approved one first where several languages share it. Asks WATI again before it says there is none. */
   find(context: CallContext, name: string): Promise<WatiTemplate | undefined>;
+  /** The same, with the age of the list in which it stands. */
+  look(context: CallContext, name: string): Promise<{ template: WatiTemplate | undefined; ageMs: number }>;
   /** WATI refused the parameters: what is cached may be old. */
   distrust(connection: string): void;
 }
@@ -14,18 +19,21 @@ export interface TemplateCache {
 const missPauseMs = 1_000;
 
 export function createTemplateCache(upstream: Templates, ttlMs: number): TemplateCache {
-  const cached = new Map<string, { at: number; list: Promise<WatiTemplate[]> }>();
+  const cached = new Map<string, Load & { list: Promise<WatiTemplate[]> }>();
 
-  const load = (context: CallContext, maxAgeMs: number) => {
-    const known = cached.get(context.connection);
-    if (known && performance.now() - known.at <= maxAgeMs) return known;
-    // One load is shared by all who ask meanwhile, so it takes nobody's own deadline.
-    const { onAttempt } = context;
-    const list = upstream.all({ connection: context.connection, ...(onAttempt && { onAttempt }) });
-    const entry = { at: performance.now(), list };
-    cached.set(context.connection, entry);
-    list.catch(() => {
-      if (cached.get(context.connection) === entry) cached.delete(context.connection);
+  const load = ({ connection, turn, onAttempt }: CallContext, maxAgeMs: number) => {
+    const known = cached.get(connection);
+    if (known && serves(known, maxAgeMs, turn)) return known;
+    const fresh: Load = { at: performance.now(), who: whoOf(turn), begun: false };
+    const onTurn = () => {
+      fresh.begun = true;
+    };
+    // One load is shared by all who ask meanwhile, so it takes nobody's own deadline, and ends with nobody's leaving.
+    const list = upstream.all({ connection, onTurn, ...(turn && { turn }), ...(onAttempt && { onAttempt }) });
+    const entry = Object.assign(fresh, { list });
+    cached.set(connection, entry);
+    list.then(onTurn, () => {
+      if (cached.get(connection) === entry) cached.delete(connection);
     });
     return entry;
   };
@@ -35,17 +43,25 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
     return named.find((template) => template.status === 'approved') ?? named[0];
   };
 
+  const all = async (context: CallContext, maxAgeMs = ttlMs) => {
+    const entry = load(context, maxAgeMs);
+    return { templates: await entry.list, ageMs: performance.now() - entry.at };
+  };
+
+  const look: TemplateCache['look'] = async (context, name) => {
+    const known = await all(context);
+    const found = pick(known.templates, name);
+    // "Not approved" may be as old as "not there": WATI reviews templates within minutes.
+    if (found?.status === 'approved') return { template: found, ageMs: known.ageMs };
+    const { templates, ageMs } = await all(context, Math.min(ttlMs, missPauseMs));
+    return { template: pick(templates, name), ageMs };
+  };
+
   return {
-    all: async (context) => {
-      const entry = load(context, ttlMs);
-      return { templates: await entry.list, ageMs: performance.now() - entry.at };
-    },
-    find: async (context, name) => {
-      const found = pick(await load(context, ttlMs).list, name);
-      // "Not approved" may be as old as "not there": WATI reviews templates within minutes.
-      if (found?.status === 'approved') return found;
-      return pick(await load(context, Math.min(ttlMs, missPauseMs)).list, name);
-    },
+    ttlMs,
+    all: (context) => all(context),
+    look,
+    find: async (context, name) => (await look(context, name)).template,
     distrust: (connection) => {
       cached.delete(connection);
     },

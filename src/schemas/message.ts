@@ -198,15 +198,25 @@ export const ResendPost = Type.Object(
   { title: 'ResendPost', ...strict, examples: [{ reason: 'the customer says that nothing came' }] },
 );
 
-export const SendHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      pattern: '^[A-Za-z0-9._:-]{1,255}$',
-      examples: ['order-1001-shipped'],
-      description: 'one key a message; repeat it with the same request',
-    }),
-  ),
+const idempotencyKey = Type.String({
+  pattern: '^[A-Za-z0-9._:-]{1,255}$',
+  examples: ['order-1001-shipped'],
+  description: 'one key a message; repeat it with the same request',
 });
 
+/** A dictionary of RFC 9218 with its two members; the docs page sends the example, so that asks for nothing special. */
+const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
+const priority = Type.Optional(
+  Type.String({
+    pattern: `^${priorityMember}([ \\t]*,[ \\t]*${priorityMember})*$`,
+    maxLength: 64,
+    examples: ['u=3'],
+    description:
+      'RFC 9218. `u=0`: before all other calls that wait for their turn, for login codes and the like; needs the scope `messages:urgent`. `u=1` to `u=7`, or no such header: the normal line',
+  }),
+);
+
+export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(idempotencyKey), priority });
+
 /** Where one request reaches many people, a repeat by accident must be harmless (contract 4). */
-export const KeyedSendHeaders = Type.Required(SendHeaders);
+export const KeyedSendHeaders = Type.Object({ 'idempotency-key': idempotencyKey, priority });

@@ -1,17 +1,13 @@
 import { Problem } from '../problem.ts';
 import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
-import { isTurnTooLate, type Turn } from './pace.ts';
-import { type Attempt, type AttemptReport, type Call, codeOf, retryAfterMs, type Transport } from './transport.ts';
+import { isTurnTooLate } from './pace.ts';
+import type { Reader, Reads } from './reads.ts';
+import { type Attempt, type Call, codeOf, retryAfterMs, type Transport } from './transport.ts';
 import { flags } from './verdict.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
-export interface CallContext {
+export interface CallContext extends Reader {
   connection: string;
-  /** What is left of the caller's time, ms; the transport's own deadline otherwise. */
-  deadlineMs?: number;
-  onAttempt?: (report: AttemptReport) => void;
-  /** Absent: the service calls for itself. */
-  turn?: Turn;
 }
 
 /** Tells key, connection and WATI apart by asking the control API (upstream.md 1.5). */
@@ -26,14 +22,15 @@ export interface Client {
   write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
 }
 
-export function createClient(transport: Transport, diagnosis: Diagnosis): Client {
+export function createClient(transport: Transport, reads: Reads, diagnosis: Diagnosis): Client {
   return {
     get: async (context, call) => {
-      const full: Call = { ...call, host: 'gateway', method: 'GET', ...asked(context) };
-      return readable(await transport.read(full, context.deadlineMs, context.onAttempt), context, diagnosis);
+      const full = { ...call, host: 'gateway', method: 'GET', connection: context.connection } as const;
+      return readable(await reads.read(full, context), context, diagnosis);
     },
     write: async (context, call) => {
-      const full: Call = { ...call, host: 'gateway', ...asked(context) };
+      const { connection, turn } = context;
+      const full: Call = { ...call, host: 'gateway', connection, ...(turn && { turn }) };
       const body = await readable(
         await transport.attempt(full, context.deadlineMs, context.onAttempt),
         context,
@@ -44,8 +41,6 @@ export function createClient(transport: Transport, diagnosis: Diagnosis): Client
     },
   };
 }
-
-const asked = ({ connection, turn }: CallContext) => ({ connection, ...(turn && { turn }) });
 
 /** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {

@@ -1,7 +1,9 @@
 import { Problem } from '../problem.ts';
 import { statusProblem, strange, unreachable } from './client.ts';
 import { isObject, isoDate, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
-import type { Attempt, AttemptReport, Call, Transport } from './transport.ts';
+import { type Load, serves, whoOf } from './pace.ts';
+import type { Reader, Reads } from './reads.ts';
+import type { Attempt, Call, Transport } from './transport.ts';
 
 /** A connection as Maton's control API tells it (upstream.md 2.1); `url` is a secret and kept out of this shape. */
 export interface MatonConnection {
@@ -14,26 +16,29 @@ export interface MatonConnection {
 
 export interface Connections {
   /** Every WATI connection of the account, paging followed. Throws a Problem. */
-  list(onAttempt?: OnAttempt): Promise<MatonConnection[]>;
+  list(reader: Reader): Promise<MatonConnection[]>;
   /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
-  recent(maxAgeMs: number, how?: { once: boolean }): Promise<MatonConnection[]>;
-  create(onAttempt?: OnAttempt): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
-  get(id: string, onAttempt?: OnAttempt): Promise<MatonConnection>;
-  remove(id: string, onAttempt?: OnAttempt): Promise<void>;
+  recent(maxAgeMs: number, how?: Pick<Reader, 'turn'> & { once?: boolean }): Promise<MatonConnection[]>;
+  create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
+  get(id: string, reader: Reader): Promise<MatonConnection>;
+  remove(id: string, asker: Asker): Promise<void>;
 }
 
-type OnAttempt = (report: AttemptReport) => void;
+type Asker = Pick<Reader, 'turn' | 'onAttempt'>;
 
-export function createConnections(transport: Transport): Connections {
-  const control = (call: Omit<Call, 'host'>): Call => ({ ...call, host: 'control' });
+export function createConnections(transport: Transport, reads: Reads): Connections {
+  const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: Reader) =>
+    reads.read({ ...call, host: 'control', method: 'GET' }, reader);
+  const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, { turn, onAttempt }: Asker) =>
+    transport.attempt({ ...call, host: 'control', ...(turn && { turn }) }, undefined, onAttempt);
 
-  const listAll = async (onAttempt?: OnAttempt, how = { once: false }): Promise<MatonConnection[]> => {
+  const listAll = async (reader: Reader & { once?: boolean }): Promise<MatonConnection[]> => {
     const found = new Map<string, MatonConnection>();
     let query: Call['query'] = { app: 'wati', limit: 100 };
     for (let pages = 0; pages < 20; pages++) {
-      const call = control({ operation: 'listConnections', method: 'GET', path: '/connections', query });
-      const ask = how.once ? transport.attempt : transport.read;
-      const body = controlBody(await ask(call, undefined, onAttempt));
+      const call = { operation: 'listConnections', path: '/connections', query };
+      const answer = reader.once ? transport.attempt({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
+      const body = controlBody(await answer);
       // A missing key is an unknown shape, an empty list is a real zero (upstream.md 10, item 12c).
       if (!isObject(body) || !Array.isArray(body.connections)) throw strange();
       for (const connection of list(body.connections).map(readConnection)) {
@@ -46,43 +51,45 @@ export function createConnections(transport: Transport): Connections {
     return [...found.values()];
   };
 
-  let last: { at: number; promise: Promise<MatonConnection[]> } | undefined;
-  const recent: Connections['recent'] = (maxAgeMs, how) => {
-    if (last === undefined || performance.now() - last.at > maxAgeMs) {
-      const promise = listAll(undefined, how);
-      const entry = { at: performance.now(), promise };
-      last = entry;
-      // A failure is told to those who wait, and kept from those who come later.
-      promise.catch(() => {
-        if (last === entry) last = undefined;
-      });
-    }
-    return last.promise;
+  let last: (Load & { list: Promise<MatonConnection[]> }) | undefined;
+  const recent: Connections['recent'] = (maxAgeMs, how = {}) => {
+    if (last && serves(last, maxAgeMs, how.turn)) return last.list;
+    const load: Load = { at: performance.now(), who: whoOf(how.turn), begun: false };
+    const begun = () => {
+      load.begun = true;
+    };
+    const entry = Object.assign(load, { list: listAll({ ...how, onTurn: begun }) });
+    last = entry;
+    // A failure is told to those who wait, and kept from those who come later.
+    entry.list.then(begun, () => {
+      if (last === entry) last = undefined;
+    });
+    return entry.list;
   };
 
   return {
-    list: (onAttempt) => listAll(onAttempt),
+    list: listAll,
     recent,
-    create: async (onAttempt) => {
+    create: async (asker) => {
       const json = { app: 'wati' };
-      const call = control({ operation: 'createConnection', method: 'POST', path: '/connections', json });
-      const raw = unwrap(controlBody(await transport.attempt(call, undefined, onAttempt)));
+      const call = { operation: 'createConnection', method: 'POST', path: '/connections', json } as const;
+      const raw = unwrap(controlBody(await write(call, asker)));
       const connection = readConnection(raw);
       if (!connection) throw strange();
       last = undefined;
       const url = str(raw.url) ?? str(raw.authorization_url);
       return { connection, ...(url !== undefined && { authorizationUrl: url }) };
     },
-    get: async (id, onAttempt) => {
-      const call = control({ operation: 'getConnection', method: 'GET', path: `/connections/${id}` });
-      const connection = readConnection(unwrap(controlBody(await transport.read(call, undefined, onAttempt))));
+    get: async (id, reader) => {
+      const call = { operation: 'getConnection', path: `/connections/${id}` };
+      const connection = readConnection(unwrap(controlBody(await read(call, reader))));
       if (!connection) throw strange();
       return connection;
     },
-    remove: async (id, onAttempt) => {
-      const call = control({ operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` });
+    remove: async (id, asker) => {
+      const call = { operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` } as const;
       // Content undocumented: 200, 202, 204 and an empty body are all success (upstream.md 2.2).
-      controlBody(await transport.attempt(call, undefined, onAttempt), true);
+      controlBody(await write(call, asker), true);
       last = undefined;
     },
   };

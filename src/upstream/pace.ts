@@ -4,6 +4,8 @@ import { type Answered, retryAfterMs } from './transport.ts';
 export interface Turn {
   caller: string;
   lane: 'urgent' | 'interactive' | 'broadcast';
+  /** Of the caller among those of its lane; 1 if absent. */
+  weight?: number;
 }
 
 /** WATI counts some of its routes in groups of their own (upstream.md 8.1). */
@@ -40,8 +42,24 @@ const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
 /** What `take` wants to know of a call. */
 export function askOf(operation: string, turn: Turn = ownTurn): Turn & { group?: RouteGroup } {
   const group = groups[operation];
-  return { caller: turn.caller, lane: turn.lane, ...(group !== undefined && { group }) };
+  return { ...turn, ...(group !== undefined && { group }) };
 }
+
+/** In whose line, and in which, a call waits. */
+export const whoOf = ({ lane, caller }: Turn = ownTurn): string => `${lane} ${caller}`;
+
+/** A load that several wait for, and whose answer is kept. */
+export interface Load {
+  at: number;
+  /** `whoOf` the turn it waits for. */
+  who: string;
+  /** It goes out, or has its answer. Until then somebody else's own turn may come sooner. */
+  begun: boolean;
+}
+
+/** Whether a load is young enough, and nobody is held up by the queue of another who waits for it. */
+export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
+  performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
 
 /** Tells the pace of a 429. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
 export function heed(pace: Pace | undefined, answer: Pick<Answered, 'status' | 'headers'>): void {

@@ -9,6 +9,7 @@ import {
   codeOf,
   type Failed,
   headersOf,
+  notMade,
   queryString,
   type TransportOptions,
 } from './transport.ts';
@@ -48,7 +49,7 @@ export interface Streams {
   send(context: CallContext, call: StreamCall): Promise<Attempt>;
 }
 
-interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt'> {
+interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite'> {
   dispatchers: Dispatchers;
   /** To the answer's head, counted from the last byte of the body, ms. */
   headTimeoutMs: number;
@@ -68,9 +69,13 @@ export function createStreams(options: StreamOptions): Streams {
       const untilMs = start + (context.deadlineMs ?? options.headTimeoutMs);
       const early = await options.pace
         .take({ ...askOf(call.operation, context.turn), untilMs, ...(call.signal && { signal: call.signal }) })
-        .catch(failedBefore);
+        .catch(notMade);
       if (early) return early;
     }
+    const wrote = () => {
+      if (call.method !== 'GET') options.onWrite?.(context.connection);
+    };
+    wrote();
     const late = new AbortController();
     const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
@@ -97,6 +102,7 @@ export function createStreams(options: StreamOptions): Streams {
       heed(options.pace, { status: answer.statusCode, headers: answer.headers });
       // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
       answer.body.on('error', () => {});
+      answer.body.once('close', wrote);
       return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
     } catch (thrown) {
       const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
@@ -104,6 +110,7 @@ export function createStreams(options: StreamOptions): Streams {
       report({ failed: timedOut ? 'timeout' : codeOf(cause) });
       return { kind: 'failed', sent: attempt.sent(), timedOut, cause };
     } finally {
+      wrote();
       head.stop();
     }
   };
@@ -127,11 +134,6 @@ export function createStreams(options: StreamOptions): Streams {
     },
   };
 }
-
-const failedBefore = (thrown: unknown): Failed => {
-  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-  return { kind: 'failed', sent: false, timedOut: false, cause };
-};
 
 /** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
 function watched(dispatcher: Dispatchers['sends'], mayStart: () => boolean = () => true) {

@@ -21,6 +21,10 @@ export interface Call {
   mayStart?: () => boolean;
   /** Whose turn the call takes; `taken`: whoever makes it has waited for it already. */
   turn?: Turn | 'taken';
+  /** Of a read: the same for its first try alone. */
+  hasTurn?: boolean;
+  /** Aborts when nobody waits for the answer any more; the call then gives its place in the queue up. */
+  gone?: () => AbortSignal;
 }
 
 /** An HTTP answer arrived whole. */
@@ -53,6 +57,8 @@ export interface AttemptReport {
   failed?: string;
   sent: boolean;
   durationMs: number;
+  /** It was made for another reader of the same. */
+  shared?: true;
 }
 
 export interface TransportOptions {
@@ -66,6 +72,8 @@ export interface TransportOptions {
   /** Bytes of an answer that are taken; more is a failure. */
   answerMaxBytes?: number;
   onAttempt?: (report: AttemptReport) => void;
+  /** Called when anything but a GET begins, and when it has ended. */
+  onWrite?: (connection: string | undefined) => void;
 }
 
 export interface Transport {
@@ -86,11 +94,14 @@ export function createTransport(options: TransportOptions): Transport {
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
+      const onWrite = call.method === 'GET' ? undefined : options.onWrite;
+      onWrite?.(call.connection);
       const handler = new AnswerHandler(
         options.answerMaxBytes ?? answerMaxBytesDefault,
         call.mayStart ?? always,
         (outcome) => {
           clearTimeout(timer);
+          onWrite?.(call.connection);
           if (outcome.kind === 'answered') heed(pace, outcome);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
@@ -113,11 +124,11 @@ export function createTransport(options: TransportOptions): Transport {
   const attempt: Transport['attempt'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
     if (!pace || call.turn === 'taken') return once(call, deadlineMs, onAttempt);
     const untilMs = performance.now() + Math.min(deadlineMs, timeoutMs);
+    const signal = call.gone?.();
     try {
-      await pace.take({ ...askOf(call.operation, call.turn), untilMs });
+      await pace.take({ ...askOf(call.operation, call.turn), untilMs, ...(signal && { signal }) });
     } catch (thrown) {
-      const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-      return { kind: 'failed', sent: false, timedOut: false, cause };
+      return notMade(thrown);
     }
     return once(call, untilMs - performance.now(), onAttempt);
   };
@@ -126,8 +137,9 @@ export function createTransport(options: TransportOptions): Transport {
     const end = performance.now() + Math.min(deadlineMs, timeoutMs);
     retryBudget.earn();
     for (let tries = 1; ; tries++) {
-      const outcome = await attempt(call, end - performance.now(), onAttempt);
-      if (tries > 2 || !mayHeal(outcome)) return outcome;
+      const left = end - performance.now();
+      const outcome = await (tries === 1 && call.hasTurn ? once : attempt)(call, left, onAttempt);
+      if (tries > 2 || !mayHeal(outcome) || (pace && call.gone?.().aborted)) return outcome;
       const waitMs = retryAfterMs(outcome) ?? 200 + Math.random() * 600 * tries;
       if (performance.now() + waitMs >= end || !retryBudget.spend()) return outcome;
       await new Promise((resume) => setTimeout(resume, waitMs));
@@ -135,6 +147,12 @@ export function createTransport(options: TransportOptions): Transport {
   };
 
   return { attempt, read };
+}
+
+/** A call whose turn did not come. */
+export function notMade(thrown: unknown): Failed {
+  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return { kind: 'failed', sent: false, timedOut: false, cause };
 }
 
 /** Headers are built from nothing: the gateway passes on whatever it does not know (upstream.md 1.2). */

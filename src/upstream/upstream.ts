@@ -7,6 +7,7 @@ import { createDiagnosis } from './diagnosis.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { createSendCalls, type SendCalls } from './messages.ts';
 import type { Pace } from './pace.ts';
+import { createReads } from './reads.ts';
 import { createStreams, type Streams } from './streams.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { type AttemptReport, createTransport, type Transport } from './transport.ts';
@@ -31,13 +32,22 @@ export function createUpstream(
   config: Config,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
-  pace?: Pace,
+  { pace, replicas }: { pace?: Pace; replicas: boolean },
 ): Upstream {
-  const shared = { key: () => config.MATON_API_KEY, dispatchers, userAgent, onAttempt, ...(pace && { pace }) };
-  const transport = createTransport({ ...shared, timeoutMs: config.UPSTREAM_TIMEOUT_MS });
-  const connections = createConnections(transport);
+  const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
+  const shared = {
+    key: () => config.MATON_API_KEY,
+    dispatchers,
+    userAgent,
+    onAttempt,
+    onWrite: (connection: string | undefined) => reads.wrote(connection),
+    ...(pace && { pace }),
+  };
+  const transport = createTransport({ ...shared, timeoutMs });
+  const reads = createReads(transport, { timeoutMs, replicas, ...(pace && { pace }) });
+  const connections = createConnections(transport, reads);
   const diagnosis = createDiagnosis(connections);
-  const client = createClient(transport, diagnosis);
+  const client = createClient(transport, reads, diagnosis);
   return {
     transport,
     diagnosis,
@@ -49,7 +59,7 @@ export function createUpstream(
     sendCalls: createSendCalls(config.WATI_CHANNEL_NUMBER),
     streams: createStreams({
       ...shared,
-      headTimeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      headTimeoutMs: timeoutMs,
       totalTimeoutMs: config.UPLOAD_TIMEOUT_MS,
     }),
   };

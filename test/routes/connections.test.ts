@@ -104,8 +104,8 @@ describe('connections upstream', () => {
     expect(created).toMatchObject({ status: 201, headers: { location: `/v1/connections/${id}` } });
     expect(created.json).toMatchObject({ status: 'pending' });
     expect(authorizationUrl).toMatch(/^https:\/\/connect\.maton\.ai\/\?session_token=/);
-    const polled = [1, 2].map(async () => fields((await service.ask('GET', `/v1/connections/${id}`)).json).status);
-    expect((await Promise.all(polled)).toSorted()).toEqual(['active', 'pending']);
+    const poll = async () => fields((await service.ask('GET', `/v1/connections/${id}`)).json).status;
+    expect([await poll(), await poll()]).toEqual(['pending', 'active']);
     const end = await service.ask('DELETE', `/v1/connections/${id}`);
     expect([end.status, end.text]).toEqual([204, '']);
     expect((await service.ask('GET', `/v1/connections/${id}`)).json).toMatchObject({ type: '/problems/not-found' });
