@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-ARG NODE=node:24-bookworm-slim
+# The version of the devDependency `node`: what is tested is what runs. test/image.test.ts holds the two together.
+ARG NODE=node:24.21.0-bookworm-slim
 
 FROM ${NODE} AS build
 WORKDIR /app
@@ -14,6 +15,10 @@ RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
  && npm prune --omit=dev --ignore-scripts
 
 FROM ${NODE}
+LABEL org.opencontainers.image.title="wati-bff" \
+      org.opencontainers.image.description="REST routes in front of WATI (WhatsApp) through Maton, with the truth about every send" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="UNLICENSED"
 WORKDIR /app
 ENV HOST=0.0.0.0 PORT=3000 STORE_URL=file:/data/wati-bff.db
 # The one place that is written to; everything else may be read-only.
@@ -27,4 +32,5 @@ USER 1000:1000
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "dist/src/bin/healthcheck.js"]
-CMD ["node", "dist/src/bin/server.js"]
+ENTRYPOINT ["node", "dist/src/bin/wati-bff.js"]
+CMD ["serve"]

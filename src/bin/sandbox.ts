@@ -10,16 +10,27 @@ import { startSimulator } from '../simulator/simulator.ts';
 /** Known to everybody, and good for nothing but a sandbox. */
 const sandboxKey = 'sandbox-key-of-nobody';
 
-/** `npm run sandbox`: a simulated Maton and WATI, and the service in front of it, on loopback. Nobody's key is needed. */
+/** HOST, where it means every interface: what listens there is shown, and called, at 127.0.0.1. */
+const everywhere = /^(0\.0\.0\.0|::)$/;
+
+/**
+ * `npm run sandbox`: a simulated Maton and WATI, and the service in front of it, on loopback unless HOST says otherwise.
+ * Nobody's key is needed, and nothing is kept: what was tried is never mixed up with real records.
+ */
 async function main() {
   const port = Number(process.env.PORT ?? 3000);
-  const simulator = await startSimulator({ gatewayPort: await freePort(port === 0 ? 0 : port + 1) });
+  const simulator = await startSimulator({
+    gatewayPort: await freePort(port === 0 ? 0 : port + 1),
+    // In a container its ledger is to be read from outside, as the service is.
+    ...(everywhere.test(process.env.HOST ?? '') && { gatewayHost: process.env.HOST }),
+  });
   const config = loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots',
     LOG_LEVEL: 'warn',
-    STORE_URL: 'memory:',
     DRAIN_DELAY_MS: '0',
     ...process.env,
+    STORE_URL: 'memory:',
+    STORE_URL_FILE: undefined,
     MATON_API_KEY: simulator.key,
     MATON_API_KEY_FILE: undefined,
     MATON_GATEWAY_URL: simulator.gatewayUrl,
@@ -35,7 +46,7 @@ async function main() {
     await simulator.close();
   });
   const address = await app.listen({ host: config.HOST, port: config.PORT });
-  console.log(welcome(address, simulator.gatewayUrl));
+  console.log(welcome(address.replace('[::]', '127.0.0.1'), simulator.gatewayUrl));
 }
 
 /** The first free port from `from` on; 0 leaves the choice to the system. */

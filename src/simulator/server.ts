@@ -39,7 +39,7 @@ export async function listen(host: string, port: number, handler: Handler): Prom
   if (address === null || typeof address === 'string') throw new Error('the simulator listens on no port');
   return {
     port: address.port,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: `http://${callable(host)}:${address.port}`,
     async stop() {
       stopping.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -47,4 +47,10 @@ export async function listen(host: string, port: number, handler: Handler): Prom
       await closed;
     },
   };
+}
+
+/** All interfaces are no address to call; loopback is one of them. */
+function callable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }

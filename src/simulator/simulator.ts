@@ -12,6 +12,8 @@ import { createTenant, type Tenant } from './tenant.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;
+  /** Where the gateway listens, if not on `host`. */
+  readonly gatewayHost?: string | undefined;
   readonly gatewayPort?: number;
   readonly controlPort?: number;
   /** The Maton key that it accepts; by default a random one. */
@@ -73,7 +75,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 
   function listenGateway(port: number): Promise<Listener> {
-    return listen(host, port, async (request, response, signal) => {
+    return listen(options.gatewayHost ?? host, port, async (request, response, signal) => {
       if (sandboxRoute(request, response, ledger, reset)) return;
       await serve(world, 'gateway', request, response, signal);
     });
