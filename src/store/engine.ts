@@ -47,6 +47,8 @@ export interface Dialect {
   readonly leased: string;
   /** Ends a choice of rows, so that no two processes choose the same one. */
   readonly claim: string;
+  /** Rows named `given` out of the JSON in `:rows`, an array of objects with these keys; all small letters. */
+  given(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;
   /** What recover does first, in the same transaction. */
   readonly fence: readonly string[];
   readonly counts: string;

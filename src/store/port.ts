@@ -92,6 +92,15 @@ export interface SendStore {
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
 
+  /**
+   * The three marks of a group that goes out in one call, in one step that is durable as a whole: each id once, and of each
+   * exactly what `begin`, `retreat` and `settle` say of one. They answer the ids for which those would have said true;
+   * only what `beginAll` answers may be sent. A failure is that of all: nothing of it was written, or all of it was.
+   */
+  beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>>;
+  retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>>;
+
   /** Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended. */
   forget(id: string): Promise<void>;
 

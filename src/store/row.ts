@@ -1,5 +1,13 @@
 import type { Row, Value } from './engine.ts';
-import { type Json, type NewSend, type SendKind, type SendStatus, type StoredSend, StoreError } from './port.ts';
+import {
+  type Json,
+  type NewSend,
+  type SendKind,
+  type SendStatus,
+  type Settlement,
+  type StoredSend,
+  StoreError,
+} from './port.ts';
 
 /** Every status once: the Record makes a missing one a compile error. */
 export const emptyCounts = (): Record<SendStatus, number> => ({
@@ -59,11 +67,31 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
   };
 }
 
+export function settleValues(id: string, settlement: Settlement): Record<string, Value> {
+  return {
+    id,
+    status: settlement.status,
+    local_id: text(settlement.localMessageId),
+    whatsapp_id: text(settlement.whatsappMessageId),
+    code: text(settlement.failure?.code),
+    detail: text(settlement.failure?.detail),
+    verdict: json(settlement.verdict),
+    content: text(settlement.fingerprint),
+    wall: settlement.at === undefined ? Date.now() : wallTime(settlement.at),
+  };
+}
+
 /** PostgreSQL's driver answers a bigint as a string. */
 export function integer(row: Row, column: string): number {
   const value = Number(row[column] ?? Number.NaN);
   if (!Number.isSafeInteger(value)) throw new StoreError(`the store holds no whole number in ${column}`);
   return value;
+}
+
+export function wallTime(iso: string): number {
+  const wall = Date.parse(iso);
+  if (Number.isNaN(wall)) throw new RangeError(`not a time: ${iso}`);
+  return wall;
 }
 
 export const isoTime = (wall: number): string => new Date(wall).toISOString();
@@ -109,7 +137,7 @@ export function toSend(row: Row): StoredSend {
   return send;
 }
 
-function required(row: Row, column: string): string {
+export function required(row: Row, column: string): string {
   const value = optional(row, column);
   if (value === undefined) throw new StoreError(`the store holds no ${column}`);
   return value;

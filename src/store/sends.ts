@@ -12,7 +12,19 @@ import {
   StoreError,
   type StoreOptions,
 } from './port.ts';
-import { emptyCounts, insertValues, integer, isoTime, isStatus, json, text, toSend } from './row.ts';
+import {
+  emptyCounts,
+  insertValues,
+  integer,
+  isoTime,
+  isStatus,
+  json,
+  required,
+  settleValues,
+  text,
+  toSend,
+  wallTime,
+} from './row.ts';
 import { listStatement, type Statements, statements } from './statements.ts';
 
 const bySequence = (a: Row, b: Row): number => integer(a, 'seq') - integer(b, 'seq');
@@ -88,17 +100,28 @@ export class Sends implements SendStore, SlotStore {
   }
 
   settle(id: string, settlement: Settlement): Promise<boolean> {
-    return this.#change(this.#sql.settle, {
-      id,
-      status: settlement.status,
-      localMessageId: text(settlement.localMessageId),
-      whatsappMessageId: text(settlement.whatsappMessageId),
-      failureCode: text(settlement.failure?.code),
-      failureDetail: text(settlement.failure?.detail),
-      verdict: json(settlement.verdict),
-      fingerprint: text(settlement.fingerprint),
-      wall: settlement.at === undefined ? Date.now() : wallTime(settlement.at),
-    });
+    return this.#change(this.#sql.settle, settleValues(id, settlement));
+  }
+
+  beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>> {
+    return this.#changeAll(
+      this.#sql.beginAll,
+      marks.map(({ id, attempt }) => ({ id, attempt })),
+    );
+  }
+
+  retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return this.#changeAll(
+      this.#sql.retreatAll,
+      ids.map((id) => ({ id })),
+    );
+  }
+
+  settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>> {
+    return this.#changeAll(
+      this.#sql.settleAll,
+      settlements.map((settlement) => settleValues(settlement.id, settlement)),
+    );
   }
 
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean> {
@@ -252,14 +275,17 @@ export class Sends implements SendStore, SlotStore {
     return (await this.#write(statement, values)).length > 0;
   }
 
+  async #changeAll(
+    statement: Statement,
+    rows: readonly Readonly<Record<string, Value>>[],
+  ): Promise<ReadonlySet<string>> {
+    if (rows.length === 0) return new Set();
+    const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: Date.now() });
+    return new Set(changed.map((row) => required(row, 'id')));
+  }
+
   async #one(statement: Statement, values: Record<string, Value>): Promise<StoredSend | undefined> {
     const [row] = await this.#engine.read({ statement, values });
     return row === undefined ? undefined : toSend(row);
   }
-}
-
-function wallTime(iso: string): number {
-  const wall = Date.parse(iso);
-  if (Number.isNaN(wall)) throw new RangeError(`not a time: ${iso}`);
-  return wall;
 }

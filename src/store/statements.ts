@@ -11,6 +11,9 @@ export interface Statements {
   readonly begin: Statement;
   readonly retreat: Statement;
   readonly settle: Statement;
+  readonly beginAll: Statement;
+  readonly retreatAll: Statement;
+  readonly settleAll: Statement;
   readonly resolve: Statement;
   readonly withdraw: Statement;
   readonly find: Statement;
@@ -47,9 +50,58 @@ export function listStatement(given: {
   return statement(`SELECT ${COLUMNS} FROM sends WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT :limit`);
 }
 
+/** What a settlement says, as it is given to `settle` by parameters and to `settleAll` by rows. */
+const SETTLEMENT = {
+  id: 'TEXT',
+  status: 'TEXT',
+  local_id: 'TEXT',
+  whatsapp_id: 'TEXT',
+  code: 'TEXT',
+  detail: 'TEXT',
+  verdict: 'TEXT',
+  content: 'TEXT',
+  wall: 'BIGINT',
+} as const;
+
+/** The marks D2 and D3, which a verb sets on one row or on many: the same words for both. */
+function marks({ now, lost, leased }: Dialect) {
+  return {
+    // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.
+    begin: {
+      set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall`,
+      where: (attempt: string) => `owner = :me AND ${leased}
+        AND ((status = 'queued' AND attempts = ${attempt} - 1) OR (status = 'sending' AND attempts = ${attempt}))`,
+    },
+
+    retreat: {
+      set: "status = 'queued', updated_at = :wall",
+      where: "(status = 'sending' OR (status = 'queued' AND attempts > 0)) AND owner = :me",
+    },
+
+    // A cancel may come from any process but never touches `sending` (delivery.md 2.7). All else is for the owner to say:
+    // a process that lost its row must not end what its successor is sending. From `unknown`, a late answer is the truth.
+    settle: {
+      set: (given: (name: keyof typeof SETTLEMENT) => string) => `status = ${given('status')},
+        local_message_id = COALESCE(${given('local_id')}, local_message_id),
+        whatsapp_message_id = COALESCE(${given('whatsapp_id')}, whatsapp_message_id),
+        failure_code = ${given('code')}, failure_detail = ${given('detail')}, verdict_json = ${given('verdict')},
+        fingerprint = COALESCE(${given('content')}, fingerprint),
+        call_json = CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
+        ended_at = ${now}, looks = 0,
+        next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} END,
+        updated_at = ${given('wall')}`,
+      where: (status: string) => `(
+        (sends.status = 'queued' AND (${status} = 'cancelled' OR owner = :me OR ${lost}))
+        OR (sends.status = 'sending' AND ${status} <> 'cancelled' AND (owner = :me OR ${lost}))
+        OR (sends.status = 'unknown' AND ${status} NOT IN ('unknown', 'cancelled')))`,
+    },
+  };
+}
+
 export function statements(dialect: Dialect): Statements {
   const { now, lost, leased, claim } = dialect;
   const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0, next_look_at = ${now} + ${MINUTE_MS}`;
+  const { begin, retreat, settle } = marks(dialect);
   return {
     insert: statement(`
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
@@ -58,33 +110,24 @@ export function statements(dialect: Dialect): Statements {
         :fingerprint, :broadcastId, :resendOf, 'queued', :me, :wall, :wall, :call)
       ON CONFLICT DO NOTHING RETURNING seq`),
 
-    // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.
-    begin: statement(`
-      UPDATE sends SET status = 'sending', attempts = :attempt, sent_at = :wall, updated_at = :wall
-      WHERE id = :id AND owner = :me AND ${leased}
-        AND ((status = 'queued' AND attempts = :attempt - 1) OR (status = 'sending' AND attempts = :attempt))
-      RETURNING seq`),
+    begin: statement(
+      `UPDATE sends SET ${begin.set(':attempt')} WHERE id = :id AND ${begin.where(':attempt')} RETURNING seq`,
+    ),
+    beginAll: statement(`
+      UPDATE sends SET ${begin.set('given.attempt')}
+      FROM ${dialect.given({ id: 'TEXT', attempt: 'INTEGER' })}
+      WHERE sends.id = given.id AND ${begin.where('given.attempt')} RETURNING sends.id`),
 
-    retreat: statement(`
-      UPDATE sends SET status = 'queued', updated_at = :wall
-      WHERE id = :id AND (status = 'sending' OR (status = 'queued' AND attempts > 0)) AND owner = :me RETURNING seq`),
+    retreat: statement(`UPDATE sends SET ${retreat.set} WHERE id = :id AND ${retreat.where} RETURNING seq`),
+    retreatAll: statement(`
+      UPDATE sends SET ${retreat.set} FROM ${dialect.given({ id: 'TEXT' })}
+      WHERE sends.id = given.id AND ${retreat.where} RETURNING sends.id`),
 
-    // A cancel may come from any process but never touches `sending` (delivery.md 2.7). All else is for the owner to say:
-    // a process that lost its row must not end what its successor is sending. From `unknown`, a late answer is the truth.
     settle: statement(`
-      UPDATE sends SET status = :status,
-        local_message_id = COALESCE(:localMessageId, local_message_id),
-        whatsapp_message_id = COALESCE(:whatsappMessageId, whatsapp_message_id),
-        failure_code = :failureCode, failure_detail = :failureDetail, verdict_json = :verdict,
-        fingerprint = COALESCE(:fingerprint, fingerprint),
-        call_json = CASE WHEN :status IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
-        ended_at = ${now}, looks = 0, next_look_at = CASE WHEN :status = 'unknown' THEN ${now} + ${MINUTE_MS} END,
-        updated_at = :wall
-      WHERE id = :id AND (
-        (status = 'queued' AND (:status = 'cancelled' OR owner = :me OR ${lost}))
-        OR (status = 'sending' AND :status <> 'cancelled' AND (owner = :me OR ${lost}))
-        OR (status = 'unknown' AND :status NOT IN ('unknown', 'cancelled')))
-      RETURNING seq`),
+      UPDATE sends SET ${settle.set((name) => `:${name}`)} WHERE id = :id AND ${settle.where(':status')} RETURNING seq`),
+    settleAll: statement(`
+      UPDATE sends SET ${settle.set((name) => `given.${name}`)} FROM ${dialect.given(SETTLEMENT)}
+      WHERE sends.id = given.id AND ${settle.where('given.status')} RETURNING sends.id`),
 
     resolve: statement(`
       UPDATE sends SET status = 'accepted',

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { NewSend, SendStore } from '../../src/store/port.ts';
 import { ageingConformance } from './conformance-ageing.ts';
+import { groupsConformance } from './conformance-groups.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
 import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
@@ -248,6 +249,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
   });
 
+  groupsConformance(name, makeHome);
   readingConformance(name, makeHome);
   ageingConformance(name, makeHome);
   if (survives) takeoverConformance(name, makeHome);

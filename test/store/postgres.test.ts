@@ -105,6 +105,31 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await mine.begin('b', 1)).toBe(false);
     });
 
+    test('only the owner begins, retreats and ends a group; anyone cancels what is queued of it', async () => {
+      const [mine, other] = await Promise.all([replica(), replica()]);
+      const group = ['a', 'b'];
+      const marks = group.map((id) => ({ id, attempt: 1 }));
+      const ends = (status: 'rejected' | 'cancelled') => group.map((id) => ({ id, status, verdict: null }));
+      for (const id of group) await mine.record(aSend(id));
+      expect(await other.beginAll(marks)).toEqual(new Set());
+      expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
+      expect(await mine.beginAll(marks)).toEqual(new Set(group));
+      expect(await other.retreatAll(group)).toEqual(new Set());
+      expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
+      expect(await other.settleAll(ends('cancelled'))).toEqual(new Set());
+      expect(await mine.retreatAll(['a'])).toEqual(new Set(['a']));
+      expect(await other.settleAll(ends('cancelled'))).toEqual(new Set(['a']));
+    });
+
+    test('a lease that ran out begins no group', async () => {
+      const slow = await replica(300);
+      await slow.record(aSend('q'));
+      await pause(400);
+      expect(await slow.beginAll([{ id: 'q', attempt: 1 }])).toEqual(new Set());
+      await slow.heartbeat();
+      expect(await slow.beginAll([{ id: 'q', attempt: 1 }])).toEqual(new Set(['q']));
+    });
+
     test('who stops beating loses its rows for good', async () => {
       const [silent, alive] = [await replica(1_000), await replica()];
       await silent.record(aSend('q'));

@@ -10,6 +10,10 @@ export const postgresDialect: Dialect = {
   lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
   leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
   claim: 'FOR UPDATE OF sends SKIP LOCKED',
+  given: (columns) => {
+    const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
+    return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
+  },
   // One recover at a time: a row that another one adopts meanwhile would be judged by an older list of who lives. The
   // DELETE waits for a heartbeat under way and then looks again.
   fence: [`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK + 1})`, 'DELETE FROM send_owners WHERE lease_until <= now()'],

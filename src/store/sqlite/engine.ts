@@ -20,6 +20,10 @@ export const sqliteDialect: Dialect = {
   lost: 'owner <> :me',
   leased: 'TRUE',
   claim: '',
+  given: (columns) => {
+    const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);
+    return `(SELECT ${taken.join(', ')} FROM json_each(:rows)) AS given`;
+  },
   fence: [],
   counts: 'SELECT status, n FROM send_tallies',
   check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
