@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Dispatchers } from './dispatchers.ts';
 import { askOf, heed, isTurnTooLate, type Pace, type Turn } from './pace.ts';
-import { createStackPause } from './stack-pause.ts';
+import { pauseStacks } from './stack-pause.ts';
 
 /**
  * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
@@ -89,7 +89,6 @@ const answerMaxBytesDefault = 4 * 1024 * 1024;
 export function createTransport(options: TransportOptions): Transport {
   const { dispatchers, timeoutMs, pace } = options;
   const retryBudget = createRetryBudget();
-  const pauseStacks = createStackPause();
 
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {

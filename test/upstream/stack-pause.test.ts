@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { createStackPause } from '../../src/upstream/stack-pause.ts';
+import { pauseStacks } from '../../src/upstream/stack-pause.ts';
 
 const hasStack = () => (new Error('here').stack ?? '').includes('\n');
 const tick = () => new Promise<void>((resolve) => process.nextTick(resolve));
 
 test('errors have no stack until the next tick, and have it again then', async () => {
   expect(hasStack()).toBe(true);
-  createStackPause()();
+  pauseStacks();
   expect(hasStack()).toBe(false);
   await tick();
   expect(hasStack()).toBe(true);
@@ -14,11 +14,10 @@ test('errors have no stack until the next tick, and have it again then', async (
 
 test('stacks come back though several answers ended in one tick', async () => {
   const limit = Error.stackTraceLimit;
-  const pause = createStackPause();
-  for (let answers = 0; answers < 3; answers += 1) pause();
+  for (let answers = 0; answers < 3; answers += 1) pauseStacks();
   await tick();
   expect(Error.stackTraceLimit).toBe(limit);
-  pause();
+  pauseStacks();
   expect(hasStack()).toBe(false);
   await tick();
   expect(Error.stackTraceLimit).toBe(limit);
