@@ -14,6 +14,7 @@ const entry = { name: 'billing', keySha256: [hex], scopes: ['messages:send'], co
 describe('a callers file', () => {
   it('is a list of names, hashes, scopes and connections', () => {
     expect(parseCallers(JSON.stringify([{ ...entry, ratePerSecond: 50 }]))).toEqual([{ ...entry, ratePerSecond: 50 }]);
+    expect(parseCallers(JSON.stringify([{ ...entry, weight: 0.5 }]))).toEqual([{ ...entry, weight: 0.5 }]);
     expect(parseCallers('[]')).toEqual([]);
   });
 
@@ -27,6 +28,8 @@ describe('a callers file', () => {
     ['no connections', [{ name: 'a', keySha256: [hex], scopes: [] }]],
     ['a name with a space', [{ ...entry, name: 'a b' }]],
     ['a rate of zero', [{ ...entry, ratePerSecond: 0 }]],
+    ['a weight of zero', [{ ...entry, weight: 0 }]],
+    ['a weight over 100', [{ ...entry, weight: 101 }]],
     ['a rate over 100,000', [{ ...entry, ratePerSecond: 100_001 }]],
     ['a name twice', [entry, { ...entry, keySha256: ['b'.repeat(64)] }]],
     ['a key twice', [entry, { ...entry, name: 'other' }]],

@@ -47,7 +47,14 @@ interface ServiceOptions {
   dispatchers?: Dispatchers;
   /** Where the records go in the place of `memory:`; the service closes it. */
   store?: SendStore;
-  callers?: { name: string; key: string; scopes: string[]; connections?: string[]; ratePerSecond?: number }[];
+  callers?: {
+    name: string;
+    key: string;
+    scopes: string[];
+    connections?: string[];
+    ratePerSecond?: number;
+    weight?: number;
+  }[];
   seams?: Partial<Seams>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */
   mayViolate?: boolean;

@@ -24,6 +24,7 @@ const fields = [
   'upstreamStatus',
   'upstreamMs',
   'upstreamCalls',
+  'upstreamShared',
   'error',
   'msg',
 ]; // prettier-ignore

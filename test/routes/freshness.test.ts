@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { goodRequest, operationsOf, record } from '../operations.ts';
+import { seededConnection } from './outcomes.ts';
+
+describe('the answers to reads', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({
+      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: 'GET /api/v1/chatbots' },
+    });
+  });
+  afterAll(() => service.close());
+
+  const kept: Record<string, string> = {
+    listTemplates: 'private, max-age=60',
+    getTemplate: 'private, max-age=60',
+    getMedia: 'private',
+  };
+
+  it('say how long they may be kept, as the document does: customers’ data and records not at all', async () => {
+    const reads = operationsOf(service).filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
+    expect(reads.length).toBeGreaterThan(9);
+    const sent = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'hello' } });
+    const ids: Record<string, string> = {
+      getMessage: `/v1/messages/${record(sent.json).id}`,
+      getConnection: `/v1/connections/${seededConnection}`,
+    };
+    for (const operation of reads) {
+      const { path, query } = goodRequest(operation);
+      const answer = await service.ask('GET', `${ids[operation.id] ?? path}?${query.join('&')}`);
+      expect(answer.status, `${operation.id} ${answer.text.slice(0, 200)}`).toBe(200);
+      const wanted = kept[operation.id] ?? 'no-store';
+      expect([operation.id, answer.headers['cache-control']]).toEqual([operation.id, wanted]);
+      const { headers } = record(record(operation.raw.responses)['200']);
+      expect(record(record(record(headers)['Cache-Control']).schema), operation.id).toMatchObject({
+        examples: [wanted],
+      });
+    }
+  });
+
+  it('of templates tell the age of the list', async () => {
+    for (const path of ['/v1/templates', '/v1/templates/welcome']) {
+      const { age } = (await service.ask('GET', path)).headers;
+      expect(Number(age), path).toBeLessThan(30);
+    }
+    await new Promise((resume) => setTimeout(resume, 1_050));
+    for (const path of ['/v1/templates', '/v1/templates/welcome']) {
+      const { age } = (await service.ask('GET', path)).headers;
+      expect(Number(age), path).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it.each(['/v1/templates/nope', '/v1/contacts/19995550000', '/v1/nothing', '/v1/media?path=../x', '/v1/media?path=x'])(
+    'are never kept where they are problems: %s',
+    async (path) => {
+      const answer = await service.ask('GET', path);
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect([answer.headers['cache-control'], answer.headers.age]).toEqual(['no-store', undefined]);
+    },
+  );
+});

@@ -1,0 +1,138 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { operationsOf } from '../operations.ts';
+import { seededConnection } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+
+const key = (name: string) => `key-of-the-caller-${name}`;
+const caller = (name: string, scopes: string[], rest = {}) => ({ name, key: key(name), scopes, ...rest });
+const login = caller('login', ['messages:send', 'messages:urgent', 'messages:read']);
+const crm = caller('crm', ['messages:send', 'broadcasts:send', 'messages:read', 'contacts:read', 'templates:read']);
+const heavy = caller('heavy', ['messages:send'], { weight: 4 });
+const urgent = { priority: 'u=0' };
+
+describe('a send with Priority: u=0', () => {
+  let service: Service;
+  afterEach(() => service.close());
+
+  const start = async (settings: Record<string, string> = {}) => {
+    service = await startService({
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, WATI_PLAN: 'none', ...settings },
+      callers: [login, crm, heavy],
+    });
+  };
+  const text = (name: string, to: string, headers = {}) =>
+    service.ask('POST', '/v1/messages/text', { key: key(name), json: { to, text: 'hello' }, headers });
+  const flood = (name: string, to: string, count: number) =>
+    Promise.all(Array.from({ length: count }, () => text(name, to, { prefer: 'respond-async' })));
+  const order = () => service.simulator.ledger.entries.map(({ operation, recipients }) => recipients[0] ?? operation);
+
+  it('goes before all that wait', async () => {
+    await start({ MATON_RATE_PER_SECOND: '5' });
+    await flood('crm', '14155551000', 20);
+    const before = order().length;
+    expect((await text('login', '14155551001', urgent)).status).toBe(201);
+    expect(order().indexOf('14155551001')).toBeLessThanOrEqual(before + 2);
+    expect(order().length).toBeLessThan(20);
+  });
+
+  it('has its template and its connection read before all that wait, too, though another waits for the same', async () => {
+    await start({
+      MATON_RATE_PER_SECOND: '5',
+      MATON_CONNECTION_ID: '',
+      UPSTREAM_TIMEOUT_MS: '20000',
+      SEND_WAIT_MS: '20000',
+    });
+    const named = { 'maton-connection': seededConnection, prefer: 'respond-async' };
+    for (let n = 0; n < 30; n++) await text('crm', '14155551000', named);
+    const others = [
+      service.ask('GET', '/v1/templates', { key: key('crm') }),
+      service.ask('GET', '/v1/templates', { key: key('crm'), headers: { 'maton-connection': seededConnection } }),
+    ];
+    await new Promise((resume) => setTimeout(resume, 50));
+    const before = order().length;
+    const json = { to: '14155551001', template: 'welcome' };
+    const sent = await service.ask('POST', '/v1/messages/template', { key: login.key, json, headers: urgent });
+    expect(sent.status).toBe(201);
+    const since = order().slice(before);
+    expect(since.indexOf('14155551001')).toBeLessThanOrEqual(4);
+    expect(since.filter((name) => name === '14155551000').length).toBeLessThanOrEqual(2);
+    // And those who waited for the same were served with it.
+    await Promise.all(others);
+    for (const operation of ['listConnections', 'getMessageTemplates'] as const)
+      expect(service.simulator.ledger.of(operation)).toHaveLength(1);
+  });
+
+  it('is a 403 that names the scope without it, on every sending route, before anything is sent', async () => {
+    await start();
+    const subjects = [...sendingTo(() => '14155551000'), fileSubject('14155551000'), csvSubject('14155551000')];
+    for (const { name, method, path, ask = {} } of subjects) {
+      const answer = await service.ask(method, path, { ...ask, key: crm.key, headers: { ...ask.headers, ...urgent } });
+      expect(answer.json, name).toMatchObject({
+        type: '/problems/forbidden',
+        detail: expect.stringContaining('messages:urgent'),
+      });
+    }
+    expect(service.simulator.ledger.entries).toEqual([]);
+    expect((await service.ask('GET', '/v1/messages', { key: crm.key })).json).toEqual({ data: [] });
+  });
+
+  it('is one of the resends as well', async () => {
+    await start();
+    service.simulator.script('sendSessionMessage', { fault: 'reset-after' });
+    const { json } = await text('crm', '14155551000');
+    const { id, status } = json as { id: string; status: string };
+    expect(status).toBe('unknown');
+    const resend = (headers: Record<string, string>) =>
+      service.ask('POST', `/v1/messages/${id}/resend`, { key: crm.key, json: { reason: 'lost' }, headers });
+    expect((await resend(urgent)).json).toMatchObject({ detail: expect.stringContaining('messages:urgent') });
+    expect((await resend({ priority: 'u=1' })).status).toBe(201);
+  });
+
+  it.each(['u=8', 'u=00', 'u', 'u=-1', '0', 'urgent', 'u=0;', 'u=0,,i', 'i=1', 'u = 0', ''])(
+    'is a 400 where it is written as %j',
+    async (priority) => {
+      await start();
+      const answer = await text('login', '14155551000', { priority });
+      expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer: '/headers/priority' }] });
+      expect(service.simulator.ledger.entries).toEqual([]);
+    },
+  );
+
+  it.each<[string, number]>([
+    ['u=1', 201],
+    ['u=7', 201],
+    ['i', 201],
+    ['u=3, i', 201],
+    ['u=0, u=3', 201],
+    ['u=0,i', 403],
+    ['i=?0, u=0', 403],
+    ['u=5,u=0', 403],
+  ])('is understood: %s is a %i without the scope', async (priority, status) => {
+    await start();
+    expect((await text('crm', '14155551000', { priority })).status).toBe(status);
+  });
+
+  it('is nothing to a read, which says so by not naming it', async () => {
+    await start();
+    expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: urgent })).status).toBe(200);
+    expect((await service.ask('GET', '/v1/contacts', { key: crm.key, headers: { priority: 'x' } })).status).toBe(200);
+    const takes = operationsOf(service).filter(({ parameters }) => parameters.some(({ name }) => name === 'priority'));
+    expect(takes.map(({ id }) => id).toSorted()).toEqual(
+      [
+        ...['resendMessage', 'sendButtons', 'sendFile', 'sendFileLink', 'sendList', 'sendTemplate'],
+        ...['sendTemplateCsv', 'sendText'],
+      ].toSorted(),
+    );
+  });
+
+  it('apart, callers take turns by their weight', async () => {
+    await start({ MATON_RATE_PER_SECOND: '5', SEND_WAIT_MS: '30000' });
+    await Promise.all([flood('crm', '14155551000', 25), flood('heavy', '14155551001', 25)]);
+    const before = order().length;
+    await expect.poll(() => order().length, { timeout: 5_000 }).toBeGreaterThanOrEqual(before + 10);
+    const next = order().slice(before, before + 10);
+    expect(next.filter((to) => to === '14155551001').length).toBeGreaterThanOrEqual(7);
+    expect(next).toContain('14155551000');
+  });
+});
