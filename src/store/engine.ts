@@ -45,8 +45,16 @@ export interface Dialect {
   readonly lost: string;
   /** Holds while `:me` may send. */
   readonly leased: string;
-  /** Ends a choice of rows, so that no two processes choose the same one. */
+  /** Ends a choice of rows of `sends`, so that no two processes choose the same one. */
   readonly claim: string;
+  /** The same for rows of `broadcasts`. */
+  readonly claimBroadcasts: string;
+  /** Holds for a row of `broadcasts` whose owner is dead, or believed to be. */
+  readonly deserted: string;
+  /** Ends a choice of a broadcast that must stay as it is until the statement is done. */
+  readonly hold: string;
+  /** Joins to each row of `broadcasts` those rows of `sends` that a condition with ORDER BY and LIMIT chooses. */
+  each(condition: string): string;
   /** Rows named `given` out of the JSON in `:rows`, an array of objects with these keys; all small letters. */
   given(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;
   /** What recover does first, in the same transaction. */

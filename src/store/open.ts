@@ -1,16 +1,24 @@
 import { fileURLToPath } from 'node:url';
+import type { BroadcastStore } from './broadcast-port.ts';
+import { broadcastVerbs } from './broadcasts.ts';
+import type { Dialect, Engine } from './engine.ts';
 import { type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
 import { Sends } from './sends.ts';
 
+export type Store = SendStore & BroadcastStore & SlotStore;
+
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
-export async function openStore(url: string, options: StoreOptions): Promise<SendStore & SlotStore> {
+export async function openStore(url: string, options: StoreOptions): Promise<Store> {
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
-    return new Sends(await openPostgres(url, options), postgresDialect, options);
+    return withVerbs(await openPostgres(url, options), postgresDialect, options);
   }
   const { SqliteEngine, sqliteDialect } = await import('./sqlite/engine.ts');
-  return new Sends(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
+  return withVerbs(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
 }
+
+const withVerbs = (engine: Engine, dialect: Dialect, options: StoreOptions): Store =>
+  Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect));
 
 function sqlitePath(url: string): string {
   if (url === 'memory:') return ':memory:';

@@ -24,6 +24,7 @@ export interface NewSend {
   fingerprint?: string;
   /** The caller's key (contract 4). */
   idempotency?: { route: string; key: string };
+  /** Of a recipient of a broadcast; `addRecipients` says it, `record` takes none. */
   broadcastId?: string;
   /** The send that this one repeats by the caller's explicit wish; the store takes one such child per send. */
   resendOf?: string;
@@ -101,7 +102,10 @@ export interface SendStore {
   retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>>;
   settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>>;
 
-  /** Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended. */
+  /**
+   * Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended, and never a
+   * recipient of a broadcast.
+   */
   forget(id: string): Promise<void>;
 
   /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */

@@ -60,7 +60,6 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
     route: text(send.idempotency?.route),
     key: text(send.idempotency?.key),
     fingerprint: text(send.fingerprint),
-    broadcastId: text(send.broadcastId),
     resendOf: text(send.resendOf),
     call: json(send.call),
     wall,
@@ -87,6 +86,8 @@ export function integer(row: Row, column: string): number {
   if (!Number.isSafeInteger(value)) throw new StoreError(`the store holds no whole number in ${column}`);
   return value;
 }
+
+export const bySequence = (a: Row, b: Row): number => integer(a, 'seq') - integer(b, 'seq');
 
 export function wallTime(iso: string): number {
   const wall = Date.parse(iso);
@@ -143,7 +144,7 @@ export function required(row: Row, column: string): string {
   return value;
 }
 
-function optional(row: Row, column: string): string | undefined {
+export function optional(row: Row, column: string): string | undefined {
   const value = row[column];
   if (value === null) return undefined;
   if (typeof value !== 'string') throw new StoreError(`the store holds no text in ${column}`);

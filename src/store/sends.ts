@@ -1,5 +1,6 @@
-import { cursorAfter, sequenceOf } from './cursor.ts';
+import { cursorAfter } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
+import { listStep } from './listing.ts';
 import {
   type Json,
   type NewSend,
@@ -13,6 +14,7 @@ import {
   type StoreOptions,
 } from './port.ts';
 import {
+  bySequence,
   emptyCounts,
   insertValues,
   integer,
@@ -25,24 +27,25 @@ import {
   toSend,
   wallTime,
 } from './row.ts';
-import { listStatement, type Statements, statements } from './statements.ts';
-
-const bySequence = (a: Row, b: Row): number => integer(a, 'seq') - integer(b, 'seq');
+import { type Statements, statements } from './statements.ts';
 
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
 export class Sends implements SendStore, SlotStore {
   readonly #engine: Engine;
+  readonly #dialect: Dialect;
   readonly #sql: Statements;
   readonly #options: StoreOptions;
   readonly #doubtful = new Set<string>();
 
   constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
     this.#engine = engine;
+    this.#dialect = dialect;
     this.#sql = statements(dialect);
     this.#options = options;
   }
 
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
+    if (send.broadcastId !== undefined) throw new TypeError('recipients of a broadcast are recorded by addRecipients');
     // Again, because what stood in the way may have been purged before we could read it.
     for (let tries = 0; tries < 3; tries++) {
       const recorded = await this.#insert(send);
@@ -162,20 +165,7 @@ export class Sends implements SendStore, SlotStore {
     filter: SendFilter,
     page: { limit: number; cursor?: string },
   ): Promise<{ sends: StoredSend[]; next?: string }> {
-    const values: Record<string, Value> = { caller, limit: page.limit + 1 };
-    if (filter.to !== undefined) values.to = filter.to;
-    if (filter.broadcastId !== undefined) values.broadcastId = filter.broadcastId;
-    if (filter.status !== undefined) values.status = filter.status;
-    if (filter.since !== undefined) values.since = wallTime(filter.since);
-    if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
-    const statement = listStatement({
-      to: filter.to !== undefined,
-      broadcastId: filter.broadcastId !== undefined,
-      since: filter.since !== undefined,
-      before: page.cursor !== undefined,
-      status: filter.status === undefined ? 'none' : filter.status === 'accepted' ? 'accepted' : 'other',
-    });
-    const rows = await this.#engine.read({ statement, values });
+    const rows = await this.#engine.read(listStep(this.#dialect, caller, filter, { ...page, limit: page.limit + 1 }));
     const shown = rows.slice(0, page.limit);
     const last = shown.at(-1);
     const sends = shown.map(toSend);
@@ -207,18 +197,20 @@ export class Sends implements SendStore, SlotStore {
     const { keyRetentionMs, unknownRetentionMs, recordRetentionMs } = this.#options;
     const shorterRetentionMs = Math.min(keyRetentionMs, unknownRetentionMs);
     // A record outlives its key (delivery.md 2.6): `expire` only takes those that `free` has freed.
-    const [freed = [], expired = []] = await this.#engine.write([
+    const purged = await this.#engine.write([
       { statement: this.#sql.free, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } },
       { statement: this.#sql.expire, values: { recordRetentionMs, limit } },
+      { statement: this.#sql.freeBroadcasts, values: { keyRetentionMs, limit } },
+      { statement: this.#sql.expireBroadcasts, values: { recordRetentionMs, limit } },
     ]);
     this.#engine.tidy?.();
-    return freed.length + expired.length;
+    return purged.reduce((sum, rows) => sum + rows.length, 0);
   }
 
   async counts(): Promise<Record<SendStatus, number>> {
     const counts = emptyCounts();
     for (const row of await this.#engine.read({ statement: this.#sql.counts, values: {} })) {
-      if (isStatus(row.status)) counts[row.status] = integer(row, 'n');
+      if (isStatus(row.status)) counts[row.status] += integer(row, 'n');
     }
     return counts;
   }

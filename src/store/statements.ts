@@ -2,7 +2,7 @@ import { type Dialect, type Statement, statement } from './engine.ts';
 
 const MINUTE_MS = 60_000;
 
-const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
+export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
   idem_route, idem_key, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
   verdict_json, sent_at, created_at, updated_at, call_json`;
 
@@ -26,29 +26,25 @@ export interface Statements {
   readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
+  readonly freeBroadcasts: Statement;
+  readonly expireBroadcasts: Statement;
   readonly forget: Statement;
   readonly twins: Statement;
   readonly counts: Statement;
   readonly check: Statement;
 }
 
-/** The filters that a list may have; a statement is made for the ones given, so that each can use its index. */
-export function listStatement(given: {
-  to: boolean;
-  broadcastId: boolean;
-  since: boolean;
-  before: boolean;
-  status: 'none' | 'accepted' | 'other';
-}): Statement {
-  const where = ['caller = :caller'];
-  if (given.to) where.push('recipient = :to');
-  if (given.broadcastId) where.push('broadcast_id = :broadcastId');
-  if (given.since) where.push('created_at >= :since');
-  if (given.before) where.push('seq < :before');
-  if (given.status !== 'none') where.push('status = :status');
-  if (given.status === 'other') where.push("status <> 'accepted'"); // the condition of the partial index
-  return statement(`SELECT ${COLUMNS} FROM sends WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT :limit`);
-}
+/** Holds for a recipient whose broadcast is in one of these states. */
+export const ofBroadcast = (states: string): string =>
+  `EXISTS (SELECT 1 FROM broadcasts WHERE broadcasts.id = sends.broadcast_id AND broadcasts.status IN (${states}))`;
+
+const AS_SEEN = `CASE WHEN sends.status <> 'staged' THEN sends.status
+  WHEN ${ofBroadcast("'cancelled'")} THEN 'cancelled' ELSE 'queued' END AS status`;
+
+/** The columns, and the status as the caller sees it, for whom `staged` is no word (src/store/broadcast-schema.ts). */
+export const SHOWN = COLUMNS.split(',')
+  .map((column) => (column.trim() === 'status' ? AS_SEEN : `sends.${column.trim()}`))
+  .join(', ');
 
 /** What a settlement says, as it is given to `settle` by parameters and to `settleAll` by rows. */
 const SETTLEMENT = {
@@ -74,8 +70,9 @@ function marks({ now, lost, leased }: Dialect) {
     },
 
     retreat: {
-      set: "status = 'queued', updated_at = :wall",
-      where: "(status = 'sending' OR (status = 'queued' AND attempts > 0)) AND owner = :me",
+      // A recipient goes back to where any process may claim it, unless its broadcast was paused or cancelled.
+      set: "status = CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END, updated_at = :wall",
+      where: "(status = 'sending' OR (status IN ('queued', 'staged') AND attempts > 0)) AND owner = :me",
     },
 
     // A cancel may come from any process but never touches `sending` (delivery.md 2.7). All else is for the owner to say:
@@ -91,7 +88,8 @@ function marks({ now, lost, leased }: Dialect) {
         next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} END,
         updated_at = ${given('wall')}`,
       where: (status: string) => `(
-        (sends.status = 'queued' AND (${status} = 'cancelled' OR owner = :me OR ${lost}))
+        ((sends.status = 'queued' OR (sends.status = 'staged' AND ${ofBroadcast("'running', 'paused'")}))
+          AND (${status} = 'cancelled' OR owner = :me OR ${lost}))
         OR (sends.status = 'sending' AND ${status} <> 'cancelled' AND (owner = :me OR ${lost}))
         OR (sends.status = 'unknown' AND ${status} NOT IN ('unknown', 'cancelled')))`,
     },
@@ -99,15 +97,17 @@ function marks({ now, lost, leased }: Dialect) {
 }
 
 export function statements(dialect: Dialect): Statements {
-  const { now, lost, leased, claim } = dialect;
+  const { now, lost, leased, claim, claimBroadcasts } = dialect;
   const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0, next_look_at = ${now} + ${MINUTE_MS}`;
+  // As the partial index has it: SQLite draws no conclusions from a single status, and would look at every send there is.
+  const open = "status IN ('queued', 'sending')";
   const { begin, retreat, settle } = marks(dialect);
   return {
     insert: statement(`
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
-        fingerprint, broadcast_id, resend_of, status, owner, created_at, updated_at, call_json)
+        fingerprint, resend_of, status, owner, created_at, updated_at, call_json)
       VALUES (:id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :fingerprint, :broadcastId, :resendOf, 'queued', :me, :wall, :wall, :call)
+        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call)
       ON CONFLICT DO NOTHING RETURNING seq`),
 
     begin: statement(
@@ -137,15 +137,20 @@ export function statements(dialect: Dialect): Statements {
         ended_at = ${now}, looks = 0, next_look_at = NULL, updated_at = :wall
       WHERE id = :id AND status = 'unknown' RETURNING seq`),
 
+    // Two questions, because one with OR would not use the index on recipient and sent_at.
     twins: statement(`
-      SELECT COUNT(*) AS n FROM sends
-      WHERE id <> :id AND sent_at BETWEEN :since AND :until
-        AND ((recipient = :recipient AND (fingerprint = :fingerprint OR template = :template))
-          OR (recipient IS NULL AND template = :template))`),
-    forget: statement("DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending')"),
+      SELECT
+        (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
+           AND recipient = :recipient AND (fingerprint = :fingerprint OR template = :template))
+        + (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
+           AND recipient IS NULL AND template = :template) AS n`),
+    forget: statement(`
+      DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL`),
     withdraw: statement("DELETE FROM sends WHERE id = :id AND status = 'queued' AND attempts = 0"),
 
-    find: statement(`SELECT ${COLUMNS} FROM sends WHERE id = :id AND caller = :caller`),
+    find: statement(`
+      SELECT ${SHOWN} FROM sends WHERE id = :id AND caller = :caller
+        AND (status <> 'staged' OR ${ofBroadcast("'running', 'paused', 'cancelled'")})`),
     findByKey: statement(
       `SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND idem_route = :route AND idem_key = :key`,
     ),
@@ -153,18 +158,18 @@ export function statements(dialect: Dialect): Statements {
 
     fence: dialect.fence.map(statement),
     orphanSending: statement(`
-      WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM sends WHERE status = 'sending' AND ${lost} ${claim})
+      WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'sending' AND ${lost} ${claim})
       UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall
       WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
     orphanStreams: statement(`
       WITH orphans AS MATERIALIZED
-        (SELECT seq AS orphan FROM sends WHERE status = 'queued' AND call_json IS NULL AND ${lost} ${claim})
+        (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NULL AND ${lost} ${claim})
       UPDATE sends SET status = 'not_sent', ended_at = ${now}, failure_code = 'stream-lost', failure_detail = :detail,
         updated_at = :wall
       WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
     adopt: statement(`
       WITH orphans AS MATERIALIZED
-        (SELECT seq AS orphan FROM sends WHERE status = 'queued' AND call_json IS NOT NULL AND ${lost} AND ${leased}
+        (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND ${lost} AND ${leased}
          ORDER BY seq LIMIT :limit ${claim})
       UPDATE sends SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING ${COLUMNS}`),
 
@@ -193,7 +198,28 @@ export function statements(dialect: Dialect): Statements {
          ORDER BY ended_at LIMIT :limit ${claim})
       DELETE FROM sends WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
 
-    counts: statement(dialect.counts),
+    freeBroadcasts: statement(`
+      WITH old AS MATERIALIZED
+        (SELECT seq AS old_seq FROM broadcasts
+         WHERE ended_at <= ${now} - :keyRetentionMs AND idem_key IS NOT NULL
+         ORDER BY ended_at LIMIT :limit ${claimBroadcasts})
+      UPDATE broadcasts SET idem_route = NULL, idem_key = NULL, fingerprint = NULL
+      WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
+    // Its recipients ended before it did, but may live longer: an unknown one that was found to be accepted.
+    expireBroadcasts: statement(`
+      WITH old AS MATERIALIZED
+        (SELECT seq AS old_seq FROM broadcasts
+         WHERE ended_at <= ${now} - :recordRetentionMs AND idem_key IS NULL
+           AND NOT EXISTS (SELECT 1 FROM sends WHERE broadcast_id = broadcasts.id AND sends.status <> 'staged')
+         ORDER BY ended_at LIMIT :limit ${claimBroadcasts})
+      DELETE FROM broadcasts WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
+
+    counts: statement(`
+      ${dialect.counts}
+      UNION ALL
+      SELECT CASE broadcasts.status WHEN 'cancelled' THEN 'cancelled' ELSE 'queued' END AS status, n
+      FROM broadcasts JOIN broadcast_tallies ON broadcast_id = broadcasts.id AND broadcast_tallies.status = 'staged'
+      WHERE ended_at IS NULL AND broadcasts.status IN ('running', 'paused', 'cancelled')`),
     check: statement(dialect.check),
   };
 }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
 import type { NewSend, SendStore } from '../../src/store/port.ts';
 import { ageingConformance } from './conformance-ageing.ts';
+import { broadcastConformance } from './conformance-broadcasts.ts';
 import { groupsConformance } from './conformance-groups.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
@@ -8,7 +10,7 @@ import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from '
 
 /** A place where stores live: `open` again and again opens the same one. */
 export interface Home {
-  open(): Promise<SendStore>;
+  open(): Promise<Store>;
   /** Lets the ageing clock run on, without waiting. */
   age(ms: number): Promise<void>;
   tearDown(): Promise<void>;
@@ -29,7 +31,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('gives back what was recorded', async () => {
-      const send = aSend('a', { template: 't', localMessageId: 'l', broadcastId: 'b', ...withKey('k') });
+      const send = aSend('a', { template: 't', localMessageId: 'l', ...withKey('k') });
       const answer = await store.record(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
       const whole = { ...send, status: 'queued', attempts: 0, ...times };
@@ -250,6 +252,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   });
 
   groupsConformance(name, makeHome);
+  broadcastConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
   ageingConformance(name, makeHome);
   if (survives) takeoverConformance(name, makeHome);

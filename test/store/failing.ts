@@ -29,4 +29,11 @@ export const everyWrite = [
   'check',
   'purge',
   'dueForReconcile',
+  'openBroadcast',
+  'addRecipients',
+  'releaseBroadcast',
+  'discardBroadcast',
+  'steerBroadcast',
+  'claimGroup',
+  'sweepBroadcasts',
 ];

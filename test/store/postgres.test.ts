@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../src/store/open.ts';
-import type { SendStore } from '../../src/store/port.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
 import { type Home, storeConformance } from './conformance.ts';
+import { recipients, recording, released, swept } from './conformance-broadcasts.ts';
 import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
@@ -28,10 +28,11 @@ async function aDatabase(server: string): Promise<PostgresHome> {
   return {
     url: url.href,
     open: () => openStore(url.href, OPTIONS),
-    age: (ms) =>
-      query(url.href, 'UPDATE sends SET ended_at = ended_at - $1::bigint, next_look_at = next_look_at - $1::bigint', [
-        ms,
-      ]),
+    age: async (ms) => {
+      const older = 'SET ended_at = ended_at - $1::bigint';
+      await query(url.href, `UPDATE sends ${older}, next_look_at = next_look_at - $1::bigint`, [ms]);
+      await query(url.href, `UPDATE broadcasts ${older}`, [ms]);
+    },
     tearDown: () => query(server, `DROP DATABASE ${name} WITH (FORCE)`),
   };
 }
@@ -40,7 +41,7 @@ async function aDatabase(server: string): Promise<PostgresHome> {
 function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
   return async () => {
     const home = await database;
-    return { ...home, tearDown: () => query(home.url, 'TRUNCATE sends, send_owners') };
+    return { ...home, tearDown: () => query(home.url, 'TRUNCATE sends, send_owners, broadcasts CASCADE') };
   };
 }
 
@@ -58,7 +59,7 @@ if (server === undefined) {
 function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
   describe('PostgreSQL: several replicas', () => {
     let home: PostgresHome;
-    let opened: SendStore[];
+    let opened: Store[];
     beforeEach(async () => {
       home = await makeHome();
       opened = [];
@@ -67,7 +68,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       for (const store of opened) await store.close();
       await home.tearDown();
     });
-    const replica = async (leaseMs = OPTIONS.leaseMs): Promise<SendStore> => {
+    const replica = async (leaseMs = OPTIONS.leaseMs): Promise<Store> => {
       const store = await openStore(home.url, { ...OPTIONS, leaseMs });
       opened.push(store);
       return store;
@@ -183,6 +184,78 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(new Set(ids(looks)).size).toBe(looks.length);
       for (const store of stores) looks.push(...(await store.dueForReconcile(10)));
       expect(ids(looks).sort()).toEqual(Array.from({ length: 10 }, (_, n) => `u${n}`));
+    });
+
+    test('replicas claim from one broadcast, and no recipient goes to two', async () => {
+      const stores = await Promise.all([replica(), replica(), replica()]);
+      await released(stores[0], 'b', 60);
+      const claims = await Promise.all(
+        stores.flatMap((store) => [store.claimGroup('b', 10), store.claimGroup('b', 10)]),
+      );
+      const claimed = claims.flatMap(ids);
+      expect(new Set(claimed).size).toBe(claimed.length);
+      for (const store of stores) claimed.push(...ids(await store.claimGroup('b', 60)));
+      expect([claimed.length, new Set(claimed).size]).toEqual([60, 60]);
+      const [first, second] = stores;
+      const group = ids(claims[0] ?? []);
+      expect(await second.retreatAll(group)).toEqual(new Set());
+      expect(await first.retreatAll(group)).toEqual(new Set(group));
+      expect(ids(await second.claimGroup('b', 60)).sort()).toEqual(group.sort());
+      expect(await first.settleAll(group.map((id) => ({ id, status: 'accepted', verdict: null })))).toEqual(new Set());
+    });
+
+    test('nothing is claimed after a pause was answered, by whatever replica', async () => {
+      const [one, two] = await Promise.all([replica(), replica()]);
+      await released(one, 'b', 400);
+      let answered = false;
+      const late: string[] = [];
+      const claiming = async (store: Store): Promise<void> => {
+        for (let n = 0; n < 40; n++) {
+          const after = answered;
+          const claimed = ids(await store.claimGroup('b', 5));
+          if (after) late.push(...claimed);
+        }
+      };
+      const pausing = async (): Promise<void> => {
+        await pause(30);
+        const paused = await one.steerBroadcast('crm', 'b', 'paused');
+        answered = true;
+        // What it answered stands: nothing goes from queued to sending any more.
+        await pause(100);
+        expect((await two.findBroadcast('crm', 'b'))?.counts).toEqual(paused?.counts);
+      };
+      await Promise.all([claiming(one), claiming(two), claiming(two), pausing()]);
+      expect(late).toEqual([]);
+    });
+
+    test('a claim and a steer that hold the broadcast wait for each other', async () => {
+      const store = await replica();
+      await released(store, 'b', 2);
+      const rival = new pg.Client({ connectionString: home.url });
+      await rival.connect();
+      await rival.query("BEGIN; UPDATE broadcasts SET status = 'paused' WHERE id = 'b'");
+      const claimed = store.claimGroup('b', 2);
+      await pause(100);
+      await rival.query('COMMIT');
+      expect(await claimed).toEqual([]);
+      await rival.end();
+    });
+
+    test('any replica goes on with the broadcast of one that is gone, and sweeps what it left open', async () => {
+      const [gone, alive] = await Promise.all([replica(600), replica()]);
+      await recording(gone, 'open', 3);
+      await released(gone, 'b', 4);
+      await gone.claimGroup('b', 1);
+      expect(await alive.sweepBroadcasts(9)).toBe(0);
+      expect(await alive.addRecipients('open', recipients('open', 3, 4))).toBe(false);
+      expect(await alive.releaseBroadcast('open', 'print')).toBeUndefined();
+      await pause(700);
+      expect(await gone.claimGroup('b', 1)).toEqual([]);
+      await swept(alive);
+      expect(await gone.addRecipients('open', recipients('open', 3, 4))).toBe(false);
+      expect(await alive.recover(9)).toEqual({ unknown: 1, adopted: [] });
+      expect(ids(await alive.claimGroup('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
+      await recording(alive, 'open', 3);
     });
 
     test('connections that break are replaced', async () => {

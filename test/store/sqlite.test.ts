@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../src/store/engine.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -9,7 +10,8 @@ import { StoreError } from '../../src/store/port.ts';
 import { Sends } from '../../src/store/sends.ts';
 import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { type Home, storeConformance } from './conformance.ts';
-import { aSend, DAY_MS, ended, found, HOUR_MS, OPTIONS, ROUTE, withKey } from './samples.ts';
+import { released } from './conformance-broadcasts.ts';
+import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
@@ -130,6 +132,26 @@ describe('SQLite: the file', () => {
     const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
     expect((await next.recover(10)).adopted.map(({ id }) => id)).toEqual(['b']);
     await next.close();
+  });
+
+  test('a file of the first version is taken over with all that is in it', async () => {
+    const file = join(folder, 'old.db');
+    const old = new DatabaseSync(file);
+    old.exec(readFileSync(join(import.meta.dirname, 'version-1.sql'), 'utf8'));
+    old.close();
+    const store = await openStore(`file:${file}`, OPTIONS);
+    const counts = { queued: 1, sending: 1, accepted: 1, rejected: 0, not_sent: 0, unknown: 1, cancelled: 0 };
+    expect(await store.counts()).toEqual(counts);
+    expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['u', 's', 'a', 'q']);
+    expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends)).toEqual(['q']);
+    expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', call: { text: 'q' } });
+    const { unknown, adopted } = await store.recover(9);
+    expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
+    expect(await store.begin('q', 1)).toBe(true);
+    await released(store, 'b', 2);
+    expect(ids(await store.claimGroup('b', 1))).toEqual(['b-0']);
+    expect(await store.counts()).toEqual({ ...counts, queued: 1, sending: 2, unknown: 2 });
+    await store.close();
   });
 
   const mounts = process.getuid?.() === 0 && canMount();

@@ -10,6 +10,11 @@ export const postgresDialect: Dialect = {
   lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
   leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
   claim: 'FOR UPDATE OF sends SKIP LOCKED',
+  claimBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
+  deserted:
+    'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
+  hold: 'FOR SHARE',
+  each: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   given: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { broadcastTables, recipientIndexes } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -19,6 +20,25 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   // Ten writes a second that need not survive: UNLOGGED asks no fsync. The row is made by whoever misses it.
   ['CREATE UNLOGGED TABLE send_slots (id INTEGER PRIMARY KEY CHECK (id = 1), next_at TIMESTAMPTZ NOT NULL)'],
+  [
+    ...broadcastTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
+    ...recipientIndexes,
+    // Once per statement and in order: a group is one step for its tallies too, and no two statements wait for each other.
+    `CREATE FUNCTION tally_recipients() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       INSERT INTO broadcast_tallies AS tallies (broadcast_id, status, n)
+       SELECT broadcast_id, status, sum(moved) FROM (
+         SELECT broadcast_id, status, -1 AS moved FROM left_rows WHERE broadcast_id IS NOT NULL
+         UNION ALL
+         SELECT broadcast_id, status, 1 AS moved FROM reached_rows WHERE broadcast_id IS NOT NULL
+       ) AS moves
+       GROUP BY broadcast_id, status HAVING sum(moved) <> 0 ORDER BY broadcast_id, status
+       ON CONFLICT (broadcast_id, status) DO UPDATE SET n = tallies.n + excluded.n;
+       RETURN NULL;
+     END $$`,
+    `CREATE TRIGGER recipients_moved AFTER UPDATE ON sends
+       REFERENCING OLD TABLE AS left_rows NEW TABLE AS reached_rows
+       FOR EACH STATEMENT EXECUTE FUNCTION tally_recipients()`,
+  ],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

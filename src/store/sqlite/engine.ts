@@ -20,6 +20,10 @@ export const sqliteDialect: Dialect = {
   lost: 'owner <> :me',
   leased: 'TRUE',
   claim: '',
+  claimBroadcasts: '',
+  deserted: 'owner <> :me',
+  hold: '',
+  each: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
   given: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);
     return `(SELECT ${taken.join(', ')} FROM json_each(:rows)) AS given`;

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { broadcastTables, recipientIndexes } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -23,6 +24,27 @@ const MIGRATIONS: readonly (readonly string[])[] = [
      END`,
     `CREATE TRIGGER sends_deleted AFTER DELETE ON sends BEGIN
        UPDATE send_tallies SET n = n - 1 WHERE status = old.status;
+     END`,
+  ],
+  [
+    ...broadcastTables('INTEGER PRIMARY KEY AUTOINCREMENT'),
+    ...recipientIndexes,
+    // What nobody sees yet is not counted among the sends; releases are, by their broadcasts.
+    'DROP TRIGGER sends_inserted',
+    `CREATE TRIGGER sends_inserted AFTER INSERT ON sends WHEN new.status <> 'staged' BEGIN
+       INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
+     END`,
+    'DROP TRIGGER sends_moved',
+    `CREATE TRIGGER sends_moved AFTER UPDATE OF status ON sends WHEN old.status <> new.status BEGIN
+       UPDATE send_tallies SET n = n - 1 WHERE status = old.status;
+       INSERT INTO send_tallies SELECT new.status, 1 WHERE new.status <> 'staged'
+         ON CONFLICT (status) DO UPDATE SET n = n + 1;
+     END`,
+    `CREATE TRIGGER recipients_moved AFTER UPDATE OF status ON sends
+     WHEN old.status <> new.status AND new.broadcast_id IS NOT NULL BEGIN
+       UPDATE broadcast_tallies SET n = n - 1 WHERE broadcast_id = new.broadcast_id AND status = old.status;
+       INSERT INTO broadcast_tallies VALUES (new.broadcast_id, new.status, 1)
+         ON CONFLICT (broadcast_id, status) DO UPDATE SET n = n + 1;
      END`,
   ],
 ];

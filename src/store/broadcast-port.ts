@@ -1,0 +1,99 @@
+import type { NewSend, SendStatus, StoredSend } from './port.ts';
+
+/**
+ * Where the records of broadcasts live. Types only, like port.ts, and held to by the same conformance suite: each verb is
+ * atomic and durable when its promise resolves.
+ */
+
+export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
+
+/** A broadcast to be recorded; its recipients are sends with its id. */
+export interface NewBroadcast {
+  id: string;
+  caller: string;
+  template: string;
+  name: string;
+  connectionId: string;
+  idempotency: { route: string; key: string };
+}
+
+/** A broadcast as it stands. Times are ISO 8601 UTC of the wall clock, for people. */
+export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
+  /** Absent once the key is free again. */
+  idempotency?: { route: string; key: string };
+  /** Never `recording` in what find and list answer. */
+  status: BroadcastStatus;
+  /** Absent while it is recording, and once the key is free again. */
+  fingerprint?: string;
+  /** How many recipients it has had from the start; `counts` adds up to it, also when their records are deleted by age. */
+  total: number;
+  /** Of a cancelled one, what is still `queued` counts as `cancelled`. */
+  counts: Record<SendStatus, number>;
+  createdAt: string;
+  /** When its own state last changed; `counts` go on without it. */
+  updatedAt: string;
+  finishedAt?: string;
+}
+
+export interface BroadcastStore {
+  /**
+   * Opens one that nobody sees yet. Inserts first. `known`: this caller, route and key opened one before, which may still be
+   * recording.
+   */
+  openBroadcast(broadcast: NewBroadcast): Promise<{ opened: true } | { known: StoredBroadcast }>;
+
+  /**
+   * Adds recipients, in the order of the call, to an open one. All are recorded, or none. They belong to its caller, were
+   * created when it was, and have no keys of their own; until it is released they are invisible to every other verb. False: it is not open any more, or not this process's.
+   */
+  addRecipients(id: string, sends: readonly NewSend[]): Promise<boolean>;
+
+  /**
+   * D1 of all at once: `recording` -> `running`. From now on every recipient is a queued message of its caller, which no one
+   * process owns: any begins it, by `claimGroup` alone. Undefined: it is not open any more, or not this process's.
+   */
+  releaseBroadcast(id: string, fingerprint: string): Promise<StoredBroadcast | undefined>;
+
+  /** Takes an open one out again. Its key is free at once; its rows go in small batches, by `sweepBroadcasts`. */
+  discardBroadcast(id: string): Promise<void>;
+
+  /** A broadcast of this caller; another's does not exist for it, nor one that is recording. */
+  findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
+  /** What this caller and route opened under this key, also while it is recording. */
+  findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
+  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
+  listBroadcasts(
+    caller: string,
+    page: { limit: number; cursor?: string },
+  ): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
+
+  /**
+   * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Answers it as it
+   * stands then, unchanged where there is no such arrow. Undefined: not this caller's.
+   */
+  steerBroadcast(
+    caller: string,
+    id: string,
+    to: 'paused' | 'running' | 'cancelled',
+  ): Promise<StoredBroadcast | undefined>;
+
+  /** Running ones with something queued, oldest first, of all callers. Cheap: every replica asks every second. */
+  runningBroadcasts(
+    limit: number,
+  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string }[]>;
+
+  /**
+   * D2 for a group: takes the oldest `limit` queued recipients of a running broadcast for this process; `queued` ->
+   * `sending`, attempts + 1, sentAt. What was retreated from is queued again and taken again, by whichever process comes first.
+   * Empty: none is left, or it is paused or cancelled, or the lease of this process has run out. A steer that has answered
+   * comes before or after a claim, never in between: nothing is claimed after a pause or a cancel was answered.
+   */
+  claimGroup(id: string, limit: number): Promise<StoredSend[]>;
+
+  /**
+   * What is left to do, at most `limit` rows of it: deletes what was discarded, or left open by processes that are dead;
+   * turns what is queued of a cancelled one into `cancelled`; ends (finishedAt) what has nothing queued or sending any more:
+   * `running` and `paused` become `done`, `cancelled` stays. Answers how many rows it touched: 0 when nothing is left to do.
+   */
+  sweepBroadcasts(limit: number): Promise<number>;
+}

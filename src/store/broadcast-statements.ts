@@ -1,0 +1,135 @@
+import { type Dialect, type Statement, statement } from './engine.ts';
+import { COLUMNS } from './statements.ts';
+
+const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
+  created_at, updated_at, finished_at`;
+
+/** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
+const tallied = (choice: string): string => `
+  SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
+  FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
+    LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
+  ORDER BY chosen.seq DESC`;
+
+const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
+
+export interface BroadcastStatements {
+  readonly open: Statement;
+  readonly grow: Statement;
+  readonly addRecipients: Statement;
+  readonly release: Statement;
+  readonly tally: Statement;
+  readonly released: Statement;
+  readonly discard: Statement;
+  readonly find: Statement;
+  readonly findByKey: Statement;
+  readonly list: Statement;
+  readonly listAfter: Statement;
+  readonly steer: Statement;
+  readonly running: Statement;
+  readonly claim: Statement;
+  /** In the order in which one makes room for the next. */
+  readonly sweeps: readonly Statement[];
+}
+
+export function broadcastStatements(dialect: Dialect): BroadcastStatements {
+  const { now, leased, claim, claimBroadcasts, deserted, hold } = dialect;
+  const mine = "id = :id AND status = 'recording' AND owner = :me";
+  const stagedOf = (status: string): string => `
+    WITH left_over AS MATERIALIZED
+      (SELECT seq AS left_seq FROM sends WHERE status = 'staged'
+         AND broadcast_id IN (SELECT id FROM broadcasts WHERE status = '${status}' AND ended_at IS NULL)
+       LIMIT :limit ${claim})`;
+  return {
+    open: statement(`
+      INSERT INTO broadcasts
+        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at)
+      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall)
+      ON CONFLICT DO NOTHING RETURNING seq`),
+
+    // Takes hold of the broadcast for the rest of the transaction.
+    grow: statement(`UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${mine} RETURNING seq`),
+    addRecipients: statement(`
+      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, fingerprint, broadcast_id,
+        status, owner, created_at, updated_at, call_json)
+      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
+        given.content, opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call
+      FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${mine}) AS opened CROSS JOIN ${dialect.given({
+        place: 'INTEGER',
+        id: 'TEXT',
+        kind: 'TEXT',
+        recipient: 'TEXT',
+        connection: 'TEXT',
+        template: 'TEXT',
+        local_id: 'TEXT',
+        content: 'TEXT',
+        call: 'TEXT',
+      })}
+      ORDER BY given.place`),
+
+    release: statement(`
+      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
+      WHERE ${mine} RETURNING seq`),
+    // What was released has its tally since; what was not gets none.
+    tally: statement(`
+      INSERT INTO broadcast_tallies (broadcast_id, status, n)
+      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
+      ON CONFLICT DO NOTHING`),
+    released: statement(tallied('id = :id')),
+    discard: statement(`
+      UPDATE broadcasts SET status = 'discarded', idem_route = NULL, idem_key = NULL WHERE ${mine} RETURNING seq`),
+
+    find: statement(tallied(`id = :id AND caller = :caller AND ${SEEN}`)),
+    findByKey: statement(tallied('caller = :caller AND idem_route = :route AND idem_key = :key')),
+    list: statement(tallied(`caller = :caller AND ${SEEN} ORDER BY seq DESC LIMIT :limit`)),
+    listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
+
+    steer: statement(`
+      UPDATE broadcasts SET status = :to, updated_at = :wall
+      WHERE id = :id AND caller = :caller AND ended_at IS NULL
+        AND ((status = 'running' AND :to IN ('paused', 'cancelled')) OR (status = 'paused' AND :to IN ('running', 'cancelled')))
+      RETURNING seq`),
+
+    running: statement(`
+      SELECT id, caller, connection_id, template, name FROM broadcasts
+      WHERE status = 'running' AND ended_at IS NULL AND EXISTS
+        (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
+      ORDER BY seq LIMIT :limit`),
+
+    // A steer waits until the claim is done that holds the broadcast, and a claim for the steer, and then it looks again.
+    claim: statement(`
+      WITH held AS MATERIALIZED
+        (SELECT id AS held_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leased} ${hold}),
+      oldest AS MATERIALIZED
+        (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT held_id FROM held) AND status = 'staged'
+         ORDER BY seq LIMIT :limit ${claim})
+      UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall
+      WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
+
+    sweeps: [
+      `WITH deserted AS MATERIALIZED
+         (SELECT seq AS left_seq FROM broadcasts
+          WHERE status = 'recording' AND ended_at IS NULL AND ${deserted} LIMIT :limit ${claimBroadcasts})
+       UPDATE broadcasts SET status = 'discarded', idem_route = NULL, idem_key = NULL
+       WHERE seq IN (SELECT left_seq FROM deserted) RETURNING seq`,
+      `${stagedOf('discarded')} DELETE FROM sends WHERE seq IN (SELECT left_seq FROM left_over) RETURNING seq`,
+      `WITH emptied AS MATERIALIZED
+         (SELECT seq AS left_seq FROM broadcasts WHERE status = 'discarded' AND ended_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM sends WHERE broadcast_id = broadcasts.id AND sends.status = 'staged')
+          LIMIT :limit ${claimBroadcasts})
+       DELETE FROM broadcasts WHERE seq IN (SELECT left_seq FROM emptied) RETURNING seq`,
+      `${stagedOf('cancelled')}
+       UPDATE sends SET status = 'cancelled', call_json = NULL, ended_at = ${now}, updated_at = :wall
+       WHERE seq IN (SELECT left_seq FROM left_over) RETURNING seq`,
+      `WITH finished AS MATERIALIZED
+         (SELECT seq AS left_seq FROM broadcasts
+          WHERE status IN ('running', 'paused', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
+            (SELECT 1 FROM broadcast_tallies AS tally
+             WHERE tally.broadcast_id = id AND tally.status IN ('staged', 'sending') AND tally.n > 0)
+          LIMIT :limit ${claimBroadcasts})
+       UPDATE broadcasts SET status = CASE status WHEN 'cancelled' THEN status ELSE 'done' END,
+         finished_at = :wall, updated_at = :wall, ended_at = ${now}
+       WHERE seq IN (SELECT left_seq FROM finished) RETURNING seq`,
+    ].map(statement),
+  };
+}

@@ -1,0 +1,185 @@
+import type { BroadcastStatus, BroadcastStore, NewBroadcast, StoredBroadcast } from './broadcast-port.ts';
+import { broadcastStatements } from './broadcast-statements.ts';
+import { cursorAfter, sequenceOf } from './cursor.ts';
+import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
+import { type NewSend, StoreError } from './port.ts';
+import { bySequence, emptyCounts, integer, isoTime, isStatus, json, optional, required, text, toSend } from './row.ts';
+
+/** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
+export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore {
+  const sql = broadcastStatements(dialect);
+  /** Opened with an error though it may have been committed: it would keep its key for as long as this process lives. */
+  const doubtful = new Set<string>();
+
+  const write = async (statement: Statement, values: Step['values']): Promise<Row[]> => {
+    const [rows = []] = await engine.write([{ statement, values }]);
+    return rows;
+  };
+  const one = (rows: readonly Row[]): StoredBroadcast | undefined => toBroadcasts(rows)[0];
+
+  async function discardBroadcast(id: string): Promise<void> {
+    doubtful.add(id);
+    await write(sql.discard, { id });
+    doubtful.delete(id);
+  }
+
+  const findBroadcastByKey: BroadcastStore['findBroadcastByKey'] = async (caller, route, key) =>
+    one(await engine.read({ statement: sql.findByKey, values: { caller, route, key } }));
+
+  return {
+    discardBroadcast,
+    findBroadcastByKey,
+
+    async openBroadcast(broadcast) {
+      const { caller, idempotency } = broadcast;
+      // Again, because what stood in the way may be gone before we could read it.
+      for (let tries = 0; tries < 3; tries++) {
+        try {
+          if ((await write(sql.open, openValues(broadcast))).length > 0) return { opened: true };
+        } catch (error) {
+          await discardBroadcast(broadcast.id).catch(() => undefined);
+          throw error;
+        }
+        const known = await findBroadcastByKey(caller, idempotency.route, idempotency.key);
+        if (known !== undefined) return { known };
+      }
+      throw new StoreError(`the id ${broadcast.id} was used before`);
+    },
+
+    async addRecipients(id, sends) {
+      const rows = JSON.stringify(sends.map(recipientValues));
+      const [grown = []] = await engine.write([
+        { statement: sql.grow, values: { id, n: sends.length, wall: Date.now() } },
+        { statement: sql.addRecipients, values: { id, rows } },
+      ]);
+      return grown.length > 0;
+    },
+
+    async releaseBroadcast(id, fingerprint) {
+      const [released = [], , found = []] = await engine.write([
+        { statement: sql.release, values: { id, fingerprint, wall: Date.now() } },
+        { statement: sql.tally, values: { id } },
+        { statement: sql.released, values: { id } },
+      ]);
+      return released.length === 0 ? undefined : one(found);
+    },
+
+    async findBroadcast(caller, id) {
+      return one(await engine.read({ statement: sql.find, values: { id, caller } }));
+    },
+
+    async listBroadcasts(caller, page) {
+      const values: Record<string, Value> = { caller, limit: page.limit + 1 };
+      if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
+      const statement = page.cursor === undefined ? sql.list : sql.listAfter;
+      const rows = await engine.read({ statement, values });
+      const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
+      const broadcasts = toBroadcasts(rows).slice(0, page.limit);
+      const last = sequences[page.limit - 1];
+      if (last === undefined || sequences.length <= page.limit) return { broadcasts };
+      return { broadcasts, next: cursorAfter(last) };
+    },
+
+    async steerBroadcast(caller, id, to) {
+      const [, found = []] = await engine.write([
+        { statement: sql.steer, values: { caller, id, to, wall: Date.now() } },
+        { statement: sql.find, values: { caller, id } },
+      ]);
+      return one(found);
+    },
+
+    async runningBroadcasts(limit) {
+      const rows = await engine.read({ statement: sql.running, values: { limit } });
+      return rows.map((row) => ({
+        id: required(row, 'id'),
+        caller: required(row, 'caller'),
+        connectionId: required(row, 'connection_id'),
+        template: required(row, 'template'),
+        name: required(row, 'name'),
+      }));
+    },
+
+    async claimGroup(id, limit) {
+      const claimed = await write(sql.claim, { id, limit, wall: Date.now() });
+      return claimed.sort(bySequence).map(toSend);
+    },
+
+    async sweepBroadcasts(limit) {
+      for (const id of [...doubtful]) await discardBroadcast(id);
+      let left = limit;
+      for (const statement of sql.sweeps) {
+        if (left > 0) left -= (await write(statement, { limit: left, wall: Date.now() })).length;
+      }
+      return limit - left;
+    },
+  };
+}
+
+function openValues({ idempotency, ...broadcast }: NewBroadcast): Record<string, Value> {
+  return { ...broadcast, name: text(broadcast.name), route: idempotency.route, key: idempotency.key, wall: Date.now() };
+}
+
+const recipientValues = (send: NewSend, place: number): Record<string, Value> => ({
+  place,
+  id: send.id,
+  kind: send.kind,
+  recipient: text(send.to),
+  connection: send.connectionId,
+  template: text(send.template),
+  local_id: text(send.localMessageId),
+  content: text(send.fingerprint),
+  call: json(send.call),
+});
+
+/** Of rows that have the tallies of each broadcast beside each other. */
+function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
+  const broadcasts = new Map<string, StoredBroadcast>();
+  for (const row of rows) {
+    const id = required(row, 'id');
+    const broadcast = broadcasts.get(id) ?? toBroadcast(row);
+    broadcasts.set(id, broadcast);
+    const reached = optional(row, 'tally_status');
+    if (reached === undefined) continue;
+    const status = reached === 'staged' ? (broadcast.status === 'cancelled' ? 'cancelled' : 'queued') : reached;
+    if (!isStatus(status)) throw new StoreError(`the store holds recipients that are ${status}`);
+    broadcast.counts[status] += integer(row, 'tally_n');
+  }
+  return [...broadcasts.values()];
+}
+
+function toBroadcast(row: Row): StoredBroadcast {
+  const status = required(row, 'status');
+  if (!isBroadcastStatus(status)) throw new StoreError(`the store holds a broadcast that is ${status}`);
+  const total = integer(row, 'total');
+  const broadcast: StoredBroadcast = {
+    id: required(row, 'id'),
+    caller: required(row, 'caller'),
+    template: required(row, 'template'),
+    name: required(row, 'name'),
+    connectionId: required(row, 'connection_id'),
+    status,
+    total,
+    // Its tallies begin with its release.
+    counts: { ...emptyCounts(), queued: status === 'recording' ? total : 0 },
+    createdAt: isoTime(integer(row, 'created_at')),
+    updatedAt: isoTime(integer(row, 'updated_at')),
+  };
+  const key = optional(row, 'idem_key');
+  if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
+  const fingerprint = optional(row, 'fingerprint');
+  if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
+  if (row.finished_at !== null) broadcast.finishedAt = isoTime(integer(row, 'finished_at'));
+  return broadcast;
+}
+
+const STATUSES: Readonly<Record<BroadcastStatus, true>> = {
+  recording: true,
+  running: true,
+  paused: true,
+  cancelled: true,
+  done: true,
+};
+
+function isBroadcastStatus(value: string): value is BroadcastStatus {
+  return Object.hasOwn(STATUSES, value);
+}
