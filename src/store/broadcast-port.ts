@@ -51,6 +51,7 @@ export interface BroadcastStore {
   /**
    * D1 of all at once: `recording` -> `running`. From now on every recipient is a queued message of its caller, which no one
    * process owns: any begins it, by `claimGroup` alone. Undefined: it is not open any more, or not this process's.
+   * A failure may hide a release that was done: after `discardBroadcast` it is either gone or running, and its key says which.
    */
   releaseBroadcast(id: string, fingerprint: string): Promise<StoredBroadcast | undefined>;
 

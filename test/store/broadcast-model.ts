@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { aBroadcast, recipients } from './conformance-broadcasts.ts';
+import { aBroadcast, recipients } from './broadcast-samples.ts';
 import { ids, VERDICT } from './samples.ts';
 
 /** What a broadcast must not do, whatever is asked of it in whatever order. */

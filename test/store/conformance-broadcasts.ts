@@ -1,54 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NewBroadcast } from '../../src/store/broadcast-port.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { NewSend } from '../../src/store/port.ts';
-import { broadcastsHoldTheModel } from './broadcast-model.ts';
+import { aBroadcast, BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
 import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, VERDICT } from './samples.ts';
-
-const BROADCASTS = 'POST /v1/broadcasts';
-export const NONE = { queued: 0, sending: 0, accepted: 0, rejected: 0, not_sent: 0, unknown: 0, cancelled: 0 };
-const TIME = expect.stringMatching(/^\d{4}-.*Z$/);
-
-export const aBroadcast = (id: string, more: Partial<NewBroadcast> = {}): NewBroadcast => ({
-  id,
-  caller: 'crm',
-  template: 'welcome',
-  name: 'spring',
-  connectionId: 'c1',
-  idempotency: { route: BROADCASTS, key: `key of ${id}` },
-  ...more,
-});
-
-export const recipients = (id: string, from: number, to: number): NewSend[] =>
-  Array.from({ length: to - from }, (_, n) =>
-    aSend(`${id}-${from + n}`, { kind: 'template', to: `4930${from + n}`, template: 'welcome', fingerprint: 'same' }),
-  );
-
-export async function recording(
-  store: Store,
-  id: string,
-  total: number,
-  more: Partial<NewBroadcast> = {},
-): Promise<void> {
-  expect(await store.openBroadcast(aBroadcast(id, more))).toEqual({ opened: true });
-  expect(await store.addRecipients(id, recipients(id, 0, total))).toBe(true);
-}
-
-export async function released(
-  store: Store,
-  id: string,
-  total: number,
-  more: Partial<NewBroadcast> = {},
-): Promise<void> {
-  await recording(store, id, total, more);
-  expect(await store.releaseBroadcast(id, 'print')).toMatchObject({ id, status: 'running', total });
-}
-
-export const swept = async (store: Store): Promise<void> => {
-  for (let round = 0; (await store.sweepBroadcasts(3)) > 0; round++)
-    if (round > 100) throw new Error('sweeps for ever');
-};
 
 /** Whatever looks at sends, and what it finds. */
 const everything = async (store: Store, broadcastId: string) => ({
@@ -93,9 +47,9 @@ const NOTHING = {
   purged: 0,
 };
 
-/** Holds a store to every sentence of src/store/broadcast-port.ts. */
-export function broadcastConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
-  describe(`${name}: broadcasts`, () => {
+/** How broadcasts are recorded, seen and forgotten. */
+export function broadcastConformance(name: string, makeHome: () => Promise<Home>): void {
+  describe(`${name}: records broadcasts`, () => {
     let home: Home;
     let store: Store;
     beforeEach(async () => {
@@ -238,127 +192,6 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       await expect(store.record(aSend('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
     });
 
-    test('claims the oldest, each once', async () => {
-      await released(store, 'b', 10);
-      expect(await store.runningBroadcasts(9)).toEqual([
-        { id: 'b', caller: 'crm', connectionId: 'c1', template: 'welcome', name: 'spring' },
-      ]);
-      const first = await store.claimGroup('b', 4);
-      expect(ids(first)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
-      expect(first[0]).toMatchObject({ status: 'sending', attempts: 1, sentAt: TIME, call: { text: 'b-0' } });
-      expect(first[0]).toEqual(await store.find('crm', 'b-0'));
-      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, queued: 6, sending: 4 } });
-      const both = await Promise.all([store.claimGroup('b', 4), store.claimGroup('b', 4)]);
-      expect(ids(both.flat()).sort()).toEqual(['b-4', 'b-5', 'b-6', 'b-7', 'b-8', 'b-9']);
-      expect(await store.claimGroup('b', 4)).toEqual([]);
-      expect(await store.runningBroadcasts(9)).toEqual([]);
-    });
-
-    test('what was retreated from is queued, and begins by another claim alone', async () => {
-      await released(store, 'b', 3);
-      await store.claimGroup('b', 2);
-      expect(await store.begin('b-0', 1)).toBe(true); // asked again, about an attempt that began
-      expect(await store.retreatAll(['b-0', 'b-2'])).toEqual(new Set(['b-0']));
-      expect(await store.retreat('b-0')).toBe(true);
-      expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'queued', attempts: 1 });
-      expect(await store.begin('b-0', 2)).toBe(false);
-      expect((await store.claimGroup('b', 9)).map(({ id, attempts }) => [id, attempts])).toEqual([
-        ['b-0', 2],
-        ['b-2', 1],
-      ]);
-    });
-
-    test('settles recipients one by one and in groups, claimed or not', async () => {
-      await released(store, 'b', 6);
-      await store.claimGroup('b', 3);
-      await store.settle('b-0', { status: 'accepted', verdict: VERDICT });
-      await store.settleAll([
-        { id: 'b-1', status: 'rejected', verdict: VERDICT },
-        { id: 'b-2', status: 'unknown', verdict: VERDICT },
-        { id: 'b-3', status: 'not_sent', verdict: VERDICT },
-        { id: 'b-4', status: 'cancelled', verdict: VERDICT },
-      ]);
-      const one = { accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1, queued: 1, sending: 0 };
-      expect(await store.counts()).toEqual(one);
-      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: one, total: 6 });
-      await store.resolve('b-2', { verdict: null });
-      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...one, accepted: 2, unknown: 0 } });
-      await store.claimGroup('b', 9);
-      await store.forget('b-5');
-      expect(await store.find('crm', 'b-5')).toMatchObject({ status: 'sending' });
-    });
-
-    test.each([
-      ['running', 'running', 'running'],
-      ['running', 'paused', 'paused'],
-      ['running', 'cancelled', 'cancelled'],
-      ['paused', 'running', 'running'],
-      ['paused', 'paused', 'paused'],
-      ['paused', 'cancelled', 'cancelled'],
-      ['cancelled', 'running', 'cancelled'],
-      ['cancelled', 'paused', 'cancelled'],
-      ['cancelled', 'cancelled', 'cancelled'],
-      ['done', 'running', 'done'],
-      ['done', 'paused', 'done'],
-      ['done', 'cancelled', 'done'],
-    ] as const)('%s, asked to be %s, is %s', async (from, to, then) => {
-      await released(store, 'b', from === 'done' ? 0 : 2);
-      if (from === 'done') await swept(store);
-      else await store.steerBroadcast('crm', 'b', from);
-      expect(await store.steerBroadcast('shop', 'b', to)).toBeUndefined();
-      expect(await store.steerBroadcast('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
-      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: then });
-      expect(await store.claimGroup('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
-    });
-
-    test('nothing is claimed after a pause or a cancel; a cancel never touches sending', async () => {
-      await released(store, 'b', 5);
-      await store.claimGroup('b', 2);
-      const [paused, late] = await Promise.all([store.steerBroadcast('crm', 'b', 'paused'), store.claimGroup('b', 1)]);
-      expect(paused?.status).toBe('paused');
-      expect(await store.claimGroup('b', 1)).toEqual([]);
-      expect(await store.runningBroadcasts(9)).toEqual([]);
-      const sending = 2 + late.length;
-      const cancelled = await store.steerBroadcast('crm', 'b', 'cancelled');
-      expect(cancelled).toMatchObject({ counts: { ...NONE, sending, cancelled: 5 - sending } });
-      expect(await store.counts()).toEqual({ ...NONE, sending, cancelled: 5 - sending });
-      await swept(store);
-      expect(await store.findBroadcast('crm', 'b')).toEqual(cancelled);
-      const gone = await store.find('crm', 'b-4');
-      expect(gone).toMatchObject({ status: 'cancelled' });
-      expect(gone).not.toHaveProperty('call');
-      // A try that was proved not sent goes back into a broadcast that was cancelled meanwhile: it is cancelled, and stays so.
-      expect(await store.retreat('b-0')).toBe(true);
-      expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });
-      expect(await store.settle('b-0', { status: 'not_sent', verdict: null })).toBe(false);
-      await store.settleAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', verdict: VERDICT })));
-      await swept(store);
-      const end = await store.findBroadcast('crm', 'b');
-      expect(end).toMatchObject({ status: 'cancelled', finishedAt: TIME });
-      expect(end?.counts).toEqual({ ...NONE, accepted: sending - 1, cancelled: 6 - sending });
-    });
-
-    test('is done when nothing is queued or sending, unknowns included, paused or not', async () => {
-      for (const [id, paused] of [
-        ['b', false],
-        ['p', true],
-      ] as const) {
-        await released(store, id, 2);
-        await store.claimGroup(id, 2);
-        if (paused) await store.steerBroadcast('crm', id, 'paused');
-        await store.settle(`${id}-0`, { status: 'accepted', verdict: VERDICT });
-        await swept(store);
-        expect(await store.findBroadcast('crm', id)).not.toHaveProperty('finishedAt');
-        await store.settle(`${id}-1`, { status: 'unknown', verdict: VERDICT });
-        expect(await store.sweepBroadcasts(9)).toBe(1);
-        expect(await store.findBroadcast('crm', id)).toMatchObject({
-          status: 'done',
-          finishedAt: TIME,
-          counts: { ...NONE, accepted: 1, unknown: 1 },
-        });
-      }
-    });
-
     test('lists broadcasts newest first, page by page', async () => {
       for (const id of ['a', 'b', 'c', 'd']) await released(store, id, 2);
       await recording(store, 'e', 1);
@@ -397,27 +230,6 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       while ((await store.purge(1)) > 0);
       expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
       expect(await store.counts()).toEqual(NONE);
-    });
-
-    test('whatever is asked in whatever order: the counts add up, and nobody is claimed twice', async () => {
-      await broadcastsHoldTheModel(store, survives ? 15 : 60);
-    });
-
-    test.skipIf(!survives)('a successor sweeps what was recording, and goes on with the rest', async () => {
-      await recording(store, 'open', 5);
-      await released(store, 'b', 4);
-      await store.claimGroup('b', 2);
-      await store.retreat('b-1');
-      await store.close();
-      store = await home.open();
-      expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
-      expect(await store.releaseBroadcast('open', 'print')).toBeUndefined();
-      expect(await store.recover(9)).toEqual({ unknown: 1, adopted: [] });
-      await swept(store);
-      expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of open')).toBeUndefined();
-      await recording(store, 'open', 5);
-      expect(ids(await store.claimGroup('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
-      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, unknown: 1, sending: 3 } });
     });
   });
 }

@@ -3,6 +3,7 @@ import type { Store } from '../../src/store/open.ts';
 import type { NewSend, SendStore } from '../../src/store/port.ts';
 import { ageingConformance } from './conformance-ageing.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
+import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
@@ -252,7 +253,8 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   });
 
   groupsConformance(name, makeHome);
-  broadcastConformance(name, makeHome, survives);
+  broadcastConformance(name, makeHome);
+  claimsConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
   ageingConformance(name, makeHome);
   if (survives) takeoverConformance(name, makeHome);

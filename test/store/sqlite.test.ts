@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { broadcastVerbs } from '../../src/store/broadcasts.ts';
 import type { Engine } from '../../src/store/engine.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { Sends } from '../../src/store/sends.ts';
 import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { aBroadcast, released } from './broadcast-samples.ts';
 import { type Home, storeConformance } from './conformance.ts';
-import { released } from './conformance-broadcasts.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
@@ -132,6 +133,19 @@ describe('SQLite: the file', () => {
     const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
     expect((await next.recover(10)).adopted.map(({ id }) => id)).toEqual(['b']);
     await next.close();
+  });
+
+  test('a broadcast whose opening failed though it was committed gives its key back', async () => {
+    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
+    const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = broadcastVerbs(engine, sqliteDialect);
+    const broadcast = aBroadcast('b');
+    const { route, key } = broadcast.idempotency;
+    await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
+    expect(await findBroadcastByKey('crm', route, key)).toMatchObject({ status: 'recording' });
+    await expect(sweepBroadcasts(9)).rejects.toBeInstanceOf(StoreError);
+    await sweepBroadcasts(9);
+    expect(await openBroadcast(aBroadcast('c', { idempotency: { route, key } }))).toEqual({ opened: true });
+    await engine.close();
   });
 
   test('a file of the first version is taken over with all that is in it', async () => {

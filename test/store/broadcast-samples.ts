@@ -1,0 +1,49 @@
+import { expect } from 'vitest';
+import type { NewBroadcast } from '../../src/store/broadcast-port.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { NewSend } from '../../src/store/port.ts';
+import { aSend } from './samples.ts';
+
+export const BROADCASTS = 'POST /v1/broadcasts';
+export const NONE = { queued: 0, sending: 0, accepted: 0, rejected: 0, not_sent: 0, unknown: 0, cancelled: 0 };
+export const TIME = expect.stringMatching(/^\d{4}-.*Z$/);
+
+export const aBroadcast = (id: string, more: Partial<NewBroadcast> = {}): NewBroadcast => ({
+  id,
+  caller: 'crm',
+  template: 'welcome',
+  name: 'spring',
+  connectionId: 'c1',
+  idempotency: { route: BROADCASTS, key: `key of ${id}` },
+  ...more,
+});
+
+export const recipients = (id: string, from: number, to: number): NewSend[] =>
+  Array.from({ length: to - from }, (_, n) =>
+    aSend(`${id}-${from + n}`, { kind: 'template', to: `4930${from + n}`, template: 'welcome', fingerprint: 'same' }),
+  );
+
+export async function recording(
+  store: Store,
+  id: string,
+  total: number,
+  more: Partial<NewBroadcast> = {},
+): Promise<void> {
+  expect(await store.openBroadcast(aBroadcast(id, more))).toEqual({ opened: true });
+  expect(await store.addRecipients(id, recipients(id, 0, total))).toBe(true);
+}
+
+export async function released(
+  store: Store,
+  id: string,
+  total: number,
+  more: Partial<NewBroadcast> = {},
+): Promise<void> {
+  await recording(store, id, total, more);
+  expect(await store.releaseBroadcast(id, 'print')).toMatchObject({ id, status: 'running', total });
+}
+
+export const swept = async (store: Store): Promise<void> => {
+  for (let round = 0; (await store.sweepBroadcasts(3)) > 0; round++)
+    if (round > 100) throw new Error('sweeps for ever');
+};
