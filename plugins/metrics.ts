@@ -8,6 +8,8 @@ export interface Metrics {
   registry: Registry;
   attempt(report: AttemptReport): void;
   send(kind: string, outcome: string): void;
+  /** A bulk call goes out with so many template sends. */
+  group(lane: string, size: number): void;
   /** Tells at each scrape how the shared budget of calls stands. */
   budget(budget: Budget): void;
   /** Counts an answered request. */
@@ -46,6 +48,13 @@ export function createMetrics(): Metrics {
     buckets,
     registers,
   });
+  const groups = new Histogram({
+    name: 'wati_bff_group_size',
+    help: 'Template sends in one call upstream',
+    labelNames: ['lane'] as const,
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    registers,
+  });
   const sends = new Counter({
     name: 'wati_bff_sends_total',
     help: 'Sends that ended, by outcome',
@@ -60,6 +69,7 @@ export function createMetrics(): Metrics {
       attemptSeconds.observe({ operation }, durationMs / 1000);
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
+    group: (lane, size) => groups.observe({ lane }, size),
     budget: (budget) => {
       new Gauge({
         name: 'wati_bff_budget_calls_per_second',

@@ -8,7 +8,7 @@ import type { Config } from '../src/config.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
-import type { StreamedSend } from '../src/delivery/life.ts';
+import type { StreamedSend } from '../src/delivery/passage.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';

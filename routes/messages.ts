@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Config } from '../src/config.ts';
-import { type Content, contentPrint, planCall } from '../src/delivery/content.ts';
+import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/content.ts';
 import type { Delivery } from '../src/delivery/delivery.ts';
 import { keptEnding } from '../src/delivery/ending.ts';
 import { checkParameters, checkTemplate } from '../src/delivery/preflight.ts';
@@ -62,7 +62,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
   };
 
   /** WATI takes texts in the address, and what stands before it may cut long ones (upstream.md 10, item 2). */
-  const assertFits = (content: Content, pointer: string) => {
+  const assertFits = (content: SingleContent, pointer: string) => {
     const bytes = urlBytes(planCall(sendCalls, content, randomUUID()).call);
     if (bytes <= config.TEXT_URL_MAX_BYTES) return;
     const detail = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${config.TEXT_URL_MAX_BYTES}`;
@@ -79,7 +79,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       },
     },
     (request, reply) => {
-      const content: Content = { kind: 'text', body: request.body };
+      const content: SingleContent = { kind: 'text', body: request.body };
       assertFits(content, '/text');
       return send(request, reply, content);
     },
@@ -97,7 +97,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     (request, reply) => {
       const { url, caption } = request.body;
       if (!URL.canParse(url)) throw invalid([{ pointer: '/url', detail: 'is not a URL' }]);
-      const content: Content = { kind: 'file-link', body: request.body };
+      const content: SingleContent = { kind: 'file-link', body: request.body };
       assertFits(content, caption === undefined ? '/url' : '/caption');
       return send(request, reply, content);
     },

@@ -138,7 +138,7 @@ function contextOf(request: FastifyRequest, connection: string): CallContext {
   return { connection, onAttempt: watch(request), turn: turnOf(request) };
 }
 
-function asBadCursor(error: unknown): never {
+export function asBadCursor(error: unknown): never {
   if (!(error instanceof RangeError)) throw error;
   const errors = [{ pointer: '/query/cursor', detail: 'is not a cursor that this list answered' }];
   throw new Problem('validation-failed', '1 fault in the request', { errors, cause: error });

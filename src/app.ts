@@ -14,6 +14,7 @@ import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
+import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { createContextOf } from '../routes/context.ts';
@@ -29,14 +30,17 @@ import { createBudget } from './budget/budget.ts';
 import type { SlotSource } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { Config } from './config.ts';
+import { createBroadcasts } from './delivery/broadcasts.ts';
 import { createDelivery } from './delivery/delivery.ts';
+import { createGate } from './delivery/gate.ts';
 import { createKeeper } from './delivery/keeper.ts';
+import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
-import { openStore } from './store/open.ts';
-import type { SendStore } from './store/port.ts';
+import { openStore, type Store } from './store/open.ts';
+import type { StoredSend } from './store/port.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -46,7 +50,7 @@ export interface Seams {
   callers: Callers;
   logger: FastifyBaseLogger;
   dispatchers?: Dispatchers;
-  store?: SendStore;
+  store?: Store;
   uploads?: Uploads;
 }
 
@@ -95,14 +99,34 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const contextOf = createContextOf(config, upstream.connections);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
-  const delivery = createDelivery({
+  const closing = new AbortController();
+  const gate = createGate(upstream.answers, closing.signal);
+  const lives = {
     store,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
-    patienceMs: config.SEND_WAIT_MS,
+    gate,
+    closing: closing.signal,
     ...(budget && { pace: budget }),
-    onEnd: ({ kind, status }) => metrics.send(kind, status),
+    onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
+    onGroup: metrics.group,
+  };
+  const delivery = createDelivery({
+    ...lives,
+    patienceMs: config.SEND_WAIT_MS,
+    groupMax: {
+      urgent: config.GROUP_MAX_URGENT,
+      interactive: config.GROUP_MAX_INTERACTIVE,
+      broadcast: config.GROUP_MAX_BROADCAST,
+    },
+  });
+  const onFault = (chore: string, error: unknown) =>
+    seams.logger.warn({ chore, reason: error instanceof Error ? error.message : 'unknown' }, 'chore');
+  const pump = createPump({
+    ...lives,
+    groupMax: config.GROUP_MAX_BROADCAST,
+    onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations);
   const keeper = createKeeper({
@@ -110,8 +134,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     delivery,
     reconciler,
     leaseMs: config.STORE_LEASE_MS,
-    onFault: (chore, error) =>
-      seams.logger.warn({ chore, reason: error instanceof Error ? error.message : 'unknown' }, 'chore'),
+    onFault,
   });
 
   app.removeContentTypeParser('text/plain');
@@ -126,7 +149,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
     onDrain: () => readiness.drain(),
     cutOff: () => {
-      void delivery.close();
+      closing.abort();
       budget?.close();
       void dispatchers.close();
     },
@@ -143,15 +166,23 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     contextOf,
   });
   await app.register(records, { config, delivery, reconciler });
+  const uploads =
+    seams.uploads ??
+    createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   await app.register(files, {
     config,
     delivery,
     sendCalls: upstream.sendCalls,
     streams: upstream.streams,
     templates: templateCache,
-    uploads:
-      seams.uploads ??
-      createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND }),
+    uploads,
+    contextOf,
+  });
+  await app.register(broadcasts, {
+    config,
+    broadcasts: createBroadcasts(store, pump.nudge),
+    templates: templateCache,
+    uploads,
     contextOf,
   });
   await app.register(templates, { templates: templateCache, contextOf });
@@ -168,10 +199,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(operations, { readiness, registry: metrics.registry });
   refuseOtherMethods();
 
-  app.addHook('onReady', () => keeper.start());
+  app.addHook('onReady', async () => {
+    await keeper.start();
+    pump.nudge();
+  });
   app.addHook('onClose', async () => {
     // The lease is kept until the last send has ended: another replica would take it for lost.
-    const ended = delivery.close();
+    closing.abort();
+    const ended = Promise.all([delivery.close(), pump.close()]);
     budget?.close();
     await ended;
     await keeper.stop();
@@ -185,7 +220,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 const hourMs = 60 * 60 * 1000;
 
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
-async function openRecords(config: Config): Promise<{ store: SendStore; slots?: SlotSource }> {
+async function openRecords(config: Config): Promise<{ store: Store; slots?: SlotSource }> {
   const store = await openStore(config.STORE_URL, {
     keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
     unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,

@@ -5,6 +5,15 @@ import { type Static, Type } from 'typebox';
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
 
+/** WATI takes a thousand receivers in one call (delivery.md 2.7). */
+const groupMax = (what: string, fallback: number) =>
+  Type.Integer({
+    description: `template messages in one call upstream: ${what}; a lost answer leaves all of them unknown`,
+    default: fallback,
+    minimum: 1,
+    maximum: 1_000,
+  });
+
 /** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
 export const EnvSchema = Type.Object({
   MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
@@ -96,7 +105,11 @@ export const EnvSchema = Type.Object({
     default: 'auto',
   }),
   CSV_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that streams to WATI', default: 10_000, minimum: 1 }),
+  IMPORT_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that is imported', default: 1_000_000, minimum: 1 }),
   CSV_MAX_CELL_BYTES: Type.Integer({ description: 'bytes of one cell', default: 4096, minimum: 1, maximum: 65_536 }),
+  GROUP_MAX_URGENT: groupMax('urgent sends', 50),
+  GROUP_MAX_INTERACTIVE: groupMax('single sends', 200),
+  GROUP_MAX_BROADCAST: groupMax('recipients of a broadcast', 200),
   TEXT_URL_MAX_BYTES: Type.Integer({
     description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
     default: 8192,

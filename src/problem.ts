@@ -103,6 +103,14 @@ export const problemTypes = {
     remedy: 'Look at the message with `GET /v1/messages/{id}`; upload a file again as a new message.',
     repeat: never,
   },
+  'broadcast-over': {
+    status: 409,
+    title: 'The broadcast has come to its end',
+    retryable: false,
+    meaning: 'It is done or cancelled, and neither can be paused, resumed or cancelled any more.',
+    remedy: 'Read it with `GET /v1/broadcasts/{id}`; to reach those who were left out, start another one.',
+    repeat: never,
+  },
   'payload-too-large': {
     status: 413,
     title: 'The body is too large',

@@ -6,7 +6,7 @@ import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
-import type { SendStore } from '../src/store/port.ts';
+import type { Store } from '../src/store/open.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 
 /** Holds every scope and connection; other callers are added per test. */
@@ -46,7 +46,7 @@ interface ServiceOptions {
   /** What goes out in the place of real sockets; the simulator is then only asked directly. */
   dispatchers?: Dispatchers;
   /** Where the records go in the place of `memory:`; the service closes it. */
-  store?: SendStore;
+  store?: Store;
   callers?: {
     name: string;
     key: string;

@@ -18,6 +18,7 @@ import {
   type Lane,
   type LaneStats,
   type Plan,
+  type Prospect,
   type RouteGroup,
   type SlotSource,
 } from './words.ts';
@@ -102,11 +103,11 @@ class SharedBudget implements Budget {
     });
   }
 
-  expectedWaitMs({ lane, caller, group, weight }: Omit<Ask, 'signal' | 'untilMs'>): number {
-    return this.#expectedWaitMs({ lane, caller, group: group ?? 'other', weight: weightOf(weight) });
+  expectedWaitMs({ lane, caller, group, weight, callsBefore = 0 }: Prospect): number {
+    return this.#expectedWaitMs({ lane, caller, group: group ?? 'other', weight: weightOf(weight), callsBefore });
   }
 
-  #expectedWaitMs(ask: { lane: Lane; caller: string; group: Group; weight: number }): number {
+  #expectedWaitMs(ask: { lane: Lane; caller: string; group: Group; weight: number; callsBefore?: number }): number {
     const now = this.#clock();
     const perSecond = this.#rate.at(now);
     const outlook = {

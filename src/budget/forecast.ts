@@ -22,7 +22,10 @@ const ROUNDS = 16;
  * When one more ask would have its turn if nothing else came. Who is ahead depends on how many of each group may go until
  * then, and that on how long it takes: so from the shortest answer upward, until it holds.
  */
-export function turnAt(ask: { lane: Lane; caller: string; weight: number; group: Group }, outlook: Outlook): number {
+export function turnAt(
+  ask: { lane: Lane; caller: string; weight: number; group: Group; callsBefore?: number },
+  outlook: Outlook,
+): number {
   const { now, slotAt, gapMs, lanes, windows } = outlook;
   const first = Math.max(now, slotAt);
   let at = first;
@@ -33,7 +36,8 @@ export function turnAt(ask: { lane: Lane; caller: string; weight: number; group:
     let slots = 0;
     for (const group of GROUPS) {
       const urgent = ask.lane === 'urgent' ? 0 : lanes.urgent.waiting[group];
-      ahead[group] = own[group] + urgent;
+      const more = group === ask.group ? (ask.callsBefore ?? 0) : 0;
+      ahead[group] = Math.max(0, own[group] + urgent + more);
       slots += group === ask.group ? ahead[group] : Math.min(ahead[group], places[group]);
     }
     slots += otherLane(ask.lane, slots, places, outlook);

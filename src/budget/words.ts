@@ -26,6 +26,9 @@ export interface Ask {
   signal?: AbortSignal;
 }
 
+/** An ask that is not made yet: `callsBefore` more of its group go first; -1: it shares a call that waits already. */
+export type Prospect = Omit<Ask, 'signal' | 'untilMs'> & { callsBefore?: number };
+
 /** The turn of an ask cannot come, or did not come, in its time. */
 export class BudgetSpent extends Error {
   override readonly name = 'BudgetSpent';
@@ -97,7 +100,7 @@ export interface Budget {
    */
   take(ask: Ask): Promise<void>;
   /** What `take` would reckon with, without taking; always finite. Asked before a send is recorded. */
-  expectedWaitMs(ask: Omit<Ask, 'signal' | 'untilMs'>): number;
+  expectedWaitMs(ask: Prospect): number;
   /** A 429 was met, on a call of that group, or by all calls: silence until then, half the rate, and slow recovery. */
   refused(group: RouteGroup | undefined, retryAfterMs: number | undefined): void;
   stats(): BudgetStats;

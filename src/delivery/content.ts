@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
 import { digits } from '../schemas/words.ts';
-import type { SendCall, SendCalls, WatiButtons } from '../upstream/messages.ts';
+import type { StoredSend } from '../store/port.ts';
+import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/messages.ts';
 import type { Expectation } from '../upstream/verdict.ts';
 
 /** What a caller asked to be sent, as it is recorded: enough to make the call, now, after a crash, or for a resend. */
@@ -10,7 +11,15 @@ export type Content =
   | { kind: 'file-link'; body: FileLinkPost }
   | { kind: 'buttons'; body: ButtonsPost }
   | { kind: 'list'; body: ListPost }
-  | { kind: 'template'; body: TemplatePost };
+  | TemplateContent;
+
+export interface TemplateContent {
+  kind: 'template';
+  body: TemplatePost;
+}
+
+/** Everything but a template, which goes out in a bulk call, alone or in company. */
+export type SingleContent = Exclude<Content, TemplateContent>;
 
 export interface PlannedCall {
   call: SendCall;
@@ -18,7 +27,7 @@ export interface PlannedCall {
 }
 
 /** Our words into WATI's. `localMessageId` is our own id of the send, carried where WATI takes one (delivery.md 2.8). */
-export function planCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): PlannedCall {
+export function planCall(calls: SendCalls, { kind, body }: SingleContent, localMessageId: string): PlannedCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':
@@ -33,15 +42,30 @@ export function planCall(calls: SendCalls, { kind, body }: Content, localMessage
       const { to: _, ...content } = body;
       return { call: calls.list(to, content), expected: {} };
     }
-    case 'template': {
-      const { template, parameters = {}, broadcastName = template } = body;
-      const receiver = { phone: to, localMessageId };
-      return {
-        call: calls.template({ name: template, broadcastName }, [{ ...receiver, parameters }]),
-        expected: { receiver },
-      };
-    }
   }
+}
+
+/** A recorded template send as a receiver of the bulk call; its own id was recorded before the first byte (delivery.md 1.11). */
+export function receiverOf(stored: StoredSend): WatiReceiver {
+  const content = contentOf(stored);
+  if (content?.kind !== 'template') throw new TypeError(`the send ${stored.id} is no template`);
+  const { to, parameters = {} } = content.body;
+  return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
+}
+
+/** What template sends must agree in to go out together. */
+export const groupOf = ({ body }: TemplateContent) => ({
+  name: body.template,
+  broadcastName: body.broadcastName ?? body.template,
+});
+
+/** Only a Content was recorded there. */
+export function contentOf({ call }: Pick<StoredSend, 'call'>): Content | undefined {
+  return isContent(call) ? call : undefined;
+}
+
+function isContent(value: unknown): value is Content {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'body' in value;
 }
 
 /** Whether WATI takes our own id with this kind. */

@@ -5,11 +5,14 @@ import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../st
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
-import { askOf, type Pace } from '../upstream/pace.ts';
+import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { type Content, carriesLocalId, contentPrint, planCall } from './content.ts';
+import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
-import { InvalidStream, type LiveSend, live, operationOf, type StreamedSend, type Transmission } from './life.ts';
+import type { Gate } from './gate.ts';
+import { createGroups, type GroupMax } from './groups.ts';
+import { InvalidStream, type LiveSend, live } from './life.ts';
+import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -52,7 +55,7 @@ export interface Delivery {
   recover(): Promise<void>;
   /** Sends under way in this process. */
   readonly underWay: number;
-  /** Ends pauses and waits for what is on the wire; what has not begun stays recorded. */
+  /** After `closing`: waits for what is on the wire; what has not begun stays recorded. */
   close(): Promise<void>;
 }
 
@@ -67,10 +70,15 @@ export interface DeliveryServices {
   transport: Transport;
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
+  gate: Gate;
+  /** Ends pauses, and lets no new attempt begin. */
+  closing: AbortSignal;
   /** How long a recovered send may go on with its tries. */
   patienceMs: number;
   onEnd?: (stored: StoredSend) => void;
-  /** Absent: there is no limit. */
+  onGroup?: (lane: Turn['lane'], size: number) => void;
+  groupMax: GroupMax;
+  /** Absent: there is no limit, and every send goes by itself. */
   pace?: Pace;
 }
 
@@ -78,24 +86,35 @@ export interface DeliveryServices {
 const recoverBatch = 100;
 
 export function createDelivery(services: DeliveryServices): Delivery {
-  const { store, sendCalls, onEnd } = services;
-  const closing = new AbortController();
+  const { store, sendCalls, transport, onEnd, pace } = services;
   const running = new Map<string, Promise<LiveSend>>();
-  const lifeServices = { ...services, closing: closing.signal };
+  const groups = pace && createGroups({ ...services, pace });
 
   /** Lets a recorded send live, whoever waits for it. */
-  const start = (stored: StoredSend, transmission: Transmission, context: CallContext, untilMs: number) => {
-    const send: LiveSend = { stored };
-    const run = live(send, transmission, context, lifeServices, untilMs).then((ended) => {
+  const start = (send: LiveSend, life: Promise<LiveSend>) => {
+    const { id } = send.stored;
+    const run = life.then((ended) => {
       if (keptEnding(ended.stored)) onEnd?.(ended.stored);
       return ended;
     });
     const forget = () => {
-      if (running.get(stored.id) === run) running.delete(stored.id);
+      if (running.get(id) === run) running.delete(id);
     };
     run.then(forget, forget);
-    running.set(stored.id, run);
-    return { send, run };
+    running.set(id, run);
+    return run;
+  };
+
+  /** Alone, or with the templates that wait and agree with it. */
+  const lifeOf = (send: LiveSend, content: Content, context: CallContext): Promise<LiveSend> => {
+    if (content.kind === 'template') {
+      const template = groupOf(content);
+      if (groups) return groups.join(send, template, context);
+      return live(send, groupPassage(template, context, sendCalls, transport), context, services);
+    }
+    const { stored } = send;
+    const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
+    return live(send, plannedPassage(plan, context, transport), context, services);
   };
 
   const record = async (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
@@ -109,12 +128,20 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 
   /** Whose turn cannot come in his time hears so before anything is recorded (delivery.md 2.9). */
-  const assertTurnInTime = (transmission: Transmission, { turn }: CallContext, waitMs: number) => {
-    const expectedMs = services.pace?.expectedWaitMs(askOf(operationOf(transmission), turn)) ?? 0;
+  const assertTurnInTime = (operation: string, { turn }: CallContext, waitMs: number, callsBefore = 0) => {
+    const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
     if (expectedMs <= waitMs) return;
     const detail =
       'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';
     throw new Problem('rate-limited', detail, { retryAfterS: Math.max(1, Math.ceil((expectedMs - waitMs) / 1000)) });
+  };
+
+  const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
+    if (content.kind !== 'template') {
+      return assertTurnInTime(planCall(sendCalls, content, '').call.operation, context, waitMs);
+    }
+    const callsBefore = groups?.callsBefore(groupOf(content), context);
+    assertTurnInTime('sendTemplateMessages', context, waitMs, callsBefore);
   };
 
   const sendContent = async (
@@ -126,10 +153,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
   ) => {
     const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
     const fingerprint = contentPrint(context.connection, content);
-    const plan = planCall(sendCalls, content, localMessageId ?? '');
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
-    assertTurnInTime(plan, context, tryMs);
+    assertContentInTime(content, context, tryMs);
     const outcome = await record({
       ...draftOf(asker, content.kind, context),
       to: digits(content.body.to),
@@ -146,8 +172,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(known, fingerprint);
     }
-    const { send, run } = start(outcome.recorded, plan, context, performance.now() + tryMs);
-    return within(waitMs, run, send);
+    const untilMs = performance.now() + tryMs;
+    const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
+    return within(waitMs, start(send, lifeOf(send, content, context)), send);
   };
 
   return {
@@ -165,10 +192,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
     stream: async (asker, about, streamed, context, waitMs) => {
-      assertTurnInTime(streamed, context, waitMs > 0 ? waitMs : services.patienceMs);
+      assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
       if ('known' in outcome) throw inProgress(outcome.known);
-      const { send, run } = start(outcome.recorded, streamed, context, 0);
+      const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
+      const run = start(send, live(send, streamedPassage(streamed), context, services));
       const cameIn = await Promise.race([run, streamed.received]).then(
         () => true,
         () => false,
@@ -201,10 +229,12 @@ export function createDelivery(services: DeliveryServices): Delivery {
           const content = contentOf(stored);
           // A stream has no content to send; the store has ended it.
           if (!content) continue;
-          const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
           const turn = { caller: stored.caller, lane: 'interactive' as const };
-          const takeUp = () =>
-            start(stored, plan, { connection: stored.connectionId, turn }, performance.now() + services.patienceMs);
+          const context = { connection: stored.connectionId, turn };
+          const takeUp = () => {
+            const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
+            void start(send, lifeOf(send, content, context));
+          };
           // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
           const before = running.get(stored.id);
           if (before !== undefined) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);
@@ -214,7 +244,6 @@ export function createDelivery(services: DeliveryServices): Delivery {
       }
     },
     close: async () => {
-      closing.abort();
       await Promise.allSettled(running.values());
     },
   };
@@ -275,15 +304,6 @@ const resentBefore = (child: StoredSend) =>
   new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
     headers: { location: locationOf(child) },
   });
-
-/** Only planCall's own input was recorded there. */
-export function contentOf({ call }: StoredSend): Content | undefined {
-  return isContent(call) ? call : undefined;
-}
-
-function isContent(value: unknown): value is Content {
-  return typeof value === 'object' && value !== null && 'kind' in value && 'body' in value;
-}
 
 function asUnavailable(cause: unknown): never {
   if (!(cause instanceof StoreError)) throw cause;

@@ -3,10 +3,11 @@ import type { SendStore, Settlement, StoredSend } from '../store/port.ts';
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import { askOf, type Pace } from '../upstream/pace.ts';
-import type { Attempt, Transport } from '../upstream/transport.ts';
-import { judge, type Verdict } from '../upstream/verdict.ts';
-import type { PlannedCall } from './content.ts';
+import type { Verdict } from '../upstream/verdict.ts';
 import { endingOf, settlementOf } from './ending.ts';
+import type { Gate } from './gate.ts';
+import type { Passage, StreamedSend } from './passage.ts';
+import { patiently, sleep } from './patience.ts';
 
 /*
  * The life of a send (delivery.md 2.2). Each arrow is a durable commit before the next thing happens:
@@ -17,33 +18,13 @@ import { endingOf, settlementOf } from './ending.ts';
  *                        (up to three tries)         └──► unknown ──resolve──► accepted
  *
  *   settle (D3) comes before the caller is answered. No arrow leads from `unknown` back to `queued`.
+ *   Sends that go out in one call take each arrow together, and each keeps its own record.
  */
-
-/** A send whose body flows from the caller to WATI: it can be made once, and its bytes are kept nowhere. */
-export interface StreamedSend {
-  /** `mayStart` is asked right before the first byte. */
-  open(mayStart: () => boolean): Promise<Attempt>;
-  /** Whether the last boundary is on its way. Until then nobody has the whole body (delivery.md 2.7). */
-  complete(): boolean;
-  /** Settles when the caller's part is over; the wait for the outcome begins then. */
-  received: Promise<unknown>;
-  /** Nobody will read it any more. */
-  abandon(): void;
-  expected: PlannedCall['expected'];
-  /** Of WATI, whose limit counts. */
-  operation: string;
-  /** After an end without a word of the upstream: what was wrong with the caller's body, if anything. */
-  fault(): Promise<unknown>;
-  /** Of the content, once it has come in whole. */
-  fingerprint(): Promise<string | undefined>;
-}
-
-export type Transmission = PlannedCall | StreamedSend;
 
 export interface LifeServices {
   store: SendStore;
-  transport: Transport;
   diagnosis: Diagnosis;
+  gate: Gate;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
   /** Absent: there is no limit. */
@@ -53,8 +34,18 @@ export interface LifeServices {
 /** A send as its own process sees it: changes in place while it lives. */
 export interface LiveSend {
   stored: StoredSend;
+  /** No new try begins later (performance.now()). */
+  untilMs: number;
+  /** Nobody waits for it: while the upstream refuses the credentials it stays queued (contract 8.8). */
+  holds?: true;
   /** The end is known but the store could not take it yet; it is written as soon as it can be. */
   unrecorded?: true;
+}
+
+/** A send that goes on: it is queued again, and its next try comes after the pause. */
+export interface Again {
+  send: LiveSend;
+  pauseMs: number;
 }
 
 /** A stream that was no valid request, or could not begin: its record is gone, as if it had never been made. */
@@ -74,78 +65,43 @@ const lostBytes: Verdict = {
 /** How soon a send that may not begin looks again whether it may. */
 const leasePauseMs = 500;
 
-/** Takes a recorded send to its end, or as far as it may. `untilMs`: no new try begins later (performance.now()). */
+/** Takes a recorded send to its end, or as far as it may, in calls of its own. */
 export async function live(
   send: LiveSend,
-  transmission: Transmission,
+  passage: Passage,
   context: CallContext,
   services: LifeServices,
-  untilMs: number,
 ): Promise<LiveSend> {
-  const { store, closing } = services;
-  const { id } = send.stored;
-  const streamed = 'open' in transmission ? transmission : undefined;
+  const { closing, gate } = services;
+  const { streamed } = passage;
   let hasTurn = false;
   for (;;) {
-    hasTurn ||= await myTurn(transmission, context, services);
+    if (send.holds) await gate.opened(context.connection);
+    hasTurn ||= await myTurn(passage, context, services);
     if (!hasTurn || closing.aborted) {
       if (!streamed) return send;
       // Its bytes go with the caller or the process, so nobody could take it up later.
       if (closing.aborted) streamed.abandon();
-      return end(send, lostBytes, transmission, context, services);
+      await end([{ send, verdict: lostBytes }], passage, context, services);
+      return send;
     }
-    const { status } = send.stored;
-    // A mark whose answer was lost may stand: then it is asked for again.
-    const attempts = send.stored.attempts + (status === 'sending' ? 0 : 1);
-    const epoch = store.epoch();
-    // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
-    const mayBegin =
-      'open' in transmission
-        ? await store.begin(id, attempts).catch((error) => undo(id, unrecordable(error), services))
-        : await patiently(() => store.begin(id, attempts), closing);
-    if (!mayBegin) {
-      const stands = await refresh(send, services);
-      if (stands !== 'queued' && stands !== 'sending') return send;
-      // Perhaps still its own: a lease that ran out unnoticed is renewed by the next heartbeat, and nobody else would send it.
-      // If another has it, that one ends it.
-      await sleep(leasePauseMs, closing);
-      continue;
-    }
-    const begunAt = now();
-    send.stored = { ...send.stored, status: 'sending', attempts, sentAt: begunAt, updatedAt: begunAt };
-
-    // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
-    // anew since then says nothing of this send, which is somebody else's.
-    const mayStart = () => store.holdsLease() && store.epoch() === epoch;
-    const verdict = await attempt(transmission, context, services, mayStart);
-    hasTurn = false;
-    const pauseMs = pauseBefore(verdict, transmission, attempts);
-    if (pauseMs !== undefined && performance.now() + pauseMs < untilMs && !closing.aborted) {
-      if (!(await patiently(() => store.retreat(id), closing))) {
-        await refresh(send, services);
-        return send;
-      }
-      send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
-      await sleep(pauseMs, closing);
-      continue;
-    }
-    return end(send, verdict, transmission, context, services);
+    const attempted = send.stored.attempts;
+    const [again] = await attempt([send], passage, context, services);
+    if (!again) return send;
+    hasTurn = send.stored.attempts === attempted;
+    await sleep(again.pauseMs, closing);
   }
 }
 
 /**
  * Waits for the turn of a recorded send, as long as it takes: it is not given up any more. Before the mark D2, so that a
- * crash meanwhile leaves it queued. False: the process ends first.
+ * crash meanwhile leaves it queued. False: the process ends first, or nobody is left to send its bytes.
  */
-async function myTurn(
-  transmission: Transmission,
-  { turn }: CallContext,
-  { pace, closing }: LifeServices,
-): Promise<boolean> {
+async function myTurn(passage: Passage, { turn }: CallContext, { pace, closing }: LifeServices): Promise<boolean> {
   if (closing.aborted) return false;
   if (!pace) return true;
-  const operation = operationOf(transmission);
-  const signal = 'open' in transmission ? AbortSignal.any([closing, goneWith(transmission.received)]) : closing;
+  const { operation, streamed } = passage;
+  const signal = streamed ? AbortSignal.any([closing, goneWith(streamed.received)]) : closing;
   const ask = { ...askOf(operation, turn), untilMs: Number.POSITIVE_INFINITY, signal };
   return pace.take(ask).then(
     () => !signal.aborted,
@@ -160,58 +116,165 @@ function goneWith(received: Promise<unknown>): AbortSignal {
   return gone.signal;
 }
 
-export const operationOf = (transmission: Transmission): string =>
-  'open' in transmission ? transmission.operation : transmission.call.operation;
-
-function attempt(
-  transmission: Transmission,
+/** One try of queued sends whose turn has come, in one call. Answers those that are not over. */
+export async function attempt(
+  sends: readonly LiveSend[],
+  passage: Passage,
   context: CallContext,
-  { transport }: LifeServices,
-  mayStart: () => boolean,
-): Promise<Verdict> {
-  if ('open' in transmission) {
-    return transmission
-      .open(mayStart)
-      .then((answer) => judge(answer, { ...transmission.expected, cut: !transmission.complete() }));
+  services: LifeServices,
+): Promise<Again[]> {
+  const epoch = services.store.epoch();
+  const begun = await begin(sends, passage, services);
+  const held = await Promise.all(sends.filter((send) => !begun.includes(send)).map((send) => heldBack(send, services)));
+  const again = begun.length > 0 ? await transmit(begun, epoch, passage, context, services) : [];
+  return [...again, ...held.flat()];
+}
+
+/** Mark D2. Answers the sends that may go out now. */
+async function begin(
+  sends: readonly LiveSend[],
+  { streamed }: Passage,
+  services: LifeServices,
+): Promise<readonly LiveSend[]> {
+  const { store, closing } = services;
+  // A mark whose answer was lost may stand: then it is asked for again.
+  const marks = sends.map(({ stored: { id, status, attempts } }) => ({
+    id,
+    attempt: attempts + (status === 'sending' ? 0 : 1),
+  }));
+  const mark = () => store.beginAll(marks);
+  // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
+  const begun = streamed
+    ? await mark().catch((error) => undo(marks[0]?.id ?? '', unrecordable(error), services))
+    : await patiently(mark, closing);
+  const begunAt = now();
+  return sends.filter((send, at) => {
+    if (!begun.has(send.stored.id)) return false;
+    const attempts = marks[at]?.attempt ?? send.stored.attempts;
+    send.stored = { ...send.stored, status: 'sending', attempts, sentAt: begunAt, updatedAt: begunAt };
+    return true;
+  });
+}
+
+/**
+ * A send that could not begin may still be our own: a lease that ran out unnoticed is renewed by the next heartbeat, and
+ * nobody else would send it. If another has it, that one ends it.
+ */
+async function heldBack(send: LiveSend, services: LifeServices): Promise<Again[]> {
+  const stands = await refresh(send, services);
+  return stands === 'queued' || stands === 'sending' ? [{ send, pauseMs: leasePauseMs }] : [];
+}
+
+/** Makes the call of sends that are marked as being sent, since `epoch` by this process. Answers those to be tried again. */
+export async function transmit(
+  sends: readonly LiveSend[],
+  epoch: number,
+  passage: Passage,
+  context: CallContext,
+  services: LifeServices,
+): Promise<Again[]> {
+  const { store, gate } = services;
+  // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
+  // anew since then says nothing of these sends, which are somebody else's.
+  const verdicts = await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch);
+  const over: Judged[] = [];
+  const again: Again[] = [];
+  // One for all, so that those who went together can go together again.
+  const jitterMs = Math.random() * 200;
+  for (const [at, send] of sends.entries()) {
+    const verdict = verdicts[at];
+    if (!verdict) throw new Error('a passage judges every send');
+    const pauseMs = passage.streamed ? undefined : pauseBefore(verdict, send, jitterMs, services);
+    if (pauseMs === undefined) over.push({ send, verdict });
+    else again.push({ send, pauseMs });
+    if (pauseMs !== undefined && mendsElsewhere(verdict, send)) gate.shut(context.connection);
   }
-  const { connection } = context;
-  const call = { ...transmission.call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
-  return transport.attempt(call, undefined, context.onAttempt).then((answer) => judge(answer, transmission.expected));
+  const [retreated] = await Promise.all([retreat(again, services), end(over, passage, context, services)]);
+  return retreated;
 }
 
 /** How long to wait before the next try; undefined: there is none. Only what is proved not sent is tried again. */
-function pauseBefore(verdict: Verdict, transmission: Transmission, attempts: number): number | undefined {
-  if (verdict.outcome !== 'not_sent' || !verdict.heals || attempts >= triesMax || 'open' in transmission)
-    return undefined;
-  return verdict.retryAfterMs ?? 200 * attempts + Math.random() * 200;
+function pauseBefore(
+  verdict: Verdict,
+  send: LiveSend,
+  jitterMs: number,
+  { closing }: LifeServices,
+): number | undefined {
+  const { stored, untilMs, holds } = send;
+  // While the process ends, what nobody waits for is kept for the next one; a caller who waits is told.
+  if (closing.aborted && !holds) return undefined;
+  // A refused key refuses the whole queue: nothing of it was processed, and it waits until the key is mended.
+  if (holds && verdict.outcome === 'rejected' && verdict.refusal === 'credentials') return 0;
+  if (verdict.outcome !== 'not_sent' || !verdict.heals || stored.attempts >= triesMax) return undefined;
+  const pauseMs = verdict.retryAfterMs ?? 200 * stored.attempts + jitterMs;
+  return performance.now() + pauseMs < untilMs ? pauseMs : undefined;
 }
 
+/** It is no word on this send, but on all: the next try waits until a call that puts nothing before anybody is answered. */
+const mendsElsewhere = (verdict: Verdict, { stored }: LiveSend): boolean =>
+  verdict.outcome === 'rejected' ||
+  (stored.broadcastId !== undefined && verdict.outcome === 'not_sent' && verdict.status === undefined);
+
+async function retreat(again: Again[], services: LifeServices): Promise<Again[]> {
+  if (again.length === 0) return again;
+  const { store, closing } = services;
+  const queued = await patiently(() => store.retreatAll(again.map(({ send }) => send.stored.id)), closing);
+  const kept: Again[] = [];
+  for (const each of again) {
+    const { send } = each;
+    if (queued.has(send.stored.id)) {
+      send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
+      kept.push(each);
+    } else await refresh(send, services);
+  }
+  return kept;
+}
+
+interface Judged {
+  send: LiveSend;
+  verdict: Verdict;
+}
+
+/** Mark D3, with all that can be known of each end. */
 async function end(
-  send: LiveSend,
-  verdict: Verdict,
-  transmission: Transmission,
+  judged: readonly Judged[],
+  { streamed }: Passage,
   context: CallContext,
   services: LifeServices,
-): Promise<LiveSend> {
-  const { store, diagnosis, closing } = services;
-  const streamed = 'open' in transmission ? transmission : undefined;
-  // While the process ends, what breaks off is no fault of the caller.
-  if (streamed && verdict.outcome === 'not_sent' && verdict.status === undefined && !closing.aborted) {
-    const fault = await streamed.fault();
-    if (fault !== undefined) {
-      await undo(send.stored.id, fault, services);
-    }
+): Promise<void> {
+  if (judged.length === 0) return;
+  const tell = once((verdict: Verdict) => told(verdict, context, services.diagnosis));
+  const settlements: (Settlement & { id: string })[] = [];
+  for (const { send, verdict } of judged) {
+    if (streamed) await assertNoFault(streamed, send, verdict, services);
+    const ending = endingOf(verdict, await tell(verdict));
+    const fingerprint = await streamed?.fingerprint();
+    const settlement = {
+      ...settlementOf(ending, idsOf(verdict)),
+      ...(fingerprint !== undefined && { fingerprint }),
+    };
+    const at = now();
+    send.stored = { ...send.stored, ...settlement, updatedAt: at };
+    settlements.push({ id: send.stored.id, ...settlement, at });
   }
-  const ending = endingOf(verdict, await told(verdict, context, diagnosis));
-  const fingerprint = await streamed?.fingerprint();
-  const settlement = {
-    ...settlementOf(ending, idsOf(verdict)),
-    ...(fingerprint !== undefined && { fingerprint }),
+  await settleOrPromise(judged, settlements, services);
+}
+
+/** Throws what was wrong with the caller's body; while the process ends, what breaks off is no fault of the caller. */
+async function assertNoFault(streamed: StreamedSend, send: LiveSend, verdict: Verdict, services: LifeServices) {
+  if (verdict.outcome !== 'not_sent' || verdict.status !== undefined || services.closing.aborted) return;
+  const fault = await streamed.fault();
+  if (fault !== undefined) await undo(send.stored.id, fault, services);
+}
+
+/** A verdict on the whole call is one object for all of its sends: what it means is asked once. */
+function once<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>();
+  return (key) => {
+    const value = known.get(key) ?? ask(key);
+    known.set(key, value);
+    return value;
   };
-  const at = now();
-  send.stored = { ...send.stored, ...settlement, updatedAt: at };
-  await settleOrPromise(send, { ...settlement, at }, store, closing);
-  return send;
 }
 
 /** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
@@ -233,15 +296,19 @@ function idsOf(verdict: Verdict) {
 }
 
 /** D3; where the store fails, the caller is told all the same, and the write is tried until it succeeds (delivery.md 2.6). */
-async function settleOrPromise(send: LiveSend, settlement: Settlement, store: SendStore, closing: AbortSignal) {
+async function settleOrPromise(
+  judged: readonly Judged[],
+  settlements: readonly (Settlement & { id: string })[],
+  { store, closing }: LifeServices,
+) {
   try {
-    await store.settle(send.stored.id, settlement);
+    await store.settleAll(settlements);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    send.unrecorded = true;
-    patiently(() => store.settle(send.stored.id, settlement), closing).then(
+    for (const { send } of judged) send.unrecorded = true;
+    patiently(() => store.settleAll(settlements), closing).then(
       () => {
-        delete send.unrecorded;
+        for (const { send } of judged) delete send.unrecorded;
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
@@ -270,31 +337,6 @@ async function refresh(send: LiveSend, { store, closing }: LifeServices): Promis
   });
   if (stored) send.stored = stored;
   return stored?.status;
-}
-
-/** Waits for a store that fails, as long as it takes: what was recorded is not given up. */
-async function patiently<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
-  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
-    try {
-      return await write();
-    } catch (error) {
-      if (!(error instanceof StoreError) || closing.aborted) throw error;
-      await sleep(pauseMs, closing);
-    }
-  }
-}
-
-function sleep(ms: number, closing: AbortSignal): Promise<void> {
-  return new Promise((resume) => {
-    const timer = setTimeout(done, ms);
-    function done() {
-      clearTimeout(timer);
-      closing.removeEventListener('abort', done);
-      resume();
-    }
-    if (closing.aborted) done();
-    else closing.addEventListener('abort', done);
-  });
 }
 
 const now = () => new Date().toISOString();

@@ -3,8 +3,7 @@ import type { SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
-import type { Content } from './content.ts';
-import { contentOf } from './delivery.ts';
+import { type Content, contentOf } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */

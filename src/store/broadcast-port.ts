@@ -44,7 +44,8 @@ export interface BroadcastStore {
 
   /**
    * Adds recipients, in the order of the call, to an open one. All are recorded, or none. They belong to its caller, were
-   * created when it was, and have no keys of their own; until it is released they are invisible to every other verb. False: it is not open any more, or not this process's.
+   * created when it was, and have no keys of their own; until it is released they are invisible to every other verb.
+   * False: it is not open any more, or not this process's.
    */
   addRecipients(id: string, sends: readonly NewSend[]): Promise<boolean>;
 
@@ -62,6 +63,8 @@ export interface BroadcastStore {
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /** What this caller and route opened under this key, also while it is recording. */
   findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
+  /** Of its rejected recipients, how many for each reason: the failure's code. */
+  rejections(caller: string, id: string): Promise<Readonly<Record<string, number>>>;
   /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
   listBroadcasts(
     caller: string,

@@ -68,6 +68,11 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
       return one(await engine.read({ statement: sql.find, values: { id, caller } }));
     },
 
+    async rejections(caller, id) {
+      const rows = await engine.read({ statement: sql.rejections, values: { caller, id } });
+      return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
+    },
+
     async listBroadcasts(caller, page) {
       const values: Record<string, Value> = { caller, limit: page.limit + 1 };
       if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);

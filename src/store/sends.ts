@@ -106,21 +106,27 @@ export class Sends implements SendStore, SlotStore {
     return this.#change(this.#sql.settle, settleValues(id, settlement));
   }
 
-  beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>> {
+  async beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>> {
+    const [only] = marks;
+    if (only !== undefined && marks.length === 1) return setOf(only.id, await this.begin(only.id, only.attempt));
     return this.#changeAll(
       this.#sql.beginAll,
       marks.map(({ id, attempt }) => ({ id, attempt })),
     );
   }
 
-  retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const [only] = ids;
+    if (only !== undefined && ids.length === 1) return setOf(only, await this.retreat(only));
     return this.#changeAll(
       this.#sql.retreatAll,
       ids.map((id) => ({ id })),
     );
   }
 
-  settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>> {
+  async settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>> {
+    const [only] = settlements;
+    if (only !== undefined && settlements.length === 1) return setOf(only.id, await this.settle(only.id, only));
     return this.#changeAll(
       this.#sql.settleAll,
       settlements.map((settlement) => settleValues(settlement.id, settlement)),
@@ -281,3 +287,6 @@ export class Sends implements SendStore, SlotStore {
     return row === undefined ? undefined : toSend(row);
   }
 }
+
+/** Most calls carry one send: the statement for one needs no JSON. */
+const setOf = (id: string, changed: boolean): ReadonlySet<string> => new Set(changed ? [id] : []);

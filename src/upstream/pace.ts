@@ -22,8 +22,8 @@ const groups: Record<string, RouteGroup> = {
 export interface Pace {
   /** Resolves when one call may go out, now. Throws TurnTooLate where that cannot be before `untilMs` (performance.now()). */
   take(ask: Turn & { group?: RouteGroup; untilMs: number; signal?: AbortSignal }): Promise<void>;
-  /** How long a call would wait, ms. Asked before a send is recorded. */
-  expectedWaitMs(ask: Turn & { group?: RouteGroup }): number;
+  /** How long a call would wait, ms, with so many more of its kind before it. Asked before a send is recorded. */
+  expectedWaitMs(ask: Turn & { group?: RouteGroup; callsBefore?: number }): number;
   /** A 429 was met. */
   refused(group: RouteGroup | undefined, retryAfterMs: number | undefined): void;
 }

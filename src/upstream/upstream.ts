@@ -23,6 +23,8 @@ export interface Upstream {
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;
+  /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
+  answers(connection: string): Promise<boolean>;
 }
 
 /** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
@@ -57,6 +59,18 @@ export function createUpstream(
     conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),
     templates: createTemplates(client),
     sendCalls: createSendCalls(config.WATI_CHANNEL_NUMBER),
+    answers: async (connection) => {
+      const answer = await transport.attempt({
+        operation: 'getMessageTemplates',
+        host: 'gateway',
+        method: 'GET',
+        path: '/api/v1/getMessageTemplates',
+        query: { pageSize: 1, pageNumber: 1 },
+        connection,
+        turn: { caller: 'wati-bff', lane: 'broadcast' },
+      });
+      return answer.kind === 'answered' && answer.status < 500 && ![401, 403, 429].includes(answer.status);
+    },
     streams: createStreams({
       ...shared,
       headTimeoutMs: timeoutMs,

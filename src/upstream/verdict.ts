@@ -5,6 +5,7 @@ import { type Attempt, codeOf, retryAfterMs } from './transport.ts';
 export type Refusal =
   | 'window-closed'
   | 'recipient'
+  | 'opted-out'
   | 'template-parameters'
   | 'template'
   | 'credentials'
@@ -19,9 +20,14 @@ export type Verdict =
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** Which receiver of a bulk answer is ours, and whether a file must come back as one. */
+/** A receiver of a bulk call. */
+export interface Receiver {
+  phone: string;
+  localMessageId: string;
+}
+
+/** Whether a file must come back as one, and who answers for whom. */
 export interface Expectation {
-  receiver?: { phone: string; localMessageId: string };
   media?: boolean;
   /** One call for many recipients, of whom WATI answers for none (contract 2, sendTemplateCsv). */
   many?: boolean;
@@ -82,7 +88,6 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
   if (no) return refused(status, body, text);
   if (!yes) return strange(status);
   if (body.validWhatsAppNumber === false) return notOnWhatsApp(status);
-  if (expected.receiver) return judgeReceiver(status, body, expected.receiver);
   const errors = joined(body.errors);
   if (errors !== '' && !expected.many) return refused(status, body, text);
 
@@ -107,21 +112,56 @@ export function flags(body: JsonObject): { yes: boolean; no: boolean } {
 
 const isYes = (value: unknown) => value === true || (typeof value === 'string' && /^(success|true)$/i.test(value));
 
-function judgeReceiver(status: number, body: JsonObject, ours: { phone: string; localMessageId: string }): Verdict {
-  if (!Array.isArray(body.receivers)) {
-    // A tenant's whole acknowledgement can be {"result":true} (upstream.md 3.6, contract 8.15).
-    const errors = isObject(body.errors) ? body.errors[ours.phone] : body.errors;
-    return joined(errors) === '' ? { outcome: 'accepted' } : refused(status, { errors }, '');
+/**
+ * What a bulk answer proves for each receiver, in order (delivery.md 2.4, third row). A verdict on the whole call is one
+ * object for all of them. Who is not named is unknown, who is named and was not asked for is ignored.
+ */
+export function judgeReceivers(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
+  const toAll = (verdict: Verdict) => receivers.map(() => verdict);
+  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) return toAll(judge(attempt));
+  const { status, text } = attempt;
+  const body = parseJson(text);
+  if (!isObject(body)) return toAll(strange(status));
+  const { yes, no } = flags(body);
+  if (yes === no) return toAll(strange(status));
+  const one = receivers.length === 1;
+  const named = Array.isArray(body.receivers) ? list(body.receivers).filter(isObject) : undefined;
+  if (no && (one || !named || named.length === 0)) return toAll(refused(status, body, text));
+  if (body.validWhatsAppNumber === false) return toAll(one ? notOnWhatsApp(status) : strange(status));
+  const find = named && finder(named);
+  return receivers.map((receiver) => {
+    const verdict = find ? judgeNamed(status, find(receiver)) : judgeUnnamed(status, body.errors, receiver, one);
+    // The call is said to have failed, yet nothing is held against this one: neither can be believed.
+    return no && verdict.outcome === 'accepted' ? strange(status) : verdict;
+  });
+}
+
+/** By our own id, else by the number. */
+function finder(entries: readonly JsonObject[]): (receiver: Receiver) => JsonObject | undefined {
+  const byId = new Map<unknown, JsonObject>();
+  const byPhone = new Map<unknown, JsonObject>();
+  for (const entry of entries) {
+    if (!byId.has(entry.localMessageId)) byId.set(entry.localMessageId, entry);
+    const phone = str(entry.waId)?.replace(/^\+/, '');
+    if (!byPhone.has(phone)) byPhone.set(phone, entry);
   }
-  const receivers = list(body.receivers).filter(isObject);
-  const mine =
-    receivers.find((receiver) => receiver.localMessageId === ours.localMessageId) ??
-    receivers.find((receiver) => str(receiver.waId)?.replace(/^\+/, '') === ours.phone);
-  if (!mine) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
-  if (bool(mine.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
-  if (joined(mine.errors) !== '') return refused(status, { errors: mine.errors }, '');
-  const localMessageId = str(mine.localMessageId);
+  return ({ localMessageId, phone }) => byId.get(localMessageId) ?? byPhone.get(phone);
+}
+
+function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
+  if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
+  if (bool(entry.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
+  if (joined(entry.errors) !== '') return refused(status, { errors: entry.errors }, '');
+  const localMessageId = str(entry.localMessageId);
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
+}
+
+/** A tenant's whole acknowledgement can be {"result":true} (upstream.md 3.6, contract 8.15). */
+function judgeUnnamed(status: number, errors: unknown, { phone }: Receiver, one: boolean): Verdict {
+  const mine = isObject(errors) ? errors[phone] : one ? errors : undefined;
+  if (joined(mine) !== '') return refused(status, { errors: mine }, '');
+  // Something went wrong for somebody in the group, and it is not said for whom.
+  return isObject(errors) || one || joined(errors) === '' ? { outcome: 'accepted' } : strange(status);
 }
 
 function strange(status: number): Verdict {
@@ -139,6 +179,7 @@ function refused(status: number, body: unknown, text: string): Verdict {
 
 const texts: [RegExp, Refusal][] = [
   [/expired/i, 'window-closed'],
+  [/opted?[ -]?out/i, 'opted-out'],
   [/can'?t find contact|contact not found|not (a )?(valid )?whats\s?app|invalid (whats\s?app )?number/i, 'recipient'],
   [/typos or blank text|parameter/i, 'template-parameters'],
   [

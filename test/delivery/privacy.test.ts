@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import type { SendStore } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
 import { askFor, type Subject, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf } from '../routes/sending.ts';
@@ -43,7 +43,7 @@ describe('the database file', () => {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-privacy-'));
   let path = '';
   let service: Service;
-  let store: SendStore;
+  let store: Store;
   let clockMs = 0;
   let files = 0;
   beforeEach(async () => {

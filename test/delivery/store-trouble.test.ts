@@ -58,7 +58,7 @@ describe('a store in trouble', () => {
   it.each(jsonSubjects)(
     'keeps what is recorded until it may begin (D2), then sends it once: $name',
     async (subject) => {
-      failing.add('begin');
+      failing.add('beginAll');
       const queued = await askFor(service, subject, { prefer: 'respond-async' });
       expect(queued).toMatchObject({ status: 202, json: { status: 'queued', attempts: 0 } });
       expect(processed(subject)).toEqual([]);
@@ -72,7 +72,7 @@ describe('a store in trouble', () => {
   it.each([fileSubject(to), csvSubject(to)])(
     'refuses a stream that may not begin (D2), and its key is free: $name',
     async (subject) => {
-      failing.add('begin');
+      failing.add('beginAll');
       const refused = await askFor(service, subject, { 'idempotency-key': 'd2' });
       expect(refusalOf(refused)).toEqual(refusal);
       expect(processed(subject)).toEqual([]);
@@ -83,7 +83,7 @@ describe('a store in trouble', () => {
   );
 
   it('frees the key of a stream once it can, where that fails, too', async () => {
-    for (const verb of ['begin', 'forget']) failing.add(verb);
+    for (const verb of ['beginAll', 'forget']) failing.add(verb);
     const refused = await askFor(service, fileSubject(to), { 'idempotency-key': 'both' });
     expect(refusalOf(refused)).toEqual(refusal);
     expect((await askFor(service, fileSubject(to), { 'idempotency-key': 'both' })).status).toBe(409);
@@ -98,7 +98,7 @@ describe('a store in trouble', () => {
   it.each(everySubject)(
     'tells of a success that it could not write down (D3), and does so later: $name',
     async (subject) => {
-      failing.add('settle');
+      failing.add('settleAll');
       const sent = await askFor(service, subject, { 'idempotency-key': 'd3' });
       expect(sent).toMatchObject({ status: 201, json: { status: 'accepted', recorded: false } });
       expect(await statusOf(sent.headers.location)).toBe('sending');
@@ -116,7 +116,7 @@ describe('a store in trouble', () => {
 
   it('tells of a refusal that it could not write down, too', async () => {
     service.simulator.script(textSubject.operation, { status: 422 });
-    failing.add('settle');
+    failing.add('settleAll');
     const refused = await askFor(service, textSubject);
     expect([refused.status, fields(refused.json).outcome]).toEqual([422, 'rejected']);
     failing.clear();
@@ -125,7 +125,7 @@ describe('a store in trouble', () => {
 
   it('tries no second time what it could not put back into the queue, until it can', async () => {
     service.simulator.script(textSubject.operation, { status: 429, headers: { 'retry-after': '0' } });
-    failing.add('retreat');
+    failing.add('retreatAll');
     const waiting = await askFor(service, textSubject, { prefer: 'respond-async' });
     while (processed(textSubject).length === 0) await sleep(5);
     await sleep(300);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
+import { createGate } from '../../src/delivery/gate.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type SendStore, type StoredSend, StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
@@ -27,14 +28,19 @@ async function aProcess(
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
   const store: SendStore = Object.assign(Object.create(real), boundVerbs(real), seams(real));
+  const closing = new AbortController();
   const delivery = createDelivery({
     store,
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(undefined),
+    gate: createGate(async () => true, closing.signal),
+    closing: closing.signal,
     patienceMs: 5_000,
+    groupMax: { urgent: 1, interactive: 1, broadcast: 1 },
   });
   const close = async () => {
+    closing.abort();
     await delivery.close();
     await real.close();
   };
@@ -43,9 +49,9 @@ async function aProcess(
 
 const verbs = [
   'record',
-  'begin',
-  'retreat',
-  'settle',
+  'beginAll',
+  'retreatAll',
+  'settleAll',
   'forget',
   'find',
   'findByKey',
@@ -118,10 +124,10 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
       return yes;
     },
     (store) => ({
-      begin: async (id, attempt) => {
+      beginAll: async (marks) => {
         begins += 1;
-        if (begins === 2) return false;
-        const begun = await store.begin(id, attempt);
+        if (begins === 2) return new Set<string>();
+        const begun = await store.beginAll(marks);
         if (begins === 1) throw new StoreError('the connection broke at the commit');
         return begun;
       },
@@ -141,7 +147,7 @@ test('a send that may not begin while the lease is out begins once it is renewed
       calls.push(call);
       return yes;
     },
-    (store) => ({ begin: async (id, attempt) => leased && store.begin(id, attempt) }),
+    (store) => ({ beginAll: async (marks) => (leased ? store.beginAll(marks) : new Set<string>()) }),
   );
   const sent = delivery.send(asker, content, context, 5_000);
   await new Promise((resume) => setTimeout(resume, 100));

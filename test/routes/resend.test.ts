@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import type { SendStore } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { DAY_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, text } from './outcomes.ts';
@@ -20,7 +20,7 @@ const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messa
 
 describe('a resend', () => {
   let service: Service;
-  let store: SendStore;
+  let store: Store;
   let clockMs = 0;
   beforeEach(async () => {
     clockMs = 0;

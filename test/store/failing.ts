@@ -1,9 +1,10 @@
-import { type SendStore, StoreError } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
+import { StoreError } from '../../src/store/port.ts';
 
 /** A store of which some verbs fail for as long as they are named in `failing`, as on a full disk. */
-export function failingStore(store: SendStore): { store: SendStore; failing: Set<string | symbol> } {
+export function failingStore(store: Store): { store: Store; failing: Set<string | symbol> } {
   const failing = new Set<string | symbol>();
-  const handler: ProxyHandler<SendStore> = {
+  const handler: ProxyHandler<Store> = {
     get(target, name) {
       const verb: unknown = Reflect.get(target, name);
       if (typeof verb !== 'function') return verb;
@@ -29,6 +30,13 @@ export const everyWrite = [
   'check',
   'purge',
   'dueForReconcile',
+  'openBroadcast',
+  'addRecipients',
+  'releaseBroadcast',
+  'discardBroadcast',
+  'steerBroadcast',
+  'claimGroup',
+  'sweepBroadcasts',
   'openBroadcast',
   'addRecipients',
   'releaseBroadcast',

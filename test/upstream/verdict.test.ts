@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attempt, Failed } from '../../src/upstream/transport.ts';
-import { type Expectation, flags, judge, type Verdict } from '../../src/upstream/verdict.ts';
+import { flags, judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
 
 const answered = (status: number, body: unknown, headers = {}): Attempt => ({
   kind: 'answered',
@@ -19,7 +19,8 @@ const failed = (more: Partial<Failed>): Attempt => ({
 });
 
 /** `accepted`, `unknown`, `not_sent heals`, `rejected other`, ...: what follows from it. */
-function word(verdict: Verdict): string {
+function word(verdict: Verdict | undefined): string {
+  if (!verdict) return 'nothing';
   if (verdict.outcome === 'rejected') return `rejected ${verdict.refusal}`;
   return verdict.outcome === 'not_sent' ? `not_sent ${verdict.heals ? 'heals' : 'stays'}` : verdict.outcome;
 }
@@ -131,9 +132,9 @@ describe('the flags of a 200', () => {
 });
 
 describe('a template answer is judged by our receiver', () => {
-  const ours: Expectation = { receiver: { phone: '14155551000', localMessageId: 'own' } };
+  const ours = { phone: '14155551000', localMessageId: 'own' };
   const answer = (receivers: unknown, more = {}) =>
-    judge(answered(200, { result: true, error: null, receivers, ...more }), ours);
+    judgeReceivers(answered(200, { result: true, error: null, receivers, ...more }), [ours])[0];
   const mine = { localMessageId: 'own', waId: '14155551000', isValidWhatsAppNumber: true, errors: [] };
 
   it.each<[string, unknown, string]>([
@@ -185,12 +186,66 @@ describe('a template answer is judged by our receiver', () => {
     ['cant find contact', 'recipient'],
     ['TICKET HAS BEEN EXPIRED', 'window-closed'],
   ])('%s is about: %s', (error, refusal) => {
-    expect(judge(answered(200, { result: false, error, receivers: [] }), ours)).toEqual({
+    expect(judgeReceivers(answered(200, { result: false, error, receivers: [] }), [ours])[0]).toEqual({
       outcome: 'rejected',
       refusal,
       detail: error,
       status: 200,
     });
+  });
+});
+
+describe('the answer to a group is judged receiver by receiver', () => {
+  const three = ['1', '2', '3'].map((id) => ({ phone: `1415555000${id}`, localMessageId: id }));
+  const named = (id: string, more = {}) => ({ localMessageId: id, isValidWhatsAppNumber: true, errors: [], ...more });
+
+  it.each<[string, object, string[]]>([
+    ['in any order', { receivers: [named('3'), named('1'), named('2')] }, ['accepted', 'accepted', 'accepted']],
+    ['one is missing', { receivers: [named('3'), named('1')] }, ['accepted', 'unknown', 'accepted']],
+    [
+      'one too many',
+      { receivers: [named('9', { errors: ['no'] }), named('1'), named('2'), named('3')] },
+      ['accepted', 'accepted', 'accepted'],
+    ],
+    [
+      'one has opted out, one is not on WhatsApp',
+      {
+        receivers: [
+          named('1', { errors: ['Contact has opted out'] }),
+          named('2', { isValidWhatsAppNumber: false }),
+          named('3'),
+        ],
+      },
+      ['rejected opted-out', 'rejected recipient', 'accepted'],
+    ],
+    ['nobody is named', {}, ['accepted', 'accepted', 'accepted']],
+    [
+      'nobody is named, a map of errors',
+      { errors: { '14155550002': ['no'] } },
+      ['accepted', 'rejected other', 'accepted'],
+    ],
+    ['nobody is named, an error of somebody', { errors: ['no'] }, ['unknown', 'unknown', 'unknown']],
+    [
+      'one is not on WhatsApp, and it is not said who',
+      { validWhatsAppNumber: false },
+      ['unknown', 'unknown', 'unknown'],
+    ],
+    ['refused as a whole', { result: false, error: 'Template x not found' }, Array(3).fill('rejected template')],
+    ['refused, with nobody named', { result: false, receivers: [] }, Array(3).fill('rejected other')],
+    [
+      'refused, and nothing held against two',
+      { result: false, receivers: [named('1', { errors: ['Contact has opted out'] }), named('2'), named('3')] },
+      ['rejected opted-out', 'unknown', 'unknown'],
+    ],
+    ['yes and no', { result: true, ok: false }, ['unknown', 'unknown', 'unknown']],
+  ])('%s', (_name, body, wanted) =>
+    expect(judgeReceivers(answered(200, { result: true, ...body }), three).map(word)).toEqual(wanted),
+  );
+
+  it('has one verdict for all where the call failed as a whole', () => {
+    const verdicts = judgeReceivers(answered(429, '', { 'retry-after': '2' }), three);
+    expect(verdicts[0]).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
+    expect(new Set(verdicts).size).toBe(1);
   });
 });
 

@@ -1,0 +1,338 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import multipart from '@fastify/multipart';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { callerOf } from '../plugins/auth.ts';
+import { invite } from '../plugins/request-bodies.ts';
+import type { Config } from '../src/config.ts';
+import { createCsvCheck } from '../src/csv/csv-check.ts';
+import {
+  type BroadcastAsker,
+  type BroadcastRecipient,
+  type Broadcasts,
+  broadcastLocation,
+  type KnownBroadcast,
+  type Started,
+} from '../src/delivery/broadcasts.ts';
+import { fingerprintOf } from '../src/delivery/content.ts';
+import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
+import { streamProgress } from '../src/delivery/progress.ts';
+import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { type FieldError, Problem } from '../src/problem.ts';
+import {
+  Broadcast,
+  BroadcastList,
+  BroadcastListQuery,
+  BroadcastParams,
+  BroadcastPost,
+  ImportQuery,
+} from '../src/schemas/broadcast.ts';
+import { KeyedSendHeaders } from '../src/schemas/message.ts';
+import { answers, digits } from '../src/schemas/words.ts';
+import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
+import type { WatiTemplate } from '../src/upstream/templates.ts';
+import { askerOf, type ContextOf } from './context.ts';
+import { asBadCursor } from './records.ts';
+
+interface Services {
+  config: Config;
+  broadcasts: Broadcasts;
+  templates: TemplateCache;
+  uploads: Uploads;
+  contextOf: ContextOf;
+}
+
+const bodyBytesMax = 8 * 1024 * 1024;
+const faultsShown = 100;
+
+const started = {
+  202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
+};
+
+/** One template to many: each recipient is a message with an outcome of its own. */
+export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { config, broadcasts, templates, uploads, contextOf } = services;
+
+  app.post(
+    '/v1/broadcasts',
+    {
+      bodyLimit: bodyBytesMax,
+      config: {
+        scope: 'broadcasts:send',
+        connection: true,
+        sends: true,
+        problems: ['template-unknown', 'template-parameters-invalid'],
+      },
+      schema: {
+        operationId: 'createBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Send a template to many',
+        description:
+          'Answers once all recipients are recorded; each becomes a message with an outcome of its own. Nothing is recorded or sent if one of them is at fault. Up to 8 MiB; larger ones go by `import`.',
+        headers: KeyedSendHeaders,
+        body: BroadcastPost,
+        response: started,
+      },
+    },
+    async (request, reply) => {
+      const { template, broadcastName } = request.body;
+      const recipients = request.body.recipients.map((each) => ({ ...each, to: digits(each.to) }));
+      const context = await contextOf(request);
+      const asker = keyed(request);
+      const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
+      const repeated = await broadcasts.repeated(asker, () => fingerprint);
+      if (repeated) return answer(reply, repeated);
+      assertSound(recipients, checkTemplate(await templates.find(context, template), template));
+      const draft = { template, broadcastName, connection: context.connection };
+      const begun = broadcasts.start(asker, draft, async (add) => {
+        await add(recipients);
+        return fingerprint;
+      });
+      return answer(reply, await begun);
+    },
+  );
+
+  app.get(
+    '/v1/broadcasts',
+    {
+      config: { scope: 'messages:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listBroadcasts',
+        tags: ['broadcasts'],
+        summary: 'List your broadcasts',
+        description: 'Newest first. `nextCursor` of an answer is the `cursor` of the next page.',
+        querystring: BroadcastListQuery,
+        response: { 200: BroadcastList },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      const page = { limit, ...(cursor !== undefined && { cursor }) };
+      const list = await broadcasts.list(callerOf(request).name, page).catch(asBadCursor);
+      return { data: list.broadcasts.map(toBroadcast), ...(list.next !== undefined && { nextCursor: list.next }) };
+    },
+  );
+
+  app.get(
+    '/v1/broadcasts/:id',
+    {
+      config: { scope: 'messages:read', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'getBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Read a broadcast',
+        description: 'How far it is: its recipients counted by status. `GET /v1/messages?broadcastId=` lists them.',
+        params: BroadcastParams,
+        response: { 200: Broadcast },
+      },
+    },
+    async (request) => toBroadcast(await broadcasts.find(callerOf(request).name, request.params.id)),
+  );
+
+  const steering = {
+    pause: {
+      to: 'paused',
+      summary: 'Pause a broadcast',
+      description: 'What is queued waits; what is being sent ends as it ends.',
+    },
+    resume: { to: 'running', summary: 'Resume a paused broadcast', description: 'It goes on where it stopped.' },
+    cancel: {
+      to: 'cancelled',
+      summary: 'Cancel a broadcast',
+      description: 'What is queued is never sent; what is being sent ends as it ends. There is no way back.',
+    },
+  } as const;
+
+  for (const verb of ['pause', 'resume', 'cancel'] as const) {
+    const { to, summary, description } = steering[verb];
+    app.post(
+      `/v1/broadcasts/:id/${verb}`,
+      {
+        config: { scope: 'broadcasts:send', problems: ['not-found', 'broadcast-over', 'store-unavailable'] },
+        schema: {
+          operationId: `${verb}Broadcast`,
+          tags: ['broadcasts'],
+          summary,
+          description,
+          params: BroadcastParams,
+          response: { 200: Broadcast },
+        },
+      },
+      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).name, request.params.id, to)),
+    );
+  }
+
+  const listening = new AbortController();
+  app.addHook('preClose', async () => listening.abort());
+
+  app.get(
+    '/v1/broadcasts/:id/events',
+    {
+      config: {
+        scope: 'messages:read',
+        produces: 'text/event-stream',
+        problems: ['not-found', 'store-unavailable'],
+      },
+      schema: {
+        operationId: 'streamBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Follow a broadcast',
+        description:
+          'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends.',
+        params: BroadcastParams,
+      },
+    },
+    async (request, reply) => {
+      const look = async () => toBroadcast(await broadcasts.find(callerOf(request).name, request.params.id));
+      // Before the first event: an unknown id is a 404, and no stream.
+      const first = await look();
+      const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });
+      return reply
+        .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+        .send(events);
+    },
+  );
+
+  const forms: FastifyPluginAsyncTypebox = async (forms) => {
+    // Only multipart forms are taken here, and their bodies are left to the handler.
+    forms.removeAllContentTypeParsers();
+    await forms.register(multipart);
+
+    forms.post(
+      '/v1/broadcasts/import',
+      {
+        config: {
+          scope: 'broadcasts:send',
+          connection: true,
+          sends: true,
+          streams: true,
+          form: {
+            field: 'file',
+            description: 'a CSV with a header row, the number in `Phone`, and a column for each template parameter',
+          },
+          problems: ['csv-invalid', 'template-unknown'],
+        },
+        schema: {
+          operationId: 'importBroadcast',
+          tags: ['broadcasts'],
+          summary: 'Send a template to the numbers of a CSV, each a message of its own',
+          description:
+            'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`, each number once; the columns named like the parameters of the template fill them.',
+          querystring: ImportQuery,
+          headers: KeyedSendHeaders,
+          response: started,
+        },
+      },
+      async (request, reply) => {
+        const { template, broadcastName } = request.query;
+        const context = await contextOf(request);
+        const asker = keyed(request);
+        const print = (file: unknown) => fingerprintOf(context.connection, [template, broadcastName, file]);
+        // Under a key that was used, the file is read and compared, and recorded nowhere.
+        const repeated = await broadcasts.repeated(asker, async () =>
+          print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
+        );
+        if (repeated) return answer(reply, repeated);
+        const { names } = checkTemplate(await templates.find(context, template), template);
+        const draft = { template, broadcastName, connection: context.connection };
+        const begun = broadcasts.start(asker, draft, async (add) => {
+          let rows: BroadcastRecipient[] = [];
+          const flush = async () => {
+            const batch = rows;
+            rows = [];
+            await add(batch);
+          };
+          const check = createCsvCheck({
+            requiredColumns: names,
+            rowsMax: config.IMPORT_MAX_ROWS,
+            cellBytesMax: config.CSV_MAX_CELL_BYTES,
+            onRow: ({ to, values }) => rows.push({ to, parameters: values }),
+          });
+          const file = await readThrough(request, reply, { kinds: 'csv', check }, flush);
+          await flush();
+          return print(file);
+        });
+        return answer(reply, await begun);
+      },
+    );
+  };
+  await app.register(forms);
+
+  /** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
+  const readThrough = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    file: Pick<UploadOptions, 'kinds' | 'check'>,
+    afterEach: () => Promise<void>,
+  ) => {
+    const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
+    const upload = await uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+    try {
+      for await (const _ of upload.stream) await afterEach();
+      return await upload.done;
+    } catch (error) {
+      // The stream ends by its own destruction; `done` says what was wrong with the file.
+      await upload.done.catch((fault) => {
+        throw asProblem(fault);
+      });
+      throw asProblem(error);
+    } finally {
+      upload.stream.destroy();
+      upload.release();
+    }
+  };
+};
+
+/** The schema of the headers demands the key. */
+function keyed(request: FastifyRequest): BroadcastAsker {
+  const { caller, route, key = '' } = askerOf(request);
+  return { caller, route, key };
+}
+
+function answer(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
+  return reply
+    .code(202)
+    .headers({ location: broadcastLocation(broadcast), ...(replayed && { 'idempotency-replayed': 'true' }) })
+    .send(toBroadcast(broadcast));
+}
+
+/** Every fault of every recipient is found before anything is recorded; the first hundred are told, with the total. */
+function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiTemplate): void {
+  const first = new Map<string, number>();
+  const shown: FieldError[] = [];
+  let faults = 0;
+  const note = (found: readonly FieldError[], at: number) => {
+    faults += found.length;
+    for (const { pointer, detail } of found) {
+      if (shown.length < faultsShown) shown.push({ pointer: `/recipients/${at}${pointer}`, detail });
+    }
+  };
+  for (const [at, { to, parameters = {} }] of recipients.entries()) {
+    const earlier = first.get(to);
+    if (earlier === undefined) first.set(to, at);
+    else note([{ pointer: '/to', detail: `is given twice, first at /recipients/${earlier}/to` }], at);
+    note(parameterFaults(names, parameters), at);
+  }
+  if (faults === 0) return;
+  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent`;
+  throw new Problem('template-parameters-invalid', detail, { errors: shown });
+}
+
+/** What a caller sees of a broadcast. */
+export function toBroadcast(stored: KnownBroadcast): Broadcast {
+  const { id, template, name, connectionId, status, total, counts, createdAt, updatedAt, finishedAt } = stored;
+  const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
+  return {
+    id,
+    template,
+    broadcastName: name,
+    connectionId,
+    status: status === 'recording' ? 'running' : status,
+    counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
+    ...(stored.rejections && { rejections: stored.rejections }),
+    createdAt,
+    updatedAt,
+    ...(finishedAt !== undefined && { finishedAt }),
+  };
+}

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import { Problem } from '../problem.ts';
+import type { TemplatePost } from '../schemas/message.ts';
+import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
+import { type NewSend, StoreError } from '../store/port.ts';
+import { toJson } from './ending.ts';
+
+/** Who starts a broadcast, under which key: always under one (contract 4). */
+export interface BroadcastAsker {
+  caller: string;
+  route: string;
+  key: string;
+}
+
+export interface BroadcastDraft {
+  template: string;
+  broadcastName: string;
+  connection: string;
+}
+
+export interface BroadcastRecipient {
+  to: string;
+  parameters?: Readonly<Record<string, string>>;
+}
+
+/** Takes recipients as they are found valid; resolves when more may come. */
+export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
+
+/** With the reasons of those that were rejected, where they were asked for. */
+export type KnownBroadcast = StoredBroadcast & { rejections?: Readonly<Record<string, number>> };
+
+export interface Started {
+  broadcast: KnownBroadcast;
+  /** Answered from the record of an earlier request with the same key. */
+  replayed?: true;
+}
+
+/** Broadcasts of our own: each recipient is a message like any other, in the lane of the broadcasts. */
+export interface Broadcasts {
+  /** The earlier broadcast under this key. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
+  repeated(asker: BroadcastAsker, fingerprint: () => string | Promise<string>): Promise<Started | undefined>;
+  /**
+   * Records all recipients that `fill` adds, and lets them go when it resolves with the fingerprint of the request. Where it
+   * throws, nothing is left behind and nothing was sent.
+   */
+  start(asker: BroadcastAsker, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
+  find(caller: string, id: string): Promise<KnownBroadcast>;
+  list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
+  /** Throws `not-found`, and `broadcast-over` where it has come to its end. */
+  steer(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
+}
+
+/** Rows of one commit: it holds up the event loop for as long as it takes. */
+const batchMax = 500;
+
+export function createBroadcasts(store: BroadcastStore, onChange: () => void): Broadcasts {
+  const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
+    const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
+    if (!broadcast) throw unknownBroadcast();
+    if (broadcast.counts.rejected === 0) return broadcast;
+    return { ...broadcast, rejections: await store.rejections(caller, id).catch(unreadable) };
+  };
+
+  /** A release whose commit was lost may stand all the same: the key tells. */
+  const release = async (asker: BroadcastAsker, id: string, fingerprint: string): Promise<StoredBroadcast> => {
+    try {
+      return (await store.releaseBroadcast(id, fingerprint)) ?? raise(lost());
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const stands = await store
+        .discardBroadcast(id)
+        .then(() => store.findBroadcastByKey(asker.caller, asker.route, asker.key))
+        .catch((cause) => raise(doubtful(cause)));
+      return stands?.id === id ? stands : unrecorded(error);
+    }
+  };
+
+  return {
+    repeated: async ({ caller, route, key }, fingerprint) => {
+      const known = await store.findBroadcastByKey(caller, route, key).catch(unreadable);
+      return known && replay(known, await fingerprint());
+    },
+
+    start: async (asker, draft, fill) => {
+      const { caller, ...idempotency } = asker;
+      const id = randomUUID();
+      const { template, broadcastName, connection } = draft;
+      const opened = await store
+        .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
+        .catch(unrecorded);
+      // Another request with this key came in between: who waits for its end has nothing to compare yet.
+      if ('known' in opened) throw inProgress(opened.known);
+      try {
+        const fingerprint = await fill(async (recipients) => {
+          for (let from = 0; from < recipients.length; from += batchMax) {
+            const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(id, caller, draft, each));
+            if (!(await store.addRecipients(id, sends).catch(unrecorded))) throw lost();
+          }
+        });
+        const broadcast = await release(asker, id, fingerprint);
+        onChange();
+        return { broadcast };
+      } catch (error) {
+        // Where this fails as well, the sweep takes it out as soon as the store works.
+        await store.discardBroadcast(id).catch(() => {});
+        throw error;
+      }
+    },
+
+    find,
+    list: (caller, page) => store.listBroadcasts(caller, page).catch(unreadable),
+
+    steer: async (caller, id, to) => {
+      const broadcast = await store.steerBroadcast(caller, id, to).catch(unreadable);
+      if (!broadcast) throw unknownBroadcast();
+      if (broadcast.status !== to) {
+        throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
+      }
+      onChange();
+      return broadcast;
+    },
+  };
+}
+
+/** Recorded as what it is, a template send that can be made, looked for and sent again like any other. */
+function sendOf(
+  broadcastId: string,
+  caller: string,
+  { template, broadcastName, connection }: BroadcastDraft,
+  { to, parameters }: BroadcastRecipient,
+): NewSend {
+  const body: TemplatePost = { to, template, ...(parameters && { parameters }), broadcastName };
+  return {
+    id: randomUUID(),
+    caller,
+    kind: 'template',
+    to,
+    connectionId: connection,
+    template,
+    localMessageId: randomUUID(),
+    call: toJson({ kind: 'template', body }),
+    broadcastId,
+  };
+}
+
+/** The table of delivery.md 2.6, for a request that was for many. */
+function replay(known: StoredBroadcast, fingerprint: string): Started {
+  if (known.fingerprint === undefined) throw inProgress(known);
+  if (known.fingerprint !== fingerprint) {
+    throw new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
+      headers: { location: broadcastLocation(known) },
+    });
+  }
+  return { broadcast: known, replayed: true };
+}
+
+const inProgress = (known: StoredBroadcast) =>
+  new Problem(
+    'idempotency-in-progress',
+    'the first request with this key is still being recorded; it was not taken again',
+    {
+      retryAfterS: 1,
+      headers: { location: broadcastLocation(known) },
+    },
+  );
+
+export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string => `/v1/broadcasts/${id}`;
+
+const unknownBroadcast = () => new Problem('not-found', 'you have no broadcast with this id');
+
+/** A process that was paused may find that others took it for dead and swept its unfinished record away. */
+const lost = () =>
+  new Problem('store-unavailable', 'the broadcast could not be recorded in time, so nothing was sent', {
+    outcome: 'not_sent',
+    retryAfterS: 2,
+  });
+
+/** Neither "recorded" nor "not sent" would be true; under its key a repeat is safe. */
+const doubtful = (cause: unknown) =>
+  new Problem(
+    'store-unavailable',
+    'it is not known whether the broadcast was recorded; ask again with the same key, it is started once at most',
+    { cause, outcome: 'unknown', retryAfterS: 2 },
+  );
+
+function raise(problem: Problem): never {
+  throw problem;
+}
+
+function unrecorded(cause: unknown): never {
+  if (!(cause instanceof StoreError)) throw cause;
+  const detail = 'the broadcast could not be recorded, so nothing was sent';
+  throw new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
+}
+
+function unreadable(cause: unknown): never {
+  if (!(cause instanceof StoreError)) throw cause;
+  throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
+}

@@ -1,0 +1,35 @@
+import { sleep } from './patience.ts';
+
+/** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
+export interface Gate {
+  /** Resolves when the sends of this connection may go on, or the process ends. */
+  opened(connection: string): Promise<void>;
+  isOpen(connection: string): boolean;
+  /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
+  shut(connection: string): void;
+}
+
+/** From one probe to the next: soon, so that a restart costs little, then no more than twice a minute. */
+const probeFirstMs = 1_000;
+const probeMaxMs = 30_000;
+
+/** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
+export function createGate(probe: (connection: string) => Promise<boolean>, closing: AbortSignal): Gate {
+  const shut = new Map<string, Promise<void>>();
+
+  const probeUntilAnswered = async (connection: string) => {
+    for (let pauseMs = probeFirstMs; !closing.aborted; pauseMs = Math.min(pauseMs * 2, probeMaxMs)) {
+      await sleep(pauseMs, closing);
+      if (!closing.aborted && (await probe(connection).catch(() => false))) break;
+    }
+    shut.delete(connection);
+  };
+
+  return {
+    opened: (connection) => shut.get(connection) ?? Promise.resolve(),
+    isOpen: (connection) => !shut.has(connection),
+    shut: (connection) => {
+      if (!shut.has(connection)) shut.set(connection, probeUntilAnswered(connection));
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import type { BroadcastStore } from '../store/broadcast-port.ts';
+import { type StoredSend, StoreError } from '../store/port.ts';
+import type { SendCalls } from '../upstream/messages.ts';
+import { askOf } from '../upstream/pace.ts';
+import type { Transport } from '../upstream/transport.ts';
+import { type LifeServices, type LiveSend, transmit } from './life.ts';
+import { groupPassage } from './passage.ts';
+import { sleep } from './patience.ts';
+
+/** Sends what broadcasts have queued, in groups, in their lane; as many replicas as there are share the work. */
+export interface Pump {
+  /** Something may have become due. Also looks by itself, once a second: another replica may have recorded it. */
+  nudge(): void;
+  /** Resolves when what is on the wire has ended; what is queued stays recorded. */
+  close(): Promise<void>;
+}
+
+interface PumpServices extends LifeServices {
+  store: LifeServices['store'] & BroadcastStore;
+  transport: Transport;
+  sendCalls: SendCalls;
+  groupMax: number;
+  onEnd?: (stored: StoredSend) => void;
+  onGroup?: (lane: 'broadcast', size: number) => void;
+  onFault: (error: unknown) => void;
+}
+
+type Running = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
+
+const lookEveryMs = 1_000;
+/** Looked at in one go; the others have their turn when these are through. */
+const broadcastsMax = 100;
+/** Rows that one sweep may touch: it holds up the event loop for some 10 ms. */
+const sweepMax = 500;
+/** Calls of one broadcast on the wire at once: an upstream that takes long must not pile them up. */
+const callsMax = 8;
+
+export function createPump(services: PumpServices): Pump {
+  const { store, closing, gate, pace, groupMax } = services;
+  const runners = new Map<string, Promise<void>>();
+  let looking: Promise<void> | undefined;
+  let lookAgain = false;
+
+  const look = async () => {
+    while ((await store.sweepBroadcasts(sweepMax)) >= sweepMax && !closing.aborted);
+    for (const broadcast of await store.runningBroadcasts(broadcastsMax)) {
+      if (closing.aborted || runners.has(broadcast.id)) continue;
+      const runner = run(broadcast)
+        .catch(services.onFault)
+        .finally(() => {
+          runners.delete(broadcast.id);
+          nudge();
+        });
+      runners.set(broadcast.id, runner);
+    }
+  };
+
+  const nudge = () => {
+    if (closing.aborted) return;
+    lookAgain = looking !== undefined;
+    looking ??= look()
+      .catch(services.onFault)
+      .finally(() => {
+        looking = undefined;
+        if (lookAgain) nudge();
+      });
+  };
+
+  /** Until nothing of it is left to be claimed, by us. */
+  const run = async (broadcast: Running) => {
+    const { id, connectionId: connection, caller } = broadcast;
+    const turn = { caller, lane: 'broadcast' as const };
+    const ask = { ...askOf('sendTemplateMessages', turn), untilMs: Number.POSITIVE_INFINITY, signal: closing };
+    const calls = new Set<Promise<number>>();
+    let pauseMs = 0;
+    for (;;) {
+      await gate.opened(connection);
+      if (pauseMs > 0) await sleep(pauseMs, closing);
+      pauseMs = 0;
+      if (closing.aborted || !(await myTurn(ask))) break;
+      // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
+      if (!gate.isOpen(connection)) continue;
+      const epoch = store.epoch();
+      const stored = await store.claimGroup(id, groupMax).catch(noneNow);
+      if (stored.length === 0) break;
+      const call = send(stored, epoch, broadcast).then((pause) => {
+        calls.delete(call);
+        pauseMs = Math.max(pauseMs, pause);
+        return pause;
+      });
+      call.catch(() => {});
+      calls.add(call);
+      if (calls.size >= callsMax) await Promise.race(calls);
+    }
+    await Promise.all(calls);
+  };
+
+  const myTurn = async (ask: Parameters<NonNullable<typeof pace>['take']>[0]): Promise<boolean> => {
+    if (!pace) return true;
+    return pace.take(ask).then(
+      () => true,
+      () => false,
+    );
+  };
+
+  /** Answers how long to wait, ms, where some of them are to be tried again. */
+  const send = async (stored: readonly StoredSend[], epoch: number, broadcast: Running): Promise<number> => {
+    const sends = stored.map((each): LiveSend => ({ stored: each, untilMs: Number.POSITIVE_INFINITY, holds: true }));
+    const context = { connection: broadcast.connectionId };
+    const template = { name: broadcast.template, broadcastName: broadcast.name };
+    services.onGroup?.('broadcast', sends.length);
+    const passage = groupPassage(template, context, services.sendCalls, services.transport);
+    const again = await transmit(sends, epoch, passage, context, services);
+    const queued = new Set(again.map((each) => each.send));
+    for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
+    return Math.max(0, ...again.map((each) => each.pauseMs));
+  };
+
+  const timer = setInterval(nudge, lookEveryMs).unref();
+
+  return {
+    nudge,
+    close: async () => {
+      clearInterval(timer);
+      await looking;
+      await Promise.allSettled(runners.values());
+    },
+  };
+}
+
+/** The next look tries again. */
+function noneNow(error: unknown): StoredSend[] {
+  if (error instanceof StoreError) return [];
+  throw error;
+}

@@ -1,0 +1,96 @@
+import { type Static, Type } from 'typebox';
+import { TemplateName, TemplateParameters } from './template.ts';
+import { oneOf, PhoneNumber, strict, Timestamp } from './words.ts';
+
+const broadcastName = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: '\\S',
+  description: 'shown in WATI',
+  examples: ['autumn-sale'],
+});
+
+export const BroadcastPost = Type.Object(
+  {
+    template: TemplateName,
+    broadcastName,
+    recipients: Type.Array(Type.Object({ to: PhoneNumber, parameters: Type.Optional(TemplateParameters) }, strict), {
+      minItems: 1,
+      maxItems: 10_000,
+      description: 'each number once',
+    }),
+  },
+  {
+    title: 'BroadcastPost',
+    ...strict,
+    examples: [
+      {
+        template: 'order_update',
+        broadcastName: 'autumn-sale',
+        recipients: [
+          { to: '14155551000', parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' } },
+          { to: '14155551001', parameters: { customer_name: 'Ben', order_id: 'A-1002', order_status: 'packed' } },
+        ],
+      },
+    ],
+  },
+);
+export type BroadcastPost = Static<typeof BroadcastPost>;
+
+export const ImportQuery = Type.Object({ template: TemplateName, broadcastName }, strict);
+
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+
+export const Broadcast = Type.Object(
+  {
+    id: Type.String(),
+    template: Type.String(),
+    broadcastName: Type.String(),
+    connectionId: Type.String(),
+    status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
+    counts: Type.Object(
+      {
+        total: count('recipients'),
+        queued: count('not yet sent'),
+        sending: count('on the wire'),
+        accepted: count('taken by WATI'),
+        rejected: count('refused by WATI; `rejections` tells why'),
+        notSent: count('certainly not sent, and not tried any more'),
+        unknown: count('may or may not have been sent; never sent again by the service'),
+        cancelled: count('taken out of the queue'),
+      },
+      { title: 'BroadcastCounts' },
+    ),
+    rejections: Type.Optional(
+      Type.Unsafe<Record<string, number>>({
+        type: 'object',
+        additionalProperties: { type: 'integer' },
+        description: 'the rejected by their reason, e.g. `opted-out`, `recipient` (not on WhatsApp)',
+        examples: [{ 'opted-out': 3, recipient: 1 }],
+      }),
+    ),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+    finishedAt: Type.Optional(Timestamp),
+  },
+  { title: 'Broadcast', description: 'Its recipients are messages: `GET /v1/messages?broadcastId=`.' },
+);
+export type Broadcast = Static<typeof Broadcast>;
+
+export const BroadcastList = Type.Object(
+  { data: Type.Array(Broadcast), nextCursor: Type.Optional(Type.String()) },
+  { title: 'BroadcastList' },
+);
+
+export const BroadcastListQuery = Type.Object(
+  {
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+    limit: Type.Integer({ minimum: 1, maximum: 100, default: 50 }),
+  },
+  strict,
+);
+
+export const BroadcastParams = Type.Object(
+  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['4cc095d2-9d83-4857-bde4-4831283bef36'] }) },
+  strict,
+);

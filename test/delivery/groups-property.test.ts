@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createDelivery } from '../../src/delivery/delivery.ts';
+import { createGate } from '../../src/delivery/gate.ts';
+import { openStore } from '../../src/store/open.ts';
+import { createSendCalls } from '../../src/upstream/messages.ts';
+import type { Attempt, Call } from '../../src/upstream/transport.ts';
+
+const hourMs = 60 * 60 * 1000;
+const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
+const groupMax = { urgent: 2, interactive: 4, broadcast: 1 };
+
+const asks = fc.array(
+  fc.record({
+    to: fc.integer({ min: 0, max: 4 }),
+    template: fc.constantFrom('one', 'two'),
+    caller: fc.constantFrom('a', 'b'),
+    lane: fc.constantFrom('urgent' as const, 'interactive' as const),
+    afterMs: fc.integer({ min: 0, max: 3 }),
+  }),
+  { minLength: 1, maxLength: 25 },
+);
+/** What befalls each call, in turn; then all is well. */
+const fates = fc.array(fc.constantFrom('well', 'limited', 'lost', 'without the first'), { maxLength: 8 });
+
+interface Body {
+  template_name: string;
+  receivers: { whatsappNumber: string; localMessageId: string; customParams: { value: string }[] }[];
+}
+
+test('whatever comes, in whatever order it is answered: each once, in order for each person, never two in a call', async () => {
+  await fc.assert(
+    fc.asyncProperty(asks, fates, async (sends, befalls) => {
+      const store = await openStore('memory:', options);
+      const closing = new AbortController();
+      const calls: Body[] = [];
+      const processed: { to: string; template: string; number: number }[] = [];
+      const left = [...befalls];
+      const attempt = async (call: Call): Promise<Attempt> => {
+        const body = call.json as Body;
+        calls.push(body);
+        await new Promise((resume) => setTimeout(resume, calls.length % 3));
+        const fate = left.shift() ?? 'well';
+        if (fate === 'limited') return { kind: 'answered', status: 429, headers: { 'retry-after': '0' }, text: '' };
+        for (const { whatsappNumber: to, customParams } of body.receivers) {
+          processed.push({ to, template: body.template_name, number: Number(customParams[0]?.value) });
+        }
+        if (fate === 'lost') return { kind: 'failed', sent: true, timedOut: false, cause: new Error('lost') };
+        const named = fate === 'well' ? body.receivers : body.receivers.slice(1);
+        const receivers = named.map(({ localMessageId }) => ({ localMessageId, errors: [] })).toReversed();
+        return { kind: 'answered', status: 200, headers: {}, text: JSON.stringify({ result: true, receivers }) };
+      };
+      const delivery = createDelivery({
+        store,
+        transport: { attempt, read: attempt },
+        diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
+        sendCalls: createSendCalls(undefined),
+        gate: createGate(async () => true, closing.signal),
+        closing: closing.signal,
+        patienceMs: 60_000,
+        groupMax,
+        // One call each two milliseconds.
+        pace: {
+          take: () => new Promise((resume) => setTimeout(resume, 2)),
+          expectedWaitMs: () => 0,
+          refused: () => {},
+        },
+      });
+      const outcomes = await Promise.all(
+        sends.map(async ({ to, template, caller, lane, afterMs }, number) => {
+          await new Promise((resume) => setTimeout(resume, afterMs));
+          const parameters = { number: String(number) };
+          const content = { kind: 'template' as const, body: { to: `1415555100${to}`, template, parameters } };
+          const context = { connection: 'one', turn: { caller, lane } };
+          return (await delivery.send({ caller, route: 'x' }, content, context, 60_000)).stored;
+        }),
+      );
+      closing.abort();
+      await delivery.close();
+      await store.close();
+
+      for (const { receivers } of calls) {
+        expect(receivers.length).toBeLessThanOrEqual(4);
+        expect(new Set(receivers.map(({ whatsappNumber }) => whatsappNumber)).size).toBe(receivers.length);
+      }
+      const times = (number: number) => processed.filter((each) => each.number === number).length;
+      for (const [number, { status }] of outcomes.entries()) {
+        if (status === 'accepted') expect(times(number)).toBe(1);
+        else if (status === 'not_sent') expect(times(number)).toBe(0);
+        else expect([status, times(number)]).toEqual(['unknown', 1]);
+      }
+      expect(processed.length).toBe(new Set(processed.map(({ number }) => number)).size);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('sends to one person go out in the order in which they were asked for', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 2, maxLength: 12 }),
+      fates,
+      async (people, befalls) => {
+        const store = await openStore('memory:', options);
+        const closing = new AbortController();
+        const order = new Map<string, number[]>();
+        const left = befalls.filter((fate) => fate !== 'without the first');
+        const attempt = async (call: Call): Promise<Attempt> => {
+          const { receivers } = call.json as Body;
+          await new Promise((resume) => setTimeout(resume, left.length % 4));
+          const fate = left.shift();
+          if (fate === 'limited') return { kind: 'answered', status: 429, headers: { 'retry-after': '0' }, text: '' };
+          for (const { whatsappNumber: to, customParams } of receivers) {
+            order.set(to, [...(order.get(to) ?? []), Number(customParams[0]?.value)]);
+          }
+          return { kind: 'answered', status: 200, headers: {}, text: '{"result":true}' };
+        };
+        const delivery = createDelivery({
+          store,
+          transport: { attempt, read: attempt },
+          diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
+          sendCalls: createSendCalls(undefined),
+          gate: createGate(async () => true, closing.signal),
+          closing: closing.signal,
+          patienceMs: 60_000,
+          groupMax,
+          pace: {
+            take: () => new Promise((resume) => setTimeout(resume, 1)),
+            expectedWaitMs: () => 0,
+            refused: () => {},
+          },
+        });
+        const context = { connection: 'one', turn: { caller: 'a', lane: 'interactive' as const } };
+        await Promise.all(
+          people.map((to, number) => {
+            const body = { to: `1415555100${to}`, template: 'one', parameters: { number: String(number) } };
+            return delivery.send({ caller: 'a', route: 'x' }, { kind: 'template', body }, context, 60_000);
+          }),
+        );
+        closing.abort();
+        await delivery.close();
+        await store.close();
+        for (const numbers of order.values()) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
