@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/open.ts';
+import { openStore } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
 import { askFor, type Subject, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf } from '../routes/sending.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/open.ts';
+import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { DAY_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, text } from './outcomes.ts';
