@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The version of the devDependency `node`: what is tested is what runs. test/image.test.ts holds the two together.
+# The version of the devDependency `node`: what is tested is what runs.
 ARG NODE=node:24.21.0-bookworm-slim
 
 FROM ${NODE} AS build
@@ -12,7 +12,8 @@ COPY src src
 COPY routes routes
 COPY plugins plugins
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
- && npm prune --omit=dev --ignore-scripts
+ && npm prune --omit=dev --ignore-scripts \
+ && mkdir /data
 
 FROM ${NODE}
 LABEL org.opencontainers.image.title="wati-bff" \
@@ -22,7 +23,7 @@ LABEL org.opencontainers.image.title="wati-bff" \
 WORKDIR /app
 ENV HOST=0.0.0.0 PORT=3000 STORE_URL=file:/data/wati-bff.db
 # The one place that is written to; everything else may be read-only.
-RUN mkdir /data && chown 1000:1000 /data
+COPY --from=build --chown=1000:1000 /data /data
 VOLUME /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
