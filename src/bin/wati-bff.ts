@@ -39,7 +39,7 @@ async function main([name = 'serve', ...rest]: readonly string[]): Promise<void>
   }
 }
 
-/** As pid 1 a process does not die of a signal that it does not handle: one that comes before the program listens ends it here. */
+/** Pid 1 does not die of a signal that it does not handle: one that comes before the program listens ends it here. */
 function endUntilTakenOver(signal: string): void {
   process.once(signal, () => {
     if (process.listenerCount(signal) === 0) process.exit(0);
