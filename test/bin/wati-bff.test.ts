@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 function run(args: string[], settings: Record<string, string> = {}) {
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
@@ -42,7 +42,7 @@ describe.concurrent('docker run IMAGE', () => {
     expect(err).toContain('wati-bff [COMMAND]');
   });
 
-  it('runs the sandbox on every interface, prints addresses that can be called, and keeps nothing', async () => {
+  it('runs the sandbox on every interface, prints addresses that can be called, and keeps nothing', async ({ onTestFinished }) => {
     const settings = { HOST: '0.0.0.0', PORT: '0', STORE_URL: 'file:/nowhere/to/be/written.db' };
     const child = spawn(process.execPath, ['src/bin/wati-bff.ts', 'sandbox'], {
       env: { PATH: process.env.PATH, ...settings },
