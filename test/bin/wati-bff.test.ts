@@ -42,7 +42,9 @@ describe.concurrent('docker run IMAGE', () => {
     expect(err).toContain('wati-bff [COMMAND]');
   });
 
-  it('runs the sandbox on every interface, prints addresses that can be called, and keeps nothing', async ({ onTestFinished }) => {
+  it('runs the sandbox on every interface, prints addresses that can be called, and keeps nothing', async ({
+    onTestFinished,
+  }) => {
     const settings = { HOST: '0.0.0.0', PORT: '0', STORE_URL: 'file:/nowhere/to/be/written.db' };
     const child = spawn(process.execPath, ['src/bin/wati-bff.ts', 'sandbox'], {
       env: { PATH: process.env.PATH, ...settings },
