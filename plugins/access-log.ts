@@ -39,7 +39,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     route: request.routeOptions.url ?? 'none',
     caller: request.caller?.name,
     status,
-    outcome: trace.outcome,
+    outcome: trace.outcome ?? writeOutcome(request, status),
     problem: trace.problem,
     to: trace.to,
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
@@ -51,6 +51,12 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   };
   if (trace.problem === 'internal') request.log.error(line, 'request');
   else request.log.info(line, 'request');
+}
+
+/** Every write says how it went (the outcome of a send is told by its record); a read has its status. */
+function writeOutcome({ method, caller }: FastifyRequest, status: number): string | undefined {
+  if (caller === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
+  return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
 }
 
 /** The stack only where the fault is ours: the message of a foreign error may quote an address. */

@@ -25,8 +25,8 @@ export const auth = fp(async (app, { callers }: { callers: Callers }) => {
   });
 });
 
-/** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`. */
-export const isGuarded = (url: string): boolean => /^\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
+/** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
+export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
 export function authenticate(request: FastifyRequest, callers: Callers): Caller {
   // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).

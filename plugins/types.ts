@@ -3,7 +3,7 @@ import type { ProblemSlug } from '../src/problem.ts';
 
 /** What a request became, for its one log line and its metrics. */
 export interface Trace {
-  /** `accepted`, `rejected`, …: of a send. */
+  /** `accepted`, `rejected`, …: of a send. Other writes are `done`, `refused` or `failed` by their status. */
   outcome?: string;
   /** The recipient, masked to its last four digits. */
   to?: string;

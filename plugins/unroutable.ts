@@ -4,6 +4,7 @@ import { Problem } from '../src/problem.ts';
 import { logRequest } from './access-log.ts';
 import { authenticate, isGuarded } from './auth.ts';
 import { sendProblem } from './problems.ts';
+import { faultOf, secureHeaders } from './request-guard.ts';
 
 /**
  * Fastify's `frameworkErrors`: an address that cannot be decoded, or with a segment beyond `maxParamLength`. Such a request
@@ -11,13 +12,15 @@ import { sendProblem } from './problems.ts';
  */
 export function refuseUnroutable(callers: Callers) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
-    reply.header('x-request-id', request.id);
+    reply.header('x-request-id', request.id).headers(secureHeaders);
     reply.raw.once('finish', () => logRequest(request, reply));
     sendProblem(problemFor(request, callers), request, reply);
   };
 }
 
 function problemFor(request: FastifyRequest, callers: Callers): Problem {
+  const fault = faultOf(request.raw);
+  if (fault !== undefined) return new Problem('malformed-request', fault, { headers: { connection: 'close' } });
   try {
     if (isGuarded(request.url)) authenticate(request, callers);
   } catch (error) {

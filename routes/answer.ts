@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { masked } from '../plugins/access-log.ts';
 import { locationOf, type Sent } from '../src/delivery/delivery.ts';
 import { type Ending, keptEnding } from '../src/delivery/ending.ts';
 import { Problem, type ProblemExtras, type ProblemSlug } from '../src/problem.ts';
@@ -18,7 +19,9 @@ export const sendResponses = {
 /** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
 export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Sent): FastifyReply {
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
-  reply.request.trace.outcome = stored.status;
+  const { trace } = reply.request;
+  trace.outcome = stored.status;
+  if (stored.to !== undefined) trace.to ??= masked(stored.to);
   const ending = keptEnding(stored);
   if (ending?.outcome === 'rejected') throw rejected(ending, headers);
   if (ending?.outcome === 'not_sent') throw notSent(ending, headers);

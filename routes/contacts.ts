@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { masked } from '../plugins/access-log.ts';
 import { Problem } from '../src/problem.ts';
 import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQuery } from '../src/schemas/contact.ts';
 import { digits } from '../src/schemas/words.ts';
@@ -79,6 +80,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
     async (request, reply) => {
       const context = await contextOf(request);
       const phone = digits(request.params.recipient);
+      request.trace.to = masked(phone);
       const { name, attributes = {} } = request.body;
       const added = await contacts.add(context, phone, name, attributes);
       if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
@@ -104,6 +106,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
     },
     async (request) => {
       const phone = digits(request.params.recipient);
+      request.trace.to = masked(phone);
       const { attributes } = request.body;
       const updated = await contacts.update(await contextOf(request), phone, attributes);
       return updated ? toContact(updated) : asSent(phone, undefined, attributes);

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { masked } from '../plugins/access-log.ts';
 import {
   type ConversationMessage,
   ConversationMessagePage,
@@ -63,6 +64,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
+      request.trace.to = masked(recipient);
       const email = 'email' in request.body ? request.body.email : undefined;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
@@ -85,6 +87,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
+      request.trace.to = masked(recipient);
       const { status } = request.body;
       // WATI's word is BLOCK where ours is blocked (upstream.md 3.8).
       await conversations.setStatus(

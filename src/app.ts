@@ -12,6 +12,7 @@ import { openapi } from '../plugins/openapi.ts';
 import { problemDocument, problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
+import { isRefused, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
@@ -49,6 +50,8 @@ import { createUpstream } from './upstream/upstream.ts';
 export interface Seams {
   callers: Callers;
   logger: FastifyBaseLogger;
+  /** Where the Maton key can change while the service runs; the setting otherwise. */
+  matonKey?: () => string;
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
@@ -72,7 +75,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     routerOptions: { maxParamLength: 2048 },
     // Slow callers (delivery.md 1.8): headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload.
     keepAliveTimeout: 10_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+    // A missing Host is refused by plugins/request-guard.ts, in the same words as all else.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers),
@@ -89,6 +93,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   if (budget) metrics.budget(budget);
   const upstream = createUpstream(
     config,
+    seams.matonKey ?? (() => config.MATON_API_KEY),
     dispatchers,
     (report) => {
       metrics.attempt(report);
@@ -144,6 +149,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(accessLog);
   onRequestEnd(app, logRequest, metrics.request);
   await app.register(problems);
+  await app.register(requestGuard);
+  app.server.maxConnections = config.CONNECTIONS_MAX;
   await app.register(drain, {
     delayMs: config.DRAIN_DELAY_MS,
     timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
@@ -232,6 +239,8 @@ async function openRecords(config: Config): Promise<{ store: Store; slots?: Slot
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Its one answer is on its way, and ends the connection.
+  if (isRefused(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -239,7 +248,12 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const headers = {
+    ...secureHeaders,
+    connection: 'close',
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
 }

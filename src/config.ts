@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import envSchema from 'env-schema';
 import { type Static, Type } from 'typebox';
+import { fitsHeader } from './maton-key.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -17,7 +18,9 @@ const groupMax = (what: string, fallback: number) =>
 /** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
 export const EnvSchema = Type.Object({
   MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
-  MATON_API_KEY_FILE: Type.Optional(Type.String({ description: 'a file that holds the Maton key' })),
+  MATON_API_KEY_FILE: Type.Optional(
+    Type.String({ description: 'a file that holds the Maton key; a new one is taken without a restart' }),
+  ),
   MATON_GATEWAY_URL: Type.String({
     description: 'data gateway; https, or http on loopback',
     default: 'https://gateway.maton.ai',
@@ -49,6 +52,12 @@ export const EnvSchema = Type.Object({
     default: 3000,
     minimum: 0,
     maximum: 65535,
+  }),
+  CONNECTIONS_MAX: Type.Integer({
+    description: 'connections of callers open at once; more are closed as they come',
+    default: 4096,
+    minimum: 1,
+    maximum: 1_000_000,
   }),
   STORE_URL: Type.String({
     description: 'where sends are recorded: `file:<path>`, `postgres://...` for several replicas, `memory:` to try',
@@ -184,6 +193,13 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
+  if (data.NODE_DEBUG !== undefined) {
+    faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
+  }
+  const leaks = leakyOptions.exec(data.NODE_OPTIONS ?? '')?.[0];
+  if (leaks !== undefined) {
+    faults.push(`NODE_OPTIONS has ${leaks}, which opens the process or its traffic to others; unset it`);
+  }
   if (data.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     faults.push('NODE_TLS_REJECT_UNAUTHORIZED=0 would hand the Maton key to anyone in between; unset it');
   }
@@ -192,6 +208,10 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
   return Object.freeze({ ...rest, MATON_API_KEY: key, NATIVE_PATHS: native, DOCS: env.DOCS === 'on' });
 }
+
+/** A debugger and heap dumps show the key, reports the environment, key logs the traffic; the parser would take what is no HTTP. */
+const leakyOptions =
+  /--(inspect|debug-port|heapsnapshot|heap-prof|report|trace-tls|tls-keylog|insecure-http-parser)[a-z-]*/;
 
 interface AjvFault {
   instancePath: string;
@@ -241,8 +261,7 @@ function checkKey(data: Record<string, string | undefined>, faults: string[]): s
       'MATON_API_KEY is required and not set (nor MATON_API_KEY_FILE). To try the service without a key: npm run sandbox',
     );
   }
-  // It goes into a header as it is: anything else would fail on the first call instead of now.
-  if (key && !/^[!-~]+$/.test(key)) {
+  if (key && !fitsHeader(key)) {
     faults.push(
       'MATON_API_KEY has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)',
     );

@@ -111,6 +111,27 @@ describe('the settings', () => {
     for (const fault of faults) expect(fault).toContain('DRAIN_DELAY_MS');
   });
 
+  it.each(['http', 'undici,net', '*'])('let NODE_DEBUG=%s never pass', (value) => {
+    expect(faultsOf({ ...minimal, NODE_DEBUG: value })).toEqual([expect.stringContaining('NODE_DEBUG')]);
+  });
+
+  it.each([
+    '--inspect',
+    '--inspect-brk=0.0.0.0:9229',
+    '--max-old-space-size=200 --report-on-signal',
+    '--heapsnapshot-signal=SIGUSR2',
+    '--tls-keylog=/tmp/keys',
+    '--insecure-http-parser',
+  ])('let NODE_OPTIONS=%s never pass', (value) => {
+    expect(faultsOf({ ...minimal, NODE_OPTIONS: value })).toEqual([expect.stringContaining('NODE_OPTIONS has --')]);
+  });
+
+  it('let harmless options of Node pass', () => {
+    expect(
+      faultsOf({ ...minimal, NODE_DEBUG: '', NODE_OPTIONS: '--max-old-space-size=200 --disable-sigusr1' }),
+    ).toEqual([]);
+  });
+
   it.each([undefined, '1', ''])('let NODE_TLS_REJECT_UNAUTHORIZED=%s pass, and never 0', (value) => {
     expect(faultsOf({ ...minimal, NODE_TLS_REJECT_UNAUTHORIZED: value })).toEqual([]);
     expect(faultsOf({ ...minimal, NODE_TLS_REJECT_UNAUTHORIZED: '0' })).toHaveLength(1);

@@ -99,6 +99,10 @@ describe('the log of a run over every route', () => {
         durationMs: expect.any(Number),
       });
       expect(line?.caller, about).toBe(operation.scope === undefined ? undefined : 'tester');
+      // The audit of every change: who, where, how it ended, and whom it was about.
+      const writes = operation.method !== 'GET' && operation.method !== 'HEAD';
+      expect(typeof line?.outcome, about).toBe(writes ? 'string' : 'undefined');
+      if (writes && operation.path.includes('{recipient}')) expect(line?.to, about).toBe('***1000');
       if (line?.upstreamCalls !== undefined) expect(line.upstreamStatus, about).toBe(200);
       if (
         operation.path.startsWith('/v1/messages/') &&

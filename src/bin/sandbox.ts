@@ -36,6 +36,9 @@ async function main() {
     MATON_GATEWAY_URL: simulator.gatewayUrl,
     MATON_CONTROL_URL: simulator.controlUrl,
     MATON_CONNECTION_ID: undefined,
+    // Here there is no key to leak, and a debugger may be welcome.
+    NODE_DEBUG: undefined,
+    NODE_OPTIONS: undefined,
     CLIENTS_FILE: 'none: the sandbox has one caller',
   });
   const logger = createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], pino.destination(2));

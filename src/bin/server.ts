@@ -4,16 +4,22 @@ import { buildApp } from '../app.ts';
 import { type Callers, callersFromFile } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
+import { followMatonKey, type MatonKey } from '../maton-key.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
   // A write to the kernel for each line would cost more than the line. What is left goes out when the process ends.
   const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100 });
-  const logger = createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], stream);
+  const secrets = [config.MATON_API_KEY];
+  const logger = createLogger(config.LOG_LEVEL, secrets, stream);
   const callers = followCallers(config.CLIENTS_FILE, logger);
-  const app = await buildApp(config, { callers, logger });
+  const key = followKey(config, secrets, logger);
+  // A diagnostic report holds the environment; whoever can ask for one could read the key there.
+  Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
+  const app = await buildApp(config, { callers, logger, ...(key && { matonKey: key.current }) });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {
     await app.close();
+    key?.close();
     logger.flush();
   });
   await app.listen({ host: config.HOST, port: config.PORT });
@@ -30,6 +36,22 @@ function followCallers(path: string, logger: Logger): Callers {
     throw new ConfigError([`CLIENTS_FILE: ${error instanceof Error ? error.message : String(error)}`]);
   }
 }
+
+/** Only a file can change while the service runs. Both keys stay hidden from the log: an old one may be in force elsewhere. */
+function followKey(config: Config, secrets: string[], logger: Logger): MatonKey | undefined {
+  const path = process.env.MATON_API_KEY_FILE;
+  if (path === undefined || path === '') return undefined;
+  return followMatonKey(path, config.MATON_API_KEY, (change) => {
+    if ('error' in change) {
+      logger.error({ reason: reasonOf(change.error) }, 'MATON_API_KEY_FILE has no new key; the old one stays');
+      return;
+    }
+    secrets.push(change.key);
+    logger.info('MATON_API_KEY_FILE was read again: a new key is in use');
+  });
+}
+
+const reasonOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);
 
 function startupFault(error: unknown): string {
   if (error instanceof ConfigError) return error.message;

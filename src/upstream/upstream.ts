@@ -32,13 +32,14 @@ const userAgent = 'wati-bff/0.1';
 
 export function createUpstream(
   config: Config,
+  key: () => string,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
   { pace, replicas }: { pace?: Pace; replicas: boolean },
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const shared = {
-    key: () => config.MATON_API_KEY,
+    key,
     dispatchers,
     userAgent,
     onAttempt,

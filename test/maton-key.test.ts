@@ -1,0 +1,72 @@
+import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { createLogger } from '../src/logger.ts';
+import { followMatonKey } from '../src/maton-key.ts';
+import { startService } from './helper.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wati-bff-key-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function follow(name: string, first: string) {
+  const path = join(folder, name);
+  writeFileSync(path, first);
+  const changes: unknown[] = [];
+  const key = followMatonKey(path, first, (change) => changes.push(change), 20);
+  return { path, key, changes };
+}
+
+it('takes a new key from its file, also by a swapped link, and keeps the old one for anything else', async () => {
+  const { path, key, changes } = follow('key', 'first');
+  expect(key.current()).toBe('first');
+  writeFileSync(path, 'second\n');
+  await expect.poll(() => key.current()).toBe('second');
+  for (const bad of ['', ' \n', 'two words', 'sch\u00f6n', 'a\nb']) {
+    const count = changes.length;
+    writeFileSync(path, bad);
+    await expect.poll(() => changes.length).toBeGreaterThan(count);
+    expect(changes.at(-1)).toEqual({ error: expect.any(Error) });
+    expect(key.current()).toBe('second');
+  }
+  const count = changes.length;
+  unlinkSync(path);
+  await expect.poll(() => changes.length).toBeGreaterThan(count);
+  expect(key.current()).toBe('second');
+  writeFileSync(join(folder, 'mounted'), 'third');
+  symlinkSync(join(folder, 'mounted'), join(folder, 'link'));
+  renameSync(join(folder, 'link'), path);
+  await expect.poll(() => key.current()).toBe('third');
+  key.close();
+});
+
+it('goes out with the next call once it is there', async () => {
+  const { path, key } = follow('rotated', 'revoked-key');
+  const service = await startService({
+    settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' },
+    seams: { matonKey: key.current },
+  });
+  expect(await service.ask('GET', '/v1/contacts')).toMatchObject({ status: 502 });
+  writeFileSync(path, service.simulator.key);
+  await expect.poll(() => key.current()).toBe(service.simulator.key);
+  expect(await service.ask('GET', '/v1/contacts')).toMatchObject({ status: 200 });
+  expect(service.simulator.ledger.of('getContacts').map((entry) => entry.headers.authorization)).toEqual([
+    'wrong',
+    'ok',
+  ]);
+  key.close();
+  await service.close();
+});
+
+it('is hidden from the log from then on, and so is the one before it', () => {
+  const secrets = ['old-key'];
+  let log = '';
+  const logger = createLogger('info', secrets, {
+    write: (line) => {
+      log += line;
+    },
+  });
+  secrets.push('new-key');
+  logger.info('old-key and new-key');
+  expect(log).toContain('[secret] and [secret]');
+});
