@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** The key that goes into one header, to Maton's two hosts, and nowhere else. */
 export interface MatonKey {
@@ -10,9 +10,9 @@ export interface MatonKey {
 export const fitsHeader = (key: string): boolean => /^[!-~]+$/.test(key);
 
 /**
- * A key that can be rotated without a restart: its file is followed by polling, as the callers' is. A version that cannot be
- * read, is empty or cannot stand in a header leaves the old one in force. `onChange` hears of both, and of a new key before
- * it is used.
+ * A key that can be rotated without a restart: its file is read again and again, because file events miss how Kubernetes
+ * swaps a mounted secret. A version that cannot be read, is empty or cannot stand in a header leaves the old one in force.
+ * `onChange` hears of each fault once, and of a new key before it is used.
  */
 export function followMatonKey(
   path: string,
@@ -21,17 +21,21 @@ export function followMatonKey(
   intervalMs = 1_000,
 ): MatonKey {
   let key = first;
-  const listener = () => {
+  let fault: string | undefined;
+  const look = () => {
     try {
       const next = readFileSync(path, 'utf8').trim();
-      if (next === key) return;
       if (!fitsHeader(next)) throw new Error('it is empty, or has a character that cannot stand in a header');
+      fault = undefined;
+      if (next === key) return;
       onChange({ key: next });
       key = next;
-    } catch (error) {
-      onChange({ error: error instanceof Error ? error : new Error(String(error)) });
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      if (error.message !== fault) onChange({ error });
+      fault = error.message;
     }
   };
-  watchFile(path, { interval: intervalMs, persistent: false }, listener);
-  return { current: () => key, close: () => unwatchFile(path, listener) };
+  const timer = setInterval(look, intervalMs).unref();
+  return { current: () => key, close: () => clearInterval(timer) };
 }

@@ -197,7 +197,9 @@ describe.concurrent('on SIGTERM', () => {
     expect(simulator.ledger.sendsTo(to)).toMatchObject([{ complete: false, processed: false }]);
     expect(await recordOf(place, to)).toMatchObject({ status: 'not_sent' });
   });
+});
 
+describe.concurrent('what SIGTERM ends', () => {
   it('records what hangs as unknown, tells who waits, and ends with 0 in time', async () => {
     const place = newPlace();
     const service = await place.start({ settings: { SHUTDOWN_TIMEOUT_MS: '3000' } });
