@@ -92,3 +92,10 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
   }
   return new Problem(slug, `WATI refused: ${detail}`, extras);
 }
+
+/** Throws what a list of records says of a cursor that is none of its own. */
+export function asBadCursor(error: unknown): never {
+  if (!(error instanceof RangeError)) throw error;
+  const errors = [{ pointer: '/query/cursor', detail: 'is not a cursor that this list answered' }];
+  throw new Problem('validation-failed', '1 fault in the request', { errors, cause: error });
+}

@@ -28,12 +28,12 @@ import {
   BroadcastPost,
   ImportQuery,
 } from '../src/schemas/broadcast.ts';
-import { KeyedSendHeaders } from '../src/schemas/message.ts';
+import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits } from '../src/schemas/words.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
+import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
-import { asBadCursor } from './records.ts';
 
 interface Services {
   config: Config;
@@ -70,7 +70,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, servi
         summary: 'Send a template to many',
         description:
           'Answers once all recipients are recorded; each becomes a message with an outcome of its own. Nothing is recorded or sent if one of them is at fault. Up to 8 MiB; larger ones go by `import`.',
-        headers: KeyedSendHeaders,
+        headers: BroadcastHeaders,
         body: BroadcastPost,
         response: started,
       },
@@ -220,7 +220,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, servi
           description:
             'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`, each number once; the columns named like the parameters of the template fill them.',
           querystring: ImportQuery,
-          headers: KeyedSendHeaders,
+          headers: BroadcastHeaders,
           response: started,
         },
       },

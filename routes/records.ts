@@ -9,7 +9,7 @@ import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import { answer, sendResponses, toMessage } from './answer.ts';
+import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, sendWaitMs, turnOf, watch } from './context.ts';
 
 interface Services {
@@ -136,10 +136,4 @@ function contextOf(request: FastifyRequest, connection: string): CallContext {
     throw new Problem('forbidden', 'your key may not use the connection of this message');
   }
   return { connection, onAttempt: watch(request), turn: turnOf(request) };
-}
-
-export function asBadCursor(error: unknown): never {
-  if (!(error instanceof RangeError)) throw error;
-  const errors = [{ pointer: '/query/cursor', detail: 'is not a cursor that this list answered' }];
-  throw new Problem('validation-failed', '1 fault in the request', { errors, cause: error });
 }

@@ -51,7 +51,7 @@ export interface Broadcasts {
 }
 
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
-const batchMax = 500;
+const batchMax = 200;
 
 export function createBroadcasts(store: BroadcastStore, onChange: () => void): Broadcasts {
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {

@@ -220,3 +220,6 @@ export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(idempo
 
 /** Where one request reaches many people, a repeat by accident must be harmless (contract 4). */
 export const KeyedSendHeaders = Type.Object({ 'idempotency-key': idempotencyKey, priority });
+
+/** Broadcasts have a line of their own, and no other. */
+export const BroadcastHeaders = Type.Object({ 'idempotency-key': idempotencyKey });

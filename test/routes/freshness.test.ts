@@ -22,7 +22,13 @@ describe('the answers to reads', () => {
     const reads = operationsOf(service).filter(({ method, path }) => method === 'GET' && path.startsWith('/v1/'));
     expect(reads.length).toBeGreaterThan(9);
     const sent = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'hello' } });
+    const broadcast = await service.ask('POST', '/v1/broadcasts', {
+      json: { template: 'welcome', broadcastName: 'sale', recipients: [{ to: '14155551000' }] },
+      headers: { 'idempotency-key': 'sale' },
+    });
     const ids: Record<string, string> = {
+      getBroadcast: `/v1/broadcasts/${record(broadcast.json).id}`,
+      streamBroadcast: `/v1/broadcasts/${record(broadcast.json).id}/events`,
       getMessage: `/v1/messages/${record(sent.json).id}`,
       getConnection: `/v1/connections/${seededConnection}`,
     };
