@@ -24,7 +24,8 @@ const contacts = JSON.stringify({
   link: { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 0, total: 0 },
 });
 
-createServer({ requestTimeout: 0, highWaterMark: 1024 * 1024 }, (request, response) => {
+// Kept alive over a whole round: a proxy that keeps its connections would meet one that is just being closed.
+createServer({ requestTimeout: 0, keepAliveTimeout: 600_000, highWaterMark: 1024 * 1024 }, (request, response) => {
   let bytes = 0;
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;

@@ -12,6 +12,9 @@ export const FRAMING_BYTES_MAX = PREAMBLE_BYTES_MAX + HEADER_BYTES_MAX + 1024;
 
 const CRLF = Buffer.from('\r\n');
 const BLANK_LINE = Buffer.from('\r\n\r\n');
+const BEGINNING = Buffer.from('\r\n--');
+/** In one search. */
+const BEGINNINGS_MAX = 8;
 const NOTHING = Buffer.alloc(0);
 const [TAB, LF, CR, SPACE, DASH] = [0x09, 0x0a, 0x0d, 0x20, 0x2d];
 
@@ -123,7 +126,7 @@ export class MultipartParser {
   #find(bytes: Buffer): Found {
     let from = 0;
     for (;;) {
-      const at = bytes.indexOf(this.#delimiter, from);
+      const at = this.#indexOf(bytes, from);
       if (at === -1) return { what: 'maybe', at: this.#beginning(bytes, from), after: bytes.length };
       from = at + this.#delimiter.length;
       const first = bytes[from];
@@ -142,6 +145,20 @@ export class MultipartParser {
       // The line end stays: it begins the header block, so that a block without lines is found like any other.
       if (cr === CR && lf === LF) return { what: 'next', at, after: end };
     }
+  }
+
+  /**
+   * Four bytes are found by scanning for the first of them, three times as fast as the whole delimiter; a file made of
+   * them is handed to the search for the whole.
+   */
+  #indexOf(bytes: Buffer, start: number): number {
+    let from = start;
+    for (let tries = 0; tries < BEGINNINGS_MAX; tries += 1) {
+      const at = bytes.indexOf(BEGINNING, from);
+      if (at === -1 || this.#delimiter.equals(bytes.subarray(at, at + this.#delimiter.length))) return at;
+      from = at + 1;
+    }
+    return bytes.indexOf(this.#delimiter, from);
   }
 
   /** Where the last bytes begin a delimiter that the chunk cuts; the length when they do not. */

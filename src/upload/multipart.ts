@@ -4,6 +4,7 @@ import { type CheckedFile, checkFile, type FileKind, SNIFF_BYTES } from './file-
 import { safeFileName } from './file-name.ts';
 import { boundaryOf, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
 import type { PartHeaders } from './part-headers.ts';
+import { SpentChunks } from './spent-chunks.ts';
 import { malformed, UploadError } from './upload-error.ts';
 
 export interface ReframeOptions {
@@ -58,6 +59,9 @@ export interface Reframed {
  * the request, and with it the socket the refusal has to be answered on. Nobody need listen: the stream's errors arrive
  * at `head` and `done`, and neither is ever an unhandled rejection.
  *
+ * The chunks written become the stream's own: once a reader that had paused resumes, those it was given are given back
+ * to the system. So a reader may resume only when it is through with them, as a drained socket is.
+ *
  * @throws UploadError at once: `unsupported-type` or `malformed` for the header, `too-large` for the declared length
  */
 export function reframe(options: ReframeOptions): Reframed {
@@ -90,6 +94,10 @@ class Reframer extends Transform {
   /** The first bytes of the file, until they decided what it is. */
   #held: Buffer[] | undefined = [];
   readonly #reader = Promise.withResolvers<void>();
+  readonly #spent = new SpentChunks();
+  /** Bytes of our body so far, gone out or waiting for the reader. */
+  #pushed = 0;
+  #paused = false;
 
   constructor(options: ReframeOptions, incomingBoundary: string, boundary: string) {
     super();
@@ -123,7 +131,10 @@ class Reframer extends Transform {
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
     try {
+      // Before the file is known its bytes are held; a check may keep views on them (csv-parse does).
+      const passes = this.#held === undefined && this.#options.check === undefined;
       this.#parser.write(chunk);
+      if (passes) this.#spent.add(chunk, this.#pushed);
       const declared = this.#options.contentLength ?? Number.POSITIVE_INFINITY;
       if (this.#parser.seen > declared) throw malformed('the body is longer than its Content-Length');
     } catch (error) {
@@ -166,7 +177,24 @@ class Reframer extends Transform {
 
   #pass(bytes: Buffer): void {
     this.#hash.update(bytes);
+    this.#put(bytes);
+  }
+
+  #put(bytes: Buffer): void {
+    this.#pushed += bytes.length;
     this.push(bytes);
+  }
+
+  override pause(): this {
+    this.#paused = true;
+    return super.pause();
+  }
+
+  /** undici pauses when its socket has enough and resumes when that is drained: what it was given has left the process. */
+  override resume(): this {
+    if (this.#paused) this.#spent.release(this.#pushed - this.readableLength);
+    this.#paused = false;
+    return super.resume();
   }
 
   /** The first bytes are there: decides what the file is, and only then lets anything out. */
@@ -190,7 +218,7 @@ class Reframer extends Transform {
     this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
     await this.head.promise;
     this.#held = undefined;
-    this.push(opening);
+    this.#put(opening);
     for (const bytes of held) this.#pass(bytes);
   }
 

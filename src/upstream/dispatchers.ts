@@ -24,7 +24,9 @@ const shared = {
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
   const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
   const reads = new Pool(gatewayUrl, { ...keepAlive, connections: 32 });
-  const sends = new Pool(gatewayUrl, { ...shared, pipelining: 0, connections: 32 });
+  // A file waits for the kernel after each read of the caller's socket, so that what has gone out is known (src/upload/).
+  const connect = { ...shared.connect, highWaterMark: 16_384 };
+  const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections: 32 });
   const control = new Pool(controlUrl, { ...keepAlive, connections: 4 });
   return {
     reads,
