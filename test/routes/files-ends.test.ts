@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { createUploads, type Uploads } from '../../src/upload/uploads.ts';
 import { type Service, startService } from '../helper.ts';
-import { form } from '../upload/multipart-helper.ts';
+import { form, sha256 } from '../upload/multipart-helper.ts';
 import { connection, fileTo, lastLine, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 
 const large = pdfForm(pdf(40 * MIB));
@@ -282,6 +282,9 @@ describe('the pace of an upload', () => {
     const started = performance.now();
     expect((await post(service, large)).status).toBe(201);
     expect(performance.now() - started).toBeGreaterThan(1_500);
+    // Its chunks were given back to the system as they went out, and not one byte too early.
+    const [part] = service.simulator.ledger.of('sendSessionFile')[0]?.parts ?? [];
+    expect(part).toMatchObject({ bytes: 40 * MIB, sha256: sha256(pdf(40 * MIB)) });
     await service.close();
   });
 });
