@@ -8,6 +8,7 @@ import { request } from 'undici';
 import { afterAll, describe, expect, it } from 'vitest';
 import { fixedCallers, parseCallers } from '../src/callers.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
+import { compileCache } from './compile-cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-bin-'));
 const children: ChildProcess[] = [];
@@ -17,7 +18,9 @@ afterAll(() => {
 });
 
 function start(command: string, args: string[], settings: Record<string, string> = {}) {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...settings } });
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...compileCache, ...settings },
+  });
   children.push(child);
   const output = { out: '', err: '' };
   child.stdout.on('data', (chunk) => {

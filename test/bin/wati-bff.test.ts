@@ -2,10 +2,11 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { compileCache } from '../compile-cache.ts';
 
 function run(args: string[], settings: Record<string, string> = {}) {
   return new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    const options = { env: { PATH: process.env.PATH, ...settings } };
+    const options = { env: { PATH: process.env.PATH, ...compileCache, ...settings } };
     const child = execFile(process.execPath, ['src/bin/wati-bff.ts', ...args], options, (_error, out, err) =>
       resolve({ code: child.exitCode, out, err }),
     );

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { compileCache } from '../compile-cache.ts';
 
 export const callerKey = 'faults-key-0123456789';
 
@@ -32,6 +33,7 @@ export function createProcess(simulator: Simulator) {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         PATH: process.env.PATH,
+        ...compileCache,
         MATON_API_KEY: simulator.key,
         MATON_GATEWAY_URL: simulator.gatewayUrl,
         MATON_CONTROL_URL: simulator.controlUrl,
