@@ -53,9 +53,17 @@ export function createPeers() {
   }
 
   return {
+    /** Of this run, gone with it. */
+    directory,
     upstream: () => start('upstream', '', 1, (port) => ({ argv: node(child('upstream'), port) })),
+    /** The simulator with Maton's limit; its own address tells where it takes calls, and what it has seen. */
+    limited: () => start('simulator', '', 1, (port) => ({ argv: node(child('limited'), port) })),
     /** `store`: `memory:`, or a file of this run. */
-    service: (upstream: Peer, store: 'memory:' | 'file:' = 'memory:') =>
+    service: (
+      upstream: Pick<Peer, 'url'>,
+      store: 'memory:' | 'file:' = 'memory:',
+      settings: Record<string, string> = {},
+    ) =>
       start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
         argv: node(join(import.meta.dirname, '../src/bin/server.ts')),
         env: {
@@ -68,6 +76,7 @@ export function createPeers() {
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
           DRAIN_DELAY_MS: '0',
+          ...settings,
         },
       })),
     relay: (upstream: Peer) =>
@@ -76,7 +85,7 @@ export function createPeers() {
       start('relay, JSON read and written', relayed, 0, (port) => ({
         argv: node(child('relay'), port, upstream.url, '--json'),
       })),
-    httpProxy: (upstream: Peer) =>
+    httpProxy: (upstream: Pick<Peer, 'url'>) =>
       start('@fastify/http-proxy', relayed, 0, (port) => ({ argv: node(child('http-proxy'), port, upstream.url) })),
     /** `undefined` where nginx is not installed. */
     nginx: async (upstream: Peer) => {
@@ -125,7 +134,8 @@ async function firstAnswer(url: string, process: ChildProcess): Promise<void> {
 const answers = (url: string) =>
   new Promise<boolean>((resolve) => {
     const asked = request(url, { agent: false }, (answer) => {
-      answer.resume().on('end', () => resolve(answer.statusCode === 200));
+      // A proxy passes the upstream's word on, whatever that is.
+      answer.resume().on('end', () => resolve(true));
     });
     asked.on('error', () => resolve(false)).end();
   });

@@ -1,0 +1,100 @@
+import { connect, type Socket } from 'node:net';
+
+/** What came back; status 0: the connection broke. */
+export interface Answer {
+  status: number;
+  ms: number;
+  head: string;
+  body: string;
+}
+
+export interface Ask {
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+}
+
+/** Requests over as many kept connections as are needed at once. A full HTTP client would cost the load's core more than the service costs its own. */
+export interface Caller {
+  ask(method: string, path: string, ask?: Ask): Promise<Answer>;
+  /** Connections opened so far. */
+  readonly opened: number;
+  close(): void;
+}
+
+/** The service closes what is idle for ten: a request must not meet that on its way. */
+const idleMsMax = 5_000;
+
+export function createCaller(url: string, key: string): Caller {
+  const { hostname, port, host } = new URL(url);
+  const idle: { socket: Socket; since: number }[] = [];
+  const all = new Set<Socket>();
+
+  const open = (): Socket => {
+    const socket = connect(Number(port), hostname).setNoDelay(true);
+    all.add(socket);
+    socket.on('error', () => {}).on('close', () => all.delete(socket));
+    return socket;
+  };
+
+  const take = (): Socket => {
+    for (let last = idle.pop(); last; last = idle.pop()) {
+      if (!last.socket.destroyed && performance.now() - last.since < idleMsMax) return last.socket;
+      last.socket.destroy();
+    }
+    return open();
+  };
+
+  return {
+    get opened() {
+      return all.size;
+    },
+    ask: (method, path, { headers = {}, body = '' } = {}) =>
+      new Promise((resolve) => {
+        const startedAt = performance.now();
+        const socket = take();
+        let text = '';
+        const done = (status: number, headEnd: number) => {
+          socket.off('data', read).off('close', broken);
+          const [head, rest] = [text.slice(0, headEnd), text.slice(headEnd + 4)];
+          if (status !== 0 && !/\r\nconnection: close/i.test(head)) idle.push({ socket, since: performance.now() });
+          else socket.destroy();
+          resolve({ status, ms: performance.now() - startedAt, head, body: rest });
+        };
+        const read = (bytes: Buffer) => {
+          text += bytes.toString('latin1');
+          const headEnd = text.indexOf('\r\n\r\n');
+          if (headEnd < 0) return;
+          const length = Number(/\r\ncontent-length: (\d+)/i.exec(text)?.[1] ?? 0);
+          if (text.length >= headEnd + 4 + length) done(Number(text.slice(9, 12)), headEnd);
+        };
+        const broken = () => done(0, text.length);
+        socket.on('data', read).on('close', broken);
+        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+        socket.write(
+          `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${typeof body === 'string' ? body : ''}`,
+        );
+        if (typeof body !== 'string') socket.write(body);
+      }),
+    close: () => {
+      for (const socket of all) socket.destroy();
+    },
+  };
+}
+
+/** Starts one after the other at this rate, whether or not the earlier ones have ended; resolves when all have. */
+export async function atRate(perSecond: number, seconds: number, one: (n: number) => Promise<void>): Promise<void> {
+  const running: Promise<void>[] = [];
+  const startedAt = performance.now();
+  const total = perSecond * seconds;
+  while (running.length < total) {
+    const due = Math.min(total, ((performance.now() - startedAt) * perSecond) / 1000);
+    while (running.length < due) running.push(one(running.length));
+    await new Promise((resume) => setTimeout(resume, 1));
+  }
+  await Promise.all(running);
+}
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
