@@ -56,6 +56,8 @@ function isTrue({ status, outcome, problem }: Told, record: Message | undefined,
   if (status === 202) return record !== undefined;
   if (problem === 'idempotency-in-progress') return record !== undefined;
   if (outcome === 'rejected') return record?.status === 'rejected' && processed === 0;
+  // Shed before anything was recorded.
+  if (problem === 'rate-limited') return record === undefined && processed === 0;
   if (problem === 'store-unavailable' && outcome === 'not_sent') return record === undefined && processed === 0;
   if (outcome === 'not_sent') return record?.status === 'not_sent' && processed === 0;
   // A preflight or a look-up of the key that failed: nothing was begun.

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { densest } from '../budget/fake-time.ts';
+import { judge } from './oracle.ts';
+import { type Caller, load } from './sends.ts';
+
+/** `LOAD_SECONDS=60` is the full time. Not SECONDS, which is a clock of bash's own. */
+export const loadSeconds = Number(process.env.LOAD_SECONDS ?? 12);
+/** Maton's limit, which WATI's own do not narrow. */
+export const limited = { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '10000' };
+
+const perSecond = 10;
+const callers = 64;
+
+/** Sixty-four callers, each with one send after the other, until the time is over. Answers what the simulator saw meanwhile. */
+export async function crowd(simulator: Simulator, caller: Caller, urlOf: (at: number) => string) {
+  const from = Date.now();
+  const until = from + loadSeconds * 1000;
+  let at = 0;
+  await load(
+    callers,
+    () => Date.now() < until,
+    async () => {
+      at += 1;
+      const { status } = await caller.say(urlOf(at), caller.wish());
+      // Refused early, or killed: not at once again.
+      if (status === undefined || status === 429) await sleep(100);
+    },
+  );
+  const times = simulator.ledger.entries.map(({ at }) => at);
+  return { used: times.filter((time) => time >= from && time < until).length / loadSeconds / perSecond };
+}
+
+/** Once all has ended: no second held more than its ten calls, nothing was answered 429, and every send ended in the truth. */
+export async function assertKept(simulator: Simulator, caller: Caller, url: string) {
+  await caller.settle(url, 60_000);
+  const { entries } = simulator.ledger;
+  const seen = {
+    densest: densest(
+      entries.map(({ at }) => at),
+      1_000,
+    ),
+    refused: entries.filter(({ status }) => status === 429).length,
+  };
+  const { faults, counts } = judge(caller.wishes, await caller.records(url), simulator);
+  expect(faults).toEqual([]);
+  expect(simulator.violations).toEqual([]);
+  expect(seen).toEqual({ densest: expect.toSatisfy((most) => most <= perSecond), refused: 0 });
+  return { ...seen, ...counts };
+}
