@@ -1,6 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Budget } from '../src/budget/words.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
@@ -10,13 +9,15 @@ export interface Metrics {
   send(kind: string, outcome: string): void;
   /** A bulk call goes out with so many template sends. */
   group(lane: string, size: number): void;
-  /** Tells at each scrape how the shared budget of calls stands. */
-  budget(budget: Budget): void;
+  /** The database was asked, `seconds` long. */
+  store(kind: 'read' | 'write' | 'slot', seconds: number, failed: boolean): void;
   /** Counts an answered request. */
   request(request: FastifyRequest, reply: FastifyReply): void;
 }
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+/** A read of SQLite takes some 10 µs. */
+const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -55,12 +56,32 @@ export function createMetrics(): Metrics {
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
     registers,
   });
+  const storeSeconds = new Histogram({
+    name: 'wati_bff_store_duration_seconds',
+    help: 'What the database took; of a write, until it is durable',
+    labelNames: ['kind'] as const,
+    buckets: storeBuckets,
+    registers,
+  });
+  const storeFailures = new Counter({
+    name: 'wati_bff_store_failures_total',
+    help: 'What the database did not do',
+    labelNames: ['kind'] as const,
+    registers,
+  });
   const sends = new Counter({
     name: 'wati_bff_sends_total',
     help: 'Sends that ended, by outcome',
     labelNames: ['kind', 'outcome'] as const,
     registers,
   });
+
+  const stores = {
+    read: storeSeconds.labels('read'),
+    write: storeSeconds.labels('write'),
+    slot: storeSeconds.labels('slot'),
+  };
+  for (const kind of ['read', 'write']) storeFailures.inc({ kind }, 0);
 
   return {
     registry,
@@ -70,24 +91,9 @@ export function createMetrics(): Metrics {
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
     group: (lane, size) => groups.observe({ lane }, size),
-    budget: (budget) => {
-      new Gauge({
-        name: 'wati_bff_budget_calls_per_second',
-        help: 'Calls a second that the upstream lets us make, as learnt from its 429s',
-        registers,
-        collect() {
-          this.set(budget.stats().rate);
-        },
-      });
-      new Gauge({
-        name: 'wati_bff_budget_waiting_calls',
-        help: 'Calls that wait for their turn',
-        labelNames: ['lane'] as const,
-        registers,
-        collect() {
-          for (const [lane, { waiting }] of Object.entries(budget.stats().lanes)) this.set({ lane }, waiting);
-        },
-      });
+    store: (kind, seconds, failed) => {
+      stores[kind].observe(seconds);
+      if (failed) storeFailures.inc({ kind });
     },
     request: (request, reply) => {
       const { method } = request;

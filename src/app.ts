@@ -7,12 +7,13 @@ import { auth } from '../plugins/auth.ts';
 import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { watchMethods } from '../plugins/methods.ts';
-import { createMetrics } from '../plugins/metrics.ts';
+import { createMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
 import { problemDocument, problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { isRefused, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
+import { tellStanding } from '../plugins/standing-metrics.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
@@ -85,12 +86,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 
   const metrics = createMetrics();
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config);
+  const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
   const budget =
     config.MATON_RATE_PER_SECOND < 100_000
       ? createBudget({ perSecond: config.MATON_RATE_PER_SECOND, plan: config.WATI_PLAN, ...(slots && { slots }) })
       : undefined;
-  if (budget) metrics.budget(budget);
   const upstream = createUpstream(
     config,
     seams.matonKey ?? (() => config.MATON_API_KEY),
@@ -203,6 +203,16 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     contextOf,
   });
+  tellStanding(metrics.registry, {
+    version,
+    uploads,
+    ready: readiness.check,
+    sends: () => store.counts(),
+    // PostgreSQL counts every row.
+    sendsRestMs: config.STORE_URL.startsWith('postgres') ? 10_000 : 0,
+    broadcasts: async () => (await store.runningBroadcasts(100)).length,
+    ...(budget && { budget }),
+  });
   await app.register(operations, { readiness, registry: metrics.registry });
   refuseOtherMethods();
 
@@ -227,12 +237,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 const hourMs = 60 * 60 * 1000;
 
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
-async function openRecords(config: Config): Promise<{ store: Store; slots?: SlotSource }> {
+async function openRecords(config: Config, onUse: Metrics['store']): Promise<{ store: Store; slots?: SlotSource }> {
   const store = await openStore(config.STORE_URL, {
     keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
     unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
     recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
     leaseMs: config.STORE_LEASE_MS,
+    onUse,
   });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
 }

@@ -4,6 +4,7 @@ import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
 import { type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
 import { Sends } from './sends.ts';
+import { watched } from './watched.ts';
 
 export type Store = SendStore & BroadcastStore & SlotStore;
 
@@ -17,8 +18,10 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
   return withVerbs(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
 }
 
-const withVerbs = (engine: Engine, dialect: Dialect, options: StoreOptions): Store =>
-  Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect));
+function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
+  const engine = options.onUse ? watched(bare, options.onUse) : bare;
+  return Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect));
+}
 
 function sqlitePath(url: string): string {
   if (url === 'memory:') return ':memory:';

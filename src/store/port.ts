@@ -185,6 +185,8 @@ export interface StoreOptions {
   leaseMs: number;
   /** Steady milliseconds, `performance.now` by default: SQLite ages by it, the lease is judged by it. */
   clock?: () => number;
+  /** Told of every use of the database, when it is over. */
+  onUse?: (kind: 'read' | 'write' | 'slot', seconds: number, failed: boolean) => void;
 }
 
 /** The store cannot do its work now; the cause says why. */

@@ -23,6 +23,8 @@ export interface ReframeOptions {
   fileId: string;
   /** Sees every file byte before it goes out; either method refuses the file by throwing. */
   check?: { write(chunk: Buffer): void; end(): unknown };
+  /** Told how many bytes of the caller's body came in, as they come. */
+  onBytes?: (count: number) => void;
 }
 
 export interface FileHead {
@@ -130,6 +132,7 @@ class Reframer extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    this.#options.onBytes?.(chunk.length);
     try {
       // Before the file is known its bytes are held; a check may keep views on them (csv-parse does).
       const passes = this.#held === undefined && this.#options.check === undefined;

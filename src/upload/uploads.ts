@@ -20,6 +20,8 @@ export interface Uploads {
   begin(request: IncomingMessage, options: UploadOptions): Promise<Upload>;
   /** How many are open now. */
   readonly open: number;
+  /** How many bytes of bodies were read; only grows. */
+  readonly bytes: number;
 }
 
 export interface UploadOptions
@@ -44,9 +46,16 @@ export function createUploads({
   checkEveryMs = 1_000,
 }: UploadsConfig): Uploads {
   let open = 0;
+  let bytes = 0;
+  const onBytes = (count: number) => {
+    bytes += count;
+  };
   return {
     get open() {
       return open;
+    },
+    get bytes() {
+      return bytes;
     },
     begin: async (request, options) => {
       if (open >= openMax) {
@@ -69,7 +78,7 @@ export function createUploads({
         stopWatch();
       };
       try {
-        const { head, ...reframed } = reframe({ ...options, ...declared(request) });
+        const { head, ...reframed } = reframe({ ...options, ...declared(request), onBytes });
         stopWatch = watchPace(request, reframed, { bytesPerSecondMin, graceMs, checkEveryMs });
         options.onRead();
         request.pipe(reframed.stream);

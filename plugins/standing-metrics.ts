@@ -1,0 +1,190 @@
+import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import type { Budget } from '../src/budget/words.ts';
+import type { Ready } from '../src/schemas/health.ts';
+
+/** Where what stands now is known. It is asked when somebody scrapes: until then it costs nothing. */
+export interface Standing {
+  version: string;
+  uploads: { readonly open: number; readonly bytes: number };
+  ready(): Promise<Ready>;
+  /** How many recorded sends stand in each state. */
+  sends(): Promise<Readonly<Record<string, number>>>;
+  /** How long the store has rest from that, ms. */
+  sendsRestMs: number;
+  /** How many broadcasts run and have something to send. */
+  broadcasts(): Promise<number>;
+  budget?: Budget;
+}
+
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+type Read = () => Sample[] | Promise<Sample[]>;
+
+/** Adds the metrics that are numbers which somebody else keeps. What cannot be told now is left out. */
+export function tellStanding(registry: Registry, standing: Standing): void {
+  const { version, uploads, budget } = standing;
+  const { gauge, counter } = metersOf(registry);
+  const ready = patient(standing.ready, 0);
+  const sends = patient(standing.sends, standing.sendsRestMs);
+  const broadcasts = patient(standing.broadcasts, 0);
+
+  gauge('build_info', 'Always 1: which build it is', ['version', 'node'], () => [
+    [{ version, node: process.versions.node }, 1],
+  ]);
+  gauge('ready', '1 while /health/ready says `ready`', [], async () => [
+    [{}, (await ready())?.status === 'ready' ? 1 : 0],
+  ]);
+  gauge('dependency_up', 'What /health/ready knows: 1 it works, 0 it does not', ['dependency'], async () =>
+    dependencies(await ready()),
+  );
+  gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
+    Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
+  );
+  gauge('broadcasts', 'Broadcasts that run and have something left to send, 100 at most', ['status'], async () => {
+    const running = await broadcasts();
+    return running === undefined ? [] : [[{ status: 'running' }, running]];
+  });
+  gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
+  counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
+  if (budget) tellBudget(registry, budget);
+}
+
+function tellBudget(registry: Registry, budget: Budget): void {
+  const { gauge, counter } = metersOf(registry);
+  const lanes = () => Object.entries(budget.stats().lanes);
+  const groups = () => Object.entries(budget.stats().groups);
+
+  gauge('budget_calls_per_second', 'Calls a second that the upstream lets us make, as learnt from its 429s', [], () => [
+    [{}, budget.stats().rate],
+  ]);
+  gauge('budget_used_ratio', 'The part of it that went out in the last ten seconds', [], () => [
+    [{}, budget.stats().used],
+  ]);
+  gauge('budget_paused_seconds', 'How long no call may go out, after a 429', [], () => [
+    [{}, budget.stats().pausedMs / 1000],
+  ]);
+  gauge('budget_replicas', 'Replicas that share it, as far as this one knows', [], () => [
+    [{}, budget.stats().replicas],
+  ]);
+  gauge(
+    'budget_pace',
+    '1 for how turns are taken: `own`, `shared` through the store, or `share` of it while the store fails',
+    ['pace'],
+    () => {
+      const { pace: current } = budget.stats();
+      return ['own', 'shared', 'share'].map((pace) => [{ pace }, pace === current ? 1 : 0]);
+    },
+  );
+  counter('budget_upstream_refusals_total', '429s met', [], () => [[{}, budget.stats().refusals]]);
+
+  gauge('budget_waiting_calls', 'Calls that wait for their turn', ['lane'], () =>
+    lanes().map(([lane, { waiting }]) => [{ lane }, waiting]),
+  );
+  counter('budget_granted_calls_total', 'Calls whose turn came', ['lane'], () =>
+    lanes().map(([lane, { granted }]) => [{ lane }, granted]),
+  );
+  counter('budget_wait_seconds_total', 'What they waited, all together', ['lane'], () =>
+    lanes().map(([lane, { waitedMs }]) => [{ lane }, waitedMs / 1000]),
+  );
+  counter(
+    'budget_turned_away_total',
+    'Calls whose turn could not come in time: told `at-once`, or `late` because more urgent ones came',
+    ['lane', 'told'],
+    () =>
+      lanes().flatMap(([lane, { refused, broken }]): Sample[] => [
+        [{ lane, told: 'at-once' }, refused],
+        [{ lane, told: 'late' }, broken],
+      ]),
+  );
+
+  gauge(
+    'budget_group_limit_calls',
+    'Calls in ten seconds that WATI takes of a group of routes, as learnt',
+    ['group'],
+    () => groups().map(([group, { limit }]) => [{ group }, limit]),
+  );
+  gauge('budget_group_used_calls', 'How many of them went out in the last ten seconds', ['group'], () =>
+    groups().map(([group, { used }]) => [{ group }, used]),
+  );
+  gauge('budget_group_paused_seconds', 'How long no call of the group may go out, after a 429', ['group'], () =>
+    groups().map(([group, { pausedMs }]) => [{ group }, pausedMs / 1000]),
+  );
+}
+
+/** Metrics of ours, in the registry, that are read at each scrape. */
+function metersOf(registry: Registry) {
+  const words = (name: string, help: string, labelNames: string[]) => ({
+    name: `wati_bff_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+  });
+  return {
+    gauge: (name: string, help: string, labelNames: string[], read: Read) =>
+      new Gauge({
+        ...words(name, help, labelNames),
+        async collect() {
+          const samples = await read();
+          this.reset();
+          for (const [labels, value] of samples) this.set(labels, value);
+        },
+      }),
+    counter: (name: string, help: string, labelNames: string[], read: Read) =>
+      new Counter({
+        ...words(name, help, labelNames),
+        async collect() {
+          const samples = await read();
+          this.reset();
+          for (const [labels, value] of samples) this.inc(labels, value);
+        },
+      }),
+  };
+}
+
+/** What is not known is left out. */
+function dependencies(ready: Ready | undefined): Sample[] {
+  if (!ready) return [];
+  const { store, gateway, key, connection } = ready;
+  const samples: Sample[] = [
+    [{ dependency: 'store' }, store === 'writable' ? 1 : 0],
+    [{ dependency: 'gateway' }, gateway === 'reachable' ? 1 : 0],
+  ];
+  if (key !== 'unknown') samples.push([{ dependency: 'key' }, key === 'accepted' ? 1 : 0]);
+  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'active' ? 1 : 0]);
+  return samples;
+}
+
+/** A scrape has little patience: what was not told by then, it tells the next one. */
+const patienceMs = 1_000;
+
+/**
+ * Asks at most one question at a time, and not again for `restMs`. Answers undefined where the last one failed, or there
+ * is none yet. Never throws.
+ */
+function patient<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {
+  let known: T | undefined;
+  let restUntil = 0;
+  let asking: Promise<void> | undefined;
+  return async () => {
+    if (!asking && performance.now() < restUntil) return known;
+    asking ??= ask()
+      .then(
+        (value) => {
+          known = value;
+        },
+        () => {
+          known = undefined;
+        },
+      )
+      .finally(() => {
+        asking = undefined;
+        restUntil = performance.now() + restMs;
+      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, patienceMs);
+    });
+    await Promise.race([asking, late]);
+    clearTimeout(timer);
+    return known;
+  };
+}

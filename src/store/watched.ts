@@ -1,0 +1,28 @@
+import type { Engine } from './engine.ts';
+import type { StoreOptions } from './port.ts';
+
+type Watch = NonNullable<StoreOptions['onUse']>;
+
+/** The same engine, which tells how long each use of the database took. Nobody waits longer for it. */
+export function watched(engine: Engine, watch: Watch): Engine {
+  const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
+    const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);
+    use.then(
+      () => over(false),
+      () => over(true),
+    );
+    return use;
+  };
+  // `begun` comes first: SQLite reads before it returns.
+  return {
+    write: (steps) => timed('write', performance.now(), engine.write(steps)),
+    read: (step) => timed('read', performance.now(), engine.read(step)),
+    reserveSlot: (intervalMs) => timed('slot', performance.now(), engine.reserveSlot(intervalMs)),
+    holdSlots: (ms) => timed('slot', performance.now(), engine.holdSlots(ms)),
+    heartbeat: () => engine.heartbeat(),
+    tidy: () => engine.tidy?.(),
+    holdsLease: () => engine.holdsLease(),
+    epoch: () => engine.epoch(),
+    close: () => engine.close(),
+  };
+}
