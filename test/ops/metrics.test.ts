@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { isRecord } from '../json.ts';
+import { fileTo, multipartType } from '../routes/files-helper.ts';
+import { seededConnection } from '../routes/outcomes.ts';
+import { form } from '../upload/multipart-helper.ts';
+import { readPromql, readScrape, type Scraped } from './promql.ts';
+
+let service: Service;
+let scraped: Scraped[];
+
+beforeAll(async () => {
+  service = await startService({
+    settings: { MATON_CONNECTION_ID: seededConnection, MATON_RATE_PER_SECOND: '1000', WATI_PLAN: 'growth' },
+  });
+  const { ask } = service;
+  const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
+  const template = { template: 'order_update', broadcastName: 'sale' };
+  await ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'A secret text' } });
+  await ask('POST', '/v1/messages/text', { key: null, json: { to: '14155551000', text: 'A secret text' } });
+  await ask('POST', '/v1/messages/template', { json: { to: '14155551000', parameters, ...template } });
+  // Done, and never answered: nobody knows.
+  service.simulator.script('sendSessionMessage', { fault: 'close-after' });
+  await ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Another text' } });
+  const headers = { 'content-type': multipartType };
+  await ask('POST', fileTo('14155551000'), { body: form(), headers });
+  const { json } = await ask('POST', '/v1/broadcasts', {
+    json: { ...template, recipients: [{ to: '14155551001', parameters }] },
+    headers: { 'idempotency-key': 'key-1' },
+  });
+  const path = `/v1/broadcasts/${isRecord(json) ? json.id : ''}`;
+  await vi.waitFor(async () => expect((await ask('GET', path)).json).toMatchObject({ status: 'done' }), 10_000);
+  scraped = readScrape((await ask('GET', '/metrics')).text);
+});
+afterAll(() => service.close());
+
+const samples = () => scraped.flatMap((metric) => metric.samples);
+const valueIn = (metric: string, labels: Record<string, string> = {}) =>
+  samples().find(
+    (sample) =>
+      sample.name === metric && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+  )?.value;
+
+describe('the metrics', () => {
+  it('tell how things stand', () => {
+    expect(valueIn('wati_bff_ready')).toBe(1);
+    for (const dependency of ['store', 'gateway', 'key', 'connection']) {
+      expect(valueIn('wati_bff_dependency_up', { dependency }), dependency).toBe(1);
+    }
+    expect(valueIn('wati_bff_build_info', { version: '0.1.0', node: process.versions.node })).toBe(1);
+    expect(valueIn('wati_bff_recorded_sends', { status: 'accepted' })).toBe(4);
+    expect(valueIn('wati_bff_recorded_sends', { status: 'unknown' })).toBe(1);
+    expect(valueIn('wati_bff_recorded_sends', { status: 'queued' })).toBe(0);
+    expect(valueIn('wati_bff_broadcasts', { status: 'running' })).toBe(0);
+    expect(valueIn('wati_bff_uploads_open')).toBe(0);
+    expect(valueIn('wati_bff_upload_bytes_total')).toBe(form().length);
+    expect(valueIn('wati_bff_store_duration_seconds_count', { kind: 'write' })).toBeGreaterThan(10);
+    expect(valueIn('wati_bff_store_duration_seconds_count', { kind: 'read' })).toBeGreaterThan(2);
+    expect(valueIn('wati_bff_store_failures_total', { kind: 'write' })).toBe(0);
+    expect(valueIn('wati_bff_budget_calls_per_second')).toBe(1000);
+    expect(valueIn('wati_bff_budget_used_ratio')).toBeGreaterThan(0);
+    expect(valueIn('wati_bff_budget_granted_calls_total', { lane: 'broadcast' })).toBeGreaterThan(0);
+    expect(valueIn('wati_bff_budget_granted_calls_total', { lane: 'interactive' })).toBeGreaterThan(3);
+    expect(valueIn('wati_bff_budget_pace', { pace: 'own' })).toBe(1);
+    expect(valueIn('wati_bff_budget_pace', { pace: 'share' })).toBe(0);
+    expect(valueIn('wati_bff_budget_group_used_calls', { group: 'templates' })).toBeGreaterThan(1);
+    expect(valueIn('wati_bff_group_size_sum', { lane: 'broadcast' })).toBe(1);
+  });
+
+  it('stand in docs/operations.md, each with type, labels and meaning, and no other', () => {
+    const rows = scraped
+      .filter(({ name }) => name.startsWith('wati_bff_'))
+      .map(({ name, type, help, samples: own }) => {
+        const labels = new Set(own.flatMap((sample) => Object.keys(sample.labels)).filter((label) => label !== 'le'));
+        return `| \`${name}\` | ${type} | ${[...labels].map((label) => `\`${label}\``).join(' ')} | ${help} |`;
+      });
+    const documented = readFileSync('docs/operations.md', 'utf8').match(/^\| `wati_bff_\w+` \|.*$/gm);
+    expect(documented).toEqual(rows.toSorted());
+  });
+
+  it('name no number, no text, no id and no address', () => {
+    const text = JSON.stringify(samples().map(({ labels }) => labels));
+    expect(text).not.toMatch(/141555|secret|Another|Asha|order_update|sale|key-1|127\.0\.0\.1/);
+    expect(text).not.toContain(seededConnection);
+  });
+});
+
+const dashboard: unknown = JSON.parse(readFileSync('ops/grafana-dashboard.json', 'utf8'));
+const panels = (isRecord(dashboard) && Array.isArray(dashboard.panels) ? dashboard.panels : []).filter(isRecord);
+const targets = panels.flatMap(({ title, targets: all }) =>
+  (Array.isArray(all) ? all.filter(isRecord) : []).map(({ expr, legendFormat }) => ({
+    of: `the panel "${title}"`,
+    expr: String(expr),
+    legend: Array.from(String(legendFormat).matchAll(/\{\{(\w+)\}\}/g), ([, label = '']) => label),
+  })),
+);
+/** Its YAML is read whole by promtool (.ci/alerts). */
+const alerts = readFileSync('ops/alerts.yaml', 'utf8')
+  .split(/^ {6}- alert: /m)
+  .slice(1)
+  .map((block) => ({
+    of: `the alert ${block.split('\n')[0]}`,
+    expr: /^ {8}expr: (.+)$/m.exec(block)?.[1] ?? '',
+    legend: Array.from(block.matchAll(/\$labels\.(\w+)/g), ([, label = '']) => label),
+  }));
+
+/** What Prometheus itself says of every sample. */
+const external = ['job', 'instance'];
+
+describe('the dashboard and the alerts', () => {
+  it('are read', () => {
+    expect(targets.length).toBeGreaterThan(30);
+    expect(alerts.length).toBeGreaterThan(10);
+    const ids = panels.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it.each([...targets, ...alerts])('use only what /metrics answers: $of', ({ expr, legend }) => {
+    const { selectors, grouping } = readPromql(expr);
+    expect(selectors.length, expr).toBeGreaterThan(0);
+    const known = new Set(external);
+    for (const { metric, matchers } of selectors) {
+      const own = samples().filter(({ name }) => name === metric);
+      expect(own.length, `${metric} has no sample`).toBeGreaterThan(0);
+      for (const { labels } of own) for (const label of Object.keys(labels)) known.add(label);
+      for (const { label, operator, value } of matchers) {
+        if (external.includes(label)) continue;
+        const values = own.map(({ labels }) => labels[label]);
+        expect(values, `${metric} has no label ${label}`).not.toContain(undefined);
+        if (operator === '=' && label !== 'result') expect(values, `${metric}{${label}}`).toContain(value);
+      }
+    }
+    for (const label of [...grouping, ...legend]) expect([...known], label).toContain(label);
+  });
+});

@@ -1,0 +1,111 @@
+import { Registry } from '@prometheus-io/client';
+import { expect, it } from 'vitest';
+import { type Standing, tellStanding } from '../../plugins/standing-metrics.ts';
+import { openStore } from '../../src/store/open.ts';
+import { startService } from '../helper.ts';
+import { OPTIONS } from '../store/samples.ts';
+import { readScrape } from './promql.ts';
+
+const fine: Standing = {
+  version: '1',
+  uploads: { open: 2, bytes: 3 },
+  ready: async () => ({
+    status: 'ready',
+    store: 'writable',
+    gateway: 'reachable',
+    key: 'accepted',
+    connection: 'active',
+  }),
+  sends: async () => ({ unknown: 1 }),
+  sendsRestMs: 0,
+  broadcasts: async () => 1,
+};
+const scraping = (standing: Partial<Standing>) => {
+  const registry = new Registry();
+  tellStanding(registry, { ...fine, ...standing });
+  return async (metric: string) =>
+    readScrape(await registry.metrics())
+      .find(({ name }) => name === `wati_bff_${metric}`)
+      ?.samples.map(({ value }) => value);
+};
+
+it('leaves out what the store cannot tell, and tells it again', async () => {
+  let works = false;
+  const scrape = scraping({
+    sends: async () => {
+      if (!works) throw new Error('no store');
+      return { unknown: 1 };
+    },
+  });
+  expect(await scrape('recorded_sends')).toEqual([]);
+  expect(await scrape('uploads_open')).toEqual([2]);
+  works = true;
+  expect(await scrape('recorded_sends')).toEqual([1]);
+});
+
+it('does not wait for a store that hangs, and asks it once', async () => {
+  let asked = 0;
+  const scrape = scraping({
+    sends: () => {
+      asked += 1;
+      return new Promise(() => {});
+    },
+  });
+  const start = performance.now();
+  expect(await scrape('recorded_sends')).toEqual([]);
+  expect(await scrape('recorded_sends')).toEqual([]);
+  expect(performance.now() - start).toBeLessThan(6_000);
+  expect(asked).toBe(1);
+});
+
+it('counts the records no more often than the store can bear', async () => {
+  let asked = 0;
+  const scrape = scraping({
+    sendsRestMs: 300,
+    sends: async () => {
+      asked += 1;
+      return { unknown: asked };
+    },
+  });
+  for (let scrapes = 0; scrapes < 3; scrapes++) expect(await scrape('recorded_sends')).toEqual([1]);
+  await new Promise((resolve) => setTimeout(resolve, 310));
+  expect(await scrape('recorded_sends')).toEqual([2]);
+});
+
+it('tells what readiness does not know by leaving it out', async () => {
+  const unknown = { status: 'draining', store: 'failing', gateway: 'unreachable' } as const;
+  const scrape = scraping({ ready: async () => ({ ...unknown, key: 'unknown', connection: 'unknown' }) });
+  expect(await scrape('ready')).toEqual([0]);
+  expect(await scrape('dependency_up')).toEqual([0, 0]);
+});
+
+it('times the database itself, and counts what it did not do', async () => {
+  const uses: [string, boolean][] = [];
+  const store = await openStore('memory:', {
+    ...OPTIONS,
+    onUse: (kind, seconds, failed) => {
+      expect(seconds).toBeGreaterThan(0);
+      uses.push([kind, failed]);
+    },
+  });
+  await store.find('caller', 'id');
+  await store.check();
+  await store.reserveSlot(1);
+  await store.close();
+  await expect(store.check()).rejects.toThrow();
+  expect(uses).toEqual([
+    ['read', false],
+    ['write', false],
+    ['slot', false],
+    ['write', true],
+  ]);
+});
+
+it('tells that the key is refused', async () => {
+  const service = await startService();
+  service.simulator.tenant.settings.matonKey = 'revoked';
+  const { text } = await service.ask('GET', '/metrics');
+  await service.close();
+  expect(text.split('\n')).toContain('wati_bff_dependency_up{dependency="key"} 0');
+  expect(text.split('\n')).toContain('wati_bff_ready 0');
+});
