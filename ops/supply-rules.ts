@@ -1,0 +1,156 @@
+/** What is read of package-lock.json (version 3): one entry for each folder of node_modules. */
+export interface Lock {
+  packages: Record<string, Locked>;
+}
+
+interface Locked {
+  devDependencies?: Record<string, string>;
+  version?: string;
+  integrity?: string;
+  license?: string;
+  dev?: boolean;
+  optional?: boolean;
+  hasInstallScript?: boolean;
+  os?: string[];
+  cpu?: string[];
+}
+
+export interface Manifest {
+  dependencies: Record<string, string>;
+  devDependencies?: Record<string, string>;
+}
+
+/** The oldest versions of a package without the advisory, one for each major line that has a fix. */
+export interface Floor {
+  name: string;
+  floors: string[];
+  advisory: string;
+}
+
+export interface Bom {
+  bomFormat: string;
+  components: { purl: string }[];
+}
+
+/** Anything else is refused until somebody has read it: copyleft, "see file", and none at all. */
+const licences = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
+
+interface Package extends Locked {
+  name: string;
+  version: string;
+}
+
+function packagesOf(lock: Lock): Package[] {
+  return Object.entries(lock.packages)
+    .filter(([path]) => path !== '')
+    .map(([path, locked]) => ({
+      ...locked,
+      name: path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length),
+      version: locked.version ?? '',
+    }));
+}
+
+/** What is in the image: everything that is not for development alone. */
+const inProduction = (lock: Lock): Package[] => packagesOf(lock).filter(({ dev }) => dev !== true);
+
+/** The same service, as if it had never had tools for development. */
+export function productionOnly(manifest: Manifest, lock: Lock): { manifest: Manifest; lock: Lock } {
+  const { devDependencies, ...rest } = manifest;
+  const kept = Object.entries(lock.packages).filter(([, { dev }]) => dev !== true);
+  const packages = Object.fromEntries(kept);
+  packages[''] = { ...packages[''], devDependencies: {} };
+  return { manifest: rest, lock: { ...lock, packages } };
+}
+
+/** Every dependency is one version, and the lockfile knows its bytes. */
+export function lockFaults(manifest: Manifest, lock: Lock): string[] {
+  const wanted = { ...manifest.dependencies, ...manifest.devDependencies };
+  const loose = Object.entries(wanted)
+    .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
+    .map(([name, version]) => `${name} is asked for as ${version}, which is not one version`);
+  const unknown = packagesOf(lock)
+    .filter((found) => !found.integrity?.startsWith('sha512-') && !isForOtherMachines(found))
+    .map(({ name }) => `${name} has no sha512 integrity in package-lock.json`);
+  return [...loose, ...unknown];
+}
+
+/**
+ * Builds of a development tool for other machines, entered by hand so that `npm ci` knows their versions there: the registry
+ * that the lockfile was made with did not have them, so their bytes are not known. No such thing goes into the image.
+ */
+export const isForOtherMachines = ({ dev, optional, os, cpu }: Locked): boolean =>
+  dev === true && optional === true && (os ?? cpu) !== undefined;
+
+export function installScriptFaults(lock: Lock): string[] {
+  return inProduction(lock)
+    .filter(({ hasInstallScript }) => hasInstallScript === true)
+    .map(({ name }) => `${name} runs a script when it is installed, and is in production`);
+}
+
+export function licenceFaults(lock: Lock): string[] {
+  return inProduction(lock)
+    .filter(({ license }) => license === undefined || !licences.includes(license))
+    .map(({ name, version, license }) => `${name} ${version} is under ${license ?? 'no licence'}`);
+}
+
+/** docs/licences.md */
+export function licenceList(lock: Lock): string {
+  const rows = new Set(
+    inProduction(lock).map(({ name, version, license }) => `| ${name} | ${version} | ${license ?? 'none'} |`),
+  );
+  const lines = [
+    '# Licences',
+    '',
+    'Every package that is in the image, from package-lock.json; written by `npm run supply -- --write`. Refused by',
+    `\`.ci/supply\` is anything but ${licences.join(', ')}.`,
+    '',
+    '| package | version | licence |',
+    '|---|---|---|',
+    ...[...rows].sort(),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The bill of materials names every package of the image, and nothing that is not in it. */
+export function bomFaults(bom: Bom, lock: Lock): string[] {
+  if (bom.bomFormat !== 'CycloneDX') return ['the bill of materials is not CycloneDX'];
+  const purls = inProduction(lock).map(({ name, version }) => `pkg:npm/${name.replace('@', '%40')}@${version}`);
+  const expected = new Set(purls);
+  const named = new Set(bom.components.map(({ purl }) => purl));
+  return [
+    ...[...expected.difference(named)].map((purl) => `the bill of materials lacks ${purl}`),
+    ...[...named.difference(expected)].map((purl) => `the bill of materials has ${purl}, which is not in production`),
+  ];
+}
+
+/** Development too: what builds and tests the service could change it. */
+export function floorFaults(floors: readonly Floor[], lock: Lock): string[] {
+  const packages = packagesOf(lock);
+  return floors.flatMap(({ name, floors: versions, advisory }) => {
+    const found = packages.filter((candidate) => candidate.name === name);
+    if (found.length === 0) return [`${name} is not in package-lock.json any more: remove its floor`];
+    return found
+      .filter(({ version }) => isBelow(version, versions))
+      .map(({ version }) => `${name} ${version} is below ${versions.join(' and ')}: ${advisory}`);
+  });
+}
+
+/** Measured at the floor of its own major line, or of the last one before it: later lines began with the fix. */
+function isBelow(version: string, floors: readonly string[]): boolean {
+  const own = numbers(version);
+  const floor = floors
+    .map(numbers)
+    .sort(compare)
+    .findLast(([major]) => major <= own[0]);
+  return floor === undefined || compare(own, floor) < 0;
+}
+
+type Numbers = [number, number, number];
+
+function numbers(version: string): Numbers {
+  const parts = /^(\d+)\.(\d+)\.(\d+)$/.exec(version);
+  if (!parts) throw new Error(`${version} is not a released version`);
+  return [Number(parts[1]), Number(parts[2]), Number(parts[3])];
+}
+
+const compare = (a: Numbers, b: Numbers): number => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
