@@ -1,10 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Registry } from '@prometheus-io/client';
-import { Type } from 'typebox';
-import { Problem, problemTypeOf } from '../src/problem.ts';
 import type { Readiness } from '../src/readiness.ts';
 import { Live, Ready } from '../src/schemas/health.ts';
-import { ProblemTypeDocument } from '../src/schemas/problem.ts';
 import { answers } from '../src/schemas/words.ts';
 
 interface Services {
@@ -12,7 +9,7 @@ interface Services {
   registry: Registry;
 }
 
-/** What operators and load balancers ask, and the pages that problem types point to. */
+/** What operators and load balancers ask. */
 export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { readiness, registry }) => {
   app.get(
     '/health/live',
@@ -60,26 +57,5 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
       },
     },
     async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
-  );
-
-  app.get(
-    '/problems/:slug',
-    {
-      config: { problems: ['not-found'] },
-      schema: {
-        operationId: 'getProblemType',
-        tags: ['operations'],
-        summary: 'What a problem type means',
-        description: 'Meaning, remedy, and whether a repeat is safe. Needs no key.',
-        params: Type.Object({ slug: Type.String({ examples: ['session-window-closed'] }) }),
-        response: { 200: ProblemTypeDocument },
-      },
-    },
-    async (request) => {
-      const { slug } = request.params;
-      const type = problemTypeOf(slug);
-      if (!type) throw new Problem('not-found', 'there is no such problem type');
-      return { type: `/problems/${slug}`, ...type };
-    },
   );
 };

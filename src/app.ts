@@ -26,6 +26,7 @@ import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
 import { operations } from '../routes/operations.ts';
+import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
@@ -214,6 +215,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...(budget && { budget }),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
+  await app.register(problemPages);
   refuseOtherMethods();
 
   app.addHook('onReady', async () => {

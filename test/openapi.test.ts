@@ -140,6 +140,7 @@ describe('the OpenAPI document', () => {
         title,
         retryable,
         meaning: expect.stringMatching(/\w/),
+        cause: expect.stringMatching(/\w/),
         remedy: expect.stringMatching(/\w/),
         repeat: expect.stringMatching(/\w/),
       }); // prettier-ignore

@@ -36,8 +36,11 @@ export const ProblemTypeDocument = Type.Object(
     status: Type.Integer(),
     retryable: Type.Boolean(),
     meaning: Type.String(),
+    cause: Type.String({ description: 'what is behind it most of the time' }),
     remedy: Type.String(),
     repeat: Type.String({ description: 'whether the same request may be sent again' }),
   },
   { title: 'ProblemType' },
 );
+
+export const ProblemTypeList = Type.Object({ data: Type.Array(ProblemTypeDocument) }, { title: 'ProblemTypeList' });

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { problemTypes } from '../../src/problem.ts';
 import { type Service, startService } from '../helper.ts';
 import { seededConnection } from './outcomes.ts';
 
@@ -91,19 +90,5 @@ describe('metrics', () => {
       expect(text.split('\n')).toContain(line);
     }
     expect(text).not.toMatch(/1415555|1999888|secret|nowhere/);
-  });
-});
-
-describe('the pages of the problem types', () => {
-  it('exist for every type, without a key', async () => {
-    service = await startService();
-    for (const [slug, type] of Object.entries(problemTypes)) {
-      const answer = await service.ask('GET', `/problems/${slug}`, { key: null });
-      expect([answer.status, answer.json]).toEqual([200, { type: `/problems/${slug}`, ...type }]);
-    }
-    for (const slug of ['nope', 'toString', '__proto__', 'Internal']) {
-      const answer = await service.ask('GET', `/problems/${slug}`, { key: null });
-      expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
-    }
   });
 });

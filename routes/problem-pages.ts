@@ -1,0 +1,130 @@
+import { hash } from 'node:crypto';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, type TSchema, Type } from 'typebox';
+import { Problem, problemTypeOf, problemTypes } from '../src/problem.ts';
+import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
+
+type ProblemType = Static<typeof ProblemTypeDocument>;
+
+/** The pages that problem types point to: JSON for programs, HTML for a person who follows the link in a browser. */
+export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/problems',
+    {
+      schema: {
+        operationId: 'listProblemTypes',
+        tags: ['operations'],
+        summary: 'Every problem type',
+        description: 'As `GET /problems/{slug}` has them. Needs no key. In a browser: a page.',
+        response: { 200: inBothForms('By status.', ProblemTypeList) },
+      },
+    },
+    (request, reply) => {
+      const data = Object.entries(problemTypes)
+        .map(([slug, type]) => ({ type: `/problems/${slug}`, ...type }))
+        .sort((a, b) => a.status - b.status);
+      const links = data.map(({ type, status, title }) => `<li><a href="${type}">${status} ${inHtml(title)}</a></li>`);
+      return asPage(request, reply) ? page('Problem types', `<ul>\n${links.join('\n')}\n</ul>`) : { data };
+    },
+  );
+
+  app.get(
+    '/problems/:slug',
+    {
+      config: { problems: ['not-found'] },
+      schema: {
+        operationId: 'getProblemType',
+        tags: ['operations'],
+        summary: 'What a problem type means',
+        description:
+          'Meaning, typical cause, remedy, and whether a repeat is safe. Needs no key. In a browser: a page to read.',
+        params: Type.Object({ slug: Type.String({ examples: ['session-window-closed'] }) }),
+        response: { 200: inBothForms('What it means and what to do.', ProblemTypeDocument) },
+      },
+    },
+    (request, reply) => {
+      const { slug } = request.params;
+      const found = problemTypeOf(slug);
+      if (!found) throw new Problem('not-found', 'there is no such problem type');
+      const type = { type: `/problems/${slug}`, ...found };
+      return asPage(request, reply) ? page(type.title, explained(type)) : type;
+    },
+  );
+};
+
+function inBothForms<Schema extends TSchema>(description: string, schema: Schema) {
+  const html = { schema: Type.String(), example: '<!doctype html>…' };
+  return { description, content: { 'application/json': { schema }, 'text/html': html } };
+}
+
+/** Whether the answer is a page, and the headers of one: a style of its own, and no script. JSON unless HTML is preferred, as browsers say. */
+function asPage(request: FastifyRequest, reply: FastifyReply): boolean {
+  reply.header('vary', 'accept');
+  const html = prefersHtml(request.headers.accept);
+  if (html) reply.header('content-security-policy', pagePolicy).type('text/html; charset=utf-8');
+  return html;
+}
+
+/** Whether `Accept` (RFC 9110, 12.5.1) puts HTML before JSON; where it says nothing, or anything, it does not. */
+function prefersHtml(accept = '*/*'): boolean {
+  const ranges = accept.split(',').map((range) => {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    return { name, weight: weight === undefined ? 1 : Number(weight.slice(2)) };
+  });
+  const weightOf = (type: string) =>
+    [type, type.replace(/\/.*/, '/*'), '*/*']
+      .map((name) => ranges.find((range) => range.name === name)?.weight)
+      .find((weight) => weight !== undefined) ?? 0;
+  return weightOf('text/html') > weightOf('application/json');
+}
+
+const style = `
+body { max-width: 42rem; margin: 3rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+dt { margin-top: 1rem; font-weight: 600; }
+dd { margin: 0; }
+li { margin: 0.25rem 0; }
+code { padding: 0 0.2em; background: #8882; font-size: 0.9em; }
+:root { color-scheme: light dark; }
+`;
+
+/** The strict policy of every answer, and this one style by its hash (plugins/request-guard.ts). */
+const pagePolicy = `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'; frame-ancestors 'none'; sandbox`;
+
+const page = (title: string, body: string) => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${inHtml(title)} · wati-bff</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>${inHtml(title)}</h1>
+${body}
+</body>
+</html>
+`;
+
+function explained({ type, status, meaning, cause, remedy, repeat }: ProblemType): string {
+  const answers: [string, string][] = [
+    ['What it means', meaning],
+    ['Typical cause', cause],
+    ['What to do', remedy],
+    ['Is a repeat safe?', repeat],
+  ];
+  const list = answers.map(([question, answer]) => `<dt>${question}</dt>\n<dd>${inHtml(answer)}</dd>`);
+  return `<p>Status ${status}, type <code>${inHtml(type)}</code></p>
+<dl>
+${list.join('\n')}
+</dl>
+<p><a href="/problems">All problem types</a></p>`;
+}
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** Plain words as HTML; what stands between backticks becomes code. */
+const inHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (letter) => entities[letter] ?? '').replace(/`([^`]+)`/g, '<code>$1</code>');
