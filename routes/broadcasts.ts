@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
-import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
-import { createCsvCheck } from '../src/csv/csv-check.ts';
 import {
   type BroadcastAsker,
   type BroadcastRecipient,
@@ -26,33 +22,30 @@ import {
   BroadcastListQuery,
   BroadcastParams,
   BroadcastPost,
-  ImportQuery,
 } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits } from '../src/schemas/words.ts';
-import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
 
-interface Services {
+export interface BroadcastServices {
   config: Config;
   broadcasts: Broadcasts;
   templates: TemplateCache;
-  uploads: Uploads;
   contextOf: ContextOf;
 }
 
 const bodyBytesMax = 8 * 1024 * 1024;
 const faultsShown = 100;
 
-const started = {
+export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),
 };
 
 /** One template to many: each recipient is a message with an outcome of its own. */
-export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, broadcasts, templates, uploads, contextOf } = services;
+export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (app, services) => {
+  const { broadcasts, templates, contextOf } = services;
 
   app.post(
     '/v1/broadcasts',
@@ -82,14 +75,14 @@ export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, servi
       const asker = keyed(request);
       const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
-      if (repeated) return answer(reply, repeated);
+      if (repeated) return answerStarted(reply, repeated);
       assertSound(recipients, checkTemplate(await templates.find(context, template), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
         await add(recipients);
         return fingerprint;
       });
-      return answer(reply, await begun);
+      return answerStarted(reply, await begun);
     },
   );
 
@@ -193,104 +186,15 @@ export const broadcasts: FastifyPluginAsyncTypebox<Services> = async (app, servi
         .send(events);
     },
   );
-
-  const forms: FastifyPluginAsyncTypebox = async (forms) => {
-    // Only multipart forms are taken here, and their bodies are left to the handler.
-    forms.removeAllContentTypeParsers();
-    await forms.register(multipart);
-
-    forms.post(
-      '/v1/broadcasts/import',
-      {
-        config: {
-          scope: 'broadcasts:send',
-          connection: true,
-          sends: true,
-          streams: true,
-          form: {
-            field: 'file',
-            description: 'a CSV with a header row, the number in `Phone`, and a column for each template parameter',
-          },
-          problems: ['csv-invalid', 'template-unknown'],
-        },
-        schema: {
-          operationId: 'importBroadcast',
-          tags: ['broadcasts'],
-          summary: 'Send a template to the numbers of a CSV, each a message of its own',
-          description:
-            'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`, each number once; the columns named like the parameters of the template fill them.',
-          querystring: ImportQuery,
-          headers: BroadcastHeaders,
-          response: started,
-        },
-      },
-      async (request, reply) => {
-        const { template, broadcastName } = request.query;
-        const context = await contextOf(request);
-        const asker = keyed(request);
-        const print = (file: unknown) => fingerprintOf(context.connection, [template, broadcastName, file]);
-        // Under a key that was used, the file is read and compared, and recorded nowhere.
-        const repeated = await broadcasts.repeated(asker, async () =>
-          print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
-        );
-        if (repeated) return answer(reply, repeated);
-        const { names } = checkTemplate(await templates.find(context, template), template);
-        const draft = { template, broadcastName, connection: context.connection };
-        const begun = broadcasts.start(asker, draft, async (add) => {
-          let rows: BroadcastRecipient[] = [];
-          const flush = async () => {
-            const batch = rows;
-            rows = [];
-            await add(batch);
-          };
-          const check = createCsvCheck({
-            requiredColumns: names,
-            rowsMax: config.IMPORT_MAX_ROWS,
-            cellBytesMax: config.CSV_MAX_CELL_BYTES,
-            onRow: ({ to, values }) => rows.push({ to, parameters: values }),
-          });
-          const file = await readThrough(request, reply, { kinds: 'csv', check }, flush);
-          await flush();
-          return print(file);
-        });
-        return answer(reply, await begun);
-      },
-    );
-  };
-  await app.register(forms);
-
-  /** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
-  const readThrough = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    file: Pick<UploadOptions, 'kinds' | 'check'>,
-    afterEach: () => Promise<void>,
-  ) => {
-    const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-    const upload = await uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
-    try {
-      for await (const _ of upload.stream) await afterEach();
-      return await upload.done;
-    } catch (error) {
-      // The stream ends by its own destruction; `done` says what was wrong with the file.
-      await upload.done.catch((fault) => {
-        throw asProblem(fault);
-      });
-      throw asProblem(error);
-    } finally {
-      upload.stream.destroy();
-      upload.release();
-    }
-  };
 };
 
 /** The schema of the headers demands the key. */
-function keyed(request: FastifyRequest): BroadcastAsker {
+export function keyed(request: FastifyRequest): BroadcastAsker {
   const { caller, route, key = '' } = askerOf(request);
   return { caller, route, key };
 }
 
-function answer(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
+export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
   return reply
     .code(202)
     .headers({ location: broadcastLocation(broadcast), ...(replayed && { 'idempotency-replayed': 'true' }) })

@@ -16,6 +16,7 @@ import { isRefused, requestGuard, secureHeaders } from '../plugins/request-guard
 import { tellStanding } from '../plugins/standing-metrics.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
+import { broadcastImport } from '../routes/broadcast-import.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
@@ -186,13 +187,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     uploads,
     contextOf,
   });
-  await app.register(broadcasts, {
+  const broadcastServices = {
     config,
     broadcasts: createBroadcasts(store, pump.nudge),
     templates: templateCache,
-    uploads,
     contextOf,
-  });
+  };
+  await app.register(broadcasts, broadcastServices);
+  await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(templates, { templates: templateCache, contextOf });
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
   await app.register(conversations, { conversations: upstream.conversations, contextOf });

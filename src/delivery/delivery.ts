@@ -11,8 +11,9 @@ import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCal
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax } from './groups.ts';
-import { InvalidStream, type LiveSend, live } from './life.ts';
+import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
+import { InvalidStream } from './settle.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {

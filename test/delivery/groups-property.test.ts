@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery.ts';
 import { createGate } from '../../src/delivery/gate.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Attempt, Call } from '../../src/upstream/transport.ts';
 
@@ -28,6 +28,24 @@ interface Body {
   receivers: { whatsappNumber: string; localMessageId: string; customParams: { value: string }[] }[];
 }
 
+/** One call in so many milliseconds. */
+const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => Promise<Attempt>, everyMs: number) =>
+  createDelivery({
+    store,
+    transport: { attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
+    sendCalls: createSendCalls(undefined),
+    gate: createGate(async () => true, closing),
+    closing,
+    patienceMs: 60_000,
+    groupMax,
+    pace: {
+      take: () => new Promise((resume) => setTimeout(resume, everyMs)),
+      expectedWaitMs: () => 0,
+      refused: () => {},
+    },
+  });
+
 test('whatever comes, in whatever order it is answered: each once, in order for each person, never two in a call', async () => {
   await fc.assert(
     fc.asyncProperty(asks, fates, async (sends, befalls) => {
@@ -50,22 +68,7 @@ test('whatever comes, in whatever order it is answered: each once, in order for 
         const receivers = named.map(({ localMessageId }) => ({ localMessageId, errors: [] })).toReversed();
         return { kind: 'answered', status: 200, headers: {}, text: JSON.stringify({ result: true, receivers }) };
       };
-      const delivery = createDelivery({
-        store,
-        transport: { attempt, read: attempt },
-        diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-        sendCalls: createSendCalls(undefined),
-        gate: createGate(async () => true, closing.signal),
-        closing: closing.signal,
-        patienceMs: 60_000,
-        groupMax,
-        // One call each two milliseconds.
-        pace: {
-          take: () => new Promise((resume) => setTimeout(resume, 2)),
-          expectedWaitMs: () => 0,
-          refused: () => {},
-        },
-      });
+      const delivery = aDelivery(store, closing.signal, attempt, 2);
       const outcomes = await Promise.all(
         sends.map(async ({ to, template, caller, lane, afterMs }, number) => {
           await new Promise((resume) => setTimeout(resume, afterMs));
@@ -115,21 +118,7 @@ test('sends to one person go out in the order in which they were asked for', asy
           }
           return { kind: 'answered', status: 200, headers: {}, text: '{"result":true}' };
         };
-        const delivery = createDelivery({
-          store,
-          transport: { attempt, read: attempt },
-          diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-          sendCalls: createSendCalls(undefined),
-          gate: createGate(async () => true, closing.signal),
-          closing: closing.signal,
-          patienceMs: 60_000,
-          groupMax,
-          pace: {
-            take: () => new Promise((resume) => setTimeout(resume, 1)),
-            expectedWaitMs: () => 0,
-            refused: () => {},
-          },
-        });
+        const delivery = aDelivery(store, closing.signal, attempt, 1);
         const context = { connection: 'one', turn: { caller: 'a', lane: 'interactive' as const } };
         await Promise.all(
           people.map((to, number) => {

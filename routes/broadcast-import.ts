@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import multipart from '@fastify/multipart';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { invite } from '../plugins/request-bodies.ts';
+import { createCsvCheck } from '../src/csv/csv-check.ts';
+import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
+import { fingerprintOf } from '../src/delivery/content.ts';
+import { checkTemplate } from '../src/delivery/preflight.ts';
+import { ImportQuery } from '../src/schemas/broadcast.ts';
+import { BroadcastHeaders } from '../src/schemas/message.ts';
+import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
+import { answerStarted, type BroadcastServices, keyed, started } from './broadcasts.ts';
+
+/** A broadcast from a CSV, whose rows are recorded as they come in: flat memory, and all of them or none. */
+export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { uploads: Uploads }> = async (
+  app,
+  services,
+) => {
+  const { config, broadcasts, templates, uploads, contextOf } = services;
+
+  // Only multipart forms are taken here, and their bodies are left to the handler.
+  app.removeAllContentTypeParsers();
+  await app.register(multipart);
+
+  app.post(
+    '/v1/broadcasts/import',
+    {
+      config: {
+        scope: 'broadcasts:send',
+        connection: true,
+        sends: true,
+        streams: true,
+        form: {
+          field: 'file',
+          description: 'a CSV with a header row, the number in `Phone`, and a column for each template parameter',
+        },
+        problems: ['csv-invalid', 'template-unknown'],
+      },
+      schema: {
+        operationId: 'importBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Send a template to the numbers of a CSV, each a message of its own',
+        description:
+          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`, each number once; the columns named like the parameters of the template fill them.',
+        querystring: ImportQuery,
+        headers: BroadcastHeaders,
+        response: started,
+      },
+    },
+    async (request, reply) => {
+      const { template, broadcastName } = request.query;
+      const context = await contextOf(request);
+      const asker = keyed(request);
+      const print = (file: unknown) => fingerprintOf(context.connection, [template, broadcastName, file]);
+      // Under a key that was used, the file is read and compared, and recorded nowhere.
+      const repeated = await broadcasts.repeated(asker, async () =>
+        print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
+      );
+      if (repeated) return answerStarted(reply, repeated);
+      const { names } = checkTemplate(await templates.find(context, template), template);
+      const draft = { template, broadcastName, connection: context.connection };
+      const begun = broadcasts.start(asker, draft, async (add) => {
+        let rows: BroadcastRecipient[] = [];
+        const flush = async () => {
+          const batch = rows;
+          rows = [];
+          await add(batch);
+        };
+        const check = createCsvCheck({
+          requiredColumns: names,
+          rowsMax: config.IMPORT_MAX_ROWS,
+          cellBytesMax: config.CSV_MAX_CELL_BYTES,
+          onRow: ({ to, values }) => rows.push({ to, parameters: values }),
+        });
+        const file = await readThrough(request, reply, { kinds: 'csv', check }, flush);
+        await flush();
+        return print(file);
+      });
+      return answerStarted(reply, await begun);
+    },
+  );
+
+  /** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
+  const readThrough = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    file: Pick<UploadOptions, 'kinds' | 'check'>,
+    afterEach: () => Promise<void>,
+  ) => {
+    const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
+    const upload = await uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+    try {
+      for await (const _ of upload.stream) await afterEach();
+      return await upload.done;
+    } catch (error) {
+      // The stream ends by its own destruction; `done` says what was wrong with the file.
+      await upload.done.catch((fault) => {
+        throw asProblem(fault);
+      });
+      throw asProblem(error);
+    } finally {
+      upload.stream.destroy();
+      upload.release();
+    }
+  };
+};
