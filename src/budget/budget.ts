@@ -47,7 +47,11 @@ class SharedBudget implements Budget {
   readonly #lanes = { urgent: new FairQueue(), interactive: new FairQueue(), broadcast: new FairQueue() };
   readonly #deadlines = new Heap<Waiter>((a, b) => a.untilMs < b.untilMs);
   readonly #tally = new Tally();
-  readonly #isOpen = (group: Group): boolean => this.#windows[group].isOpen(this.#now);
+  readonly #isOpen = {
+    urgent: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'urgent'),
+    interactive: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'interactive'),
+    broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'broadcast'),
+  };
   #now = 0;
   #sinceBroadcast = 0;
   #pausedUntil = Number.NEGATIVE_INFINITY;
@@ -201,7 +205,7 @@ class SharedBudget implements Budget {
       this.#pacer.use(now, perSecond);
       this.#windows[waiter.group].take(now);
       if (waiter.lane === 'broadcast') this.#sinceBroadcast = 0;
-      else if (this.#lanes.broadcast.next(this.#isOpen) !== undefined) this.#sinceBroadcast++;
+      else if (this.#lanes.broadcast.next(this.#isOpen.broadcast) !== undefined) this.#sinceBroadcast++;
       this.#lanes[waiter.lane].serve(waiter);
       this.#remove(waiter);
       this.#tally.granted(waiter.lane, now, now - waiter.sinceMs);
@@ -210,18 +214,18 @@ class SharedBudget implements Budget {
   }
 
   #next(): Waiter | undefined {
-    const { urgent, interactive, broadcast } = this.#lanes;
+    const next = (lane: Lane): Waiter | undefined => this.#lanes[lane].next(this.#isOpen[lane]);
     const due = this.#sinceBroadcast >= BROADCAST_EVERY - 1;
-    const [first, second] = due ? [broadcast, interactive] : [interactive, broadcast];
-    return urgent.next(this.#isOpen) ?? first.next(this.#isOpen) ?? second.next(this.#isOpen);
+    const [first, second] = due ? (['broadcast', 'interactive'] as const) : (['interactive', 'broadcast'] as const);
+    return next('urgent') ?? next(first) ?? next(second);
   }
 
   /** When the first of the groups opens that somebody waits for. */
   #opensAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const group of GROUPS) {
-      if (LANES.some((lane) => this.#lanes[lane].waiting[group] > 0)) {
-        at = Math.min(at, this.#windows[group].openAt(now, 0));
+      for (const lane of LANES) {
+        if (this.#lanes[lane].waiting[group] > 0) at = Math.min(at, this.#windows[group].openAt(now, 0, lane));
       }
     }
     return at;

@@ -41,7 +41,7 @@ export function turnAt(
       slots += group === ask.group ? ahead[group] : Math.min(ahead[group], places[group]);
     }
     slots += otherLane(ask.lane, slots, places, outlook);
-    const next = Math.max(first + slots * gapMs, windows[ask.group].openAt(now, ahead[ask.group]));
+    const next = Math.max(first + slots * gapMs, windows[ask.group].openAt(now, ahead[ask.group], ask.lane));
     if (next <= at) return at;
     if (!GROUPS.some((group) => Number.isFinite(places[group]) && ahead[group] > 0)) return next;
     at = next;

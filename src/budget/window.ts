@@ -1,4 +1,4 @@
-import type { Group, Plan } from './words.ts';
+import type { Group, Lane, Plan } from './words.ts';
 
 const RECOVERY_STEP_MS = 10_000;
 /** Of the full limit, regained with each step: of 10 per second, 0.5. Half the rate takes 100 s to come back. */
@@ -58,6 +58,12 @@ export function planLimit(plan: Plan, group: Group): number {
 const JITTER_MS = 50;
 const SPAN_MS = PLAN_SPAN_MS + JITTER_MS;
 
+/**
+ * What a lane leaves of a group's calls to those before it. Ten seconds are long: a broadcast that took all of them at
+ * once would let a login code wait for the next ten.
+ */
+const LEFT: Readonly<Record<Lane, number>> = { urgent: 0, interactive: 0.04, broadcast: 0.2 };
+
 /** The calls of one group: never more than its limit in any ten seconds, and at once as long as there are places. */
 export class GroupWindow {
   readonly #unlimited: boolean;
@@ -100,15 +106,16 @@ export class GroupWindow {
     this.#pausedUntil = until;
   }
 
-  isOpen(now: number): boolean {
-    return this.openAt(now, 0) <= now;
+  isOpen(now: number, lane: Lane): boolean {
+    return this.openAt(now, 0, lane) <= now;
   }
 
-  /** When a call may go out that has `ahead` of its group before it. */
-  openAt(now: number, ahead: number): number {
+  /** When a call of this lane may go out that has `ahead` of its group before it. */
+  openAt(now: number, ahead: number, lane: Lane): number {
     const start = Math.max(now, this.#pausedUntil);
-    const limit = this.limit(now);
-    if (limit === Number.POSITIVE_INFINITY) return start;
+    const whole = this.limit(now);
+    if (whole === Number.POSITIVE_INFINITY) return start;
+    const limit = whole - Math.floor(whole * LEFT[lane]);
     this.#forget(now);
     const before = this.#times[this.#times.length - limit + (ahead % limit)];
     const first = before === undefined ? start : Math.max(start, before + SPAN_MS);
@@ -123,7 +130,7 @@ export class GroupWindow {
     if (limit === Number.POSITIVE_INFINITY) return limit;
     const whole = Math.floor((until - start) / SPAN_MS);
     let places = whole * limit;
-    while (places < (whole + 2) * limit && this.openAt(now, places) <= until) places++;
+    while (places < (whole + 2) * limit && this.openAt(now, places, 'urgent') <= until) places++;
     return places;
   }
 

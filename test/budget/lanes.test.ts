@@ -61,6 +61,26 @@ describe('an idle budget', () => {
 });
 
 describe('lanes', () => {
+  it.each(['growth', 'pro', 'business'] as const)(
+    'a broadcast leaves the others places in the plan %s of WATI, and single sends leave one to login codes',
+    async (plan) => {
+      const { time, ask } = bench({ plan });
+      const template = (lane: Lane) => ask({ lane, group: 'templates', caller: lane });
+      times(400, () => template('broadcast'));
+      for (let second = 0; second < 30; second++) {
+        await time.run(1_000);
+        const [code, single] = second % 5 === 0 ? [template('urgent'), template('interactive')] : [];
+        await time.run(450);
+        if (code) expect([code.how, single?.how], `after ${second} s`).toEqual(['granted', 'granted']);
+      }
+      times(400, () => template('interactive'));
+      await time.run(5_000);
+      const code = template('urgent');
+      await time.run(300);
+      expect(code.how).toBe('granted');
+    },
+  );
+
   it('urgent goes first, however many others wait', async () => {
     const { time, ask } = bench();
     times(200, (n) => ask({ lane: n % 2 === 0 ? 'broadcast' : 'interactive' }));
