@@ -34,6 +34,8 @@ export interface Place {
 
 interface StartOptions {
   settings?: Record<string, string>;
+  /** Where an earlier life listened; a free one otherwise. */
+  port?: number;
   /** What stands before `node`, e.g. strace and its arguments. */
   under?: string[];
   env?: Record<string, string>;
@@ -50,8 +52,8 @@ export function aPlace(simulator: Simulator, storeUrl?: string): Place {
 
   return {
     folder,
-    start: async ({ settings = {}, under = [], env = {}, mayDie = false } = {}) => {
-      const port = await freePort();
+    start: async ({ settings = {}, port: given, under = [], env = {}, mayDie = false } = {}) => {
+      const port = given ?? (await freePort());
       const [program = '', ...rest] = [...under, process.execPath, server];
       // A group of its own: strace may be killed with SIGKILL and would leave node behind.
       const child = spawn(program, rest, {
@@ -134,7 +136,7 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

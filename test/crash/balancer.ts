@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './service.ts';
+
+export interface Balancer {
+  url: string;
+  /** All that haproxy said: a line for each request, and what became of its servers. */
+  log(): string;
+  /** How often it took the replica on this port into service again. */
+  timesUp(port: number): number;
+  close(): Promise<void>;
+}
+
+/** haproxy with ops/haproxy.cfg, in front of these ports instead of what `wati-bff` resolves to. */
+export async function aBalancer(folder: string, replicas: readonly number[]): Promise<Balancer> {
+  const port = await freePort();
+  const servers = replicas.map((replica) => `  server replica${replica} 127.0.0.1:${replica}`).join('\n');
+  const config = readFileSync('ops/haproxy.cfg', 'utf8')
+    .replace('bind :8080', `bind 127.0.0.1:${port}`)
+    .replaceAll(/^ {2}server-template .*$/gm, servers);
+  const file = join(folder, 'haproxy.cfg');
+  writeFileSync(file, config);
+  const child = spawn('haproxy', ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  let log = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+  }
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await isReady(url))) {
+    if (child.exitCode !== null) throw new Error(`haproxy did not start: ${log}`);
+    await sleep(50);
+  }
+  return {
+    url,
+    log: () => log,
+    timesUp: (replica) => log.split(`Server ready/replica${replica} is UP`).length - 1,
+    close: async () => {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
+  await answer?.text();
+  return answer?.ok === true;
+}
