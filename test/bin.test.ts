@@ -71,6 +71,28 @@ describe.concurrent('npm run client-key', () => {
     expect(code).toBe(2);
     expect(out).toBe('');
     expect(err).toContain('npm run client-key -- NAME --scopes');
+    expect(err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe.concurrent('npm run client-key, asked wrongly', () => {
+  it('names every fault at once, and the scopes that may have been meant', async () => {
+    const { err } = await run('client-key', [
+      'bil ling',
+      'two',
+      '--scopes',
+      'messages:write,nothing',
+      '--rate',
+      'fast',
+    ]);
+    for (const words of [
+      '"bil ling" is no name',
+      'one NAME, not several: two',
+      'there is no scope "messages:write"; there is messages:read, messages:send, messages:urgent',
+      'there is no scope "nothing"',
+      '--rate fast is no number',
+    ])
+      expect(err).toContain(words);
   });
 });
 

@@ -1,13 +1,41 @@
 /** What `docker run IMAGE ...` starts: the first word names a program, no word means the service. */
 interface Program {
   readonly does: string;
+  /** Its arguments; it reads them itself, `--help` among them. */
   readonly takes?: string;
+  /** What `--help` says beside `does`. */
+  readonly help?: string;
   readonly run: () => Promise<unknown>;
 }
 
 const programs = new Map<string, Program>([
-  ['serve', { does: 'the service, with the settings of the environment (default)', run: () => import('./server.ts') }],
-  ['sandbox', { does: 'the service in front of a simulated Maton and WATI', run: () => import('./sandbox.ts') }],
+  [
+    'serve',
+    {
+      does: 'the service, with the settings of the environment (default)',
+      help: `Needs MATON_API_KEY (or MATON_API_KEY_FILE) and CLIENTS_FILE; every other setting has a default (README).
+SIGTERM lets what is under way end. Exit codes: 0 ended as asked, 1 could not start.`,
+      run: () => import('./server.ts'),
+    },
+  ],
+  [
+    'sandbox',
+    {
+      does: 'the service in front of a simulated Maton and WATI',
+      help: `Needs nothing and sends nothing: no account, no key. Listens on HOST and PORT (127.0.0.1, 3000), the simulated
+gateway on the next free port. Prints its addresses and a key. Nothing is kept. Exit codes: 0 ended as asked, 1 could not start.`,
+      run: () => import('./sandbox.ts'),
+    },
+  ],
+  [
+    'check',
+    {
+      does: 'tries settings, callers, store, key and connection, and says what is wrong',
+      help: `Takes the settings of the service, sends nothing, prints no secret; may be run beside the service.
+A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 something is wrong.`,
+      run: () => import('./check.ts'),
+    },
+  ],
   [
     'client-key',
     {
@@ -21,12 +49,16 @@ const programs = new Map<string, Program>([
 const lines = [...programs].map(
   ([name, { takes, does }]) => `  ${[name, takes].filter(Boolean).join(' ').padEnd(30)} ${does}`,
 );
-const usage = `wati-bff [COMMAND]\n\n${lines.join('\n')}`;
+const usage = `wati-bff [COMMAND]\n\n${lines.join('\n')}\n\nwati-bff COMMAND --help tells more.`;
+
+const asksForHelp = (word: string | undefined) => word === '--help' || word === '-h';
 
 async function main([name = 'serve', ...rest]: readonly string[]): Promise<void> {
   const program = programs.get(name);
-  if (name === '--help' || name === '-h') {
+  if (asksForHelp(name)) {
     console.log(usage);
+  } else if (program?.help !== undefined && asksForHelp(rest[0])) {
+    console.log(`wati-bff ${name}: ${program.does}\n\n${program.help}`);
   } else if (program === undefined || (rest.length > 0 && program.takes === undefined)) {
     // Words that would be ignored are refused: `serve --port 80` must not come up on another port.
     console.error(`wati-bff: ${program ? `${name} takes no arguments` : `no such command: ${name}`}\n\n${usage}`);

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs';
+import { parseCallers } from '../callers.ts';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { Problem } from '../problem.ts';
+import { openStore } from '../store/open.ts';
+import type { MatonConnection } from '../upstream/connections.ts';
+import { openDispatchers } from '../upstream/dispatchers.ts';
+import { createUpstream, type Upstream } from '../upstream/upstream.ts';
+
+/** What was found out, in words; a fault says how to mend it. */
+type Finding = { fine: string } | { fault: string; remedy: string };
+
+/** Longer than most steps take: whoever waits is told for what. */
+const patienceMs = 2_000;
+
+/**
+ * `npm run check`: tries what the service needs, with the same settings, and says in plain words what is wrong.
+ * It reads, and opens the store as a start would; it sends nothing, and prints no secret. Exit code 1: something is wrong.
+ */
+async function main(): Promise<boolean> {
+  const config = settings();
+  const report = createReport();
+  await report.step('settings', () => ('faults' in config ? config.faults : { fine: 'no faults' }));
+  if ('faults' in config) {
+    const path = process.env.CLIENTS_FILE;
+    if (path) await report.step('clients', () => callers(path));
+    report.skip(['store', 'key', 'connection', 'gateway'], 'not tried before the settings are right');
+    return report.allFine();
+  }
+  await report.step('clients', () => callers(config.CLIENTS_FILE));
+  await report.step('store', () => store(config));
+
+  const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
+  const upstream = createUpstream(
+    config,
+    () => config.MATON_API_KEY,
+    dispatchers,
+    () => {},
+    { replicas: false },
+  );
+  let known: MatonConnection[] = [];
+  const answered = await report.step('key', async () => {
+    known = await upstream.connections.list({});
+    return { fine: 'Maton takes the key' };
+  });
+  if (answered) {
+    const { usable, finding } = choice(known, config.MATON_CONNECTION_ID);
+    await report.step('connection', () => finding);
+    for (const id of usable) await report.step('gateway', () => gateway(upstream, id));
+    if (usable.length === 0) report.skip(['gateway'], 'not tried without a connection');
+  } else report.skip(['connection', 'gateway'], 'not tried without an answer of Maton');
+  await dispatchers.close();
+  return report.allFine();
+}
+
+function createReport() {
+  let faults = 0;
+  const line = (word: string, name: string, text: string) =>
+    console.log(`${word.padEnd(5)} ${name.padEnd(10)} ${text.replaceAll('\n', `\n${' '.repeat(17)}`)}`);
+  return {
+    /** Whether the step found no fault; what it throws is one. */
+    async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
+      const waiting = setTimeout(() => console.error(`...   ${name}: still waiting for an answer`), patienceMs);
+      const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);
+      clearTimeout(waiting);
+      if ('fine' in finding) line('ok', name, finding.fine);
+      else {
+        faults += 1;
+        line('FAIL', name, `${finding.fault}\n-> ${finding.remedy}`);
+      }
+      return 'fine' in finding;
+    },
+    skip(names: string[], why: string) {
+      for (const name of names) line('skip', name, why);
+    },
+    allFine() {
+      console.log(faults === 0 ? '\nAll is well.' : `\n${faults} of these must be mended; nothing was sent.`);
+      return faults === 0;
+    },
+  };
+}
+
+function settings(): Config | { faults: Finding } {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const fault = error.faults.length === 1 ? String(error.faults[0]) : `- ${error.faults.join('\n- ')}`;
+    return { faults: { fault, remedy: 'The README lists every setting, with its default.' } };
+  }
+}
+
+function callers(path: string): Finding {
+  const remedy = 'CLIENTS_FILE names a JSON list [...] of the entries that `client-key` prints.';
+  try {
+    const count = parseCallers(readFileSync(path, 'utf8')).length;
+    if (count === 0) return { fault: `${path} is an empty list: nobody can call`, remedy };
+    return { fine: `${count} caller${count === 1 ? '' : 's'} in ${path}` };
+  } catch (error) {
+    return { fault: `${path}: ${codeOf(error) ?? reasonOf(error)}`, remedy };
+  }
+}
+
+/** SQLite's code for a file that another process holds. */
+const busy = 5;
+
+async function store(config: Config): Promise<Finding> {
+  const { STORE_URL: url, STORE_LEASE_MS: leaseMs } = config;
+  const isPostgres = url.startsWith('postgres');
+  // Nothing ages here: the store is closed again before anything could.
+  const forever = Number.MAX_SAFE_INTEGER;
+  const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
+  try {
+    const opened = await openStore(url, { ...kept, leaseMs });
+    try {
+      await opened.check();
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof Error && 'errcode' in cause && cause.errcode === busy) {
+      return {
+        fine: `${url} is in use, by a running service it seems; it has the file to itself and was not disturbed`,
+      };
+    }
+    const code = codeOf(error) ?? codeOf(cause);
+    const fault = isPostgres ? `the database does not let us in (${code ?? 'no reason given'})` : reasonOf(error);
+    const database = 'STORE_URL must name a PostgreSQL that runs, with a user who may create tables in the database.';
+    const file = 'STORE_URL must name a file in a folder that this user may write to, on a disk with room.';
+    return { fault, remedy: isPostgres ? database : file };
+  }
+  if (url === 'memory:') return { fine: 'in memory: every record is lost when the service ends' };
+  return { fine: `${isPostgres ? 'the database' : url} can be written to` };
+}
+
+/** Which connections would be used: one, or with several that callers choose from each of them. */
+function choice(known: MatonConnection[], configured: string | undefined): { usable: string[]; finding: Finding } {
+  const active = known.filter(({ status }) => status === 'ACTIVE').map(({ id }) => id);
+  const others = known.length - active.length;
+  if (configured !== undefined) {
+    const state = known.find(({ id }) => id === configured)?.status.toLowerCase();
+    if (state === 'active') return { usable: [configured], finding: { fine: `${configured} is active` } };
+    const fault = `${configured} (MATON_CONNECTION_ID) is ${state ?? 'not known to Maton'}`;
+    const remedy = `${authorize} Or name another: ${active.join(', ') || 'none is active'}.`;
+    return { usable: [], finding: { fault, remedy } };
+  }
+  const [only, ...more] = active;
+  if (only === undefined) {
+    const fault = others === 0 ? 'there is none' : `none is active; ${others} pending or failed`;
+    return { usable: [], finding: { fault, remedy: authorize } };
+  }
+  if (more.length === 0) return { usable: [only], finding: { fine: `${only} is the only active one` } };
+  const fine = `${active.length} are active: callers must name one (Maton-Connection), or set MATON_CONNECTION_ID`;
+  return { usable: active, finding: { fine } };
+}
+
+const authorize = 'POST /v1/connections, open its authorizationUrl in a browser, and sign in to WATI.';
+
+/** One read that changes nothing, as cheap as there is. */
+async function gateway(upstream: Upstream, connection: string): Promise<Finding> {
+  const query = { pageSize: 1, pageNumber: 1 };
+  const path = '/api/v1/getMessageTemplates';
+  await upstream.client.get({ connection }, { operation: 'getMessageTemplates', path, query });
+  return { fine: `WATI answers for ${connection}` };
+}
+
+/** A Problem's words are made for callers: no key, no host. Anything else tells its code alone. */
+function faultOf(error: unknown): Finding {
+  if (!(error instanceof Problem)) return { fault: codeOf(error) ?? 'an unforeseen fault', remedy: 'Report this.' };
+  const unreachable = 'Look at the network, at a proxy in between, and at MATON_GATEWAY_URL and MATON_CONTROL_URL.';
+  const remedies: Partial<Record<Problem['slug'], string>> = {
+    'upstream-unauthorized': error.message.startsWith('Maton')
+      ? "Copy the key again from Maton's settings into MATON_API_KEY, or into the file of MATON_API_KEY_FILE."
+      : authorize,
+    'upstream-unavailable': unreachable,
+    'upstream-timeout': unreachable,
+    'upstream-invalid': unreachable,
+    'connection-unusable': authorize,
+    'rate-limited': 'Try again in a minute: the calls that the account has are spent.',
+  };
+  return { fault: error.message, remedy: remedies[error.slug] ?? 'Act on the reason that is given.' };
+}
+
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error ? String(error.code) : undefined;
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+process.exitCode = (await main()) ? 0 : 1;

@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { callerEntry } from '../../src/callers.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { openStore } from '../../src/store/open.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wati-bff-check-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const clients = join(folder, 'clients.json');
+writeFileSync(clients, JSON.stringify([callerEntry('billing', 'key-of-billing-in-this-test', ['*'])]));
+const storeUrl = `file:${join(folder, 'records.db')}`;
+const seeded = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
+
+let simulator: Simulator;
+beforeEach(async () => {
+  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
+});
+/** Nothing was sent, whatever was found. */
+afterEach(async () => {
+  const made = simulator.ledger.entries.filter(({ method }) => method !== 'GET');
+  await simulator.close();
+  expect(made).toEqual([]);
+});
+
+async function check(settings: Record<string, string | undefined> = {}, args: string[] = []) {
+  const env = {
+    PATH: process.env.PATH,
+    MATON_API_KEY: simulator.key,
+    MATON_GATEWAY_URL: simulator.gatewayUrl,
+    MATON_CONTROL_URL: simulator.controlUrl,
+    CLIENTS_FILE: clients,
+    STORE_URL: storeUrl,
+    ...settings,
+  };
+  const child = spawn(process.execPath, ['src/bin/wati-bff.ts', 'check', ...args], { env });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      text += chunk;
+    });
+  const [code] = await once(child, 'close');
+  expect(text).not.toContain(simulator.key);
+  expect(text).not.toContain('session_token');
+  return { code, text, words: text.match(/^(ok|FAIL|skip) +\w+/gm)?.map((line) => line.replace(/ +/, ' ')) };
+}
+
+describe('wati-bff check', () => {
+  it('says of each part that it is well, and ends with 0', async () => {
+    const { code, text, words } = await check();
+    expect([code, words]).toEqual([
+      0,
+      ['ok settings', 'ok clients', 'ok store', 'ok key', 'ok connection', 'ok gateway'],
+    ]);
+    expect(text).toContain(`${seeded} is the only active one`);
+    expect(simulator.ledger.entries.map(({ operation }) => operation)).toEqual([
+      'listConnections',
+      'getMessageTemplates',
+    ]);
+  });
+
+  it('names every fault of the settings, looks at the callers all the same, and asks nobody', async () => {
+    const { code, text, words } = await check({ MATON_API_KEY: undefined, PORT: 'abc' });
+    expect([code, words?.slice(0, 3)]).toEqual([1, ['FAIL settings', 'ok clients', 'skip store']]);
+    for (const fault of ['MATON_API_KEY is required', 'PORT must be integer']) expect(text).toContain(fault);
+    expect(simulator.ledger.entries).toEqual([]);
+  });
+
+  it('tells a key that Maton refuses', async () => {
+    simulator.tenant.settings.matonKey = 'revoked';
+    const { code, text, words } = await check();
+    expect([code, words?.slice(3)]).toEqual([1, ['FAIL key', 'skip connection', 'skip gateway']]);
+    expect(text).toContain('Maton refuses the key');
+    expect(text).toContain('-> Copy the key again');
+  });
+
+  it('tells a token that WATI refuses from that', async () => {
+    simulator.tenant.settings.watiToken = 'revoked';
+    const { code, text, words } = await check();
+    expect([code, words?.slice(3)]).toEqual([1, ['ok key', 'ok connection', 'FAIL gateway']]);
+    expect(text).toContain('WATI refuses the token');
+    expect(text).toContain('-> POST /v1/connections');
+  });
+
+  it('tells that Maton is not there', async () => {
+    const { code, text } = await check({ MATON_CONTROL_URL: 'http://127.0.0.1:9' });
+    expect(code).toBe(1);
+    expect(text).toMatch(/^FAIL {2}key +the gateway could not be reached \(ECONNREFUSED\)/m);
+    expect(text).toContain('-> Look at the network');
+  });
+
+  it.each([
+    ['that is pending', 'none is active; 1 pending'],
+    ['of none', 'there is none'],
+  ])('says of a connection %s how to make one', async (what, words) => {
+    if (what === 'of none') simulator.tenant.connections.length = 0;
+    for (const connection of simulator.tenant.connections) connection.status = 'PENDING';
+    const { code, text } = await check();
+    expect(code).toBe(1);
+    expect(text).toContain(words);
+    expect(text).toContain('authorizationUrl');
+  });
+
+  it('says that the configured connection is not known', async () => {
+    const { code, text } = await check({ MATON_CONNECTION_ID: 'another' });
+    expect(code).toBe(1);
+    expect(text).toContain('another (MATON_CONNECTION_ID) is not known to Maton');
+    expect(text).toContain(`Or name another: ${seeded}`);
+  });
+
+  it('tries each of several, and says that callers must choose', async () => {
+    const second = simulator.tenant.addConnection();
+    const { code, text } = await check();
+    expect(code).toBe(0);
+    expect(text).toContain('2 are active: callers must name one');
+    for (const id of [seeded, second.id]) expect(text).toContain(`WATI answers for ${id}`);
+  });
+
+  it('says that a store is in use by the running service, and finds no fault in that', async () => {
+    const forever = Number.MAX_SAFE_INTEGER;
+    const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
+    const running = await openStore(storeUrl, { ...kept, leaseMs: 15_000 });
+    const { code, text } = await check();
+    await running.close();
+    expect(code).toBe(0);
+    expect(text).toMatch(/^ok {4}store +.* is in use, by a running service/m);
+  });
+
+  it('says that a store cannot be opened', async () => {
+    const { code, text, words } = await check({ STORE_URL: `file:${clients}/records.db` });
+    expect([code, words?.[2]]).toEqual([1, 'FAIL store']);
+    expect(text).toContain('-> STORE_URL must name a file');
+  });
+
+  it('never shows the password of a database', async () => {
+    const { code, text } = await check({ STORE_URL: 'postgres://bff:pass-of-nobody@127.0.0.1:9/bff' });
+    expect(code).toBe(1);
+    expect(text).toContain('the database does not let us in (ECONNREFUSED)');
+    expect(text).not.toContain('pass-of-nobody');
+  });
+
+  it.each([
+    ['has faults', '{"name": "x"}', 'must be array'],
+    ['is empty', '[]', 'nobody can call'],
+  ])('says that the callers file %s', async (_what, content, words) => {
+    const file = join(folder, 'wrong.json');
+    writeFileSync(file, content);
+    const { code, text } = await check({ CLIENTS_FILE: file });
+    expect(code).toBe(1);
+    expect(text).toMatch(/^FAIL {2}clients/m);
+    expect(text).toContain(words);
+  });
+});
