@@ -47,6 +47,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
     upstreamCalls: trace.upstreamCalls || undefined,
     upstreamShared: trace.upstreamShared,
+    traceId: trace.span?.traceId,
     error: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
   };
   if (trace.problem === 'internal') request.log.error(line, 'request');

@@ -1,5 +1,6 @@
 import type { Caller, Scope } from '../src/callers.ts';
 import type { ProblemSlug } from '../src/problem.ts';
+import type { RequestSpan } from '../src/tracing/tracing.ts';
 
 /** What a request became, for its one log line and its metrics. */
 export interface Trace {
@@ -14,6 +15,8 @@ export interface Trace {
   upstreamShared?: boolean;
   problem?: string;
   error?: Error;
+  /** Where tracing is on. */
+  span?: RequestSpan;
 }
 
 declare module 'fastify' {

@@ -104,9 +104,11 @@ export function turnOf(request: FastifyRequest): Turn {
   return { caller: name, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
 
-/** Lets the request's log line tell what the upstream answered. */
+/** Lets the request's log line, and its trace, tell what the upstream answered. */
 export function watch(request: FastifyRequest): (report: AttemptReport) => void {
-  return ({ status, durationMs, shared }) => {
+  return (report) => {
+    const { status, durationMs, shared } = report;
+    request.trace.span?.attempt(report);
     if (shared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;
     request.trace.upstreamMs += durationMs;

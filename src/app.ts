@@ -14,6 +14,7 @@ import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { isRefused, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
 import { tellStanding } from '../plugins/standing-metrics.ts';
+import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
@@ -45,6 +46,7 @@ import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend } from './store/port.ts';
+import type { Tracing } from './tracing/tracing.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { createUpstream } from './upstream/upstream.ts';
@@ -58,9 +60,11 @@ export interface Seams {
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
+  /** Absent: nothing is traced. Whoever opened it closes it. */
+  tracing?: Tracing;
 }
 
-const version = '0.1.0';
+export const version = '0.1.0';
 
 const jsonBytesMax = 1024 * 1024;
 
@@ -99,6 +103,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     dispatchers,
     (report) => {
       metrics.attempt(report);
+      seams.tracing?.saw(report);
       readiness.saw(report);
     },
     { replicas: slots !== undefined, ...(budget && { pace: budget }) },
@@ -149,7 +154,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
   await app.register(accessLog);
-  onRequestEnd(app, logRequest, metrics.request);
+  if (seams.tracing) traceRequests(app, seams.tracing);
+  onRequestEnd(app, logRequest, metrics.request, ...(seams.tracing ? [endSpan] : []));
   await app.register(problems);
   await app.register(requestGuard);
   app.server.maxConnections = config.CONNECTIONS_MAX;

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { fixedCallers, parseCallers } from '../src/callers.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { compileCache } from './compile-cache.ts';
+import { startCollector } from './tracing/collector.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-bin-'));
 const children: ChildProcess[] = [];
@@ -154,6 +155,36 @@ describe.concurrent('npm start', () => {
     expect({ code, signal }).toEqual({ code: 0, signal: null });
     for (const hidden of [simulator.key, key]) expect(out + err).not.toContain(hidden);
     expect(out).toContain('"route":"/v1/connections"');
+    await simulator.close();
+  });
+
+  it('traces where OTEL_* says so, exports the last spans before it ends, and does not start where they are wrong', async () => {
+    const simulator = await startSimulator();
+    const collector = await startCollector();
+    const clients = join(folder, 'none.json');
+    writeFileSync(clients, '[]');
+    const settings = {
+      MATON_API_KEY: simulator.key,
+      MATON_GATEWAY_URL: simulator.gatewayUrl,
+      MATON_CONTROL_URL: simulator.controlUrl,
+      CLIENTS_FILE: clients,
+      PORT: '0',
+      DRAIN_DELAY_MS: '1',
+      STORE_URL: 'memory:',
+    };
+    const wrong = await run('server', [], { ...settings, OTEL_TRACES_EXPORTER: 'zipkin' });
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('OTEL_TRACES_EXPORTER must be otlp or none') });
+
+    const traced = { ...settings, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+    const { child, output, ended } = start(process.execPath, ['src/bin/server.ts'], traced);
+    const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
+    await vi.waitFor(() => expect(address()).toBeDefined(), 15_000);
+    await (await request(`${address()}/health/live`)).body.dump();
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 0, signal: null });
+    expect(collector.spans).toMatchObject([{ name: 'GET /health/live', kind: 'server' }]);
+    expect(collector.text).not.toContain(simulator.key);
+    collector.close();
     await simulator.close();
   });
 });

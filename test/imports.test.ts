@@ -50,7 +50,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values: /^(plugins\/.*|src\/(problem|callers)|src\/schemas\/problem|src\/delivery\/gcra)(\.ts)?$/,
-    types: /^(plugins|src\/(upstream|delivery|schemas|budget))\/|^src\/(callers|problem|config)\.ts$/,
+    types: /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
@@ -87,6 +87,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.
   { of: /^src\/budget\//, values: /^src\/budget\//, types: /^src\/budget\//, packages: /^node:[\w/]+$/ },
+  {
+    of: /^src\/tracing\//,
+    values: /^src\/(tracing\/[\w-]+|config)\.ts$/,
+    types: /^src\/(tracing|upstream)\//,
+    packages: /^@opentelemetry\/(api|resources|sdk-trace|exporter-trace-otlp-http)$/,
+  },
   { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },
 ];
 
@@ -94,7 +100,7 @@ it('sees every import', () => {
   expect(files.length).toBeGreaterThan(60);
   for (const file of files) {
     expect(text(file), file).not.toMatch(
-      /\bawait import\((?!'\.\/(postgres|sqlite)\/engine\.ts')|\brequire\(|^import '/m,
+      /\bawait import\((?!'\.\/((postgres|sqlite)\/engine|otlp)\.ts')|\brequire\(|^import '/m,
     );
     const lines = text(file).match(/^(import|export|\}).* from '/gm)?.length ?? 0;
     expect(imports.filter((each) => each.file === file).length, file).toBeGreaterThanOrEqual(lines);
@@ -124,6 +130,12 @@ it('reads the environment in src/bin alone, and undici in src/upstream alone', (
   ).toEqual([]);
   expect(imports.filter(({ file, target }) => target === 'undici' && !file.startsWith('src/upstream/'))).toEqual([]);
   expect(files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)))).toEqual([]);
+});
+
+it('loads OpenTelemetry only where it is asked for', () => {
+  const users = imports.filter(({ target }) => target.startsWith('@opentelemetry/')).map(({ file }) => file);
+  expect([...new Set(users)]).toEqual(['src/tracing/otlp.ts']);
+  expect(imports.filter(({ target }) => target === 'src/tracing/otlp.ts')).toEqual([]);
 });
 
 it('never asks whether it is under test', () => {

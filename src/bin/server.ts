@@ -1,10 +1,11 @@
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp } from '../app.ts';
+import { buildApp, version } from '../app.ts';
 import { type Callers, callersFromFile } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
 import { followMatonKey, type MatonKey } from '../maton-key.ts';
+import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
@@ -16,9 +17,19 @@ async function serve(config: Config) {
   const key = followKey(config, secrets, logger);
   // A diagnostic report holds the environment; whoever can ask for one could read the key there.
   Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
-  const app = await buildApp(config, { callers, logger, ...(key && { matonKey: key.current }) });
+  const tracing = await openTracing(process.env, {
+    version,
+    onFault: (error) => logger.warn({ chore: 'traces', reason: faultName(error) }, 'chore'),
+  });
+  const app = await buildApp(config, {
+    callers,
+    logger,
+    ...(key && { matonKey: key.current }),
+    ...(tracing && { tracing }),
+  });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {
     await app.close();
+    await tracing?.close();
     key?.close();
     logger.flush();
   });
@@ -52,6 +63,9 @@ function followKey(config: Config, secrets: string[], logger: Logger): MatonKey 
 }
 
 const reasonOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);
+
+/** Not the message: it may quote what the collector answered. */
+const faultName = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');
 
 function startupFault(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
