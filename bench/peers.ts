@@ -76,6 +76,8 @@ export function createPeers() {
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
           DRAIN_DELAY_MS: '0',
+          // As `npm start` has it.
+          NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
           ...settings,
         },
       })),
