@@ -31,6 +31,9 @@ beforeAll(async () => {
   });
   const path = `/v1/broadcasts/${isRecord(json) ? json.id : ''}`;
   await vi.waitFor(async () => expect((await ask('GET', path)).json).toMatchObject({ status: 'done' }), 10_000);
+  // The collector may not have run yet in a young worker, and its metrics have no sample before it did.
+  for (let n = 0; n < 50; n++) void Array.from({ length: 100_000 }, () => ({}));
+  await new Promise((resume) => setTimeout(resume, 100));
   scraped = readScrape((await ask('GET', '/metrics')).text);
 });
 afterAll(() => service.close());

@@ -1,5 +1,5 @@
 /**
- * A process for test/store/sqlite-crash.test.ts to kill. `work`: sends without end, one line after each durable mark.
+ * A process for test/store/sqlite-crash.process.ts to kill. `work`: sends without end, one line after each durable mark.
  * `refused`: records until one is refused, then kills itself at once.
  */
 import { writeSync } from 'node:fs';

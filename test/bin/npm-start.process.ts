@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { fixedCallers, parseCallers } from '../src/callers.ts';
-import { startSimulator } from '../src/simulator/simulator.ts';
-import { compileCache } from './compile-cache.ts';
-import { startCollector } from './tracing/collector.ts';
+import { fixedCallers, parseCallers } from '../../src/callers.ts';
+import { startSimulator } from '../../src/simulator/simulator.ts';
+import { compileCache } from '../compile-cache.ts';
+import { startCollector } from '../tracing/collector.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-bin-'));
 const children: ChildProcess[] = [];

@@ -3,10 +3,10 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
-import { aPlace, callerKey, type Place, type Service } from './crash/service.ts';
-import { allKey, startService } from './helper.ts';
-import { fileTo, openRequest, pdf, pdfForm } from './routes/files-helper.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { aPlace, callerKey, type Place, type Service } from '../crash/service.ts';
+import { allKey, startService } from '../helper.ts';
+import { fileTo, openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 
 /*
  * How an instance goes down (contract 6, 8.14), with real processes and real signals. Each test has a recipient, a service
