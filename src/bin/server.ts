@@ -33,7 +33,8 @@ async function serve(config: Config) {
     key?.close();
     logger.flush();
   });
-  await app.listen({ host: config.HOST, port: config.PORT });
+  // Node's 511 are fewer than the connections of a flood: the kernel drops the rest, and they come back seconds later.
+  await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
 }
 
 function followCallers(path: string, logger: Logger): Callers {

@@ -83,12 +83,19 @@ export interface DeliveryServices {
   pace?: Pace;
 }
 
+/**
+ * Sends under way at once, urgent ones aside: each has its content here, and most have a caller on a connection. Well over
+ * what goes out in a second, so that nobody is refused whom a group could have taken.
+ */
+const underWayMax = 2_000;
+
 /** How many sends of a dead process are taken over at a time. */
 const recoverBatch = 100;
 
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace } = services;
   const running = new Map<string, Promise<LiveSend>>();
+  let recording = 0;
   const groups = pace && createGroups({ ...services, pace });
 
   /** Lets a recorded send live, whoever waits for it. */
@@ -119,13 +126,23 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 
   const record = async (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+    recording += 1;
     try {
       return await store.record(send);
     } catch (cause) {
       if (!(cause instanceof StoreError)) throw cause;
       const detail = 'the send could not be recorded, so it was not made';
       throw new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
+    } finally {
+      recording -= 1;
     }
+  };
+
+  /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
+  const assertRoom = ({ turn }: CallContext) => {
+    if (turn?.lane === 'urgent' || running.size + recording < underWayMax) return;
+    const detail = 'as many sends are under way as there may be at once; nothing was sent';
+    throw new Problem('rate-limited', detail, { retryAfterS: 1 });
   };
 
   /** Whose turn cannot come in his time hears so before anything is recorded (delivery.md 2.9). */
@@ -152,11 +169,13 @@ export function createDelivery(services: DeliveryServices): Delivery {
     waitMs: WaitMs,
     resendOf?: string,
   ) => {
-    const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
-    const fingerprint = contentPrint(context.connection, content);
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
+    // First, because it is in a flood that it must cost little to be refused.
+    assertRoom(context);
     assertContentInTime(content, context, tryMs);
+    const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
+    const fingerprint = contentPrint(context.connection, content);
     const outcome = await record({
       ...draftOf(asker, content.kind, context),
       to: digits(content.body.to),
@@ -193,6 +212,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
     stream: async (asker, about, streamed, context, waitMs) => {
+      assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
       if ('known' in outcome) throw inProgress(outcome.known);

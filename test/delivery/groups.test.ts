@@ -162,4 +162,22 @@ describe('template sends that wait for their turn', () => {
     expect(new Set(calls().flatMap(({ recipients }) => recipients)).size).toBe(1_000);
     expect(calls().flatMap(({ recipients }) => recipients).length).toBe(1_000);
   });
+
+  it('are bounded in number: the next one is refused unrecorded, an urgent one is not', async () => {
+    await start({ MATON_RATE_PER_SECOND: '1', SEND_WAIT_MS: '3600000', GROUP_MAX_INTERACTIVE: '1' });
+    const queued = (to: string, headers = {}) =>
+      service.ask('POST', '/v1/messages/template', {
+        json: { to, template: 'order_update', parameters },
+        headers: { prefer: 'respond-async', ...headers },
+      });
+    const answers = await Promise.all(numbers(2_050, 14156001000).map((to) => queued(to)));
+    const refused = answers.filter(({ status }) => status === 429);
+    // What went out meanwhile made room.
+    const sent = calls().flatMap(({ recipients }) => recipients).length;
+    expect(refused.length).toBeLessThanOrEqual(50);
+    expect(refused.length).toBeGreaterThanOrEqual(Math.max(1, 50 - sent));
+    expect(answers.filter(({ status }) => status === 202).length).toBe(2_050 - refused.length);
+    expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' }, json: { type: '/problems/rate-limited' } });
+    expect((await queued('14156009999', { priority: 'u=0' })).status).toBe(202);
+  });
 });
