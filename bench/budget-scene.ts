@@ -38,6 +38,7 @@ export async function onScene<Value>(
       MATON_RATE_PER_SECOND: '10',
       WATI_PLAN: 'none',
       STORE_URL: `file:${databaseFile}`,
+      ...(process.env.PROF && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${process.env.PROF}` }),
     });
     const caller = createCaller(service.url, callerKey);
     // What the preflight needs is at hand from here on.

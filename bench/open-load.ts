@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /** What came back; status 0: the connection broke. */
@@ -16,8 +17,8 @@ export interface Ask {
 /** Requests over as many kept connections as are needed at once. A full HTTP client would cost the load's core more than the service costs its own. */
 export interface Caller {
   ask(method: string, path: string, ask?: Ask): Promise<Answer>;
-  /** Connections opened so far. */
-  readonly opened: number;
+  /** Opens so many beforehand; no more from then on: who finds none waits for one. */
+  prepare(connections: number): Promise<void>;
   close(): void;
 }
 
@@ -28,6 +29,8 @@ export function createCaller(url: string, key: string): Caller {
   const { hostname, port, host } = new URL(url);
   const idle: { socket: Socket; since: number }[] = [];
   const all = new Set<Socket>();
+  const waiting: ((socket: Socket) => void)[] = [];
+  let connectionsMax = Number.POSITIVE_INFINITY;
 
   const open = (): Socket => {
     const socket = connect(Number(port), hostname).setNoDelay(true);
@@ -36,28 +39,40 @@ export function createCaller(url: string, key: string): Caller {
     return socket;
   };
 
-  const take = (): Socket => {
+  const take = (): Socket | Promise<Socket> => {
     for (let last = idle.pop(); last; last = idle.pop()) {
       if (!last.socket.destroyed && performance.now() - last.since < idleMsMax) return last.socket;
       last.socket.destroy();
     }
-    return open();
+    return all.size >= connectionsMax ? new Promise((resolve) => waiting.push(resolve)) : open();
+  };
+
+  const giveBack = (socket: Socket) => {
+    const next = waiting.shift();
+    if (next) next(socket);
+    else idle.push({ socket, since: performance.now() });
   };
 
   return {
-    get opened() {
-      return all.size;
+    prepare: async (connections) => {
+      while (all.size < connections) {
+        const socket = open();
+        await once(socket, 'connect');
+        idle.push({ socket, since: performance.now() });
+      }
+      connectionsMax = connections;
     },
-    ask: (method, path, { headers = {}, body = '' } = {}) =>
-      new Promise((resolve) => {
-        const startedAt = performance.now();
-        const socket = take();
+    ask: async (method, path, { headers = {}, body = '' } = {}) => {
+      const startedAt = performance.now();
+      const socket = await take();
+      return new Promise((resolve) => {
         let text = '';
         const done = (status: number, headEnd: number) => {
           socket.off('data', read).off('close', broken);
           const [head, rest] = [text.slice(0, headEnd), text.slice(headEnd + 4)];
-          if (status !== 0 && !/\r\nconnection: close/i.test(head)) idle.push({ socket, since: performance.now() });
-          else socket.destroy();
+          const kept = status !== 0 && !/\r\nconnection: close/i.test(head);
+          if (!kept) socket.destroy();
+          if (kept || waiting.length > 0) giveBack(kept ? socket : open());
           resolve({ status, ms: performance.now() - startedAt, head, body: rest });
         };
         const read = (bytes: Buffer) => {
@@ -74,7 +89,8 @@ export function createCaller(url: string, key: string): Caller {
           `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${typeof body === 'string' ? body : ''}`,
         );
         if (typeof body !== 'string') socket.write(body);
-      }),
+      });
+    },
     close: () => {
       for (const socket of all) socket.destroy();
     },

@@ -10,8 +10,11 @@ const settings = { ...limited, STORE_LEASE_MS: '3000' };
 /** In a short run, once in its middle. */
 const killEveryMs = Math.min(10_000, (loadSeconds * 1000) / 2);
 
-/** `LOAD_SECONDS=60 .ci/postgres limit` is the full time. */
-test.each([
+/**
+ * By hand, `LOAD_SECONDS=60 .ci/postgres limit`, on a machine that has nothing else to do: a commit that takes 100 ms between
+ * the turn and the first byte brings calls so much closer together.
+ */
+test.skipIf(process.env.LOAD_SECONDS === undefined).each([
   ['both alive', false],
   ['one of them killed again and again', true],
 ])(
