@@ -28,9 +28,15 @@ export const requestGuard = fp(async (app) => {
 
   app.addHook('onRequest', (request, reply, done) => {
     for (const [name, value] of headers) reply.header(name, value);
+    const { socket } = request.raw;
+    // What was answered with a 400 as too slow may come in after all: its caller believes that nothing happened.
+    if (refused.has(socket)) {
+      socket.destroy();
+      return;
+    }
     const fault = faultOf(request.raw);
     if (fault === undefined) return done();
-    refused.add(request.raw.socket);
+    refused.add(socket);
     done(new Problem('malformed-request', fault, { headers: { connection: 'close' } }));
   });
 });
@@ -39,6 +45,9 @@ const refused = new WeakSet<Socket>();
 
 /** Whether the last answer on this connection was given: what the parser stumbles over behind it gets none. */
 export const isRefused = (socket: Socket): boolean => refused.has(socket);
+
+/** The last answer on this connection is being given: whatever comes in behind it is not acted on. */
+export const refuseRest = (socket: Socket): void => void refused.add(socket);
 
 /** What makes a request ambiguous, in words. On the path of every request: a look at each header line, no more. */
 export function faultOf({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {

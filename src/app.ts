@@ -12,7 +12,7 @@ import { openapi } from '../plugins/openapi.ts';
 import { problemDocument, problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
-import { isRefused, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
+import { isRefused, refuseRest, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
 import { tellStanding } from '../plugins/standing-metrics.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
@@ -266,6 +266,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
+  refuseRest(socket);
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));

@@ -275,3 +275,23 @@ it('takes no more connections than it is told, and new ones once others have gon
   for (const { socket } of open) socket.destroy();
   await expect.poll(async () => (await say(honest, 1)).answers.length).toBe(1);
 });
+
+it('does not act on a request that comes in whole after its caller was told that it was too slow', async () => {
+  const slow = await startService({ settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' } });
+  slow.app.server.headersTimeout = 200;
+  const bytes = post([size], message);
+  const socket = connect({ port: Number(new URL(slow.url).port), host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => {});
+  let told = '';
+  socket.on('data', (chunk) => {
+    if (told === '') socket.write(bytes.slice(20));
+    told += chunk;
+  });
+  socket.write(bytes.slice(0, 20));
+  await expect.poll(() => told, { timeout: 5_000 }).toMatch(/^HTTP\/1\.1 400 /);
+  await new Promise((resume) => setTimeout(resume, 500));
+  expect(slow.simulator.ledger.entries).toEqual([]);
+  expect(told.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  socket.destroy();
+  await slow.close();
+});

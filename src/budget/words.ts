@@ -99,6 +99,8 @@ export interface Budget {
    * at `untilMs` if it was expected and did not come. Nothing waits while budget is free.
    */
   take(ask: Ask): Promise<void>;
+  /** Whether a turn that was given out then, by the budget's clock, may still be used: it is not late, and no 429 came since. */
+  isGood(turnCameMs: number): boolean;
   /** What `take` would reckon with, without taking; always finite. Asked before a send is recorded. */
   expectedWaitMs(ask: Prospect): number;
   /** A 429 was met, on a call of that group, or by all calls: silence until then, half the rate, and slow recovery. */

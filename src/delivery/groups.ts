@@ -101,7 +101,7 @@ export function createGroups(services: GroupServices): Groups {
     pace.take({ ...turn, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
       () => {
         line.asking = false;
-        depart(line);
+        depart(line, performance.now());
       },
       // The process ends: what is queued stays recorded.
       () => {
@@ -111,7 +111,7 @@ export function createGroups(services: GroupServices): Groups {
     );
   };
 
-  const depart = (line: Line) => {
+  const depart = (line: Line, turnCameMs: number) => {
     const seats = board(line, groupMax[line.lane]);
     ask(line);
     if (seats.length === 0) return;
@@ -120,7 +120,7 @@ export function createGroups(services: GroupServices): Groups {
     services.onGroup?.(line.lane, seats.length);
     const passage = groupPassage(line.template, context, services.sendCalls, services.transport);
     const sends = seats.map(({ send }) => send);
-    attempt(sends, passage, context, services).then(
+    attempt(sends, passage, context, services, turnCameMs).then(
       (again) => {
         const pauses = new Map(again.map(({ send, pauseMs }) => [send, pauseMs]));
         const goOn = Map.groupBy(seats, ({ send }) => (closing.aborted ? undefined : pauses.get(send)));

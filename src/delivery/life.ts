@@ -57,6 +57,13 @@ const lostBytes: Verdict = {
   heals: true,
 };
 
+/** Begun, and stopped by the end of the process before the first byte. */
+const endedInLine: Verdict = {
+  outcome: 'not_sent',
+  detail: 'the service went down before it could go out',
+  heals: true,
+};
+
 /** How soon a send that may not begin looks again whether it may. */
 const leasePauseMs = 500;
 
@@ -73,6 +80,7 @@ export async function live(
   for (;;) {
     if (send.holds) await gate.opened(context.connection);
     hasTurn ||= await myTurn(passage, context, services);
+    const turnCameMs = performance.now();
     if (!hasTurn || closing.aborted) {
       if (!streamed) return send;
       // Its bytes go with the caller or the process, so nobody could take it up later.
@@ -81,7 +89,7 @@ export async function live(
       return send;
     }
     const attempted = send.stored.attempts;
-    const [again] = await attempt([send], passage, context, services);
+    const [again] = await attempt([send], passage, context, services, turnCameMs);
     if (!again) return send;
     hasTurn = send.stored.attempts === attempted;
     await sleep(again.pauseMs, closing);
@@ -117,11 +125,12 @@ export async function attempt(
   passage: Passage,
   context: CallContext,
   services: LifeServices,
+  turnCameMs: number,
 ): Promise<Again[]> {
   const epoch = services.store.epoch();
   const begun = await begin(sends, passage, services);
   const held = await Promise.all(sends.filter((send) => !begun.includes(send)).map((send) => heldBack(send, services)));
-  const again = begun.length > 0 ? await transmit(begun, epoch, passage, context, services) : [];
+  const again = begun.length > 0 ? await transmit(begun, epoch, passage, context, services, turnCameMs) : [];
   return [...again, ...held.flat()];
 }
 
@@ -167,11 +176,14 @@ export async function transmit(
   passage: Passage,
   context: CallContext,
   services: LifeServices,
+  turnCameMs: number,
 ): Promise<Again[]> {
   const { store, gate } = services;
   // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
   // anew since then says nothing of these sends, which are somebody else's.
-  const verdicts = await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch);
+  const verdicts = (await isOnTime(turnCameMs, passage, context, services))
+    ? await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch)
+    : sends.map(() => endedInLine);
   const over: Judged[] = [];
   const again: Again[] = [];
   // One for all, so that those who went together can go together again.
@@ -186,6 +198,23 @@ export async function transmit(
   }
   const [retreated] = await Promise.all([retreat(again, services), end(over, passage, context, services)]);
   return retreated;
+}
+
+/**
+ * The mark D2 stands between the turn and the first byte, and a commit may take long: then the turn is over, and the next
+ * one is waited for, before all others. False: the process ends first.
+ */
+async function isOnTime(turnCameMs: number, { operation }: Passage, { turn }: CallContext, services: LifeServices) {
+  const { pace, closing } = services;
+  for (let cameMs = turnCameMs; pace && !pace.isGood(cameMs); cameMs = performance.now()) {
+    const first = { ...askOf(operation, turn), lane: 'urgent' as const, untilMs: Number.POSITIVE_INFINITY };
+    const came = await pace.take({ ...first, signal: closing }).then(
+      () => true,
+      () => false,
+    );
+    if (!came) return false;
+  }
+  return true;
 }
 
 /** How long to wait before the next try; undefined: there is none. Only what is proved not sent is tried again. */

@@ -78,12 +78,13 @@ export function createPump(services: PumpServices): Pump {
       if (pauseMs > 0) await sleep(pauseMs, closing);
       pauseMs = 0;
       if (closing.aborted || !(await myTurn(ask))) break;
+      const turnCameMs = performance.now();
       // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
       if (!gate.isOpen(connection)) continue;
       const epoch = store.epoch();
       const stored = await store.claimGroup(id, groupMax).catch(noneNow);
       if (stored.length === 0) break;
-      const call = send(stored, epoch, broadcast).then((pause) => {
+      const call = send(stored, epoch, broadcast, turnCameMs).then((pause) => {
         calls.delete(call);
         pauseMs = Math.max(pauseMs, pause);
         return pause;
@@ -104,13 +105,18 @@ export function createPump(services: PumpServices): Pump {
   };
 
   /** Answers how long to wait, ms, where some of them are to be tried again. */
-  const send = async (stored: readonly StoredSend[], epoch: number, broadcast: Running): Promise<number> => {
+  const send = async (
+    stored: readonly StoredSend[],
+    epoch: number,
+    broadcast: Running,
+    turnCameMs: number,
+  ): Promise<number> => {
     const sends = stored.map((each): LiveSend => ({ stored: each, untilMs: Number.POSITIVE_INFINITY, holds: true }));
     const context = { connection: broadcast.connectionId };
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onGroup?.('broadcast', sends.length);
     const passage = groupPassage(template, context, services.sendCalls, services.transport);
-    const again = await transmit(sends, epoch, passage, context, services);
+    const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
     const queued = new Set(again.map((each) => each.send));
     for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
     return Math.max(0, ...again.map((each) => each.pauseMs));

@@ -22,6 +22,8 @@ const groups: Record<string, RouteGroup> = {
 export interface Pace {
   /** Resolves when one call may go out, now. Throws TurnTooLate where that cannot be before `untilMs` (performance.now()). */
   take(ask: Turn & { group?: RouteGroup; untilMs: number; signal?: AbortSignal }): Promise<void>;
+  /** Whether a turn that came then (performance.now()) is still good: soon enough, and with no 429 since. */
+  isGood(turnCameMs: number): boolean;
   /** How long a call would wait, ms, with so many more of its kind before it. Asked before a send is recorded. */
   expectedWaitMs(ask: Turn & { group?: RouteGroup; callsBefore?: number }): number;
   /** A 429 was met. */

@@ -167,3 +167,20 @@ describe('who does not get its turn', () => {
     expect(budget.stats().lanes).toMatchObject({ urgent: { waiting: 0 }, broadcast: { waiting: 0 } });
   });
 });
+
+describe('a turn that came', () => {
+  it('is good for forty milliseconds, and only while no 429 came since', async () => {
+    const { time, budget } = bench();
+    await time.run(5_000);
+    const came = time.now;
+    expect(budget.isGood(came)).toBe(true);
+    await time.run(40);
+    expect(budget.isGood(came)).toBe(true);
+    await time.run(1);
+    expect(budget.isGood(came)).toBe(false);
+    budget.refused(undefined, 1_000);
+    expect(budget.isGood(time.now)).toBe(false);
+    await time.run(1_001);
+    expect(budget.isGood(time.now)).toBe(true);
+  });
+});

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
 import { createUploads } from '../../src/upload/uploads.ts';
 import { type Service, startService } from '../helper.ts';
 import { openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
+import { OPTIONS } from '../store/samples.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 
@@ -43,6 +45,26 @@ describe('ten requests a second, of a simulator that counts every sliding second
     expect(service.simulator.ledger.entries.filter(({ status }) => status === 429)).toEqual([]);
     expect(mostInASecond(times())).toBeLessThanOrEqual(10);
     expect(times().length / seconds).toBeGreaterThan(8.5);
+  });
+
+  it('are kept to where the commit between the turn and the first byte takes its time', async () => {
+    const store = await openStore('memory:', OPTIONS);
+    const beginAll = store.beginAll.bind(store);
+    let commits = 0;
+    store.beginAll = async (marks) => {
+      commits += 1;
+      await new Promise((resume) => setTimeout(resume, commits % 4 === 1 ? 150 : 0));
+      return beginAll(marks);
+    };
+    service = await startService({
+      settings: { ...connection, MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '20000' },
+      simulator: { perSecond: 10 },
+      store,
+    });
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => text(`1415555100${n % 10}`)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(40).fill(201));
+    expect(service.simulator.ledger.entries.filter(({ status }) => status === 429)).toEqual([]);
+    expect(mostInASecond(times())).toBeLessThanOrEqual(10);
   });
 
   it('refuse at once, and before anything is recorded, a send whose turn cannot come in time', async () => {

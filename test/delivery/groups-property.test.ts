@@ -41,6 +41,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     groupMax,
     pace: {
       take: () => new Promise((resume) => setTimeout(resume, everyMs)),
+      isGood: () => true,
       expectedWaitMs: () => 0,
       refused: () => {},
     },

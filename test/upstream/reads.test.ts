@@ -70,6 +70,7 @@ function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number
           reject(new Error('gone'));
         });
       }),
+    isGood: () => true,
     expectedWaitMs: () => 0,
     refused: () => {},
   };
