@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { differences, type Step, stepsOf } from './guide.ts';
+
+/** docs/operations.md is for those who run the image: test/image has that. */
+const guides = readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'operations.md');
+const documents = ['README.md', ...guides.map((name) => `docs/${name}`)];
+
+const folder = mkdtempSync(join(tmpdir(), 'wati-bff-guides-'));
+const ended: (() => Promise<unknown>)[] = [];
+let service = '';
+let gateway = '';
+
+/** One sandbox for all: no guide leaves anything behind that disturbs another. */
+beforeAll(async () => {
+  const child = spawn(process.execPath, ['src/bin/sandbox.ts'], { env: { PATH: process.env.PATH, PORT: '0' } });
+  ended.push(() => {
+    const end = once(child, 'close');
+    child.kill('SIGTERM');
+    return end;
+  });
+  let printed = '';
+  for await (const chunk of child.stdout) {
+    printed += chunk;
+    if (printed.includes('Ctrl-C')) break;
+  }
+  const address = (line: string) => new RegExp(`^ {2}${line} +(http://[\\d.:]+)/`, 'm').exec(printed)?.[1] ?? '';
+  service = address('Docs');
+  gateway = address('Ledger');
+  expect([service, gateway]).not.toContain('');
+});
+afterAll(async () => {
+  for (const end of ended) await end();
+  rmSync(folder, { recursive: true });
+});
+
+const mark = '@@ step';
+
+/** The blocks of one document in one shell, as a reader pastes them; per block what it printed, and its statuses. */
+async function run(steps: Step[]) {
+  const script = [
+    'set -eu',
+    `curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }`,
+    ...steps.map(({ code }) => {
+      const here = code.replaceAll('http://127.0.0.1:3000', service).replaceAll('http://127.0.0.1:3001', gateway);
+      return `printf '\\n${mark}\\n'; printf '\\n${mark}\\n' >&2\n${here}`;
+    }),
+  ].join('\n');
+  const child = spawn('bash', ['-c', script], { cwd: folder, env: { PATH: process.env.PATH } });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const [code] = await once(child, 'close');
+  const errors = err.split(mark).slice(1);
+  const results = out
+    .split(mark)
+    .slice(1)
+    .map((text, index) => ({
+      text: text.trim(),
+      statuses: [...(errors[index] ?? '').matchAll(/^HTTP (\d{3})$/gm)].map((match) => Number(match[1])),
+    }));
+  return { code, err, results };
+}
+
+describe('every code block of the README and the guides', () => {
+  it.each(documents)('runs as it stands, and answers as it is shown: %s', async (file) => {
+    const steps = stepsOf(file);
+    const { code, err, results } = await run(steps);
+    expect(code, err).toBe(0);
+    expect(results).toHaveLength(steps.length);
+    for (const [index, { line, code: shell, status, shown }] of steps.entries()) {
+      const { text = '', statuses = [] } = results[index] ?? {};
+      const about = `${file}:${line}: ${text.slice(0, 500)}`;
+      expect(statuses.length > 0, about).toBe(shell.includes('curl '));
+      if (status !== undefined) expect(statuses.at(-1), about).toBe(status);
+      else
+        expect(
+          statuses.filter((each) => each < 200 || each > 299),
+          about,
+        ).toEqual([]);
+      if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
+    }
+  });
+
+  it('is there: a guide has calls with answers, is short, and the README leads to it', () => {
+    const readme = readFileSync('README.md', 'utf8');
+    for (const name of guides) {
+      expect(stepsOf(`docs/${name}`).filter(({ shown }) => shown !== undefined).length, name).toBeGreaterThan(0);
+      expect(readFileSync(`docs/${name}`, 'utf8').split('\n').length, name).toBeLessThanOrEqual(121);
+      expect(readme).toContain(`](docs/${name})`);
+    }
+    expect(guides.length).toBeGreaterThan(5);
+  });
+});
