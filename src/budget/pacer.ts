@@ -24,8 +24,8 @@ const USE = 0.91;
 /** Timers come a millisecond late and more. Where that counts, what came late is made up for, within the part not used. */
 const FINE_MS = 20;
 
-export function intervalMs(perSecond: number): number {
-  return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * USE);
+export function intervalMs(perSecond: number, use = USE): number {
+  return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * use);
 }
 
 /** Evenly, by our own clock: from when a call really went out, not from when it should have; after a rest, one. */
