@@ -24,6 +24,23 @@ const contacts = JSON.stringify({
   link: { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 0, total: 0 },
 });
 
+const connections = JSON.stringify({
+  connections: [
+    {
+      connection_id: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
+      status: 'ACTIVE',
+      creation_time: '2025-12-08T07:20:53.488460Z',
+      last_updated_time: '2025-12-08T07:20:53.488460Z',
+      app: 'wati',
+      metadata: {},
+    },
+  ],
+});
+const answers: [part: string, body: string][] = [
+  ['Templates', templates],
+  ['/connections', connections],
+];
+
 // Kept alive over a whole round: a proxy that keeps its connections would meet one that is just being closed.
 createServer({ requestTimeout: 0, keepAliveTimeout: 600_000, highWaterMark: 1024 * 1024 }, (request, response) => {
   let bytes = 0;
@@ -35,8 +52,8 @@ createServer({ requestTimeout: 0, keepAliveTimeout: 600_000, highWaterMark: 1024
   });
   request.on('error', () => {});
   request.on('end', () => {
-    const body =
-      request.method === 'POST' ? '{"result":true}' : request.url?.includes('Templates') ? templates : contacts;
+    const read = answers.find(([part]) => request.url?.includes(part))?.[1] ?? contacts;
+    const body = request.method === 'POST' ? '{"result":true}' : read;
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length, 'x-bytes': bytes });
     response.end(body);
   });
