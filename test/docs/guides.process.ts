@@ -4,10 +4,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileCache } from '../compile-cache.ts';
 import { differences, type Step, stepsOf } from './guide.ts';
 
-/** docs/operations.md is for those who run the image: test/image has that. */
-const guides = readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'operations.md');
+/** docs/operations.md is for those who run the image: test/image has that. docs/licences.md is a list (.ci/supply). */
+const others = ['operations.md', 'licences.md'];
+const guides = readdirSync('docs').filter((name) => name.endsWith('.md') && !others.includes(name));
 const documents = ['README.md', ...guides.map((name) => `docs/${name}`)];
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-guides-'));
@@ -17,7 +19,9 @@ let gateway = '';
 
 /** One sandbox for all: no guide leaves anything behind that disturbs another. */
 beforeAll(async () => {
-  const child = spawn(process.execPath, ['src/bin/sandbox.ts'], { env: { PATH: process.env.PATH, PORT: '0' } });
+  const child = spawn(process.execPath, ['src/bin/sandbox.ts'], {
+    env: { PATH: process.env.PATH, PORT: '0', ...compileCache },
+  });
   ended.push(() => {
     const end = once(child, 'close');
     child.kill('SIGTERM');
