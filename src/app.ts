@@ -184,6 +184,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
+  const broadcastServices = {
+    config,
+    broadcasts: createBroadcasts(store, pump.nudge),
+    templates: templateCache,
+    contextOf,
+  };
+  await app.register(broadcasts, broadcastServices);
+  await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(files, {
     config,
     delivery,
@@ -193,14 +201,6 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     uploads,
     contextOf,
   });
-  const broadcastServices = {
-    config,
-    broadcasts: createBroadcasts(store, pump.nudge),
-    templates: templateCache,
-    contextOf,
-  };
-  await app.register(broadcasts, broadcastServices);
-  await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(templates, { templates: templateCache, contextOf });
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
   await app.register(conversations, { conversations: upstream.conversations, contextOf });

@@ -198,11 +198,14 @@ export const ResendPost = Type.Object(
   { title: 'ResendPost', ...strict, examples: [{ reason: 'the customer says that nothing came' }] },
 );
 
-const idempotencyKey = Type.String({
-  pattern: '^[A-Za-z0-9._:-]{1,255}$',
-  examples: ['order-1001-shipped'],
-  description: 'one key a message; repeat it with the same request',
-});
+const idempotencyKey = (what: string, example: string) =>
+  Type.String({
+    pattern: '^[A-Za-z0-9._:-]{1,255}$',
+    examples: [example],
+    description: `one key a ${what}; repeat it with the same request`,
+  });
+const messageKey = idempotencyKey('message', 'order-1001-shipped');
+const broadcastKey = idempotencyKey('broadcast', 'autumn-sale-2026');
 
 /** A dictionary of RFC 9218 with its two members; the docs page sends the example, so that asks for nothing special. */
 const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
@@ -216,10 +219,10 @@ const priority = Type.Optional(
   }),
 );
 
-export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(idempotencyKey), priority });
+export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(messageKey), priority });
 
 /** Where one request reaches many people, a repeat by accident must be harmless (contract 4). */
-export const KeyedSendHeaders = Type.Object({ 'idempotency-key': idempotencyKey, priority });
+export const KeyedSendHeaders = Type.Object({ 'idempotency-key': broadcastKey, priority });
 
 /** Broadcasts have a line of their own, and no other. */
-export const BroadcastHeaders = Type.Object({ 'idempotency-key': idempotencyKey });
+export const BroadcastHeaders = Type.Object({ 'idempotency-key': broadcastKey });
