@@ -14,7 +14,7 @@ COPY plugins plugins
 # What goes last is for those who read and type-check code, not for those who run it.
 RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json \
  && npm prune --omit=dev --ignore-scripts \
- && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
+ && node -e "for (const file of fs.globSync('node_modules/**/*.{map,d.ts,d.mts,d.cts}')) fs.rmSync(file)" \
  && mkdir /data
 
 FROM ${NODE}

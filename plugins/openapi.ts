@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { type ProblemSlug, problemTypes } from '../src/problem.ts';
+import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type FieldError, Problem, type ProblemSlug, problemTypes } from '../src/problem.ts';
+import { type FieldError, Problem } from '../src/problem.ts';
+import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */

@@ -1,5 +1,5 @@
 import type { Caller, Scope } from '../src/callers.ts';
-import type { ProblemSlug } from '../src/problem.ts';
+import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/tracing.ts';
 
 /** What a request became, for its one log line and its metrics. */

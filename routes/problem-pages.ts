@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
-import { Problem, problemTypeOf, problemTypes } from '../src/problem.ts';
+import { Problem } from '../src/problem.ts';
+import { problemTypeOf, problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
 
 type ProblemType = Static<typeof ProblemTypeDocument>;

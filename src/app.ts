@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { accessLog, logRequest, takeRequestId } from '../plugins/access-log.ts';
@@ -9,12 +8,13 @@ import { watchFreshness } from '../plugins/freshness.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problemDocument, problems } from '../plugins/problems.ts';
+import { problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
-import { isRefused, refuseRest, requestGuard, secureHeaders } from '../plugins/request-guard.ts';
+import { requestGuard } from '../plugins/request-guard.ts';
 import { tellStanding } from '../plugins/standing-metrics.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
+import { refuseUnreadable } from '../plugins/unreadable.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
 import { useStrictValidation } from '../plugins/validation.ts';
 import { broadcastImport } from '../routes/broadcast-import.ts';
@@ -42,7 +42,6 @@ import { createKeeper } from './delivery/keeper.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
-import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend } from './store/port.ts';
@@ -256,26 +255,4 @@ async function openRecords(config: Config, onUse: Metrics['store']): Promise<{ s
     onUse,
   });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
-}
-
-/** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  // Its one answer is on its way, and ends the connection.
-  if (isRefused(socket)) return;
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  refuseRest(socket);
-  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
-  const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
-  const headers = {
-    ...secureHeaders,
-    connection: 'close',
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(body),
-  };
-  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
 }

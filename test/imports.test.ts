@@ -42,15 +42,16 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts)|plugins\/(auth|access-log|request-bodies)|src\/(problem|callers)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|broadcasts|progress))\.ts$/,
+      /^(routes\/(context|answer|media|broadcasts)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|broadcasts|progress))\.ts$/,
     types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
-    values: /^(plugins\/.*|src\/(problem|callers)|src\/schemas\/problem|src\/delivery\/gcra)(\.ts)?$/,
-    types: /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|config)\.ts$/,
+    values: /^(plugins\/.*|src\/(problem|problem-types|callers)|src\/schemas\/problem|src\/delivery\/gcra)(\.ts)?$/,
+    types:
+      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
@@ -63,7 +64,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values: /^src\/(delivery|upstream)\/|^src\/(problem|schemas\/words|store\/port)\.ts$/,
-    types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem)\.ts$/,
+    types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
   {
@@ -76,7 +77,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/upload\//,
     values: /^src\/(upload\/[\w-]+|problem)\.ts$/,
-    types: /^src\/upload\//,
+    types: /^src\/(upload\/|problem-types\.ts$)/,
     packages: /^(file-type|node:[\w/]+)$/,
   },
   {

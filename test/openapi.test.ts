@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../src/callers.ts';
-import { problemTypes } from '../src/problem.ts';
+import { problemTypes } from '../src/problem-types.ts';
 import { operations as simulated } from '../src/simulator/operations.ts';
 import { type Service, startService } from './helper.ts';
 import { isRecord, type Json } from './json.ts';

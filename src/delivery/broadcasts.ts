@@ -4,6 +4,8 @@ import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
 import { toJson } from './ending.ts';
+import { inProgress, mismatch } from './repeat.ts';
+import { unreadable, unrecorded } from './store-trouble.ts';
 
 /** Who starts a broadcast, under which key: always under one (contract 4). */
 export interface BroadcastAsker {
@@ -89,7 +91,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void): B
         .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
         .catch(unrecorded);
       // Another request with this key came in between: who waits for its end has nothing to compare yet.
-      if ('known' in opened) throw inProgress(opened.known);
+      if ('known' in opened) throw inProgress(broadcastLocation(opened.known));
       try {
         const fingerprint = await fill(async (recipients) => {
           for (let from = 0; from < recipients.length; from += batchMax) {
@@ -145,24 +147,10 @@ function sendOf(
 
 /** The table of delivery.md 2.6, for a request that was for many. */
 function replay(known: StoredBroadcast, fingerprint: string): Started {
-  if (known.fingerprint === undefined) throw inProgress(known);
-  if (known.fingerprint !== fingerprint) {
-    throw new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
-      headers: { location: broadcastLocation(known) },
-    });
-  }
+  if (known.fingerprint === undefined) throw inProgress(broadcastLocation(known));
+  if (known.fingerprint !== fingerprint) throw mismatch(broadcastLocation(known));
   return { broadcast: known, replayed: true };
 }
-
-const inProgress = (known: StoredBroadcast) =>
-  new Problem(
-    'idempotency-in-progress',
-    'the first request with this key is still being recorded; it was not taken again',
-    {
-      retryAfterS: 1,
-      headers: { location: broadcastLocation(known) },
-    },
-  );
 
 export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string => `/v1/broadcasts/${id}`;
 
@@ -185,15 +173,4 @@ const doubtful = (cause: unknown) =>
 
 function raise(problem: Problem): never {
   throw problem;
-}
-
-function unrecorded(cause: unknown): never {
-  if (!(cause instanceof StoreError)) throw cause;
-  const detail = 'the broadcast could not be recorded, so nothing was sent';
-  throw new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
-}
-
-function unreadable(cause: unknown): never {
-  if (!(cause instanceof StoreError)) throw cause;
-  throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
 }

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
 import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
-import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
@@ -13,7 +12,9 @@ import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
+import { inProgress, mismatch } from './repeat.ts';
 import { InvalidStream } from './settle.ts';
+import { unreadable, unrecorded } from './store-trouble.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -125,17 +126,14 @@ export function createDelivery(services: DeliveryServices): Delivery {
     return live(send, plannedPassage(plan, context, transport), context, services);
   };
 
-  const record = async (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+  const record = (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
     recording += 1;
-    try {
-      return await store.record(send);
-    } catch (cause) {
-      if (!(cause instanceof StoreError)) throw cause;
-      const detail = 'the send could not be recorded, so it was not made';
-      throw new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
-    } finally {
-      recording -= 1;
-    }
+    return store
+      .record(send)
+      .catch(unrecorded)
+      .finally(() => {
+        recording -= 1;
+      });
   };
 
   /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
@@ -187,7 +185,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     });
     if ('known' in outcome) {
       const { known } = outcome;
-      if (known.resendOf !== resendOf) throw mismatch(known);
+      if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(known, fingerprint);
@@ -203,11 +201,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     repeated: async ({ caller, route, key }, fingerprint, stream) => {
       if (key === undefined) return undefined;
-      const known = await store.findByKey(caller, route, key).catch(asUnavailable);
+      const known = await store.findByKey(caller, route, key).catch(unreadable);
       if (!known) return undefined;
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
-      if (stream && isRunning(known)) throw inProgress(known);
-      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(known);
+      if (stream && isRunning(known)) throw inProgress(locationOf(known));
+      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
       return replay(known, await fingerprint());
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
@@ -215,7 +213,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
-      if ('known' in outcome) throw inProgress(outcome.known);
+      if ('known' in outcome) throw inProgress(locationOf(outcome.known));
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
       const run = start(send, live(send, streamedPassage(streamed), context, services));
       const cameIn = await Promise.race([run, streamed.received]).then(
@@ -230,19 +228,19 @@ export function createDelivery(services: DeliveryServices): Delivery {
       }
     },
     resend: async (asker, id, contextOf, waitMs) => {
-      const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(asUnavailable));
+      const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
-        if (repeat.resendOf !== id) throw mismatch(repeat);
+        if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
         return replay(repeat, undefined);
       }
-      const original = await store.find(asker.caller, id).catch(asUnavailable);
+      const original = await store.find(asker.caller, id).catch(unreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
       return sendContent(asker, content, contextOf(original.connectionId), waitMs, original.id);
     },
-    find: (caller, id) => store.find(caller, id).catch(asUnavailable),
-    list: (caller, filter, page) => store.list(caller, filter, page).catch(asUnavailable),
+    find: (caller, id) => store.find(caller, id).catch(unreadable),
+    list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
     recover: async () => {
       for (;;) {
         const { adopted } = await store.recover(recoverBatch);
@@ -287,22 +285,11 @@ const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 
 /** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
 function replay(known: StoredSend, fingerprint: string | undefined): Sent {
   if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
-    throw mismatch(known);
+    throw mismatch(locationOf(known));
   }
-  if (isRunning(known)) throw inProgress(known);
+  if (isRunning(known)) throw inProgress(locationOf(known));
   return { stored: known, replayed: true };
 }
-
-const mismatch = (known: StoredSend) =>
-  new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
-    headers: { location: locationOf(known) },
-  });
-
-const inProgress = (known: StoredSend) =>
-  new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not sent again', {
-    retryAfterS: 1,
-    headers: { location: locationOf(known) },
-  });
 
 export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
 
@@ -325,11 +312,6 @@ const resentBefore = (child: StoredSend) =>
   new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
     headers: { location: locationOf(child) },
   });
-
-function asUnavailable(cause: unknown): never {
-  if (!(cause instanceof StoreError)) throw cause;
-  throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
-}
 
 /** How the send stands when it has ended, or when the wait is over. */
 async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {

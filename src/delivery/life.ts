@@ -1,4 +1,3 @@
-import { Problem } from '../problem.ts';
 import type { SendStore, StoredSend } from '../store/port.ts';
 import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
@@ -8,6 +7,7 @@ import type { Gate } from './gate.ts';
 import type { Passage } from './passage.ts';
 import { patiently, sleep } from './patience.ts';
 import { end, type Judged, undo } from './settle.ts';
+import { asUnrecorded } from './store-trouble.ts';
 
 /*
  * The life of a send (delivery.md 2.2). Each arrow is a durable commit before the next thing happens:
@@ -149,7 +149,7 @@ async function begin(
   const mark = () => store.beginAll(marks);
   // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
   const begun = streamed
-    ? await mark().catch((error) => undo(marks[0]?.id ?? '', unrecordable(error), services))
+    ? await mark().catch((error) => undo(marks[0]?.id ?? '', asUnrecorded(error), services))
     : await patiently(mark, closing);
   const begunAt = now();
   return sends.filter((send, at) => {
@@ -252,12 +252,6 @@ async function retreat(again: Again[], services: LifeServices): Promise<Again[]>
     } else await refresh(send, services);
   }
   return kept;
-}
-
-function unrecordable(cause: unknown): unknown {
-  if (!(cause instanceof StoreError)) return cause;
-  const detail = 'the send could not be recorded, so it was not made';
-  return new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
 }
 
 /** Somebody else may have it: what the store says now is the truth. */

@@ -92,6 +92,11 @@ export function createPump(services: PumpServices): Pump {
       call.catch(() => {});
       calls.add(call);
       if (calls.size >= callsMax) await Promise.race(calls);
+      // The last of it: to ask for one more turn would cost a call that somebody else could make.
+      if (stored.length < groupMax) {
+        await Promise.all(calls);
+        if (pauseMs === 0) break;
+      }
     }
     await Promise.all(calls);
   };

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { Problem, type ProblemSlug } from '../problem.ts';
+import { Problem } from '../problem.ts';
+import type { ProblemSlug } from '../problem-types.ts';
 import { type FileHead, type Reframed, type ReframeOptions, reframe } from './multipart.ts';
 import { UploadError, type UploadErrorCode } from './upload-error.ts';
 

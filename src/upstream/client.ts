@@ -2,7 +2,8 @@ import { Problem } from '../problem.ts';
 import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
-import { type Attempt, type Call, codeOf, retryAfterMs, type Transport } from './transport.ts';
+import { retryAfterMs } from './retry.ts';
+import { type Attempt, type Call, codeOf, type Transport } from './transport.ts';
 import { flags } from './verdict.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */

@@ -1,4 +1,5 @@
-import { type Answered, retryAfterMs } from './transport.ts';
+import { retryAfterMs } from './retry.ts';
+import type { Answered } from './transport.ts';
 
 /** On whose behalf a call waits for its turn, and how urgently. */
 export interface Turn {

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Dispatchers } from './dispatchers.ts';
-import { askOf, heed, isTurnTooLate, type Pace, type Turn } from './pace.ts';
+import { askOf, heed, type Pace, type Turn } from './pace.ts';
+import { createRetryBudget, mayHeal, retryAfterMs } from './retry.ts';
 import { pauseStacks } from './stack-pause.ts';
 
 /**
@@ -281,41 +282,5 @@ function reportOf({ operation, host }: Call, outcome: Attempt, durationMs: numbe
     sent: outcome.kind === 'answered' || outcome.sent,
     ...(status !== undefined && { status }),
     ...(outcome.kind === 'failed' && { failed: outcome.timedOut ? 'timeout' : codeOf(outcome.cause) }),
-  };
-}
-
-/** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
-const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed/;
-
-function mayHeal(outcome: Attempt): boolean {
-  if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));
-  return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
-}
-
-/** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
-export function retryAfterMs(outcome: Attempt): number | undefined {
-  const value = outcome.kind === 'answered' ? outcome.headers['retry-after'] : undefined;
-  if (typeof value !== 'string') return undefined;
-  // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
-  const ms = /^\d{1,9}$/.test(value)
-    ? Number(value) * 1000
-    : /^[A-Z][a-z]{2}/.test(value)
-      ? Date.parse(value) - Date.now()
-      : Number.NaN;
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
-}
-
-/** Retries may add a tenth to the load, so that a sick upstream is not beaten (delivery.md 2.4): ten in hand, 0.1 a read. */
-function createRetryBudget() {
-  let tokens = 10;
-  return {
-    earn: () => {
-      tokens = Math.min(10, tokens + 0.1);
-    },
-    spend: () => {
-      if (tokens < 1) return false;
-      tokens -= 1;
-      return true;
-    },
   };
 }

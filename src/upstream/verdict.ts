@@ -1,5 +1,6 @@
 import { bool, isObject, type JsonObject, joined, list, parseJson, reasonOf, str } from './lenient.ts';
-import { type Attempt, codeOf, retryAfterMs } from './transport.ts';
+import { retryAfterMs } from './retry.ts';
+import { type Attempt, codeOf } from './transport.ts';
 
 /** Why WATI or the gateway refused; the answer to the caller follows from it (contract 5). */
 export type Refusal =

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { problemTypes } from '../../src/problem.ts';
+import { problemTypes } from '../../src/problem-types.ts';
 import { type Service, startService } from '../helper.ts';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';

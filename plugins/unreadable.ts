@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { Problem } from '../src/problem.ts';
+import { problemDocument } from './problems.ts';
+import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
+
+/** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Its one answer is on its way, and ends the connection.
+  if (isRefused(socket)) return;
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  refuseRest(socket);
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
+  const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
+  const headers = {
+    ...secureHeaders,
+    connection: 'close',
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+}

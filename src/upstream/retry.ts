@@ -1,0 +1,39 @@
+import { isTurnTooLate } from './pace.ts';
+import { type Attempt, codeOf } from './transport.ts';
+
+/** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
+const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed/;
+
+/** Whether a read may be tried again. */
+export function mayHeal(outcome: Attempt): boolean {
+  if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));
+  return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
+}
+
+/** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
+export function retryAfterMs(outcome: Attempt): number | undefined {
+  const value = outcome.kind === 'answered' ? outcome.headers['retry-after'] : undefined;
+  if (typeof value !== 'string') return undefined;
+  // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
+  const ms = /^\d{1,9}$/.test(value)
+    ? Number(value) * 1000
+    : /^[A-Z][a-z]{2}/.test(value)
+      ? Date.parse(value) - Date.now()
+      : Number.NaN;
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
+}
+
+/** Retries may add a tenth to the load, so that a sick upstream is not beaten (delivery.md 2.4): ten in hand, 0.1 a read. */
+export function createRetryBudget() {
+  let tokens = 10;
+  return {
+    earn: () => {
+      tokens = Math.min(10, tokens + 0.1);
+    },
+    spend: () => {
+      if (tokens < 1) return false;
+      tokens -= 1;
+      return true;
+    },
+  };
+}
