@@ -74,6 +74,19 @@ function terminate(service: Service) {
   return service.ended.then((code) => ({ code, ms: performance.now() - begun }));
 }
 
+/** A file to this recipient of which all but the last bytes are in, and WATI has begun to hear of it. */
+async function nearlyIn(service: Service, to: string) {
+  const body = pdfForm(pdf(300_000));
+  const upload = openRequest(service, {
+    path: fileTo(to),
+    key: callerKey,
+    headers: { 'content-length': String(body.length) },
+  });
+  await upload.write(body.subarray(0, -20));
+  await soon(() => simulator.ledger.sendsTo(to).length === 1);
+  return { upload, rest: body.subarray(-20) };
+}
+
 const soon = async (holds: () => boolean) => {
   for (let tries = 0; tries < 500 && !holds(); tries++) await sleep(10);
   expect(holds()).toBe(true);
@@ -157,17 +170,10 @@ describe.concurrent('on SIGTERM', () => {
   it('takes the rest of a file that is coming in', async () => {
     const to = '14155551001';
     const service = await newPlace().start();
-    const body = pdfForm(pdf(300_000));
-    const upload = openRequest(service, {
-      path: fileTo(to),
-      key: callerKey,
-      headers: { 'content-length': String(body.length) },
-    });
-    await upload.write(body.subarray(0, body.length - 20));
-    await soon(() => simulator.ledger.sendsTo(to).length === 1);
+    const { upload, rest } = await nearlyIn(service, to);
     const ended = terminate(service);
     await sleep(500);
-    await upload.write(body.subarray(body.length - 20));
+    await upload.write(rest);
     const { status, headers, json } = await upload.answer();
     expect({ status, connection: headers.connection, outcome: json.status }).toEqual({
       status: 201,
@@ -181,14 +187,7 @@ describe.concurrent('on SIGTERM', () => {
     const to = '14155551002';
     const place = newPlace();
     const service = await place.start({ settings: { SHUTDOWN_TIMEOUT_MS: '3000' } });
-    const body = pdfForm(pdf(300_000));
-    const upload = openRequest(service, {
-      path: fileTo(to),
-      key: callerKey,
-      headers: { 'content-length': String(body.length) },
-    });
-    await upload.write(body.subarray(0, body.length - 20));
-    await soon(() => simulator.ledger.sendsTo(to).length === 1);
+    const { upload } = await nearlyIn(service, to);
     const ended = terminate(service);
     expect(await upload.answer()).toMatchObject({ status: 503, json: { outcome: 'not_sent' } });
     const { code, ms } = await ended;

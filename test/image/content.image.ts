@@ -6,6 +6,10 @@ const manifest: { version: string; dependencies: object; devDependencies: object
   readFileSync('package.json', 'utf8'),
 );
 
+const lock: { packages: Record<string, { dev?: boolean } | undefined> } = JSON.parse(
+  readFileSync('package-lock.json', 'utf8'),
+);
+
 const inside = (script: string) => podman('run', '--rm', '--entrypoint', 'node', 'wati-bff', '-p', script);
 
 it('says what it is, who it runs as, what it starts and how its health is asked', async () => {
@@ -41,7 +45,12 @@ it('holds the compiled service and what it needs, and nothing that is only for d
   ]);
   const there = (names: readonly string[]) =>
     inside(`JSON.stringify(${JSON.stringify(names)}.filter((name) => fs.existsSync('node_modules/' + name)))`);
-  expect(JSON.parse(await there(Object.keys(manifest.devDependencies)))).toEqual([]);
+  // One that we name for development may also be what a dependency needs: the lock knows.
+  const development = Object.keys(manifest.devDependencies).filter(
+    (name) => lock.packages[`node_modules/${name}`]?.dev,
+  );
+  expect(development.length).toBeGreaterThan(5);
+  expect(JSON.parse(await there(development))).toEqual([]);
   expect(JSON.parse(await there(Object.keys(manifest.dependencies)))).toEqual(Object.keys(manifest.dependencies));
 });
 
