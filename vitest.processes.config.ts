@@ -8,6 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 20_000,
     maxWorkers: 2,
-    maxConcurrency: 12,
+    // Each of them starts a process, and some tell by the clock.
+    maxConcurrency: 4,
   },
 });

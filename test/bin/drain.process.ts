@@ -111,14 +111,16 @@ describe('on SIGTERM, while callers go on', () => {
     expect(await ask(service.url, '/v1/contacts', { agent: kept })).toMatchObject({ status: 200, connection: 'close' });
     expect(await text(service.url, '14155559105')).toMatchObject({ status: 201, connection: 'close' });
     expect(await before).toMatchObject({ status: 201, connection: 'close' });
+    // Reset: it waited in the kernel's queue as the listener closed.
     const refused = async () => {
       for (;;) await ask(service.url, '/health/live');
     };
-    await expect(refused()).rejects.toThrow(/ECONNREFUSED|closed/);
+    await expect(refused()).rejects.toThrow(/ECONNREFUSED|ECONNRESET|closed/);
     const { code, ms } = await ended;
     expect(code).toBe(0);
     expect(ms).toBeGreaterThan(2_450);
-    expect(ms).toBeLessThan(5_000);
+    // Long before the time-out: nothing hung.
+    expect(ms).toBeLessThan(15_000);
     await kept.close();
   });
 
