@@ -30,7 +30,11 @@ export class Problem extends Error {
   readonly extras: ProblemExtras;
 
   constructor(slug: ProblemSlug, detail: string, extras: ProblemExtras = {}) {
+    // It is an answer, and no fault of ours: nobody reads where it was made, and to find out costs a flood of 429s a tenth.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail, { cause: extras.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.slug = slug;
     this.status = problemTypes[slug].status;
     this.extras = extras;

@@ -4,12 +4,13 @@ import { digits } from '../schemas/words.ts';
 import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
-import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
+import { askOf, type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
+import { Coming } from './coming.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
-import { createGroups, type GroupMax } from './groups.ts';
+import { createGroups, type GroupMax, lineKey } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
 import { inProgress, mismatch } from './repeat.ts';
@@ -96,8 +97,8 @@ const recoverBatch = 100;
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace } = services;
   const running = new Map<string, Promise<LiveSend>>();
-  let recording = 0;
-  const groups = pace && createGroups({ ...services, pace });
+  const coming = new Coming();
+  const groups = pace && createGroups({ ...services, pace, coming });
 
   /** Lets a recorded send live, whoever waits for it. */
   const start = (send: LiveSend, life: Promise<LiveSend>) => {
@@ -126,25 +127,19 @@ export function createDelivery(services: DeliveryServices): Delivery {
     return live(send, plannedPassage(plan, context, transport), context, services);
   };
 
-  const record = (send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
-    recording += 1;
-    return store
-      .record(send)
-      .catch(unrecorded)
-      .finally(() => {
-        recording -= 1;
-      });
-  };
+  const record = (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> =>
+    coming.while(line, store.record(send).catch(unrecorded));
 
   /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
   const assertRoom = ({ turn }: CallContext) => {
-    if (turn?.lane === 'urgent' || running.size + recording < underWayMax) return;
+    if (turn?.lane === 'urgent' || running.size + coming.size < underWayMax) return;
     const detail = 'as many sends are under way as there may be at once; nothing was sent';
     throw new Problem('rate-limited', detail, { retryAfterS: 1 });
   };
 
   /** Whose turn cannot come in his time hears so before anything is recorded (delivery.md 2.9). */
-  const assertTurnInTime = (operation: string, { turn }: CallContext, waitMs: number, callsBefore = 0) => {
+  const assertTurnInTime = (operation: string, { turn }: CallContext, waitMs: number, groupsBefore = 0) => {
+    const callsBefore = groupsBefore + coming.in(whoOf(turn));
     const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
     if (expectedMs <= waitMs) return;
     const detail =
@@ -156,9 +151,12 @@ export function createDelivery(services: DeliveryServices): Delivery {
     if (content.kind !== 'template') {
       return assertTurnInTime(planCall(sendCalls, content, '').call.operation, context, waitMs);
     }
-    const callsBefore = groups?.callsBefore(groupOf(content), context);
-    assertTurnInTime('sendTemplateMessages', context, waitMs, callsBefore);
+    const groupsBefore = groups?.callsBefore(groupOf(content), context);
+    assertTurnInTime('sendTemplateMessages', context, waitMs, groupsBefore);
   };
+
+  const lineOf = (content: Content, context: CallContext): string =>
+    content.kind === 'template' ? lineKey(groupOf(content), context) : whoOf(context.turn);
 
   const sendContent = async (
     asker: Asker,
@@ -174,7 +172,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     assertContentInTime(content, context, tryMs);
     const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
     const fingerprint = contentPrint(context.connection, content);
-    const outcome = await record({
+    const draft = {
       ...draftOf(asker, content.kind, context),
       to: digits(content.body.to),
       ...(content.kind === 'template' && { template: content.body.template }),
@@ -182,7 +180,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       call: toJson(content),
       fingerprint,
       ...(resendOf !== undefined && { resendOf }),
-    });
+    };
+    const outcome = await record(draft, lineOf(content, context));
     if ('known' in outcome) {
       const { known } = outcome;
       if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
@@ -212,7 +211,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     stream: async (asker, about, streamed, context, waitMs) => {
       assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
-      const outcome = await record({ ...draftOf(asker, about.kind, context), ...about });
+      const outcome = await record({ ...draftOf(asker, about.kind, context), ...about }, whoOf(context.turn));
       if ('known' in outcome) throw inProgress(locationOf(outcome.known));
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
       const run = start(send, live(send, streamedPassage(streamed), context, services));

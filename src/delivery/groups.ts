@@ -2,6 +2,7 @@ import type { CallContext } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../upstream/transport.ts';
+import type { Coming } from './coming.ts';
 import { attempt, type LifeServices, type LiveSend } from './life.ts';
 import { groupPassage } from './passage.ts';
 import { sleep } from './patience.ts';
@@ -30,6 +31,8 @@ interface GroupServices extends LifeServices {
   sendCalls: SendCalls;
   transport: Transport;
   groupMax: GroupMax;
+  /** By `lineKey`. */
+  coming: Coming;
   /** A call goes out with so many. */
   onGroup?: (lane: Turn['lane'], size: number) => void;
 }
@@ -58,15 +61,16 @@ interface Line {
 
 const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
 
+/** What template sends must agree in to go out as one call. */
+export const lineKey = ({ name, broadcastName }: GroupTemplate, { connection, turn = ownTurn }: CallContext): string =>
+  JSON.stringify([connection, name, broadcastName, turn.lane]);
+
 export function createGroups(services: GroupServices): Groups {
-  const { pace, closing, gate, groupMax } = services;
+  const { pace, closing, gate, groupMax, coming } = services;
   const lines = new Map<string, Line>();
 
-  const keyOf = ({ name, broadcastName }: GroupTemplate, { connection, turn = ownTurn }: CallContext) =>
-    JSON.stringify([connection, name, broadcastName, turn.lane]);
-
   const lineOf = (template: GroupTemplate, context: CallContext): Line => {
-    const key = keyOf(template, context);
+    const key = lineKey(template, context);
     const known = lines.get(key);
     if (known) return known;
     const line: Line = {
@@ -176,9 +180,11 @@ export function createGroups(services: GroupServices): Groups {
       });
     },
     callsBefore: (template, context) => {
-      const line = lines.get(keyOf(template, context));
-      if (!line?.asking) return 0;
-      return Math.floor(line.size / groupMax[line.lane]) - 1;
+      const key = lineKey(template, context);
+      const line = lines.get(key);
+      const max = groupMax[(context.turn ?? ownTurn).lane];
+      if (!line?.asking) return Math.floor(coming.in(key) / max);
+      return Math.floor((line.size + coming.in(key)) / max) - 1;
     },
   };
 }

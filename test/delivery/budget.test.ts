@@ -83,6 +83,35 @@ describe('ten requests a second, of a simulator that counts every sliding second
     await expect.poll(() => service.simulator.ledger.of('sendSessionMessage').length).toBe(taken);
   });
 
+  it.each(['text', 'template'])('let in no more than can go, where a %s is slow to be recorded', async (kind) => {
+    const store = await openStore('memory:', OPTIONS);
+    const record = store.record.bind(store);
+    store.record = async (send) => {
+      await new Promise((resume) => setTimeout(resume, 300));
+      return record(send);
+    };
+    service = await startService({
+      settings: {
+        ...connection,
+        ...{ MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '1000', GROUP_MAX_INTERACTIVE: '2' },
+      },
+      simulator: { perSecond: 10 },
+      store,
+    });
+    await service.ask('GET', '/v1/templates');
+    const template = { template: 'welcome' };
+    const send = (n: number) =>
+      kind === 'text'
+        ? text(`1415555100${n % 10}`)
+        : service.ask('POST', '/v1/messages/template', { json: { to: `141555520${n + 10}`, ...template } });
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => send(n)));
+    const counts = Map.groupBy(answers, ({ status }) => status);
+    expect([...counts.keys()].toSorted()).toEqual([201, 429]);
+    const perCall = kind === 'text' ? 1 : 2;
+    expect(counts.get(201)?.length).toBeLessThanOrEqual(11 * perCall);
+    expect(counts.get(201)?.length).toBeGreaterThan(6 * perCall);
+  });
+
   it('pause for as long as a 429 says, for everybody', async () => {
     service = await start({ SEND_WAIT_MS: '6000' });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' }, body: {} });

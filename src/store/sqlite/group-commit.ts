@@ -12,6 +12,9 @@ interface Waiting {
 /** One commit holds up the event loop for as long as its verbs take: some 5 ms for this many. */
 const GROUP_MAX = 256;
 
+/** In a flood, the event loop may take in requests for seconds before it comes to what it was asked to do at its turn's end. */
+const WAIT_MAX_MS = 50;
+
 /**
  * The verbs of one turn share one transaction and one fsync, which is what a commit costs (stack.md: 0.15 ms). Nobody is
  * answered before the commit. Nothing else can see the transaction either: it begins and ends within one turn.
@@ -22,6 +25,7 @@ export class GroupCommit {
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
   #waiting: Waiting[] = [];
+  #firstCameMs = 0;
   #scheduled = false;
 
   /** `touch` changes something that does not matter; see #scrub. */
@@ -34,6 +38,7 @@ export class GroupCommit {
 
   run<T>(work: () => T, isOneStatement = false): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0) this.#firstCameMs = performance.now();
       this.#waiting.push({
         attempt: () => {
           const answer = work();
@@ -42,7 +47,8 @@ export class GroupCommit {
         isOneStatement,
         reject,
       });
-      this.#schedule();
+      if (this.#waiting.length >= GROUP_MAX || performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.flush();
+      else this.#schedule();
     });
   }
 
@@ -56,7 +62,7 @@ export class GroupCommit {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#commit(this.#waiting.splice(0, GROUP_MAX));
+      if (this.#waiting.length > 0) this.#commit(this.#waiting.splice(0, GROUP_MAX));
       if (this.#waiting.length > 0) this.#schedule();
     });
   }
