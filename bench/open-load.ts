@@ -25,6 +25,9 @@ export interface Caller {
 /** The service closes what is idle for ten: a request must not meet that on its way. */
 const idleMsMax = 5_000;
 
+/** Nobody waits longer for an answer. */
+const answerMsMax = 60_000;
+
 export function createCaller(url: string, key: string): Caller {
   const { hostname, port, host } = new URL(url);
   const idle: { socket: Socket; since: number }[] = [];
@@ -68,7 +71,7 @@ export function createCaller(url: string, key: string): Caller {
       return new Promise((resolve) => {
         let text = '';
         const done = (status: number, headEnd: number) => {
-          socket.off('data', read).off('close', broken);
+          socket.setTimeout(0).off('data', read).off('close', broken).off('timeout', broken);
           const [head, rest] = [text.slice(0, headEnd), text.slice(headEnd + 4)];
           const kept = status !== 0 && !/\r\nconnection: close/i.test(head);
           if (!kept) socket.destroy();
@@ -83,7 +86,7 @@ export function createCaller(url: string, key: string): Caller {
           if (text.length >= headEnd + 4 + length) done(Number(text.slice(9, 12)), headEnd);
         };
         const broken = () => done(0, text.length);
-        socket.on('data', read).on('close', broken);
+        socket.setTimeout(answerMsMax).on('data', read).on('close', broken).on('timeout', broken);
         const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.write(
           `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${typeof body === 'string' ? body : ''}`,

@@ -14,6 +14,7 @@ import { createGroups, type GroupMax, lineKey } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
 import { inProgress, mismatch } from './repeat.ts';
+import { createRoom } from './room.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
 
@@ -85,12 +86,6 @@ export interface DeliveryServices {
   pace?: Pace;
 }
 
-/**
- * Sends under way at once, urgent ones aside: each has its content here, and most have a caller on a connection. Well over
- * what goes out in a second, so that nobody is refused whom a group could have taken.
- */
-const underWayMax = 2_000;
-
 /** How many sends of a dead process are taken over at a time. */
 const recoverBatch = 100;
 
@@ -98,6 +93,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace } = services;
   const running = new Map<string, Promise<LiveSend>>();
   const coming = new Coming();
+  const room = createRoom();
   const groups = pace && createGroups({ ...services, pace, coming });
 
   /** Lets a recorded send live, whoever waits for it. */
@@ -132,7 +128,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
 
   /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
   const assertRoom = ({ turn }: CallContext) => {
-    if (turn?.lane === 'urgent' || running.size + coming.size < underWayMax) return;
+    if (turn?.lane === 'urgent' || running.size + coming.size < room.size) return;
     const detail = 'as many sends are under way as there may be at once; nothing was sent';
     throw new Problem('rate-limited', detail, { retryAfterS: 1 });
   };
