@@ -32,10 +32,10 @@ export const EnvSchema = Type.Object({
   MATON_CONNECTION_ID: Type.Optional(
     Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
   ),
-  MATON_RATE_PER_SECOND: Type.Number({
+  MATON_RATE_PER_SECOND: Type.Integer({
     description: "Maton's limit per account; from 100000 on there is none, for tests and benchmarks",
     default: 10,
-    exclusiveMinimum: 0,
+    minimum: 1,
     maximum: 1_000_000,
   }),
   WATI_PLAN: Type.Enum(['growth', 'pro', 'business', 'none'], {
@@ -187,7 +187,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   }
   // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
   for (const [name, value] of Object.entries(env ?? {})) {
-    if (typeof value === 'number' && !Number.isSafeInteger(value)) faults.push(`${name} must be integer`);
+    if (value === Number.POSITIVE_INFINITY) faults.push(`${name} must be integer`);
   }
   if (env && env.DRAIN_DELAY_MS >= env.SHUTDOWN_TIMEOUT_MS) {
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
