@@ -19,10 +19,16 @@ const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 /** A read of SQLite takes some 10 µs. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export function createMetrics(): Metrics {
+/** What is true of the process: its timers and observers live as long as it does, so it is asked for once. */
+export function createProcessMetrics(): Registry {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+export function createMetrics(ofProcess: Registry): Metrics {
+  const registry = Registry.merge([ofProcess]);
+  const registers = [registry];
   const requests = new Counter({
     name: 'wati_bff_http_requests_total',
     help: 'Requests answered',

@@ -6,7 +6,7 @@ import { auth } from '../plugins/auth.ts';
 import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { watchMethods } from '../plugins/methods.ts';
-import { createMetrics, type Metrics } from '../plugins/metrics.ts';
+import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
 import { problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
@@ -44,7 +44,7 @@ import { createReconciler } from './delivery/reconcile.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
-import type { StoredSend } from './store/port.ts';
+import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
@@ -59,6 +59,12 @@ export interface Seams {
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
+  /** Where one process has one service after another. */
+  processMetrics?: ReturnType<typeof createProcessMetrics>;
+  /** Of sends and broadcasts; random by default. */
+  newId?: () => string;
+  /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
+  now?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
   tracing?: Tracing;
 }
@@ -89,7 +95,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  const metrics = createMetrics();
+  const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
   const budget =
@@ -112,8 +118,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
+  const newId = seams.newId ?? randomUUID;
   const lives = {
     store,
+    now: seams.now ?? (() => Date.now()),
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
@@ -125,6 +133,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   };
   const delivery = createDelivery({
     ...lives,
+    newId,
     patienceMs: config.SEND_WAIT_MS,
     groupMax: {
       urgent: config.GROUP_MAX_URGENT,
@@ -185,7 +194,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts(store, pump.nudge),
+    broadcasts: createBroadcasts(store, pump.nudge, newId),
     templates: templateCache,
     contextOf,
   };
@@ -245,14 +254,16 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
 
 const hourMs = 60 * 60 * 1000;
 
+/** How long the store keeps what. */
+export const retentionOf = (config: Config): StoreOptions => ({
+  keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
+  unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
+  recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
+  leaseMs: config.STORE_LEASE_MS,
+});
+
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
 async function openRecords(config: Config, onUse: Metrics['store']): Promise<{ store: Store; slots?: SlotSource }> {
-  const store = await openStore(config.STORE_URL, {
-    keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
-    unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
-    recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
-    leaseMs: config.STORE_LEASE_MS,
-    onUse,
-  });
+  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onUse });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
@@ -55,7 +54,7 @@ export interface Broadcasts {
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batchMax = 200;
 
-export function createBroadcasts(store: BroadcastStore, onChange: () => void): Broadcasts {
+export function createBroadcasts(store: BroadcastStore, onChange: () => void, newId: () => string): Broadcasts {
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
@@ -85,7 +84,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void): B
 
     start: async (asker, draft, fill) => {
       const { caller, ...idempotency } = asker;
-      const id = randomUUID();
+      const id = newId();
       const { template, broadcastName, connection } = draft;
       const opened = await store
         .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
@@ -95,7 +94,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void): B
       try {
         const fingerprint = await fill(async (recipients) => {
           for (let from = 0; from < recipients.length; from += batchMax) {
-            const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(id, caller, draft, each));
+            const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(newId, id, caller, draft, each));
             if (!(await store.addRecipients(id, sends).catch(unrecorded))) throw lost();
           }
         });
@@ -126,6 +125,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void): B
 
 /** Recorded as what it is, a template send that can be made, looked for and sent again like any other. */
 function sendOf(
+  newId: () => string,
   broadcastId: string,
   caller: string,
   { template, broadcastName, connection }: BroadcastDraft,
@@ -133,13 +133,13 @@ function sendOf(
 ): NewSend {
   const body: TemplatePost = { to, template, ...(parameters && { parameters }), broadcastName };
   return {
-    id: randomUUID(),
+    id: newId(),
     caller,
     kind: 'template',
     to,
     connectionId: connection,
     template,
-    localMessageId: randomUUID(),
+    localMessageId: newId(),
     call: toJson({ kind: 'template', body }),
     broadcastId,
   };

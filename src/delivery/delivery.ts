@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
 import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
@@ -77,6 +76,10 @@ export interface DeliveryServices {
   gate: Gate;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
+  /** Of sends, and of the ids that WATI is to know them by. */
+  newId: () => string;
+  /** Wall clock, ms: what records say of their times. */
+  now: () => number;
   /** How long a recovered send may go on with its tries. */
   patienceMs: number;
   onEnd?: (stored: StoredSend) => void;
@@ -90,7 +93,7 @@ export interface DeliveryServices {
 const recoverBatch = 100;
 
 export function createDelivery(services: DeliveryServices): Delivery {
-  const { store, sendCalls, transport, onEnd, pace } = services;
+  const { store, sendCalls, transport, onEnd, pace, newId } = services;
   const running = new Map<string, Promise<LiveSend>>();
   const coming = new Coming();
   const room = createRoom();
@@ -166,10 +169,10 @@ export function createDelivery(services: DeliveryServices): Delivery {
     // First, because it is in a flood that it must cost little to be refused.
     assertRoom(context);
     assertContentInTime(content, context, tryMs);
-    const localMessageId = carriesLocalId(content.kind) ? randomUUID() : undefined;
+    const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
     const draft = {
-      ...draftOf(asker, content.kind, context),
+      ...draftOf(newId(), asker, content.kind, context),
       to: digits(content.body.to),
       ...(content.kind === 'template' && { template: content.body.template }),
       ...(localMessageId !== undefined && { localMessageId }),
@@ -207,7 +210,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     stream: async (asker, about, streamed, context, waitMs) => {
       assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
-      const outcome = await record({ ...draftOf(asker, about.kind, context), ...about }, whoOf(context.turn));
+      const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
       if ('known' in outcome) throw inProgress(locationOf(outcome.known));
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
       const run = start(send, live(send, streamedPassage(streamed), context, services));
@@ -263,9 +266,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 }
 
-function draftOf({ caller, route, key }: Asker, kind: SendKind, { connection }: CallContext): NewSend {
+function draftOf(id: string, { caller, route, key }: Asker, kind: SendKind, { connection }: CallContext): NewSend {
   return {
-    id: randomUUID(),
+    id,
     caller,
     kind,
     connectionId: connection,

@@ -6,7 +6,7 @@ import type { Verdict } from '../upstream/verdict.ts';
 import type { Gate } from './gate.ts';
 import type { Passage } from './passage.ts';
 import { patiently, sleep } from './patience.ts';
-import { end, type Judged, undo } from './settle.ts';
+import { end, isoNow, type Judged, undo } from './settle.ts';
 import { asUnrecorded } from './store-trouble.ts';
 
 /*
@@ -29,6 +29,8 @@ export interface LifeServices {
   closing: AbortSignal;
   /** Absent: there is no limit. */
   pace?: Pace;
+  /** Wall clock, ms: what records say of their times. */
+  now: () => number;
 }
 
 /** A send as its own process sees it: changes in place while it lives. */
@@ -151,7 +153,7 @@ async function begin(
   const begun = streamed
     ? await mark().catch((error) => undo(marks[0]?.id ?? '', asUnrecorded(error), services))
     : await patiently(mark, closing);
-  const begunAt = now();
+  const begunAt = isoNow(services);
   return sends.filter((send, at) => {
     if (!begun.has(send.stored.id)) return false;
     const attempts = marks[at]?.attempt ?? send.stored.attempts;
@@ -247,7 +249,7 @@ async function retreat(again: Again[], services: LifeServices): Promise<Again[]>
   for (const each of again) {
     const { send } = each;
     if (queued.has(send.stored.id)) {
-      send.stored = { ...send.stored, status: 'queued', updatedAt: now() };
+      send.stored = { ...send.stored, status: 'queued', updatedAt: isoNow(services) };
       kept.push(each);
     } else await refresh(send, services);
   }
@@ -263,5 +265,3 @@ async function refresh(send: LiveSend, { store, closing }: LifeServices): Promis
   if (stored) send.stored = stored;
   return stored?.status;
 }
-
-const now = () => new Date().toISOString();

@@ -35,7 +35,7 @@ export async function end(
       ...settlementOf(ending, idsOf(verdict)),
       ...(fingerprint !== undefined && { fingerprint }),
     };
-    const at = now();
+    const at = isoNow(services);
     send.stored = { ...send.stored, ...settlement, updatedAt: at };
     settlements.push({ id: send.stored.id, ...settlement, at });
   }
@@ -105,4 +105,4 @@ export async function undo(id: string, fault: unknown, { store, closing }: LifeS
   throw new InvalidStream('the stream ended before anybody had the whole of it', { cause: fault });
 }
 
-const now = () => new Date().toISOString();
+export const isoNow = ({ now }: Pick<LifeServices, 'now'>): string => new Date(now()).toISOString();

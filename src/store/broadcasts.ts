@@ -6,7 +6,7 @@ import { type NewSend, StoreError } from './port.ts';
 import { bySequence, emptyCounts, integer, isoTime, isStatus, json, optional, required, text, toSend } from './row.ts';
 
 /** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
-export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore {
+export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
   const sql = broadcastStatements(dialect);
   /** Opened with an error though it may have been committed: it would keep its key for as long as this process lives. */
   const doubtful = new Set<string>();
@@ -35,7 +35,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
       // Again, because what stood in the way may be gone before we could read it.
       for (let tries = 0; tries < 3; tries++) {
         try {
-          if ((await write(sql.open, openValues(broadcast))).length > 0) return { opened: true };
+          if ((await write(sql.open, openValues(broadcast, now()))).length > 0) return { opened: true };
         } catch (error) {
           await discardBroadcast(broadcast.id).catch(() => undefined);
           throw error;
@@ -49,7 +49,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
     async addRecipients(id, sends) {
       const rows = JSON.stringify(sends.map(recipientValues));
       const [grown = []] = await engine.write([
-        { statement: sql.grow, values: { id, n: sends.length, wall: Date.now() } },
+        { statement: sql.grow, values: { id, n: sends.length, wall: now() } },
         { statement: sql.addRecipients, values: { id, rows } },
       ]);
       return grown.length > 0;
@@ -57,7 +57,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
 
     async releaseBroadcast(id, fingerprint) {
       const [released = [], , found = []] = await engine.write([
-        { statement: sql.release, values: { id, fingerprint, wall: Date.now() } },
+        { statement: sql.release, values: { id, fingerprint, wall: now() } },
         { statement: sql.tally, values: { id } },
         { statement: sql.released, values: { id } },
       ]);
@@ -87,7 +87,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
 
     async steerBroadcast(caller, id, to) {
       const [, found = []] = await engine.write([
-        { statement: sql.steer, values: { caller, id, to, wall: Date.now() } },
+        { statement: sql.steer, values: { caller, id, to, wall: now() } },
         { statement: sql.find, values: { caller, id } },
       ]);
       return one(found);
@@ -105,7 +105,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
     },
 
     async claimGroup(id, limit) {
-      const claimed = await write(sql.claim, { id, limit, wall: Date.now() });
+      const claimed = await write(sql.claim, { id, limit, wall: now() });
       return claimed.sort(bySequence).map(toSend);
     },
 
@@ -113,15 +113,15 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect): BroadcastStore
       for (const id of [...doubtful]) await discardBroadcast(id);
       let left = limit;
       for (const statement of sql.sweeps) {
-        if (left > 0) left -= (await write(statement, { limit: left, wall: Date.now() })).length;
+        if (left > 0) left -= (await write(statement, { limit: left, wall: now() })).length;
       }
       return limit - left;
     },
   };
 }
 
-function openValues({ idempotency, ...broadcast }: NewBroadcast): Record<string, Value> {
-  return { ...broadcast, name: text(broadcast.name), route: idempotency.route, key: idempotency.key, wall: Date.now() };
+function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
+  return { ...broadcast, name: text(broadcast.name), route: idempotency.route, key: idempotency.key, wall };
 }
 
 const recipientValues = (send: NewSend, place: number): Record<string, Value> => ({

@@ -20,7 +20,7 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
-  return Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect));
+  return Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect, options.wall));
 }
 
 function sqlitePath(url: string): string {

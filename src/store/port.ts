@@ -185,6 +185,8 @@ export interface StoreOptions {
   leaseMs: number;
   /** Steady milliseconds, `performance.now` by default: SQLite ages by it, the lease is judged by it. */
   clock?: () => number;
+  /** Wall clock, ms, `Date.now` by default: what records say of their times. */
+  wall?: () => number;
   /** Told of every use of the database, when it is over. */
   onUse?: (kind: 'read' | 'write' | 'slot', seconds: number, failed: boolean) => void;
 }

@@ -66,7 +66,7 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
   };
 }
 
-export function settleValues(id: string, settlement: Settlement): Record<string, Value> {
+export function settleValues(id: string, settlement: Settlement, wall: number): Record<string, Value> {
   return {
     id,
     status: settlement.status,
@@ -76,7 +76,7 @@ export function settleValues(id: string, settlement: Settlement): Record<string,
     detail: text(settlement.failure?.detail),
     verdict: json(settlement.verdict),
     content: text(settlement.fingerprint),
-    wall: settlement.at === undefined ? Date.now() : wallTime(settlement.at),
+    wall: settlement.at === undefined ? wall : wallTime(settlement.at),
   };
 }
 

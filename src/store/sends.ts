@@ -35,6 +35,7 @@ export class Sends implements SendStore, SlotStore {
   readonly #dialect: Dialect;
   readonly #sql: Statements;
   readonly #options: StoreOptions;
+  readonly #wall: () => number;
   readonly #doubtful = new Set<string>();
 
   constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
@@ -42,6 +43,7 @@ export class Sends implements SendStore, SlotStore {
     this.#dialect = dialect;
     this.#sql = statements(dialect);
     this.#options = options;
+    this.#wall = options.wall ?? (() => Date.now());
   }
 
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
@@ -65,7 +67,7 @@ export class Sends implements SendStore, SlotStore {
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
     const { id, caller } = send;
-    const wall = Date.now();
+    const wall = this.#wall();
     try {
       const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
       if (!inserted) return undefined;
@@ -95,15 +97,15 @@ export class Sends implements SendStore, SlotStore {
   }
 
   begin(id: string, attempt: number): Promise<boolean> {
-    return this.#change(this.#sql.begin, { id, attempt, wall: Date.now() });
+    return this.#change(this.#sql.begin, { id, attempt, wall: this.#wall() });
   }
 
   retreat(id: string): Promise<boolean> {
-    return this.#change(this.#sql.retreat, { id, wall: Date.now() });
+    return this.#change(this.#sql.retreat, { id, wall: this.#wall() });
   }
 
   settle(id: string, settlement: Settlement): Promise<boolean> {
-    return this.#change(this.#sql.settle, settleValues(id, settlement));
+    return this.#change(this.#sql.settle, settleValues(id, settlement, this.#wall()));
   }
 
   async beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>> {
@@ -129,7 +131,7 @@ export class Sends implements SendStore, SlotStore {
     if (only !== undefined && settlements.length === 1) return setOf(only.id, await this.settle(only.id, only));
     return this.#changeAll(
       this.#sql.settleAll,
-      settlements.map((settlement) => settleValues(settlement.id, settlement)),
+      settlements.map((settlement) => settleValues(settlement.id, settlement, this.#wall())),
     );
   }
 
@@ -139,7 +141,7 @@ export class Sends implements SendStore, SlotStore {
       localMessageId: text(found.localMessageId),
       whatsappMessageId: text(found.whatsappMessageId),
       verdict: json(found.verdict),
-      wall: Date.now(),
+      wall: this.#wall(),
     });
   }
 
@@ -180,7 +182,7 @@ export class Sends implements SendStore, SlotStore {
   }
 
   async recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }> {
-    const wall = Date.now();
+    const wall = this.#wall();
     const sent = 'the process that was sending it ended before the outcome was known';
     const stream = 'the process that held its bytes ended before any were sent';
     const fence = this.#sql.fence.map((statement) => ({ statement, values: {} }));
@@ -278,7 +280,7 @@ export class Sends implements SendStore, SlotStore {
     rows: readonly Readonly<Record<string, Value>>[],
   ): Promise<ReadonlySet<string>> {
     if (rows.length === 0) return new Set();
-    const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: Date.now() });
+    const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: this.#wall() });
     return new Set(changed.map((row) => required(row, 'id')));
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery.ts';
@@ -37,6 +38,8 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     sendCalls: createSendCalls(undefined),
     gate: createGate(async () => true, closing),
     closing,
+    newId: randomUUID,
+    now: Date.now,
     patienceMs: 60_000,
     groupMax,
     pace: {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
 import { createGate } from '../../src/delivery/gate.ts';
@@ -36,6 +37,8 @@ async function aProcess(
     sendCalls: createSendCalls(undefined),
     gate: createGate(async () => true, closing.signal),
     closing: closing.signal,
+    newId: randomUUID,
+    now: Date.now,
     patienceMs: 5_000,
     groupMax: { urgent: 1, interactive: 1, broadcast: 1 },
   });
