@@ -1,5 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { type Answer, type Call, ok, one } from './call.ts';
+import type { Ids } from './ids.ts';
 import type { Tenant } from './tenant.ts';
 
 export type ConnectionStatus = 'ACTIVE' | 'PENDING' | 'FAILED';
@@ -24,9 +24,9 @@ export interface ConnectionSeed {
   readonly createdAt?: number;
 }
 
-export function newConnection(seed: ConnectionSeed, now: number): Connection {
+export function newConnection(seed: ConnectionSeed, now: number, ids: Ids): Connection {
   return {
-    id: seed.id ?? randomUUID(),
+    id: seed.id ?? ids.uuid('connection'),
     status: seed.status ?? 'ACTIVE',
     app: 'wati',
     method: 'API_KEY',
@@ -55,12 +55,12 @@ export function listConnections(call: Call, tenant: Tenant): Answer {
       (status === undefined || each.status === status) &&
       (method === undefined || each.method === method),
   );
-  return ok({ connections: found.slice(0, limit).map((each) => ({ ...toWire(each), method: each.method })) });
+  return ok({ connections: found.slice(0, limit).map((each) => ({ ...toWire(each, tenant), method: each.method })) });
 }
 
 export function createConnection(_call: Call, tenant: Tenant): Answer {
   const connection = tenant.addConnection({ status: 'PENDING' });
-  return ok({ connection: { ...toWire(connection), method: connection.method } });
+  return ok({ connection: { ...toWire(connection, tenant), method: connection.method } });
 }
 
 /** No event ends PENDING here, so the polls do: the n-th one sees the end state. */
@@ -74,7 +74,7 @@ export function getConnection(call: Call, tenant: Tenant): Answer {
       connection.updatedAt = call.now;
     }
   }
-  return ok({ connection: toWire(connection) });
+  return ok({ connection: toWire(connection, tenant) });
 }
 
 export function deleteConnection(call: Call, tenant: Tenant): Answer {
@@ -93,13 +93,13 @@ function unknownConnection(): Answer {
 }
 
 /** Without `method`, as in the vendor's get sample; the list sample has it (upstream.md, 2.1). */
-function toWire(connection: Connection): Record<string, unknown> {
+function toWire(connection: Connection, { ids }: Tenant): Record<string, unknown> {
   return {
     connection_id: connection.id,
     status: connection.status,
     creation_time: microseconds(connection.createdAt),
     last_updated_time: microseconds(connection.updatedAt),
-    url: `https://connect.maton.ai/?session_token=${randomBytes(16).toString('hex')}`,
+    url: `https://connect.maton.ai/?session_token=${ids.bytes('session', 16).toString('hex')}`,
     app: connection.app,
     metadata: {},
   };

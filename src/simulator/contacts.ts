@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type Answer, type Call, noContact, ok, one, refusal } from './call.ts';
+import type { Ids } from './ids.ts';
 import { pageOf } from './paging.ts';
 import {
   AddContactBody,
@@ -39,9 +39,9 @@ export interface ContactSeed {
   readonly bsuid?: string;
 }
 
-export function newContact(phone: string, seed: ContactSeed, now: number): Contact {
+export function newContact(phone: string, seed: ContactSeed, now: number, ids: Ids): Contact {
   return {
-    id: seed.id ?? randomBytes(12).toString('hex'),
+    id: seed.id ?? ids.bytes('contact', 12).toString('hex'),
     phone,
     name: seed.name ?? phone,
     createdAt: seed.createdAt ?? now,

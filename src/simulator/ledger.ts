@@ -65,6 +65,7 @@ export function createLedger(): LedgerBook {
     clear() {
       entries.length = 0;
       sends.clear();
+      last = 0;
     },
     open(seed) {
       if (entries.length >= entriesMax) dropOldest();

@@ -1,6 +1,6 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { type Contact, findContact } from './contacts.ts';
+import type { Ids } from './ids.ts';
 import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import type { Tenant } from './tenant.ts';
@@ -74,8 +74,8 @@ function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string
   return deliver(call, tenant, target, {
     type: kind,
     text: caption,
-    data: `data/${kind}s/${randomUUID()}${extension}`,
-    media: { id: randomUUID(), mimeType, caption },
+    data: `data/${kind}s/${tenant.ids.uuid('file')}${extension}`,
+    media: { id: tenant.ids.uuid('media'), mimeType, caption },
   });
 }
 
@@ -87,8 +87,8 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
   if (contact.status === 'INVALID') return refuse('not-on-whatsapp');
   if (!call.forced && !windowIsOpen(tenant, contact, call.now)) return refuse('window-closed');
   const row = addRow(tenant, contact, {
-    ...outboundRow(contact, content.text, content.type, call.now),
-    localMessageId: one(call.query, 'localMessageId') ?? randomUUID(),
+    ...outboundRow(tenant.ids, contact, content.text, content.type, call.now),
+    localMessageId: one(call.query, 'localMessageId') ?? tenant.ids.uuid('local'),
     replyContextId: one(call.query, 'replyContextId') ?? null,
     data: content.data ?? null,
   });
@@ -135,9 +135,9 @@ export function addRow(tenant: Tenant, contact: Contact, row: HistoryRow): Histo
   return row;
 }
 
-export function outboundRow(contact: Contact, text: string | null, type: string, at: number): HistoryRow {
+export function outboundRow(ids: Ids, contact: Contact, text: string | null, type: string, at: number): HistoryRow {
   return {
-    ...rowBase(contact, at),
+    ...rowBase(ids, contact, at),
     eventType: 'message',
     owner: true,
     text,
@@ -147,28 +147,28 @@ export function outboundRow(contact: Contact, text: string | null, type: string,
     failedCode: null,
     failedDetail: null,
     operatorName: 'API',
-    whatsappMessageId: newWamid(),
+    whatsappMessageId: newWamid(ids),
   };
 }
 
-export function inboundRow(contact: Contact, text: string, at: number, localMessageId: string): HistoryRow {
+export function inboundRow(ids: Ids, contact: Contact, text: string, at: number): HistoryRow {
   return {
-    ...rowBase(contact, at),
+    ...rowBase(ids, contact, at),
     eventType: 'message',
     owner: false,
     text,
     type: 'text',
     data: null,
     statusString: 'DELIVERED',
-    localMessageId,
-    whatsappMessageId: newWamid(),
+    localMessageId: ids.uuid('local'),
+    whatsappMessageId: newWamid(ids),
   };
 }
 
 /** What every row has; ids are derived from the contact, so that one chat is one conversation. */
-export function rowBase(contact: Contact, at: number) {
+export function rowBase(ids: Ids, contact: Contact, at: number) {
   return {
-    id: randomBytes(12).toString('hex'),
+    id: ids.bytes('row', 12).toString('hex'),
     created: new Date(at).toISOString(),
     timestamp: String(Math.floor(at / 1_000)),
     conversationId: `c0${contact.id.slice(2)}`,
@@ -176,8 +176,8 @@ export function rowBase(contact: Contact, at: number) {
   };
 }
 
-export function newWamid(): string {
-  return `wamid.${randomBytes(24).toString('base64')}`;
+export function newWamid(ids: Ids): string {
+  return `wamid.${ids.bytes('wamid', 24).toString('base64')}`;
 }
 
 function kindOf(mimeType: string): string {

@@ -1,28 +1,162 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Static, Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { Clock } from './clock.ts';
 import type { Ledger } from './ledger.ts';
+import { ledgerParameters, ledgerView } from './ledger-view.ts';
+import { exact } from './schemas/common.ts';
+import type { Tenant } from './tenant.ts';
+
+/** What the routes steer. */
+export interface Steering {
+  readonly ledger: Ledger;
+  readonly tenant: Tenant;
+  readonly clock: Clock;
+  /** Everything as at the start; without a seed, with the one of the start. */
+  reset(seed?: string): Promise<void>;
+  /** Moves the time forward. */
+  advance(ms: number): Promise<void>;
+}
+
+const seconds = 1_000;
+const tenYears = 10 * 366 * 24 * 3_600;
+
+const Reset = exact({
+  seed: Type.Optional(Type.Union([Type.Integer(), Type.String({ minLength: 1, maxLength: 200 })])),
+});
+const Advance = exact({ advanceSeconds: Type.Number({ minimum: 0, maximum: tenYears }) });
+const Incoming = exact({
+  from: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' }),
+  text: Type.String({ minLength: 1, maxLength: 4096 }),
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+});
+const validators = { reset: Compile(Reset), advance: Compile(Advance), incoming: Compile(Incoming) };
+
+interface SandboxRoute {
+  readonly route: string;
+  readonly does: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** A string is what is wrong with the request. */
+  run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
+}
+
+const routes: readonly SandboxRoute[] = [
+  {
+    route: 'GET /_sandbox',
+    does: 'this list',
+    run: () => ({ data: routes.map(({ run: _run, ...told }) => told) }),
+  },
+  {
+    route: 'POST /_sandbox/reset',
+    does: 'everything as at the start: contacts, messages, ledger and clock, and the records and keys of the service',
+    body: {
+      seed: 'optional, a number or a string: the ids that are made from now on are the same in each run with it',
+    },
+    run: async ({ json }, steering) => {
+      const body = json ?? {};
+      if (!validators.reset.Check(body)) return 'The body is empty or {"seed": <whole number or text>}';
+      await steering.reset(body.seed === undefined ? undefined : String(body.seed));
+      return timeOf(steering.clock);
+    },
+  },
+  {
+    route: 'GET /_sandbox/ledger',
+    does: 'every request that the simulated gateway received, oldest first, and what was acted on',
+    query: ledgerParameters,
+    run: ({ query }, { ledger, tenant }) => {
+      const found = ledgerView(ledger.entries, query, tenant);
+      return typeof found === 'string' ? found : { data: found };
+    },
+  },
+  {
+    route: 'POST /_sandbox/messages',
+    does: 'a customer writes: the message appears in the history and opens the 24-hour window',
+    body: { from: '14155551012', text: 'Hi', name: 'optional, of a customer who never wrote' },
+    run: ({ json }, { tenant }) => {
+      if (!validators.incoming.Check(json)) {
+        return 'The body is {"from": "<phone number>", "text": "<1 to 4096 characters>"}, and a "name" if you like';
+      }
+      return received(json, tenant);
+    },
+  },
+  {
+    route: 'GET /_sandbox/clock',
+    does: 'the simulated time',
+    run: (_given, { clock }) => timeOf(clock),
+  },
+  {
+    route: 'POST /_sandbox/clock',
+    does: 'moves the simulated time forward, of WATI and of the records of the service; a reset sets it right',
+    body: { advanceSeconds: 86_400 },
+    run: async ({ json }, steering) => {
+      if (!validators.advance.Check(json)) return `The body is {"advanceSeconds": <0 to ${tenYears}>}`;
+      await steering.advance(json.advanceSeconds * seconds);
+      return timeOf(steering.clock);
+    },
+  },
+];
 
 /** The simulator's own routes, without a key: they are no part of what is simulated. Answers whether it was one. */
-export function sandboxRoute(
-  request: IncomingMessage,
-  response: ServerResponse,
-  ledger: Ledger,
-  reset: () => void,
-): boolean {
-  const url = new URL(request.url ?? '/', 'http://simulator');
-  if (!url.pathname.startsWith('/_sandbox/')) return false;
-  request.resume();
-  const answer = (status: number, body: unknown) => {
-    response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-    response.end(JSON.stringify(body));
-  };
-  const route = `${request.method} ${url.pathname}`;
-  if (route === 'GET /_sandbox/ledger') {
-    const recipient = url.searchParams.get('recipient');
-    const entries = ledger.entries.filter((entry) => recipient === null || entry.recipients.includes(recipient));
-    answer(200, { data: entries });
-  } else if (route === 'POST /_sandbox/reset') {
-    reset();
-    answer(200, { data: [] });
-  } else answer(404, { error: `There is no ${route}` });
+export function sandboxRoute(request: IncomingMessage, response: ServerResponse, steering: Steering): boolean {
+  const { url = '' } = request;
+  if (!/^\/_sandbox(?=[/?]|$)/.test(url)) return false;
+  const { pathname, searchParams } = new URL(url, 'http://simulator');
+  serve(`${request.method} ${pathname}`, searchParams, request, steering).then(
+    ({ status, body }) => {
+      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+      response.end(JSON.stringify(body));
+    },
+    (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
   return true;
+}
+
+async function serve(route: string, query: URLSearchParams, request: IncomingMessage, steering: Steering) {
+  const text = await bodyOf(request);
+  const found = routes.find((each) => each.route === route);
+  if (!found) return wrong(404, `There is no ${route}; GET /_sandbox lists what there is`);
+  const [stray] = [...query.keys()];
+  if (stray !== undefined && !found.query)
+    return wrong(400, `There is no query parameter ${stray}; ${route} takes none`);
+  if (text === undefined) return wrong(413, 'The body is too long');
+  const json = parsed(text);
+  if (text !== '' && json === undefined) return wrong(400, 'The body is no JSON');
+  const answer = await found.run({ query, json }, steering);
+  return typeof answer === 'string' ? wrong(400, answer) : { status: 200, body: answer };
+}
+
+const wrong = (status: number, error: string) => ({ status, body: { error } });
+
+const bodyMax = 65_536;
+
+/** undefined: more than anything here takes. What comes then is read all the same, so that the answer gets through. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes <= bodyMax) chunks.push(chunk);
+  }
+  return bytes > bodyMax ? undefined : Buffer.concat(chunks).toString('utf8');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function received({ from, text, name }: Static<typeof Incoming>, tenant: Tenant) {
+  const phone = from.replace('+', '');
+  if (name !== undefined && !tenant.contacts.has(phone)) tenant.addContact(phone, { name });
+  const row = tenant.receive(phone, text);
+  return { id: row.id, from: phone, text, at: row.created };
+}
+
+function timeOf(clock: Clock) {
+  return { now: new Date(clock.now()).toISOString(), advancedSeconds: clock.advancedMs / seconds };
 }

@@ -51,7 +51,7 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   const at = (step: number) => start + step * 30 * minute;
   const ticket = (step: number, description: string) =>
     addRow(tenant, contact, {
-      ...rowBase(contact, at(step)),
+      ...rowBase(tenant.ids, contact, at(step)),
       eventType: 'ticket',
       owner: null,
       text: null,
@@ -64,7 +64,7 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
     });
   ticket(0, 'The chat has been initialized by contact');
   addRow(tenant, contact, {
-    ...rowBase(contact, at(1)),
+    ...rowBase(tenant.ids, contact, at(1)),
     eventType: 'broadcastMessage',
     owner: null,
     text: null,
@@ -79,20 +79,20 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   for (let step = 2; step < 30; step += 2) {
     tenant.receive(contact.phone, `Question ${step}`, at(step));
     addRow(tenant, contact, {
-      ...outboundRow(contact, `Answer ${step}`, 'text', at(step + 1)),
+      ...outboundRow(tenant.ids, contact, `Answer ${step}`, 'text', at(step + 1)),
       statusString: 'READ',
       operatorName: 'Asha',
       localMessageId: `seed-local-${step}`,
     });
   }
   addRow(tenant, contact, {
-    ...outboundRow(contact, 'The invoice', 'image', at(32)),
+    ...outboundRow(tenant.ids, contact, 'The invoice', 'image', at(32)),
     data: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png',
     statusString: 'DELIVERED',
     localMessageId: 'seed-local-image',
   });
   addRow(tenant, contact, {
-    ...outboundRow(contact, 'Too late', 'text', at(34)),
+    ...outboundRow(tenant.ids, contact, 'Too late', 'text', at(34)),
     statusString: 'FAILED',
     failedCode: '131047',
     failedDetail: 'Re-engagement message',

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { type Answer, badRequest, type Call, ok, one, refusal } from './call.ts';
 import { contactToWire, findContact } from './contacts.ts';
 import { readCsv } from './csv.ts';
@@ -119,7 +118,7 @@ function sendOne(
   call: Call,
   tenant: Tenant,
   template: Template,
-  { phone, localMessageId = randomUUID() }: Receiver,
+  { phone, localMessageId = tenant.ids.uuid('local') }: Receiver,
   values: ReadonlyMap<string, string>,
 ): Receipt {
   const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
@@ -135,7 +134,7 @@ function sendOne(
   // A template send creates the contact (upstream.md, 8.3).
   const contact = known ?? tenant.addContact(phone);
   addRow(tenant, contact, {
-    ...rowBase(contact, call.now),
+    ...rowBase(tenant.ids, contact, call.now),
     eventType: 'broadcastMessage',
     owner: null,
     text: null,
@@ -147,7 +146,7 @@ function sendOne(
     failedCode: null,
     failedDetail: null,
     localMessageId,
-    whatsappMessageId: newWamid(),
+    whatsappMessageId: newWamid(tenant.ids),
   });
   return { phone, localMessageId, valid: true };
 }

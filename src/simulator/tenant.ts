@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { type Connection, type ConnectionSeed, newConnection } from './connections.ts';
 import { type Contact, type ContactSeed, newContact } from './contacts.ts';
+import type { Ids } from './ids.ts';
 import type { Plan } from './limits.ts';
 import { addRow, type HistoryRow, inboundRow } from './messages.ts';
 import { seed } from './seed.ts';
@@ -58,6 +58,7 @@ export interface Tenant {
   /** E-mail addresses that a chat can be assigned to. */
   readonly operators: Set<string>;
   readonly settings: Settings;
+  readonly ids: Ids;
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;
   /** The customer writes: opens the 24 h window as of `at`. */
@@ -86,7 +87,8 @@ const defaults: Settings = {
 };
 
 /** One object for the life of the simulator: `reset` empties and seeds it in place, so that a test may hold on to it. */
-export function createTenant(now: () => number): Tenant {
+export function createTenant(now: () => number, ids: Ids, given: Partial<Settings> = {}): Tenant {
+  const first: Settings = { ...defaults, ...given };
   const tenant: Tenant = {
     contacts: new Map(),
     history: new Map(),
@@ -95,20 +97,21 @@ export function createTenant(now: () => number): Tenant {
     connections: [],
     files: new Map(),
     operators: new Set(),
-    settings: { ...defaults },
+    settings: { ...first },
+    ids,
     addConnection(seed = {}) {
-      const connection = newConnection(seed, now());
+      const connection = newConnection(seed, now(), ids);
       tenant.connections.push(connection);
       return connection;
     },
     addContact(phone, seed = {}) {
-      const contact = newContact(phone, seed, now());
+      const contact = newContact(phone, seed, now(), ids);
       tenant.contacts.set(phone, contact);
       return contact;
     },
     receive(phone, text, at = now()) {
       const contact = tenant.contacts.get(phone) ?? tenant.addContact(phone);
-      return addRow(tenant, contact, inboundRow(contact, text, at, randomUUID()));
+      return addRow(tenant, contact, inboundRow(ids, contact, text, at));
     },
     reset() {
       tenant.contacts.clear();
@@ -118,7 +121,7 @@ export function createTenant(now: () => number): Tenant {
       tenant.connections.length = 0;
       tenant.files.clear();
       tenant.operators.clear();
-      Object.assign(tenant.settings, defaults);
+      Object.assign(tenant.settings, first);
       seed(tenant, now());
     },
   };

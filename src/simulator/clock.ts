@@ -1,0 +1,24 @@
+/** The simulated upstream's time: the real one, and as much more as it was moved forward. */
+export interface Clock {
+  /** Wall clock, ms. */
+  now(): number;
+  readonly advancedMs: number;
+  advance(ms: number): void;
+  reset(): void;
+}
+
+export function createClock(real: () => number): Clock {
+  let advancedMs = 0;
+  return {
+    now: () => real() + advancedMs,
+    get advancedMs() {
+      return advancedMs;
+    },
+    advance(ms) {
+      advancedMs += ms;
+    },
+    reset() {
+      advancedMs = 0;
+    },
+  };
+}

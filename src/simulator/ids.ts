@@ -1,0 +1,44 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** Where the simulator's ids come from. */
+export interface Ids {
+  uuid(kind: string): string;
+  /** So many bytes, at most 32. */
+  bytes(kind: string, count: number): Buffer;
+  /** From now on with this seed, from the first id on; without one, random. */
+  restart(seed?: string): void;
+}
+
+/**
+ * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that
+ * looks at one more contact does not change the ids of its messages.
+ */
+export function createIds(): Ids {
+  let seed: string | undefined;
+  const made = new Map<string, number>();
+
+  function bytes(kind: string, count: number): Buffer {
+    if (seed === undefined) return randomBytes(count);
+    const next = (made.get(kind) ?? 0) + 1;
+    made.set(kind, next);
+    return createHash('sha256')
+      .update(JSON.stringify([seed, kind, next]))
+      .digest()
+      .subarray(0, count);
+  }
+
+  return {
+    bytes,
+    uuid(kind) {
+      const raw = bytes(kind, 16);
+      // RFC 9562: version 4, variant 10.
+      raw.writeUInt8((raw.readUInt8(6) & 0x0f) | 0x40, 6);
+      raw.writeUInt8((raw.readUInt8(8) & 0x3f) | 0x80, 8);
+      return raw.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    },
+    restart(given) {
+      seed = given;
+      made.clear();
+    },
+  };
+}
