@@ -1,0 +1,71 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+
+/**
+ * One listener for the life of the sandbox, and behind it one service after another. The connections of callers outlive
+ * a change: a client that keeps them open would else send its next request into one that is closed, and fail for it.
+ */
+export interface Front {
+  /** As it can be called. */
+  readonly url: string;
+  /** Puts another service behind the listener. Requests that come meanwhile wait for it. */
+  replace(change: () => Promise<FastifyInstance>): Promise<void>;
+  /** Takes no more connections; the service is its owner's to end. */
+  stop(): void;
+  /** Ends the connections that are left. */
+  close(): void;
+}
+
+interface FrontOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Serves what is not the service's; answers whether the request was for it. */
+  readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
+}
+
+export async function openFront(first: FastifyInstance, { host, port, own }: FrontOptions): Promise<Front> {
+  let service = first;
+  let change: Promise<void> | undefined;
+  // As src/app.ts sets its own server; what can be read there is.
+  const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections } = first.server;
+  const front = createServer({ requireHostHeader: false, connectionsCheckingInterval: 1_000 });
+  Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections });
+
+  for (const event of ['request', 'checkContinue'] as const) {
+    front.on(event, (request: IncomingMessage, response: ServerResponse) => {
+      if (own(request, response)) return;
+      const pass = () => void service.server.emit(event, request, response);
+      if (change) change.then(pass, () => response.destroy());
+      else pass();
+    });
+  }
+  front.on('clientError', (error, socket) => void service.server.emit('clientError', error, socket));
+
+  await new Promise<void>((resolve, reject) => {
+    front.once('error', reject);
+    front.listen(port, host, resolve);
+  });
+  return {
+    url: urlOf(front.address()),
+    replace(next) {
+      const turn = (change ?? Promise.resolve()).then(async () => {
+        service = await next();
+      });
+      const over = () => {
+        if (change === turn) change = undefined;
+      };
+      change = turn;
+      turn.then(over, over);
+      return turn;
+    },
+    stop: () => void front.close(),
+    close: () => front.closeAllConnections(),
+  };
+}
+
+/** All interfaces are no address to call; loopback is one of them. */
+function urlOf(address: ReturnType<ReturnType<typeof createServer>['address']>): string {
+  if (address === null || typeof address === 'string') throw new Error('the sandbox listens on no port');
+  const host = /^(0\.0\.0\.0|::)$/.test(address.address) ? '127.0.0.1' : address.address;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { compileCache } from '../compile-cache.ts';
+import { isRecord } from '../json.ts';
+
+const key = 'sandbox-key-of-nobody';
+
+function start(args: string[], settings: Record<string, string> = {}, node: string[] = []) {
+  const child = spawn(process.execPath, [...node, 'src/bin/sandbox.ts', ...args], {
+    env: { PATH: process.env.PATH, PORT: '0', ...compileCache, ...settings },
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, out, err }));
+  /** The address of the readiness line, which is the last one. */
+  const ready = async () => {
+    for (;;) {
+      const url = /^Ready: (http:\/\/\S+)\n$/m.exec(out)?.[1];
+      if (url !== undefined) return url;
+      await once(child.stdout, 'data');
+    }
+  };
+  return { child, ended, ready };
+}
+
+async function sendText(url: string, to: string) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/v1/messages/text`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ to, text: 'Hello' }),
+  });
+  const body: unknown = await answer.json();
+  return isRecord(body) ? body : {};
+}
+
+describe('npm run sandbox', () => {
+  it('says when it is ready, and makes the ids of its seed', async () => {
+    const firstId = async (args: string[], settings: Record<string, string> = {}) => {
+      const { ready, child, ended } = start(args, settings);
+      const url = await ready();
+      expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+      const { id } = await sendText(url, '14155551000');
+      child.kill('SIGTERM');
+      expect(await ended).toMatchObject({ code: 0, signal: null, err: '' });
+      return id;
+    };
+    const id = await firstId(['--seed', '7']);
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await firstId([], { SANDBOX_SEED: '7' })).toBe(id);
+    expect(await firstId(['--seed', '8'], { SANDBOX_SEED: '7' })).not.toBe(id);
+  });
+
+  it('ends with 0 on Ctrl-C, at once, whoever still waits for an answer', async () => {
+    const { ready, child, ended } = start([]);
+    const url = await ready();
+    const hung = sendText(url, '14155550301');
+    const isThere = async () => {
+      const ledger = await fetch(`${url}/_sandbox/ledger?recipient=14155550301`);
+      return (await ledger.text()).includes('sendSessionMessage');
+    };
+    while (!(await isThere()));
+    child.kill('SIGINT');
+    expect(await hung).toMatchObject({ status: 'unknown' });
+    expect(await ended).toMatchObject({ code: 0, signal: null });
+  });
+
+  it('keeps nothing of sixty resets: a suite may have thousands', { timeout: 180_000 }, async () => {
+    // A service that stayed behind would hold some 1.5 MB of it.
+    const { ready, child, ended } = start([], {}, ['--max-old-space-size=72']);
+    const url = await ready();
+    for (let round = 0; round < 60; round += 1) {
+      expect((await fetch(`${url}/_sandbox/reset`, { method: 'POST' })).status).toBe(200);
+    }
+    expect((await sendText(url, '14155551000')).status).toBe('accepted');
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it('tells of a port that is taken, and of words that it does not know', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const address = other.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const taken = await start([], { PORT: port }).ended;
+    expect(taken).toMatchObject({ code: 1, out: '', err: expect.stringContaining('EADDRINUSE') });
+    expect(taken.err).toContain('PORT=4000');
+    expect(await start(['--sead', '7']).ended).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('[--seed SEED]'),
+    });
+    const wrong = await start([], { MATON_RATE_PER_SECOND: 'many' }).ended;
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('MATON_RATE_PER_SECOND must be number') });
+  });
+});
