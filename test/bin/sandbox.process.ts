@@ -100,6 +100,6 @@ describe('npm run sandbox', () => {
       err: expect.stringContaining('[--seed SEED]'),
     });
     const wrong = await start([], { MATON_RATE_PER_SECOND: 'many' }).ended;
-    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('MATON_RATE_PER_SECOND must be number') });
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('MATON_RATE_PER_SECOND must be integer') });
   });
 });
