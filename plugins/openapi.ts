@@ -29,9 +29,8 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
       info: {
         title: 'wati-bff',
         version,
-        summary: 'WhatsApp through WATI, for internal services',
         description:
-          'Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
+          'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
       },
       servers: [{ url: '/' }],
       tags: tags.map(([name, description]) => ({ name, description })),
@@ -105,8 +104,9 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   const byStatus = Map.groupBy(problemsOf(config, method), (slug) => problemTypes[slug].status);
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
-    .map(([status, slugs]) => [String(status), problemAnswer(slugs)]);
-  const success = isJson(schema.response) ? schema.response : bytes(config.produces ?? '*/*');
+    .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
+  const answers = isJson(schema.response) ? schema.response : bytes(config.produces ?? '*/*');
+  const success = config.sends ? withHeaders(answers, sendHeaders) : answers;
   return {
     ...schema,
     ...inputs,
@@ -130,10 +130,25 @@ function withFreshness(success: Json, keeps: FastifyContextConfig['keeps']): Jso
     'Cache-Control': { type: 'string', examples: [value] },
     ...(keeps === 'aged' && { Age: { type: 'string', description: 'of the list, in seconds', examples: ['12'] } }),
   };
-  return Object.fromEntries(
-    Object.entries(success).map(([status, answer]) => [status, isJson(answer) ? { ...answer, headers } : answer]),
-  );
+  return withHeaders(success, headers);
 }
+
+const withHeaders = (responses: Json, headers: Json): Json =>
+  Object.fromEntries(
+    Object.entries(responses).map(([status, answer]) => [status, isJson(answer) ? { ...answer, headers } : answer]),
+  );
+
+/** Of every answer to a send that is no problem (contract 4). */
+const sendHeaders: Json = {
+  Location: { type: 'string', description: 'what was made', examples: ['/v1/messages/5f1c9a7e'] },
+  'Idempotency-Replayed': {
+    type: 'string',
+    description: '`true`: the key was used before, and this is what became of it',
+    examples: ['true'],
+  },
+};
+
+const retryAfter: Json = { 'Retry-After': { type: 'string', description: 'in seconds', examples: ['1'] } };
 
 /** A body that no schema validates, because it flows through; `format: binary` makes the file picker. */
 const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']>): Json => ({
@@ -145,15 +160,17 @@ const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']
   },
 });
 
-/** An answer that streams through. */
-const bytes = (produces: string): Json => ({
-  200: { description: 'as it is', content: { [produces]: { schema: { type: 'string', format: 'binary' } } } },
-});
+/** An answer that streams through. Text is a string to a generated client, all else a file. */
+const bytes = (produces: string): Json => {
+  const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
+  return { 200: { description: 'as it is', content: { [produces]: { schema } } } };
+};
 
-function problemAnswer(slugs: ProblemSlug[]): Json {
+function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title}`).join('; ');
   const examples = Object.fromEntries(slugs.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }]));
-  return { description, content: { 'application/problem+json': { schema: ProblemDocument, examples } } };
+  const content = { 'application/problem+json': { schema: ProblemDocument, examples } };
+  return { description, content, ...((status === 429 || status === 503) && { headers: retryAfter }) };
 }
 
 /** One example a problem type, for all operations that can answer it. */

@@ -65,7 +65,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     async (request) => {
       const recipient = digits(request.params.recipient);
       request.trace.to = masked(recipient);
-      const email = 'email' in request.body ? request.body.email : undefined;
+      const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
     },

@@ -18,7 +18,7 @@ export function validOf(schema: Json): fc.Arbitrary<unknown> {
     case 'number':
       return fc.double({ noNaN: true, min: Number(schema.minimum ?? -1e6), max: Number(schema.maximum ?? 1e6) });
     case 'boolean':
-      return fc.boolean();
+      return fc.boolean().filter((value) => ![record(schema.not).enum].flat().includes(value));
     case 'string':
       return validString(schema);
     default:
@@ -44,7 +44,11 @@ function validObject(schema: Json): fc.Arbitrary<unknown> {
     requiredKeys: required,
     noNullPrototype: true,
   });
-  if (!isRecord(schema.additionalProperties)) return known;
+  if (!isRecord(schema.additionalProperties)) {
+    const { minProperties: least = 0, maxProperties: most = properties.length } = schema;
+    const fits = (count: number) => count >= Number(least) && count <= Number(most);
+    return known.filter((value) => fits(Object.keys(value).length));
+  }
   // `__proto__` as a name is refused on purpose.
   const names = validString({ ...record(schema.propertyNames), maxLength: 40 }).filter((name) => name !== '__proto__');
   const minKeys = Number(schema.minProperties ?? 0);

@@ -35,16 +35,18 @@ export const ConversationQuery = Type.Object(
 );
 
 /** Two shapes and no third: an absent e-mail must never mean "the bot" (upstream.md 10, item 16). */
-export const OperatorPut = Type.Union(
-  [
-    Type.Object(
-      { email: Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['asha@example.com'] }) },
-      strict,
-    ),
-    Type.Object({ bot: Type.Literal(true) }, strict),
-  ],
+/** Flat, not a union of two objects: generators for Java make one class of both, which sends both. */
+export const OperatorPut = Type.Object(
+  {
+    email: Type.Optional(Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['asha@example.com'] })),
+    // A boolean of one value has no name in the clients of some languages.
+    bot: Type.Optional(Type.Boolean({ not: { enum: [false] }, description: 'true: the bot; false is refused' })),
+  },
   {
     title: 'OperatorPut',
+    ...strict,
+    minProperties: 1,
+    maxProperties: 1,
     description: 'either an operator by e-mail, or `{"bot": true}`',
     examples: [{ email: 'asha@example.com' }],
   },

@@ -1,0 +1,109 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import createClient from 'openapi-fetch';
+import type { components, operations, paths } from './generated/schema.ts';
+
+/** What a service of another team does with wati-bff, against its sandbox: `node scenario.ts ADDRESS KEY`. */
+type Problem = components['schemas']['Problem'];
+
+const [baseUrl = 'http://127.0.0.1:3000', key = 'sandbox-key-of-nobody'] = process.argv.slice(2);
+const client = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${key}` } });
+/** Keys are kept: each run has its own, so that the scenario can be repeated against one sandbox. */
+const run = crypto.randomUUID();
+
+/** Repeats are safe under one key, however often. */
+async function send(text: string, to: string, idempotencyKey: string) {
+  return client.POST('/v1/messages/text', {
+    params: { header: { 'idempotency-key': idempotencyKey } },
+    body: { to, text },
+  });
+}
+
+async function sendsOnceUnderOneKey() {
+  const first = await send('Your parcel is on its way.', '14155551000', `ts-text-${run}`);
+  ok(first.data);
+  equal(first.response.status, 201);
+  equal(first.data.status, 'accepted');
+  equal(first.response.headers.get('location'), `/v1/messages/${first.data.id}`);
+
+  const again = await send('Your parcel is on its way.', '14155551000', `ts-text-${run}`);
+  deepEqual(again.data, first.data);
+  equal(again.response.headers.get('idempotency-replayed'), 'true');
+
+  const { data } = await client.GET('/v1/messages/{id}', { params: { path: { id: first.data.id } } });
+  equal(data?.status, 'accepted');
+  console.log('text: sent once, replayed under its key');
+}
+
+/** What to do is told by the type of the problem, whether it was sent by its outcome. */
+function decide({ type, outcome, retryable }: Problem): 'send a template' | 'try later' | 'give up' {
+  // @ts-expect-error No such outcome: a misspelt one is found by the compiler.
+  if (outcome === 'not-sent') return 'try later';
+  if (type === '/problems/session-window-closed') return 'send a template';
+  return outcome === 'not_sent' || retryable ? 'try later' : 'give up';
+}
+
+async function readsProblems() {
+  const closed = await send('Hello.', '14155550409', `ts-closed-${run}`);
+  ok(closed.error);
+  equal(closed.error.outcome, 'rejected');
+  equal(decide(closed.error), 'send a template');
+
+  const { error } = await client.POST('/v1/messages/template', {
+    body: { to: '14155551000', template: 'order_update', parameters: { customer: 'Asha' } },
+  });
+  equal(error?.type, '/problems/template-parameters-invalid');
+  ok(error.errors?.some(({ pointer }) => pointer === '/parameters/customer_name'));
+
+  // @ts-expect-error A misspelt property is found by the compiler, and by the service.
+  const misspelt = await client.POST('/v1/messages/text', { body: { to: '14155551000', txt: 'Hello.' } });
+  equal(misspelt.error?.type, '/problems/validation-failed');
+  console.log('problems: window closed, parameters at fault, validation');
+}
+
+async function sendsFile() {
+  const file = new Blob(['%PDF-1.4\nhello'], { type: 'application/pdf' });
+  const { data, response } = await client.POST('/v1/messages/file', {
+    params: { query: { to: '14155551000', caption: 'Your invoice' }, header: { 'idempotency-key': `ts-file-${run}` } },
+    body: { file },
+    bodySerializer: (body) => {
+      const form = new FormData();
+      form.set('file', body.file, 'invoice.pdf');
+      return form;
+    },
+  });
+  equal(response.status, 201);
+  equal(data?.kind, 'file');
+  console.log('file: streamed through');
+}
+
+async function followsBroadcast() {
+  const recipients = Array.from({ length: 50 }, (_, index) => ({
+    to: `1415555${2000 + index}`,
+    parameters: { customer_name: 'Asha', order_id: `A-${index}`, order_status: 'shipped' },
+  }));
+  const { data: started } = await client.POST('/v1/broadcasts', {
+    params: { header: { 'idempotency-key': `ts-broadcast-${run}` } },
+    body: { template: 'order_update', broadcastName: 'clients', recipients },
+  });
+  ok(started);
+  const path = { id: started.id };
+  const { data: stream } = await client.GET('/v1/broadcasts/{id}/events', { params: { path }, parseAs: 'stream' });
+  ok(stream);
+  let events = '';
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) events += text;
+  match(events, /^event: end$/m);
+
+  const { data: ended } = await client.GET('/v1/broadcasts/{id}', { params: { path } });
+  equal(ended?.status, 'done');
+  equal(ended.counts.accepted, recipients.length);
+  console.log(`broadcast: ${ended.counts.accepted} of ${ended.counts.total} accepted, its progress streamed`);
+}
+
+/** Every operation's refusals are problems, of the one type. */
+type Failure = operations[keyof operations]['responses'][400]['content']['application/problem+json'];
+export const failuresAreProblems = (failure: Failure): Problem => failure;
+
+await sendsOnceUnderOneKey();
+await readsProblems();
+await sendsFile();
+await followsBroadcast();
