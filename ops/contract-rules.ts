@@ -35,7 +35,7 @@ function operationBreaks(before: OperationOutline, now: OperationOutline, compar
   for (const [name, { required, schema }] of Object.entries(now.parameters)) {
     const old = before.parameters[name];
     if (required && !old?.required) say(`the parameter "${name}" is required now`);
-    if (old) compare('request', old.schema, schema, `"${name}"`);
+    if (old) compare('request', old.schema, schema, `the parameter "${name}"`);
   }
   for (const name of missing(before.parameters, now.parameters)) say(`the parameter "${name}" is gone`);
 

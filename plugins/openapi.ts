@@ -116,9 +116,10 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     ...(config.scope !== undefined && {
       description: `${String(schema.description)}\n\nNeeds the scope \`${config.scope}\`.`,
     }),
+    // What a route says of a status itself comes last: /health/ready tells its state with a 503.
     response: {
-      ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.keeps) : success),
       ...Object.fromEntries(problems),
+      ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.keeps) : success),
     },
   };
 }

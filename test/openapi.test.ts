@@ -87,6 +87,10 @@ describe('the OpenAPI document', () => {
     expect(faultsIn((each) => failures(each).some((answer) => !own(each.id, answer[0]) && !isProblem(answer)))).toEqual(
       [],
     );
+    const ready = operations.find(({ id }) => id === 'getReadiness');
+    expect(record(record(ready?.raw.responses)['503']).content).toEqual({
+      'application/json': { schema: { $ref: '#/components/schemas/Ready' } },
+    });
     const lacks = (each: Operation, ...wanted: string[]) =>
       wanted.some((status) => !failures(each).some(([known]) => known === status));
     expect(faultsIn((each) => lacks(each, '400', '500'))).toEqual([]);

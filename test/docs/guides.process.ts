@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileCache } from '../compile-cache.ts';
 import { differences, type Step, stepsOf } from './guide.ts';
@@ -10,7 +10,11 @@ import { differences, type Step, stepsOf } from './guide.ts';
 /** docs/operations.md is for those who run the image: test/image has that. docs/licences.md is a list (.ci/supply). */
 const others = ['operations.md', 'licences.md'];
 const guides = readdirSync('docs').filter((name) => name.endsWith('.md') && !others.includes(name));
-const documents = ['README.md', ...guides.map((name) => `docs/${name}`)];
+/** docs/clients.md needs packages of its own: `.ci/clients` installs them, and runs it. */
+const packages = process.env.CLIENT_PACKAGES;
+const documents = ['README.md', ...guides.map((name) => `docs/${name}`)].filter(
+  (name) => (name === 'docs/clients.md') === (packages !== undefined),
+);
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-guides-'));
 const ended: (() => Promise<unknown>)[] = [];
@@ -19,6 +23,7 @@ let gateway = '';
 
 /** One sandbox for all: no guide leaves anything behind that disturbs another. */
 beforeAll(async () => {
+  if (packages !== undefined) symlinkSync(resolve(packages), join(folder, 'node_modules'));
   const child = spawn(process.execPath, ['src/bin/sandbox.ts'], {
     env: { PATH: process.env.PATH, PORT: '0', ...compileCache },
   });
@@ -76,23 +81,35 @@ async function run(steps: Step[]) {
 }
 
 describe('every code block of the README and the guides', () => {
-  it.each(documents)('runs as it stands, and answers as it is shown: %s', async (file) => {
-    const steps = stepsOf(file);
-    const { code, err, results } = await run(steps);
-    expect(code, err).toBe(0);
-    expect(results).toHaveLength(steps.length);
-    for (const [index, { line, code: shell, status, shown }] of steps.entries()) {
-      const { text = '', statuses = [] } = results[index] ?? {};
-      const about = `${file}:${line}: ${text.slice(0, 500)}`;
-      expect(statuses.length > 0, about).toBe(shell.includes('curl '));
-      if (status !== undefined) expect(statuses.at(-1), about).toBe(status);
-      else
-        expect(
-          statuses.filter((each) => each < 200 || each > 299),
-          about,
-        ).toEqual([]);
-      if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
-    }
+  it.each(documents)(
+    'runs as it stands, and answers as it is shown: %s',
+    async (file) => {
+      const steps = stepsOf(file);
+      const { code, err, results } = await run(steps);
+      expect(code, err).toBe(0);
+      expect(results).toHaveLength(steps.length);
+      for (const [index, { line, code: shell, status, shown }] of steps.entries()) {
+        const { text = '', statuses = [] } = results[index] ?? {};
+        const about = `${file}:${line}: ${text.slice(0, 500)}`;
+        expect(statuses.length > 0, about).toBe(shell.includes('curl '));
+        if (status !== undefined) expect(statuses.at(-1), about).toBe(status);
+        else
+          expect(
+            statuses.filter((each) => each < 200 || each > 299),
+            about,
+          ).toEqual([]);
+        if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
+      }
+    },
+    180_000,
+  );
+
+  it('names the versions that are tried', () => {
+    const text = readFileSync('docs/clients.md', 'utf8');
+    const tried = ['typescript', 'java'].map((name) => readFileSync(`clients/${name}/package.json`, 'utf8')).join();
+    const named = [...text.matchAll(/(@?[\w/-]+)@(\d[\w.-]+)/g)];
+    expect(named.length).toBeGreaterThan(5);
+    for (const [, name, version] of named) expect(tried).toContain(`"${name}": "${version}"`);
   });
 
   it('is there: a guide has calls with answers, is short, and the README leads to it', () => {

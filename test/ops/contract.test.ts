@@ -156,6 +156,12 @@ describe('a change of openapi.yaml that can break a caller is named:', () => {
       ['the parameter "query status" is gone (listConnections)'],
     ],
     [
+      'a narrower parameter',
+      operation('/v1/connections', 'get'),
+      { parameters: [{ name: 'status', in: 'query', schema: { type: 'string', enum: ['active', 'pending'] } }] },
+      ['the parameter "query status" may not be failed any more (listConnections)'],
+    ],
+    [
       'another form',
       [...operation('/v1/messages/file', 'post', 'requestBody')],
       { content: {} },
