@@ -10,6 +10,8 @@ export interface Step {
   status?: number;
   /** The JSON block that follows. */
   shown?: unknown;
+  /** The block of text that follows after "prints". */
+  printed?: string;
 }
 
 const languages = new Set(['sh', 'json', 'text']);
@@ -34,6 +36,8 @@ export function stepsOf(file: string): Step[] {
     if (language === 'json') {
       if (last?.status === undefined) throw new Error(`${file}:${line}: nothing says which call answers this`);
       last.shown = JSON.parse(code);
+    } else if (language === 'text' && last && /\bprints\s*$/.test(prose)) {
+      last.printed = code;
     } else if (language === 'sh' && !/<!-- not run: .+ -->\s*$/.test(prose)) {
       last = { file, line, code };
       steps.push(last);

@@ -80,29 +80,27 @@ async function run(steps: Step[]) {
   return { code, err, results };
 }
 
-describe('every code block of the README and the guides', () => {
-  it.each(documents)(
-    'runs as it stands, and answers as it is shown: %s',
-    async (file) => {
-      const steps = stepsOf(file);
-      const { code, err, results } = await run(steps);
-      expect(code, err).toBe(0);
-      expect(results).toHaveLength(steps.length);
-      for (const [index, { line, code: shell, status, shown }] of steps.entries()) {
-        const { text = '', statuses = [] } = results[index] ?? {};
-        const about = `${file}:${line}: ${text.slice(0, 500)}`;
-        expect(statuses.length > 0, about).toBe(shell.includes('curl '));
-        if (status !== undefined) expect(statuses.at(-1), about).toBe(status);
-        else
-          expect(
-            statuses.filter((each) => each < 200 || each > 299),
-            about,
-          ).toEqual([]);
-        if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
-      }
-    },
-    180_000,
-  );
+// A compiler, on a busy machine, takes its time.
+describe('every code block of the README and the guides', { timeout: 180_000 }, () => {
+  it.each(documents)('runs as it stands, and answers as it is shown: %s', async (file) => {
+    const steps = stepsOf(file);
+    const { code, err, results } = await run(steps);
+    expect(code, err).toBe(0);
+    expect(results).toHaveLength(steps.length);
+    for (const [index, { line, code: shell, status, shown, printed }] of steps.entries()) {
+      const { text = '', statuses = [] } = results[index] ?? {};
+      const about = `${file}:${line}: ${text.slice(0, 500)}`;
+      expect(statuses.length > 0, about).toBe(shell.includes('curl '));
+      if (status !== undefined) expect(statuses.at(-1), about).toBe(status);
+      else
+        expect(
+          statuses.filter((each) => each < 200 || each > 299),
+          about,
+        ).toEqual([]);
+      if (printed !== undefined) expect(text, about).toBe(printed.trim());
+      if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
+    }
+  });
 
   it('names the versions that are tried', () => {
     const text = readFileSync('docs/clients.md', 'utf8');
