@@ -33,8 +33,6 @@ const ofBroadcast = { params: { path: { id: broadcast.data.id } } };
 const connection = await POST('/v1/connections', { body: {} });
 ok(connection.data);
 const ofConnection = { params: { path: { id: connection.data.id } } };
-const history = await GET('/v1/conversations/{recipient}/messages', { params: { path: { recipient: to } } });
-const path = history.data?.data.find(({ media }) => media)?.media?.path ?? '';
 const native = { params: { path: { path: 'api/v1/chatbots' } } };
 
 type Called = Promise<{ response: Response; error?: unknown }>;
@@ -85,10 +83,14 @@ const calls: Record<keyof operations, () => Called> = {
   getContact: () => GET('/v1/contacts/{recipient}', recipient),
   putContact: () => PUT('/v1/contacts/{recipient}', { ...recipient, body: { attributes: { city: 'Pune' } } }),
   updateContact: () => PATCH('/v1/contacts/{recipient}', { ...recipient, body: { attributes: { city: 'Pune' } } }),
-  listConversationMessages: async () => history,
+  listConversationMessages: () => GET('/v1/conversations/{recipient}/messages', recipient),
   assignOperator: () => PUT('/v1/conversations/{recipient}/operator', { ...recipient, body: { bot: true } }),
   setConversationStatus: () => PUT('/v1/conversations/{recipient}/status', { ...recipient, body: { status: 'open' } }),
-  getMedia: () => GET('/v1/media', { params: { query: { path } }, parseAs: 'blob' }),
+  getMedia: () =>
+    GET('/v1/media', {
+      params: { query: { path: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png' } },
+      parseAs: 'blob',
+    }),
   listConnections: () => GET('/v1/connections', { params: { query: { status: 'active' } } }),
   createConnection: async () => connection,
   getConnection: () => GET('/v1/connections/{id}', ofConnection),
