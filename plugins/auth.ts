@@ -1,15 +1,21 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type Caller, type Callers, hasScope } from '../src/callers.ts';
-import { takePermit } from '../src/delivery/gcra.ts';
 import { Problem } from '../src/problem.ts';
+import { createCallerLimit, type PermitSource } from './caller-limit.ts';
+
+interface AuthOptions {
+  callers: Callers;
+  /** Where replicas share what their callers may do; one process alone counts by itself. */
+  permits?: PermitSource;
+}
 
 /**
  * Who calls, and whether they may (contract 3): before the body is read, and before a 404 or 405 tells what exists.
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
-export const auth = fp(async (app, { callers }: { callers: Callers }) => {
-  const limit = createCallerLimit();
+export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
+  const limit = createCallerLimit(permits);
   app.decorateRequest('caller', undefined);
   app.addHook('onRequest', (request, _reply, done) => {
     const { scope } = request.routeOptions.config;
@@ -19,7 +25,8 @@ export const auth = fp(async (app, { callers }: { callers: Callers }) => {
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
       }
-      limit(caller.name, caller.ratePerSecond);
+      limit(caller.name, caller.ratePerSecond, done);
+      return;
     }
     done();
   });
@@ -36,21 +43,6 @@ export function authenticate(request: FastifyRequest, callers: Callers): Caller 
   throw new Problem('unauthorized', 'a valid key is needed: Authorization: Bearer <key>', {
     headers: { 'www-authenticate': 'Bearer' },
   });
-}
-
-/** A caller's own limit: `ratePerSecond`, with a burst of one second's worth (contract 8.18). */
-function createCallerLimit() {
-  const arrivals = new Map<string, number>();
-  return (name: string, perSecond: number | undefined) => {
-    if (perSecond === undefined) return;
-    const rate = { perSecond, burst: Math.max(1, perSecond) };
-    const { tat, waitMs } = takePermit(arrivals.get(name) ?? 0, performance.now(), rate);
-    if (waitMs > 0) {
-      const detail = `your own limit of ${perSecond} requests a second is spent`;
-      throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) });
-    }
-    arrivals.set(name, tat);
-  };
 }
 
 /** The caller of a route that needs a key; a route without one has no business asking. */

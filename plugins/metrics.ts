@@ -10,7 +10,7 @@ export interface Metrics {
   /** A bulk call goes out with so many template sends. */
   group(lane: string, size: number): void;
   /** The database was asked, `seconds` long. */
-  store(kind: 'read' | 'write' | 'slot', seconds: number, failed: boolean): void;
+  store(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean): void;
   /** Counts an answered request. */
   request(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -86,6 +86,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
     read: storeSeconds.labels('read'),
     write: storeSeconds.labels('write'),
     slot: storeSeconds.labels('slot'),
+    permits: storeSeconds.labels('permits'),
   };
   for (const kind of ['read', 'write']) storeFailures.inc({ kind }, 0);
 

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { accessLog, logRequest, takeRequestId } from '../plugins/access-log.ts';
 import { auth } from '../plugins/auth.ts';
+import type { PermitSource } from '../plugins/caller-limit.ts';
 import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { watchMethods } from '../plugins/methods.ts';
@@ -177,7 +178,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       void dispatchers.close();
     },
   });
-  await app.register(auth, { callers: seams.callers });
+  await app.register(auth, { callers: seams.callers, ...(slots && { permits: slots }) });
   await app.register(requestBodies);
   await app.register(openapi, { docs: config.DOCS, version });
 
@@ -263,7 +264,10 @@ export const retentionOf = (config: Config): StoreOptions => ({
 });
 
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
-async function openRecords(config: Config, onUse: Metrics['store']): Promise<{ store: Store; slots?: SlotSource }> {
+async function openRecords(
+  config: Config,
+  onUse: Metrics['store'],
+): Promise<{ store: Store; slots?: SlotSource & PermitSource }> {
   const store = await openStore(config.STORE_URL, { ...retentionOf(config), onUse });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
 }

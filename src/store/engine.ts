@@ -1,4 +1,4 @@
-import type { SlotStore } from './port.ts';
+import type { PermitStore, SlotStore } from './port.ts';
 
 /** What the verbs ask of a database. Two live here: src/store/sqlite and src/store/postgres. */
 
@@ -21,7 +21,7 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
-export interface Engine extends SlotStore {
+export interface Engine extends SlotStore, PermitStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;

@@ -2,11 +2,11 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-port.ts';
 import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
-import { type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
+import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & SlotStore;
+export type Store = SendStore & BroadcastStore & SlotStore & PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {

@@ -177,6 +177,30 @@ export interface SlotStore {
   holdSlots(ms: number): Promise<void>;
 }
 
+/** What a caller may do at all, and what is asked for now. */
+export interface PermitAsk {
+  perSecond: number;
+  /** How many may come at once after a rest. */
+  burst: number;
+  most: number;
+  /** Passed without asking, while the store was not there: taken off now. */
+  owed: number;
+}
+
+export interface Permits {
+  granted: number;
+  /** From now until there is one more; 0 where one is left. */
+  waitMs: number;
+  /** How many processes are believed to live, this one included. */
+  replicas: number;
+}
+
+/** A caller's own limit, held over all processes on one store. Nothing of it is durable either. */
+export interface PermitStore {
+  /** Takes as many permits of this caller as there are, up to `most`, in one step. What is taken is not given back. */
+  takePermits(caller: string, ask: PermitAsk): Promise<Permits>;
+}
+
 export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;
@@ -188,7 +212,7 @@ export interface StoreOptions {
   /** Wall clock, ms, `Date.now` by default: what records say of their times. */
   wall?: () => number;
   /** Told of every use of the database, when it is over. */
-  onUse?: (kind: 'read' | 'write' | 'slot', seconds: number, failed: boolean) => void;
+  onUse?: (kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean) => void;
 }
 
 /** The store cannot do its work now; the cause says why. */

@@ -4,6 +4,9 @@ import { listStep } from './listing.ts';
 import {
   type Json,
   type NewSend,
+  type PermitAsk,
+  type PermitStore,
+  type Permits,
   type SendFilter,
   type SendStatus,
   type SendStore,
@@ -30,7 +33,7 @@ import {
 import { type Statements, statements } from './statements.ts';
 
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
-export class Sends implements SendStore, SlotStore {
+export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #engine: Engine;
   readonly #dialect: Dialect;
   readonly #sql: Statements;
@@ -250,6 +253,10 @@ export class Sends implements SendStore, SlotStore {
 
   holdSlots(ms: number): Promise<void> {
     return this.#engine.holdSlots(ms);
+  }
+
+  takePermits(caller: string, ask: PermitAsk): Promise<Permits> {
+    return this.#engine.takePermits(caller, ask);
   }
 
   holdsLease(): boolean {

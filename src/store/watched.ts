@@ -19,6 +19,7 @@ export function watched(engine: Engine, watch: Watch): Engine {
     read: (step) => timed('read', performance.now(), engine.read(step)),
     reserveSlot: (intervalMs) => timed('slot', performance.now(), engine.reserveSlot(intervalMs)),
     holdSlots: (ms) => timed('slot', performance.now(), engine.holdSlots(ms)),
+    takePermits: (caller, ask) => timed('permits', performance.now(), engine.takePermits(caller, ask)),
     heartbeat: () => engine.heartbeat(),
     tidy: () => engine.tidy?.(),
     holdsLease: () => engine.holdsLease(),

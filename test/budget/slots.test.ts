@@ -45,6 +45,46 @@ function conformance(name: string, open: () => Promise<Store>): void {
       await expect(store.holdSlots(100)).rejects.toMatchObject({ name: 'StoreError' });
     });
   });
+
+  describe(`${name}: permits of a caller`, () => {
+    const ask = { perSecond: 10, burst: 10, most: 4, owed: 0 };
+
+    it('are given out up to a burst, then as time goes on, and to each caller his own', async () => {
+      const store = await open();
+      const granted = [];
+      for (let n = 0; n < 4; n++) granted.push((await store.takePermits('a', ask)).granted);
+      // On a busy machine one more may have come meanwhile.
+      expect(granted.slice(0, 2)).toEqual([4, 4]);
+      expect((granted[2] ?? 0) + (granted[3] ?? 0)).toBeLessThanOrEqual(4);
+      const empty = await store.takePermits('a', { ...ask, most: 10 });
+      expect(empty).toMatchObject({ granted: expect.toSatisfy((n) => n <= 3), replicas: 1 });
+      expect(empty.waitMs).toBeGreaterThan(0);
+      expect(empty.waitMs).toBeLessThanOrEqual(100);
+      expect((await store.takePermits('b', ask)).granted).toBe(4);
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      expect((await store.takePermits('a', { ...ask, most: 3 })).granted).toBe(3);
+      await store.close();
+    });
+
+    it('take off what is owed, of a rested caller as well', async () => {
+      const store = await open();
+      expect((await store.takePermits('c', { ...ask, owed: 7 })).granted).toBe(3);
+      expect((await store.takePermits('d', { ...ask, most: 1 })).granted).toBe(1);
+      expect((await store.takePermits('d', { ...ask, owed: 100 })).granted).toBe(0);
+      await store.close();
+    });
+
+    it('of one in five seconds come one at a time', async () => {
+      const store = await open();
+      const slow = { perSecond: 0.2, burst: 1, most: 1, owed: 0 };
+      expect((await store.takePermits('e', slow)).granted).toBe(1);
+      const { granted, waitMs } = await store.takePermits('e', slow);
+      expect(granted).toBe(0);
+      expect(waitMs).toBeGreaterThan(3_000);
+      expect(waitMs).toBeLessThanOrEqual(5_000);
+      await store.close();
+    });
+  });
 }
 
 conformance('SQLite', () => openStore('memory:', OPTIONS));
@@ -68,7 +108,7 @@ if (server === undefined) {
   const open = async (): Promise<Store> => {
     await made;
     const store = await openStore(url.href, OPTIONS);
-    await query(url.href, 'TRUNCATE send_slots');
+    await query(url.href, 'TRUNCATE send_slots, caller_permits');
     return store;
   };
   afterAll(() => query(server, `DROP DATABASE ${name} WITH (FORCE)`));

@@ -43,11 +43,13 @@ interface StartOptions {
   mayDie?: boolean;
 }
 
+type CallerEntry = ReturnType<typeof callerEntry>;
+
 /** A folder with the callers and the store; every start in it is the next life of the same service. */
-export function aPlace(simulator: Simulator, storeUrl?: string): Place {
+export function aPlace(simulator: Simulator, storeUrl?: string, others: CallerEntry[] = []): Place {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-crash-'));
   const clients = join(folder, 'clients.json');
-  writeFileSync(clients, JSON.stringify([callerEntry('crash', callerKey, ['*'])]));
+  writeFileSync(clients, JSON.stringify([callerEntry('crash', callerKey, ['*']), ...others]));
   const started = new Set<Service>();
 
   return {

@@ -235,6 +235,7 @@ function troubled(
     holdsLease: () => inner.holdsLease(),
     reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
     holdSlots: (ms) => inner.holdSlots(ms),
+    takePermits: (caller, ask) => inner.takePermits(caller, ask),
     epoch: () => inner.epoch(),
     close: () => inner.close(),
   };

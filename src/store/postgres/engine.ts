@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { bindings, type Dialect, type Engine, type Row, type Step } from '../engine.ts';
-import { StoreError, type StoreOptions } from '../port.ts';
+import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
+import { takePermits } from './permits.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
 
 export const postgresDialect: Dialect = {
@@ -94,6 +95,12 @@ class PostgresEngine implements Engine {
   holdSlots(ms: number): Promise<void> {
     return holdSlots(this.#pool, ms).catch((cause: unknown) => {
       throw failed('hold the slots', cause);
+    });
+  }
+
+  takePermits(caller: string, ask: PermitAsk): Promise<Permits> {
+    return takePermits(this.#pool, caller, ask).catch((cause: unknown) => {
+      throw failed('take permits', cause);
     });
   }
 

@@ -39,6 +39,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
        REFERENCING OLD TABLE AS left_rows NEW TABLE AS reached_rows
        FOR EACH STATEMENT EXECUTE FUNCTION tally_recipients()`,
   ],
+  // Neither need these: after a crash of the database every caller is rested.
+  [
+    `CREATE UNLOGGED TABLE caller_permits (
+       caller TEXT PRIMARY KEY,
+       granted INTEGER NOT NULL,
+       spent_until TIMESTAMPTZ NOT NULL
+     )`,
+  ],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

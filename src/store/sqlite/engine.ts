@@ -8,7 +8,7 @@ import {
   type Statement,
   type Step,
 } from '../engine.ts';
-import { StoreError, type StoreOptions } from '../port.ts';
+import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
 import { integer } from '../row.ts';
 import { AgeingClock } from './clock.ts';
 import { openDatabase } from './file.ts';
@@ -44,6 +44,7 @@ export class SqliteEngine implements Engine {
   readonly #prepared = new Map<string, StatementSync>();
   readonly #steady: () => number;
   #slot = Number.NEGATIVE_INFINITY;
+  readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
   readonly #saveClock: () => void;
 
@@ -103,6 +104,17 @@ export class SqliteEngine implements Engine {
   async holdSlots(ms: number): Promise<void> {
     this.#mustBeOpen();
     this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, SLOT_AHEAD_MAX_MS));
+  }
+
+  /** In memory as well. */
+  async takePermits(caller: string, { perSecond, burst, most, owed }: PermitAsk): Promise<Permits> {
+    this.#mustBeOpen();
+    const now = this.#steady();
+    const spent = Math.min(burst, owed + Math.max(0, ((this.#spentUntil.get(caller) ?? 0) - now) * (perSecond / 1000)));
+    const granted = Math.min(most, Math.floor(burst - spent + 1e-3));
+    const spentMs = ((spent + granted) / perSecond) * 1000;
+    this.#spentUntil.set(caller, now + spentMs);
+    return { granted, waitMs: Math.max(0, spentMs - ((burst - 1) * 1000) / perSecond), replicas: 1 };
   }
 
   holdsLease(): boolean {
