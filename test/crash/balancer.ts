@@ -14,11 +14,15 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-/** haproxy with ops/haproxy.cfg, in front of these ports instead of what `wati-bff` resolves to. */
-export async function aBalancer(folder: string, replicas: readonly number[]): Promise<Balancer> {
+/** haproxy with ops/haproxy.cfg, or a `change` of it, in front of these ports instead of what `wati-bff` resolves to. */
+export async function aBalancer(
+  folder: string,
+  replicas: readonly number[],
+  change = (config: string) => config,
+): Promise<Balancer> {
   const port = await freePort();
   const servers = replicas.map((replica) => `  server replica${replica} 127.0.0.1:${replica}`).join('\n');
-  const config = readFileSync('ops/haproxy.cfg', 'utf8')
+  const config = change(readFileSync('ops/haproxy.cfg', 'utf8'))
     .replace('bind :8080', `bind 127.0.0.1:${port}`)
     .replaceAll(/^ {2}server-template .*$/gm, servers);
   const file = join(folder, 'haproxy.cfg');
