@@ -13,6 +13,7 @@ import { problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { requestGuard } from '../plugins/request-guard.ts';
+import { slowReaders } from '../plugins/slow-readers.ts';
 import { tellStanding } from '../plugins/standing-metrics.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnreadable } from '../plugins/unreadable.ts';
@@ -168,6 +169,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(problems);
   await app.register(requestGuard);
   app.server.maxConnections = config.CONNECTIONS_MAX;
+  await app.register(slowReaders);
   await app.register(drain, {
     delayMs: config.DRAIN_DELAY_MS,
     timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
