@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** What the kernel says of a process. Linux only; elsewhere everything is NaN and the table shows a dash. */
@@ -17,6 +17,15 @@ export function cpuUs(pid: number): number {
 /** Resident memory, MB. */
 export function rssMb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
+}
+
+/** Open files, sockets among them. */
+export function openFiles(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function read(path: string): string {

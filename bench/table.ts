@@ -43,7 +43,7 @@ export const goalsTable = (goals: Goal[]): string =>
   table(
     goals.map(({ what, value, limit, atLeast = false, unit }) => {
       const met = atLeast ? value >= limit : value <= limit;
-      const digits = unit === 'x' ? 2 : 0;
+      const digits = unit === 'x' || unit.endsWith('/min') ? 2 : 0;
       return [
         what,
         `${fixed(value, digits)} ${unit}`,

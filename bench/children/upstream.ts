@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { argv } from 'node:process';
 
-/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size, and to a yes for every send: it costs as little as node:http allows. */
+/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size, one template, and to a yes for every send: it costs as little as node:http allows. */
 
 function contact(index: number) {
   const phone = String(14_155_551_000 + index);
@@ -47,9 +47,33 @@ const accepted = Buffer.from(
   JSON.stringify({ result: 'success', ok: true, message: { whatsappMessageId: 'wamid.1' } }),
 );
 
+const templates = Buffer.from(
+  JSON.stringify({
+    result: 'success',
+    messageTemplates: [
+      {
+        id: '65f0c0de0000000000000001',
+        elementName: 'order_update',
+        status: 'APPROVED',
+        category: 'UTILITY',
+        language: { key: 'en', value: 'English', text: 'English' },
+        body: 'Hi {{customer_name}}, your order {{order_id}} {{order_status}}.',
+      },
+    ],
+    link: { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 100, total: 1 },
+  }),
+);
+
 const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   if (request.method === 'POST') {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': accepted.length }).end(accepted);
+    // An answer before the end of an upload would be a success for half a file.
+    request.resume().once('end', () => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': accepted.length }).end(accepted);
+    });
+    return;
+  }
+  if (request.url?.includes('/getMessageTemplates')) {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': templates.length }).end(templates);
     return;
   }
   const size = /[?&]pageSize=(\d+)/.exec(request.url ?? '')?.[1] ?? '50';
