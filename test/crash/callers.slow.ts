@@ -53,10 +53,12 @@ test.each(given === undefined ? [modes] : modes.map((mode) => [mode]))(
       await live.during(5);
       const p99Before = percentile(live.waits, 0.99);
       live.forget();
+      await lagOf(service.url);
 
       const watch = watchConnections(port);
       const running = attacks.map(({ path, options }) => slowhttptest(service.url + path, options));
       await live.during(liveSeconds);
+      const lag = await lagOf(service.url);
       const { most, longestS, open } = await watch.end();
       for (const { child } of running) child.kill('SIGINT');
       await Promise.all(running.map(({ ended }) => ended));
@@ -65,7 +67,7 @@ test.each(given === undefined ? [modes] : modes.map((mode) => [mode]))(
       const names = attacks.map(({ name }) => name).join(', ');
       console.log(
         `${names}: at most ${most} open at once, each closed within ${longestS.toFixed(1)} s, ${open} left; ` +
-          `${live.waits.length} others, p50 ${percentile(live.waits, 0.5).toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99Before.toFixed(0)} ms before), ${live.failed.length} failed`,
+          `${live.waits.length} others, p50 ${percentile(live.waits, 0.5).toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99Before.toFixed(0)} ms before), ${live.failed.length} failed; ${lag}`,
       );
       expect(live.failed).toEqual([]);
       // Ranges are no matter to the service: they are answered like any other request.
@@ -110,6 +112,15 @@ async function liveTraffic(agent: Agent, url: string) {
     },
     during: (seconds: number) => atRate(livePerSecond, seconds, one),
   };
+}
+
+/** What the event loop of the service itself was late since it was last asked: the rest of a wait is the machine's. */
+async function lagOf(url: string): Promise<string> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${callerKey}` } });
+  const text = await answer.text();
+  const ms = (name: string) =>
+    (Number(new RegExp(`^nodejs_eventloop_lag_${name}_seconds (\\S+)`, 'm').exec(text)?.[1]) * 1000).toFixed(0);
+  return `event loop late p99 ${ms('p99')} ms, max ${ms('max')} ms`;
 }
 
 function slowhttptest(url: string, options: string[]) {
