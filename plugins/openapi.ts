@@ -1,9 +1,10 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyContextConfig, FastifyInstance } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
+import { shareBodies } from './shared-bodies.ts';
 
 type Json = Record<string, unknown>;
 
@@ -48,11 +49,16 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
   });
   if (!docs) return;
 
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) =>
-    reply.type('application/yaml').send(app.swagger({ yaml: true })),
+  await app.register(docsPages);
+});
+
+const docsPages: FastifyPluginAsync = async (pages) => {
+  shareBodies(pages);
+  pages.get('/openapi.json', { schema: { hide: true } }, () => pages.swagger());
+  pages.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) =>
+    reply.type('application/yaml').send(pages.swagger({ yaml: true })),
   );
-  await app.register(swaggerUi, {
+  await pages.register(swaggerUi, {
     routePrefix: '/docs',
     // Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline.
     staticCSP:
@@ -67,7 +73,7 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
       docExpansion: 'list',
     },
   });
-});
+};
 
 const upstreamProblems: ProblemSlug[] = [
   'connection-ambiguous',

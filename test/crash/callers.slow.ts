@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { expect, test } from 'vitest';
+import { rssMb } from '../../bench/cpu.ts';
 import { atRate, percentile } from '../../bench/open-load.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { aPlace, callerKey } from './service.ts';
@@ -38,9 +39,10 @@ const modes: { name: string; path: string; options: string[] }[] = [
 /** Apart from slowhttptest, which comes from 127.0.0.1. */
 const liveAddress = '127.0.0.2';
 
-test.each(given === undefined ? [modes] : modes.map((mode) => [mode]))(
-  `${connections} connections each of slowhttptest: others hardly notice, and all are closed within ${closedWithinS} s`,
-  async (...attacks) => {
+const rounds = given === undefined ? [modes] : modes.map((mode) => [mode]);
+test.each(rounds.map((attacks) => ({ names: attacks.map(({ name }) => name).join(', '), attacks })))(
+  `$names, ${connections} connections each: others hardly notice, and all are closed within ${closedWithinS} s`,
+  async ({ names, attacks }) => {
     const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
     const place = aPlace(simulator);
     const agent = new Agent({ connections: 64, localAddress: liveAddress });
@@ -55,19 +57,18 @@ test.each(given === undefined ? [modes] : modes.map((mode) => [mode]))(
       live.forget();
       await lagOf(service.url);
 
-      const watch = watchConnections(port);
+      const watch = watchConnections(port, service.pid());
       const running = attacks.map(({ path, options }) => slowhttptest(service.url + path, options));
       await live.during(liveSeconds);
       const lag = await lagOf(service.url);
-      const { most, longestS, open } = await watch.end();
+      const { most, longestS, open, memoryMb } = await watch.end();
       for (const { child } of running) child.kill('SIGINT');
       await Promise.all(running.map(({ ended }) => ended));
 
       const p99 = percentile(live.waits, 0.99);
-      const names = attacks.map(({ name }) => name).join(', ');
       console.log(
         `${names}: at most ${most} open at once, each closed within ${longestS.toFixed(1)} s, ${open} left; ` +
-          `${live.waits.length} others, p50 ${percentile(live.waits, 0.5).toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99Before.toFixed(0)} ms before), ${live.failed.length} failed; ${lag}`,
+          `${live.waits.length} others, p50 ${percentile(live.waits, 0.5).toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99Before.toFixed(0)} ms before), ${live.failed.length} failed; ${lag}; ${memoryMb.toFixed(0)} MB at most`,
       );
       expect(live.failed).toEqual([]);
       // Ranges are no matter to the service: they are answered like any other request.
@@ -134,15 +135,16 @@ function slowhttptest(url: string, options: string[]) {
   return { child, ended: once(child, 'exit') };
 }
 
-/** How long the connections from 127.0.0.1 stayed, as the kernel saw them. */
-function watchConnections(port: number) {
+/** How long the connections from 127.0.0.1 stayed, as the kernel saw them, and what the process needed meanwhile. */
+function watchConnections(port: number, pid: number) {
   const since = new Map<string, number>();
-  let [most, longestMs, over] = [0, 0, false];
+  let [most, longestMs, memoryMb, over] = [0, 0, 0, false];
   const watching = (async () => {
     while (!over) {
       const now = performance.now();
       const open = new Set(clientsOf(port));
       most = Math.max(most, open.size);
+      memoryMb = Math.max(memoryMb, rssMb(pid));
       for (const client of open) {
         const begun = since.get(client) ?? now;
         since.set(client, begun);
@@ -156,7 +158,9 @@ function watchConnections(port: number) {
     end: async () => {
       over = true;
       await watching;
-      return { most, longestS: longestMs / 1000, open: clientsOf(port).length };
+      // slowhttptest itself looks once a second whether the service still answers.
+      const open = [...since.values()].filter((begun) => performance.now() - begun > 5_000);
+      return { most, longestS: longestMs / 1000, open: open.length, memoryMb };
     },
   };
 }
