@@ -106,7 +106,8 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   if (!isJson(schema)) return { hide: true };
   if (schema.hide === true) return schema;
   const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));
-  const inputs = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(named(schema[part]))]));
+  const inputs: Json = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(named(schema[part]))]));
+  if (typeof config.anyQuery === 'object') inputs.querystring = freeQuery(config.anyQuery);
   const byStatus = Map.groupBy(problemsOf(config, method), (slug) => problemTypes[slug].status);
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
@@ -164,6 +165,19 @@ const formOf = ({ field, description }: NonNullable<FastifyContextConfig['form']
     type: 'object',
     required: [field],
     properties: { [field]: { type: 'string', format: 'binary', description } },
+  },
+});
+
+/** OpenAPI's word for a query of any names: an object in the form style, whose properties become parameters. */
+const freeQuery = (example: Readonly<Record<string, string>>): Json => ({
+  type: 'object',
+  properties: {
+    query: {
+      type: 'object',
+      additionalProperties: { type: 'string' },
+      description: 'the parameters that the path takes',
+      examples: [example],
+    },
   },
 });
 

@@ -41,8 +41,8 @@ declare module 'fastify' {
     connection?: boolean;
     /** The route can put a message before a person. */
     sends?: boolean;
-    /** The query goes upstream as it is. */
-    anyQuery?: boolean;
+    /** The query goes upstream as it is. An object is its example in the OpenAPI document. */
+    anyQuery?: boolean | Readonly<Record<string, string>>;
     /** The handler reads the body as it comes; Fastify does not. */
     streams?: boolean;
     /** What the streamed form holds: the name of its file part, for the OpenAPI document. */

@@ -20,11 +20,11 @@ import {
   Broadcast,
   BroadcastList,
   BroadcastListQuery,
-  BroadcastParams,
   BroadcastPost,
+  broadcastParams,
 } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
-import { answers, digits } from '../src/schemas/words.ts';
+import { answers, digits, exampleIds } from '../src/schemas/words.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
@@ -116,7 +116,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
         tags: ['broadcasts'],
         summary: 'Read a broadcast',
         description: 'How far it is: its recipients counted by status. `GET /v1/messages?broadcastId=` lists them.',
-        params: BroadcastParams,
+        params: broadcastParams(exampleIds.doneBroadcast),
         response: { 200: Broadcast },
       },
     },
@@ -126,19 +126,26 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
   const steering = {
     pause: {
       to: 'paused',
+      example: exampleIds.pausedBroadcast,
       summary: 'Pause a broadcast',
       description: 'What is queued waits; what is being sent ends as it ends.',
     },
-    resume: { to: 'running', summary: 'Resume a paused broadcast', description: 'It goes on where it stopped.' },
+    resume: {
+      to: 'running',
+      example: exampleIds.pausedBroadcast,
+      summary: 'Resume a paused broadcast',
+      description: 'It goes on where it stopped.',
+    },
     cancel: {
       to: 'cancelled',
+      example: exampleIds.unwantedBroadcast,
       summary: 'Cancel a broadcast',
       description: 'What is queued is never sent; what is being sent ends as it ends. There is no way back.',
     },
   } as const;
 
   for (const verb of ['pause', 'resume', 'cancel'] as const) {
-    const { to, summary, description } = steering[verb];
+    const { to, example, summary, description } = steering[verb];
     app.post(
       `/v1/broadcasts/:id/${verb}`,
       {
@@ -148,7 +155,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
           tags: ['broadcasts'],
           summary,
           description,
-          params: BroadcastParams,
+          params: broadcastParams(example),
           response: { 200: Broadcast },
         },
       },
@@ -173,7 +180,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
         summary: 'Follow a broadcast',
         description:
           'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends.',
-        params: BroadcastParams,
+        params: broadcastParams(exampleIds.doneBroadcast),
       },
     },
     async (request, reply) => {

@@ -11,6 +11,7 @@ import {
   ConnectionQuery,
   CreatedConnection,
   connectionStatuses,
+  DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
 import { turnOf, watch } from './context.ts';
@@ -93,7 +94,7 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
         tags: ['connections'],
         summary: 'Delete a connection',
         description: 'Cuts the WATI account off. It has to be authorized again to come back.',
-        params: ConnectionParams,
+        params: DeleteConnectionParams,
         response: { 204: { type: 'null', description: 'deleted' } },
       },
     },

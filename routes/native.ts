@@ -17,6 +17,15 @@ interface Services {
   contextOf: ContextOf;
 }
 
+/** Of the document. WATI has no path that takes another method, so no example of one could be true: those are left out. */
+const examples: Partial<Record<string, { path: string; query: Readonly<Record<string, string>> | true }>> = {
+  GET: { path: 'api/v1/chatbots', query: true },
+  POST: {
+    path: 'api/v1/chatbots/start',
+    query: { whatsappNumber: '14155551000', chatbotId: '6622a1f0c3b4d5e6f7a8b901' },
+  },
+};
+
 /** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones (delivery.md 1.6). */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
@@ -25,18 +34,22 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 
-  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const)
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+    const { path, query = true } = examples[method] ?? {};
     app.route({
       method,
       url: '/v1/native/*',
-      config: { scope: 'native:call', connection: true, anyQuery: true, streams: true, produces: '*/*' },
+      config: { scope: 'native:call', connection: true, anyQuery: query, streams: true, produces: '*/*' },
       schema: {
+        hide: path === undefined,
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
         tags: ['native'],
         summary: 'Call a native WATI path',
         description:
           'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
-        params: Type.Object({ '*': Type.String({ description: 'the path', examples: ['api/v1/chatbots'] }) }),
+        params: Type.Object({
+          '*': Type.String({ description: 'the path', ...(path !== undefined && { examples: [path] }) }),
+        }),
       },
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
@@ -78,6 +91,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
           .send(answer.body);
       },
     });
+  }
 };
 
 /** The path to call, if the operator named it with this method. */

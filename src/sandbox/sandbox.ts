@@ -7,6 +7,7 @@ import { type Config, loadConfig } from '../config.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore } from '../store/open.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
+import { recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
 
 /** Known to everybody, and good for nothing but a sandbox. */
@@ -96,7 +97,7 @@ export async function startSandbox(
 /** The settings of the service hold here as well, but for those that lead out of the sandbox. */
 function settingsOf(environment: Readonly<Record<string, string | undefined>>): Config {
   return loadConfig({
-    NATIVE_PATHS: 'GET /api/v1/chatbots',
+    NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
     LOG_LEVEL: 'warn',
     DRAIN_DELAY_MS: '0',
     ...environment,
@@ -125,6 +126,7 @@ async function startService(
     clock: () => performance.now() + clock.advancedMs,
     wall: clock.now,
   });
+  await recordExamples(store, 'sandbox');
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const callers = fixedCallers([callerEntry('sandbox', sandboxKey, ['*'])]);
   const newId = () => ids.uuid('service');

@@ -90,7 +90,6 @@ export const BroadcastListQuery = Type.Object(
   strict,
 );
 
-export const BroadcastParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['4cc095d2-9d83-4857-bde4-4831283bef36'] }) },
-  strict,
-);
+/** The docs page is filled in with an id that the sandbox has recorded (src/delivery/example-records.ts). */
+export const broadcastParams = (example: string) =>
+  Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [example] }) }, strict);

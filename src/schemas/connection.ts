@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf, strict, Timestamp } from './words.ts';
+import { exampleIds, oneOf, strict, Timestamp } from './words.ts';
 
 export const connectionStatuses = ['active', 'pending', 'failed'] as const;
 
@@ -33,8 +33,9 @@ export const CreatedConnection = Type.Object(
 );
 
 export const ConnectionQuery = Type.Object({ status: Type.Optional(oneOf([...connectionStatuses])) }, strict);
-export const ConnectionParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', examples: ['21fd90f9-5935-43cd-b6c8-bde9d915ca80'] }) },
-  strict,
-);
+const connectionParams = (example: string) =>
+  Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', examples: [example] }) }, strict);
+export const ConnectionParams = connectionParams(exampleIds.connection);
+/** Of another one: whoever tries the example in the sandbox still has an account to send with. */
+export const DeleteConnectionParams = connectionParams(exampleIds.failedConnection);
 export const ConnectionPost = Type.Object({}, { title: 'ConnectionPost', ...strict, examples: [{}] });

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { oneOf, PhoneNumber, Recipient, strict, Timestamp } from './words.ts';
+import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp } from './words.ts';
 
 /** Lengths and counts are WATI's (upstream.md 3.3, 3.7 and 7); a blank text is refused there, so it is here. */
 const text = (maxLength: number, example: string, description?: string) =>
@@ -189,7 +189,7 @@ export const MessageQuery = Type.Object(
 );
 
 export const MessageParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: ['4cc095d2-9d83-4857-bde4-4831283bef36'] }) },
+  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [exampleIds.unknownMessage] }) },
   strict,
 );
 

@@ -1,20 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allKey, type Service, startService } from '../helper.ts';
-
-/** Chromium asks the internet for much at its start; none of it concerns the page. */
-const quiet = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-const screenshots = 'coverage/screenshots';
+import { openBrowser, screenshots } from './chromium.ts';
 
 describe('/docs, as a person uses it', () => {
   let service: Service;
@@ -24,11 +12,9 @@ describe('/docs, as a person uses it', () => {
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    const executablePath = process.env.CHROMIUM;
-    if (!executablePath) throw new Error('CHROMIUM names no browser: run .ci/browser');
     mkdirSync(screenshots, { recursive: true });
     service = await startService();
-    browser = await chromium.launch({ executablePath, args: quiet });
+    browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
     page.on('request', (request) => requested.push(request.url()));
     page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));

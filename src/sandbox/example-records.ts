@@ -1,0 +1,67 @@
+import { type Content, contentPrint } from '../delivery/content.ts';
+import { settlementOf, toJson } from '../delivery/ending.ts';
+import { exampleIds } from '../schemas/words.ts';
+import type { BroadcastStore } from '../store/broadcast-port.ts';
+import type { NewSend, SendStore } from '../store/port.ts';
+
+const connectionId = exampleIds.connection;
+const template = 'order_update';
+
+/** The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. */
+export async function recordExamples(store: SendStore & BroadcastStore, caller: string): Promise<void> {
+  const to = '14155551002';
+  const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
+  const id = exampleIds.unknownMessage;
+  await store.record({
+    id,
+    caller,
+    kind: 'text',
+    to,
+    connectionId,
+    localMessageId: id,
+    call: toJson(content),
+    fingerprint: contentPrint(connectionId, content),
+  });
+  await store.begin(id, 1);
+  await store.settle(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
+
+  await start(store, caller, exampleIds.doneBroadcast, 'november');
+  const recipients = await store.claimGroup(exampleIds.doneBroadcast, 100);
+  await store.settleAll(
+    recipients.map(({ id }) => ({ id, ...settlementOf({ outcome: 'accepted', evidence: 'answer' }) })),
+  );
+  while ((await store.sweepBroadcasts(100)) > 0);
+  for (const [broadcast, name] of [
+    [exampleIds.pausedBroadcast, 'winter'],
+    [exampleIds.unwantedBroadcast, 'sent-by-mistake'],
+  ] as const) {
+    await start(store, caller, broadcast, name);
+    await store.steerBroadcast(caller, broadcast, 'paused');
+  }
+}
+
+async function start(store: BroadcastStore, caller: string, id: string, name: string): Promise<void> {
+  await store.openBroadcast({
+    id,
+    caller,
+    template,
+    name,
+    connectionId,
+    idempotency: { route: 'POST /v1/broadcasts', key: name },
+  });
+  await store.addRecipients(id, [recipient(id, caller, name, 0), recipient(id, caller, name, 1)]);
+  await store.releaseBroadcast(id, name);
+}
+
+function recipient(broadcastId: string, caller: string, broadcastName: string, at: number): NewSend {
+  const to = String(14_155_551_003 + at);
+  const parameters = {
+    customer_name: at === 0 ? 'Divya' : 'Emre',
+    order_id: `A-100${3 + at}`,
+    order_status: 'packed',
+  };
+  // An id of its own that is the same in every sandbox.
+  const id = `${broadcastId.slice(0, -1)}${at}-r`;
+  const call = toJson({ kind: 'template', body: { to, template, parameters, broadcastName } });
+  return { id, caller, kind: 'template', to, connectionId, template, localMessageId: id, call, broadcastId };
+}
