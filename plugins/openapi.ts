@@ -12,10 +12,10 @@ const isJson = (value: unknown): value is Json => typeof value === 'object' && v
 
 const tags = [
   ['messages', 'Send: text, files, buttons, lists, templates'],
-  ['broadcasts', 'Send to many'],
   ['templates', 'What can be sent at any time, and with which parameters'],
   ['contacts', 'The customers that WATI knows'],
   ['conversations', 'What was written, and who answers'],
+  ['broadcasts', 'Send to many'],
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],

@@ -19,7 +19,7 @@ function csv(text: string) {
   return { name: 'orders.csv', mimeType: 'text/csv', buffer: Buffer.from(text) };
 }
 
-/** What only the walk knows of an operation is nothing: the page shows them, the document says what they answer. */
+/** The operations come from the page and the document, so that a new one cannot be forgotten. */
 describe('/docs of a fresh sandbox, operation by operation', () => {
   let sandbox: ChildProcess;
   let browser: Browser;
@@ -104,7 +104,7 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
     }
     expect(faults).toEqual([]);
     expect(complaints).toEqual([]);
-  }, 170_000);
+  }, 600_000);
 
   /** Presses Execute, and waits for what the page then shows; undefined where the page refuses to send. */
   async function execute(on: Page, place: Locator, method: string) {

@@ -75,13 +75,14 @@ describe('connections upstream', () => {
     expect(all.json).toEqual({
       data: [
         seeded,
+        { ...seeded, id: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4', status: 'failed' },
         { ...seeded, id: 'pending-1', status: 'pending' },
         { ...seeded, id: 'failed-1', status: 'failed' },
       ],
-      page: { number: 1, size: 3, total: 3 },
+      page: { number: 1, size: 4, total: 4 },
     });
     expect((await service.ask('GET', '/v1/connections?status=failed')).json).toMatchObject({
-      data: [{ id: 'failed-1' }],
+      data: [{ id: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4' }, { id: 'failed-1' }],
     });
     const own = await service.ask('GET', '/v1/connections', { key: limitedKey });
     expect(own.json).toEqual({ data: [seeded], page: { number: 1, size: 1, total: 1 } });
