@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
+import { patternWords } from '../src/schemas/words.ts';
 import { traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
@@ -107,5 +108,6 @@ function inWords(keyword: string, message: string, params: Record<string, unknow
   if (keyword === 'not') return 'is a value that is not taken here';
   if (keyword === 'enum' && Array.isArray(params.allowedValues))
     return `must be one of ${params.allowedValues.join(', ')}`;
+  if (keyword === 'pattern') return patternWords[String(params.pattern)] ?? message;
   return message;
 }

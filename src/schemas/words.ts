@@ -4,15 +4,25 @@ import { type TSchema, Type } from 'typebox';
 
 const phone = '\\+?[1-9][0-9]{6,14}';
 
+const phonePattern = `^${phone}$`;
+const recipientPattern = `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`;
+
+/** What a person reads where one of these patterns is broken. */
+export const patternWords: Readonly<Record<string, string>> = {
+  [phonePattern]: 'must be digits with country code and an optional leading +, e.g. 14155551000',
+  [recipientPattern]: 'must be digits with country code, e.g. 14155551000, a 24-hex contact id, or a BSUID',
+  '\\S': 'must not be blank',
+};
+
 export const PhoneNumber = Type.String({
-  pattern: `^${phone}$`,
+  pattern: phonePattern,
   description: 'digits with country code, an optional leading `+`',
   examples: ['14155551000'],
 });
 
 /** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number (upstream.md 3.0). */
 export const Recipient = Type.String({
-  pattern: `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`,
+  pattern: recipientPattern,
   description: 'a phone number with country code, a 24-hex contact id, or a BSUID such as `US.123124141512`',
   examples: ['14155551000'],
 });
