@@ -17,9 +17,8 @@ interface Services {
   contextOf: ContextOf;
 }
 
-/** Of the document. WATI has no path that takes another method, so no example of one could be true: those are left out. */
-const examples: Partial<Record<string, { path: string; query: Readonly<Record<string, string>> | true }>> = {
-  GET: { path: 'api/v1/chatbots', query: true },
+/** Of the document. We know of no path of WATI's that takes another method, so the sandbox allows none: that is a 403. */
+const starts: Record<string, { path: string; query: Readonly<Record<string, string>> }> = {
   POST: {
     path: 'api/v1/chatbots/start',
     query: { whatsappNumber: '14155551000', chatbotId: '6622a1f0c3b4d5e6f7a8b901' },
@@ -35,20 +34,19 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
 
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
-    const { path, query = true } = examples[method] ?? {};
+    const { path, query } = starts[method] ?? { path: 'api/v1/chatbots', query: true as const };
     app.route({
       method,
       url: '/v1/native/*',
       config: { scope: 'native:call', connection: true, anyQuery: query, streams: true, produces: '*/*' },
       schema: {
-        hide: path === undefined,
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
         tags: ['native'],
         summary: 'Call a native WATI path',
         description:
           'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
         params: Type.Object({
-          '*': Type.String({ description: 'the path', ...(path !== undefined && { examples: [path] }) }),
+          '*': Type.String({ description: 'the path', examples: [path] }),
         }),
       },
       handler: async (request, reply) => {

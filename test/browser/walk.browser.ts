@@ -15,6 +15,9 @@ const files: Record<string, { name: string; mimeType: string; buffer: Buffer }> 
   sendTemplateCsv: csv('Phone,customer_name,order_id,order_status\r\n14155551000,Asha,A-1001,shipped\r\n'),
 };
 
+/** The sandbox names no native path with these methods (routes/native.ts). */
+const forbidden = ['callNativePut', 'callNativePatch', 'callNativeDelete'];
+
 function csv(text: string) {
   return { name: 'orders.csv', mimeType: 'text/csv', buffer: Buffer.from(text) };
 }
@@ -57,7 +60,7 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
     await end;
   });
 
-  it('answers every example as it stands with a success of the document', async () => {
+  it('answers every example as it stands, with what the document says of it', async () => {
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     ajv.addSchema(document, 'document');
     const documented = entries(document.paths).flatMap(([path, item]) =>
@@ -88,7 +91,8 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
       const { status, type, text } = answer;
       await shoot(place, id);
       const responses = record(raw.responses);
-      if (status >= 300 || !(String(status) in responses)) faults.push(`${id}: ${status} ${text.slice(0, 300)}`);
+      const fits = forbidden.includes(id) ? status === 403 : status < 300;
+      if (!fits || !(String(status) in responses)) faults.push(`${id}: ${status} ${text.slice(0, 300)}`);
       else if (type === 'application/json' && 'application/json' in record(record(responses[status]).content)) {
         const pointer = ['paths', path, method, 'responses', status, 'content', 'application/json', 'schema']
           .map((name) => encodeURIComponent(String(name).replaceAll('~', '~0').replaceAll('/', '~1')))
@@ -109,7 +113,8 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
   /** Presses Execute, and waits for what the page then shows; undefined where the page refuses to send. */
   async function execute(on: Page, place: Locator, method: string) {
     const answered = on.waitForResponse(
-      (response) => response.request().method() === method.toUpperCase() && response.url().includes('127.0.0.1'),
+      (response) =>
+        response.request().resourceType() === 'fetch' && response.request().method() === method.toUpperCase(),
       { timeout: 20_000 },
     );
     await place.locator('button.execute').click();
