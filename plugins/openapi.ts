@@ -112,7 +112,7 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
-  const answers = isJson(schema.response) ? schema.response : bytes(config.produces ?? '*/*');
+  const answers = isJson(schema.response) ? described(schema.response) : bytes(config.produces ?? '*/*');
   const success = config.sends ? withHeaders(answers, sendHeaders) : answers;
   return {
     ...schema,
@@ -130,6 +130,17 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     },
   };
 }
+
+/** OpenAPI wants a description of each answer: where the route has none, the name of what it holds. */
+const described = (responses: Json): Json =>
+  Object.fromEntries(
+    Object.entries(responses).map(([status, answer]) => {
+      if (!isJson(answer) || answer.description !== undefined || typeof answer.title !== 'string')
+        return [status, answer];
+      const description = answer.title.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      return [status, { description, content: { 'application/json': { schema: answer } } }];
+    }),
+  );
 
 /** Says on each answer to a read what `Cache-Control` will say there (plugins/freshness.ts). */
 function withFreshness(success: Json, keeps: FastifyContextConfig['keeps']): Json {

@@ -99,8 +99,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers)\.ts$|^plugins\/metrics\.ts$/,
-    types: /^$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/metrics\.ts$/,
+    types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },

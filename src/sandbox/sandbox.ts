@@ -5,7 +5,7 @@ import { buildApp, retentionOf, type Seams } from '../app.ts';
 import { callerEntry, fixedCallers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { openStore } from '../store/open.ts';
+import { openStore, type Store } from '../store/open.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
@@ -63,7 +63,7 @@ export async function startSandbox(
     MATON_CONTROL_URL: simulator.controlUrl,
   };
   const lasting = { logger: loggerFor(config), processMetrics: createProcessMetrics() };
-  let service = await startService(config, simulator, lasting);
+  let service = await startService(config, simulator, lasting, (store) => recordExamples(store, 'sandbox'));
 
   async function reset(next: string | undefined) {
     await service.end();
@@ -120,13 +120,14 @@ async function startService(
   config: Config,
   { clock, ids }: Simulator,
   lasting: Pick<Seams, 'logger' | 'processMetrics'>,
+  fill: (store: Store) => Promise<void> = async () => {},
 ) {
   const store = await openStore('memory:', {
     ...retentionOf(config),
     clock: () => performance.now() + clock.advancedMs,
     wall: clock.now,
   });
-  await recordExamples(store, 'sandbox');
+  await fill(store);
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const callers = fixedCallers([callerEntry('sandbox', sandboxKey, ['*'])]);
   const newId = () => ids.uuid('service');

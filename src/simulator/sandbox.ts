@@ -49,7 +49,7 @@ const routes: readonly SandboxRoute[] = [
   },
   {
     route: 'POST /_sandbox/reset',
-    does: 'everything as at the start: contacts, messages, ledger and clock, and the records and keys of the service',
+    does: 'contacts, messages, ledger and clock as at the start, and a service without any record or key',
     body: {
       seed: 'optional, a number or a string: the ids that are made from now on are the same in each run with it',
     },
