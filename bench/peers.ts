@@ -65,7 +65,7 @@ export function createPeers() {
       settings: Record<string, string> = {},
     ) =>
       start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
-        argv: node(join(import.meta.dirname, '../src/bin/server.ts')),
+        argv: node('--max-semi-space-size=8', join(import.meta.dirname, '../src/bin/server.ts')), // as `npm start` has it
         env: {
           MATON_API_KEY: 'bench-maton-key',
           MATON_GATEWAY_URL: upstream.url,

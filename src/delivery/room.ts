@@ -17,7 +17,7 @@ export interface RoomOptions {
 
 const LOOK_EVERY_MS = 250;
 /** Above, whatever comes in waits for the event loop, health checks and 429s included. */
-const BUSY = 0.9;
+const BUSY = 0.85;
 
 /**
  * Sends under way cost memory and CPU, so there are `max` of them at the most: well over what goes out in a second, so that
@@ -26,7 +26,7 @@ const BUSY = 0.9;
  * in time. There is no timer, because a busy loop would hold it up: whoever asks looks.
  */
 export function createRoom({
-  max = 2_000,
+  max = 1_000,
   min = 200,
   clock = () => performance.now(),
   utilization = (earlier) => performance.eventLoopUtilization(earlier),

@@ -46,7 +46,13 @@ it('runs the sandbox read-only and without rights, at the addresses that it prin
 
   await podman('healthcheck', 'run', 'sandbox');
   const command = await podman('exec', 'sandbox', 'cat', '/proc/1/cmdline');
-  expect(command.split('\0').slice(0, 4)).toEqual(['node', '--disable-sigusr1', 'dist/src/bin/wati-bff.js', 'sandbox']);
+  expect(command.split('\0').slice(0, 5)).toEqual([
+    'node',
+    '--disable-sigusr1',
+    '--max-semi-space-size=8',
+    'dist/src/bin/wati-bff.js',
+    'sandbox',
+  ]);
   const status = await podman('exec', 'sandbox', 'cat', '/proc/1/status');
   expect(status).toMatch(/^Uid:\s+1000\s+1000\s/m);
   expect(status).toMatch(/^CapBnd:\s+0+$/m);
