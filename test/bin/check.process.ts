@@ -93,7 +93,7 @@ describe('wati-bff check', () => {
   });
 
   it.each([
-    ['that is pending', 'none is active; 1 pending'],
+    ['that is pending', 'none is active; 2 pending'],
     ['of none', 'there is none'],
   ])('says of a connection %s how to make one', async (what, words) => {
     if (what === 'of none') simulator.tenant.connections.length = 0;
