@@ -119,12 +119,12 @@ if (server === undefined) {
     it('a hundred at once get a hundred slots', async () => {
       const stores = [await open(), await open()];
       const slots = await Promise.all(
-        Array.from({ length: 100 }, (_, n) => (stores[n % 2] ?? never()).reserveSlot(10)),
+        Array.from({ length: 100 }, (_, n) => (stores[n % 2] ?? never()).reserveSlot(50)),
       );
       const at = slots.map(({ waitMs, nowMs }) => waitMs + nowMs).sort((a, b) => a - b);
-      // One that has begun already counts from when it was answered.
+      // One that has begun already counts from when it was answered, which on a busy machine is later.
       for (const [index, slot] of at.slice(1).entries()) expect(slot - (at[index] ?? 0)).toBeGreaterThan(5);
-      expect((at[99] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(985);
+      expect((at[99] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(4_900);
       expect(slots.every(({ replicas }) => replicas === 2)).toBe(true);
       for (const store of stores) await store.close();
     });
