@@ -105,6 +105,7 @@ function validationProblem(error: FastifyError): Problem {
 function inWords(keyword: string, message: string, params: Record<string, unknown>): string {
   if (keyword === 'required') return 'is required';
   if (keyword === 'additionalProperties') return 'is not known here';
+  if (keyword === 'minProperties') return 'must have at least one of its properties';
   if (keyword === 'not') return 'is a value that is not taken here';
   if (keyword === 'enum' && Array.isArray(params.allowedValues))
     return `must be one of ${params.allowedValues.join(', ')}`;
