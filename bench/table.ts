@@ -1,4 +1,4 @@
-import type { Round } from './load.ts';
+import { middle, type Round, ratio } from './load.ts';
 
 /** Columns as wide as their widest cell; the first to the left, figures to the right. */
 function table(rows: string[][]): string {
@@ -13,20 +13,23 @@ function table(rows: string[][]): string {
 const fixed = (value: number, digits = 0) => (Number.isFinite(value) ? value.toFixed(digits) : '-');
 
 /** One page size: a row a peer, ratios against the first. */
-export function peersTable(results: [name: string, round: Round][]): string {
-  const base = results[0]?.[1];
+export function peersTable(results: [name: string, rounds: Round[]][]): string {
+  const base = results[0]?.[1] ?? [];
   const head = ['', 'req/s', 'p50 ms', 'p99 ms', 'CPU µs/req', 'core %', 'RSS MB', 'req/s : relay', 'CPU : relay'];
-  const rows = results.map(([name, round]) => [
-    name,
-    fixed(round.perSecond),
-    fixed(round.p50Ms, 2),
-    fixed(round.p99Ms, 2),
-    fixed(round.cpuUs, 1),
-    fixed(round.busy * 100),
-    fixed(round.rssMb),
-    fixed(round.perSecond / (base?.perSecond ?? Number.NaN), 2),
-    fixed(round.cpuUs / (base?.cpuUs ?? Number.NaN), 2),
-  ]);
+  const rows = results.map(([name, rounds]) => {
+    const round = middle(rounds);
+    return [
+      name,
+      fixed(round.perSecond),
+      fixed(round.p50Ms, 2),
+      fixed(round.p99Ms, 2),
+      fixed(round.cpuUs, 1),
+      fixed(round.busy * 100),
+      fixed(round.rssMb),
+      fixed(ratio(rounds, base, 'perSecond'), 2),
+      fixed(ratio(rounds, base, 'cpuUs'), 2),
+    ];
+  });
   return table([head, ...rows]);
 }
 
