@@ -69,8 +69,11 @@ export function middle(rounds: Round[]): Round {
 }
 
 /** How many times the other's figure, in the middle round of those that stood side by side. */
-export const ratio = (rounds: Round[], others: Round[], name: keyof Round): number =>
-  median(rounds.map((round, index) => round[name] / (others[index]?.[name] ?? Number.NaN)));
+export const ratio = <Figure extends string>(
+  rounds: Record<Figure, number>[],
+  others: Record<Figure, number>[],
+  name: Figure,
+): number => median(rounds.map((round, index) => round[name] / (others[index]?.[name] ?? Number.NaN)));
 
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

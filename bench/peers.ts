@@ -65,7 +65,7 @@ export function createPeers() {
       settings: Record<string, string> = {},
     ) =>
       start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
-        argv: node('--max-semi-space-size=8', join(import.meta.dirname, '../src/bin/server.ts')), // as `npm start` has it
+        argv: serviceArgv,
         env: {
           MATON_API_KEY: 'bench-maton-key',
           MATON_GATEWAY_URL: upstream.url,
@@ -76,8 +76,7 @@ export function createPeers() {
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           PORT: String(port),
           DRAIN_DELAY_MS: '0',
-          // As `npm start` has it.
-          NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
+          ...serviceEnvironment,
           ...settings,
         },
       })),
@@ -112,6 +111,12 @@ interface Command {
 }
 
 const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(String)];
+
+/** As `npm start` has it. */
+export const serviceArgv = node('--max-semi-space-size=8', join(import.meta.dirname, '../src/bin/server.ts'));
+export const serviceEnvironment = {
+  NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
+};
 
 /** Nothing of the developer's own settings reaches a child. */
 const environment = () => ({ PATH: process.env.PATH });

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
-import { callerKey, type UploadPeer } from './upload-peers.ts';
+import { callerKey } from './peers.ts';
+import type { UploadPeer } from './upload-peers.ts';
 
 export const MB = 1_000_000;
 const boundary = 'bench-0123456789abcdef';

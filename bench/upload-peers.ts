@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { callerEntry } from '../src/callers.ts';
 import { has, pinned } from './cpu.ts';
+import { callerKey, serviceArgv, serviceEnvironment } from './peers.ts';
 
 /** A process that passes uploads on, or takes them in. */
 export interface UploadPeer {
@@ -17,7 +18,6 @@ export interface UploadPeer {
   stop(): Promise<void>;
 }
 
-export const callerKey = 'bench-key-0123456789abcdef';
 const servicePath = '/v1/messages/file?to=14155551000';
 const nativePath = '/wati/api/v1/sendSessionFile/14155551000';
 
@@ -60,7 +60,7 @@ export function createUploadPeers() {
         ...(bytesPerSecond ? [`${bytesPerSecond}`] : []),
       ]),
     service: (sink: UploadPeer, settings: Record<string, string> = {}) =>
-      start('wati-bff', servicePath, 0, () => node(join(import.meta.dirname, '../src/bin/server.ts')), {
+      start('wati-bff', servicePath, 0, () => serviceArgv, {
         MATON_API_KEY: 'bench-maton-key',
         MATON_GATEWAY_URL: urlOf(sink),
         MATON_CONTROL_URL: urlOf(sink),
@@ -70,6 +70,7 @@ export function createUploadPeers() {
         MATON_RATE_PER_SECOND: '1000000',
         WATI_PLAN: 'none',
         DRAIN_DELAY_MS: '0',
+        ...serviceEnvironment,
         ...settings,
       }),
     pipe: (sink: UploadPeer) =>

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import { cpuUs, pinSelf, rssMb } from './cpu.ts';
+import { median, ratio } from './load.ts';
 import { type Goal, goalsTable } from './table.ts';
 import { askMeanwhile, atOnce, csvForm, forgetPeak, MB, pdfForm, peakMb, upload } from './upload-load.ts';
 import { createUploadPeers, type UploadPeer } from './upload-peers.ts';
 
 /**
  * `node bench/uploads.ts [--quick]`: what a file costs on its way through the service and through proxies that look at nothing,
- * in alternating rounds of one run; what it takes of memory; what others notice of it.
+ * in short alternating rounds of one run, compared round by round; what it takes of memory; what others notice of it.
  */
 const fileBytes = 95 * 1024 * 1024;
 const csvPath = '/v1/broadcasts/csv?template=welcome&broadcastName=bench';
@@ -21,7 +22,7 @@ interface Cost {
 export async function benchUploads({ quick }: { quick: boolean }): Promise<Goal[]> {
   const peers = createUploadPeers();
   try {
-    const goals = await compare(peers, quick ? 1 : 3, quick ? 4 : 8);
+    const goals = await compare(peers, quick ? 3 : 9, 4);
     goals.push(await csvSpeed(quick ? 200_000 : 1_000_000));
     goals.push(...(await neighbours(peers)));
     goals.push(...(await memory(peers, quick)));
@@ -46,19 +47,19 @@ async function compare(peers: Peers, rounds: number, uploads: number): Promise<G
     for (const peer of all) costs.get(peer)?.push(await measure(peer, body, uploads));
   }
   console.log(`\n${fileBytes / MB} MB files, ${spread} at once      CPU ms/100 MB      MB/s   CPU : pipe`);
-  const base = middle(costs.get(pipe));
+  const costsOf = (peer: UploadPeer) => costs.get(peer) ?? [];
+  const ofPipe = (peer: UploadPeer) => ratio(costsOf(peer), costsOf(pipe), 'cpuMsPer100Mb');
   for (const peer of all) {
-    const { cpuMsPer100Mb, mbPerSecond } = middle(costs.get(peer));
-    const ratio = (cpuMsPer100Mb / base.cpuMsPer100Mb).toFixed(2);
+    const [cpuMs, mbPerSecond] = (['cpuMsPer100Mb', 'mbPerSecond'] as const).map((figure) =>
+      median(costsOf(peer).map((cost) => cost[figure])).toFixed(0),
+    );
     console.log(
-      `${peer.name.padEnd(34)}${cpuMsPer100Mb.toFixed(0).padStart(8)}${mbPerSecond.toFixed(0).padStart(12)}${ratio.padStart(12)}`,
+      `${peer.name.padEnd(34)}${cpuMs?.padStart(8)}${mbPerSecond?.padStart(12)}${ofPipe(peer).toFixed(2).padStart(12)}`,
     );
   }
   if (!nginx) console.log('nginx                              missing');
-  const ours = middle(costs.get(service));
   for (const peer of [...all, sink]) await peer.stop();
-  const value = ours.cpuMsPer100Mb / base.cpuMsPer100Mb;
-  return [{ what: 'CPU of an upload, of the raw pipe', value, limit: 1.5, unit: 'x' }];
+  return [{ what: 'CPU of an upload, of the raw pipe', value: ofPipe(service), limit: 1.5, unit: 'x' }];
 }
 
 async function measure(peer: UploadPeer, body: Buffer, uploads: number): Promise<Cost> {
@@ -68,11 +69,6 @@ async function measure(peer: UploadPeer, body: Buffer, uploads: number): Promise
   const seconds = (performance.now() - started) / 1000;
   const bytes = uploads * body.length;
   return { cpuMsPer100Mb: (cpuUs(peer.pid) - before) / 1000 / (bytes / (100 * MB)), mbPerSecond: bytes / MB / seconds };
-}
-
-function middle(costs: Cost[] = []): Cost {
-  const sorted = costs.toSorted((a, b) => a.cpuMsPer100Mb - b.cpuMsPer100Mb);
-  return sorted[Math.floor(sorted.length / 2)] ?? { cpuMsPer100Mb: Number.NaN, mbPerSecond: Number.NaN };
 }
 
 /** The check alone, in chunks as a socket has them. */
