@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { callerKey } from './peers.ts';
 import type { UploadPeer } from './upload-peers.ts';
 
@@ -55,35 +57,16 @@ export const forgetPeak = (pid: number) => writeFileSync(`/proc/${pid}/clear_ref
 export const peakMb = (pid: number) =>
   Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
-/** Asks again and again, 5 ms apart, until it is stopped; ms of each answer. */
+/** Asks another route again and again, from a thread of its own, until it is stopped; ms of each answer. */
 export function askMeanwhile({ port }: UploadPeer, path: string) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const times: number[] = [];
-  let stopped = false;
-  const once = () =>
-    new Promise<void>((resolve, reject) => {
-      const headers = { authorization: `Bearer ${callerKey}` };
-      const started = performance.now();
-      get({ host: '127.0.0.1', port, path, agent, headers }, (answer) => {
-        answer.resume().on('end', () => {
-          times.push(performance.now() - started);
-          if (answer.statusCode === 200) resolve();
-          else reject(new Error(`${path} answers ${answer.statusCode}`));
-        });
-      }).on('error', reject);
-    });
-  const running = (async () => {
-    while (!stopped) {
-      await once();
-      await new Promise((resume) => setTimeout(resume, 5));
-    }
-  })();
+  const workerData = { port, path, authorization: `Bearer ${callerKey}` };
+  const asker = new Worker(join(import.meta.dirname, 'children/asker.ts'), { workerData });
+  // Refused answers end the thread: nobody may wait for its times then.
+  const times = once(asker, 'message').then(([sorted]: number[][]) => sorted ?? []);
   return {
-    stop: async () => {
-      stopped = true;
-      await running;
-      agent.destroy();
-      return times.sort((a, b) => a - b);
+    stop: () => {
+      asker.postMessage('stop');
+      return times;
     },
   };
 }

@@ -75,6 +75,10 @@ export function createUploadPeers() {
       }),
     pipe: (sink: UploadPeer) =>
       start('node:http pipe', nativePath, 0, (port) => node(child('upload-pipe'), port, urlOf(sink))),
+    digestingPipe: (sink: UploadPeer) =>
+      start('node:http pipe, SHA-256 taken', nativePath, 0, (port) =>
+        node(child('upload-pipe'), port, urlOf(sink), '--digest'),
+      ),
     httpProxy: (sink: UploadPeer) =>
       start('@fastify/http-proxy', nativePath, 0, (port) => node(child('upload-proxy'), port, urlOf(sink))),
     /** `undefined` where nginx is not installed. */

@@ -39,7 +39,8 @@ async function compare(peers: Peers, rounds: number, uploads: number): Promise<G
   const pipe = await peers.pipe(sink);
   const service = await peers.service(sink);
   const nginx = await peers.nginx(sink);
-  const all = [pipe, service, await peers.httpProxy(sink), ...(nginx ? [nginx] : [])];
+  const digesting = await peers.digestingPipe(sink);
+  const all = [pipe, service, digesting, await peers.httpProxy(sink), ...(nginx ? [nginx] : [])];
   const body = pdfForm(fileBytes);
   const costs = new Map<UploadPeer, Cost[]>(all.map((peer) => [peer, []]));
   for (const peer of all) await upload(peer, body);
