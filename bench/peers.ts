@@ -113,7 +113,11 @@ interface Command {
 const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(String)];
 
 /** As `npm start` has it. */
-export const serviceArgv = node('--max-semi-space-size=8', join(import.meta.dirname, '../src/bin/server.ts'));
+export const serviceArgv = node(
+  '--max-semi-space-size=8',
+  '--heap-growing-percent=50',
+  join(import.meta.dirname, '../src/bin/server.ts'),
+);
 export const serviceEnvironment = {
   NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
 };

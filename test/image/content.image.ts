@@ -21,7 +21,13 @@ it('says what it is, who it runs as, what it starts and how its health is asked'
   });
   expect(image.Config).toMatchObject({
     User: '1000:1000',
-    Entrypoint: ['node', '--disable-sigusr1', '--max-semi-space-size=8', 'dist/src/bin/wati-bff.js'],
+    Entrypoint: [
+      'node',
+      '--disable-sigusr1',
+      '--max-semi-space-size=8',
+      '--heap-growing-percent=50',
+      'dist/src/bin/wati-bff.js',
+    ],
     Cmd: ['serve'],
     Volumes: { '/data': {} },
     ExposedPorts: { '3000/tcp': {} },

@@ -50,6 +50,7 @@ it('runs the sandbox read-only and without rights, at the addresses that it prin
     'node',
     '--disable-sigusr1',
     '--max-semi-space-size=8',
+    '--heap-growing-percent=50',
     'dist/src/bin/wati-bff.js',
     'sandbox',
   ]);
