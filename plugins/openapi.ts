@@ -96,6 +96,7 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
   ];
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
   if (config.connection) slugs.push(...upstreamProblems);
+  if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
     slugs.push('payload-too-large', 'unsupported-media-type');
   return [...new Set(slugs)];
@@ -118,7 +119,7 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     ...schema,
     ...inputs,
     ...(config.form && formOf(config.form)),
-    headers: withConnectionHeader(schema.headers, config),
+    headers: withSharedHeaders(schema.headers, config),
     security: config.scope === undefined ? [] : [{ callerKey: [] }],
     ...(config.scope !== undefined && {
       description: `${String(schema.description)}\n\nNeeds the scope \`${config.scope}\`.`,
@@ -202,7 +203,8 @@ function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title}`).join('; ');
   const examples = Object.fromEntries(slugs.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }]));
   const content = { 'application/problem+json': { schema: ProblemDocument, examples } };
-  return { description, content, ...((status === 429 || status === 503) && { headers: retryAfter }) };
+  const toldWhen = status === 429 || status === 503 || slugs.includes('idempotency-in-progress');
+  return { description, content, ...(toldWhen && { headers: retryAfter }) };
 }
 
 /** One example a problem type, for all operations that can answer it. */
@@ -221,12 +223,19 @@ const problemExamples = Object.fromEntries(
   }),
 );
 
-function withConnectionHeader(headers: unknown, config: FastifyContextConfig): unknown {
-  if (!config.connection) return headers;
-  const known = isJson(headers) && isJson(headers.properties) ? headers.properties : {};
-  const connection = { type: 'string', description: 'the connection to use, where you have several' };
+/** Headers that no schema checks: routes/context.ts reads them, and what it does not know it lets pass (RFC 7240). */
+function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {
+  if (!config.connection && !config.sends) return headers;
   const own = isJson(headers) ? headers : { type: 'object' };
-  return { ...own, properties: { ...known, 'Maton-Connection': connection } };
+  const known = isJson(own.properties) ? own.properties : {};
+  const connection = { type: 'string', description: 'the connection to use, where you have several' };
+  const wait = '`wait=N`: wait N seconds at most';
+  const prefer = config.sends ? `${wait}; \`respond-async\`: answer with 202 once it is recorded` : wait;
+  const shared = {
+    ...(config.connection && { 'Maton-Connection': connection }),
+    Prefer: { type: 'string', description: prefer },
+  };
+  return { ...own, properties: { ...known, ...shared } };
 }
 
 /** A property with a default is not one that the caller must send, though TypeBox lists it as required. */

@@ -1,7 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
-import { locationOf, type Sent } from '../src/delivery/delivery.ts';
+import type { Sent } from '../src/delivery/delivery.ts';
 import { type Ending, keptEnding } from '../src/delivery/ending.ts';
+import { locationOf } from '../src/delivery/repeat.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { Message } from '../src/schemas/message.ts';

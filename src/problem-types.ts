@@ -131,7 +131,8 @@ export const problemTypes = {
     retryable: false,
     meaning: 'The body, or the file in it, is over the limit that the detail names.',
     cause: 'A large file, or many recipients in one request.',
-    remedy: 'Send less. JSON: 1 MiB. Files: by kind, see the guide.',
+    remedy:
+      'Send less. JSON: 1 MiB, recipients of a broadcast 8 MiB, and more of them as CSV by `POST /v1/broadcasts/import`. Images 5 MB, audio and video 16 MB, documents 100 MB.',
     repeat: never,
   },
   'unsupported-media-type': {
@@ -232,7 +233,7 @@ export const problemTypes = {
     meaning: 'The Maton key, or the WATI token behind the connection, is refused; the detail says which side.',
     cause: 'The Maton key was changed or revoked, or the WATI account was disconnected.',
     remedy: 'An operator must renew the key, or authorize the connection again.',
-    repeat: 'Yes, once the credentials are mended. Nothing was sent.',
+    repeat: 'Yes, once the credentials are mended; a send under a new Idempotency-Key. Nothing was sent.',
   },
   'upstream-unavailable': {
     status: 503,
@@ -242,7 +243,7 @@ export const problemTypes = {
       'The gateway refused, dropped or failed the call, also on its retries. With `outcome: "not_sent"` it is certain that nothing was sent.',
     cause: 'An outage or a restart of Maton or WATI, or a network that is down.',
     remedy: 'Wait, and repeat after Retry-After.',
-    repeat: later,
+    repeat: 'Yes, after the time that Retry-After names; a send that was `not_sent` under a new Idempotency-Key.',
   },
   'store-unavailable': {
     status: 503,

@@ -38,11 +38,16 @@ async function sendsOnceUnderOneKey() {
 }
 
 /** What to do is told by the type of the problem, whether it was sent by its outcome. */
-function decide({ type, outcome, retryable }: Problem): 'send a template' | 'try later' | 'give up' {
+function decide({
+  type,
+  outcome,
+  retryable,
+}: Problem): 'send a template' | 'try later under a new key' | 'try later under the same key' | 'give up' {
   // @ts-expect-error No such outcome: a misspelt one is found by the compiler.
-  if (outcome === 'not-sent') return 'try later';
+  if (outcome === 'not-sent') return 'give up';
   if (type === '/problems/session-window-closed') return 'send a template';
-  return outcome === 'not_sent' || retryable ? 'try later' : 'give up';
+  if (!retryable) return 'give up';
+  return outcome === 'not_sent' ? 'try later under a new key' : 'try later under the same key';
 }
 
 async function readsProblems() {

@@ -3,8 +3,9 @@ import { digits } from '../schemas/words.ts';
 import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
-import { askOf, type Pace, type Turn, whoOf } from '../upstream/pace.ts';
+import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
+import { createAdmission } from './admission.ts';
 import { Coming } from './coming.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
@@ -12,8 +13,8 @@ import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
-import { inProgress, mismatch } from './repeat.ts';
-import { createRoom } from './room.ts';
+import { inProgress, isRunning, mismatch, replay } from './repeat.ts';
+import { resendable, resentBefore } from './resend.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
 
@@ -96,7 +97,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace, newId } = services;
   const running = new Map<string, Promise<LiveSend>>();
   const coming = new Coming();
-  const room = createRoom();
+  const { assertRoom, assertTurnInTime } = createAdmission({ coming, pace, underWay: () => running.size });
   const groups = pace && createGroups({ ...services, pace, coming });
 
   /** Lets a recorded send live, whoever waits for it. */
@@ -128,23 +129,6 @@ export function createDelivery(services: DeliveryServices): Delivery {
 
   const record = (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> =>
     coming.while(line, store.record(send).catch(unrecorded));
-
-  /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
-  const assertRoom = ({ turn }: CallContext) => {
-    if (turn?.lane === 'urgent' || running.size + coming.size < room.size) return;
-    const detail = 'as many sends are under way as there may be at once; nothing was sent';
-    throw new Problem('rate-limited', detail, { retryAfterS: 1 });
-  };
-
-  /** Whose turn cannot come in his time hears so before anything is recorded (delivery.md 2.9). */
-  const assertTurnInTime = (operation: string, { turn }: CallContext, waitMs: number, groupsBefore = 0) => {
-    const callsBefore = groupsBefore + coming.in(whoOf(turn));
-    const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
-    if (expectedMs <= waitMs) return;
-    const detail =
-      'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';
-    throw new Problem('rate-limited', detail, { retryAfterS: Math.max(1, Math.ceil((expectedMs - waitMs) / 1000)) });
-  };
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
     if (content.kind !== 'template') {
@@ -183,7 +167,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const outcome = await record(draft, lineOf(content, context));
     if ('known' in outcome) {
       const { known } = outcome;
-      if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
+      if (known.resendOf !== resendOf) throw mismatch(known);
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(known, fingerprint);
@@ -202,8 +186,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const known = await store.findByKey(caller, route, key).catch(unreadable);
       if (!known) return undefined;
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
-      if (stream && isRunning(known)) throw inProgress(locationOf(known));
-      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
+      if (stream && isRunning(known)) throw inProgress(known);
+      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(known);
       return replay(known, await fingerprint());
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
@@ -211,7 +195,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
-      if ('known' in outcome) throw inProgress(locationOf(outcome.known));
+      if ('known' in outcome) throw inProgress(outcome.known);
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
       const run = start(send, live(send, streamedPassage(streamed), context, services));
       const cameIn = await Promise.race([run, streamed.received]).then(
@@ -229,7 +213,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
-        if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
+        if (repeat.resendOf !== id) throw mismatch(repeat);
         return replay(repeat, undefined);
       }
       const original = await store.find(asker.caller, id).catch(unreadable);
@@ -277,39 +261,6 @@ function draftOf(id: string, { caller, route, key }: Asker, kind: SendKind, { co
 }
 
 const ignored = () => {};
-
-const isRunning = ({ status }: StoredSend) => status === 'queued' || status === 'sending';
-
-/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
-function replay(known: StoredSend, fingerprint: string | undefined): Sent {
-  if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
-    throw mismatch(locationOf(known));
-  }
-  if (isRunning(known)) throw inProgress(locationOf(known));
-  return { stored: known, replayed: true };
-}
-
-export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
-
-function resendable(original: StoredSend): Content {
-  const { status } = original;
-  if (status !== 'unknown' && status !== 'not_sent') {
-    throw new Problem(
-      'message-not-resendable',
-      `the message is ${status}; only unknown and not_sent ones can be sent again`,
-    );
-  }
-  const content = contentOf(original);
-  if (content) return content;
-  const isStream = original.kind === 'file' || original.kind === 'csv';
-  const detail = isStream ? 'the bytes of a file are not kept; upload it again' : 'its content is no longer kept';
-  throw new Problem('message-not-resendable', detail);
-}
-
-const resentBefore = (child: StoredSend) =>
-  new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
-    headers: { location: locationOf(child) },
-  });
 
 /** How the send stands when it has ended, or when the wait is over. */
 async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {

@@ -1,14 +1,28 @@
 import { Problem } from '../problem.ts';
+import type { StoredSend } from '../store/port.ts';
 
-/** What a second request under a key hears that is not answered from the record (delivery.md 2.6). */
+/** What a second request under a key hears (delivery.md 2.6). */
 
-export const mismatch = (location: string) =>
+export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
+
+export const isRunning = ({ status }: StoredSend): boolean => status === 'queued' || status === 'sending';
+
+export const mismatch = (known: StoredSend): Problem =>
   new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
-    headers: { location },
+    headers: { location: locationOf(known) },
   });
 
-export const inProgress = (location: string) =>
+export const inProgress = (known: StoredSend): Problem =>
   new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not taken again', {
     retryAfterS: 1,
-    headers: { location },
+    headers: { location: locationOf(known) },
   });
+
+/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
+export function replay(known: StoredSend, fingerprint: string | undefined): { stored: StoredSend; replayed: true } {
+  if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
+    throw mismatch(known);
+  }
+  if (isRunning(known)) throw inProgress(known);
+  return { stored: known, replayed: true };
+}

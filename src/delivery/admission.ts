@@ -1,0 +1,40 @@
+import { Problem } from '../problem.ts';
+import type { CallContext } from '../upstream/client.ts';
+import { askOf, type Pace, whoOf } from '../upstream/pace.ts';
+import type { Coming } from './coming.ts';
+import { createRoom } from './room.ts';
+
+interface AdmissionServices {
+  coming: Coming;
+  /** Sends that have a record and no end yet. */
+  underWay: () => number;
+  /** Absent: there is no limit, and everybody's turn is now. */
+  pace: Pace | undefined;
+}
+
+/** Who cannot be served in time hears so before anything is recorded: `rate-limited` (delivery.md 2.9). */
+export interface Admission {
+  /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
+  assertRoom(context: CallContext): void;
+  /** @param groupsBefore calls of waiting groups that go out first */
+  assertTurnInTime(operation: string, context: CallContext, waitMs: number, groupsBefore?: number): void;
+}
+
+export function createAdmission({ coming, underWay, pace }: AdmissionServices): Admission {
+  const room = createRoom();
+  return {
+    assertRoom: ({ turn }) => {
+      if (turn?.lane === 'urgent' || underWay() + coming.size < room.size) return;
+      const detail = 'as many sends are under way as there may be at once; nothing was sent';
+      throw new Problem('rate-limited', detail, { retryAfterS: 1 });
+    },
+    assertTurnInTime: (operation, { turn }, waitMs, groupsBefore = 0) => {
+      const callsBefore = groupsBefore + coming.in(whoOf(turn));
+      const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
+      if (expectedMs <= waitMs) return;
+      const detail =
+        'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';
+      throw new Problem('rate-limited', detail, { retryAfterS: Math.max(1, Math.ceil((expectedMs - waitMs) / 1000)) });
+    },
+  };
+}
