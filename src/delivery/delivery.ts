@@ -13,7 +13,7 @@ import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
-import { inProgress, isRunning, mismatch, replay } from './repeat.ts';
+import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
 import { resendable, resentBefore } from './resend.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
@@ -167,7 +167,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const outcome = await record(draft, lineOf(content, context));
     if ('known' in outcome) {
       const { known } = outcome;
-      if (known.resendOf !== resendOf) throw mismatch(known);
+      if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(known, fingerprint);
@@ -186,8 +186,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const known = await store.findByKey(caller, route, key).catch(unreadable);
       if (!known) return undefined;
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
-      if (stream && isRunning(known)) throw inProgress(known);
-      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(known);
+      if (stream && isRunning(known)) throw inProgress(locationOf(known));
+      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
       return replay(known, await fingerprint());
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
@@ -195,7 +195,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
-      if ('known' in outcome) throw inProgress(outcome.known);
+      if ('known' in outcome) throw inProgress(locationOf(outcome.known));
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
       const run = start(send, live(send, streamedPassage(streamed), context, services));
       const cameIn = await Promise.race([run, streamed.received]).then(
@@ -213,7 +213,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
-        if (repeat.resendOf !== id) throw mismatch(repeat);
+        if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
         return replay(repeat, undefined);
       }
       const original = await store.find(asker.caller, id).catch(unreadable);

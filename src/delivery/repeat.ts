@@ -7,22 +7,22 @@ export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messa
 
 export const isRunning = ({ status }: StoredSend): boolean => status === 'queued' || status === 'sending';
 
-export const mismatch = (known: StoredSend): Problem =>
+export const mismatch = (location: string): Problem =>
   new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
-    headers: { location: locationOf(known) },
+    headers: { location },
   });
 
-export const inProgress = (known: StoredSend): Problem =>
+export const inProgress = (location: string): Problem =>
   new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not taken again', {
     retryAfterS: 1,
-    headers: { location: locationOf(known) },
+    headers: { location },
   });
 
 /** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
 export function replay(known: StoredSend, fingerprint: string | undefined): { stored: StoredSend; replayed: true } {
   if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
-    throw mismatch(known);
+    throw mismatch(locationOf(known));
   }
-  if (isRunning(known)) throw inProgress(known);
+  if (isRunning(known)) throw inProgress(locationOf(known));
   return { stored: known, replayed: true };
 }
