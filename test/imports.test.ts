@@ -39,10 +39,10 @@ const isOurs = (target: string) => /^(src|routes|plugins)\//.test(target);
 const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] = [
   {
     // Beside schemas and problems: what plugins offer (callerOf, masked), who the caller is, and pure functions of
-    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending).
+    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|broadcasts|progress))\.ts$/,
+      /^(routes\/(context|answer|media|broadcasts)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
     types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,

@@ -40,6 +40,9 @@ export interface BudgetOptions {
  */
 const TURN_KEEPS_MS = 40;
 
+/** After so many slots for others the next one is a broadcast's. */
+const DUE = BROADCAST_EVERY - 1;
+
 export function createBudget(options: BudgetOptions): Budget {
   return new SharedBudget(options);
 }
@@ -56,9 +59,10 @@ class SharedBudget implements Budget {
   readonly #isOpen = {
     urgent: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'urgent'),
     interactive: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'interactive'),
-    broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'broadcast'),
+    broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, this.#broadcastLane),
   };
   #now = 0;
+  /** Slots given to others while a broadcast waited, as many as make the next one its own. */
   #sinceBroadcast = 0;
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -73,7 +77,6 @@ class SharedBudget implements Budget {
       other: window('other'),
       contacts: window('contacts'),
       messages: window('messages'),
-      template: window('template'),
       templates: window('templates'),
     };
   }
@@ -216,7 +219,7 @@ class SharedBudget implements Budget {
       this.#pacer.use(now, perSecond);
       this.#windows[waiter.group].take(now);
       if (waiter.lane === 'broadcast') this.#sinceBroadcast = 0;
-      else if (this.#lanes.broadcast.next(this.#isOpen.broadcast) !== undefined) this.#sinceBroadcast++;
+      else if (this.#lanes.broadcast.size > 0) this.#sinceBroadcast = Math.min(this.#sinceBroadcast + 1, DUE);
       this.#lanes[waiter.lane].serve(waiter);
       this.#remove(waiter);
       this.#tally.granted(waiter.lane, now, now - waiter.sinceMs);
@@ -226,9 +229,17 @@ class SharedBudget implements Budget {
 
   #next(): Waiter | undefined {
     const next = (lane: Lane): Waiter | undefined => this.#lanes[lane].next(this.#isOpen[lane]);
-    const due = this.#sinceBroadcast >= BROADCAST_EVERY - 1;
-    const [first, second] = due ? (['broadcast', 'interactive'] as const) : (['interactive', 'broadcast'] as const);
+    const order = ['interactive', 'broadcast'] as const;
+    const [first, second] = this.#sinceBroadcast === DUE ? order.toReversed() : order;
     return next('urgent') ?? next(first) ?? next(second);
+  }
+
+  /**
+   * Whose part of a group's calls a broadcast may use: its own, or, when its turn is due, that of the single sends as well. They
+   * could else keep a group just so full that its own part is never free.
+   */
+  get #broadcastLane(): Lane {
+    return this.#sinceBroadcast === DUE ? 'interactive' : 'broadcast';
   }
 
   /** When the first of the groups opens that somebody waits for. */
@@ -236,7 +247,9 @@ class SharedBudget implements Budget {
     let at = Number.POSITIVE_INFINITY;
     for (const group of GROUPS) {
       for (const lane of LANES) {
-        if (this.#lanes[lane].waiting[group] > 0) at = Math.min(at, this.#windows[group].openAt(now, 0, lane));
+        if (this.#lanes[lane].waiting[group] === 0) continue;
+        const part = lane === 'broadcast' ? this.#broadcastLane : lane;
+        at = Math.min(at, this.#windows[group].openAt(now, 0, part));
       }
     }
     return at;

@@ -39,7 +39,7 @@ interface Turn {
 }
 
 export type PerGroup = Record<Group, number>;
-export const perGroup = (): PerGroup => ({ other: 0, contacts: 0, messages: 0, template: 0, templates: 0 });
+export const perGroup = (): PerGroup => ({ other: 0, contacts: 0, messages: 0, templates: 0 });
 
 /** Up to so many callers, who comes before whom is counted one by one; beyond, by their sums, which errs on the long side. */
 const COUNTED_CALLERS = 32;
@@ -64,7 +64,7 @@ export class FairQueue {
   constructor() {
     const heap = (): Heap<Flow> =>
       new Heap((a, b) => a.turn.at < b.turn.at || (a.turn.at === b.turn.at && seqOf(a) < seqOf(b)));
-    this.#flows = { other: heap(), contacts: heap(), messages: heap(), template: heap(), templates: heap() };
+    this.#flows = { other: heap(), contacts: heap(), messages: heap(), templates: heap() };
   }
 
   add(waiter: Waiter): void {

@@ -7,11 +7,10 @@ export const LANES: readonly Lane[] = ['urgent', 'interactive', 'broadcast'];
 export type RouteGroup =
   | 'contacts' // addContact, getContacts
   | 'messages' // getMessages
-  | 'template' // sendTemplateMessage
   | 'templates'; // sendTemplateMessages
 /** With a name for the calls that no group of WATI's counts. */
 export type Group = RouteGroup | 'other';
-export const GROUPS: readonly Group[] = ['other', 'contacts', 'messages', 'template', 'templates'];
+export const GROUPS: readonly Group[] = ['other', 'contacts', 'messages', 'templates'];
 
 export type Plan = 'growth' | 'pro' | 'business' | 'none';
 

@@ -1,6 +1,13 @@
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
-import type { NewSend, SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
+import {
+  type NewSend,
+  type SendFilter,
+  type SendKind,
+  type SendStore,
+  type StoredSend,
+  StoreError,
+} from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
@@ -97,13 +104,21 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace, newId } = services;
   const running = new Map<string, Promise<LiveSend>>();
   const coming = new Coming();
-  const { assertRoom, assertTurnInTime } = createAdmission({ coming, pace, underWay: () => running.size });
+  const { assertRoom, assertTurnInTime } = createAdmission({
+    ...{ coming, gate: services.gate, pace },
+    underWay: () => running.size,
+  });
   const groups = pace && createGroups({ ...services, pace, coming });
 
   /** Lets a recorded send live, whoever waits for it. */
   const start = (send: LiveSend, life: Promise<LiveSend>) => {
     const { id } = send.stored;
-    const run = life.then((ended) => {
+    // It is recorded: if the store fails while the process ends, it stands as it does, for the next one to take up.
+    const left = (error: unknown) => {
+      if (error instanceof StoreError && services.closing.aborted) return send;
+      throw error;
+    };
+    const run = life.catch(left).then((ended) => {
       if (keptEnding(ended.stored)) onEnd?.(ended.stored);
       return ended;
     });

@@ -4,9 +4,15 @@ import { sleep } from './patience.ts';
 export interface Gate {
   /** Resolves when the sends of this connection may go on, or the process ends. */
   opened(connection: string): Promise<void>;
+  /** The same for a send, which is counted meanwhile. */
+  hold(connection: string): Promise<void>;
+  /** How many sends are held, of one connection or of all. */
+  held(connection?: string): number;
   isOpen(connection: string): boolean;
   /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
   shut(connection: string): void;
+  /** A send was taken: the next refusal is a new one. Until then a probe that is answered proves little (a token may read and not send). */
+  passed(connection: string): void;
 }
 
 /** From one probe to the next: soon, so that a restart costs little, then no more than twice a minute. */
@@ -16,17 +22,39 @@ const probeMaxMs = 30_000;
 /** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
 export function createGate(probe: (connection: string) => Promise<boolean>, closing: AbortSignal): Gate {
   const shut = new Map<string, Promise<void>>();
+  /** From the last probe of a connection to its next one, ms. */
+  const pauses = new Map<string, number>();
+  const counts = new Map<string, number>();
+  let all = 0;
 
   const probeUntilAnswered = async (connection: string) => {
-    for (let pauseMs = probeFirstMs; !closing.aborted; pauseMs = Math.min(pauseMs * 2, probeMaxMs)) {
+    do {
+      const pauseMs = pauses.get(connection) ?? probeFirstMs;
+      pauses.set(connection, Math.min(pauseMs * 2, probeMaxMs));
       await sleep(pauseMs, closing);
-      if (!closing.aborted && (await probe(connection).catch(() => false))) break;
-    }
+    } while (!closing.aborted && !(await probe(connection).catch(() => false)));
     shut.delete(connection);
   };
 
+  const opened = (connection: string) => shut.get(connection) ?? Promise.resolve();
+
+  const count = (connection: string, n: number) => {
+    const held = (counts.get(connection) ?? 0) + n;
+    if (held === 0) counts.delete(connection);
+    else counts.set(connection, held);
+    all += n;
+  };
+
   return {
-    opened: (connection) => shut.get(connection) ?? Promise.resolve(),
+    opened,
+    hold: async (connection) => {
+      if (!shut.has(connection)) return;
+      count(connection, 1);
+      await opened(connection);
+      count(connection, -1);
+    },
+    held: (connection) => (connection === undefined ? all : (counts.get(connection) ?? 0)),
+    passed: (connection) => void pauses.delete(connection),
     isOpen: (connection) => !shut.has(connection),
     shut: (connection) => {
       if (!shut.has(connection)) shut.set(connection, probeUntilAnswered(connection));

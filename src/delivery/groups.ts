@@ -1,6 +1,6 @@
 import type { CallContext } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
-import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
+import { askOf, ownTurn, type Pace, type Turn } from '../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../upstream/transport.ts';
 import type { Coming } from './coming.ts';
 import { attempt, type LifeServices, type LiveSend } from './life.ts';
@@ -59,8 +59,6 @@ interface Line {
   asking: boolean;
 }
 
-const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
-
 /** What template sends must agree in to go out as one call. */
 export const lineKey = ({ name, broadcastName }: GroupTemplate, { connection, turn = ownTurn }: CallContext): string =>
   JSON.stringify([connection, name, broadcastName, turn.lane]);
@@ -116,10 +114,15 @@ export function createGroups(services: GroupServices): Groups {
   };
 
   const depart = (line: Line, turnCameMs: number) => {
-    const seats = board(line, groupMax[line.lane]);
+    const aboard = board(line, groupMax[line.lane]);
     ask(line);
+    if (aboard.length === 0) return;
+    for (const { send } of aboard) line.busy.add(recipientOf(send));
+    // Meanwhile others may have been turned away: whom nobody waits for stays queued until the gate opens.
+    const isOpen = gate.isOpen(line.connection);
+    const [held, seats] = partition(aboard, ({ send }) => !isOpen && send.holds === true);
+    if (held.length > 0) void sitAgain(line, held, 0);
     if (seats.length === 0) return;
-    for (const { send } of seats) line.busy.add(recipientOf(send));
     const context = { connection: line.connection, onAttempt: tellAll(seats) };
     services.onGroup?.(line.lane, seats.length);
     const passage = groupPassage(line.template, context, services.sendCalls, services.transport);
@@ -152,7 +155,7 @@ export function createGroups(services: GroupServices): Groups {
   /** Their recipients stay busy meanwhile: what was asked for later must not overtake them. */
   const sitAgain = async (line: Line, seats: readonly Seat[], pauseMs: number) => {
     await sleep(pauseMs, closing);
-    if (seats.some(({ send }) => send.holds)) await gate.opened(line.connection);
+    await Promise.all(seats.map(({ send }) => send.holds && gate.hold(line.connection)));
     if (closing.aborted) {
       for (const seat of seats) over(line, seat);
       return;
@@ -172,7 +175,7 @@ export function createGroups(services: GroupServices): Groups {
 
   return {
     join: async (send, template, context) => {
-      if (send.holds) await gate.opened(context.connection);
+      if (send.holds) await gate.hold(context.connection);
       if (closing.aborted) return send;
       return new Promise((leave, fail) => {
         const turn = context.turn ?? ownTurn;
@@ -188,6 +191,11 @@ export function createGroups(services: GroupServices): Groups {
     },
   };
 }
+
+const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] => {
+  const { first = [], second = [] } = Object.groupBy(items, (item) => (isFirst(item) ? 'first' : 'second'));
+  return [first, second];
+};
 
 const recipientOf = ({ stored }: LiveSend): string => stored.to ?? stored.id;
 

@@ -78,39 +78,49 @@ export async function live(
 ): Promise<LiveSend> {
   const { closing, gate } = services;
   const { streamed } = passage;
-  let hasTurn = false;
+  let turnCameMs: number | undefined;
   for (;;) {
-    if (send.holds) await gate.opened(context.connection);
-    hasTurn ||= await myTurn(passage, context, services);
-    const turnCameMs = performance.now();
-    if (!hasTurn || closing.aborted) {
+    if (send.holds) await gate.hold(context.connection);
+    turnCameMs ??= await myTurn(passage, context, services);
+    if (turnCameMs === undefined || closing.aborted) {
       if (!streamed) return send;
       // Its bytes go with the caller or the process, so nobody could take it up later.
       if (closing.aborted) streamed.abandon();
       await end([{ send, verdict: lostBytes }], passage, context, services);
       return send;
     }
+    // Meanwhile another may have been turned away: the turn is lost then, and nothing else.
+    if (send.holds && !gate.isOpen(context.connection)) {
+      turnCameMs = undefined;
+      continue;
+    }
     const attempted = send.stored.attempts;
     const [again] = await attempt([send], passage, context, services, turnCameMs);
     if (!again) return send;
-    hasTurn = send.stored.attempts === attempted;
+    // A turn that was not used keeps its age, and before the first byte it is asked whether it is still good.
+    if (send.stored.attempts !== attempted) turnCameMs = undefined;
     await sleep(again.pauseMs, closing);
   }
 }
 
 /**
  * Waits for the turn of a recorded send, as long as it takes: it is not given up any more. Before the mark D2, so that a
- * crash meanwhile leaves it queued. False: the process ends first, or nobody is left to send its bytes.
+ * crash meanwhile leaves it queued. Answers when it came (performance.now()); undefined: the process ends first, or nobody is
+ * left to send its bytes.
  */
-async function myTurn(passage: Passage, { turn }: CallContext, { pace, closing }: LifeServices): Promise<boolean> {
-  if (closing.aborted) return false;
-  if (!pace) return true;
+async function myTurn(
+  passage: Passage,
+  { turn }: CallContext,
+  { pace, closing }: LifeServices,
+): Promise<number | undefined> {
+  if (closing.aborted) return undefined;
+  if (!pace) return performance.now();
   const { operation, streamed } = passage;
   const signal = streamed ? AbortSignal.any([closing, goneWith(streamed.received)]) : closing;
   const ask = { ...askOf(operation, turn), untilMs: Number.POSITIVE_INFINITY, signal };
   return pace.take(ask).then(
-    () => !signal.aborted,
-    () => false,
+    () => (signal.aborted ? undefined : performance.now()),
+    () => undefined,
   );
 }
 
@@ -183,9 +193,13 @@ export async function transmit(
   const { store, gate } = services;
   // A process that was paused may wake up when others believe it dead (delivery.md 2.6, fencing). A lease that it has taken
   // anew since then says nothing of these sends, which are somebody else's.
-  const verdicts = (await isOnTime(turnCameMs, passage, context, services))
+  const onTime = await isOnTime(turnCameMs, passage, context, services);
+  // Nobody reads its bytes any more.
+  if (!onTime) passage.streamed?.abandon();
+  const verdicts = onTime
     ? await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch)
     : sends.map(() => endedInLine);
+  if (verdicts.some(({ outcome }) => outcome === 'accepted')) gate.passed(context.connection);
   const over: Judged[] = [];
   const again: Again[] = [];
   // One for all, so that those who went together can go together again.

@@ -1,4 +1,4 @@
-import { assertSuccess, type CallContext, type Client, refusedProblem, strange } from './client.ts';
+import { assertSuccess, type CallContext, type Client, isUnknownContact, refusedProblem, strange } from './client.ts';
 import { isObject, type JsonObject, list, num, reasonOf } from './lenient.ts';
 import { flags } from './verdict.ts';
 
@@ -23,7 +23,9 @@ export function createConversations(client: Client, channelNumber: string | unde
       if (!isObject(body)) throw strange(200);
       const inner = isObject(body.messages) ? body.messages.items : (body.messages ?? body.items);
       if (!Array.isArray(inner)) {
-        if (flags(body).no) throw refusedProblem(200, reasonOf(body, ''));
+        // Some tenants only say why (upstream.md 3.2).
+        const reason = reasonOf(body, '');
+        if (flags(body).no || isUnknownContact(reason)) throw refusedProblem(200, reason);
         throw strange(200);
       }
       return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };

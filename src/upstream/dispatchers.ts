@@ -20,14 +20,20 @@ const shared = {
   maxHeaderSize: 16_384,
 };
 
+/**
+ * More than can be on the way at once: calls of 20 s, ten a second, and all uploads. undici would keep the rest in a queue of its
+ * own, and let them out together when the upstream wakes up, whatever the pace of the budget was.
+ */
+const connections = 512;
+
 /** One pool a host, and a second for sends: a kept-alive socket is the largest source of `unknown` (delivery.md 1.3). */
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
   const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
-  const reads = new Pool(gatewayUrl, { ...keepAlive, connections: 32 });
+  const reads = new Pool(gatewayUrl, { ...keepAlive, connections });
   // A file waits for the kernel after each read of the caller's socket, so that what has gone out is known (src/upload/).
   const connect = { ...shared.connect, highWaterMark: 16_384 };
-  const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections: 32 });
-  const control = new Pool(controlUrl, { ...keepAlive, connections: 4 });
+  const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections });
+  const control = new Pool(controlUrl, { ...keepAlive, connections });
   return {
     reads,
     sends,

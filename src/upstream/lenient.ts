@@ -112,10 +112,20 @@ function reasonIn(body: JsonObject): string | undefined {
   return details === '' ? undefined : details;
 }
 
+/** What an `errors` holds, as an array, as a map by number, or as one value; nothing counts as none. */
+const entriesOf = (errors: unknown): unknown[] =>
+  (Array.isArray(errors) ? errors : isObject(errors) ? Object.values(errors).flat() : [errors]).filter(
+    (entry) => entry !== undefined && entry !== null && entry !== '' && entry !== false,
+  );
+
+/** What is held against a message, or `''`: an entry whose words are not known is no less an error (upstream.md 4.1). */
+export function faultOf(errors: unknown): string {
+  return joined(errors) || (entriesOf(errors).length > 0 ? 'no reason was given' : '');
+}
+
 /** Strings, or objects with `description`, `message` or `detail`, of an array or of a map by number. */
 export function joined(errors: unknown): string {
-  const entries = Array.isArray(errors) ? errors : isObject(errors) ? Object.values(errors).flat() : [errors];
-  return entries
+  return entriesOf(errors)
     .map((entry) =>
       isObject(entry) ? (str(entry.description) ?? str(entry.message) ?? str(entry.detail)) : str(entry),
     )

@@ -1,5 +1,5 @@
 import { retryAfterMs } from './retry.ts';
-import type { Answered } from './transport.ts';
+import type { Attempt } from './transport.ts';
 
 /** On whose behalf a call waits for its turn, and how urgently. */
 export interface Turn {
@@ -40,7 +40,7 @@ export const isTurnTooLate = (error: unknown): error is TurnTooLate =>
   error instanceof Error && 'retryAfterMs' in error && typeof error.retryAfterMs === 'number';
 
 /** The calls of the service itself: health, diagnosis, looking for unknown sends. */
-const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
+export const ownTurn: Turn = { caller: 'wati-bff', lane: 'interactive' };
 
 /** What `take` wants to know of a call. */
 export function askOf(operation: string, turn: Turn = ownTurn): Turn & { group?: RouteGroup } {
@@ -64,9 +64,7 @@ export interface Load {
 export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
 
-/** Tells the pace of a 429. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
-export function heed(pace: Pace | undefined, answer: Pick<Answered, 'status' | 'headers'>): void {
-  if (answer.status !== 429) return;
-  const { status, headers } = answer;
-  pace?.refused(undefined, retryAfterMs({ kind: 'answered', status, headers, text: '' }));
+/** Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
+export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
+  if (answer.status === 429) pace?.refused(undefined, retryAfterMs(answer));
 }

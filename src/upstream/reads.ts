@@ -1,5 +1,13 @@
 import { askOf, type Pace, type Turn, whoOf } from './pace.ts';
-import { type Attempt, type AttemptReport, type Call, notMade, queryString, type Transport } from './transport.ts';
+import {
+  type Attempt,
+  type AttemptReport,
+  type Call,
+  callTimeMs,
+  notMade,
+  queryString,
+  type Transport,
+} from './transport.ts';
 
 /** Who asks for a read. */
 export interface Reader {
@@ -45,7 +53,7 @@ interface Waiting {
 /** In the queue of the budget: one place for all who ask the same in one name and lane. */
 interface Place {
   readers: Set<Waiting>;
-  untilMs: number;
+  endMs: number;
   left: AbortController;
   answer: Promise<Attempt>;
   resolve: (answer: Attempt | Promise<Attempt>) => void;
@@ -80,7 +88,8 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
   /** Waits for the turn of a place; who comes first takes the readers of all the others along. */
   const stand = async (key: string, call: Call, turn: Turn | undefined, places: Map<string, Place>, place: Place) => {
     const who = whoOf(turn);
-    const { untilMs, left } = place;
+    const { endMs, left } = place;
+    const untilMs = endMs - callTimeMs(timeoutMs);
     const thrown = await pace
       ?.take({ ...askOf(call.operation, turn), untilMs, signal: left.signal })
       .catch((cause: unknown) => ({ cause }));
@@ -95,7 +104,7 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
     const others = [...places.values()];
     places.clear();
     const readers = new Set([place, ...others].flatMap((each) => [...each.readers]));
-    const { answer } = fly(key, call, readers, untilMs - performance.now());
+    const { answer } = fly(key, call, readers, endMs - performance.now());
     place.resolve(answer);
     for (const other of others) {
       other.left.abort();
@@ -151,15 +160,15 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
 
 function newPlace(timeoutMs: number): Place {
   const { promise, resolve } = Promise.withResolvers<Attempt>();
-  const untilMs = performance.now() + timeoutMs;
-  return { readers: new Set(), untilMs, left: new AbortController(), answer: promise, resolve };
+  const endMs = performance.now() + timeoutMs;
+  return { readers: new Set(), endMs, left: new AbortController(), answer: promise, resolve };
 }
 
 /** The answer of another's call, as long as its readers would wait. */
 function follow(place: Place, answer: Promise<Attempt>): void {
   const late = setTimeout(
     () => place.resolve({ kind: 'failed', sent: true, timedOut: true, cause: new Error('the total deadline passed') }),
-    Math.max(1, place.untilMs - performance.now()),
+    Math.max(1, place.endMs - performance.now()),
   );
   void answer.then((told) => {
     clearTimeout(late);

@@ -11,8 +11,8 @@ export function mayHeal(outcome: Attempt): boolean {
 }
 
 /** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
-export function retryAfterMs(outcome: Attempt): number | undefined {
-  const value = outcome.kind === 'answered' ? outcome.headers['retry-after'] : undefined;
+export function retryAfterMs({ headers }: Pick<Attempt, 'headers'>): number | undefined {
+  const value = headers?.['retry-after'];
   if (typeof value !== 'string') return undefined;
   // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
   const ms = /^\d{1,9}$/.test(value)

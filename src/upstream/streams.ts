@@ -80,10 +80,9 @@ export function createStreams(options: StreamOptions): Streams {
     const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
     const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
-    const attempt = watched(
-      call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends,
-      call.mayStart,
-    );
+    const signal = AbortSignal.any(signals);
+    const dispatcher = call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends;
+    const attempt = watched(dispatcher, signal, call.mayStart);
     const report = (rest: Pick<AttemptReport, 'status' | 'failed'>) => {
       const durationMs = performance.now() - start;
       const whole = { operation: call.operation, host: 'gateway' as const, durationMs, sent: attempt.sent(), ...rest };
@@ -96,7 +95,7 @@ export function createStreams(options: StreamOptions): Streams {
         path: `/wati${call.path}${call.rawQuery ?? queryString(call.query)}`,
         headers,
         body: call.body ?? null,
-        signal: AbortSignal.any(signals),
+        signal,
       });
       report({ status: answer.statusCode });
       heed(options.pace, { status: answer.statusCode, headers: answer.headers });
@@ -136,13 +135,15 @@ export function createStreams(options: StreamOptions): Streams {
 }
 
 /** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
-function watched(dispatcher: Dispatchers['sends'], mayStart: () => boolean = () => true) {
+function watched(dispatcher: Dispatchers['sends'], signal: AbortSignal, mayStart: () => boolean = () => true) {
   let sent = false;
   return {
     sent: () => sent,
     dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
       const onRequestStart = handler.onRequestStart?.bind(handler);
       handler.onRequestStart = (controller, context) => {
+        // Time was up while the request waited for its socket: it must not go out any more.
+        if (signal.aborted) return controller.abort(new Error('deadline passed before the request was written'));
         if (!mayStart()) return controller.abort(new Error('this process may not send any more'));
         sent = true;
         onRequestStart?.(controller, context);

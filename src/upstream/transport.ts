@@ -6,7 +6,7 @@ import { pauseStacks } from './stack-pause.ts';
 
 /**
  * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
- * left out. A call has a JSON body or none; streams go through `open` in streaming.ts.
+ * left out. A call has a JSON body or none; streams go through streams.ts.
  */
 export interface Call {
   operation: string;
@@ -45,6 +45,7 @@ export interface Failed {
   sent: boolean;
   timedOut: boolean;
   status?: number;
+  headers?: Answered['headers'];
   cause: Error;
 }
 
@@ -102,7 +103,7 @@ export function createTransport(options: TransportOptions): Transport {
         (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
-          if (outcome.kind === 'answered') heed(pace, outcome);
+          heed(pace, outcome);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);
@@ -123,14 +124,16 @@ export function createTransport(options: TransportOptions): Transport {
 
   const attempt: Transport['attempt'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
     if (!pace || call.turn === 'taken') return once(call, deadlineMs, onAttempt);
-    const untilMs = performance.now() + Math.min(deadlineMs, timeoutMs);
+    const leftMs = Math.min(deadlineMs, timeoutMs);
+    const endMs = performance.now() + leftMs;
+    const untilMs = endMs - callTimeMs(leftMs);
     const signal = call.gone?.();
     try {
       await pace.take({ ...askOf(call.operation, call.turn), untilMs, ...(signal && { signal }) });
     } catch (thrown) {
       return notMade(thrown);
     }
-    return once(call, untilMs - performance.now(), onAttempt);
+    return once(call, endMs - performance.now(), onAttempt);
   };
 
   const read: Transport['read'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
@@ -148,6 +151,12 @@ export function createTransport(options: TransportOptions): Transport {
 
   return { attempt, read };
 }
+
+/**
+ * What is kept of a deadline for the call itself: one whose turn comes with the last of its time would only be cut off, at the
+ * cost of a call that another could have made.
+ */
+export const callTimeMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
 /** A call whose turn did not come. */
 export function notMade(thrown: unknown): Failed {
@@ -260,7 +269,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #fail(cause: Error, timedOut: boolean) {
     const status = this.#status;
-    this.#end({ kind: 'failed', sent: this.#sent, timedOut, cause, ...(status !== undefined && { status }) });
+    const head = status !== undefined && { status, headers: this.#headers };
+    this.#end({ kind: 'failed', sent: this.#sent, timedOut, cause, ...head });
   }
 
   #end(outcome: Attempt) {

@@ -1,4 +1,4 @@
-import { bool, isObject, type JsonObject, joined, list, parseJson, reasonOf, str } from './lenient.ts';
+import { bool, faultOf, isObject, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
 import { type Attempt, codeOf } from './transport.ts';
 
@@ -89,7 +89,7 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
   if (no) return refused(status, body, text);
   if (!yes) return strange(status);
   if (body.validWhatsAppNumber === false) return notOnWhatsApp(status);
-  const errors = joined(body.errors);
+  const errors = faultOf(body.errors);
   if (errors !== '' && !expected.many) return refused(status, body, text);
 
   const message = isObject(body.message) ? body.message : {};
@@ -152,7 +152,7 @@ function finder(entries: readonly JsonObject[]): (receiver: Receiver) => JsonObj
 function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
   if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   if (bool(entry.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
-  if (joined(entry.errors) !== '') return refused(status, { errors: entry.errors }, '');
+  if (faultOf(entry.errors) !== '') return refused(status, { errors: entry.errors }, '');
   const localMessageId = str(entry.localMessageId);
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
@@ -160,9 +160,9 @@ function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
 /** A tenant's whole acknowledgement can be {"result":true} (upstream.md 3.6, contract 8.15). */
 function judgeUnnamed(status: number, errors: unknown, { phone }: Receiver, one: boolean): Verdict {
   const mine = isObject(errors) ? errors[phone] : one ? errors : undefined;
-  if (joined(mine) !== '') return refused(status, { errors: mine }, '');
+  if (faultOf(mine) !== '') return refused(status, { errors: mine }, '');
   // Something went wrong for somebody in the group, and it is not said for whom.
-  return isObject(errors) || one || joined(errors) === '' ? { outcome: 'accepted' } : strange(status);
+  return isObject(errors) || one || faultOf(errors) === '' ? { outcome: 'accepted' } : strange(status);
 }
 
 function strange(status: number): Verdict {

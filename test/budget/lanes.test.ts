@@ -12,7 +12,7 @@ const times = (n: number, run: (index: number) => void): void => {
 describe('an idle budget', () => {
   it('grants at once, with no timer, whatever the lane and the group', async () => {
     for (const lane of ['urgent', 'interactive', 'broadcast'] as const) {
-      for (const group of [undefined, 'contacts', 'messages', 'template', 'templates'] as const) {
+      for (const group of [undefined, 'contacts', 'messages', 'templates'] as const) {
         const { time, budget, ask } = bench({ plan: 'growth' });
         const one = ask({ lane, patienceMs: 0, ...(group && { group }) });
         await time.run(0);
@@ -61,6 +61,20 @@ describe('an idle budget', () => {
 });
 
 describe('lanes', () => {
+  it.each([2, 2.8, 5])(
+    'single sends, %d a second, leave broadcasts a fifth of the calls of a group',
+    async (perSecond) => {
+      const { time, ask, granted } = bench({ plan: 'growth' });
+      times(400, () => ask({ lane: 'broadcast', group: 'templates', caller: 'shop' }));
+      for (let n = 0; n < 60 * perSecond; n += 1) {
+        ask({ group: 'templates' });
+        await time.run(1_000 / perSecond);
+      }
+      const broadcasts = granted().filter(({ ask: { lane } }) => lane === 'broadcast').length;
+      expect(broadcasts / granted().length).toBeGreaterThan(0.19);
+    },
+  );
+
   it.each(['growth', 'pro', 'business'] as const)(
     'a broadcast leaves the others places in the plan %s of WATI, and single sends leave one to login codes',
     async (plan) => {

@@ -90,7 +90,7 @@ describe('a 429', () => {
   it('of a group silences that group alone, and teaches a limit even where the plan has none', async () => {
     const { time, budget, ask } = bench({ plan: 'none' });
     budget.refused('templates', 3_000);
-    const [bulk, other] = [ask({ group: 'templates' }), ask({ group: 'template' })];
+    const [bulk, other] = [ask({ group: 'templates' }), ask({ group: 'contacts' })];
     await time.run(3_200);
     expect([bulk.at - bulk.askedAt, other.at - other.askedAt]).toEqual([3_000, 0]);
     expect(budget.stats().groups).toEqual({ templates: { limit: 50, used: 1, pausedMs: 0 } });

@@ -5,7 +5,7 @@ import { chance, densest, FakeTime } from './fake-time.ts';
 import { bench, type Outcome } from './traffic.ts';
 
 const LIMITS = { contacts: 10, messages: 10, template: 30, templates: 30 };
-const groupNames = ['contacts', 'messages', 'template', 'templates'] as const satisfies RouteGroup[];
+const groupNames = ['contacts', 'messages', 'templates'] as const satisfies RouteGroup[];
 
 type Event =
   | { gapMs: number; ask: Partial<Ask>; patienceMs: number; abortAfterMs?: number | undefined }

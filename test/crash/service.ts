@@ -5,13 +5,13 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { serviceArgv } from '../../bench/peers.ts';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { compileCache } from '../compile-cache.ts';
 
 export const callerKey = 'crash-key-with-every-scope';
 const connection = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
-const server = join(import.meta.dirname, '../../src/bin/server.ts');
 
 /** The service as its own process, to be killed. */
 export interface Service {
@@ -56,7 +56,7 @@ export function aPlace(simulator: Simulator, storeUrl?: string, others: CallerEn
     folder,
     start: async ({ settings = {}, port: given, under = [], env = {}, mayDie = false } = {}) => {
       const port = given ?? (await freePort());
-      const [program = '', ...rest] = [...under, process.execPath, server];
+      const [program = '', ...rest] = [...under, ...serviceArgv];
       // A group of its own: strace may be killed with SIGKILL and would leave node behind.
       const child = spawn(program, rest, {
         stdio: ['ignore', 'ignore', 'pipe'],

@@ -1,68 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
-import { createGate } from '../../src/delivery/gate.ts';
-import { openStore } from '../../src/store/open.ts';
-import { type SendStore, type StoredSend, StoreError } from '../../src/store/port.ts';
-import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Answered, Attempt, Call } from '../../src/upstream/transport.ts';
+import { type StoredSend, StoreError } from '../../src/store/port.ts';
+import type { Call } from '../../src/upstream/transport.ts';
+import { answered, aProcess, yes } from './a-process.ts';
 
-const hourMs = 60 * 60 * 1000;
-const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
 const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello' } };
-
-const answered = (status: number, text: string, headers: Answered['headers'] = {}): Attempt => ({
-  kind: 'answered',
-  status,
-  headers,
-  text,
-});
-const yes = answered(200, '{"result":true}');
-
-/** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
-async function aProcess(
-  attempt: (call: Call) => Promise<Attempt>,
-  seams: (store: SendStore) => Partial<SendStore>,
-): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
-  const real = await openStore('memory:', options);
-  // The verbs live on the prototype: a copy of their object would have none of them.
-  const store: SendStore = Object.assign(Object.create(real), boundVerbs(real), seams(real));
-  const closing = new AbortController();
-  const delivery = createDelivery({
-    store,
-    transport: { attempt, read: attempt },
-    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(undefined),
-    gate: createGate(async () => true, closing.signal),
-    closing: closing.signal,
-    newId: randomUUID,
-    now: Date.now,
-    patienceMs: 5_000,
-    groupMax: { urgent: 1, interactive: 1, broadcast: 1 },
-  });
-  const close = async () => {
-    closing.abort();
-    await delivery.close();
-    await real.close();
-  };
-  return { delivery, store, close };
-}
-
-const verbs = [
-  'record',
-  'beginAll',
-  'retreatAll',
-  'settleAll',
-  'forget',
-  'find',
-  'findByKey',
-  'recover',
-  'holdsLease',
-  'epoch',
-] as const;
-const boundVerbs = (store: SendStore) => Object.fromEntries(verbs.map((verb) => [verb, store[verb].bind(store)]));
 
 test('a process that adopts its own send, which waits here for its next try, sends it once', async () => {
   const calls: Call[] = [];

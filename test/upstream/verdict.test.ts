@@ -145,6 +145,10 @@ describe('a template answer is judged by our receiver', () => {
     ['among others that failed', [{ waId: '1', errors: ['no'] }, mine, null, 'x'], 'accepted'],
     ['errors null', [{ ...mine, errors: null }], 'accepted'],
     ['an error as a string', [{ ...mine, errors: ['no'] }], 'rejected other'],
+    ['an error that is a code', [{ ...mine, errors: [{ code: 131026 }] }], 'rejected other'],
+    ['an error in words of its own', [{ ...mine, errors: [{ title: 'Message undeliverable' }] }], 'rejected other'],
+    ['an empty error', [{ ...mine, errors: [{}] }], 'rejected other'],
+    ['nothing but an empty map of errors', [{ ...mine, errors: {} }], 'accepted'],
     [
       'an error as an object',
       [{ ...mine, errors: [{ code: 1, description: 'Ticket has been expired.' }] }],

@@ -1,0 +1,128 @@
+import { describe, expect, it, test, vi } from 'vitest';
+import type { Content } from '../../src/delivery/content.ts';
+import type { Delivery } from '../../src/delivery/delivery.ts';
+import { createGate } from '../../src/delivery/gate.ts';
+import { StoreError } from '../../src/store/port.ts';
+import type { Pace } from '../../src/upstream/pace.ts';
+import type { Call } from '../../src/upstream/transport.ts';
+import { answered, aProcess, yes } from './a-process.ts';
+
+const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
+const text = (to: string): Content => ({ kind: 'text', body: { to, text: 'Hello' } });
+const template = (to: string): Content => ({
+  kind: 'template',
+  body: { to, template: 'order_update', parameters: {}, broadcastName: 'order_update' },
+});
+const refusing = async () => false;
+const unauthorized = answered(401, '{"message":"invalid token"}');
+
+/** Turns come when the test says so. */
+function heldTurns() {
+  const waiting: { lane: string; grant: () => void }[] = [];
+  const pace: Pace = {
+    take: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
+    isGood: (turnCameMs) => performance.now() - turnCameMs <= 40,
+    expectedWaitMs: () => 0,
+    refused: () => {},
+  };
+  return { pace, waiting };
+}
+
+test('a turn that a send could not use ages: before the first byte another one is waited for', async () => {
+  const { pace, waiting } = heldTurns();
+  const calls: Call[] = [];
+  let leased = false;
+  const { delivery, close } = await aProcess(
+    async (call) => {
+      calls.push(call);
+      return yes;
+    },
+    (store) => ({ beginAll: async (marks) => (leased ? store.beginAll(marks) : new Set<string>()) }),
+    { pace },
+  );
+  const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  await expect.poll(() => waiting.length).toBe(1);
+  waiting[0]?.grant();
+  await new Promise((resume) => setTimeout(resume, 100));
+  leased = true;
+  await expect.poll(() => waiting.length).toBe(2);
+  expect(calls).toEqual([]);
+  waiting[1]?.grant();
+  expect((await sent).stored.status).toBe('accepted');
+  expect(waiting.map(({ lane }) => lane)).toEqual(['interactive', 'urgent']);
+  await close();
+});
+
+describe.each([
+  ['text', text],
+  ['template', template],
+] as const)('while the credentials of a connection are refused, a %s', (_kind, contentTo) => {
+  const async = (delivery: Delivery, n: number) =>
+    delivery.send(asker, contentTo(`1415555${1000 + n}`), { connection: 'dead' }, 0);
+
+  it('whose turn came too late for that stays queued', async () => {
+    const { pace, waiting } = heldTurns();
+    const calls: Call[] = [];
+    const attempt = async (call: Call) => {
+      calls.push(call);
+      return unauthorized;
+    };
+    const { delivery, close } = await aProcess(attempt, undefined, { pace, probe: refusing });
+    const both = [await async(delivery, 1), await async(delivery, 2)];
+    await expect.poll(() => waiting.length).toBeGreaterThan(0);
+    for (let granted = 0; granted < 4; granted += 1) {
+      waiting[granted]?.grant();
+      await new Promise((resume) => setTimeout(resume, 50));
+    }
+    expect(calls).toHaveLength(1);
+    for (const { stored } of both) {
+      expect((await delivery.find('tester', stored.id))?.status).toBe('queued');
+    }
+    await close();
+  });
+
+  it('takes no room from other connections, and there are a thousand of it at the most', async () => {
+    const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
+    const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
+    await async(delivery, 0);
+    await new Promise((resume) => setTimeout(resume, 100));
+    for (let n = 1; n < 1_000; n += 1) await async(delivery, n);
+    await expect(async(delivery, 1_000)).rejects.toMatchObject({ slug: 'rate-limited' });
+    expect((await delivery.send(asker, contentTo('14155551000'), { connection: 'one' }, 5_000)).stored.status).toBe(
+      'accepted',
+    );
+    await close();
+  });
+});
+
+test('a gate that opens in vain is probed less and less often, until a send is taken', async () => {
+  vi.useFakeTimers();
+  try {
+    const gate = createGate(async () => true, new AbortController().signal);
+    const shutFor = async () => {
+      gate.shut('one');
+      for (let seconds = 1; ; seconds += 1) {
+        await vi.advanceTimersByTimeAsync(1_000);
+        if (gate.isOpen('one')) return seconds;
+      }
+    };
+    const times: number[] = [];
+    for (let n = 0; n < 7; n += 1) times.push(await shutFor());
+    expect(times).toEqual([1, 2, 4, 8, 16, 30, 30]);
+    gate.passed('one');
+    expect(await shutFor()).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a send that the end of the process meets with a store that is gone stands as recorded', async () => {
+  const { delivery, close } = await aProcess(
+    async () => yes,
+    () => ({ beginAll: async () => Promise.reject(new StoreError('no connection')) }),
+  );
+  const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  await new Promise((resume) => setTimeout(resume, 100));
+  await close();
+  expect((await sent).stored.status).toBe('queued');
+});

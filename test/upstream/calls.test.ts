@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { createConversations } from '../../src/upstream/conversations.ts';
+import { type Dispatchers, openDispatchers } from '../../src/upstream/dispatchers.ts';
+import type { Pace } from '../../src/upstream/pace.ts';
+import { type Call, createTransport } from '../../src/upstream/transport.ts';
+
+let server: Server | undefined;
+let dispatchers: Dispatchers | undefined;
+afterEach(async () => {
+  await dispatchers?.close();
+  server?.close();
+});
+
+async function upstream(onConnection: (socket: Socket) => void): Promise<Dispatchers> {
+  server = createServer((socket) => onConnection(socket.on('error', () => {}))).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  dispatchers = openDispatchers(`http://127.0.0.1:${port}`, `http://127.0.0.1:${port}`);
+  return dispatchers;
+}
+
+const read: Call = { operation: 'getContacts', host: 'gateway', method: 'GET', path: '/contacts' };
+const base = { key: () => 'key', timeoutMs: 2_000, userAgent: 'wati-bff/test' };
+const paced = (pace: Partial<Pace>): Pace => ({
+  take: async () => {},
+  isGood: () => true,
+  expectedWaitMs: () => 0,
+  refused: () => {},
+  ...pace,
+});
+
+test.each<[string, Partial<Call>]>([
+  ['reads', {}],
+  ['sends', { method: 'POST', sends: true }],
+  ['control calls', { host: 'control' }],
+])('%s that had their turn are all on the wire, whatever the upstream does', async (_what, more) => {
+  let asked = 0;
+  const silent = await upstream((socket) => socket.once('data', () => (asked += 1)));
+  const transport = createTransport({ ...base, dispatchers: silent });
+  const calls = Array.from({ length: 150 }, () => transport.attempt({ ...read, ...more }));
+  await expect.poll(() => asked).toBe(150);
+  await silent.close();
+  await Promise.all(calls);
+});
+
+test('a 429 whose body breaks is heeded as any other', async () => {
+  const broken = await upstream((socket) =>
+    socket.once('data', () => {
+      socket.end('HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nslow');
+    }),
+  );
+  const refused: unknown[] = [];
+  const pace = paced({ refused: (group, retryAfterMs) => void refused.push([group, retryAfterMs]) });
+  const transport = createTransport({ ...base, dispatchers: broken, pace });
+  expect(await transport.attempt(read)).toMatchObject({ kind: 'failed', status: 429 });
+  expect(refused).toEqual([[undefined, 7_000]]);
+});
+
+test('a turn comes early enough for the call to be made', async () => {
+  const silent = await upstream(() => {});
+  const left: number[] = [];
+  const pace = paced({
+    take: async ({ untilMs }) => {
+      left.push(untilMs - performance.now());
+      throw new Error('too late');
+    },
+  });
+  const transport = createTransport({ ...base, timeoutMs: 20_000, dispatchers: silent, pace });
+  for (const deadlineMs of [20_000, 1_000]) await transport.attempt(read, deadlineMs);
+  expect(left.map((ms) => Math.round(ms / 100) * 100)).toEqual([15_000, 500]);
+});
+
+test('a history that says only why there is none', async () => {
+  const { history } = createConversations(
+    {
+      get: async () => ({ info: "Can't find Contact" }),
+      write: async () => ({}),
+    },
+    undefined,
+  );
+  const asked = history({ connection: 'one' }, '14155551000', { pageNumber: 1, pageSize: 10 });
+  await expect(asked).rejects.toMatchObject({ slug: 'not-found' });
+});
