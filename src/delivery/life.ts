@@ -258,7 +258,8 @@ const mendsElsewhere = (verdict: Verdict, { stored }: LiveSend): boolean =>
 async function retreat(again: Again[], services: LifeServices): Promise<Again[]> {
   if (again.length === 0) return again;
   const { store, closing } = services;
-  const queued = await patiently(() => store.retreatAll(again.map(({ send }) => send.stored.id)), closing);
+  const marks = again.map(({ send: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
+  const queued = await patiently(() => store.retreatAll(marks), closing);
   const kept: Again[] = [];
   for (const each of again) {
     const { send } = each;

@@ -57,6 +57,12 @@ export interface Settlement {
   at?: string;
 }
 
+/** One attempt of one send. */
+export interface Mark {
+  id: string;
+  attempt: number;
+}
+
 export interface SendFilter {
   to?: string;
   status?: SendStatus;
@@ -80,10 +86,10 @@ export interface SendStore {
   begin(id: string, attempt: number): Promise<boolean>;
 
   /**
-   * `sending` -> `queued` after an attempt that is proved not sent: a crash before the next one loses nothing. True also
-   * if this process has it queued already.
+   * `sending` -> `queued` after this attempt is proved not sent: a crash before the next one loses nothing. True also if this
+   * process has it queued already after this attempt; false once the next one has begun, which may be on the wire.
    */
-  retreat(id: string): Promise<boolean>;
+  retreat(id: string, attempt: number): Promise<boolean>;
 
   /**
    * D3. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
@@ -98,8 +104,8 @@ export interface SendStore {
    * exactly what `begin`, `retreat` and `settle` say of one. They answer the ids for which those would have said true;
    * only what `beginAll` answers may be sent. A failure is that of all: nothing of it was written, or all of it was.
    */
-  beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>>;
-  retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  beginAll(marks: readonly Mark[]): Promise<ReadonlySet<string>>;
+  retreatAll(marks: readonly Mark[]): Promise<ReadonlySet<string>>;
   settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>>;
 
   /**

@@ -3,6 +3,7 @@ import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
 import { listStep } from './listing.ts';
 import {
   type Json,
+  type Mark,
   type NewSend,
   type PermitAsk,
   type PermitStore,
@@ -103,15 +104,15 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return this.#change(this.#sql.begin, { id, attempt, wall: this.#wall() });
   }
 
-  retreat(id: string): Promise<boolean> {
-    return this.#change(this.#sql.retreat, { id, wall: this.#wall() });
+  retreat(id: string, attempt: number): Promise<boolean> {
+    return this.#change(this.#sql.retreat, { id, attempt, wall: this.#wall() });
   }
 
   settle(id: string, settlement: Settlement): Promise<boolean> {
     return this.#change(this.#sql.settle, settleValues(id, settlement, this.#wall()));
   }
 
-  async beginAll(marks: readonly { id: string; attempt: number }[]): Promise<ReadonlySet<string>> {
+  async beginAll(marks: readonly Mark[]): Promise<ReadonlySet<string>> {
     const [only] = marks;
     if (only !== undefined && marks.length === 1) return setOf(only.id, await this.begin(only.id, only.attempt));
     return this.#changeAll(
@@ -120,12 +121,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     );
   }
 
-  async retreatAll(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const [only] = ids;
-    if (only !== undefined && ids.length === 1) return setOf(only, await this.retreat(only));
+  async retreatAll(marks: readonly Mark[]): Promise<ReadonlySet<string>> {
+    const [only] = marks;
+    if (only !== undefined && marks.length === 1) return setOf(only.id, await this.retreat(only.id, only.attempt));
     return this.#changeAll(
       this.#sql.retreatAll,
-      ids.map((id) => ({ id })),
+      marks.map(({ id, attempt }) => ({ id, attempt })),
     );
   }
 

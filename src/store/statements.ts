@@ -72,7 +72,8 @@ function marks({ now, lost, leased }: Dialect) {
     retreat: {
       // A recipient goes back to where any process may claim it, unless its broadcast was paused or cancelled.
       set: "status = CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END, updated_at = :wall",
-      where: "(status = 'sending' OR (status IN ('queued', 'staged') AND attempts > 0)) AND owner = :me",
+      // Of this attempt alone: asked again after its answer was lost, it may find the next one on the wire.
+      where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
     },
 
     // A cancel may come from any process but never touches `sending` (delivery.md 2.7). All else is for the owner to say:
@@ -118,10 +119,10 @@ export function statements(dialect: Dialect): Statements {
       FROM ${dialect.given({ id: 'TEXT', attempt: 'INTEGER' })}
       WHERE sends.id = given.id AND ${begin.where('given.attempt')} RETURNING sends.id`),
 
-    retreat: statement(`UPDATE sends SET ${retreat.set} WHERE id = :id AND ${retreat.where} RETURNING seq`),
+    retreat: statement(`UPDATE sends SET ${retreat.set} WHERE id = :id AND ${retreat.where(':attempt')} RETURNING seq`),
     retreatAll: statement(`
-      UPDATE sends SET ${retreat.set} FROM ${dialect.given({ id: 'TEXT' })}
-      WHERE sends.id = given.id AND ${retreat.where} RETURNING sends.id`),
+      UPDATE sends SET ${retreat.set} FROM ${dialect.given({ id: 'TEXT', attempt: 'INTEGER' })}
+      WHERE sends.id = given.id AND ${retreat.where('given.attempt')} RETURNING sends.id`),
 
     settle: statement(`
       UPDATE sends SET ${settle.set((name) => `:${name}`)} WHERE id = :id AND ${settle.where(':status')} RETURNING seq`),

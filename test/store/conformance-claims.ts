@@ -39,14 +39,27 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       await released(store, 'b', 3);
       await store.claimGroup('b', 2);
       expect(await store.begin('b-0', 1)).toBe(true); // asked again, about an attempt that began
-      expect(await store.retreatAll(['b-0', 'b-2'])).toEqual(new Set(['b-0']));
-      expect(await store.retreat('b-0')).toBe(true);
+      const first = ['b-0', 'b-2'].map((id) => ({ id, attempt: 1 }));
+      expect(await store.retreatAll(first)).toEqual(new Set(['b-0']));
+      expect(await store.retreat('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'queued', attempts: 1 });
       expect(await store.begin('b-0', 2)).toBe(false);
       expect((await store.claimGroup('b', 9)).map(({ id, attempts }) => [id, attempts])).toEqual([
         ['b-0', 2],
         ['b-2', 1],
       ]);
+    });
+
+    test('a retreat that is asked again, because its answer was lost, leaves the next attempt alone', async () => {
+      await released(store, 'b', 2);
+      const first = ids(await store.claimGroup('b', 2)).map((id) => ({ id, attempt: 1 }));
+      expect((await store.retreatAll(first)).size).toBe(2);
+      expect(ids(await store.claimGroup('b', 2))).toEqual(['b-0', 'b-1']);
+      expect(await store.retreatAll(first)).toEqual(new Set());
+      expect(await store.retreat('b-0', 1)).toBe(false);
+      expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'sending', attempts: 2 });
+      expect(await store.claimGroup('b', 2)).toEqual([]);
+      expect(await store.retreat('b-0', 2)).toBe(true);
     });
 
     test('settles recipients one by one and in groups, claimed or not', async () => {
@@ -109,7 +122,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(gone).toMatchObject({ status: 'cancelled' });
       expect(gone).not.toHaveProperty('call');
       // A try that was proved not sent goes back into a broadcast that was cancelled meanwhile: it is cancelled, and stays so.
-      expect(await store.retreat('b-0')).toBe(true);
+      expect(await store.retreat('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });
       expect(await store.settle('b-0', { status: 'not_sent', verdict: null })).toBe(false);
       await store.settleAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', verdict: VERDICT })));
@@ -148,7 +161,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       await recording(store, 'open', 5);
       await released(store, 'b', 4);
       await store.claimGroup('b', 2);
-      await store.retreat('b-1');
+      await store.retreat('b-1', 1);
       await store.close();
       store = await home.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);

@@ -10,7 +10,7 @@ const STANDING: Readonly<Record<string, (store: SendStore, id: string) => Promis
   sending: (store, id) => sending(store, aSend(id)),
   retreated: async (store, id) => {
     await sending(store, aSend(id));
-    await store.retreat(id);
+    await store.retreat(id, 1);
   },
   cancelled: async (store, id) => {
     await store.record(aSend(id));
@@ -39,13 +39,13 @@ const VERBS: Readonly<
       async (store: SendStore, id: string) => (await store.beginAll([{ id, attempt }])).has(id),
     ],
   ]),
-  [
-    'retreat',
+  ...[1, 2].map((attempt) => [
+    `retreat ${attempt}`,
     [
-      (store: SendStore, id: string) => store.retreat(id),
-      async (store: SendStore, id: string) => (await store.retreatAll([id])).has(id),
+      (store: SendStore, id: string) => store.retreat(id, attempt),
+      async (store: SendStore, id: string) => (await store.retreatAll([{ id, attempt }])).has(id),
     ],
-  ],
+  ]),
   ...(['accepted', 'rejected', 'not_sent', 'unknown', 'cancelled'] as const).map((status) => [
     `settle ${status}`,
     [
@@ -134,10 +134,11 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
 
     test('takes a thousand at once, and none', async () => {
       const ids = Array.from({ length: 1_000 }, (_, n) => `s${n}`);
+      const marks = (attempt: number) => ids.map((id) => ({ id, attempt }));
       await Promise.all(ids.map((id) => store.record(aSend(id))));
-      expect((await store.beginAll(ids.map((id) => ({ id, attempt: 1 })))).size).toBe(1_000);
-      expect((await store.retreatAll(ids)).size).toBe(1_000);
-      expect((await store.beginAll(ids.map((id) => ({ id, attempt: 2 })))).size).toBe(1_000);
+      expect((await store.beginAll(marks(1))).size).toBe(1_000);
+      expect((await store.retreatAll(marks(1))).size).toBe(1_000);
+      expect((await store.beginAll(marks(2))).size).toBe(1_000);
       expect((await store.settleAll(ids.map((id) => ({ id, ...settlement('accepted') })))).size).toBe(1_000);
       expect(await store.counts()).toMatchObject({ queued: 0, sending: 0, accepted: 1_000 });
       expect([await store.beginAll([]), await store.retreatAll([]), await store.settleAll([])]).toEqual([

@@ -39,7 +39,7 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       await sending(first, aStream('g'));
       await ended(first, aSend('e'), 'accepted');
       await sending(first, aSend('r'));
-      await first.retreat('r');
+      await first.retreat('r', 1);
       const store = await successor();
       expect(await store.begin('q', 1)).toBe(false);
       const { unknown, adopted } = await store.recover(10);

@@ -113,13 +113,14 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
 
     test('retreats only from sending, and begins again', async () => {
       await store.record(aSend('a'));
-      expect(await store.retreat('a')).toBe(false);
+      expect(await store.retreat('a', 1)).toBe(false);
       await store.begin('a', 1);
-      expect(await store.retreat('a')).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(true);
       expect(await found(store, 'a')).toMatchObject({ status: 'queued', attempts: 1 });
-      expect(await store.retreat('a')).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(true);
       expect(await store.begin('a', 1)).toBe(false);
       expect(await store.begin('a', 2)).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(false);
       expect(await found(store, 'a')).toMatchObject({ status: 'sending', attempts: 2 });
     });
 
@@ -158,7 +159,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
         expect(await store.settle('a', { status, verdict: 'late' })).toBe(false);
       }
       expect(await store.begin('a', 1)).toBe(false);
-      expect(await store.retreat('a')).toBe(false);
+      expect(await store.retreat('a', 1)).toBe(false);
       expect(await store.resolve('a', { verdict: 'late' })).toBe(false);
       expect(await found(store, 'a')).toEqual(before);
     });

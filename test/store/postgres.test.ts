@@ -98,7 +98,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await other.begin('a', 1)).toBe(false);
       expect(await other.settle('a', { status: 'not_sent', verdict: null })).toBe(false);
       expect(await mine.begin('a', 1)).toBe(true);
-      expect(await other.retreat('a')).toBe(false);
+      expect(await other.retreat('a', 1)).toBe(false);
       expect(await other.settle('a', { status: 'rejected', verdict: null })).toBe(false);
       expect(await other.recover(10)).toEqual({ unknown: 0, adopted: [] });
       await mine.record(aSend('b'));
@@ -115,10 +115,10 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await other.beginAll(marks)).toEqual(new Set());
       expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
       expect(await mine.beginAll(marks)).toEqual(new Set(group));
-      expect(await other.retreatAll(group)).toEqual(new Set());
+      expect(await other.retreatAll(marks)).toEqual(new Set());
       expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
       expect(await other.settleAll(ends('cancelled'))).toEqual(new Set());
-      expect(await mine.retreatAll(['a'])).toEqual(new Set(['a']));
+      expect(await mine.retreatAll([{ id: 'a', attempt: 1 }])).toEqual(new Set(['a']));
       expect(await other.settleAll(ends('cancelled'))).toEqual(new Set(['a']));
     });
 
@@ -146,7 +146,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await silent.begin('q', 1)).toBe(false);
       expect(await silent.settle('q', { status: 'not_sent', verdict: null })).toBe(false);
       expect(await alive.begin('q', 1)).toBe(true);
-      expect(await silent.retreat('q')).toBe(false);
+      expect(await silent.retreat('q', 1)).toBe(false);
       expect(await silent.settle('s', { status: 'accepted', verdict: 'late' })).toBe(true);
       await silent.record(aSend('n'));
       expect(await silent.begin('n', 1)).toBe(true);
@@ -198,8 +198,9 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect([claimed.length, new Set(claimed).size]).toEqual([60, 60]);
       const [first, second] = stores;
       const group = ids(claims[0] ?? []);
-      expect(await second.retreatAll(group)).toEqual(new Set());
-      expect(await first.retreatAll(group)).toEqual(new Set(group));
+      const marks = group.map((id) => ({ id, attempt: 1 }));
+      expect(await second.retreatAll(marks)).toEqual(new Set());
+      expect(await first.retreatAll(marks)).toEqual(new Set(group));
       expect(ids(await second.claimGroup('b', 60)).sort()).toEqual(group.sort());
       expect(await first.settleAll(group.map((id) => ({ id, status: 'accepted', verdict: null })))).toEqual(new Set());
     });
