@@ -249,10 +249,11 @@ export const problemTypes = {
     status: 503,
     title: 'The send cannot be recorded now',
     retryable: true,
-    meaning: 'A send that cannot be recorded is not made. Nothing was sent.',
+    meaning:
+      'A send that cannot be recorded is not made: nothing was sent. Only with `outcome: "unknown"` it may have been recorded, and is sent then.',
     cause: 'A full disk, or a database that is down.',
     remedy: 'Repeat after Retry-After; operators look at the disk or database.',
-    repeat: safe,
+    repeat: 'Yes; with `outcome: "unknown"` only under the same Idempotency-Key.',
   },
   'shutting-down': {
     status: 503,

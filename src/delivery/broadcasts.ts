@@ -4,7 +4,7 @@ import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts
 import { type NewSend, StoreError } from '../store/port.ts';
 import { toJson } from './ending.ts';
 import { inProgress, mismatch } from './repeat.ts';
-import { unreadable, unrecorded } from './store-trouble.ts';
+import { asUnrecorded, unreadable } from './store-trouble.ts';
 
 /** Who starts a broadcast, under which key: always under one (contract 4). */
 export interface BroadcastAsker {
@@ -72,7 +72,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void, ne
         .discardBroadcast(id)
         .then(() => store.findBroadcastByKey(asker.caller, asker.route, asker.key))
         .catch((cause) => raise(doubtful(cause)));
-      return stands?.id === id ? stands : unrecorded(error);
+      return stands?.id === id ? stands : notStarted(error);
     }
   };
 
@@ -88,14 +88,14 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void, ne
       const { template, broadcastName, connection } = draft;
       const opened = await store
         .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
-        .catch(unrecorded);
+        .catch(notStarted);
       // Another request with this key came in between: who waits for its end has nothing to compare yet.
       if ('known' in opened) throw inProgress(broadcastLocation(opened.known));
       try {
         const fingerprint = await fill(async (recipients) => {
           for (let from = 0; from < recipients.length; from += batchMax) {
             const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(newId, id, caller, draft, each));
-            if (!(await store.addRecipients(id, sends).catch(unrecorded))) throw lost();
+            if (!(await store.addRecipients(id, sends).catch(notStarted))) throw lost();
           }
         });
         const broadcast = await release(asker, id, fingerprint);
@@ -170,6 +170,11 @@ const doubtful = (cause: unknown) =>
     'it is not known whether the broadcast was recorded; ask again with the same key, it is started once at most',
     { cause, outcome: 'unknown', retryAfterS: 2 },
   );
+
+/** Nobody sees it before its release: nothing of it was sent, whatever stands. */
+function notStarted(cause: unknown): never {
+  throw asUnrecorded(cause);
+}
 
 function raise(problem: Problem): never {
   throw problem;

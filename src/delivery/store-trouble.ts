@@ -11,8 +11,13 @@ export function unreadable(cause: unknown): never {
   throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
 }
 
+/** Of the record of a send: it may stand all the same and be sent, and neither "recorded" nor "not sent" would be true then. */
 export function unrecorded(cause: unknown): never {
-  throw asUnrecorded(cause);
+  if (!(cause instanceof StoreError) || cause.nothingWritten) throw asUnrecorded(cause);
+  const detail =
+    'it is not known whether it was recorded, and will be sent; asked again with the same Idempotency-Key it is sent once at most';
+  // Whether it came with a key is not known here, and without one to repeat it may be to send it twice.
+  throw new Problem('store-unavailable', detail, { cause, outcome: 'unknown', retryable: false });
 }
 
 export function asUnrecorded(cause: unknown): unknown {

@@ -74,7 +74,8 @@ export interface SendFilter {
 export interface SendStore {
   /**
    * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
-   * recorded before (whatever the fingerprint), or `resendOf` has a child already; nothing was written then.
+   * recorded before (whatever the fingerprint), or `resendOf` has a child already; nothing was written then. A failure that is
+   * not `nothingWritten` leaves it open whether it stands, and whether another process takes it up before it is taken out.
    */
   record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
 
@@ -224,4 +225,14 @@ export interface StoreOptions {
 /** The store cannot do its work now; the cause says why. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
+  /** It is proved that nothing stands of what was to be written; false: a commit may stand whose answer was lost. */
+  readonly nothingWritten: boolean;
+
+  constructor(
+    message: string,
+    { nothingWritten = false, ...options }: ErrorOptions & { nothingWritten?: boolean } = {},
+  ) {
+    super(message, options);
+    this.nothingWritten = nothingWritten;
+  }
 }

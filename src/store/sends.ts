@@ -61,13 +61,13 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       if (known?.id === send.id && this.#doubtful.delete(send.id)) return { recorded: known };
       if (known !== undefined) return { known };
     }
-    throw new StoreError(`the id ${send.id} was used before`);
+    throw new StoreError(`the id ${send.id} was used before`, { nothingWritten: true });
   }
 
   /**
-   * A commit that failed may still have happened (a connection lost at the wrong moment, a process that was paused), yet the
-   * caller hears "refused, not sent". Such a record must not be found and sent by a later recover: it is taken out again,
-   * now or by the next heartbeat. If another process has taken it up already, it is recorded.
+   * A commit that failed may still have happened (a connection lost at the wrong moment, a process that was paused). Such a
+   * record must not be found and sent by a later recover: it is taken out again, now or by the next heartbeat. If another
+   * process has taken it up already, it is recorded. Where it could not be taken out, nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
     const { id, caller } = send;
@@ -79,12 +79,13 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       const at = isoTime(wall);
       return { ...send, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
     } catch (error) {
+      if (error instanceof StoreError && error.nothingWritten) throw error;
       this.#doubtful.add(id);
-      const taken = await this.#change(this.#sql.withdraw, { id }).then(
-        (withdrawn) => (withdrawn ? undefined : this.find(caller, id)),
-        () => undefined,
-      );
-      if (taken === undefined) throw error;
+      const withdrawn = await this.#change(this.#sql.withdraw, { id }).catch(() => raise(error));
+      const taken = withdrawn ? undefined : await this.find(caller, id).catch(() => raise(error));
+      if (taken === undefined) {
+        throw new StoreError('the record was taken out again', { cause: error, nothingWritten: true });
+      }
       this.#doubtful.delete(id);
       return taken;
     }
@@ -300,3 +301,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
 
 /** Most calls carry one send: the statement for one needs no JSON. */
 const setOf = (id: string, changed: boolean): ReadonlySet<string> => new Set(changed ? [id] : []);
+
+function raise(error: unknown): never {
+  throw error;
+}

@@ -59,6 +59,7 @@ function isTrue({ status, outcome, problem }: Told, record: Message | undefined,
   // Shed before anything was recorded.
   if (problem === 'rate-limited') return record === undefined && processed === 0;
   if (problem === 'store-unavailable' && outcome === 'not_sent') return record === undefined && processed === 0;
+  if (problem === 'store-unavailable' && outcome === 'unknown') return true;
   if (outcome === 'not_sent') return record?.status === 'not_sent' && processed === 0;
   // A preflight or a look-up of the key that failed: nothing was begun.
   return status === 503 && record === undefined && processed === 0;

@@ -15,9 +15,10 @@ const everySubject = [...jsonSubjects, fileSubject(to), csvSubject(to)];
 describe('a store in trouble', () => {
   let service: Service;
   let failing: Set<string | symbol>;
+  let how: { nothingWritten: boolean };
   beforeEach(async () => {
     const made = failingStore(await openStore('memory:', OPTIONS));
-    failing = made.failing;
+    ({ failing, how } = made);
     service = await startService({
       store: made.store,
       settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000', TEMPLATE_CACHE_MS: '600000' },
@@ -54,6 +55,22 @@ describe('a store in trouble', () => {
     const sent = await askFor(service, subject, { 'idempotency-key': 'd1' });
     expect([sent.status, sent.headers['idempotency-replayed'], processed(subject)]).toEqual([201, undefined, [true]]);
   });
+
+  it.each(everySubject)(
+    'claims nothing of a record that may stand though its commit failed: $name',
+    async (subject) => {
+      failing.add('record');
+      how.nothingWritten = false;
+      const asked = await askFor(service, subject, { 'idempotency-key': 'doubt' });
+      // Without a key, to repeat it may be to send it twice.
+      expect(refusalOf(asked)).toEqual({ ...refusal, outcome: 'unknown', retryable: false, retryAfter: undefined });
+      expect(text(fields(asked.json).detail)).not.toContain('nothing was sent');
+      expect(processed(subject)).toEqual([]);
+      failing.clear();
+      const sent = await askFor(service, subject, { 'idempotency-key': 'doubt' });
+      expect([sent.status, processed(subject)]).toEqual([201, [true]]);
+    },
+  );
 
   it.each(jsonSubjects)(
     'keeps what is recorded until it may begin (D2), then sends it once: $name',

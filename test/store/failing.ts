@@ -2,17 +2,24 @@ import type { Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 
 /** A store of which some verbs fail for as long as they are named in `failing`, as on a full disk. */
-export function failingStore(store: Store): { store: Store; failing: Set<string | symbol> } {
+export function failingStore(store: Store): {
+  store: Store;
+  failing: Set<string | symbol>;
+  how: { nothingWritten: boolean };
+} {
   const failing = new Set<string | symbol>();
+  const how = { nothingWritten: true };
   const handler: ProxyHandler<Store> = {
     get(target, name) {
       const verb: unknown = Reflect.get(target, name);
       if (typeof verb !== 'function') return verb;
       return (...values: unknown[]) =>
-        failing.has(name) ? Promise.reject(new StoreError('the disk is full')) : Reflect.apply(verb, target, values);
+        failing.has(name)
+          ? Promise.reject(new StoreError('the disk is full', how))
+          : Reflect.apply(verb, target, values);
     },
   };
-  return { store: new Proxy(store, handler), failing };
+  return { store: new Proxy(store, handler), failing, how };
 }
 
 /** What a full disk takes away: reads go on. */

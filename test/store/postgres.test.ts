@@ -272,6 +272,30 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await found(store, 'a0')).toMatchObject({ status: 'queued' });
     });
 
+    test('a failure says whether something may have been written', async () => {
+      const store = await replica();
+      const rival = new pg.Client({ connectionString: home.url });
+      await rival.connect();
+      await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
+      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+      await rival.query('ALTER TABLE elsewhere RENAME TO send_store');
+      await rival.query('BEGIN; UPDATE send_store SET checks = checks + 1');
+      const cut = expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+      await pause(100);
+      const others = 'FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()';
+      await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
+      await cut;
+      await rival.query('COMMIT');
+      const name = new URL(home.url).pathname.slice(1);
+      await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
+      await pause(50);
+      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+      await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+      await rival.end();
+      await store.check();
+    });
+
     test('a server that is not there is a StoreError', async () => {
       await expect(openStore('postgres://postgres@127.0.0.1:1/none', OPTIONS)).rejects.toMatchObject({
         name: 'StoreError',

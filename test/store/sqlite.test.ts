@@ -107,6 +107,36 @@ describe('SQLite: the file', () => {
     await store.close();
   });
 
+  test('what is known of a record that failed: nothing, unless it was taken out again', async () => {
+    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), [
+      'lost',
+      'down',
+      'lost',
+      undefined,
+      'down',
+      undefined,
+    ]);
+    const store = new Sends(engine, sqliteDialect, OPTIONS);
+    await expect(store.record(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+    expect(await found(store, 'a')).toMatchObject({ status: 'queued' });
+    await expect(store.record(aSend('b'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    await expect(store.record(aSend('c'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    for (const id of ['b', 'c']) expect(await store.find('crm', id)).toBeUndefined();
+    await store.close();
+  });
+
+  test('a record of which nobody can say whether another took it up is no refusal', async () => {
+    const inner = new SqliteEngine(':memory:', OPTIONS);
+    const other = new Sends(inner, sqliteDialect, OPTIONS);
+    const engine = troubled(inner, ['lost'], () => other.begin('a', 1));
+    engine.read = async () => {
+      throw new StoreError('the server is down', { nothingWritten: true });
+    };
+    const store = new Sends(engine, sqliteDialect, OPTIONS);
+    await expect(store.record(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+    await inner.close();
+  });
+
   test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
     const inner = new SqliteEngine(':memory:', OPTIONS);
     const other = new Sends(inner, sqliteDialect, OPTIONS);
@@ -218,7 +248,7 @@ function canMount(): boolean {
 /** What becomes of the first writes: done, with the answer lost on its way, or not done at all. */
 function troubled(
   inner: Engine,
-  writes: ('lost' | 'down')[],
+  writes: ('lost' | 'down' | undefined)[],
   meanwhile = async (): Promise<unknown> => undefined,
 ): Engine {
   return {

@@ -59,14 +59,14 @@ class PostgresEngine implements Engine {
     this.#lease = lease;
   }
 
-  /** A single statement is a transaction by itself, and saves two round trips. */
   async write(steps: readonly Step[]): Promise<Row[][]> {
-    const [only] = steps;
-    if (only !== undefined && steps.length === 1) return [await this.read(only)];
+    const client = await this.#pool.connect().catch((cause: unknown) => {
+      throw failed('connect', cause, true);
+    });
     try {
-      return await this.#transaction(steps);
+      return await this.#transaction(client, steps);
     } catch (cause) {
-      throw failed('write', cause);
+      throw failed('write', cause, isRefusal(cause));
     }
   }
 
@@ -74,7 +74,7 @@ class PostgresEngine implements Engine {
     try {
       return (await this.#pool.query<Row>(this.#query(step))).rows;
     } catch (cause) {
-      throw failed('do its work', cause);
+      throw failed('read', cause, true);
     }
   }
 
@@ -119,18 +119,18 @@ class PostgresEngine implements Engine {
     await this.#pool.end();
   }
 
-  async #transaction(steps: readonly Step[]): Promise<Row[][]> {
-    const client = await this.#pool.connect();
+  /** A single statement is a transaction by itself, and saves two round trips. */
+  async #transaction(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
     let lost: Error | undefined;
     const onError = (error: Error): void => {
       lost = error;
     };
     client.on('error', onError); // without a listener, a connection lost between two queries would end the process
     try {
-      await client.query('BEGIN');
+      if (steps.length > 1) await client.query('BEGIN');
       const answers: Row[][] = [];
       for (const step of steps) answers.push((await client.query<Row>(this.#query(step))).rows);
-      await client.query('COMMIT');
+      if (steps.length > 1) await client.query('COMMIT');
       return answers;
     } catch (error) {
       lost ??= error instanceof Error ? error : new Error(String(error));
@@ -147,7 +147,13 @@ class PostgresEngine implements Engine {
   }
 }
 
-function failed(what: string, cause: unknown): StoreError {
+/** The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. */
+function isRefusal(cause: unknown): boolean {
+  return cause instanceof pg.DatabaseError && cause.severity === 'ERROR';
+}
+
+function failed(what: string, cause: unknown, nothingWritten = false): StoreError {
   if (cause instanceof StoreError) return cause;
-  return new StoreError(`the store could not ${what}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  const why = cause instanceof Error ? cause.message : cause;
+  return new StoreError(`the store could not ${what}: ${why}`, { cause, nothingWritten });
 }

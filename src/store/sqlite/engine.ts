@@ -72,7 +72,8 @@ export class SqliteEngine implements Engine {
     try {
       return this.#run(step);
     } catch (cause) {
-      throw new StoreError(`the store could not read: ${cause instanceof Error ? cause.message : cause}`, { cause });
+      const why = cause instanceof Error ? cause.message : cause;
+      throw new StoreError(`the store could not read: ${why}`, { cause, nothingWritten: true });
     }
   }
 
@@ -148,6 +149,6 @@ export class SqliteEngine implements Engine {
   }
 
   #mustBeOpen(): void {
-    if (!this.#db.isOpen) throw new StoreError('the store is closed');
+    if (!this.#db.isOpen) throw new StoreError('the store is closed', { nothingWritten: true });
   }
 }

@@ -79,7 +79,8 @@ export class GroupCommit {
       }
       this.#end.run();
     } catch (cause) {
-      const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause });
+      // It is undone here, and what may stand of it in the log is overwritten (#scrub): no later verb finds it.
+      const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause, nothingWritten: true });
       this.#rollBack();
       for (const { waiting } of done) waiting.reject(error);
       for (const waiting of group.slice(current)) waiting.reject(error);
@@ -100,7 +101,7 @@ export class GroupCommit {
     } catch (cause) {
       if (!this.#db.isTransaction) throw cause;
       if (!isOneStatement) this.#db.exec('ROLLBACK TO verb; RELEASE verb');
-      waiting.reject(new StoreError(`the store could not write: ${reason(cause)}`, { cause }));
+      waiting.reject(new StoreError(`the store could not write: ${reason(cause)}`, { cause, nothingWritten: true }));
       return undefined;
     }
   }
