@@ -1,5 +1,6 @@
 import type { SendStore, StoredSend } from '../store/port.ts';
 import type { Delivery } from './delivery.ts';
+import { sleep } from './patience.ts';
 import type { Reconciler } from './reconcile.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
@@ -22,10 +23,13 @@ interface KeeperServices {
 const reconcileEveryMs = 2_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
+/** Between full batches, for all else that needs the store and the event loop: some two thousand rows a second at most. */
+const purgePauseMs = 200;
 
 export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: KeeperServices): Keeper {
   const timers: NodeJS.Timeout[] = [];
   const busy = new Set<Promise<void>>();
+  const stopping = new AbortController();
 
   /** A chore that takes longer than its pause is not begun a second time. */
   const every = (ms: number, chore: string, work: () => Promise<unknown>) => {
@@ -51,16 +55,24 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
     if (due) await reconciler.look(due, contextOf(due));
   };
 
+  /** A busy day leaves more behind than one batch a minute takes. */
+  const purgeAll = async () => {
+    while (!stopping.signal.aborted && (await store.purge(purgeBatch)) >= purgeBatch) {
+      await sleep(purgePauseMs, stopping.signal);
+    }
+  };
+
   return {
     start: async () => {
       await delivery.recover();
       every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       every(leaseMs, 'recover', () => delivery.recover());
       every(reconcileEveryMs, 'reconcile', lookAtOne);
-      every(purgeEveryMs, 'purge', () => store.purge(purgeBatch));
+      every(purgeEveryMs, 'purge', purgeAll);
     },
     stop: async () => {
       for (const timer of timers) clearInterval(timer);
+      stopping.abort();
       await Promise.all(busy);
     },
   };

@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Delivery } from '../../src/delivery/delivery.ts';
+import { createKeeper } from '../../src/delivery/keeper.ts';
+import type { Reconciler } from '../../src/delivery/reconcile.ts';
+import type { SendStore } from '../../src/store/port.ts';
+
+const leaseMs = 15_000;
+
+/** A keeper of a store that has so many rows to purge; nothing else of it is there. */
+function aKeeper(rows: number, seams: Partial<SendStore> = {}) {
+  const purged: { at: number; limit: number }[] = [];
+  const faults: string[] = [];
+  let left = rows;
+  const store = {
+    heartbeat: async () => {},
+    dueForReconcile: async () => [],
+    purge: async (limit: number) => {
+      purged.push({ at: Date.now(), limit });
+      const took = Math.min(limit, left);
+      left -= took;
+      return took;
+    },
+    ...seams,
+  } as unknown as SendStore;
+  const keeper = createKeeper({
+    store,
+    delivery: { recover: async () => {} } as unknown as Delivery,
+    reconciler: {} as Reconciler,
+    leaseMs,
+    onFault: (chore) => void faults.push(chore),
+  });
+  return { keeper, purged, faults };
+}
+
+describe('the keeper', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: 0 }));
+  afterEach(() => void vi.useRealTimers());
+
+  it('purges until nothing is left, with a rest between full batches, and begins again a minute later', async () => {
+    const { keeper, purged } = aKeeper(10_000);
+    await keeper.start();
+    await vi.advanceTimersByTimeAsync(119_000);
+    expect(purged).toHaveLength(21);
+    for (const [n, { at }] of purged.entries()) expect(at - (purged[n - 1]?.at ?? 0)).toBeGreaterThanOrEqual(100);
+    expect(purged.at(-1)?.at).toBeLessThan(70_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(purged).toHaveLength(22);
+    await keeper.stop();
+  });
+
+  it('stops between two batches, and waits for nothing', async () => {
+    const { keeper, purged } = aKeeper(1_000_000);
+    await keeper.start();
+    await vi.advanceTimersByTimeAsync(61_000);
+    const sofar = purged.length;
+    expect(sofar).toBeGreaterThan(2);
+    await keeper.stop();
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(purged).toHaveLength(sofar);
+  });
+
+  it('goes on at the next turn after a purge that failed', async () => {
+    let fails = true;
+    const { keeper, faults } = aKeeper(0, {
+      purge: async () => {
+        if (fails) throw new Error('the disk is full');
+        return 0;
+      },
+    });
+    await keeper.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(faults).toEqual(['purge']);
+    fails = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(faults).toEqual(['purge']);
+    await keeper.stop();
+  });
+});
