@@ -38,7 +38,7 @@ function settledIn({ to, status, broadcastId, since }: SendFilter, narrowed: rea
   const where = ['caller = :caller', ...narrowed];
   if (since !== undefined) where.push('created_at >= :since');
   // As the partial indexes have it.
-  if (status === undefined || status === 'accepted') {
+  if (to !== undefined || status === undefined || status === 'accepted') {
     if (status !== undefined) where.push('status = :status');
     if (broadcastId !== undefined) where.push('broadcast_id = :broadcastId');
     if (to !== undefined || broadcastId !== undefined) return [sends([...where, "status <> 'staged'"])];
@@ -51,7 +51,7 @@ function settledIn({ to, status, broadcastId, since }: SendFilter, narrowed: rea
   return [sends([...where, 'status = :status', "status <> 'accepted'", "status <> 'staged'"])];
 }
 
-/** Recipients that wait, of broadcasts that are to be seen: by the few of those, or by the number that they go to. */
+/** Recipients that wait, of broadcasts that are to be seen: by the number that they go to, or by the few of those. */
 function stagedIn(
   { to, status, broadcastId, since }: SendFilter,
   narrowed: readonly string[],
@@ -60,8 +60,9 @@ function stagedIn(
   const seen = releasedAs(status);
   if (seen === undefined) return [];
   const where = [...narrowed, "status = 'staged'"];
-  if (to !== undefined && broadcastId === undefined) {
+  if (to !== undefined) {
     if (since !== undefined) where.push('created_at >= :since');
+    if (broadcastId !== undefined) where.push('broadcast_id = :broadcastId');
     return [sends(['caller = :caller', ...where, ofBroadcast(seen)])];
   }
   // They were created when it was: nobody need look at each.
