@@ -28,7 +28,7 @@ interface PumpServices extends LifeServices {
 type Running = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
 
 const lookEveryMs = 1_000;
-/** Looked at in one go; the others have their turn when these are through. */
+/** Begun in one look. */
 const broadcastsMax = 100;
 /** Rows that one sweep may touch: it holds up the event loop for some 10 ms. */
 const sweepMax = 500;
@@ -43,7 +43,8 @@ export function createPump(services: PumpServices): Pump {
 
   const look = async () => {
     while ((await store.sweepBroadcasts(sweepMax)) >= sweepMax && !closing.aborted);
-    for (const broadcast of await store.runningBroadcasts(broadcastsMax)) {
+    // So many more than have begun: those may be the oldest, and stand at a shut gate for as long as a key is refused.
+    for (const broadcast of await store.runningBroadcasts(broadcastsMax + runners.size)) {
       if (closing.aborted || runners.has(broadcast.id)) continue;
       const runner = run(broadcast)
         .catch(services.onFault)
