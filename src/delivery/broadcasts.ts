@@ -59,7 +59,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void, ne
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
     if (broadcast.counts.rejected === 0) return broadcast;
-    return { ...broadcast, rejections: await store.rejections(caller, id).catch(unreadable) };
+    return { ...broadcast, rejections: await store.rejections(id).catch(unreadable) };
   };
 
   /** A release whose commit was lost may stand all the same: the key tells. */

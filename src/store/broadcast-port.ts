@@ -63,8 +63,8 @@ export interface BroadcastStore {
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /** What this caller and route opened under this key, also while it is recording. */
   findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
-  /** Of its rejected recipients, how many for each reason: the failure's code. */
-  rejections(caller: string, id: string): Promise<Readonly<Record<string, number>>>;
+  /** Of its rejected recipients, how many for each reason: the failure's code. Whose it is, `findBroadcast` has said. */
+  rejections(id: string): Promise<Readonly<Record<string, number>>>;
   /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
   listBroadcasts(
     caller: string,

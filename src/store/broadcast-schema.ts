@@ -49,3 +49,7 @@ export const recipientIndexes: readonly string[] = [
   'DROP INDEX sends_twins',
   'CREATE INDEX sends_twins ON sends (recipient, sent_at) WHERE sent_at IS NOT NULL',
 ];
+
+/** Counting the reasons of one broadcast read every rejected send of its caller. */
+export const rejectedIndex =
+  "CREATE INDEX sends_rejected ON sends (broadcast_id, failure_code) WHERE status = 'rejected'";

@@ -82,11 +82,9 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
 
     find: statement(tallied(`id = :id AND caller = :caller AND ${SEEN}`)),
     findByKey: statement(tallied('caller = :caller AND idem_route = :route AND idem_key = :key')),
-    // By the index of what is not accepted: nearly everything is.
     rejections: statement(`
       SELECT failure_code, COUNT(*) AS n FROM sends
-      WHERE caller = :caller AND status = 'rejected' AND status <> 'accepted' AND status <> 'staged' AND broadcast_id = :id
-      GROUP BY failure_code`),
+      WHERE broadcast_id = :id AND status = 'rejected' GROUP BY failure_code`),
     list: statement(tallied(`caller = :caller AND ${SEEN} ORDER BY seq DESC LIMIT :limit`)),
     listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
 

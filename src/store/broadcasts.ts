@@ -68,8 +68,8 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return one(await engine.read({ statement: sql.find, values: { id, caller } }));
     },
 
-    async rejections(caller, id) {
-      const rows = await engine.read({ statement: sql.rejections, values: { caller, id } });
+    async rejections(id) {
+      const rows = await engine.read({ statement: sql.rejections, values: { id } });
       return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
     },
 

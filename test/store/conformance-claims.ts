@@ -3,7 +3,7 @@ import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
-import { ids, VERDICT } from './samples.ts';
+import { aSend, ended, ids, VERDICT } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `survives`: the contents outlive the process. */
 export function claimsConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
@@ -80,6 +80,26 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       await store.claimGroup('b', 9);
       await store.forget('b-5');
       expect(await store.find('crm', 'b-5')).toMatchObject({ status: 'sending' });
+    });
+
+    test('counts the reasons of the rejected, each broadcast by itself', async () => {
+      for (const id of ['b', 'c']) {
+        await released(store, id, 5);
+        await store.claimGroup(id, 4);
+        await store.settle(`${id}-0`, { status: 'accepted', verdict: VERDICT });
+        for (const [n, code] of [
+          [1, 'opted-out'],
+          [2, id],
+          [3, 'opted-out'],
+        ] as const) {
+          const failure = { code, detail: 'refused' };
+          await store.settle(`${id}-${n}`, { status: 'rejected', failure, verdict: VERDICT });
+        }
+      }
+      await ended(store, aSend('alone'), 'rejected');
+      expect(await store.rejections('b')).toEqual({ 'opted-out': 2, b: 1 });
+      expect(await store.rejections('c')).toEqual({ 'opted-out': 2, c: 1 });
+      expect(await store.rejections('nobody')).toEqual({});
     });
 
     test.each([

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { broadcastStatements } from '../../src/store/broadcast-statements.ts';
 import type { Statement } from '../../src/store/engine.ts';
 import { listStep } from '../../src/store/listing.ts';
 import type { SendFilter } from '../../src/store/port.ts';
@@ -30,5 +31,10 @@ describe('SQLite: the plan', () => {
   ])('of a list with a recipient goes by that: %j', (filter) => {
     for (const step of walks(list(filter))) expect(step).toContain('(caller=? AND recipient=?');
     expect(walks(list(filter)).length).toBeGreaterThan(0);
+  });
+
+  test('of the reasons of a broadcast reads those of its own that were rejected, and only in the index', () => {
+    const plan = planOf(broadcastStatements(sqliteDialect).rejections);
+    expect(plan).toEqual([expect.stringContaining('USING COVERING INDEX sends_rejected (broadcast_id=?)')]);
   });
 });

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { broadcastTables, recipientIndexes } from '../broadcast-schema.ts';
+import { broadcastTables, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -47,6 +47,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
        spent_until TIMESTAMPTZ NOT NULL
      )`,
   ],
+  [rejectedIndex],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { broadcastTables, recipientIndexes } from '../broadcast-schema.ts';
+import { broadcastTables, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -47,6 +47,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
          ON CONFLICT (broadcast_id, status) DO UPDATE SET n = n + 1;
      END`,
   ],
+  [rejectedIndex],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
