@@ -66,6 +66,7 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
     start: async () => {
       await delivery.recover();
       every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
+      every(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
       every(leaseMs, 'recover', () => delivery.recover());
       every(reconcileEveryMs, 'reconcile', lookAtOne);
       every(purgeEveryMs, 'purge', purgeAll);

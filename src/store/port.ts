@@ -157,11 +157,13 @@ export interface SendStore {
   /** Writes something durable; throws StoreError when that fails. */
   check(): Promise<void>;
 
-  /**
-   * Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. On either store it also takes out
-   * a record whose `record` failed but may have been committed: nobody may send what the caller heard was refused.
-   */
+  /** Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. */
   heartbeat(): Promise<void>;
+  /**
+   * Takes out the records whose `record` failed but may have been committed: nobody may send what its caller believes lost.
+   * Throws when it could not; asked again, it goes on.
+   */
+  withdrawDoubtful(): Promise<void>;
   /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */
   holdsLease(): boolean;
   /** Changes when this process lost what it owned: a send that was begun in another epoch is not its own any more. */

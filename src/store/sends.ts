@@ -33,6 +33,9 @@ import {
 } from './row.ts';
 import { type Statements, statements } from './statements.ts';
 
+/** Records that one statement takes out: it holds up the event loop for some 10 ms. */
+const withdrawMax = 500;
+
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
 export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #engine: Engine;
@@ -57,8 +60,6 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       const recorded = await this.#insert(send);
       if (recorded !== undefined) return { recorded };
       const known = await this.#inTheWay(send);
-      // Our own record that failed and was committed all the same: asked again, it is what the caller wants.
-      if (known?.id === send.id && this.#doubtful.delete(send.id)) return { recorded: known };
       if (known !== undefined) return { known };
     }
     throw new StoreError(`the id ${send.id} was used before`, { nothingWritten: true });
@@ -66,7 +67,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
 
   /**
    * A commit that failed may still have happened (a connection lost at the wrong moment, a process that was paused). Such a
-   * record must not be found and sent by a later recover: it is taken out again, now or by the next heartbeat. If another
+   * record must not be found and sent by a later recover: it is taken out again, now or by `withdrawDoubtful`. If another
    * process has taken it up already, it is recorded. Where it could not be taken out, nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
@@ -75,13 +76,13 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     try {
       const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
       if (!inserted) return undefined;
-      this.#doubtful.delete(id);
       const at = isoTime(wall);
       return { ...send, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
     } catch (error) {
       if (error instanceof StoreError && error.nothingWritten) throw error;
       this.#doubtful.add(id);
       const withdrawn = await this.#change(this.#sql.withdraw, { id }).catch(() => raise(error));
+      if (withdrawn) this.#doubtful.delete(id);
       const taken = withdrawn ? undefined : await this.find(caller, id).catch(() => raise(error));
       if (taken === undefined) {
         throw new StoreError('the record was taken out again', { cause: error, nothingWritten: true });
@@ -92,8 +93,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   async #inTheWay(send: NewSend): Promise<StoredSend | undefined> {
-    const { caller, id, idempotency, resendOf } = send;
-    if (this.#doubtful.has(id)) return this.find(caller, id);
+    const { caller, idempotency, resendOf } = send;
     if (idempotency !== undefined) {
       const known = await this.findByKey(caller, idempotency.route, idempotency.key);
       if (known !== undefined) return known;
@@ -234,18 +234,14 @@ export class Sends implements SendStore, SlotStore, PermitStore {
 
   async heartbeat(): Promise<void> {
     await this.#engine.heartbeat();
-    await this.#withdrawDoubtful();
   }
 
-  async #withdrawDoubtful(): Promise<void> {
-    for (const id of [...this.#doubtful]) {
-      this.#doubtful.delete(id);
-      try {
-        await this.#write(this.#sql.withdraw, { id });
-      } catch (error) {
-        this.#doubtful.add(id);
-        throw error;
-      }
+  async withdrawDoubtful(): Promise<void> {
+    const doubtful = [...this.#doubtful];
+    for (let from = 0; from < doubtful.length; from += withdrawMax) {
+      const batch = doubtful.slice(from, from + withdrawMax);
+      await this.#write(this.#sql.withdrawAll, { rows: JSON.stringify(batch.map((id) => ({ id }))) });
+      for (const id of batch) this.#doubtful.delete(id);
     }
   }
 
@@ -271,7 +267,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
 
   async close(): Promise<void> {
     // Whoever comes next would find such a record and send it. Where the store still fails there is nothing more to be done.
-    await this.#withdrawDoubtful().catch(() => undefined);
+    await this.withdrawDoubtful().catch(() => undefined);
     await this.#engine.close();
   }
 

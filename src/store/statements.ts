@@ -16,6 +16,7 @@ export interface Statements {
   readonly settleAll: Statement;
   readonly resolve: Statement;
   readonly withdraw: Statement;
+  readonly withdrawAll: Statement;
   readonly find: Statement;
   readonly findByKey: Statement;
   readonly findChild: Statement;
@@ -147,7 +148,10 @@ export function statements(dialect: Dialect): Statements {
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL`),
-    withdraw: statement("DELETE FROM sends WHERE id = :id AND status = 'queued' AND attempts = 0"),
+    withdraw: statement("DELETE FROM sends WHERE id = :id AND status = 'queued' AND attempts = 0 RETURNING id"),
+    withdrawAll: statement(`
+      DELETE FROM sends WHERE id IN (SELECT given.id FROM ${dialect.given({ id: 'TEXT' })})
+        AND status = 'queued' AND attempts = 0`),
 
     find: statement(`
       SELECT ${SHOWN} FROM sends WHERE id = :id AND caller = :caller

@@ -13,6 +13,7 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}) {
   let left = rows;
   const store = {
     heartbeat: async () => {},
+    withdrawDoubtful: async () => {},
     dueForReconcile: async () => [],
     purge: async (limit: number) => {
       purged.push({ at: Date.now(), limit });
@@ -57,6 +58,24 @@ describe('the keeper', () => {
     await keeper.stop();
     await vi.advanceTimersByTimeAsync(300_000);
     expect(purged).toHaveLength(sofar);
+  });
+
+  it('keeps the lease while records in doubt are taken out, however long that takes', async () => {
+    let beats = 0;
+    let withdrawn = 0;
+    const { keeper } = aKeeper(0, {
+      heartbeat: async () => void beats++,
+      withdrawDoubtful: async () => {
+        withdrawn++;
+        await new Promise((done) => setTimeout(done, 40_000));
+      },
+    });
+    await keeper.start();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([beats, withdrawn]).toEqual([6, 1]);
+    const stopped = keeper.stop();
+    await vi.advanceTimersByTimeAsync(40_000);
+    await stopped;
   });
 
   it('goes on at the next turn after a purge that failed', async () => {

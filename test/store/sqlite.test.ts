@@ -94,16 +94,55 @@ describe('SQLite: the file', () => {
     await second.close();
   });
 
-  test('a record that failed though it was committed is taken out again, or taken up', async () => {
-    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'lost', 'down']);
+  test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
+    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
     const store = new Sends(engine, sqliteDialect, OPTIONS);
     await expect(store.record(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
-    await expect(store.record(aSend('b'))).rejects.toBeInstanceOf(StoreError);
-    expect(await store.record(aSend('b'))).toMatchObject({ recorded: { id: 'b', status: 'queued' } });
+    await store.record(aSend('b'));
     await store.heartbeat();
+    expect(await store.counts()).toMatchObject({ queued: 2 });
+    await expect(store.withdrawDoubtful()).rejects.toBeInstanceOf(StoreError);
+    await store.withdrawDoubtful();
     expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
     expect(await store.counts()).toMatchObject({ queued: 1 });
     expect(await store.begin('b', 1)).toBe(true);
+    await store.close();
+  });
+
+  test('thousands of records in doubt are taken out in a few writes, and none that is proved not written is one', async () => {
+    const inner = new SqliteEngine(':memory:', OPTIONS);
+    let writes = 0;
+    let trouble: 'lost' | 'down' | undefined = 'lost';
+    const engine: Engine = {
+      ...troubled(inner, []),
+      write: async (steps) => {
+        writes++;
+        const refused = new StoreError('no connection', { nothingWritten: true });
+        if (trouble === 'down') throw refused;
+        // The record is committed, and its withdrawal has no connection any more.
+        if (trouble === 'lost' && steps[0]?.statement.named.includes('DELETE')) throw refused;
+        const answers = await inner.write(steps);
+        if (trouble === 'lost') throw new StoreError('the connection broke at the commit');
+        return answers;
+      },
+    };
+    const store = new Sends(engine, sqliteDialect, OPTIONS);
+    const failing = async (from: number, to: number) => {
+      const sends = Array.from({ length: to - from }, (_, n) => store.record(aSend(`s${from + n}`)));
+      for (const { status } of await Promise.allSettled(sends)) expect(status).toBe('rejected');
+    };
+    await failing(0, 1_200);
+    trouble = 'down';
+    await failing(1_200, 4_000);
+    trouble = undefined;
+    expect(await store.counts()).toMatchObject({ queued: 1_200 });
+    writes = 0;
+    await store.heartbeat();
+    expect(writes).toBe(0);
+    await store.withdrawDoubtful();
+    expect([writes, (await store.counts()).queued]).toEqual([3, 0]);
+    await store.withdrawDoubtful();
+    expect(writes).toBe(3);
     await store.close();
   });
 
@@ -146,7 +185,7 @@ describe('SQLite: the file', () => {
       OPTIONS,
     );
     expect(await store.record(aSend('a'))).toMatchObject({ recorded: { id: 'a', status: 'sending', attempts: 1 } });
-    await store.heartbeat();
+    await store.withdrawDoubtful();
     expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
     await store.close();
   });
