@@ -1,11 +1,11 @@
 import type { BroadcastStore } from '../store/broadcast-port.ts';
-import { type StoredSend, StoreError } from '../store/port.ts';
+import { type Mark, type StoredSend, StoreError } from '../store/port.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { type LifeServices, type LiveSend, transmit } from './life.ts';
 import { groupPassage } from './passage.ts';
-import { sleep } from './patience.ts';
+import { patiently, sleep } from './patience.ts';
 
 /** Sends what broadcasts have queued, in groups, in their lane; as many replicas as there are share the work. */
 export interface Pump {
@@ -38,6 +38,8 @@ const callsMax = 8;
 export function createPump(services: PumpServices): Pump {
   const { store, closing, gate, pace, groupMax } = services;
   const runners = new Map<string, Promise<void>>();
+  /** Attempts that may have been sent, by group, until the store says that they are over. */
+  const handedOut = new Set<readonly Mark[]>();
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
@@ -83,7 +85,7 @@ export function createPump(services: PumpServices): Pump {
       // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
       if (!gate.isOpen(connection)) continue;
       const epoch = store.epoch();
-      const stored = await store.claimGroup(id, groupMax).catch(noneNow);
+      const stored = await store.claimGroup(id, groupMax).catch((error) => noneNow(id, error));
       if (stored.length === 0) break;
       const call = send(stored, epoch, broadcast, turnCameMs).then((pause) => {
         calls.delete(call);
@@ -100,6 +102,25 @@ export function createPump(services: PumpServices): Pump {
       }
     }
     await Promise.all(calls);
+  };
+
+  /** The next look tries again. */
+  const noneNow = async (id: string, error: unknown): Promise<StoredSend[]> => {
+    if (!(error instanceof StoreError)) throw error;
+    if (!error.nothingWritten) {
+      await patiently(() => putBack(id), closing).catch((failure) => {
+        // The process ends first: recovery makes it unknown.
+        if (!(failure instanceof StoreError)) throw failure;
+      });
+    }
+    return [];
+  };
+
+  /** What a claim took whose answer was lost: nobody else would send it while this process lives, and it has not. */
+  const putBack = async (id: string) => {
+    const claimed = await store.claimed(id);
+    const sent = new Set([...handedOut].flat().map(nameOf));
+    await store.retreatAll(claimed.filter((mark) => !sent.has(nameOf(mark))));
   };
 
   const myTurn = async (ask: Parameters<NonNullable<typeof pace>['take']>[0]): Promise<boolean> => {
@@ -121,8 +142,15 @@ export function createPump(services: PumpServices): Pump {
     const context = { connection: broadcast.connectionId };
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onGroup?.('broadcast', sends.length);
+    // Before the first byte; for good where something goes wrong that nobody thought of.
+    const marks = stored.map(({ id, attempts }): Mark => ({ id, attempt: attempts }));
+    handedOut.add(marks);
     const passage = groupPassage(template, context, services.sendCalls, services.transport);
     const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
+    handedOut.delete(marks);
+    // Their ends are not written down yet: in the store they are being sent.
+    const unrecorded = marks.filter((_, at) => sends[at]?.unrecorded);
+    if (unrecorded.length > 0) handedOut.add(unrecorded);
     const queued = new Set(again.map((each) => each.send));
     for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
     return Math.max(0, ...again.map((each) => each.pauseMs));
@@ -140,8 +168,4 @@ export function createPump(services: PumpServices): Pump {
   };
 }
 
-/** The next look tries again. */
-function noneNow(error: unknown): StoredSend[] {
-  if (error instanceof StoreError) return [];
-  throw error;
-}
+const nameOf = ({ id, attempt }: Mark): string => `${id} ${attempt}`;

@@ -1,4 +1,4 @@
-import type { NewSend, SendStatus, StoredSend } from './port.ts';
+import type { Mark, NewSend, SendStatus, StoredSend } from './port.ts';
 
 /**
  * Where the records of broadcasts live. Types only, like port.ts, and held to by the same conformance suite: each verb is
@@ -93,6 +93,9 @@ export interface BroadcastStore {
    * comes before or after a claim, never in between: nothing is claimed after a pause or a cancel was answered.
    */
   claimGroup(id: string, limit: number): Promise<StoredSend[]>;
+
+  /** What this process has claimed of it and neither ended nor put back, also by a claim whose answer was lost. */
+  claimed(id: string): Promise<Mark[]>;
 
   /**
    * What is left to do, at most `limit` rows of it: deletes what was discarded, or left open by processes that are dead;

@@ -29,6 +29,7 @@ export interface BroadcastStatements {
   readonly steer: Statement;
   readonly running: Statement;
   readonly claim: Statement;
+  readonly claimed: Statement;
   /** In the order in which one makes room for the next. */
   readonly sweeps: readonly Statement[];
 }
@@ -109,6 +110,11 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
          ORDER BY seq LIMIT :limit ${claim})
       UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall
       WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
+
+    // As the partial index of what is open has it, in which there are few rows.
+    claimed: statement(`
+      SELECT id, attempts FROM sends
+      WHERE status IN ('queued', 'sending') AND status = 'sending' AND broadcast_id = :id AND owner = :me ORDER BY seq`),
 
     sweeps: [
       `WITH deserted AS MATERIALIZED

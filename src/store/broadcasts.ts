@@ -109,6 +109,11 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return claimed.sort(bySequence).map(toSend);
     },
 
+    async claimed(id) {
+      const rows = await engine.read({ statement: sql.claimed, values: { id } });
+      return rows.map((row) => ({ id: required(row, 'id'), attempt: integer(row, 'attempts') }));
+    },
+
     async sweepBroadcasts(limit) {
       for (const id of [...doubtful]) await discardBroadcast(id);
       let left = limit;

@@ -82,6 +82,22 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(await store.find('crm', 'b-5')).toMatchObject({ status: 'sending' });
     });
 
+    test('tells what this process has claimed, and neither ended nor put back', async () => {
+      await released(store, 'b', 5);
+      await released(store, 'c', 1);
+      expect(await store.claimed('b')).toEqual([]);
+      await store.claimGroup('b', 4);
+      await store.claimGroup('c', 1);
+      await store.retreat('b-0', 1);
+      await store.settle('b-1', { status: 'unknown', verdict: VERDICT });
+      expect(await store.claimed('b')).toEqual([
+        { id: 'b-2', attempt: 1 },
+        { id: 'b-3', attempt: 1 },
+      ]);
+      await store.claimGroup('b', 1);
+      expect(await store.claimed('b')).toContainEqual({ id: 'b-0', attempt: 2 });
+    });
+
     test('counts the reasons of the rejected, each broadcast by itself', async () => {
       for (const id of ['b', 'c']) {
         await released(store, id, 5);

@@ -196,6 +196,8 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(new Set(claimed).size).toBe(claimed.length);
       for (const store of stores) claimed.push(...ids(await store.claimGroup('b', 60)));
       expect([claimed.length, new Set(claimed).size]).toEqual([60, 60]);
+      const owned = (await Promise.all(stores.map((store) => store.claimed('b')))).flat();
+      expect(owned.map(({ id }) => id).sort()).toEqual(claimed.sort());
       const [first, second] = stores;
       const group = ids(claims[0] ?? []);
       const marks = group.map((id) => ({ id, attempt: 1 }));
