@@ -7,6 +7,7 @@ import { createCsvCheck } from '../src/csv/csv-check.ts';
 import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
+import { Problem } from '../src/problem.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
@@ -94,6 +95,8 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { up
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;
     } catch (error) {
+      // A store that failed: it ends the stream, and then `done` tells of that end alone.
+      if (error instanceof Problem) throw error;
       // The stream ends by its own destruction; `done` says what was wrong with the file.
       await upload.done.catch((fault) => {
         throw asProblem(fault);

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
+import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { failingStore } from '../store/failing.ts';
+import { OPTIONS } from '../store/samples.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
@@ -248,5 +251,20 @@ describe('an imported CSV', () => {
     const { id } = fields(await importCsv(header + rows(2)));
     await finished(id);
     expect(sentTo()).toEqual(numbers(2));
+  });
+
+  it('is a 503 where the store fails in the middle of it, leaves nothing behind and does not use up its key', async () => {
+    const { store, failing } = failingStore(await openStore('memory:', OPTIONS));
+    service = await startService({ settings: connection, store });
+    const csv = header + rows(20_000);
+    failing.add('addRecipients');
+    expect(await importCsv(csv)).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '2' },
+      json: { type: '/problems/store-unavailable', outcome: 'not_sent', retryable: true },
+    });
+    expect((await service.ask('GET', '/v1/broadcasts')).json).toEqual({ data: [] });
+    failing.clear();
+    expect(await importCsv(csv)).toMatchObject({ status: 202, json: { counts: { total: 20_000 } } });
   });
 });
