@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
+import { brokenOff, type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
 import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
 import { flags } from '../src/upstream/verdict.ts';
@@ -92,21 +92,39 @@ export const header = (answer: Opened, name: string): string | undefined => {
 async function fileOf(answer: Opened, connection: string, diagnosis: Diagnosis): Promise<Readable> {
   const ok = answer.status >= 200 && answer.status < 300;
   const type = header(answer, 'content-type') ?? '';
-  if (ok && !/json|^text\/plain/i.test(type)) return answer.body;
+  if (ok && !/json|^text\/plain/i.test(type)) {
+    await begun(answer.body);
+    return answer.body;
+  }
   const { head, rest } = await peek(answer.body);
   const text = head.toString('utf8');
   const body = parseJson(text);
-  if (ok) {
-    if (isObject(body) && flags(body).no) throw new Problem('not-found', 'WATI has no such file');
-    return rest;
-  }
-  rest.destroy();
+  if (ok && !(isObject(body) && flags(body).no)) return rest;
+  // Not `rest`: of a generator that never began, nothing is closed.
+  answer.body.destroy();
+  if (ok) throw new Problem('not-found', 'WATI has no such file');
   if (answer.status === 400) {
     const fault = await diagnosis.connectionFault(connection, reasonOf(body, text));
     if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status: 400 } });
   }
   if (answer.status === 404) throw new Problem('not-found', 'WATI has no such file');
   throw statusProblem({ ...answer, text }, reasonOf(body, text));
+}
+
+/**
+ * Resolves once the first bytes of an answer are there, or its end: where it is lost before, nothing was said to the caller
+ * yet, and he hears of it as of an upstream that did not answer at all. Throws that Problem.
+ */
+export async function begun(body: Readable): Promise<void> {
+  if (body.readableLength === 0) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const forget = finished(body, () => resolve());
+    body.once('readable', resolve);
+    await promise;
+    forget();
+    body.off('readable', resolve);
+  }
+  if (body.errored) throw brokenOff(body.errored);
 }
 
 /** The first bytes, and the whole stream again with them in front. */
@@ -116,11 +134,8 @@ async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
   let bytes = 0;
   let ended = false;
   while (bytes <= peekBytesMax && !ended) {
-    const next = await iterator.next().catch((cause: unknown) => {
-      throw new Problem('upstream-unavailable', 'the connection was lost in the middle of the file', {
-        cause,
-        retryAfterS: 2,
-      });
+    const next = await iterator.next().catch((error: unknown) => {
+      throw brokenOff(error);
     });
     ended = next.done === true;
     if (!next.done) {

@@ -8,7 +8,7 @@ import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
 import type { Streams } from '../src/upstream/streams.ts';
 import { type ContextOf, hungUp } from './context.ts';
-import { header } from './media.ts';
+import { begun, header } from './media.ts';
 
 interface Services {
   allowed: readonly NativePath[];
@@ -79,6 +79,9 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
             upstream: { status },
           });
         }
+        await begun(answer.body).catch((problem: Problem) => {
+          throw lost(true, reads, problem);
+        });
         for (const name of ['content-type', 'content-encoding', 'content-disposition', 'retry-after']) {
           const value = header(answer, name);
           if (value !== undefined) reply.header(name, value);

@@ -112,6 +112,12 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   });
 }
 
+/** An answer of which the head came, and the body broke. */
+export function brokenOff(thrown: unknown): Problem {
+  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  return unreachable({ kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', cause });
+}
+
 export const strange = (status?: number): Problem =>
   new Problem('upstream-invalid', 'the answer of the upstream cannot be understood', {
     ...(status !== undefined && { upstream: { status } }),

@@ -1,0 +1,108 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Service, startService } from '../helper.ts';
+import { seededConnection } from './outcomes.ts';
+
+const png = '/v1/media?path=data/images/a.png';
+const read = '/v1/native/api/v1/chatbots';
+const change = '/v1/native/api/v1/chatbots/start';
+
+describe('an answer that breaks after its head', () => {
+  let service: Service;
+  let gateway: Server;
+  const start = async (answer: RequestListener, settings: Record<string, string> = {}) => {
+    gateway = createServer(answer);
+    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+    const { port } = gateway.address() as AddressInfo;
+    service = await startService({
+      settings: {
+        DOCS: 'off',
+        MATON_CONNECTION_ID: seededConnection,
+        MATON_GATEWAY_URL: `http://127.0.0.1:${port}`,
+        NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
+        ...settings,
+      },
+    });
+  };
+  afterEach(async () => {
+    await service.close();
+    gateway.closeAllConnections();
+    gateway.close();
+  });
+
+  const cutAfter =
+    (bytes: string, type: string): RequestListener =>
+    (_request, response) => {
+      response.writeHead(200, { 'content-type': type, 'content-length': '1000', 'content-encoding': 'gzip' });
+      response.flushHeaders();
+      if (bytes !== '') response.write(bytes);
+      setTimeout(() => response.socket?.resetAndDestroy(), 50);
+    };
+  const lost = { type: '/problems/upstream-unavailable', status: 503, retryable: true };
+
+  it.each([
+    ['a file', png, 'image/png', lost],
+    ['a file of text', png, 'text/plain', lost],
+    ['a native read', read, 'application/json', lost],
+    ['a native change', change, 'application/json', { ...lost, retryable: false, outcome: 'unknown' }],
+  ])('before its first byte is a problem: %s', async (_name, path, type, problem) => {
+    await start(cutAfter('', type));
+    const answer = await service.ask(path === change ? 'POST' : 'GET', path);
+    expect(answer).toMatchObject({ status: 503, json: problem });
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+    for (const name of ['content-encoding', 'content-disposition']) expect(answer.headers[name]).toBeUndefined();
+    if (path !== change) expect(answer.json).not.toHaveProperty('outcome');
+  });
+
+  it.each([
+    ['a file', png],
+    ['a native read', read],
+  ])('in the middle breaks off: %s', async (_name, path) => {
+    await start(cutAfter('half', 'image/png'));
+    await expect(service.ask('GET', path)).rejects.toThrow();
+  });
+
+  it.each([
+    ['a file', 'GET', png, {}],
+    ['a native read', 'GET', read, {}],
+    ['a native change', 'POST', change, { outcome: 'unknown', retryable: false }],
+  ])('by its silence is a 504 in the end: %s', async (_name, method, path, more) => {
+    await start(
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'image/png' });
+        response.flushHeaders();
+      },
+      { UPLOAD_TIMEOUT_MS: '300' },
+    );
+    const answer = await service.ask(method, path);
+    expect(answer).toMatchObject({ status: 504, json: { type: '/problems/upstream-timeout', ...more } });
+  });
+
+  it.each([
+    [204, ''],
+    [200, ''],
+    [200, 'whole'],
+  ])('comes through where it does not: %i %j', async (status, body) => {
+    await start((_request, response) => {
+      response.writeHead(status, { 'content-type': 'image/png' });
+      response.end(body);
+    });
+    for (const path of [read, ...(status === 200 ? [png] : [])]) {
+      const answer = await service.ask('GET', path);
+      expect([answer.status, answer.text]).toEqual([status, body]);
+    }
+  });
+
+  it('is let go where it is a failure that does not end', async () => {
+    const closed = Promise.withResolvers<void>();
+    await start((_request, response) => {
+      response.writeHead(500, { 'content-type': 'text/html' });
+      response.write('<html>'.padEnd(200_000, 'x'));
+      response.once('close', () => closed.resolve());
+    });
+    expect(await service.ask('GET', png)).toMatchObject({ status: 503, json: { upstream: { status: 500 } } });
+    const late = new Promise((_, reject) => setTimeout(reject, 2_000, new Error('the connection is still open')));
+    await Promise.race([closed.promise, late]);
+  });
+});
