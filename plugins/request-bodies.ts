@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
@@ -13,9 +14,12 @@ const lingerMs = 2_000;
  * away for a moment, because closing on unread bytes makes a reset that can swallow the answer.
  */
 export const requestBodies = fp(async (app) => {
-  app.server.on('checkContinue', (request, response) => {
+  const take: RequestListener = (request, response) => {
     app.server.emit('request', request, response);
-  });
+  };
+  app.server.on('checkContinue', take);
+  // Whatever else a caller expects is refused in plugins/request-guard.ts; Node's own 417 is no problem document.
+  app.server.on('checkExpectation', take);
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     if (hasBody(request) && !request.routeOptions.config.streams) {

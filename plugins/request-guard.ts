@@ -57,7 +57,7 @@ export function faultOf({ headers, rawHeaders, url = '', httpVersion }: Incoming
     const name = rawHeaders[at];
     if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
   }
-  const { host, upgrade, 'transfer-encoding': coding } = headers;
+  const { host, upgrade, expect, 'transfer-encoding': coding } = headers;
   if (hosts > 1) return 'more than one Host';
   if (hosts === 0 && httpVersion === '1.1') return 'no Host';
   if (host !== undefined && !/^[\w.:[\]-]*$/.test(host)) return 'Host is not a host';
@@ -66,6 +66,9 @@ export function faultOf({ headers, rawHeaders, url = '', httpVersion }: Incoming
     return 'Transfer-Encoding can only be chunked, in HTTP/1.1';
   }
   if (upgrade !== undefined) return 'Upgrade is not taken: this service speaks HTTP/1.1 only';
+  if (expect !== undefined && httpVersion === '1.1' && !/^100-continue$/i.test(expect)) {
+    return 'Expect can only be 100-continue';
+  }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'this service speaks HTTP/1.1 only';
   return undefined;
 }

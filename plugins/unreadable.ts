@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
 import { problemDocument } from './problems.ts';
@@ -13,6 +14,12 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
     return;
   }
   refuseRest(socket);
+  const pending = pendingOf(socket);
+  if (pending?.req.complete) {
+    // It came in whole and is being acted on: a 400 in its place would tell of a send that nothing happened.
+    endWith(pending, socket);
+    return;
+  }
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
@@ -24,4 +31,14 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+}
+
+/** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
+const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;
+
+/** The answer goes out as it will, and the connection ends behind it. */
+function endWith(answer: ServerResponse, socket: Socket): void {
+  // Where its head has not gone out yet, it says so.
+  answer.shouldKeepAlive = false;
+  answer.once('finish', () => socket.destroySoon());
 }

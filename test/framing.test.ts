@@ -53,6 +53,41 @@ describe('the bounds of requests', () => {
   });
 });
 
+describe('what cannot be read', () => {
+  const stray = 'stray bytes\0\r\n\r\n';
+  it.each([
+    ['at once', () => {}],
+    ['while it is on its way', () => service.simulator.script('sendSessionMessage', { delayMs: 300 })],
+  ])('behind a whole message leaves that its answer, and ends the connection: %s', async (_name, arrange) => {
+    arrange();
+    const before = service.simulator.ledger.sendsTo('14155551000').length;
+    const { answers, ended } = await say(service.url, post([size], message) + stray + honest, 9);
+    expect(answers.map(({ status, id }) => ({ status, id }))).toEqual([{ status: 201, id: 'trick' }]);
+    expect(answers[0]?.headers).toMatch(/^connection: close$/im);
+    expect(ended).toBe(true);
+    expect(service.simulator.ledger.sendsTo('14155551000').length - before).toBe(1);
+  });
+});
+
+describe('a caller who expects', () => {
+  it.each(['a-cookie', 'x-100-continue', '100-continue, a-cookie'])('%s hears of it as of any fault', async (what) => {
+    const bytes = post([size, `Expect: ${what}`], message) + honest;
+    const before = service.simulator.ledger.sendsTo('14155551000').length;
+    const { answers, ended } = await say(service.url, bytes, 9);
+    expect(answers.map(({ status, id }) => ({ status, id }))).toEqual([{ status: 400, id: 'trick' }]);
+    expect(answers[0]?.headers).toMatch(/^content-type: application\/problem\+json/im);
+    expect(ended).toBe(true);
+    expect(service.simulator.ledger.sendsTo('14155551000').length - before).toBe(0);
+  });
+
+  it('to be told to go on is told so, and HTTP/1.0 expects nothing', async () => {
+    const { answers } = await say(service.url, post([size, 'Expect: 100-Continue'], message), 2);
+    expect(answers.map(({ status }) => status)).toEqual([100, 201]);
+    const old = get('Expect: a-cookie').replace('HTTP/1.1', 'HTTP/1.0');
+    expect((await say(service.url, old, 1)).answers.map(({ status }) => status)).toEqual([200]);
+  });
+});
+
 describe('every answer', () => {
   const guarded = [
     'cache-control: no-store',
