@@ -11,12 +11,12 @@ import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
 import type { StreamedSend } from '../src/delivery/passage.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
-import { Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import type { SendCalls, StreamedCall } from '../src/upstream/messages.ts';
+import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream/messages.ts';
 import type { Streams } from '../src/upstream/streams.ts';
 import type { Expectation } from '../src/upstream/verdict.ts';
 import { answer, sendResponses } from './answer.ts';
@@ -71,8 +71,11 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     async (request, reply) => {
       const to = digits(request.query.to);
       request.trace.to = masked(to);
-      const call = sendCalls.file(to, request.query.caption);
-      return stream(request, reply, call, { kinds: 'media' }, { kind: 'file', to }, { media: true });
+      const asked = { ...request.query, to };
+      const call = sendCalls.file(to, asked.caption);
+      const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+      if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
+      return stream(request, reply, call, { kinds: 'media' }, { kind: 'file', to }, asked, { media: true });
     },
   );
 
@@ -110,6 +113,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         call,
         { kinds: 'csv', check },
         { kind: 'csv', template },
+        request.query,
         { many: true },
         preflight,
       );
@@ -122,6 +126,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     call: StreamedCall,
     file: Pick<UploadOptions, 'kinds' | 'check'>,
     draft: StreamDraft,
+    asked: Readonly<Record<string, unknown>>,
     expected: Expectation,
     preflight = async (_context: CallContext) => {},
   ) => {
@@ -131,8 +136,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       return uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
     };
-    const fingerprint = async ({ done }: Upload) =>
-      fingerprintOf(context.connection, [draft, request.query, await done]);
+    const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.
     const repeated = await delivery.repeated(
       asker,

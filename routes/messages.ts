@@ -8,10 +8,10 @@ import type { Delivery } from '../src/delivery/delivery.ts';
 import { keptEnding } from '../src/delivery/ending.ts';
 import { checkParameters, checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
-import { type FieldError, Problem } from '../src/problem.ts';
+import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
-import { type SendCalls, urlBytes } from '../src/upstream/messages.ts';
+import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
 import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
 
@@ -62,12 +62,10 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     return answer(reply, sent);
   };
 
-  /** WATI takes texts in the address, and what stands before it may cut long ones (upstream.md 10, item 2). */
   const assertFits = (content: SingleContent, pointer: string) => {
-    const bytes = urlBytes(planCall(sendCalls, content, randomUUID()).call);
-    if (bytes <= config.TEXT_URL_MAX_BYTES) return;
-    const detail = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${config.TEXT_URL_MAX_BYTES}`;
-    throw invalid([{ pointer, detail }]);
+    const { call } = planCall(sendCalls, content, randomUUID());
+    const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+    if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
 
   app.post(
@@ -160,13 +158,6 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     (request, reply) => send(request, reply, { kind: 'template', body: request.body }),
   );
 };
-
-const invalid = (errors: FieldError[]) =>
-  new Problem(
-    'validation-failed',
-    `${errors.length} fault${errors.length === 1 ? '' : 's'} in the request; nothing was sent`,
-    { errors },
-  );
 
 /** The customer's answer carries the label and no id, so labels must differ (upstream.md 3.7). */
 function repeated(labels: readonly string[], pointer: (at: number) => string): FieldError[] {

@@ -44,3 +44,11 @@ export class Problem extends Error {
     return this.extras.retryable ?? problemTypes[this.slug].retryable;
   }
 }
+
+/** What a schema cannot say of a request, said as of what it can. */
+export const invalid = (errors: FieldError[]): Problem =>
+  new Problem(
+    'validation-failed',
+    `${errors.length} fault${errors.length === 1 ? '' : 's'} in the request; nothing was sent`,
+    { errors },
+  );

@@ -111,5 +111,10 @@ export function createSendCalls(channel: string | undefined): SendCalls {
   };
 }
 
-/** Bytes of path and query as they go out, the gateway's prefix included. */
-export const urlBytes = (call: SendCall): number => '/wati'.length + call.path.length + queryString(call.query).length;
+/** WATI takes texts in the address, and what stands before it may cut long ones (upstream.md 10, item 2). */
+export function addressFault({ path, query }: Pick<Call, 'path' | 'query'>, bytesMax: number): string | undefined {
+  // Path and query as they go out, the gateway's prefix included.
+  const bytes = '/wati'.length + path.length + queryString(query).length;
+  if (bytes <= bytesMax) return undefined;
+  return `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
+}

@@ -182,6 +182,42 @@ describe('a file on its way to WATI', () => {
   });
 });
 
+describe('what goes into the address', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ settings: { ...connection, TEXT_URL_MAX_BYTES: '1024' } });
+  });
+  beforeEach(() => service.simulator.reset());
+  afterAll(() => service.close());
+
+  it('may not be too long once it is encoded', async () => {
+    const around = '/wati/api/v1/sendSessionFile/14155551000?caption='.length;
+    const captioned = (caption: string) => post(service, form(), { path: `${filePath}&caption=${caption}` });
+    expect((await captioned('a'.repeat(1024 - around))).status).toBe(201);
+    service.simulator.ledger.clear();
+    expect(await captioned(`${'a'.repeat(1024 - around - 5)}%C3%BC`)).toMatchObject({
+      status: 400,
+      json: {
+        type: '/problems/validation-failed',
+        errors: [
+          { pointer: '/query/caption', detail: 'is too long for WATI once it is encoded: 1025 bytes, at most 1024' },
+        ],
+      },
+    });
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
+
+  it('is the same with and without the plus of a number, so its key is as well', async () => {
+    const headers = { 'idempotency-key': 'plus' };
+    expect((await post(service, form(), { path: fileTo('%2B14155551000'), headers })).status).toBe(201);
+    const again = await post(service, form(), { path: fileTo('14155551000'), headers });
+    expect([again.status, again.headers['idempotency-replayed']]).toEqual([201, 'true']);
+    const other = await post(service, form(), { path: `${fileTo('14155551000')}&caption=a`, headers });
+    expect([other.status, other.json.type]).toEqual([422, '/problems/idempotency-mismatch']);
+    expect(service.simulator.ledger.of('sendSessionFile')).toHaveLength(1);
+  });
+});
+
 describe('the limit over all kinds', () => {
   it('holds for every file, declared or found out', async () => {
     const service = await startService({ settings: { ...connection, UPLOAD_MAX_BYTES: '100000' } });
