@@ -20,7 +20,9 @@ export interface Connections {
   /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
   recent(maxAgeMs: number, how?: Pick<Reader, 'turn'> & { once?: boolean }): Promise<MatonConnection[]>;
   create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
+  /** Throws `not-found` for those of other apps as well. */
   get(id: string, reader: Reader): Promise<MatonConnection>;
+  /** The same, before anything is cut off. */
   remove(id: string, asker: Asker): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
       const body = controlBody(await answer);
       // A missing key is an unknown shape, an empty list is a real zero (upstream.md 10, item 12c).
       if (!isObject(body) || !Array.isArray(body.connections)) throw strange();
-      for (const connection of list(body.connections).map(readConnection)) {
+      for (const connection of list(body.connections).filter(isOfWati).map(readConnection)) {
         if (connection) found.set(connection.id, connection);
       }
       const next = (['next_token', 'cursor'] as const).find((name) => str(body[name]) !== undefined);
@@ -49,6 +51,15 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
       query = { ...query, [next]: str(body[next]) };
     }
     return [...found.values()];
+  };
+
+  const get: Connections['get'] = async (id, reader) => {
+    const call = { operation: 'getConnection', path: `/connections/${id}` };
+    const raw = unwrap(controlBody(await read(call, reader)));
+    if (!isOfWati(raw)) throw unknownConnection();
+    const connection = readConnection(raw);
+    if (!connection) throw strange();
+    return connection;
   };
 
   let last: (Load & { list: Promise<MatonConnection[]> }) | undefined;
@@ -80,13 +91,9 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
       const url = str(raw.url) ?? str(raw.authorization_url);
       return { connection, ...(url !== undefined && { authorizationUrl: url }) };
     },
-    get: async (id, reader) => {
-      const call = { operation: 'getConnection', path: `/connections/${id}` };
-      const connection = readConnection(unwrap(controlBody(await read(call, reader))));
-      if (!connection) throw strange();
-      return connection;
-    },
+    get,
     remove: async (id, asker) => {
+      await get(id, asker);
       const call = { operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` } as const;
       // Content undocumented: 200, 202, 204 and an empty body are all success (upstream.md 2.2).
       controlBody(await write(call, asker), true);
@@ -107,9 +114,11 @@ function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
   }
   if (status === 401 || status === 403)
     throw new Problem('upstream-unauthorized', keyRefused, { upstream: { status } });
-  if (status === 404) throw new Problem('not-found', 'there is no such connection');
+  if (status === 404) throw unknownConnection();
   throw statusProblem(answer, reasonOf(body, text));
 }
+
+const unknownConnection = () => new Problem('not-found', 'there is no such connection');
 
 export const keyRefused = 'Maton refuses the key of this service; an operator must renew it';
 
@@ -118,6 +127,12 @@ const unwrap = (body: unknown): JsonObject => {
   const inner = isObject(body) ? (body.connection ?? body) : undefined;
   return isObject(inner) ? inner : {};
 };
+
+/** A Maton account has connections of other apps, too, which are no business of our callers. */
+function isOfWati(raw: unknown): boolean {
+  const app = isObject(raw) ? str(raw.app) : undefined;
+  return app === undefined || app.toLowerCase() === 'wati';
+}
 
 function readConnection(raw: unknown): MatonConnection | undefined {
   if (!isObject(raw)) return undefined;

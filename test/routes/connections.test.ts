@@ -21,6 +21,7 @@ const remove: Subject = {
   operation: 'deleteConnection',
   success: 204,
 };
+const look = { method: 'GET', path: `/connections/${seededConnection}`, query: {} };
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const limitedKey = 'the-key-of-a-limited-caller';
 
@@ -35,29 +36,46 @@ describe('connections upstream', () => {
   afterAll(() => service.close());
 
   it.each([
-    [list, { method: 'GET', path: '/connections', query: { app: 'wati', limit: '100' } }, {}],
-    [get, { method: 'GET', path: `/connections/${seededConnection}`, query: {} }, {}],
+    [list, [{ method: 'GET', path: '/connections', query: { app: 'wati', limit: '100' } }], {}],
+    [get, [look], {}],
     [
       create,
-      { method: 'POST', path: '/connections', query: {}, body: { app: 'wati' } },
+      [{ method: 'POST', path: '/connections', query: {}, body: { app: 'wati' } }],
       { 'content-type': 'application/json', 'content-length': '14' },
     ],
-    [remove, { method: 'DELETE', path: `/connections/${seededConnection}`, query: {} }, {}],
-  ])('$name becomes one request to the control API', async (subject, wanted, more) => {
+    // Looked at first: an id can be of any app of the account.
+    [remove, [look, { ...look, method: 'DELETE' }], {}],
+  ])('$name becomes as few requests to the control API as can be', async (subject, wanted, more) => {
     const answer = await service.ask(subject.method, subject.path, { ...subject.ask, headers: callersOwnHeaders });
     expect(answer.status).toBe(subject.success ?? 200);
     const { entries } = service.simulator.ledger;
     const { 'maton-connection': _none, ...headers } = upstreamHeaders(service, 'keep-alive', more);
     expect(
       entries.map(({ host, method, path, query, body, headers }) => ({ host, method, path, query, body, headers })),
-    ).toEqual([
-      {
+    ).toEqual(
+      wanted.map((each) => ({
         host: 'control',
         body: undefined,
-        ...wanted,
+        ...each,
         headers: { ...headers, host: new URL(service.simulator.controlUrl).host },
-      },
-    ]);
+      })),
+    );
+  });
+
+  it('knows none of other apps, and cuts none off', async () => {
+    const foreign = service.simulator.tenant.addConnection({ id: 'of-another-app' });
+    foreign.app = 'hubspot';
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await service.ask(method, '/v1/connections/of-another-app');
+      expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
+    }
+    expect(service.simulator.tenant.connections).toContain(foreign);
+    expect(service.simulator.ledger.of('deleteConnection')).toEqual([]);
+    // As if the control API did not filter.
+    const row = (connection_id: string, app?: string) => ({ connection_id, status: 'ACTIVE', app });
+    const connections = [row('a', 'WATI'), row('b', 'hubspot'), row('c')];
+    service.simulator.script('listConnections', { body: { connections } });
+    expect((await service.ask('GET', '/v1/connections')).json).toMatchObject({ data: [{ id: 'a' }, { id: 'c' }] });
   });
 
   it('lists what the caller may use, by status, and never the session address', async () => {
