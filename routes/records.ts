@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { maskedIn } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
@@ -123,8 +124,12 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config
     async (request, reply) => {
       const { id } = request.params;
       const asker = askerOf(request);
-      request.log.info({ resendOf: id, reason: request.body.reason }, 'resend');
-      const on = (connection: string) => contextOf(request, connection);
+      // Asked for once the message was found to be the caller's.
+      const on = (connection: string) => {
+        const context = contextOf(request, connection);
+        request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
+        return context;
+      };
       return answer(reply, await delivery.resend(asker, id, on, sendWaitMs(request, config)));
     },
   );

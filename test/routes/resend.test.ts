@@ -132,6 +132,16 @@ describe('a resend', () => {
     expect(requests()).toBe(1);
   });
 
+  it("is logged with its reason and no number in it, and only where the message is the caller's", async () => {
+    const lines = () => service.logs().filter(({ msg }) => msg === 'resend');
+    const reason = 'call 12 of +1 (415) 555-1000, 14155551000 and ٠١٢٣٤٥: nothing came';
+    expect((await service.ask('POST', '/v1/messages/nobodys/resend', { json: { reason } })).status).toBe(404);
+    expect(lines()).toEqual([]);
+    const id = await unknown();
+    expect((await service.ask('POST', `/v1/messages/${id}/resend`, { json: { reason } })).status).toBe(201);
+    expect(lines()).toMatchObject([{ resendOf: id, reason: 'call 12 of +***1000, ***1000 and ***٢٣٤٥: nothing came' }]);
+  });
+
   it('needs a reason', async () => {
     const answer = await service.ask('POST', '/v1/messages/x/resend', { json: {} });
     expect([answer.status, slug(answer)]).toEqual([400, 'validation-failed']);
