@@ -5,8 +5,8 @@ import { masked } from '../plugins/access-log.ts';
 import type { Config } from '../src/config.ts';
 import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/content.ts';
 import type { Delivery } from '../src/delivery/delivery.ts';
-import { keptEnding } from '../src/delivery/ending.ts';
-import { checkParameters, checkTemplate } from '../src/delivery/preflight.ts';
+import { isTemplateRefused } from '../src/delivery/ending.ts';
+import { checkContent } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -51,14 +51,10 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
     const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
-    if (content.kind === 'template') {
-      const { template, parameters = {} } = content.body;
-      checkParameters(checkTemplate(await templates.find(context, template), template), parameters);
-    }
+    await checkContent(content, (name) => templates.find(context, name));
     const sent = await delivery.send(asker, content, context, sendWaitMs(request, config));
     // WATI knows better than our copy of its templates.
-    const ending = keptEnding(sent.stored);
-    if (ending?.outcome === 'rejected' && ending.refusal.startsWith('template')) templates.distrust(context.connection);
+    if (isTemplateRefused(sent.stored)) templates.distrust(context.connection);
     return answer(reply, sent);
   };
 

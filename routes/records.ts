@@ -4,8 +4,11 @@ import { maskedIn } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
-import type { Delivery } from '../src/delivery/delivery.ts';
+import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
+import { isTemplateRefused } from '../src/delivery/ending.ts';
+import { checkContent } from '../src/delivery/preflight.ts';
 import type { Reconciler } from '../src/delivery/reconcile.ts';
+import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
@@ -17,10 +20,13 @@ interface Services {
   config: Config;
   delivery: Delivery;
   reconciler: Reconciler;
+  templates: TemplateCache;
 }
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
-export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config, delivery, reconciler }) => {
+export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { config, delivery, reconciler, templates } = services;
+
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
     if (!stored) throw new Problem('not-found', 'you have no message with this id');
@@ -125,12 +131,15 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, { config
       const { id } = request.params;
       const asker = askerOf(request);
       // Asked for once the message was found to be the caller's.
-      const on = (connection: string) => {
+      const on: ResendContext = async (connection, content) => {
         const context = contextOf(request, connection);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
+        await checkContent(content, (name) => templates.find(context, name));
         return context;
       };
-      return answer(reply, await delivery.resend(asker, id, on, sendWaitMs(request, config)));
+      const sent = await delivery.resend(asker, id, on, sendWaitMs(request, config));
+      if (isTemplateRefused(sent.stored)) templates.distrust(sent.stored.connectionId);
+      return answer(reply, sent);
     },
   );
 };

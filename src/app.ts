@@ -191,7 +191,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });

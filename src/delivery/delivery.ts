@@ -59,7 +59,7 @@ export interface Delivery {
   send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
-  resend(asker: Asker, id: string, context: (connectionId: string) => CallContext, waitMs: WaitMs): Promise<Sent>;
+  resend(asker: Asker, id: string, context: ResendContext, waitMs: WaitMs): Promise<Sent>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
   /** Takes up what is left of earlier lives. Resolves when it is under way. */
@@ -69,6 +69,9 @@ export interface Delivery {
   /** After `closing`: waits for what is on the wire; what has not begun stays recorded. */
   close(): Promise<void>;
 }
+
+/** Where a resend goes, once what it carries is known; throws the Problem of content that may not go out now. */
+export type ResendContext = (connectionId: string, content: Content) => Promise<CallContext>;
 
 export interface StreamDraft {
   kind: Extract<SendKind, 'file' | 'csv'>;
@@ -234,7 +237,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const original = await store.find(asker.caller, id).catch(unreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
-      return sendContent(asker, content, contextOf(original.connectionId), waitMs, original.id);
+      return sendContent(asker, content, await contextOf(original.connectionId, content), waitMs, original.id);
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),

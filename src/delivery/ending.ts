@@ -60,6 +60,12 @@ export function keptEnding(send: StoredSend): Ending | undefined {
   return undefined;
 }
 
+/** Whether WATI knew better than our copy of its templates. */
+export function isTemplateRefused(send: StoredSend): boolean {
+  const ending = keptEnding(send);
+  return ending?.outcome === 'rejected' && ending.refusal.startsWith('template');
+}
+
 /** Only what settlementOf wrote goes in there. */
 function isEnding(verdict: unknown): verdict is Ending {
   return typeof verdict === 'object' && verdict !== null && 'outcome' in verdict;

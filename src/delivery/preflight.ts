@@ -1,11 +1,22 @@
 import { type FieldError, Problem } from '../problem.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
+import type { Content } from './content.ts';
 
 /** There is such a template, and WATI may send it (contract 8.7). */
 export function checkTemplate(template: WatiTemplate | undefined, name: string): WatiTemplate {
   if (!template) throw new Problem('template-unknown', `WATI has no template "${name}"`);
   if (template.status === 'approved') return template;
   throw new Problem('template-unknown', `the template "${name}" is ${template.status}, not approved`);
+}
+
+/** The same of whatever is to be sent: a template must be approved, and its parameters fit; all else passes. */
+export async function checkContent(
+  content: Content,
+  find: (name: string) => Promise<WatiTemplate | undefined>,
+): Promise<void> {
+  if (content.kind !== 'template') return;
+  const { template, parameters = {} } = content.body;
+  checkParameters(checkTemplate(await find(template), template), parameters);
 }
 
 /** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (upstream.md 3.6). */

@@ -25,7 +25,10 @@ describe('a resend', () => {
   beforeEach(async () => {
     clockMs = 0;
     store = await openStore('memory:', { ...OPTIONS, clock: () => clockMs });
-    service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000' } });
+    service = await startService({
+      store,
+      settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000', TEMPLATE_CACHE_MS: '0' },
+    });
   });
   afterEach(() => service.close());
 
@@ -130,6 +133,27 @@ describe('a resend', () => {
     expect([answer.status, slug(answer)]).toEqual([409, 'message-not-resendable']);
     expect(fields(answer.json).detail).toMatch(/no longer kept/);
     expect(requests()).toBe(1);
+  });
+
+  it.each([
+    ['is not approved any more', { status: 'PAUSED' }, 'template-unknown'],
+    ['takes another parameter now', { body: 'Hi {{1}}', bodyOriginal: 'Hi {{name}}' }, 'template-parameters-invalid'],
+  ])('of a template that %s is refused, and nothing is sent', async (_name, change, why) => {
+    const [subject = hello] = sendingTo(() => to).filter(({ name }) => name === 'template');
+    const id = await unknown(subject);
+    const early = await unknown(subject);
+    const key = { 'idempotency-key': 'early' };
+    expect((await resend(early, key)).status).toBe(201);
+    const { templates } = service.simulator.tenant;
+    const at = templates.findIndex(({ elementName }) => elementName === 'welcome');
+    const [welcome] = templates.splice(at, 1);
+    if (welcome) templates.push({ ...welcome, ...change });
+    const before = service.simulator.ledger.of(subject.operation).length;
+    const answer = await resend(id);
+    expect([answer.status, slug(answer)]).toEqual([422, why]);
+    expect(service.simulator.ledger.of(subject.operation)).toHaveLength(before);
+    // What was sent once is answered as it was, whatever became of its template.
+    expect(await resend(early, key)).toMatchObject({ status: 201, headers: { 'idempotency-replayed': 'true' } });
   });
 
   it("is logged with its reason and no number in it, and only where the message is the caller's", async () => {
