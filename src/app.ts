@@ -150,7 +150,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     groupMax: config.GROUP_MAX_BROADCAST,
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations);
+  const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
   const keeper = createKeeper({
     store,
     delivery,

@@ -3,6 +3,7 @@ import type { SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
+import type { ReadBack } from '../upstream/read-back.ts';
 import { type Content, contentOf } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 
@@ -16,7 +17,11 @@ export interface Reconciler {
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
-export function createReconciler(store: SendStore, conversations: Conversations): Reconciler {
+export function createReconciler(
+  store: SendStore,
+  conversations: Pick<Conversations, 'history'>,
+  readBack: ReadBack,
+): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
   const twinsOf = (send: StoredSend, sentMs: number) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
@@ -28,11 +33,14 @@ export function createReconciler(store: SendStore, conversations: Conversations)
     look: async (send, context) => {
       const content = contentOf(send);
       if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
+      const { localMessageId } = send;
+      const own = localMessageId === undefined ? undefined : await readBack.byLocalId(context, localMessageId);
+      if (own) return store.resolve(send.id, found(own, 'local-id'));
       const { rows } = await conversations
         .history(context, send.to, { pageNumber: 1, pageSize: 100 })
         .catch(emptyIfUnknown);
       const sentMs = Date.parse(send.sentAt);
-      const known = rows.find((row) => send.localMessageId !== undefined && row.localMessageId === send.localMessageId);
+      const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
       if (known) return store.resolve(send.id, found(known, 'local-id'));
       const alike = rows.filter((row) => inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;

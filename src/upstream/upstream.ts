@@ -7,6 +7,7 @@ import { createDiagnosis } from './diagnosis.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { createSendCalls, type SendCalls } from './messages.ts';
 import type { Pace } from './pace.ts';
+import { createReadBack, type ReadBack } from './read-back.ts';
 import { createReads } from './reads.ts';
 import { createStreams, type Streams } from './streams.ts';
 import { createTemplates, type Templates } from './templates.ts';
@@ -20,6 +21,7 @@ export interface Upstream {
   connections: Connections;
   contacts: Contacts;
   conversations: Conversations;
+  readBack: ReadBack;
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;
@@ -58,6 +60,7 @@ export function createUpstream(
     connections,
     contacts: createContacts(client),
     conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),
+    readBack: createReadBack(client, config.WATI_CHANNEL_NUMBER),
     templates: createTemplates(client),
     sendCalls: createSendCalls(config.WATI_CHANNEL_NUMBER),
     answers: async (connection) => {

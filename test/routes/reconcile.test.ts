@@ -204,3 +204,97 @@ describe('a look at an unknown send', () => {
     },
   );
 });
+
+describe('a look by its own id', () => {
+  const channel = '14155550000';
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '2000', WATI_CHANNEL_NUMBER: channel } });
+  });
+  afterAll(() => service.close());
+  beforeEach(() => service.simulator.reset());
+
+  const unknown = async ([, subject]: (typeof kinds)[number], fault: 'reset-before' | 'close-after') => {
+    service.simulator.script(subject.operation, { fault });
+    const answer = await askFor(service, subject);
+    expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
+    service.simulator.ledger.clear();
+    return answer;
+  };
+  const look = (answer: Answer) => service.ask('POST', `${text(answer.headers.location)}/reconcile`);
+  const looks = () => ({
+    byId: service.simulator.ledger.of('getMessageByLocalId').length,
+    history: service.simulator.ledger.of('getMessages').length,
+  });
+
+  it.each(kinds)('asks WATI for that message alone, where the channel is set: %s', async (...kind) => {
+    const answer = await unknown(kind, 'close-after');
+    const { localMessageId } = fields(answer.json);
+    const looked = await look(answer);
+    expect(looked).toMatchObject({ status: 200, json: { status: 'accepted', evidence: 'local-id' } });
+    expect(fields(looked.json).whatsappMessageId).toMatch(/^wamid\./);
+    expect(service.simulator.ledger.entries.map(({ path }) => path)).toEqual([
+      `/api/v1/whatsApp/messages/${channel}/${localMessageId}`,
+    ]);
+  });
+
+  it.each(kinds)('looks into the history where WATI has none, and takes that for nothing: %s', async (...kind) => {
+    const answer = await unknown(kind, 'reset-before');
+    expect(await look(answer)).toMatchObject({ status: 200, json: answer.json });
+    expect(looks()).toEqual({ byId: 1, history: 1 });
+  });
+
+  const other = { localMessageId: '00000000-0000-4000-8000-000000000000', whatsappMessageId: 'wamid.other' };
+  it.each([
+    ['nothing', {}],
+    ['a success', { result: true, ok: true }],
+    ['a success with words', { result: 'success', message: 'found' }],
+    ['another message', other],
+    ['another message, wrapped', { result: true, message: other }],
+    ['a list of none', []],
+    ['null', 'null'],
+    ['a text', '"ok"'],
+    ['a page', '<html>ok</html>'],
+    ['no bytes', ''],
+    ['a refusal', { result: false, info: 'no' }],
+  ])('never takes %s for it', async (_name, body) => {
+    for (const [fault, status] of [
+      ['reset-before', 'unknown'],
+      ['close-after', 'accepted'],
+    ] as const) {
+      service.simulator.reset();
+      service.simulator.tenant.receive('14155551000', 'Hello');
+      const answer = await unknown(['text', post('text', { text: `${fault} ${JSON.stringify(body)}` })], fault);
+      service.simulator.script('getMessageByLocalId', { body, process: false });
+      expect(await look(answer)).toMatchObject({ status: 200, json: { status } });
+      expect(looks()).toEqual({ byId: 1, history: 1 });
+    }
+  });
+
+  it.each([400, 404, 405, 422, 501])('looks into the history where it is answered %i', async (status) => {
+    const answer = await unknown(['text', post('text', { text: `after ${status}` })], 'close-after');
+    // A 501 may be asked again.
+    service.simulator.script('getMessageByLocalId', ...Array(3).fill({ status, body: { message: 'no' } }));
+    expect(await look(answer)).toMatchObject({ status: 200, json: { status: 'accepted', evidence: 'local-id' } });
+    expect(looks().history).toBe(1);
+  });
+
+  it.each([
+    ['in a list', (row: object) => [row]],
+    ['as a message', (row: object) => ({ result: true, message: row })],
+    ['as a result', (row: object) => ({ ok: true, result: row })],
+  ])('finds the row %s', async (_name, wrap) => {
+    const answer = await unknown(['text', post('text', { text: 'wrapped' })], 'close-after');
+    const row = { localMessageId: fields(answer.json).localMessageId, whatsappMessageId: 'wamid.wrapped' };
+    service.simulator.script('getMessageByLocalId', { body: wrap(row), process: false });
+    expect(await look(answer)).toMatchObject({ json: { status: 'accepted', whatsappMessageId: 'wamid.wrapped' } });
+    expect(looks()).toEqual({ byId: 1, history: 0 });
+  });
+
+  it('asks for no id where a kind carries none', async () => {
+    const [, subject = post('text', {})] = sendingTo(() => to);
+    const answer = await unknown(['file-link', subject], 'close-after');
+    expect((await look(answer)).json).toMatchObject({ status: 'unknown' });
+    expect(looks()).toEqual({ byId: 0, history: 1 });
+  });
+});

@@ -1,0 +1,38 @@
+import { Problem } from '../problem.ts';
+import type { CallContext, Client } from './client.ts';
+import { isObject, type JsonObject } from './lenient.ts';
+
+/** Asks WATI for one message by our own id: the only read-back that it documents (upstream.md 3.2). */
+export interface ReadBack {
+  /**
+   * The row under this id. Undefined where WATI has none, says something that is not understood, or cannot be asked because no
+   * channel is set; none of these proves anything.
+   */
+  byLocalId(context: CallContext, localMessageId: string): Promise<JsonObject | undefined>;
+}
+
+export function createReadBack(client: Client, channelNumber: string | undefined): ReadBack {
+  return {
+    byLocalId: async (context, localMessageId) => {
+      if (channelNumber === undefined) return undefined;
+      const path = `/api/v1/whatsApp/messages/${channelNumber}/${encodeURIComponent(localMessageId)}`;
+      const body = await client.get(context, { operation: 'getMessageByLocalId', path }).catch(nothingIfAnswered);
+      return rowsIn(body).find((row) => row.localMessageId === localMessageId);
+    },
+  };
+}
+
+/** What the answer looks like is not documented: the bare row, as a list of one, or wrapped like the rest of v1. */
+function rowsIn(body: unknown): JsonObject[] {
+  const wrapped = isObject(body) ? [body.message, body.result, body.data] : [];
+  return [body, ...wrapped].flat().filter(isObject);
+}
+
+/** A tenant without this route may answer as it likes; one that cannot be reached, or refuses us, can tell nothing elsewhere. */
+function nothingIfAnswered(error: unknown): undefined {
+  if (!(error instanceof Problem)) throw error;
+  const { slug, extras } = error;
+  const answered = slug === 'upstream-unavailable' && extras.upstream !== undefined;
+  if (answered || slug === 'not-found' || slug === 'upstream-invalid' || slug === 'upstream-rejected') return undefined;
+  throw error;
+}
