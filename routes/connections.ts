@@ -17,6 +17,7 @@ import type { Connections, MatonConnection } from '../src/upstream/connections.t
 import { turnOf, watch } from './context.ts';
 
 const controlProblems = [
+  'upstream-rejected',
   'upstream-invalid',
   'upstream-unauthorized',
   'upstream-unavailable',

@@ -23,6 +23,16 @@ interface Services {
   templates: TemplateCache;
 }
 
+/** Of the connection that the record names. */
+const upstreamProblems = [
+  'connection-unusable',
+  'upstream-rejected',
+  'upstream-invalid',
+  'upstream-unauthorized',
+  'upstream-unavailable',
+  'upstream-timeout',
+] as const;
+
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, reconciler, templates } = services;
@@ -80,7 +90,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     {
       config: {
         scope: 'messages:send',
-        problems: ['not-found', 'store-unavailable', 'upstream-unavailable', 'upstream-timeout', 'upstream-invalid'],
+        problems: ['not-found', 'store-unavailable', ...upstreamProblems],
       },
       schema: {
         operationId: 'reconcileMessage',
@@ -112,7 +122,9 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
           'message-not-resendable',
           'session-window-closed',
           'recipient-invalid',
-          'upstream-unavailable',
+          'template-unknown',
+          'template-parameters-invalid',
+          ...upstreamProblems,
         ],
       },
       schema: {

@@ -99,6 +99,33 @@ describe('the OpenAPI document', () => {
     expect(faultsIn((each) => each.body && lacks(each, '413', '415'))).toEqual([]);
   });
 
+  it('names whatever WATI, Maton and a template may bring up where a record or an id names the connection', () => {
+    const told = (id: string) =>
+      operations
+        .filter((each) => each.id === id)
+        .flatMap(failures)
+        .flatMap(([, { content }]) =>
+          Object.keys(record(record(record(content)['application/problem+json']).examples)),
+        );
+    const control = [
+      'upstream-rejected',
+      'upstream-invalid',
+      'upstream-unauthorized',
+      'upstream-unavailable',
+      'upstream-timeout',
+    ];
+    const gateway = [...control, 'connection-unusable'];
+    const template = ['template-unknown', 'template-parameters-invalid'];
+    const wanted = {
+      reconcileMessage: gateway,
+      resendMessage: [...gateway, ...template],
+      ...Object.fromEntries(
+        ['listConnections', 'createConnection', 'getConnection', 'deleteConnection'].map((id) => [id, control]),
+      ),
+    };
+    for (const [id, slugs] of Object.entries(wanted)) expect(told(id), id).toEqual(expect.arrayContaining(slugs));
+  });
+
   it('asks for no parameter that has a default', () => {
     expect(
       faultsIn(({ parameters }) => parameters.some(({ required, schema }) => required && 'default' in schema)),
