@@ -4,7 +4,7 @@ import { hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { Problem } from '../src/problem.ts';
-import type { CallContext } from '../src/upstream/client.ts';
+import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
@@ -17,15 +17,32 @@ const connectionsTrustedMs = 10_000;
 
 export function createContextOf(config: Config, connections: Connections): ContextOf {
   return async (request, reply) => {
-    const turn = turnOf(request);
-    const waitMs = preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS);
-    return {
-      connection: chosenFor(request, config.MATON_CONNECTION_ID) ?? (await onlyActiveFor(request, turn, connections)),
-      turn,
-      onAttempt: watch(request),
-      ...(waitMs < config.UPSTREAM_TIMEOUT_MS && { deadlineMs: waitMs }),
-      ...(reply && { gone: onceAsked(() => hungUp(reply)) }),
-    };
+    const sinceMs = performance.now();
+    const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
+    const connection = chosen ?? (await onlyActiveFor(request, config, connections));
+    const context = contextOn(request, connection, config, sinceMs);
+    if (reply) context.gone = onceAsked(() => hungUp(reply));
+    return context;
+  };
+}
+
+/** The same where the connection is known. */
+export function contextOn(
+  request: FastifyRequest,
+  connection: string,
+  { UPSTREAM_TIMEOUT_MS }: Pick<Config, 'UPSTREAM_TIMEOUT_MS'>,
+  sinceMs = performance.now(),
+): CallContext {
+  const context: CallContext = { connection, turn: turnOf(request), onAttempt: watch(request) };
+  const waitMs = preferredWaitMs(request, UPSTREAM_TIMEOUT_MS);
+  if (waitMs >= UPSTREAM_TIMEOUT_MS) return context;
+  const untilMs = sinceMs + waitMs;
+  return {
+    ...context,
+    // What is left when it is asked for: one request may make several calls.
+    get deadlineMs() {
+      return Math.max(1, untilMs - performance.now());
+    },
   };
 }
 
@@ -66,8 +83,10 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
 }
 
 /** Where nothing is chosen or configured. */
-async function onlyActiveFor(request: FastifyRequest, turn: Turn, connections: Connections): Promise<string> {
-  const active = (await connections.recent(connectionsTrustedMs, { turn })).filter(({ status }) => status === 'ACTIVE');
+async function onlyActiveFor(request: FastifyRequest, config: Config, connections: Connections): Promise<string> {
+  const list = connections.recent(connectionsTrustedMs, { turn: turnOf(request) });
+  const known = await inTime(list, preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS));
+  const active = known.filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
   if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
   if (others.length > 0 || !mayUse(callerOf(request), only.id)) {

@@ -12,9 +12,8 @@ import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
-import type { CallContext } from '../src/upstream/client.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
-import { askerOf, sendWaitMs, turnOf, watch } from './context.ts';
+import { askerOf, contextOn, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -105,8 +104,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     async (request) => {
       const caller = callerOf(request).name;
       const stored = await found(caller, request.params.id);
-      const context = contextOf(request, stored.connectionId);
-      const changed = await reconciler.look(stored, context);
+      assertMayUse(request, stored.connectionId);
+      const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, config));
       return toMessage(changed ? await found(caller, stored.id) : stored);
     },
   );
@@ -144,7 +143,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const asker = askerOf(request);
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
-        const context = contextOf(request, connection);
+        assertMayUse(request, connection);
+        const context = contextOn(request, connection, config);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));
         return context;
@@ -157,9 +157,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
 };
 
 /** The connection of the record, which its caller may have lost since (contract 3). */
-function contextOf(request: FastifyRequest, connection: string): CallContext {
-  if (!mayUse(callerOf(request), connection)) {
-    throw new Problem('forbidden', 'your key may not use the connection of this message');
-  }
-  return { connection, onAttempt: watch(request), turn: turnOf(request) };
+function assertMayUse(request: FastifyRequest, connection: string): void {
+  if (mayUse(callerOf(request), connection)) return;
+  throw new Problem('forbidden', 'your key may not use the connection of this message');
 }

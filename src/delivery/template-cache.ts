@@ -1,4 +1,4 @@
-import type { CallContext } from '../upstream/client.ts';
+import { type CallContext, inTime } from '../upstream/client.ts';
 import { type Load, serves, whoOf } from '../upstream/pace.ts';
 import type { Templates, WatiTemplate } from '../upstream/templates.ts';
 
@@ -28,7 +28,7 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
     const onTurn = () => {
       fresh.begun = true;
     };
-    // One load is shared by all who ask meanwhile, so it takes nobody's own deadline, and ends with nobody's leaving.
+    // One load is shared by all who ask meanwhile: it takes nobody's own deadline, and ends with nobody's leaving.
     const list = upstream.all({ connection, onTurn, ...(turn && { turn }), ...(onAttempt && { onAttempt }) });
     const entry = Object.assign(fresh, { list });
     cached.set(connection, entry);
@@ -45,7 +45,7 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
 
   const all = async (context: CallContext, maxAgeMs = ttlMs) => {
     const entry = load(context, maxAgeMs);
-    return { templates: await entry.list, ageMs: performance.now() - entry.at };
+    return { templates: await inTime(entry.list, context.deadlineMs), ageMs: performance.now() - entry.at };
   };
 
   const look: TemplateCache['look'] = async (context, name) => {

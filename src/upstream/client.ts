@@ -112,6 +112,22 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   });
 }
 
+/** What several wait for, each no longer than his own time: it goes on for the others. Throws `upstream-timeout`. */
+export async function inTime<Value>(shared: Promise<Value>, deadlineMs: number | undefined): Promise<Value> {
+  if (deadlineMs === undefined) return shared;
+  const late = Promise.withResolvers<never>();
+  const cause = new Error('the total deadline of the call passed');
+  const timer = setTimeout(
+    () => late.reject(unreachable({ kind: 'failed', sent: true, timedOut: true, cause })),
+    deadlineMs,
+  );
+  try {
+    return await Promise.race([shared, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** An answer of which the head came, and the body broke. */
 export function brokenOff(thrown: unknown): Problem {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));

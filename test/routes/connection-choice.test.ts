@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Scripted } from '../../src/simulator/faults.ts';
+import type { Operation } from '../../src/simulator/operations.ts';
 import { type Service, startService } from '../helper.ts';
 import { fields, once, seededConnection } from './outcomes.ts';
 
@@ -179,6 +181,43 @@ describe('the time that a caller waits', () => {
     expect(ms).toBeGreaterThan(950);
     expect(ms).toBeLessThan(2_500);
     expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
+  });
+
+  const others = Array.from({ length: 100 }, (_, at) => ({ id: `c${at}`, wAid: `4915000000${100 + at}` }));
+  const full = { delayMs: 700, body: { result: 'success', contact_list: others } };
+  const known = { delayMs: 700, body: { result: false, info: 'the contact already exists' } };
+  const wait = { headers: { prefer: 'wait=1' } };
+  it.each<[string, string, string, Scripted[], Operation, Record<string, string>]>([
+    ['the list of templates', 'GET', 'templates', [{ fault: 'hang' }], 'getMessageTemplates', connection],
+    ['the only connection', 'GET', 'contacts', [{ fault: 'hang' }], 'listConnections', {}],
+    ['all pages of a search', 'GET', `contacts/${to}`, Array(5).fill(full), 'getContacts', connection],
+    ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact', connection],
+  ])('covers %s', async (_name, method, path, scripted, operation, settings) => {
+    service = await startService({ settings: { ...settings, UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script(operation, ...scripted);
+    service.simulator.script('updateContactAttributes', { delayMs: 700 });
+    const json = method === 'PUT' ? { json: { attributes: { member: 'VIP' } } } : {};
+    const { value, ms } = await took(service.ask(method, `/v1/${path}`, { ...wait, ...json }));
+    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(ms).toBeGreaterThan(950);
+    expect(ms).toBeLessThan(1_400);
+  });
+
+  it('is UPSTREAM_TIMEOUT_MS for all pages of a search together', async () => {
+    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '1000' } });
+    service.simulator.script('getContacts', ...Array(5).fill(full));
+    const { value, ms } = await took(service.ask('GET', `/v1/contacts/${to}`));
+    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(ms).toBeLessThan(1_400);
+  });
+
+  it('leaves a load that others wait for to them', async () => {
+    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('getMessageTemplates', { delayMs: 1_500 });
+    const hasty = service.ask('GET', '/v1/templates', wait);
+    const patient = service.ask('GET', '/v1/templates');
+    expect([(await hasty).status, (await patient).status]).toEqual([504, 200]);
+    expect(service.simulator.ledger.of('getMessageTemplates')).toHaveLength(1);
   });
 
   it('leaves a 429 that asks for more than it as not_sent, at once', async () => {
