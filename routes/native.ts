@@ -86,10 +86,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
           const value = header(answer, name);
           if (value !== undefined) reply.header(name, value);
         }
-        return reply
-          .code(status)
-          .headers({ 'content-security-policy': "default-src 'none'; sandbox", 'x-content-type-options': 'nosniff' })
-          .send(answer.body);
+        return reply.code(status).send(answer.body);
       },
     });
   }

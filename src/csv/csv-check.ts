@@ -1,5 +1,6 @@
 import { finished } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
+import { valueFault } from '../template-value.ts';
 import { UploadError } from '../upload/upload-error.ts';
 import { CsvFaults } from './csv-faults.ts';
 import { NumberTable } from './number-table.ts';
@@ -14,8 +15,6 @@ const ROW_CELLS_MAX = 64;
 const NUMBER = /^[1-9][0-9]{6,14}$/;
 /** U+FFFD is what bytes that are no UTF-8 are decoded to; written by the caller, it is the trace of a bad conversion. */
 const NOT_TEXT = /[\0\uFFFD]/;
-/** WATI refuses these in template values, a whole batch for one of them (upstream reference 8.3). */
-const NOT_TEMPLATE_VALUE = /[\r\n\t\v\f\u0085\u2028\u2029]| {4}/;
 
 export interface CsvRow {
   /** Country code and number, digits only. */
@@ -188,11 +187,8 @@ class Checker implements CsvCheck {
     }
     const to = this.#readNumber(row, cells, columns);
     for (const { parameter, index } of columns.required) {
-      const cell = cells[index] ?? '';
-      if (cell.trim() === '') this.#faults.add(row, parameter, 'the value is blank');
-      else if (NOT_TEMPLATE_VALUE.test(cell)) {
-        this.#faults.add(row, parameter, 'a template value may not have line ends, tabs, or four spaces in a row');
-      }
+      const fault = valueFault(cells[index] ?? '');
+      if (fault !== undefined) this.#faults.add(row, parameter, `the value ${fault}`);
     }
     if (to === undefined || !sound || this.#faults.count > 0 || !this.#options.onRow) return;
     const values = Object.fromEntries(columns.required.map(({ parameter, index }) => [parameter, cells[index] ?? '']));

@@ -1,4 +1,5 @@
 import { type FieldError, Problem } from '../problem.ts';
+import { valueFault } from '../template-value.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
 import type { Content } from './content.ts';
 
@@ -42,13 +43,6 @@ export function parameterFaults(names: readonly string[], parameters: Readonly<R
       detail: `is not a parameter of this template; it takes ${listed(names)}`,
     }));
   return [...missing, ...superfluous];
-}
-
-/** Values that WhatsApp refuses (upstream.md 8.3). */
-export function valueFault(value: string): string | undefined {
-  if (value.trim() === '') return 'is blank';
-  if (/[\r\n\t]/.test(value)) return 'has a line break or a tab, which WhatsApp refuses';
-  return / {4}/.test(value) ? 'has four or more spaces in a row, which WhatsApp refuses' : undefined;
 }
 
 const listed = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { checkParameters, checkTemplate, parameterFaults, valueFault } from '../../src/delivery/preflight.ts';
+import { checkParameters, checkTemplate, parameterFaults } from '../../src/delivery/preflight.ts';
 import { Problem } from '../../src/problem.ts';
+import { valueFault } from '../../src/template-value.ts';
 import { readTemplate } from '../../src/upstream/templates.ts';
 
 describe('a value', () => {
@@ -18,6 +19,11 @@ describe('a value', () => {
     ['a\nb', lines],
     ['a\rb', lines],
     ['a\tb', lines],
+    ['a\vb', lines],
+    ['a\fb', lines],
+    ['a\u0085b', lines],
+    ['a\u2028b', lines],
+    ['a\u2029b', lines],
     ['a    b', 'has four or more spaces in a row, which WhatsApp refuses'],
     ['a     b', 'has four or more spaces in a row, which WhatsApp refuses'],
   ])('%j: %s', (value, fault) => expect(valueFault(value)).toBe(fault));

@@ -21,6 +21,7 @@ describe('media', () => {
         'content-type': 'image/png',
         'content-length': '70',
         'content-disposition': 'attachment; filename="5f0c6a3e-0001-4000-8000-000000000001.png"',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
         'x-content-type-options': 'nosniff',
       },
     });

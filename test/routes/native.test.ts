@@ -103,7 +103,7 @@ describe('a native call', () => {
       const answer = await service.ask(subject.method, subject.path);
       expect([answer.status, answer.text, answer.headers['retry-after']]).toEqual([status, htmlPage, '7']);
       expect(answer.headers).toMatchObject({
-        'content-security-policy': "default-src 'none'; sandbox",
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
         'x-content-type-options': 'nosniff',
       });
       expect(answer.headers['set-cookie']).toBeUndefined();
