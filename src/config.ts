@@ -43,7 +43,11 @@ export const EnvSchema = Type.Object({
     default: 'growth',
   }),
   WATI_CHANNEL_NUMBER: Type.Optional(
-    Type.String({ description: 'digits; sent where WATI takes a channel number', pattern: '^[1-9][0-9]{6,14}$' }),
+    Type.String({
+      description:
+        'digits; sent where WATI takes a channel number; with it an unknown send is looked for by its own id',
+      pattern: '^[1-9][0-9]{6,14}$',
+    }),
   ),
   CLIENTS_FILE: Type.String({ description: 'the JSON list of callers', minLength: 1 }),
   HOST: Type.String({ description: 'address to listen on', default: '127.0.0.1', minLength: 1 }),
