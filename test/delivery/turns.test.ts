@@ -1,6 +1,5 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import type { Content } from '../../src/delivery/content.ts';
-import type { Delivery } from '../../src/delivery/delivery.ts';
 import { createGate } from '../../src/delivery/gate.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
@@ -57,9 +56,6 @@ describe.each([
   ['text', text],
   ['template', template],
 ] as const)('while the credentials of a connection are refused, a %s', (_kind, contentTo) => {
-  const async = (delivery: Delivery, n: number) =>
-    delivery.send(asker, contentTo(`1415555${1000 + n}`), { connection: 'dead' }, 0);
-
   it('whose turn came too late for that stays queued', async () => {
     const { pace, waiting } = heldTurns();
     const calls: Call[] = [];
@@ -68,7 +64,8 @@ describe.each([
       return unauthorized;
     };
     const { delivery, close } = await aProcess(attempt, undefined, { pace, probe: refusing });
-    const both = [await async(delivery, 1), await async(delivery, 2)];
+    const send = (to: string) => delivery.send(asker, contentTo(to), { connection: 'dead' }, 0);
+    const both = [await send('14155551000'), await send('14155551001')];
     await expect.poll(() => waiting.length).toBeGreaterThan(0);
     for (let granted = 0; granted < 4; granted += 1) {
       waiting[granted]?.grant();
@@ -80,19 +77,20 @@ describe.each([
     }
     await close();
   });
+});
 
-  it('takes no room from other connections, and there are a thousand of it at the most', async () => {
-    const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
-    const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
-    await async(delivery, 0);
-    await new Promise((resume) => setTimeout(resume, 100));
-    for (let n = 1; n < 1_000; n += 1) await async(delivery, n);
-    await expect(async(delivery, 1_000)).rejects.toMatchObject({ slug: 'rate-limited' });
-    expect((await delivery.send(asker, contentTo('14155551000'), { connection: 'one' }, 5_000)).stored.status).toBe(
-      'accepted',
-    );
-    await close();
-  });
+test('sends that wait for a connection to be mended take no room from others, and there are a thousand of it at most', async () => {
+  const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
+  const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
+  const hold = (n: number) => delivery.send(asker, text(`1415555${1000 + n}`), { connection: 'dead' }, 0);
+  await hold(0);
+  await new Promise((resume) => setTimeout(resume, 100));
+  for (let n = 1; n < 1_000; n += 1) await hold(n);
+  await expect(hold(1_000)).rejects.toMatchObject({ slug: 'rate-limited' });
+  expect((await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000)).stored.status).toBe(
+    'accepted',
+  );
+  await close();
 });
 
 test('a gate that opens in vain is probed less and less often, until a send is taken', async () => {
