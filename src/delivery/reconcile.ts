@@ -6,6 +6,7 @@ import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
 import { type Content, contentOf } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
+import { unreadable } from './store-trouble.ts';
 
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */
 export interface Reconciler {
@@ -26,8 +27,11 @@ export function createReconciler(
   const twinsOf = (send: StoredSend, sentMs: number) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
-    return store.twins(send, from, until);
+    return store.twins(send, from, until).catch(unreadable);
   };
+
+  const resolve = (id: string, row: JsonObject, evidence: Evidence) =>
+    store.resolve(id, found(row, evidence)).catch(unreadable);
 
   return {
     look: async (send, context) => {
@@ -35,18 +39,18 @@ export function createReconciler(
       if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
       const { localMessageId } = send;
       const own = localMessageId === undefined ? undefined : await readBack.byLocalId(context, localMessageId);
-      if (own) return store.resolve(send.id, found(own, 'local-id'));
+      if (own) return resolve(send.id, own, 'local-id');
       const { rows } = await conversations
         .history(context, send.to, { pageNumber: 1, pageSize: 100 })
         .catch(emptyIfUnknown);
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
-      if (known) return store.resolve(send.id, found(known, 'local-id'));
+      if (known) return resolve(send.id, known, 'local-id');
       const alike = rows.filter((row) => inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
       if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
-      return store.resolve(send.id, found(only, 'content'));
+      return resolve(send.id, only, 'content');
     },
   };
 }

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryRow } from '../../src/simulator/messages.ts';
+import { openStore } from '../../src/store/open.ts';
+import { StoreError } from '../../src/store/port.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 
@@ -297,4 +300,19 @@ describe('a look by its own id', () => {
     expect((await look(answer)).json).toMatchObject({ status: 'unknown' });
     expect(looks()).toEqual({ byId: 0, history: 1 });
   });
+});
+
+it('a look whose finding cannot be recorded says so', async () => {
+  const store = await openStore('memory:', OPTIONS);
+  store.resolve = async () => Promise.reject(new StoreError('the disk is full'));
+  const service = await startService({ store });
+  try {
+    service.simulator.script('sendSessionMessage', { fault: 'close-after' });
+    const answer = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
+    expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
+    const looked = await service.ask('POST', `${text(answer.headers.location)}/reconcile`);
+    expect(looked).toMatchObject({ status: 503, json: { type: '/problems/store-unavailable' } });
+  } finally {
+    await service.close();
+  }
 });
