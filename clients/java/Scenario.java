@@ -64,13 +64,13 @@ final class Scenario {
 
     private void sendsOnceUnderOneKey() {
         TextPost text = new TextPost().to("14155551000").text("Your parcel is on its way.");
-        ResponseEntity<Message> first = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null);
+        ResponseEntity<Message> first = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null, null);
         Message sent = first.getBody();
         equal(201, first.getStatusCodeValue());
         equal(Message.StatusEnum.ACCEPTED, sent.getStatus());
         equal("/v1/messages/" + sent.getId(), first.getHeaders().getFirst("Location"));
 
-        ResponseEntity<Message> again = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null);
+        ResponseEntity<Message> again = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null, null);
         equal(sent, again.getBody());
         equal("true", again.getHeaders().getFirst("Idempotency-Replayed"));
 
@@ -80,7 +80,7 @@ final class Scenario {
 
     private void readsProblems() throws IOException {
         TextPost late = new TextPost().to("14155550409").text("Hello.");
-        Problem closed = problemOf(() -> messages.sendText(late, "java-closed-" + run, null, null));
+        Problem closed = problemOf(() -> messages.sendText(late, "java-closed-" + run, null, null, null));
         equal("/problems/session-window-closed", closed.getType());
         equal(Problem.OutcomeEnum.REJECTED, closed.getOutcome());
         equal(false, closed.getRetryable());
@@ -89,7 +89,7 @@ final class Scenario {
                 .to("14155551000")
                 .template("order_update")
                 .parameters(Map.of("customer", "Asha"));
-        Problem faults = problemOf(() -> messages.sendTemplate(misspelt, null, null, null));
+        Problem faults = problemOf(() -> messages.sendTemplate(misspelt, null, null, null, null));
         equal("/problems/template-parameters-invalid", faults.getType());
         equal(true, faults.getErrors().stream().anyMatch(fault -> "/parameters/customer_name".equals(fault.getPointer())));
         System.out.println("problems: window closed, parameters at fault");
@@ -99,7 +99,7 @@ final class Scenario {
         Path invoice = Files.writeString(Files.createTempDirectory("wati-bff").resolve("invoice.pdf"), "%PDF-1.4\nhello");
         File file = invoice.toFile();
         try {
-            Message sent = messages.sendFile("14155551000", file, "Your invoice", "java-file-" + run, null, null);
+            Message sent = messages.sendFile("14155551000", file, "Your invoice", "java-file-" + run, null, null, null);
             equal(Message.KindEnum.FILE, sent.getKind());
             equal(Message.StatusEnum.ACCEPTED, sent.getStatus());
         } finally {
@@ -117,7 +117,7 @@ final class Scenario {
                 .toList();
         BroadcastPost post =
                 new BroadcastPost().template("order_update").broadcastName("clients").recipients(recipients);
-        Broadcast started = broadcasts.createBroadcast("java-broadcast-" + run, post, null);
+        Broadcast started = broadcasts.createBroadcast("java-broadcast-" + run, post, null, null);
 
         // RestTemplate has the whole stream, once it has ended.
         String events = broadcasts.streamBroadcast(started.getId());
@@ -133,8 +133,8 @@ final class Scenario {
     /** One of two: what is not set must not be sent as null. */
     private void assignsOperator() {
         OperatorPut asha = new OperatorPut().email("asha@example.com");
-        equal("asha@example.com", conversations.assignOperator("14155551000", asha, null).getOperator());
-        equal("bot", conversations.assignOperator("14155551000", new OperatorPut().bot(true), null).getOperator());
+        equal("asha@example.com", conversations.assignOperator("14155551000", asha, null, null).getOperator());
+        equal("bot", conversations.assignOperator("14155551000", new OperatorPut().bot(true), null, null).getOperator());
         System.out.println("operator: by e-mail, and the bot");
     }
 
