@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 20_000,
     // Most of the time is spent waiting for deadlines and retries, not computing.
-    maxWorkers: 4,
+    maxWorkers: 5,
     // Nothing of the service lives in a module, so files may share a worker and what it has loaded.
     isolate: false,
     maxConcurrency: 12,
