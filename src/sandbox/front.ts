@@ -31,7 +31,7 @@ export async function openFront(first: FastifyInstance, { host, port, own }: Fro
   const front = createServer({ requireHostHeader: false, connectionsCheckingInterval: 1_000 });
   Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections });
 
-  for (const event of ['request', 'checkContinue'] as const) {
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
     front.on(event, (request: IncomingMessage, response: ServerResponse) => {
       if (own(request, response)) return;
       const pass = () => void service.server.emit(event, request, response);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { Client } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { sandboxKey } from '../../src/sandbox/sandbox.ts';
@@ -176,4 +178,13 @@ describe('a seed', () => {
     }
     expect(ids.size).toBe(3);
   });
+});
+
+it('answers a foreign Expect as the service does, in front of it', async () => {
+  const { sandbox } = await started();
+  const headers = { authorization: `Bearer ${sandboxKey}`, expect: 'wonders' };
+  const asked = request(`${sandbox.url}/v1/messages`, { headers }).end();
+  const [answer]: IncomingMessage[] = await once(asked, 'response');
+  expect([answer?.statusCode, answer?.headers['content-type']]).toEqual([400, 'application/problem+json']);
+  answer?.resume();
 });
