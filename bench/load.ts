@@ -1,4 +1,4 @@
-import autocannon, { type Result } from 'autocannon';
+import autocannon, { type Request, type Result } from 'autocannon';
 import { cpuUs, rssMb } from './cpu.ts';
 import { callerKey, type Peer } from './peers.ts';
 
@@ -17,14 +17,27 @@ export interface Round {
 const connections = 32;
 const headers = { authorization: `Bearer ${callerKey}` };
 
-const addressOf = (peer: Peer, pageSize: number) => `${peer.url}${peer.path}?pageSize=${pageSize}`;
+/** Who asks for what: `same` all at once for one page, `other` each request for another one. */
+export type Asking = 'same' | 'other';
 
-export async function measure(peer: Peer, pageSize: number, seconds: number): Promise<Round> {
+const pagesMax = 10_000;
+
+const pathOf = (peer: Peer, pageSize: number, page: number) =>
+  `${peer.path}?pageSize=${pageSize}&${peer.path.startsWith('/v1') ? 'page' : 'pageNumber'}=${page}`;
+
+export async function measure(peer: Peer, pageSize: number, asking: Asking, seconds: number): Promise<Round> {
+  let page = 1;
+  const next = () => {
+    if (asking === 'other') page = (page % pagesMax) + 1;
+    return pathOf(peer, pageSize, page);
+  };
+
   const waits: number[] = [];
   const before = cpuUs(peer.pid);
   const startedAt = performance.now();
   const result = await new Promise<Result>((resolve, reject) => {
-    const options = { url: addressOf(peer, pageSize), connections, headers, duration: seconds };
+    const requests = [{ setupRequest: (request: Request) => ({ ...request, path: next() }) }];
+    const options = { url: peer.url, connections, headers, duration: seconds, requests };
     const running = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
     // autocannon's own percentiles are whole milliseconds.
     running.on('response', (_client, _status, _bytes, ms) => waits.push(ms));
@@ -47,7 +60,7 @@ export async function measure(peer: Peer, pageSize: number, seconds: number): Pr
 
 /** A peer that answers quickly and wrongly is not fast. Bytes of the body. */
 export async function check(peer: Peer, pageSize: number): Promise<number> {
-  const answer = await fetch(addressOf(peer, pageSize), { headers });
+  const answer = await fetch(`${peer.url}${pathOf(peer, pageSize, 1)}`, { headers });
   const text = await answer.text();
   const body = JSON.parse(text);
   const entries = peer.path.startsWith('/v1') ? body.data : body.contact_list;

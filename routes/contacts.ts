@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
+import { oncePer } from '../src/once-per.ts';
 import { Problem } from '../src/problem.ts';
 import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQuery } from '../src/schemas/contact.ts';
 import { digits } from '../src/schemas/words.ts';
-import type { Contacts, WatiContact } from '../src/upstream/contacts.ts';
+import type { ContactList, Contacts, WatiContact } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/lenient.ts';
 import type { ContextOf } from './context.ts';
+import { writeOnce } from './write-once.ts';
 
 interface Services {
   contacts: Contacts;
@@ -28,17 +30,15 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
     },
     async (request, reply) => {
       const { page, pageSize, name, createdDate, attribute } = request.query;
-      const { contacts: found, total } = await contacts.list(await contextOf(request, reply), {
+      const found = await contacts.list(await contextOf(request, reply), {
         pageNumber: page,
         pageSize,
         name,
         createdDate,
         attribute: attribute?.map(toFilter),
       });
-      return {
-        data: found.map(toContact),
-        page: { number: page, size: pageSize, ...(total !== undefined && { total }) },
-      };
+      writeOnce(reply);
+      return pageOf(found, page, pageSize);
     },
   );
 
@@ -130,6 +130,11 @@ function toFilter(text: string) {
 
 /** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
 const automatic = new Set(['name', 'phone', 'language']);
+
+const pageOf = oncePer(({ contacts, total }: ContactList, number: number, size: number) => ({
+  data: contacts.map(toContact),
+  page: { number, size, ...(total !== undefined && { total }) },
+}));
 
 function toContact(raw: WatiContact): Contact {
   const attributes: Record<string, string> = {};

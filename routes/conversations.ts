@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
+import { oncePer } from '../src/once-per.ts';
 import {
   type ConversationMessage,
   ConversationMessagePage,
@@ -11,9 +12,10 @@ import {
   StatusPut,
 } from '../src/schemas/conversation.ts';
 import { digits } from '../src/schemas/words.ts';
-import type { Conversations } from '../src/upstream/conversations.ts';
+import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { isObject, isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
 import type { ContextOf } from './context.ts';
+import { writeOnce } from './write-once.ts';
 
 interface Services {
   conversations: Conversations;
@@ -39,12 +41,12 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     async (request, reply) => {
       const { page, pageSize, events = false } = request.query;
       const target = digits(request.params.recipient);
-      const { rows, total } = await conversations.history(await contextOf(request, reply), target, {
+      const history = await conversations.history(await contextOf(request, reply), target, {
         pageNumber: page,
         pageSize,
       });
-      const data = rows.map(toConversationMessage).filter((message) => events || message.direction !== 'system');
-      return { data, page: { number: page, size: pageSize, ...(total !== undefined && { total }) } };
+      writeOnce(reply);
+      return events ? pageWithEvents(history, page, pageSize) : pageOf(history, page, pageSize);
     },
   );
 
@@ -99,6 +101,16 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
   );
 };
+
+const pageWithEvents = oncePer(({ rows, total }: History, number: number, size: number) => ({
+  data: rows.map(toConversationMessage),
+  page: { number, size, ...(total !== undefined && { total }) },
+}));
+
+const pageOf = oncePer((history: History, number: number, size: number) => {
+  const { data, page } = pageWithEvents(history, number, size);
+  return { data: data.filter(({ direction }) => direction !== 'system'), page };
+});
 
 /** A row of getMessages; events and messages are told apart by `eventType` (upstream.md 3.2, contract 8.4). */
 function toConversationMessage(row: JsonObject): ConversationMessage {

@@ -1,9 +1,10 @@
+import { oncePer } from '../once-per.ts';
 import { Problem } from '../problem.ts';
 import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Attempt, type Call, codeOf, type Transport } from './transport.ts';
+import { type Answered, type Attempt, type Call, codeOf, type Transport } from './transport.ts';
 import { flags } from './verdict.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
@@ -50,11 +51,13 @@ export function assertSuccess(body: JsonObject): void {
   if (!yes || no) throw strange();
 }
 
+const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
+
 /** The answer's JSON, or the Problem of contract 5, column "a read". */
 async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;
-  const body = parseJson(text);
+  const body = jsonOf(answer);
   if (status >= 200 && status < 300) {
     if (body === undefined) throw strange(status);
     return body;

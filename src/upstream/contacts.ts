@@ -1,3 +1,4 @@
+import { oncePer } from '../once-per.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
 import { bool, isObject, type JsonObject, num, paramPairs, reasonOf, str } from './lenient.ts';
 import { flags } from './verdict.ts';
@@ -24,10 +25,15 @@ export interface ContactFilter {
   attribute?: { name: string; operator: string; value?: string }[] | undefined;
 }
 
+export interface ContactList {
+  contacts: readonly WatiContact[];
+  total: number | undefined;
+}
+
 type Attributes = Readonly<Record<string, string>>;
 
 export interface Contacts {
-  list(context: CallContext, filter: ContactFilter): Promise<{ contacts: WatiContact[]; total: number | undefined }>;
+  list(context: CallContext, filter: ContactFilter): Promise<ContactList>;
   /** The contact with exactly this number. `name` also matches part of a number, so the list is narrowed here. */
   find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
   /** `exists`: WATI has the number already, nothing was changed. */
@@ -50,14 +56,8 @@ export function createContacts(client: Client, timeoutMs: number): Contacts {
   const listPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
     const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
-    if (!isObject(body) || !Array.isArray(body.contact_list)) throw strange(200);
-    const total = isObject(body.link) ? num(body.link.total) : undefined;
-    const contacts: WatiContact[] = [];
-    for (const raw of body.contact_list) {
-      const contact = readContact(raw);
-      if (contact) contacts.push(contact);
-    }
-    return { contacts, total };
+    if (!isObject(body)) throw strange(200);
+    return pageIn(body);
   };
 
   return {
@@ -104,6 +104,18 @@ const isBareRefusal = (body: JsonObject) =>
   body.result === false && !isUnknownContact(reasonOf(body, '')) && reasonOf(body, '') === 'no reason was given';
 
 const toParams = (attributes: Attributes) => Object.entries(attributes).map(([name, value]) => ({ name, value }));
+
+/** A page of contacts, as those who share the answer share it. */
+const pageIn = oncePer((body: JsonObject) => {
+  if (!Array.isArray(body.contact_list)) throw strange(200);
+  const total = isObject(body.link) ? num(body.link.total) : undefined;
+  const contacts: WatiContact[] = [];
+  for (const raw of body.contact_list) {
+    const contact = readContact(raw);
+    if (contact) contacts.push(contact);
+  }
+  return { contacts, total };
+});
 
 function readContact(raw: unknown): WatiContact | undefined {
   if (!isObject(raw)) return undefined;

@@ -1,3 +1,4 @@
+import { oncePer } from '../once-per.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, refusedProblem, strange } from './client.ts';
 import { isObject, type JsonObject, list, num, reasonOf } from './lenient.ts';
 import { flags } from './verdict.ts';
@@ -11,9 +12,21 @@ export interface Conversations {
 }
 
 export interface History {
-  rows: JsonObject[];
+  rows: readonly JsonObject[];
   total: number | undefined;
 }
+
+/** As those who share the answer share it. */
+const historyIn = oncePer((body: JsonObject): History => {
+  const inner = isObject(body.messages) ? body.messages.items : (body.messages ?? body.items);
+  if (!Array.isArray(inner)) {
+    // Some tenants only say why (upstream.md 3.2).
+    const reason = reasonOf(body, '');
+    if (flags(body).no || isUnknownContact(reason)) throw refusedProblem(200, reason);
+    throw strange(200);
+  }
+  return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };
+});
 
 export function createConversations(client: Client, channelNumber: string | undefined): Conversations {
   return {
@@ -21,14 +34,7 @@ export function createConversations(client: Client, channelNumber: string | unde
       const path = `/api/v1/getMessages/${target}`;
       const body = await client.get(context, { operation: 'getMessages', path, query });
       if (!isObject(body)) throw strange(200);
-      const inner = isObject(body.messages) ? body.messages.items : (body.messages ?? body.items);
-      if (!Array.isArray(inner)) {
-        // Some tenants only say why (upstream.md 3.2).
-        const reason = reasonOf(body, '');
-        if (flags(body).no || isUnknownContact(reason)) throw refusedProblem(200, reason);
-        throw strange(200);
-      }
-      return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };
+      return historyIn(body);
     },
     assignOperator: async (context, whatsappNumber, email) => {
       const query = { email, whatsappNumber };

@@ -42,6 +42,22 @@ describe('equal reads at the same time', () => {
     expect(lines().filter(({ upstreamShared }) => upstreamShared === true)).toHaveLength(9);
   });
 
+  it('are one call for whoever wants events and whoever does not, and each gets his own', async () => {
+    const history = '/v1/conversations/14155551000/messages';
+    const alone = {
+      with: await service.ask('GET', `${history}?events=true`),
+      without: await service.ask('GET', history),
+    };
+    expect(alone.with.text).not.toBe(alone.without.text);
+    const calls = () => service.simulator.ledger.of('getMessages').length;
+    const before = calls();
+    service.simulator.script('getMessages', { delayMs: 400 });
+    const asks = [`${history}?events=true`, history, `${history}?events=true`, history];
+    const texts = (await Promise.all(asks.map((each) => service.ask('GET', each)))).map(({ text }) => text);
+    expect(texts).toEqual([alone.with.text, alone.without.text, alone.with.text, alone.without.text]);
+    expect(calls() - before).toBe(1);
+  });
+
   it('share a failure', async () => {
     service.simulator.script('getContacts', { body: '<html>', process: false, delayMs: 300 });
     const [first, second] = [service.ask('GET', path), underWay().then(() => service.ask('GET', path))];

@@ -1,0 +1,16 @@
+import type { FastifyReply } from 'fastify';
+import { oncePer } from '../src/once-per.ts';
+
+/** Writes the answer as JSON once for all who return the same object: equal reads share one (src/upstream/reads.ts). */
+export function writeOnce(reply: FastifyReply): void {
+  reply.type('application/json; charset=utf-8').serializer((page: Page) => textOf(page, reply));
+}
+
+/** What a response schema describes; the words of type-provider and serializer meet here. */
+type Page = Record<string, unknown>;
+
+const textOf = oncePer((page: Page, reply: FastifyReply) => {
+  const write = reply.getSerializationFunction('200');
+  if (!write) throw new Error('writeOnce needs a route with a response schema for 200');
+  return write(page);
+});
