@@ -14,14 +14,14 @@ export function useStrictValidation(app: FastifyInstance) {
   const fromText = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
   app.setValidatorCompiler(({ schema, httpPart }) => {
     if (httpPart === 'body') {
-      const validate = firstFault.compile(schema);
-      // For faulty bodies alone, so not before there is one.
-      let listFaults: ValidateFunction | undefined;
+      const validator = onceAsked(() => firstFault.compile(schema));
+      const lister = onceAsked(() => everyFault.compile(schema));
       return (body: unknown) => {
+        const validate = validator();
         if (!validate(body)) {
           const first = { error: validate.errors ?? [] };
           if (hasMoreValues(body, listedValuesMax)) return first;
-          listFaults ??= everyFault.compile(schema);
+          const listFaults = lister();
           return listFaults(body) ? first : { error: listFaults.errors ?? [] };
         }
         const at = halfPair(body, '');
@@ -29,8 +29,9 @@ export function useStrictValidation(app: FastifyInstance) {
       };
     }
     const numbers = integersOf(schema);
-    const validate = fromText.compile(schema);
+    const validator = onceAsked(() => fromText.compile(schema));
     return (values: Record<string, unknown>) => {
+      const validate = validator();
       for (const name of numbers) if (!isWhole(values[name])) values[name] = 'not a number';
       return validate(values) ? { value: values } : { error: validate.errors ?? [] };
     };
@@ -48,6 +49,15 @@ export function useStrictValidation(app: FastifyInstance) {
     if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;
     route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
   });
+}
+
+/** Compiled when the first request comes: all of them at once are a tenth of the start, and most callers use few routes. */
+function onceAsked(compile: () => ValidateFunction): () => ValidateFunction {
+  let compiled: ValidateFunction | undefined;
+  return () => {
+    compiled ??= compile();
+    return compiled;
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import envSchema from 'env-schema';
+import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
 import { fitsHeader } from './maton-key.ts';
 
@@ -217,25 +217,21 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
 const leakyOptions =
   /--(inspect|debug-port|heapsnapshot|heap-prof|report|trace-tls|tls-keylog|insecure-http-parser)[a-z-]*/;
 
-interface AjvFault {
-  instancePath: string;
-  keyword: string;
-  message?: string;
-  params: Record<string, unknown>;
-}
-
+/** Text from the environment as what the schema says, the variables that it does not name left out. */
 function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
-  try {
-    return envSchema<Env>({ schema: structuredClone(EnvSchema), data, env: false });
-  } catch (error) {
-    for (const fault of (error as { errors?: AjvFault[] }).errors ?? []) faults.push(inWords(fault));
-    if (faults.length === 0) throw error;
-    return undefined;
-  }
+  const rules = { allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const;
+  const validate = new Ajv({ ...rules, meta: false, validateSchema: false }).compile<Env>({
+    ...EnvSchema,
+    additionalProperties: false,
+  });
+  const env: unknown = { ...data };
+  if (validate(env)) return env;
+  for (const fault of validate.errors ?? []) faults.push(inWords(fault));
+  return undefined;
 }
 
 /** The values are left out: one of them could be a secret pasted into the wrong variable. */
-function inWords({ instancePath, keyword, message, params }: AjvFault): string {
+function inWords({ instancePath, keyword, message, params }: ErrorObject): string {
   if (keyword === 'required') return `${String(params.missingProperty)} is required and not set`;
   const { allowedValues } = params;
   const rule = Array.isArray(allowedValues) ? `must be one of ${allowedValues.join(', ')}` : message;
