@@ -21,7 +21,7 @@ import { createGroups, type GroupMax, lineKey } from './groups.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
 import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
-import { resendable, resentBefore } from './resend.ts';
+import { notResendable, resendable, resentBefore } from './resend.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
 
@@ -185,6 +185,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const outcome = await record(draft, lineOf(content, context));
     if ('known' in outcome) {
       const { known } = outcome;
+      // It was found to have arrived while its repetition was made ready.
+      if (known.id === resendOf) throw notResendable(known);
       if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);

@@ -104,12 +104,15 @@ export function statements(dialect: Dialect): Statements {
   // As the partial index has it: SQLite draws no conclusions from a single status, and would look at every send there is.
   const open = "status IN ('queued', 'sending')";
   const { begin, retreat, settle } = marks(dialect);
+  const resendable = "status IN ('unknown', 'not_sent')";
   return {
+    // What is sent again must be in doubt still, or not sent, in the moment in which that is decided.
     insert: statement(`
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         fingerprint, resend_of, status, owner, created_at, updated_at, call_json)
-      VALUES (:id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call)
+      SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
+        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call
+      WHERE CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable})
       ON CONFLICT DO NOTHING RETURNING seq`),
 
     begin: statement(
@@ -159,7 +162,11 @@ export function statements(dialect: Dialect): Statements {
     findByKey: statement(
       `SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND idem_route = :route AND idem_key = :key`,
     ),
-    findChild: statement(`SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf`),
+    // Why a send may not be repeated: its child, or how it stands itself.
+    findChild: statement(`
+      SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
+      UNION ALL SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND id = :resendOf AND NOT ${resendable}
+      ORDER BY seq DESC LIMIT 1`),
 
     fence: dialect.fence.map(statement),
     orphanSending: statement(`

@@ -156,6 +156,21 @@ describe('a resend', () => {
     expect(await resend(early, key)).toMatchObject({ status: 201, headers: { 'idempotency-replayed': 'true' } });
   });
 
+  it('is refused where the first was found to have arrived while its template was asked for', async () => {
+    const [subject = hello] = sendingTo(() => to).filter(({ name }) => name === 'template');
+    const id = await unknown(subject);
+    service.simulator.script('getMessageTemplates', { delayMs: 500 });
+    const asked = () => service.simulator.ledger.of('getMessageTemplates').length;
+    const before = asked();
+    const answer = resend(id, { 'idempotency-key': 'late' });
+    await expect.poll(asked).toBe(before + 1);
+    await store.resolve(id, { verdict: { outcome: 'accepted', evidence: 'content' } });
+    const { status, json } = await answer;
+    expect([status, fields(json).type]).toEqual([409, '/problems/message-not-resendable']);
+    expect(fields(json).detail).toMatch(/accepted/);
+    expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
+  });
+
   it("is logged with its reason and no number in it, and only where the message is the caller's", async () => {
     const lines = () => service.logs().filter(({ msg }) => msg === 'resend');
     const reason = 'call 12 of +1 (415) 555-1000, 14155551000 and ٠١٢٣٤٥: nothing came';

@@ -95,6 +95,15 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await found(store, String(child))).toMatchObject({ resendOf: 'a' });
     });
 
+    test('no repetition of a send that was found to have arrived, and its key stays free', async () => {
+      await ended(store, aSend('a'), 'unknown');
+      await store.resolve('a', { verdict: VERDICT });
+      const again = await store.record(aSend('b', { resendOf: 'a', ...withKey('k') }));
+      expect(again).toEqual({ known: await found(store, 'a') });
+      expect(await store.find('crm', 'b')).toBeUndefined();
+      expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
+    });
+
     test('begins an attempt once, and says so again to the process that did', async () => {
       await store.record(aSend('a'));
       expect(await store.begin('a', 2)).toBe(false);
