@@ -119,8 +119,7 @@ export function createGroups(services: GroupServices): Groups {
     if (aboard.length === 0) return;
     for (const { send } of aboard) line.busy.add(recipientOf(send));
     // Meanwhile others may have been turned away: whom nobody waits for stays queued until the gate opens.
-    const isOpen = gate.isOpen(line.connection);
-    const [held, seats] = partition(aboard, ({ send }) => !isOpen && send.holds === true);
+    const [held, seats] = byGate(line, aboard);
     if (held.length > 0) void sitAgain(line, held, 0);
     if (seats.length === 0) return;
     const context = { connection: line.connection, onAttempt: tellAll(seats) };
@@ -147,6 +146,12 @@ export function createGroups(services: GroupServices): Groups {
     );
   };
 
+  /** Those that must be held now, and the others. */
+  const byGate = ({ connection }: Line, seats: readonly Seat[]) => {
+    const isOpen = gate.isOpen(connection);
+    return partition(seats, ({ send }) => !isOpen && send.holds === true);
+  };
+
   const over = (line: Line, { send, leave }: Seat) => {
     line.busy.delete(recipientOf(send));
     leave(send);
@@ -155,7 +160,15 @@ export function createGroups(services: GroupServices): Groups {
   /** Their recipients stay busy meanwhile: what was asked for later must not overtake them. */
   const sitAgain = async (line: Line, seats: readonly Seat[], pauseMs: number) => {
     await sleep(pauseMs, closing);
-    await Promise.all(seats.map(({ send }) => send.holds && gate.hold(line.connection)));
+    const [held, others] = byGate(line, seats);
+    takeSeats(line, others);
+    // Whoever is waited for has a time by which it must have gone.
+    await Promise.all(held.map(() => gate.hold(line.connection)));
+    takeSeats(line, held);
+  };
+
+  const takeSeats = (line: Line, seats: readonly Seat[]) => {
+    if (seats.length === 0) return;
     if (closing.aborted) {
       for (const seat of seats) over(line, seat);
       return;

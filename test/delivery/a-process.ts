@@ -22,13 +22,15 @@ interface More {
   pace?: Pace;
   /** Whether a shut gate may open. */
   probe?: () => Promise<boolean>;
+  /** Template sends in one call. */
+  group?: number;
 }
 
 /** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
 export async function aProcess(
   attempt: (call: Call) => Promise<Attempt>,
   seams: (store: SendStore) => Partial<SendStore> = () => ({}),
-  { pace, probe = async () => true }: More = {},
+  { pace, probe = async () => true, group = 1 }: More = {},
 ): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
@@ -44,7 +46,7 @@ export async function aProcess(
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,
-    groupMax: { urgent: 1, interactive: 1, broadcast: 1 },
+    groupMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
   });
   const close = async () => {

@@ -79,6 +79,40 @@ describe.each([
   });
 });
 
+test('a send whose caller waits goes out again in time, though one that went with it is held meanwhile', async () => {
+  const { pace, waiting } = heldTurns();
+  const calls: number[] = [];
+  let limit = () => {};
+  const limited = new Promise<void>((resume) => {
+    limit = resume;
+  });
+  const attempt = async ({ operation, json }: Call) => {
+    if (operation === 'sendSessionMessage') return unauthorized;
+    calls.push((json as { receivers: unknown[] }).receivers.length);
+    if (calls.length > 1) return yes;
+    await limited;
+    return answered(429, '', { 'retry-after': '0' });
+  };
+  const { delivery, close } = await aProcess(attempt, undefined, { pace, probe: refusing, group: 2 });
+  const waited = delivery.send(asker, template('14155551000'), { connection: 'one' }, 5_000);
+  const held = await delivery.send(asker, template('14155551001'), { connection: 'one' }, 0);
+  waiting[0]?.grant();
+  await expect.poll(() => calls).toEqual([2]);
+  // Somebody else's send shuts the gate.
+  const other = await delivery.send(asker, text('14155551002'), { connection: 'one' }, 0);
+  await expect.poll(() => waiting.length).toBe(2);
+  waiting[1]?.grant();
+  await expect.poll(async () => (await delivery.find('tester', other.stored.id))?.attempts).toBe(1);
+  await expect.poll(async () => (await delivery.find('tester', other.stored.id))?.status).toBe('queued');
+  limit();
+  await expect.poll(() => waiting.length).toBe(3);
+  waiting[2]?.grant();
+  expect((await waited).stored).toMatchObject({ status: 'accepted', attempts: 2 });
+  expect(calls).toEqual([2, 1]);
+  expect((await delivery.find('tester', held.stored.id))?.status).toBe('queued');
+  await close();
+});
+
 test('sends that wait for a connection to be mended take no room from others, and there are a thousand of it at most', async () => {
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
   const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
