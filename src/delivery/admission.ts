@@ -19,8 +19,9 @@ export interface Admission {
   /**
    * The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. Nor one of sends that wait for
    * a connection to be mended; those take no room from the others.
+   * @param holds it would be one of those; whoever is waited for is not, and is to hear what is wrong
    */
-  assertRoom(context: CallContext): void;
+  assertRoom(context: CallContext, holds: boolean): void;
   /** @param groupsBefore calls of waiting groups that go out first */
   assertTurnInTime(operation: string, context: CallContext, waitMs: number, groupsBefore?: number): void;
 }
@@ -31,8 +32,8 @@ const heldMax = 1_000;
 export function createAdmission({ coming, gate, underWay, pace }: AdmissionServices): Admission {
   const room = createRoom();
   return {
-    assertRoom: ({ turn, connection }) => {
-      if (gate.held(connection) >= heldMax) {
+    assertRoom: ({ turn, connection }, holds) => {
+      if (holds && gate.held(connection) >= heldMax) {
         const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
         throw new Problem('rate-limited', detail, { retryAfterS: 30 });
       }

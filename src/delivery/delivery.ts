@@ -169,7 +169,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
     // First, because it is in a flood that it must cost little to be refused.
-    assertRoom(context);
+    assertRoom(context, waitMs === 0);
     assertContentInTime(content, context, tryMs);
     const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
@@ -212,7 +212,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
     stream: async (asker, about, streamed, context, waitMs) => {
-      assertRoom(context);
+      // Nobody would have its bytes later.
+      assertRoom(context, false);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
       if ('known' in outcome) throw inProgress(locationOf(outcome.known));

@@ -121,6 +121,9 @@ test('sends that wait for a connection to be mended take no room from others, an
   await new Promise((resume) => setTimeout(resume, 100));
   for (let n = 1; n < 1_000; n += 1) await hold(n);
   await expect(hold(1_000)).rejects.toMatchObject({ slug: 'rate-limited' });
+  // Who is waited for would not be held, and hears what is wrong.
+  const waited = await delivery.send(asker, text('14155551000'), { connection: 'dead' }, 5_000);
+  expect(waited.stored).toMatchObject({ status: 'rejected', failure: { code: 'credentials' } });
   expect((await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000)).stored.status).toBe(
     'accepted',
   );
