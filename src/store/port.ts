@@ -44,6 +44,12 @@ export interface StoredSend extends NewSend {
   updatedAt: string;
 }
 
+/** An unknown send that is to be looked for. */
+export interface DueSend extends StoredSend {
+  /** Which of its looks this is, from 1. */
+  look: number;
+}
+
 /** What is known at the end of a send (mark D3). */
 export interface Settlement {
   status: 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
@@ -144,7 +150,7 @@ export interface SendStore {
   recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }>;
 
   /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
-  dueForReconcile(limit: number): Promise<StoredSend[]>;
+  dueForReconcile(limit: number): Promise<DueSend[]>;
 
   /**
    * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call`, and deletes records

@@ -2,6 +2,7 @@ import { cursorAfter } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
 import { listStep } from './listing.ts';
 import {
+  type DueSend,
   type Json,
   type Mark,
   type NewSend,
@@ -201,9 +202,9 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return { unknown: unknown.length, adopted: adopted.sort(bySequence).map(toSend) };
   }
 
-  async dueForReconcile(limit: number): Promise<StoredSend[]> {
+  async dueForReconcile(limit: number): Promise<DueSend[]> {
     const due = await this.#write(this.#sql.look, { limit });
-    return due.sort(bySequence).map(toSend);
+    return due.sort(bySequence).map((row) => ({ ...toSend(row), look: integer(row, 'looks') }));
   }
 
   async purge(limit: number): Promise<number> {

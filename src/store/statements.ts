@@ -192,7 +192,7 @@ export function statements(dialect: Dialect): Statements {
          ORDER BY next_look_at LIMIT :limit ${claim})
       UPDATE sends SET looks = looks + 1, next_look_at = ended_at +
         CASE looks WHEN 0 THEN ${5 * MINUTE_MS} WHEN 1 THEN ${15 * MINUTE_MS} WHEN 2 THEN ${60 * MINUTE_MS} END
-      WHERE seq IN (SELECT due_seq FROM due) RETURNING ${COLUMNS}`),
+      WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`),
 
     free: statement(`
       WITH old AS MATERIALIZED

@@ -5,16 +5,16 @@ import { isObject, type JsonObject } from './lenient.ts';
 /** Asks WATI for one message by our own id: the only read-back that it documents (upstream.md 3.2). */
 export interface ReadBack {
   /**
-   * The row under this id. Undefined where WATI has none, says something that is not understood, or cannot be asked because no
-   * channel is set; none of these proves anything.
+   * The row under this id. Undefined where WATI has none, or says something that is not understood; neither proves anything.
    */
   byLocalId(context: CallContext, localMessageId: string): Promise<JsonObject | undefined>;
 }
 
-export function createReadBack(client: Client, channelNumber: string | undefined): ReadBack {
+/** Undefined: no channel is set, and without one WATI cannot be asked. */
+export function createReadBack(client: Client, channelNumber: string | undefined): ReadBack | undefined {
+  if (channelNumber === undefined) return undefined;
   return {
     byLocalId: async (context, localMessageId) => {
-      if (channelNumber === undefined) return undefined;
       const path = `/api/v1/whatsApp/messages/${channelNumber}/${encodeURIComponent(localMessageId)}`;
       const body = await client.get(context, { operation: 'getMessageByLocalId', path }).catch(nothingIfAnswered);
       return rowsIn(body).find((row) => row.localMessageId === localMessageId);

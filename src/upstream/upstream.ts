@@ -21,7 +21,7 @@ export interface Upstream {
   connections: Connections;
   contacts: Contacts;
   conversations: Conversations;
-  readBack: ReadBack;
+  readBack: ReadBack | undefined;
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;

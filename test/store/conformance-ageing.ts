@@ -21,13 +21,13 @@ export function ageingConformance(name: string, makeHome: () => Promise<Home>): 
     test('looks at an unknown send after 1, 5, 15 and 60 minutes, once each', async () => {
       await ended(store, aSend('a', { kind: 'template' }), 'unknown');
       await ended(store, aSend('b'), 'accepted');
-      for (const minutes of [1, 4, 10, 45]) {
+      for (const [n, minutes] of [1, 4, 10, 45].entries()) {
         await home.age(minutes * MINUTE_MS - 20_000);
         expect(await store.dueForReconcile(10)).toEqual([]);
         await home.age(20_000);
         const due = await Promise.all([store.dueForReconcile(10), store.dueForReconcile(10)]);
         expect(ids(due.flat())).toEqual(['a']);
-        expect(due.flat()[0]).toMatchObject({ call: { text: 'a' }, sentAt: expect.any(String) });
+        expect(due.flat()[0]).toMatchObject({ look: n + 1, call: { text: 'a' }, sentAt: expect.any(String) });
       }
       await home.age(30 * DAY_MS);
       expect(await store.dueForReconcile(10)).toEqual([]);
