@@ -59,7 +59,7 @@ class SharedBudget implements Budget {
   readonly #isOpen = {
     urgent: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'urgent'),
     interactive: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'interactive'),
-    broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, this.#broadcastLane),
+    broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'broadcast'),
   };
   #now = 0;
   /** Slots given to others while a broadcast waited, as many as make the next one its own. */
@@ -217,7 +217,7 @@ class SharedBudget implements Budget {
       const at = this.#pacer.slotAt(now, perSecond);
       if (at > now) return at;
       this.#pacer.use(now, perSecond);
-      this.#windows[waiter.group].take(now);
+      this.#windows[waiter.group].take(now, waiter.lane);
       if (waiter.lane === 'broadcast') this.#sinceBroadcast = 0;
       else if (this.#lanes.broadcast.size > 0) this.#sinceBroadcast = Math.min(this.#sinceBroadcast + 1, DUE);
       this.#lanes[waiter.lane].serve(waiter);
@@ -234,22 +234,12 @@ class SharedBudget implements Budget {
     return next('urgent') ?? next(first) ?? next(second);
   }
 
-  /**
-   * Whose part of a group's calls a broadcast may use: its own, or, when its turn is due, that of the single sends as well. They
-   * could else keep a group just so full that its own part is never free.
-   */
-  get #broadcastLane(): Lane {
-    return this.#sinceBroadcast === DUE ? 'interactive' : 'broadcast';
-  }
-
   /** When the first of the groups opens that somebody waits for. */
   #opensAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const group of GROUPS) {
       for (const lane of LANES) {
-        if (this.#lanes[lane].waiting[group] === 0) continue;
-        const part = lane === 'broadcast' ? this.#broadcastLane : lane;
-        at = Math.min(at, this.#windows[group].openAt(now, 0, part));
+        if (this.#lanes[lane].waiting[group] > 0) at = Math.min(at, this.#windows[group].opensAt(now, lane));
       }
     }
     return at;

@@ -70,8 +70,9 @@ export class GroupWindow {
   /** Of an unlimited group, what is halved is all that the account may do. */
   readonly #learnt: Learnt;
   #pausedUntil = Number.NEGATIVE_INFINITY;
-  /** When the calls of the last ten seconds went out. */
+  /** When the calls of the last ten seconds went out, and of those the ones of broadcasts. */
   #times: number[] = [];
+  #broadcasts: number[] = [];
   /** Each replica keeps to its part. */
   replicas = 1;
 
@@ -95,8 +96,10 @@ export class GroupWindow {
     return Math.max(0, this.#pausedUntil - now);
   }
 
-  take(now: number): void {
-    if (this.limit(now) !== Number.POSITIVE_INFINITY) this.#times.push(now);
+  take(now: number, lane: Lane): void {
+    if (this.limit(now) === Number.POSITIVE_INFINITY) return;
+    this.#times.push(now);
+    if (lane === 'broadcast') this.#broadcasts.push(now);
   }
 
   /** A 429 while it is paused was on its way already: it may prolong the silence, and teaches nothing new. */
@@ -107,7 +110,19 @@ export class GroupWindow {
   }
 
   isOpen(now: number, lane: Lane): boolean {
-    return this.openAt(now, 0, lane) <= now;
+    return this.opensAt(now, lane) <= now;
+  }
+
+  /**
+   * When the next call of this lane may go out. A broadcast that had fewer calls than it leaves to the others may use the part
+   * of the single sends as well: they could else keep the group just so full that its own part is never free. One that filled
+   * the group by itself may not: the others would find no place.
+   */
+  opensAt(now: number, lane: Lane): number {
+    const at = this.openAt(now, 0, lane);
+    if (lane !== 'broadcast' || at <= now) return at;
+    const before = this.#broadcasts.at(-Math.floor(this.limit(now) * LEFT.broadcast));
+    return Math.min(at, Math.max(this.openAt(now, 0, 'interactive'), (before ?? Number.NEGATIVE_INFINITY) + SPAN_MS));
   }
 
   /** When a call of this lane may go out that has `ahead` of its group before it. */
@@ -135,8 +150,12 @@ export class GroupWindow {
   }
 
   #forget(now: number): void {
-    const kept = this.#times.findIndex((time) => time + SPAN_MS > now);
-    if (kept > 0) this.#times.splice(0, kept);
-    else if (kept < 0) this.#times = [];
+    forget(this.#times, now);
+    forget(this.#broadcasts, now);
   }
+}
+
+function forget(times: number[], now: number): void {
+  const kept = times.findIndex((time) => time + SPAN_MS > now);
+  times.splice(0, kept < 0 ? times.length : kept);
 }

@@ -95,6 +95,20 @@ describe('lanes', () => {
     },
   );
 
+  it('and calls of another group give it no claim to those places, however many they are', async () => {
+    const { time, ask } = bench({ plan: 'growth' });
+    times(2_000, () => ask({ lane: 'broadcast', group: 'templates', caller: 'shop' }));
+    const singles: Outcome[] = [];
+    for (let n = 0; n < 3_500; n += 1) {
+      // Texts for five seconds, then none for five.
+      if (n % 80 < 40) ask({ caller: 'texts' });
+      if (n % 173 === 172) times(5, (caller) => singles.push(ask({ group: 'templates', caller: `single ${caller}` })));
+      await time.run(125);
+    }
+    expect(singles.length).toBe(100);
+    expect(Math.max(...singles.map(({ at, askedAt }) => at - askedAt))).toBeLessThan(1_000);
+  });
+
   it('urgent goes first, however many others wait', async () => {
     const { time, ask } = bench();
     times(200, (n) => ask({ lane: n % 2 === 0 ? 'broadcast' : 'interactive' }));
