@@ -50,6 +50,11 @@ export const recipientIndexes: readonly string[] = [
   'CREATE INDEX sends_twins ON sends (recipient, sent_at) WHERE sent_at IS NOT NULL',
 ];
 
+/** Ends without success: those of one broadcast are found neither among all of a caller's nor among a million that arrived. */
+export const FAILED = "status IN ('rejected', 'not_sent', 'unknown', 'cancelled')";
+export const failedIndex = `CREATE INDEX sends_failed ON sends (broadcast_id, status, seq)
+  WHERE broadcast_id IS NOT NULL AND ${FAILED}`;
+
 /** Counting the reasons of one broadcast read every rejected send of its caller. */
 export const rejectedIndex =
   "CREATE INDEX sends_rejected ON sends (broadcast_id, failure_code) WHERE status = 'rejected'";

@@ -1,3 +1,4 @@
+import { FAILED } from './broadcast-schema.ts';
 import { sequenceOf } from './cursor.ts';
 import { type Dialect, type Step, statement, type Value } from './engine.ts';
 import type { SendFilter, SendStatus } from './port.ts';
@@ -47,8 +48,12 @@ function settledIn({ to, status, broadcastId, since }: SendFilter, narrowed: rea
       sends([...where, 'broadcast_id IS NOT NULL', "status <> 'staged'"]),
     ];
   }
+  where.push('status = :status');
+  // Of a caller only few are under way; of all else it may have a hundred thousand, in other broadcasts.
+  const isUnderWay = status === 'queued' || status === 'sending';
   if (broadcastId !== undefined) where.push('broadcast_id = :broadcastId');
-  return [sends([...where, 'status = :status', "status <> 'accepted'", "status <> 'staged'"])];
+  if (broadcastId !== undefined && !isUnderWay) return [sends([...where, FAILED])];
+  return [sends([...where, "status <> 'accepted'", "status <> 'staged'"])];
 }
 
 /** Recipients that wait, of broadcasts that are to be seen: by the number that they go to, or by the few of those. */

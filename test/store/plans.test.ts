@@ -33,6 +33,22 @@ describe('SQLite: the plan', () => {
     expect(walks(list(filter)).length).toBeGreaterThan(0);
   });
 
+  test.each<[SendFilter, string]>([
+    [{ broadcastId: 'b' }, 'sends_broadcast (broadcast_id=?)'],
+    [{ broadcastId: 'b', status: 'accepted' }, 'sends_broadcast (broadcast_id=?)'],
+    [{ broadcastId: 'b', status: 'rejected' }, 'sends_failed (broadcast_id=? AND status=?)'],
+    [{ broadcastId: 'b', status: 'not_sent' }, 'sends_failed (broadcast_id=? AND status=?)'],
+    [{ broadcastId: 'b', status: 'unknown' }, 'sends_failed (broadcast_id=? AND status=?)'],
+    [{ broadcastId: 'b', status: 'cancelled' }, 'sends_failed (broadcast_id=? AND status=?)'],
+    // Of those a caller has few.
+    [{ broadcastId: 'b', status: 'queued' }, 'sends_status (caller=? AND status=?)'],
+    [{ broadcastId: 'b', status: 'sending' }, 'sends_status (caller=? AND status=?)'],
+  ])('of the recipients of a broadcast goes by that, those that wait aside: %j', (filter, index) => {
+    const [settled, ...staged] = walks(list(filter));
+    expect(settled).toBe(`SEARCH sends USING INDEX ${index}`);
+    for (const step of staged) expect(step).toMatch(/sends_staged|\(rowid=\?\)/);
+  });
+
   test('of the reasons of a broadcast reads those of its own that were rejected, and only in the index', () => {
     const plan = planOf(broadcastStatements(sqliteDialect).rejections);
     expect(plan).toEqual([expect.stringContaining('USING COVERING INDEX sends_rejected (broadcast_id=?)')]);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { broadcastTables, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -48,6 +48,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
      )`,
   ],
   [rejectedIndex],
+  [failedIndex],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { broadcastTables, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -48,6 +48,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
      END`,
   ],
   [rejectedIndex],
+  [failedIndex],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
