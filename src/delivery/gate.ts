@@ -11,7 +11,10 @@ export interface Gate {
   isOpen(connection: string): boolean;
   /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
   shut(connection: string): void;
-  /** A send was taken: the next refusal is a new one. Until then a probe that is answered proves little (a token may read and not send). */
+  /**
+   * A send came through: the next refusal is a new one. Until then a probe that is answered proves little (a token may
+   * read and not send).
+   */
   passed(connection: string): void;
 }
 

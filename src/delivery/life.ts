@@ -199,7 +199,7 @@ export async function transmit(
   const verdicts = onTime
     ? await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch)
     : sends.map(() => endedInLine);
-  if (verdicts.some(({ outcome }) => outcome === 'accepted')) gate.passed(context.connection);
+  if (verdicts.some(tookCredentials)) gate.passed(context.connection);
   const over: Judged[] = [];
   const again: Again[] = [];
   // One for all, so that those who went together can go together again.
@@ -249,6 +249,10 @@ function pauseBefore(
   const pauseMs = verdict.retryAfterMs ?? 200 * stored.attempts + jitterMs;
   return performance.now() + pauseMs < untilMs ? pauseMs : undefined;
 }
+
+/** WATI looked at what was sent: it took it, or said no in an answer of its own, which the gateway's refusals are not. */
+const tookCredentials = (verdict: Verdict): boolean =>
+  verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
 
 /** It is no word on this send, but on all: the next try waits until a call that puts nothing before anybody is answered. */
 const mendsElsewhere = (verdict: Verdict, { stored }: LiveSend): boolean =>

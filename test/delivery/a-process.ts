@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
-import { createGate } from '../../src/delivery/gate.ts';
+import { createGate, type Gate } from '../../src/delivery/gate.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
@@ -22,6 +22,7 @@ interface More {
   pace?: Pace;
   /** Whether a shut gate may open. */
   probe?: () => Promise<boolean>;
+  gate?: Gate;
   /** Template sends in one call. */
   group?: number;
 }
@@ -30,7 +31,7 @@ interface More {
 export async function aProcess(
   attempt: (call: Call) => Promise<Attempt>,
   seams: (store: SendStore) => Partial<SendStore> = () => ({}),
-  { pace, probe = async () => true, group = 1 }: More = {},
+  { pace, probe = async () => true, gate, group = 1 }: More = {},
 ): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
@@ -41,7 +42,7 @@ export async function aProcess(
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(undefined),
-    gate: createGate(probe, closing.signal),
+    gate: gate ?? createGate(probe, closing.signal),
     closing: closing.signal,
     newId: randomUUID,
     now: Date.now,

@@ -151,6 +151,23 @@ test('a gate that opens in vain is probed less and less often, until a send is t
   }
 });
 
+test.each([
+  ['taken', yes, true],
+  ['refused for its number by WATI itself', answered(200, '{"result":false,"validWhatsAppNumber":false}'), true],
+  ['refused for the key', unauthorized, false],
+  // The gateway says so of a connection that is not there, too.
+  ['refused as a bad request', answered(400, '{"message":"no connection"}'), false],
+  ['answered by a page', answered(200, '<html>'), false],
+  ['lost', answered(502, ''), false],
+])('a send that is %s: whether the next refusal of its connection is a new one', async (_name, answer, isNew) => {
+  const gate = createGate(refusing, new AbortController().signal);
+  const passed = vi.spyOn(gate, 'passed');
+  const { delivery, close } = await aProcess(async () => answer, undefined, { gate });
+  await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  expect(passed.mock.calls).toEqual(isNew ? [['one']] : []);
+  await close();
+});
+
 test('a send that the end of the process meets with a store that is gone stands as recorded', async () => {
   const { delivery, close } = await aProcess(
     async () => yes,
