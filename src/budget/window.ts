@@ -114,9 +114,9 @@ export class GroupWindow {
   }
 
   /**
-   * When the next call of this lane may go out. A broadcast that had fewer calls than it leaves to the others may use the part
-   * of the single sends as well: they could else keep the group just so full that its own part is never free. One that filled
-   * the group by itself may not: the others would find no place.
+   * When the next call of this lane may go out. A broadcast that had fewer calls than it leaves to the others may use
+   * the part of the single sends as well: they could else keep the group just so full that its own part is never free.
+   * One that filled the group by itself may not: the others would find no place.
    */
   opensAt(now: number, lane: Lane): number {
     const at = this.openAt(now, 0, lane);

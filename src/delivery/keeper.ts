@@ -19,7 +19,7 @@ interface KeeperServices {
   onFault: (chore: string, error: unknown) => void;
 }
 
-/** Slowly: reads share the budget of the sends (delivery.md 2.8, item 7: at most one in two seconds, and a look makes one). */
+/** Slowly: reads share the budget of the sends (delivery.md 2.8, item 7: one in two seconds at most; a look is one). */
 const reconcileEveryMs = 2_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;

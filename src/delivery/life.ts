@@ -250,7 +250,7 @@ function pauseBefore(
   return performance.now() + pauseMs < untilMs ? pauseMs : undefined;
 }
 
-/** WATI looked at what was sent: it took it, or said no in an answer of its own, which the gateway's refusals are not. */
+/** WATI looked at what was sent: it took it, or said no in an answer of its own, as the gateway does not. */
 const tookCredentials = (verdict: Verdict): boolean =>
   verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
 

@@ -11,8 +11,8 @@ import { unreadable } from './store-trouble.ts';
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */
 export interface Reconciler {
   /**
-   * One look. True: it is accepted now. No match proves nothing, so nothing else ever changes. The `nth` of the looks that
-   * nobody asked for costs one read (delivery.md 2.8, item 7): of the message by its own id, then of the history, by turns.
+   * One look. True: it is accepted now. No match proves nothing, so nothing else ever changes. The `nth` of the looks
+   * that nobody asked for costs one read (delivery.md 2.8, item 7): by turns of the message by its id and the history.
    */
   look(send: StoredSend, context: CallContext, nth?: number): Promise<boolean>;
 }

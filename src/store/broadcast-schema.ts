@@ -50,7 +50,7 @@ export const recipientIndexes: readonly string[] = [
   'CREATE INDEX sends_twins ON sends (recipient, sent_at) WHERE sent_at IS NOT NULL',
 ];
 
-/** Ends without success: those of one broadcast are found neither among all of a caller's nor among a million that arrived. */
+/** Ends without success: of one broadcast they are sought neither in all of a caller's nor in all that arrived. */
 export const FAILED = "status IN ('rejected', 'not_sent', 'unknown', 'cancelled')";
 export const failedIndex = `CREATE INDEX sends_failed ON sends (broadcast_id, status, seq)
   WHERE broadcast_id IS NOT NULL AND ${FAILED}`;

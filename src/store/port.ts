@@ -80,9 +80,9 @@ export interface SendFilter {
 export interface SendStore {
   /**
    * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
-   * recorded before (whatever the fingerprint), or `resendOf` has a child already, or is itself neither `unknown` nor `not_sent`
-   * any more (then it is what is `known`); nothing was written then. A failure that is not `nothingWritten` leaves it open
-   * whether it stands, and whether another process takes it up before it is taken out.
+   * recorded before (whatever the fingerprint), or `resendOf` has a child already, or is itself neither `unknown` nor
+   * `not_sent` any more (then it is what is `known`); nothing was written then. A failure that is not `nothingWritten`
+   * leaves it open whether it stands, and whether another process takes it up before it is taken out.
    */
   record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
 

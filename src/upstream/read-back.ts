@@ -4,9 +4,7 @@ import { isObject, type JsonObject } from './lenient.ts';
 
 /** Asks WATI for one message by our own id: the only read-back that it documents (upstream.md 3.2). */
 export interface ReadBack {
-  /**
-   * The row under this id. Undefined where WATI has none, or says something that is not understood; neither proves anything.
-   */
+  /** The row under this id. Undefined where WATI has none, or says what is not understood; neither proves anything. */
   byLocalId(context: CallContext, localMessageId: string): Promise<JsonObject | undefined>;
 }
 
