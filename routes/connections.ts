@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { mayUse } from '../src/callers.ts';
+import type { Config } from '../src/config.ts';
 import { Problem } from '../src/problem.ts';
 import {
   Connection,
@@ -14,7 +15,12 @@ import {
   DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
-import { turnOf, watch } from './context.ts';
+import { timeOf, turnOf, watch } from './context.ts';
+
+interface Services {
+  config: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
+  connections: Connections;
+}
 
 const controlProblems = [
   'upstream-rejected',
@@ -24,7 +30,13 @@ const controlProblems = [
   'upstream-timeout',
 ] as const;
 
-export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }> = async (app, { connections }) => {
+export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
+  const readerOf = (request: FastifyRequest) => ({
+    ...timeOf(request, config),
+    turn: turnOf(request),
+    onAttempt: watch(request),
+  });
+
   app.get(
     '/v1/connections',
     {
@@ -105,8 +117,6 @@ export const connections: FastifyPluginAsyncTypebox<{ connections: Connections }
     },
   );
 };
-
-const readerOf = (request: FastifyRequest) => ({ turn: turnOf(request), onAttempt: watch(request) });
 
 function allowed(request: FastifyRequest, id: string): string {
   if (!mayUse(callerOf(request), id)) throw new Problem('forbidden', 'your key may not use this connection');

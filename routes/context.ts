@@ -9,41 +9,44 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
 
+/** When a request's time is over, all of its calls together (contract 8.11). */
+export interface Time extends Pick<CallContext, 'alone'> {
+  untilMs: number;
+}
+
 /** On whose account, and for how long, this request calls upstream. With its reply, a read ends when the caller hangs up. */
-export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext>;
+export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & Time>;
 
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
 export function createContextOf(config: Config, connections: Connections): ContextOf {
   return async (request, reply) => {
-    const sinceMs = performance.now();
+    const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
-    const connection = chosen ?? (await onlyActiveFor(request, config, connections));
-    const context = contextOn(request, connection, config, sinceMs);
+    const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    const context = contextOn(request, connection, time);
     if (reply) context.gone = onceAsked(() => hungUp(reply));
     return context;
   };
 }
 
 /** The same where the connection is known. */
-export function contextOn(
+export const contextOn = (request: FastifyRequest, connection: string, time: Time): CallContext & Time => ({
+  ...time,
+  connection,
+  turn: turnOf(request),
+  onAttempt: watch(request),
+});
+
+/** Asked for once, before anything that a request waits for. */
+export function timeOf(
   request: FastifyRequest,
-  connection: string,
-  { UPSTREAM_TIMEOUT_MS }: Pick<Config, 'UPSTREAM_TIMEOUT_MS'>,
-  sinceMs = performance.now(),
-): CallContext {
-  const context: CallContext = { connection, turn: turnOf(request), onAttempt: watch(request) };
-  const waitMs = preferredWaitMs(request, UPSTREAM_TIMEOUT_MS);
-  if (waitMs >= UPSTREAM_TIMEOUT_MS) return context;
-  const untilMs = sinceMs + waitMs;
-  return {
-    ...context,
-    // What is left when it is asked for: one request may make several calls.
-    get deadlineMs() {
-      return Math.max(1, untilMs - performance.now());
-    },
-  };
+  { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>,
+): Time {
+  const longestMs = request.routeOptions.config.sends ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
+  const waitMs = preferredWaitMs(request, longestMs);
+  return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { alone: true }) };
 }
 
 /** To listen for a caller who hangs up costs more than most requests ever need of it. */
@@ -83,9 +86,8 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
 }
 
 /** Where nothing is chosen or configured. */
-async function onlyActiveFor(request: FastifyRequest, config: Config, connections: Connections): Promise<string> {
-  const list = connections.recent(connectionsTrustedMs, { turn: turnOf(request) });
-  const known = await inTime(list, preferredWaitMs(request, config.UPSTREAM_TIMEOUT_MS));
+async function onlyActiveFor(request: FastifyRequest, connections: Connections, { untilMs }: Time): Promise<string> {
+  const known = await inTime(connections.recent(connectionsTrustedMs, { turn: turnOf(request) }), untilMs);
   const active = known.filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
   if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
@@ -145,8 +147,8 @@ export function askerOf(request: FastifyRequest): Asker {
   };
 }
 
-/** `Prefer: respond-async` does not wait at all (contract 4). */
-export function sendWaitMs(request: FastifyRequest, { SEND_WAIT_MS }: Pick<Config, 'SEND_WAIT_MS'>): number {
+/** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
+export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
   const isAsync = /(^|[,;\s])respond-async($|[,;\s])/i.test(String(request.headers.prefer ?? ''));
-  return isAsync ? 0 : preferredWaitMs(request, SEND_WAIT_MS);
+  return isAsync ? 0 : Math.max(1, untilMs - performance.now());
 }

@@ -164,7 +164,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       fault: () => upload.done.then(() => undefined, faultOf),
       fingerprint: () => fingerprint(upload).catch(() => undefined),
     };
-    const sent = delivery.stream(asker, draft, streamed, context, sendWaitMs(request, config)).finally(upload.release);
+    const sent = delivery.stream(asker, draft, streamed, context, sendWaitMs(request, context)).finally(upload.release);
     return answer(reply, await sent);
   };
 

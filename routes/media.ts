@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { brokenOff, type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
+import { brokenOff, type CallContext, type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
 import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
 import { flags } from '../src/upstream/verdict.ts';
@@ -64,9 +64,11 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       const { status } = answer;
       if (status === 401 || status === 403) {
         answer.body.destroy();
-        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
+          upstream: { status },
+        });
       }
-      const file = await fileOf(answer, context.connection, diagnosis);
+      const file = await fileOf(answer, context, diagnosis);
       const type = header(answer, 'content-type') ?? 'application/octet-stream';
       const length = header(answer, 'content-length');
       if (length !== undefined && header(answer, 'content-encoding') === undefined)
@@ -84,7 +86,7 @@ export const header = (answer: Opened, name: string): string | undefined => {
 };
 
 /** The file's bytes; or the Problem, because a failure can be a 200 with JSON (contract 8.15). */
-async function fileOf(answer: Opened, connection: string, diagnosis: Diagnosis): Promise<Readable> {
+async function fileOf(answer: Opened, context: CallContext, diagnosis: Diagnosis): Promise<Readable> {
   const ok = answer.status >= 200 && answer.status < 300;
   const type = header(answer, 'content-type') ?? '';
   if (ok && !/json|^text\/plain/i.test(type)) {
@@ -99,7 +101,7 @@ async function fileOf(answer: Opened, connection: string, diagnosis: Diagnosis):
   answer.body.destroy();
   if (ok) throw new Problem('not-found', 'WATI has no such file');
   if (answer.status === 400) {
-    const fault = await diagnosis.connectionFault(connection, reasonOf(body, text));
+    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
     if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status: 400 } });
   }
   if (answer.status === 404) throw new Problem('not-found', 'WATI has no such file');

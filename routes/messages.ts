@@ -52,7 +52,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
     await checkContent(content, (name) => templates.find(context, name));
-    const sent = await delivery.send(asker, content, context, sendWaitMs(request, config));
+    const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.distrust(context.connection);
     return answer(reply, sent);

@@ -71,7 +71,9 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
         const { status } = answer;
         if (status === 401 || status === 403) {
           answer.body.destroy();
-          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
+            upstream: { status },
+          });
         }
         if (status >= 300 && status < 400) {
           answer.body.destroy();

@@ -13,7 +13,7 @@ import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
-import { askerOf, contextOn, sendWaitMs } from './context.ts';
+import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
 
 interface Services {
   config: Config;
@@ -102,10 +102,11 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       },
     },
     async (request) => {
+      const time = timeOf(request, config);
       const caller = callerOf(request).name;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
-      const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, config));
+      const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));
       return toMessage(changed ? await found(caller, stored.id) : stored);
     },
   );
@@ -139,17 +140,18 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       },
     },
     async (request, reply) => {
+      const time = timeOf(request, config);
       const { id } = request.params;
       const asker = askerOf(request);
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
-        const context = contextOn(request, connection, config);
+        const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));
-        return context;
+        return { context, waitMs: sendWaitMs(request, time) };
       };
-      const sent = await delivery.resend(asker, id, on, sendWaitMs(request, config));
+      const sent = await delivery.resend(asker, id, on);
       if (isTemplateRefused(sent.stored)) templates.distrust(sent.stored.connectionId);
       return answer(reply, sent);
     },

@@ -216,7 +216,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
   await app.register(conversations, { conversations: upstream.conversations, contextOf });
   await app.register(media, { streams: upstream.streams, diagnosis: upstream.diagnosis, contextOf });
-  await app.register(connections, { connections: upstream.connections });
+  await app.register(connections, { config, connections: upstream.connections });
   await app.register(native, {
     allowed: config.NATIVE_PATHS,
     streams: upstream.streams,

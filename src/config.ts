@@ -93,8 +93,11 @@ export const EnvSchema = Type.Object({
     minimum: 1_000,
     maximum: 600_000,
   }),
-  SEND_WAIT_MS: ms('how long the answer to a send waits for its outcome', 15_000),
-  UPSTREAM_TIMEOUT_MS: ms('total deadline of one JSON call upstream', 20_000),
+  SEND_WAIT_MS: ms('how long the answer to a send waits for its outcome, what is looked up before included', 15_000),
+  UPSTREAM_TIMEOUT_MS: ms(
+    'total deadline of one JSON call upstream, and of all calls of one request but a send',
+    20_000,
+  ),
   UPLOAD_TIMEOUT_MS: ms('deadline of one streamed call upstream; an upload has a second more for each 64 KB', 120_000),
   UPLOAD_MAX_BYTES: Type.Integer({
     description: 'per file; the limits of WhatsApp by kind hold as well',

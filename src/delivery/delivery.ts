@@ -59,7 +59,7 @@ export interface Delivery {
   send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
-  resend(asker: Asker, id: string, context: ResendContext, waitMs: WaitMs): Promise<Sent>;
+  resend(asker: Asker, id: string, context: ResendContext): Promise<Sent>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
   /** Takes up what is left of earlier lives. Resolves when it is under way. */
@@ -70,8 +70,14 @@ export interface Delivery {
   close(): Promise<void>;
 }
 
-/** Where a resend goes, once what it carries is known; throws the Problem of content that may not go out now. */
-export type ResendContext = (connectionId: string, content: Content) => Promise<CallContext>;
+/**
+ * Where a resend goes, and how long its caller still waits, once what it carries is known; throws the Problem of content that may
+ * not go out now.
+ */
+export type ResendContext = (
+  connectionId: string,
+  content: Content,
+) => Promise<{ context: CallContext; waitMs: WaitMs }>;
 
 export interface StreamDraft {
   kind: Extract<SendKind, 'file' | 'csv'>;
@@ -230,7 +236,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
         throw error instanceof InvalidStream ? error.cause : error;
       }
     },
-    resend: async (asker, id, contextOf, waitMs) => {
+    resend: async (asker, id, contextOf) => {
       const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
@@ -240,7 +246,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const original = await store.find(asker.caller, id).catch(unreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
-      return sendContent(asker, content, await contextOf(original.connectionId, content), waitMs, original.id);
+      const { context, waitMs } = await contextOf(original.connectionId, content);
+      return sendContent(asker, content, context, waitMs, original.id);
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),

@@ -45,7 +45,7 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
 
   const all = async (context: CallContext, maxAgeMs = ttlMs) => {
     const entry = load(context, maxAgeMs);
-    return { templates: await inTime(entry.list, context.deadlineMs), ageMs: performance.now() - entry.at };
+    return { templates: await inTime(entry.list, context.untilMs), ageMs: performance.now() - entry.at };
   };
 
   const look: TemplateCache['look'] = async (context, name) => {

@@ -4,7 +4,7 @@ import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Answered, type Attempt, type Call, codeOf, type Transport } from './transport.ts';
+import { type Answered, type Attempt, type Call, codeOf, leftMs, type Transport } from './transport.ts';
 import { flags } from './verdict.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
@@ -12,10 +12,13 @@ export interface CallContext extends Reader {
   connection: string;
 }
 
-/** Tells key, connection and WATI apart by asking the control API (upstream.md 1.5). */
+/**
+ * Tells key, connection and WATI apart by asking the control API (upstream.md 1.5), as far as it answers until then
+ * (performance.now()).
+ */
 export interface Diagnosis {
-  unauthorized(): Promise<string>;
-  connectionFault(connection: string, reason: string): Promise<string | undefined>;
+  unauthorized(untilMs?: number): Promise<string>;
+  connectionFault(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
 }
 
 /** What the nouns are written with: `get` for reads, `write` for changes that put nothing before a person. */
@@ -34,7 +37,7 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
       const { connection, turn } = context;
       const full: Call = { ...call, host: 'gateway', connection, ...(turn && { turn }) };
       const body = await readable(
-        await transport.attempt(full, context.deadlineMs, context.onAttempt),
+        await transport.attempt(full, leftMs(context.untilMs), context.onAttempt),
         context,
         diagnosis,
       );
@@ -63,10 +66,12 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
     return body;
   }
   if (status === 401 || status === 403) {
-    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(), { upstream: { status } });
+    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
+      upstream: { status },
+    });
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text));
+    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
     if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
   }
   throw statusProblem(answer, reasonOf(body, text));
@@ -115,15 +120,13 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   });
 }
 
-/** What several wait for, each no longer than his own time: it goes on for the others. Throws `upstream-timeout`. */
-export async function inTime<Value>(shared: Promise<Value>, deadlineMs: number | undefined): Promise<Value> {
-  if (deadlineMs === undefined) return shared;
+/** What several wait for, each until his own time is over: it goes on for the others. Throws `upstream-timeout`. */
+export async function inTime<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
+  const ms = leftMs(untilMs);
+  if (ms === undefined) return shared;
   const late = Promise.withResolvers<never>();
   const cause = new Error('the total deadline of the call passed');
-  const timer = setTimeout(
-    () => late.reject(unreachable({ kind: 'failed', sent: true, timedOut: true, cause })),
-    deadlineMs,
-  );
+  const timer = setTimeout(() => late.reject(unreachable({ kind: 'failed', sent: true, timedOut: true, cause })), ms);
   try {
     return await Promise.race([shared, late.promise]);
   } finally {

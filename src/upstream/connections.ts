@@ -3,7 +3,7 @@ import { statusProblem, strange, unreachable } from './client.ts';
 import { isObject, isoDate, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
 import { type Load, serves, whoOf } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
-import type { Attempt, Call, Transport } from './transport.ts';
+import { type Attempt, type Call, leftMs, type Transport } from './transport.ts';
 
 /** A connection as Maton's control API tells it (upstream.md 2.1); `url` is a secret and kept out of this shape. */
 export interface MatonConnection {
@@ -26,13 +26,15 @@ export interface Connections {
   remove(id: string, asker: Asker): Promise<void>;
 }
 
-type Asker = Pick<Reader, 'turn' | 'onAttempt'>;
+type Asker = Pick<Reader, 'turn' | 'untilMs' | 'onAttempt'>;
 
 export function createConnections(transport: Transport, reads: Reads): Connections {
   const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: Reader) =>
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
-  const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, { turn, onAttempt }: Asker) =>
-    transport.attempt({ ...call, host: 'control', ...(turn && { turn }) }, undefined, onAttempt);
+  const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
+    const { turn, untilMs, onAttempt } = asker;
+    return transport.attempt({ ...call, host: 'control', ...(turn && { turn }) }, leftMs(untilMs), onAttempt);
+  };
 
   const listAll = async (reader: Reader & { once?: boolean }): Promise<MatonConnection[]> => {
     const found = new Map<string, MatonConnection>();

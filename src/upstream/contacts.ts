@@ -51,8 +51,7 @@ export interface Contacts {
 const findPagesMax = 5;
 const findPageSize = 100;
 
-/** `timeoutMs`: how long all pages of a search may take together, where its caller sets no shorter time. */
-export function createContacts(client: Client, timeoutMs: number): Contacts {
+export function createContacts(client: Client): Contacts {
   const listPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
     const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
@@ -63,15 +62,8 @@ export function createContacts(client: Client, timeoutMs: number): Contacts {
   return {
     list: listPage,
     find: async (context, phone) => {
-      const untilMs = performance.now() + (context.deadlineMs ?? timeoutMs);
       for (let pageNumber = 1; pageNumber <= findPagesMax; pageNumber++) {
-        // The first page is shared with whoever asks the same; the others have what is left of the time.
-        const left = { ...context, deadlineMs: Math.max(1, untilMs - performance.now()) };
-        const { contacts } = await listPage(pageNumber === 1 ? context : left, {
-          pageNumber,
-          pageSize: findPageSize,
-          name: phone,
-        });
+        const { contacts } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
         const match = contacts.find((contact) => contact.wAid === phone);
         if (match || contacts.length < findPageSize) return match;
       }

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts';
-import type { Diagnosis } from './client.ts';
+import { type Diagnosis, inTime } from './client.ts';
 import { type Connections, keyRefused } from './connections.ts';
 
 /** How old the control API's word may be when a refusal is explained: a burst of refusals asks once. */
@@ -11,18 +11,19 @@ const freshMs = 1_000;
  */
 export function createDiagnosis(connections: Connections): Diagnosis {
   return {
-    unauthorized: async () => {
+    unauthorized: async (untilMs) => {
       try {
-        await connections.recent(freshMs);
+        await inTime(connections.recent(freshMs), untilMs);
         return 'WATI refuses the token behind this connection (renewed, expired, or limited to other addresses); authorize the connection again';
       } catch (error) {
         if (error instanceof Problem && error.slug === 'upstream-unauthorized') return keyRefused;
         return 'the upstream refuses our credentials; whether the Maton key or the WATI token could not be told';
       }
     },
-    connectionFault: async (id, reason) => {
+    connectionFault: async (id, reason, untilMs) => {
       try {
-        const known = (await connections.recent(freshMs)).find((connection) => connection.id === id);
+        const list = await inTime(connections.recent(freshMs), untilMs);
+        const known = list.find((connection) => connection.id === id);
         if (!known) return 'Maton knows no such WATI connection';
         return known.status === 'ACTIVE' ? undefined : `the connection is ${known.status.toLowerCase()}, not active`;
       } catch {

@@ -4,6 +4,7 @@ import {
   type AttemptReport,
   type Call,
   callTimeMs,
+  leftMs,
   notMade,
   queryString,
   type Transport,
@@ -13,8 +14,10 @@ import {
 export interface Reader {
   /** Absent: the service reads for itself. */
   turn?: Turn;
-  /** Shorter than the service's own: such a reader shares with nobody, so that neither is bound to the other's. */
-  deadlineMs?: number;
+  /** When his time is over, all calls of his request together (performance.now()). Absent: the service's own, for each call. */
+  untilMs?: number;
+  /** It is shorter than the service's own: he shares with nobody, so that neither is bound to the other's. */
+  alone?: true;
   onAttempt?: (report: AttemptReport) => void;
   /** The first byte of the read goes out, or went out already. */
   onTurn?: () => void;
@@ -58,6 +61,9 @@ interface Place {
   answer: Promise<Attempt>;
   resolve: (answer: Attempt | Promise<Attempt>) => void;
 }
+
+/** Who has as good as the whole time is told by the call's own deadline, without a timer of his own, ms. */
+const slackMs = 50;
 
 export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOptions): Reads {
   const { timeoutMs, pace, replicas } = options;
@@ -108,7 +114,7 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
     place.resolve(answer);
     for (const other of others) {
       other.left.abort();
-      follow(other, answer);
+      other.resolve(within(other.endMs - performance.now(), answer));
     }
   };
 
@@ -136,23 +142,28 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
     return place.answer;
   };
 
+  const share = (call: Call, reader: Reader): Promise<Attempt> => {
+    const { turn, onTurn } = reader;
+    const named: Call = turn ? { ...call, turn } : call;
+    const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(call.query)}`;
+    const flight = flights.get(call.connection ?? '')?.get(key);
+    if (flight) {
+      flight.readers.add({ reader, sinceMs: performance.now() });
+      onTurn?.();
+      return flight.answer;
+    }
+    if (pace) return queue(key, named, reader);
+    return fly(key, named, new Set([{ reader, sinceMs: performance.now() }]), timeoutMs).answer;
+  };
+
   return {
     read: (call, reader) => {
-      const { turn, deadlineMs, onAttempt, onTurn, gone } = reader;
-      if (deadlineMs !== undefined) {
-        const own = { ...call, ...(turn && { turn }), ...(gone && { gone }) };
-        return transport.read(own, deadlineMs, onAttempt);
-      }
-      const named: Call = turn ? { ...call, turn } : call;
-      const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(call.query)}`;
-      const flight = flights.get(call.connection ?? '')?.get(key);
-      if (flight) {
-        flight.readers.add({ reader, sinceMs: performance.now() });
-        onTurn?.();
-        return flight.answer;
-      }
-      if (pace) return queue(key, named, reader);
-      return fly(key, named, new Set([{ reader, sinceMs: performance.now() }]), timeoutMs).answer;
+      const { turn, untilMs, alone, onAttempt, gone } = reader;
+      const ms = leftMs(untilMs) ?? timeoutMs;
+      if (alone) return transport.read({ ...call, ...(turn && { turn }), ...(gone && { gone }) }, ms, onAttempt);
+      const answer = share(call, reader);
+      // What came before in his request has used some of his time up.
+      return ms < timeoutMs - slackMs ? within(ms, answer) : answer;
     },
     wrote: (connection) => void flights.delete(connection ?? ''),
   };
@@ -164,16 +175,18 @@ function newPlace(timeoutMs: number): Place {
   return { readers: new Set(), endMs, left: new AbortController(), answer: promise, resolve };
 }
 
-/** The answer of another's call, as long as its readers would wait. */
-function follow(place: Place, answer: Promise<Attempt>): void {
+/** The answer of a call that goes on for others, for those who would not wait as long. */
+function within(ms: number, answer: Promise<Attempt>): Promise<Attempt> {
+  const { promise, resolve } = Promise.withResolvers<Attempt>();
   const late = setTimeout(
-    () => place.resolve({ kind: 'failed', sent: true, timedOut: true, cause: new Error('the total deadline passed') }),
-    Math.max(1, place.endMs - performance.now()),
+    () => resolve({ kind: 'failed', sent: true, timedOut: true, cause: new Error('the total deadline passed') }),
+    Math.max(1, ms),
   );
   void answer.then((told) => {
     clearTimeout(late);
-    place.resolve(told);
+    resolve(told);
   });
+  return promise;
 }
 
 /** To one who joined, the call took no longer than he waited. */

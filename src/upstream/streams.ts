@@ -66,7 +66,7 @@ export function createStreams(options: StreamOptions): Streams {
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
     if (options.pace && call.turn !== 'taken') {
-      const untilMs = start + (context.deadlineMs ?? options.headTimeoutMs);
+      const untilMs = Math.min(context.untilMs ?? Infinity, start + options.headTimeoutMs);
       const early = await options.pace
         .take({ ...askOf(call.operation, context.turn), untilMs, ...(call.signal && { signal: call.signal }) })
         .catch(notMade);

@@ -158,6 +158,10 @@ export function createTransport(options: TransportOptions): Transport {
  */
 export const callTimeMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
+/** What is left until then (performance.now()), ms; undefined: the service's own time counts. */
+export const leftMs = (untilMs: number | undefined): number | undefined =>
+  untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
+
 /** A call whose turn did not come. */
 export function notMade(thrown: unknown): Failed {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));

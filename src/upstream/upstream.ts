@@ -58,7 +58,7 @@ export function createUpstream(
     diagnosis,
     client,
     connections,
-    contacts: createContacts(client, timeoutMs),
+    contacts: createContacts(client),
     conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),
     readBack: createReadBack(client, config.WATI_CHANNEL_NUMBER),
     templates: createTemplates(client),

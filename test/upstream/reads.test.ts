@@ -168,10 +168,21 @@ describe('reads on the wire', () => {
   });
 
   it('are apart from those with a deadline of their own, whichever came first', () => {
-    ask(reads, { deadlineMs: 10 });
+    const untilMs = performance.now() + 500;
+    ask(reads, { untilMs, alone: true });
     ask(reads);
-    ask(reads, { deadlineMs: 10 });
-    expect(made.map(({ deadlineMs }) => deadlineMs)).toEqual([10, 1_000, 10]);
+    ask(reads, { untilMs, alone: true });
+    expect(made.map(({ deadlineMs = 0 }) => (deadlineMs > 500 ? deadlineMs : 'own'))).toEqual(['own', 1_000, 'own']);
+  });
+
+  it('share with one who has less time left, and end for him when it is over', async () => {
+    const patient = ask(reads);
+    const hasty = ask(reads, { untilMs: performance.now() + 100 });
+    expect(made).toHaveLength(1);
+    await expect.poll(() => hasty.answer, { interval: 5 }).toMatchObject({ kind: 'failed', timedOut: true });
+    made[0]?.answer();
+    await settled();
+    expect(patient.answer).toBe(answered);
   });
 
   it('are joined by nobody where other replicas write', () => {
