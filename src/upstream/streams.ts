@@ -6,9 +6,11 @@ import {
   type Answered,
   type Attempt,
   type AttemptReport,
+  callTimeMs,
   codeOf,
   type Failed,
   headersOf,
+  leftMs,
   notMade,
   queryString,
   type TransportOptions,
@@ -65,8 +67,11 @@ export function createStreams(options: StreamOptions): Streams {
     const headers = headersOf(context, options);
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
+    // How long the head may take, the wait for the turn included. A send has a time of its own, which is not its caller's.
+    const waitMs = call.turn === 'taken' ? options.headTimeoutMs : headWaitMs(context, options.headTimeoutMs);
+    const endMs = start + waitMs;
     if (options.pace && call.turn !== 'taken') {
-      const untilMs = Math.min(context.untilMs ?? Infinity, start + options.headTimeoutMs);
+      const untilMs = endMs - callTimeMs(waitMs);
       const early = await options.pace
         .take({ ...askOf(call.operation, context.turn), untilMs, ...(call.signal && { signal: call.signal }) })
         .catch(notMade);
@@ -77,7 +82,9 @@ export function createStreams(options: StreamOptions): Streams {
     };
     wrote();
     const late = new AbortController();
-    const head = headTimer(call.body, options.headTimeoutMs, () => late.abort());
+    // A body takes its time, and the wait for the answer begins behind it.
+    const headMs = call.body ? waitMs : endMs - performance.now();
+    const head = headTimer(call.body, headMs, () => late.abort());
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
     const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
     const signal = AbortSignal.any(signals);
@@ -153,7 +160,10 @@ function watched(dispatcher: Dispatchers['sends'], signal: AbortSignal, mayStart
   };
 }
 
-/** Runs from the end of the body, because a large file takes its time. */
+const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
+  Math.min(leftMs(untilMs) ?? longestMs, longestMs);
+
+/** Runs from the end of the body, if there is one. */
 function headTimer(body: Readable | undefined, ms: number, onLate: () => void) {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;

@@ -187,11 +187,16 @@ describe('the time that a caller waits', () => {
   const full = { delayMs: 700, body: { result: 'success', contact_list: others } };
   const known = { delayMs: 700, body: { result: false, info: 'the contact already exists' } };
   const wait = { headers: { prefer: 'wait=1' } };
+  const start = `api/v1/chatbots/start?whatsappNumber=${to}&chatbotId=6622a1f0c3b4d5e6f7a8b901`;
+  const native = { ...connection, NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start' };
   it.each<[string, string, string, Scripted[], Operation, Record<string, string>]>([
     ['the list of templates', 'GET', 'templates', [{ fault: 'hang' }], 'getMessageTemplates', connection],
     ['the only connection', 'GET', 'contacts', [{ fault: 'hang' }], 'listConnections', {}],
     ['all pages of a search', 'GET', `contacts/${to}`, Array(5).fill(full), 'getContacts', connection],
     ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact', connection],
+    ['a file', 'GET', 'media?path=data/a.png', [{ delayMs: 2_500 }], 'getMedia', connection],
+    ['a native call', 'GET', 'native/api/v1/chatbots', [{ fault: 'hang' }], 'chatbots', native],
+    ['a native change', 'POST', `native/${start}`, [{ fault: 'hang' }], 'startChatbot', native],
   ])('covers %s', async (_name, method, path, scripted, operation, settings) => {
     service = await startService({ settings: { ...settings, UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script(operation, ...scripted);
