@@ -69,6 +69,6 @@ function errorForLog(error: Error, ours: boolean) {
 /** `14155551234` -> `***1234`: enough to find a complaint, too little to write to somebody. */
 export const masked = (recipient: string): string => `***${recipient.slice(-4)}`;
 
-/** The same of every number in a text of a caller's own, however its digits are grouped. */
+/** The same of every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
 export const maskedIn = (text: string): string =>
-  text.replace(/\p{Nd}(?:[\s()./-]{0,2}\p{Nd}){4,}/gu, (run) => masked(run.replace(/\P{Nd}/gu, '')));
+  text.replace(/\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){4,}/gu, (run) => masked(run.replace(/\P{Nd}/gu, '')));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { maskedIn } from '../plugins/access-log.ts';
 import { createLogger } from '../src/logger.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 import { allKey, type Service, startService } from './helper.ts';
@@ -235,4 +236,19 @@ it('the address that authorizes a connection is in the answer to its creation an
   expect(again.text).not.toMatch(sign);
   expect(JSON.stringify(service.logs())).not.toMatch(sign);
   await service.close();
+});
+
+describe('a text of a caller’s own', () => {
+  it.each([
+    ['+1 415 - 555 - 1000', '+***1000'],
+    ['+1 415 – 555 – 1000', '+***1000'],
+    ['+49 (0) 171 / 123 45 67', '+***4567'],
+    ['1,415,555,1234', '***1234'],
+    ['1415\u200b555\u200b1234', '***1234'],
+    ['1\u200b4\u200b1\u200b5\u200b5', '***4155'],
+    ['14155551000, 14155551001', '***1001'],
+  ])('has no number left: %j', (number, masked) => expect(maskedIn(`call ${number} now`)).toBe(`call ${masked} now`));
+
+  it('keeps what is too short for one, and what letters part', () =>
+    expect(maskedIn('ticket 12 of 34, order A123B456')).toBe('ticket 12 of 34, order A123B456'));
 });
