@@ -132,7 +132,7 @@ export function createStreams(options: StreamOptions): Streams {
         return outcome;
       } catch (thrown) {
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-        return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, cause };
+        return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, headers, cause };
       } finally {
         body.destroy();
         call.body?.destroy();

@@ -45,8 +45,10 @@ const notProcessed = new Set([421, 425, 429]);
 /** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
 export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
   if (attempt.kind === 'failed') {
-    // A refusal that was read stands, even if its body broke afterwards (delivery.md 2.3, footnote).
-    if (attempt.status !== undefined && refusals.has(attempt.status)) return refused(attempt.status, undefined, '');
+    // What a status says in so many words stands, even if its body broke afterwards (delivery.md 2.3, footnote).
+    const { status } = attempt;
+    if (status !== undefined && refusals.has(status)) return refused(status, undefined, '');
+    if (status !== undefined && notProcessed.has(status)) return turnedAway(status, attempt);
     if (!attempt.sent || expected.cut) {
       const heals = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
       const detail = attempt.sent ? 'the upload broke off before its end' : 'the gateway could not be reached';
@@ -55,7 +57,7 @@ export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
     const detail = attempt.timedOut
       ? 'no answer came before the deadline; it may or may not have been sent'
       : 'the connection was lost after the request had gone out; it may or may not have been sent';
-    return { outcome: 'unknown', detail, ...(attempt.status !== undefined && { status: attempt.status }) };
+    return { outcome: 'unknown', detail, ...(status !== undefined && { status }) };
   }
 
   const { status, text } = attempt;
@@ -73,11 +75,7 @@ export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
   }
   if (status >= 200 && status < 300) return judgeBody(status, parseJson(text), text, expected);
   if (refusals.has(status)) return refused(status, parseJson(text), text);
-  if (notProcessed.has(status)) {
-    const waitMs = retryAfterMs(attempt);
-    const detail = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
-    return { outcome: 'not_sent', detail, status, heals: true, ...(waitMs !== undefined && { retryAfterMs: waitMs }) };
-  }
+  if (notProcessed.has(status)) return turnedAway(status, attempt);
   return { outcome: 'unknown', detail: `the upstream answered ${status}; it may or may not have been sent`, status };
 }
 
@@ -163,6 +161,12 @@ function judgeUnnamed(status: number, errors: unknown, { phone }: Receiver, one:
   if (faultOf(mine) !== '') return refused(status, { errors: mine }, '');
   // Something went wrong for somebody in the group, and it is not said for whom.
   return isObject(errors) || one || faultOf(errors) === '' ? { outcome: 'accepted' } : strange(status);
+}
+
+function turnedAway(status: number, answer: Attempt): Verdict {
+  const waitMs = retryAfterMs(answer);
+  const detail = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
+  return { outcome: 'not_sent', detail, status, heals: true, ...(waitMs !== undefined && { retryAfterMs: waitMs }) };
 }
 
 function strange(status: number): Verdict {

@@ -2,7 +2,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { seededConnection } from './outcomes.ts';
+import { askFor, seededConnection } from './outcomes.ts';
+import { fileSubject } from './sending.ts';
 
 const png = '/v1/media?path=data/images/a.png';
 const read = '/v1/native/api/v1/chatbots';
@@ -92,6 +93,18 @@ describe('an answer that breaks after its head', () => {
       const answer = await service.ask('GET', path);
       expect([answer.status, answer.text]).toEqual([status, body]);
     }
+  });
+
+  it('is judged by its status: a 429 was not sent, and says when to come again', async () => {
+    await start((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(429, { 'content-length': '1000', 'retry-after': '7' });
+        response.write('{');
+        setTimeout(() => response.socket?.resetAndDestroy(), 50);
+      });
+    });
+    const answer = await askFor(service, fileSubject('14155551000'));
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '7' }, json: { outcome: 'not_sent' } });
   });
 
   it('is let go where it is a failure that does not end', async () => {

@@ -58,7 +58,15 @@ describe('a failure is judged by its phase, not by its code (delivery.md 2.3)', 
     [401, 'rejected credentials'],
     [307, 'rejected redirect'],
     [404, 'rejected recipient'],
+    [421, 'not_sent heals'],
+    [425, 'not_sent heals'],
+    [429, 'not_sent heals'],
   ])('a body that broke after %i is %s', (status, wanted) => expect(word(judge(failed({ status })))).toBe(wanted));
+
+  it('a 429 whose body broke says when to come again', () => {
+    const verdict = judge(failed({ status: 429, headers: { 'retry-after': '2' } }));
+    expect(verdict).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
+  });
 });
 
 describe('a status is judged as delivery.md 2.4 says', () => {
