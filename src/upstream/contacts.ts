@@ -27,6 +27,8 @@ export interface ContactFilter {
 
 export interface ContactList {
   contacts: readonly WatiContact[];
+  /** How many WATI sent, those that cannot be read included. */
+  sent: number;
   total: number | undefined;
 }
 
@@ -63,9 +65,9 @@ export function createContacts(client: Client): Contacts {
     list: listPage,
     find: async (context, phone) => {
       for (let pageNumber = 1; pageNumber <= findPagesMax; pageNumber++) {
-        const { contacts } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
+        const { contacts, sent } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
         const match = contacts.find((contact) => contact.wAid === phone);
-        if (match || contacts.length < findPageSize) return match;
+        if (match || sent < findPageSize) return match;
       }
       return undefined;
     },
@@ -106,7 +108,7 @@ const pageIn = oncePer((body: JsonObject) => {
     const contact = readContact(raw);
     if (contact) contacts.push(contact);
   }
-  return { contacts, total };
+  return { contacts, sent: body.contact_list.length, total };
 });
 
 function readContact(raw: unknown): WatiContact | undefined {

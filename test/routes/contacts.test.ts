@@ -186,6 +186,13 @@ describe('contacts upstream', () => {
     expect(read.json).toMatchObject({ name: 'Zoë', attributes: { member: 'no' } });
   });
 
+  it('looks at the next page where one is full, though an entry of it cannot be read', async () => {
+    const others = Array.from({ length: 99 }, (_, at) => ({ id: `c${at}`, wAid: `${known}${at}` }));
+    const page = (contacts: unknown[]) => ({ body: { result: 'success', contact_list: contacts } });
+    service.simulator.script('getContacts', page([null, ...others]), page([{ id: 'c1', wAid: known }]));
+    expect(await service.ask('GET', `/v1/contacts/${known}`)).toMatchObject({ status: 200, json: { id: 'c1' } });
+  });
+
   it('updates nothing where nothing is to be updated', async () => {
     const answer = await service.ask('PUT', `/v1/contacts/${known}`, { json: {} });
     expect([answer.status, answer.json]).toEqual([200, { id: known, phone: known, attributes: {} }]);
