@@ -225,12 +225,13 @@ const problemExamples = Object.fromEntries(
 
 /** Headers that no schema checks: routes/context.ts reads them, and what it does not know it lets pass (RFC 7240). */
 function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {
-  if (!config.connection && !config.sends) return headers;
+  const waits = config.waits ?? (config.connection ? 'calls' : undefined);
+  if (waits === undefined) return headers;
   const own = isJson(headers) ? headers : { type: 'object' };
   const known = isJson(own.properties) ? own.properties : {};
   const connection = { type: 'string', description: 'the connection to use, where you have several' };
   const wait = '`wait=N`: wait N seconds at most';
-  const prefer = config.sends ? `${wait}; \`respond-async\`: answer with 202 once it is recorded` : wait;
+  const prefer = waits === 'outcome' ? `${wait}; \`respond-async\`: answer with 202 once it is recorded` : wait;
   const shared = {
     ...(config.connection && { 'Maton-Connection': connection }),
     Prefer: { type: 'string', description: prefer },

@@ -40,7 +40,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.get(
     '/v1/connections',
     {
-      config: { scope: 'connections:read', problems: [...controlProblems] },
+      config: { scope: 'connections:read', waits: 'calls', problems: [...controlProblems] },
       schema: {
         operationId: 'listConnections',
         tags: ['connections'],
@@ -62,7 +62,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.post(
     '/v1/connections',
     {
-      config: { scope: 'connections:write', problems: [...controlProblems] },
+      config: { scope: 'connections:write', waits: 'calls', problems: [...controlProblems] },
       schema: {
         operationId: 'createConnection',
         tags: ['connections'],
@@ -85,7 +85,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.get(
     '/v1/connections/:id',
     {
-      config: { scope: 'connections:read', problems: ['not-found', ...controlProblems] },
+      config: { scope: 'connections:read', waits: 'calls', problems: ['not-found', ...controlProblems] },
       schema: {
         operationId: 'getConnection',
         tags: ['connections'],
@@ -101,7 +101,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.delete(
     '/v1/connections/:id',
     {
-      config: { scope: 'connections:write', problems: ['not-found', ...controlProblems] },
+      config: { scope: 'connections:write', waits: 'calls', problems: ['not-found', ...controlProblems] },
       schema: {
         operationId: 'deleteConnection',
         tags: ['connections'],

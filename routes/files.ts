@@ -50,6 +50,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         scope: 'messages:send',
         connection: true,
         sends: true,
+        waits: 'outcome',
         streams: true,
         form: {
           field: 'file',
@@ -86,6 +87,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         scope: 'broadcasts:send',
         connection: true,
         sends: true,
+        waits: 'outcome',
         streams: true,
         form: { field: 'file', description: 'a CSV with a header row and the number in `Phone`' },
         problems: ['csv-invalid', 'template-unknown'],

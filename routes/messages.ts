@@ -28,6 +28,7 @@ const sending = (problems: ProblemSlug[]) => ({
   scope: 'messages:send' as const,
   connection: true,
   sends: true,
+  waits: 'outcome' as const,
   problems,
 });
 const session = sending(['session-window-closed', 'recipient-invalid']);

@@ -89,6 +89,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     {
       config: {
         scope: 'messages:send',
+        waits: 'calls',
         problems: ['not-found', 'store-unavailable', ...upstreamProblems],
       },
       schema: {
@@ -117,6 +118,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       config: {
         scope: 'messages:send',
         sends: true,
+        waits: 'outcome',
         problems: [
           'not-found',
           'message-not-resendable',

@@ -57,6 +57,23 @@ describe('the OpenAPI document', () => {
     });
   });
 
+  it('has `Prefer` where the service heeds it: with `respond-async` where an answer waits for a send', () => {
+    const preferring = operations.flatMap(({ id, raw }) => {
+      const parameters = Array.isArray(raw.parameters) ? raw.parameters.map(record) : [];
+      const prefer = parameters.find(({ name }) => name === 'Prefer');
+      return prefer ? [[id, /respond-async/.test(String(record(prefer).description))] as const] : [];
+    });
+    const async = preferring.filter(([, isAsync]) => isAsync).map(([id]) => id);
+    const kinds = ['Text', 'File', 'FileLink', 'Buttons', 'List', 'Template', 'TemplateCsv'].map(
+      (kind) => `send${kind}`,
+    );
+    expect(async.toSorted()).toEqual([...kinds, 'resendMessage'].toSorted());
+    const waiting = preferring.map(([id]) => id);
+    expect(waiting).toEqual(expect.arrayContaining(['reconcileMessage', 'createBroadcast', 'getMedia', 'callNative']));
+    expect(waiting).toEqual(expect.arrayContaining(['listConnections', 'deleteConnection']));
+    for (const id of ['getMessage', 'listBroadcasts', 'pauseBroadcast', 'ready']) expect(waiting).not.toContain(id);
+  });
+
   it('describes a success of every operation', () => {
     const described = ({ raw }: Operation) =>
       entries(raw.responses).some(

@@ -29,6 +29,7 @@ function changed(path: string[], values: Record<string, unknown>): string[] {
 const schema = (name: string, ...members: string[]) => ['components', 'schemas', name, ...members];
 const member = (name: string, property: string) => schema(name, 'properties', property);
 const operation = (path: string, method: string, ...more: string[]) => ['paths', path, method, ...more];
+const prefer = { name: 'Prefer', in: 'header', schema: { type: 'string' } };
 const sendText = operation('/v1/messages/text', 'post');
 const messages = '(sendText, sendFileLink, sendButtons and 8 more)';
 
@@ -145,6 +146,7 @@ describe('a change of openapi.yaml that can break a caller is named:', () => {
             required: true,
             schema: { type: 'string', enum: ['active', 'pending', 'failed'] },
           },
+          prefer,
         ],
       },
       ['the parameter "query status" is required now (listConnections)'],
@@ -152,13 +154,15 @@ describe('a change of openapi.yaml that can break a caller is named:', () => {
     [
       'parameters are gone',
       operation('/v1/connections', 'get'),
-      { parameters: [] },
+      { parameters: [prefer] },
       ['the parameter "query status" is gone (listConnections)'],
     ],
     [
       'a narrower parameter',
       operation('/v1/connections', 'get'),
-      { parameters: [{ name: 'status', in: 'query', schema: { type: 'string', enum: ['active', 'pending'] } }] },
+      {
+        parameters: [{ name: 'status', in: 'query', schema: { type: 'string', enum: ['active', 'pending'] } }, prefer],
+      },
       ['the parameter "query status" may not be failed any more (listConnections)'],
     ],
     [
