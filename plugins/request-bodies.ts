@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 
@@ -36,7 +37,14 @@ export const requestBodies = fp(async (app) => {
   });
 });
 
+/** Connections whose caller still sends a body that was answered already. */
+const lingering = new WeakSet<Socket>();
+
+export const isAnswered = (socket: Socket): boolean => lingering.has(socket);
+
 function linger(raw: FastifyRequest['raw']): void {
+  lingering.add(raw.socket);
+  raw.once('end', () => lingering.delete(raw.socket));
   raw.unpipe();
   raw.resume();
   const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();

@@ -3,18 +3,21 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
 import { problemDocument } from './problems.ts';
+import { isAnswered } from './request-bodies.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
 export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const pending = pendingOf(socket);
+  // A 400 behind the bytes of an answer that came early would be read as a part of it, or as the next one.
+  const answered = isAnswered(socket) || (pending?.headersSent && !pending.req.complete);
+  if (error.code === 'ECONNRESET' || !socket.writable || answered) {
     socket.destroy();
     return;
   }
   refuseRest(socket);
-  const pending = pendingOf(socket);
   if (pending?.req.complete) {
     // It came in whole and is being acted on: a 400 in its place would tell of a send that nothing happened.
     endWith(pending, socket);
