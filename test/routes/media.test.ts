@@ -1,5 +1,6 @@
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { allKey, type Service, startService } from '../helper.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
@@ -29,6 +30,18 @@ describe('media', () => {
     expect(entries.map(({ path, query, headers }) => ({ path, query, headers }))).toEqual([
       { path: '/api/v1/getMedia', query: { fileName: png }, headers: upstreamHeaders(service, 'keep-alive') },
     ]);
+  });
+
+  it('comes through as compressed as it came', async () => {
+    const packed = gzipSync('The small print.');
+    const headers = { 'content-encoding': 'gzip' };
+    service.simulator.script('getMedia', { body: packed, contentType: 'image/png', headers });
+    const answer = await fetch(`${service.url}/v1/media?path=${png}`, {
+      headers: { authorization: `Bearer ${allKey}` },
+    });
+    expect([answer.headers.get('content-type'), answer.headers.get('content-encoding')]).toEqual(['image/png', 'gzip']);
+    expect(answer.headers.get('content-length')).toBe(String(packed.length));
+    expect(await answer.text()).toBe('The small print.');
   });
 
   const outcomes: [string, Arrange, number, string][] = [
