@@ -51,9 +51,12 @@ function linger(raw: FastifyRequest['raw']): void {
   raw.once('close', () => clearTimeout(timer));
 }
 
-/** Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. */
+/**
+ * Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. HTTP/1.0 knows no
+ * such word, and would take it for the answer (RFC 9110, 10.1.1).
+ */
 export function invite({ raw, request }: FastifyReply): void {
-  if (/^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
+  if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
 }
 
 export const hasBody = ({ headers }: FastifyRequest): boolean =>

@@ -85,6 +85,8 @@ describe('a caller who expects', () => {
     expect(answers.map(({ status }) => status)).toEqual([100, 201]);
     const old = get('Expect: a-cookie').replace('HTTP/1.1', 'HTTP/1.0');
     expect((await say(service.url, old, 1)).answers.map(({ status }) => status)).toEqual([200]);
+    const asking = post([size, 'Expect: 100-continue'], message).replace('HTTP/1.1', 'HTTP/1.0');
+    expect((await say(service.url, asking, 2)).answers.map(({ status }) => status)).toEqual([201]);
   });
 });
 
