@@ -112,11 +112,14 @@ function reasonIn(body: JsonObject): string | undefined {
   return details === '' ? undefined : details;
 }
 
-/** What an `errors` holds, as an array, as a map by number, or as one value; nothing counts as none. */
+/** How deep lists in lists are looked into: a depth without bound would be one for the stack as well. */
+const listsDeep = 4;
+
+/** What an `errors` holds, as an array, a map by number, or one value; nothing, a 0 and an empty list count as none. */
 const entriesOf = (errors: unknown): unknown[] =>
-  (Array.isArray(errors) ? errors : isObject(errors) ? Object.values(errors).flat() : [errors]).filter(
-    (entry) => entry !== undefined && entry !== null && entry !== '' && entry !== false,
-  );
+  (isObject(errors) ? Object.values(errors) : [errors])
+    .flat(listsDeep)
+    .filter((entry) => entry !== undefined && entry !== null && entry !== '' && entry !== false && entry !== 0);
 
 /** What is held against a message, or `''`: an entry whose words are not known is no less an error (upstream.md 4.1). */
 export function faultOf(errors: unknown): string {

@@ -156,6 +156,10 @@ describe('a template answer is judged by our receiver', () => {
     ['an error that is a code', [{ ...mine, errors: [{ code: 131026 }] }], 'rejected other'],
     ['an error in words of its own', [{ ...mine, errors: [{ title: 'Message undeliverable' }] }], 'rejected other'],
     ['an empty error', [{ ...mine, errors: [{}] }], 'rejected other'],
+    ['a list of an empty list', [{ ...mine, errors: [[]] }], 'accepted'],
+    ['a map of empty lists', [{ ...mine, errors: { '14155551000': [[]] } }], 'accepted'],
+    ['no errors, counted', [{ ...mine, errors: 0 }], 'accepted'],
+    ['an error in a list of lists', [{ ...mine, errors: [['no']] }], 'rejected other'],
     ['nothing but an empty map of errors', [{ ...mine, errors: {} }], 'accepted'],
     [
       'an error as an object',
