@@ -10,7 +10,8 @@ export default defineConfig({
     hookTimeout: 20_000,
     // Most of the time is spent waiting for deadlines and retries, not computing.
     maxWorkers: 5,
-    // Nothing of the service lives in a module, so files may share a worker and what it has loaded.
+    // What of the service lives in a module is known by identity, as an answer (src/once-per.ts, forgotten in the same turn) or
+    // a socket (plugins/), or is true for ever, as a day in words; so files may share a worker and what it has loaded.
     isolate: false,
     maxConcurrency: 12,
     reporters: ['default', './test/closing-line.ts'],

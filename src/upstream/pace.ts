@@ -64,7 +64,10 @@ export interface Load {
 export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
 
-/** Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all calls slow down. */
+/**
+ * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
+ * calls slow down.
+ */
 export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
   if (answer.status === 429) pace?.refused(undefined, retryAfterMs(answer));
 }
