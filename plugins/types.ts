@@ -41,7 +41,7 @@ declare module 'fastify' {
     connection?: boolean;
     /** The route can put a message before a person. */
     sends?: boolean;
-    /** What `Prefer` shortens: the wait for the outcome of a send, or for calls upstream, as on every route with `connection`. */
+    /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */
     waits?: 'outcome' | 'calls';
     /** The query goes upstream as it is. An object is its example in the OpenAPI document. */
     anyQuery?: boolean | Readonly<Record<string, string>>;

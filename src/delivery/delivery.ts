@@ -71,8 +71,8 @@ export interface Delivery {
 }
 
 /**
- * Where a resend goes, and how long its caller still waits, once what it carries is known; throws the Problem of content that may
- * not go out now.
+ * Where a resend goes, and how long its caller still waits, once what it carries is known; throws the Problem of content
+ * that may not go out now.
  */
 export type ResendContext = (
   connectionId: string,

@@ -14,7 +14,7 @@ import {
 export interface Reader {
   /** Absent: the service reads for itself. */
   turn?: Turn;
-  /** When his time is over, all calls of his request together (performance.now()). Absent: the service's own, for each call. */
+  /** When the time of his request is over (performance.now()). Absent: the service's own, for each call. */
   untilMs?: number;
   /** It is shorter than the service's own: he shares with nobody, so that neither is bound to the other's. */
   alone?: true;

@@ -67,7 +67,7 @@ export function createStreams(options: StreamOptions): Streams {
     const headers = headersOf(context, options);
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
-    // How long the head may take, the wait for the turn included. A send has a time of its own, which is not its caller's.
+    // For the turn and the head together. A send has its own, which is not its caller's.
     const waitMs = call.turn === 'taken' ? options.headTimeoutMs : headWaitMs(context, options.headTimeoutMs);
     const endMs = start + waitMs;
     if (options.pace && call.turn !== 'taken') {
