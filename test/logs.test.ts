@@ -150,7 +150,7 @@ it('the log of a service whose way out is broken has the fault, and nothing that
     throw new Error('the way out is broken');
   };
   const pool = { dispatch: broken, compose: broken } as unknown as Dispatchers['reads'];
-  const dispatchers = { reads: pool, sends: pool, control: pool, close: async () => {} };
+  const dispatchers = { reads: pool, downloads: pool, sends: pool, control: pool, close: async () => {} };
   const service = await startService({
     settings: { ...settings, UPSTREAM_TIMEOUT_MS: '50', SEND_WAIT_MS: '50' },
     dispatchers,

@@ -3,6 +3,8 @@ import { type Dispatcher, Pool } from 'undici';
 /** Where calls go out. Tests hand in undici's MockPool; nothing else in the service knows undici. */
 export interface Dispatchers {
   reads: Dispatcher;
+  /** Answers that stream through: each may hold its connection for minutes. */
+  downloads: Dispatcher;
   sends: Dispatcher;
   control: Dispatcher;
   close(): Promise<void>;
@@ -26,20 +28,28 @@ const shared = {
  */
 const connections = 512;
 
-/** One pool a host, and a second for sends: a kept-alive socket is the largest source of `unknown` (delivery.md 1.3). */
+/** The same for downloads: ten a second, and UPLOAD_TIMEOUT_MS for each. */
+const downloadsMax = 2_048;
+
+/**
+ * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (delivery.md 1.3); one
+ * for downloads, so that no slow one stands in the way of a read.
+ */
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
   const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
   const reads = new Pool(gatewayUrl, { ...keepAlive, connections });
+  const downloads = new Pool(gatewayUrl, { ...keepAlive, connections: downloadsMax });
   // A file waits for the kernel after each read of the caller's socket, so that what has gone out is known (src/upload/).
   const connect = { ...shared.connect, highWaterMark: 16_384 };
   const sends = new Pool(gatewayUrl, { ...shared, connect, pipelining: 0, connections });
   const control = new Pool(controlUrl, { ...keepAlive, connections });
   return {
     reads,
+    downloads,
     sends,
     control,
     close: async () => {
-      await Promise.all([reads.destroy(), sends.destroy(), control.destroy()]);
+      await Promise.all([reads.destroy(), downloads.destroy(), sends.destroy(), control.destroy()]);
     },
   };
 }

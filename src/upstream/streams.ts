@@ -88,7 +88,7 @@ export function createStreams(options: StreamOptions): Streams {
     const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
     const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
     const signal = AbortSignal.any(signals);
-    const dispatcher = call.method === 'GET' ? options.dispatchers.reads : options.dispatchers.sends;
+    const dispatcher = call.method === 'GET' ? options.dispatchers.downloads : options.dispatchers.sends;
     const attempt = watched(dispatcher, signal, call.mayStart);
     const report = (rest: Pick<AttemptReport, 'status' | 'failed'>) => {
       const durationMs = performance.now() - start;

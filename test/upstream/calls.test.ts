@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { createConversations } from '../../src/upstream/conversations.ts';
 import { type Dispatchers, openDispatchers } from '../../src/upstream/dispatchers.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
+import { createStreams } from '../../src/upstream/streams.ts';
 import { type Call, createTransport } from '../../src/upstream/transport.ts';
 
 let server: Server | undefined;
@@ -43,6 +44,25 @@ test.each<[string, Partial<Call>]>([
   await expect.poll(() => asked).toBe(150);
   await silent.close();
   await Promise.all(calls);
+});
+
+test('a read is not held up by downloads, however many take their time', async () => {
+  let downloads = 0;
+  const slow = await upstream((socket) =>
+    socket.once('data', (bytes) => {
+      const download = bytes.toString().startsWith('GET /wati/media');
+      if (download) downloads += 1;
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${download ? 100 : 2}\r\n\r\n{}`);
+    }),
+  );
+  const streams = createStreams({ ...base, dispatchers: slow, headTimeoutMs: 20_000, totalTimeoutMs: 20_000 });
+  const media = { operation: 'getMedia', method: 'GET', path: '/media' };
+  const opened = Array.from({ length: 600 }, () => streams.open({ connection: 'one' }, media));
+  await expect.poll(() => downloads, { timeout: 15_000 }).toBeGreaterThan(511);
+  const transport = createTransport({ ...base, dispatchers: slow });
+  expect(await transport.attempt(read)).toMatchObject({ kind: 'answered', status: 200 });
+  await slow.close();
+  for (const answer of await Promise.all(opened)) if (answer.kind === 'answered') answer.body.destroy();
 });
 
 test('a 429 whose body breaks is heeded as any other', async () => {
