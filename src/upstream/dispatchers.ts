@@ -32,8 +32,8 @@ const connections = 512;
 const downloadsMax = 2_048;
 
 /**
- * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (delivery.md 1.3); one
- * for downloads, so that no slow one stands in the way of a read.
+ * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (delivery.md 1.3);
+ * one for downloads, so that no slow one stands in the way of a read.
  */
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {
   const keepAlive = { ...shared, pipelining: 1, keepAliveTimeout: 4_000, keepAliveMaxTimeout: 30_000 };
