@@ -20,6 +20,7 @@ export interface BroadcastStatements {
   readonly release: Statement;
   readonly tally: Statement;
   readonly released: Statement;
+  readonly bar: Statement;
   readonly discard: Statement;
   readonly find: Statement;
   readonly findByKey: Statement;
@@ -78,6 +79,12 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
       ON CONFLICT DO NOTHING`),
     released: statement(tallied('id = :id')),
+    // Uses up an id, as that of sends does.
+    bar: statement(`
+      INSERT INTO broadcasts
+        (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
+      VALUES (:id, '', '', '', '', 'discarded', :me, :wall, :wall, ${now})
+      ON CONFLICT (id) DO NOTHING`),
     discard: statement(`
       UPDATE broadcasts SET status = 'discarded', idem_route = NULL, idem_key = NULL WHERE ${mine} RETURNING seq`),
 

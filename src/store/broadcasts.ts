@@ -8,7 +8,7 @@ import { bySequence, emptyCounts, integer, isoTime, isStatus, json, optional, re
 /** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
 export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
   const sql = broadcastStatements(dialect);
-  /** Opened with an error though it may have been committed: it would keep its key for as long as this process lives. */
+  /** They may stand, or stand later: each would keep its key for as long as this process lives. */
   const doubtful = new Set<string>();
 
   const write = async (statement: Statement, values: Step['values']): Promise<Row[]> => {
@@ -19,7 +19,11 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
 
   async function discardBroadcast(id: string): Promise<void> {
     doubtful.add(id);
-    await write(sql.discard, { id });
+    // Its opening may be under way yet, with nobody to hear of it.
+    await engine.write([
+      { statement: sql.bar, values: { id, wall: now() } },
+      { statement: sql.discard, values: { id } },
+    ]);
     doubtful.delete(id);
   }
 
@@ -37,7 +41,9 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
         try {
           if ((await write(sql.open, openValues(broadcast, now()))).length > 0) return { opened: true };
         } catch (error) {
-          await discardBroadcast(broadcast.id).catch(() => undefined);
+          if (!(error instanceof StoreError && error.nothingWritten)) {
+            await discardBroadcast(broadcast.id).catch(() => undefined);
+          }
           throw error;
         }
         const known = await findBroadcastByKey(caller, idempotency.route, idempotency.key);

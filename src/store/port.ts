@@ -167,8 +167,8 @@ export interface SendStore {
   /** Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. */
   heartbeat(): Promise<void>;
   /**
-   * Takes out the records whose `record` failed but may have been committed: nobody may send what its caller believes lost.
-   * Throws when it could not; asked again, it goes on.
+   * Takes out the records whose `record` failed but may be committed, then or later: nobody may send what its caller believes
+   * lost. Throws when it could not; asked again, it goes on.
    */
   withdrawDoubtful(): Promise<void>;
   /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */

@@ -1,4 +1,5 @@
 import { cursorAfter } from './cursor.ts';
+import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
 import { listStep } from './listing.ts';
 import {
@@ -34,9 +35,6 @@ import {
 } from './row.ts';
 import { type Statements, statements } from './statements.ts';
 
-/** Records that one statement takes out: it holds up the event loop for some 10 ms. */
-const withdrawMax = 500;
-
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
 export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #engine: Engine;
@@ -44,7 +42,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #sql: Statements;
   readonly #options: StoreOptions;
   readonly #wall: () => number;
-  readonly #doubtful = new Set<string>();
+  readonly #doubt: Doubt;
 
   constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
     this.#engine = engine;
@@ -52,6 +50,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     this.#sql = statements(dialect);
     this.#options = options;
     this.#wall = options.wall ?? (() => Date.now());
+    this.#doubt = new Doubt((ids) => this.#withdraw(ids));
   }
 
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
@@ -67,9 +66,9 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   /**
-   * A commit that failed may still have happened (a connection lost at the wrong moment, a process that was paused). Such a
-   * record must not be found and sent by a later recover: it is taken out again, now or by `withdrawDoubtful`. If another
-   * process has taken it up already, it is recorded. Where it could not be taken out, nobody knows, and the caller hears that.
+   * A record that may stand though it failed must not be found and sent by a later recover: it is taken out again, now or by
+   * `withdrawDoubtful`. If another process has taken it up already, it is recorded. Where the store fails again, nobody
+   * knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
     const { id, caller } = send;
@@ -81,16 +80,21 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       return { ...send, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
     } catch (error) {
       if (error instanceof StoreError && error.nothingWritten) throw error;
-      this.#doubtful.add(id);
-      const withdrawn = await this.#change(this.#sql.withdraw, { id }).catch(() => raise(error));
-      if (withdrawn) this.#doubtful.delete(id);
-      const taken = withdrawn ? undefined : await this.find(caller, id).catch(() => raise(error));
-      if (taken === undefined) {
-        throw new StoreError('the record was taken out again', { cause: error, nothingWritten: true });
-      }
-      this.#doubtful.delete(id);
-      return taken;
+      const taken = await this.#doubt
+        .end(id)
+        .then(() => this.find(caller, id))
+        .catch(() => raise(error));
+      if (taken !== undefined) return taken;
+      throw new StoreError('the record was taken out again', { cause: error, nothingWritten: true });
     }
+  }
+
+  async #withdraw(ids: readonly string[]): Promise<void> {
+    const rows = JSON.stringify(ids.map((id) => ({ id })));
+    await this.#engine.write([
+      { statement: this.#sql.bar, values: { rows, wall: this.#wall() } },
+      { statement: this.#sql.withdraw, values: { rows } },
+    ]);
   }
 
   async #inTheWay(send: NewSend): Promise<StoredSend | undefined> {
@@ -237,13 +241,8 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     await this.#engine.heartbeat();
   }
 
-  async withdrawDoubtful(): Promise<void> {
-    const doubtful = [...this.#doubtful];
-    for (let from = 0; from < doubtful.length; from += withdrawMax) {
-      const batch = doubtful.slice(from, from + withdrawMax);
-      await this.#write(this.#sql.withdrawAll, { rows: JSON.stringify(batch.map((id) => ({ id }))) });
-      for (const id of batch) this.#doubtful.delete(id);
-    }
+  withdrawDoubtful(): Promise<void> {
+    return this.#doubt.endAll();
   }
 
   reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {

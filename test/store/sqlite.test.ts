@@ -4,13 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { broadcastVerbs } from '../../src/store/broadcasts.ts';
-import type { Engine } from '../../src/store/engine.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
-import { Sends } from '../../src/store/sends.ts';
-import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
-import { aBroadcast, released } from './broadcast-samples.ts';
+import { released } from './broadcast-samples.ts';
 import { type Home, storeConformance } from './conformance.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
 
@@ -94,129 +90,6 @@ describe('SQLite: the file', () => {
     await second.close();
   });
 
-  test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
-    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
-    const store = new Sends(engine, sqliteDialect, OPTIONS);
-    await expect(store.record(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
-    await store.record(aSend('b'));
-    await store.heartbeat();
-    expect(await store.counts()).toMatchObject({ queued: 2 });
-    await expect(store.withdrawDoubtful()).rejects.toBeInstanceOf(StoreError);
-    await store.withdrawDoubtful();
-    expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
-    expect(await store.counts()).toMatchObject({ queued: 1 });
-    expect(await store.begin('b', 1)).toBe(true);
-    await store.close();
-  });
-
-  test('thousands of records in doubt are taken out in a few writes, and none that is proved not written is one', async () => {
-    const inner = new SqliteEngine(':memory:', OPTIONS);
-    let writes = 0;
-    let trouble: 'lost' | 'down' | undefined = 'lost';
-    const engine: Engine = {
-      ...troubled(inner, []),
-      write: async (steps) => {
-        writes++;
-        const refused = new StoreError('no connection', { nothingWritten: true });
-        if (trouble === 'down') throw refused;
-        // The record is committed, and its withdrawal has no connection any more.
-        if (trouble === 'lost' && steps[0]?.statement.named.includes('DELETE')) throw refused;
-        const answers = await inner.write(steps);
-        if (trouble === 'lost') throw new StoreError('the connection broke at the commit');
-        return answers;
-      },
-    };
-    const store = new Sends(engine, sqliteDialect, OPTIONS);
-    const failing = async (from: number, to: number) => {
-      const sends = Array.from({ length: to - from }, (_, n) => store.record(aSend(`s${from + n}`)));
-      for (const { status } of await Promise.allSettled(sends)) expect(status).toBe('rejected');
-    };
-    await failing(0, 1_200);
-    trouble = 'down';
-    await failing(1_200, 4_000);
-    trouble = undefined;
-    expect(await store.counts()).toMatchObject({ queued: 1_200 });
-    writes = 0;
-    await store.heartbeat();
-    expect(writes).toBe(0);
-    await store.withdrawDoubtful();
-    expect([writes, (await store.counts()).queued]).toEqual([3, 0]);
-    await store.withdrawDoubtful();
-    expect(writes).toBe(3);
-    await store.close();
-  });
-
-  test('what is known of a record that failed: nothing, unless it was taken out again', async () => {
-    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), [
-      'lost',
-      'down',
-      'lost',
-      undefined,
-      'down',
-      undefined,
-    ]);
-    const store = new Sends(engine, sqliteDialect, OPTIONS);
-    await expect(store.record(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
-    expect(await found(store, 'a')).toMatchObject({ status: 'queued' });
-    await expect(store.record(aSend('b'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
-    await expect(store.record(aSend('c'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
-    for (const id of ['b', 'c']) expect(await store.find('crm', id)).toBeUndefined();
-    await store.close();
-  });
-
-  test('a record of which nobody can say whether another took it up is no refusal', async () => {
-    const inner = new SqliteEngine(':memory:', OPTIONS);
-    const other = new Sends(inner, sqliteDialect, OPTIONS);
-    const engine = troubled(inner, ['lost'], () => other.begin('a', 1));
-    engine.read = async () => {
-      throw new StoreError('the server is down', { nothingWritten: true });
-    };
-    const store = new Sends(engine, sqliteDialect, OPTIONS);
-    await expect(store.record(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
-    await inner.close();
-  });
-
-  test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
-    const inner = new SqliteEngine(':memory:', OPTIONS);
-    const other = new Sends(inner, sqliteDialect, OPTIONS);
-    const store = new Sends(
-      troubled(inner, ['lost'], () => other.begin('a', 1)),
-      sqliteDialect,
-      OPTIONS,
-    );
-    expect(await store.record(aSend('a'))).toMatchObject({ recorded: { id: 'a', status: 'sending', attempts: 1 } });
-    await store.withdrawDoubtful();
-    expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
-    await store.close();
-  });
-
-  test('a record that failed though it was committed is not left to the next process', async () => {
-    const store = new Sends(
-      troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
-      sqliteDialect,
-      OPTIONS,
-    );
-    await expect(store.record(aSend('a'))).rejects.toBeInstanceOf(StoreError);
-    await store.record(aSend('b'));
-    await store.close();
-    const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
-    expect((await next.recover(10)).adopted.map(({ id }) => id)).toEqual(['b']);
-    await next.close();
-  });
-
-  test('a broadcast whose opening failed though it was committed gives its key back', async () => {
-    const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
-    const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = broadcastVerbs(engine, sqliteDialect);
-    const broadcast = aBroadcast('b');
-    const { route, key } = broadcast.idempotency;
-    await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
-    expect(await findBroadcastByKey('crm', route, key)).toMatchObject({ status: 'recording' });
-    await expect(sweepBroadcasts(9)).rejects.toBeInstanceOf(StoreError);
-    await sweepBroadcasts(9);
-    expect(await openBroadcast(aBroadcast('c', { idempotency: { route, key } }))).toEqual({ opened: true });
-    await engine.close();
-  });
-
   test('a file of the first version is taken over with all that is in it', async () => {
     const file = join(folder, 'old.db');
     const old = new DatabaseSync(file);
@@ -282,30 +155,4 @@ function canMount(): boolean {
   if (mounted) spawnSync('umount', [folder]);
   rmSync(folder, { recursive: true });
   return mounted;
-}
-
-/** What becomes of the first writes: done, with the answer lost on its way, or not done at all. */
-function troubled(
-  inner: Engine,
-  writes: ('lost' | 'down' | undefined)[],
-  meanwhile = async (): Promise<unknown> => undefined,
-): Engine {
-  return {
-    write: async (steps) => {
-      const trouble = writes.shift();
-      if (trouble === 'down') throw new StoreError('the server is down');
-      const answers = await inner.write(steps);
-      if (trouble === undefined) return answers;
-      await meanwhile();
-      throw new StoreError('the connection broke at the commit');
-    },
-    read: (step) => inner.read(step),
-    heartbeat: () => inner.heartbeat(),
-    holdsLease: () => inner.holdsLease(),
-    reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
-    holdSlots: (ms) => inner.holdSlots(ms),
-    takePermits: (caller, ask) => inner.takePermits(caller, ask),
-    epoch: () => inner.epoch(),
-    close: () => inner.close(),
-  };
 }

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { aDatabase, type Database } from '../crash/database.ts';
+import { aLine, type Line } from './a-line.ts';
+import { aBroadcast, BROADCASTS, swept } from './broadcast-samples.ts';
+import { aSend, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
+
+const server = process.env.TEST_POSTGRES_URL;
+
+/** A database goes on with what it was asked though nobody is there to hear its answer. */
+describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', () => {
+  let database: Database;
+  let line: Line;
+  let store: Store;
+  /** Somebody else at the same database, who is in the way. */
+  let rival: pg.Client;
+  beforeEach(async () => {
+    database = await aDatabase();
+    line = await aLine(database.url);
+    store = await openStore(line.url, OPTIONS);
+    rival = new pg.Client({ connectionString: database.url });
+    await rival.connect();
+  });
+  afterEach(async () => {
+    await store.close();
+    await rival.end();
+    line.close();
+    await database.drop();
+  });
+
+  const waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  const waits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(1);
+  const nobodyWaits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(0);
+  const count = async (table: string, id: string) => {
+    const { rows } = await rival.query(`SELECT status FROM ${table} WHERE id = $1`, [id]);
+    return rows.map(({ status }) => status);
+  };
+  /** The same key by somebody else, who thinks better of it: whoever comes with it waits. */
+  const holdKey = async (table: string, key: string, route: string) => {
+    const more = table === 'broadcasts' ? ['template, name', "'', ''"] : ['kind', "'text'"];
+    await rival.query('BEGIN');
+    await rival.query(
+      `INSERT INTO ${table} (id, caller, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, ${more[0]})
+       VALUES ('rival', 'crm', 'c1', $1, $2, 'queued', 0, 0, 0, ${more[1]})`,
+      [route, key],
+    );
+  };
+
+  test('a record is not made after its caller heard that it was not', async () => {
+    await holdKey('sends', 'k', ROUTE);
+    const recorded = store.record(aSend('s', withKey('k')));
+    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    await waits();
+    line.cut();
+    await heard;
+    await rival.query('ROLLBACK');
+    await nobodyWaits();
+    await sleep(100);
+    expect(await store.find('crm', 's')).toBeUndefined();
+    expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
+    expect(await store.record(aSend('again', withKey('k')))).toHaveProperty('recorded');
+    expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['again']);
+    expect(await store.counts()).toMatchObject({ queued: 1, cancelled: 0 });
+  });
+
+  test('a record whose commit takes long is taken out once it is done', async () => {
+    await rival.query(`
+      CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER stalls AFTER INSERT ON sends DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (new.status = 'queued') EXECUTE FUNCTION stall();
+      SELECT pg_advisory_lock(1)`);
+    const recorded = store.record(aSend('s'));
+    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    await waits();
+    line.cut();
+    await sleep(300);
+    await rival.query('SELECT pg_advisory_unlock(1)');
+    await heard;
+    expect(await count('sends', 's')).toEqual([]);
+  });
+
+  test('a broadcast that is opened after that gives its key back', async () => {
+    await holdKey('broadcasts', 'key of b', BROADCASTS);
+    const opened = expect(store.openBroadcast(aBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });
+    await waits();
+    line.cut();
+    await opened;
+    await swept(store);
+    await rival.query('ROLLBACK');
+    await nobodyWaits();
+    await sleep(100);
+    expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
+    const again = aBroadcast('again', { idempotency: aBroadcast('b').idempotency });
+    expect(await store.openBroadcast(again)).toEqual({ opened: true });
+    await swept(store);
+    expect(await store.listBroadcasts('crm', { limit: 9 })).toEqual({ broadcasts: [] });
+  });
+});
