@@ -119,18 +119,22 @@ export function createDelivery(services: DeliveryServices): Delivery {
   });
   const groups = pace && createGroups({ ...services, pace, coming });
 
-  /** Lets a recorded send live, whoever waits for it. */
-  const start = (send: LiveSend, life: Promise<LiveSend>) => {
+  /** Lets a recorded send live, whoever waits for it. One that this process has adopted meanwhile lives already. */
+  const start = (send: LiveSend, life: () => Promise<LiveSend>): Promise<LiveSend> => {
     const { id } = send.stored;
+    const lives = running.get(id);
+    if (lives !== undefined) return lives;
     // It is recorded: if the store fails while the process ends, it stands as it does, for the next one to take up.
     const left = (error: unknown) => {
       if (error instanceof StoreError && services.closing.aborted) return send;
       throw error;
     };
-    const run = life.catch(left).then((ended) => {
-      if (keptEnding(ended.stored)) onEnd?.(ended.stored);
-      return ended;
-    });
+    const run = life()
+      .catch(left)
+      .then((ended) => {
+        if (keptEnding(ended.stored)) onEnd?.(ended.stored);
+        return ended;
+      });
     const forget = () => {
       if (running.get(id) === run) running.delete(id);
     };
@@ -200,7 +204,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     }
     const untilMs = performance.now() + tryMs;
     const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
-    return within(waitMs, start(send, lifeOf(send, content, context)), send);
+    const run = start(send, () => lifeOf(send, content, context));
+    return within(waitMs, run, send);
   };
 
   return {
@@ -224,7 +229,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
       if ('known' in outcome) throw inProgress(locationOf(outcome.known));
       const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
-      const run = start(send, live(send, streamedPassage(streamed), context, services));
+      const run = start(send, () => live(send, streamedPassage(streamed), context, services));
       const cameIn = await Promise.race([run, streamed.received]).then(
         () => true,
         () => false,
@@ -262,7 +267,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
           const context = { connection: stored.connectionId, turn };
           const takeUp = () => {
             const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
-            void start(send, lifeOf(send, content, context));
+            void start(send, () => lifeOf(send, content, context));
           };
           // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
           const before = running.get(stored.id);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Delivery } from '../../src/delivery/delivery.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
 import type { Call } from '../../src/upstream/transport.ts';
 import { answered, aProcess, yes } from './a-process.ts';
@@ -101,4 +102,34 @@ test('a send that may not begin while the lease is out begins once it is renewed
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
   expect(calls).toHaveLength(1);
   await close();
+});
+
+test('a record that is answered after this very process adopted and began it is sent once', async () => {
+  const calls: Call[] = [];
+  let delivery: Delivery | undefined;
+  const made = await aProcess(
+    async (call) => {
+      calls.push(call);
+      await new Promise((resume) => setTimeout(resume, 300));
+      return yes;
+    },
+    (store) => ({
+      // What PostgreSQL does where the answer of a commit comes so late that a recover has taken up the row.
+      record: async (send) => {
+        await store.record(send);
+        await delivery?.recover();
+        await expect.poll(() => calls.length).toBe(1);
+        const taken = await store.find(send.caller, send.id);
+        if (!taken) throw new Error('it is there');
+        return { recorded: taken };
+      },
+      recover: async () => ({ unknown: 0, adopted: (await store.list('tester', {}, { limit: 1 })).sends }),
+    }),
+  );
+  delivery = made.delivery;
+  const { stored } = await delivery.send(asker, content, context, 5_000);
+  expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
+  await new Promise((resume) => setTimeout(resume, 500));
+  expect([calls.length, delivery.underWay]).toEqual([1, 0]);
+  await made.close();
 });
