@@ -24,6 +24,7 @@ import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts
 import { notResendable, resendable, resentBefore } from './resend.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
+import { createTakeover } from './takeover.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -106,12 +107,10 @@ export interface DeliveryServices {
   pace?: Pace;
 }
 
-/** How many sends of a dead process are taken over at a time. */
-const recoverBatch = 100;
-
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace, newId } = services;
   const running = new Map<string, Promise<LiveSend>>();
+  const recording = new Set<string>();
   const coming = new Coming();
   const { assertRoom, assertTurnInTime } = createAdmission({
     ...{ coming, gate: services.gate, pace },
@@ -155,8 +154,25 @@ export function createDelivery(services: DeliveryServices): Delivery {
     return live(send, plannedPassage(plan, context, transport), context, services);
   };
 
-  const record = (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> =>
-    coming.while(line, store.record(send).catch(unrecorded));
+  const record = async (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+    recording.add(send.id);
+    try {
+      return await coming.while(line, store.record(send).catch(unrecorded));
+    } finally {
+      recording.delete(send.id);
+    }
+  };
+
+  /** What a dead process has left queued. */
+  const takeUp = (stored: StoredSend) => {
+    const content = contentOf(stored);
+    // A stream has no content to send; the store has ended it.
+    if (!content) return;
+    const turn = { caller: stored.caller, lane: 'interactive' as const };
+    const context = { connection: stored.connectionId, turn };
+    const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
+    void start(send, () => lifeOf(send, content, context));
+  };
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
     if (content.kind !== 'template') {
@@ -256,27 +272,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
-    recover: async () => {
-      for (;;) {
-        const { adopted } = await store.recover(recoverBatch);
-        for (const stored of adopted) {
-          const content = contentOf(stored);
-          // A stream has no content to send; the store has ended it.
-          if (!content) continue;
-          const turn = { caller: stored.caller, lane: 'interactive' as const };
-          const context = { connection: stored.connectionId, turn };
-          const takeUp = () => {
-            const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
-            void start(send, () => lifeOf(send, content, context));
-          };
-          // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
-          const before = running.get(stored.id);
-          if (before !== undefined) before.then(({ unrecorded }) => unrecorded || takeUp(), ignored);
-          else takeUp();
-        }
-        if (adopted.length < recoverBatch) return;
-      }
-    },
+    recover: createTakeover({ store, running, recording, takeUp }),
     close: async () => {
       await Promise.allSettled(running.values());
     },
@@ -292,8 +288,6 @@ function draftOf(id: string, { caller, route, key }: Asker, kind: SendKind, { co
     ...(key !== undefined && { idempotency: { route, key } }),
   };
 }
-
-const ignored = () => {};
 
 /** How the send stands when it has ended, or when the wait is over. */
 async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {

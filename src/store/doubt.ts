@@ -15,6 +15,10 @@ export class Doubt {
     this.#withdraw = withdraw;
   }
 
+  has(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
   /** Takes it out, and keeps it out. Where this fails it stays in doubt. */
   async end(id: string): Promise<void> {
     this.#ids.add(id);

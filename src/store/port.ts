@@ -149,6 +149,12 @@ export interface SendStore {
    */
   recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }>;
 
+  /**
+   * What this process owns and has queued, recipients of broadcasts and streams aside, and what is in doubt; also what it owns
+   * by a recover whose answer was lost. Asked after a recover that was answered, it misses nothing of an earlier one.
+   */
+  ownQueued(): Promise<StoredSend[]>;
+
   /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
   dueForReconcile(limit: number): Promise<DueSend[]>;
 

@@ -206,6 +206,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return { unknown: unknown.length, adopted: adopted.sort(bySequence).map(toSend) };
   }
 
+  /** Every recover waits for the one before, committed or not (Dialect.fence): an answered one comes after all of them. */
+  async ownQueued(): Promise<StoredSend[]> {
+    const own = (await this.#engine.read({ statement: this.#sql.ownQueued, values: {} })).map(toSend);
+    return own.filter(({ id }) => !this.#doubt.has(id));
+  }
+
   async dueForReconcile(limit: number): Promise<DueSend[]> {
     const due = await this.#write(this.#sql.look, { limit });
     return due.sort(bySequence).map((row) => ({ ...toSend(row), look: integer(row, 'looks') }));

@@ -24,6 +24,7 @@ export interface Statements {
   readonly orphanSending: Statement;
   readonly orphanStreams: Statement;
   readonly adopt: Statement;
+  readonly ownQueued: Statement;
   readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
@@ -189,6 +190,9 @@ export function statements(dialect: Dialect): Statements {
         (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND ${lost} AND ${leased}
          ORDER BY seq LIMIT :limit ${claim})
       UPDATE sends SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING ${COLUMNS}`),
+
+    ownQueued: statement(`
+      SELECT ${COLUMNS} FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND owner = :me ORDER BY seq`),
 
     // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
     look: statement(`

@@ -67,6 +67,7 @@ const verbs = [
   'find',
   'findByKey',
   'recover',
+  'ownQueued',
   'holdsLease',
   'epoch',
 ] as const;

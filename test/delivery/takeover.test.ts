@@ -133,3 +133,47 @@ test('a record that is answered after this very process adopted and began it is 
   expect([calls.length, delivery.underWay]).toEqual([1, 0]);
   await made.close();
 });
+
+test('what a recover adopted whose answer was lost is sent, and what lives here already is not sent twice', async () => {
+  const texts: unknown[] = [];
+  let recovers = 0;
+  const written = Promise.withResolvers<void>();
+  let writes = 0;
+  const { delivery, store, close } = await aProcess(
+    async ({ query }) => {
+      const text = query?.messageText;
+      texts.push(text);
+      return text === 'waits' && texts.length === 1 ? answered(429, '', { 'retry-after': '1' }) : yes;
+    },
+    (real) => ({
+      recover: async () => {
+        recovers++;
+        if (recovers === 1) throw new StoreError('the connection broke at the commit');
+        return { unknown: 0, adopted: [] };
+      },
+      record: async (send) => {
+        const outcome = await real.record(send);
+        writes++;
+        if (writes === 2) await written.promise;
+        return outcome;
+      },
+    }),
+  );
+  const send = (text: string) => delivery.send(asker, { ...content, body: { ...content.body, text } }, context, 5_000);
+  const waits = send('waits');
+  await expect.poll(() => texts).toEqual(['waits']);
+  const slow = send('slow');
+  await expect.poll(() => writes).toBe(2);
+  // As it stands once a recover has adopted it: this process owns it, and was not told.
+  const call = { kind: 'text', body: { ...content.body, text: 'untold' } };
+  await store.record({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
+  await expect(delivery.recover()).rejects.toBeInstanceOf(StoreError);
+  await delivery.recover();
+  await expect.poll(async () => (await store.find('tester', 'untold'))?.status).toBe('accepted');
+  written.resolve();
+  expect([(await waits).stored, (await slow).stored]).toMatchObject([{ attempts: 2 }, { attempts: 1 }]);
+  await delivery.recover();
+  await new Promise((resume) => setTimeout(resume, 500));
+  expect(texts.toSorted()).toEqual(['slow', 'untold', 'waits', 'waits']);
+  await close();
+});

@@ -56,6 +56,21 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       expect(await store.recover(10)).toEqual({ unknown: 0, adopted: [] });
     });
 
+    test('its own queued sends are told, also those that it adopted', async () => {
+      await first.record(aSend('q'));
+      await first.record(aStream('f'));
+      await sending(first, aSend('s'));
+      await sending(first, aSend('r'));
+      await first.retreat('r', 1);
+      await ended(first, aSend('e'), 'unknown');
+      expect(ids(await first.ownQueued())).toEqual(['q', 'r']);
+      const store = await successor();
+      await store.record(aSend('n'));
+      expect(await store.ownQueued()).toEqual([await found(store, 'n')]);
+      await store.recover(1);
+      expect(ids(await store.ownQueued())).toEqual(['q', 'n']);
+    });
+
     test('adopts at most the limit', async () => {
       for (const id of ['a', 'b', 'c']) await first.record(aSend(id));
       const store = await successor();

@@ -23,6 +23,7 @@ test('a record that failed though it was committed is taken out again, and what 
   await store.record(aSend('b'));
   await store.heartbeat();
   expect(await store.counts()).toMatchObject({ queued: 2 });
+  expect((await store.ownQueued()).map(({ id }) => id)).toEqual(['b']);
   await expect(store.withdrawDoubtful()).rejects.toBeInstanceOf(StoreError);
   await store.withdrawDoubtful();
   expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();

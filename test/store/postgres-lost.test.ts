@@ -82,6 +82,18 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await count('sends', 's')).toEqual([]);
   });
 
+  test('what a recover adopted whose answer was lost is told by the next one', async () => {
+    const gone = await openStore(database.url, OPTIONS);
+    await gone.record(aSend('s'));
+    await gone.close();
+    line.loseAnswerTo('COMMIT');
+    await expect(store.recover(9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+    expect(await store.recover(9)).toEqual({ unknown: 0, adopted: [] });
+    expect(ids(await store.ownQueued())).toEqual(['s']);
+    expect(await store.begin('s', 1)).toBe(true);
+    expect(await store.ownQueued()).toEqual([]);
+  });
+
   test('a broadcast that is opened after that gives its key back', async () => {
     await holdKey('broadcasts', 'key of b', BROADCASTS);
     const opened = expect(store.openBroadcast(aBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });
