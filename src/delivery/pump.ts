@@ -40,11 +40,18 @@ export function createPump(services: PumpServices): Pump {
   const runners = new Map<string, Promise<void>>();
   /** Attempts that may have been sent, by group, until the store says that they are over. */
   const handedOut = new Set<readonly Mark[]>();
+  /**
+   * Of these a claim's answer was lost. A database may commit it whenever it likes, so there is no time after which it cannot
+   * come any more: they are looked at until they are over, and nothing of them is left to be claimed.
+   */
+  const doubtful = new Map<string, Running>();
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
   const look = async () => {
     while ((await store.sweepBroadcasts(sweepMax)) >= sweepMax && !closing.aborted);
+    // Where all that is left was taken by a lost claim, nothing else would run.
+    for (const broadcast of [...doubtful.values()]) if (!runners.has(broadcast.id)) await lookBack(broadcast);
     // So many more than have begun: those may be the oldest, and stand at a shut gate for as long as a key is refused.
     for (const broadcast of await store.runningBroadcasts(broadcastsMax + runners.size)) {
       if (closing.aborted || runners.has(broadcast.id)) continue;
@@ -77,6 +84,7 @@ export function createPump(services: PumpServices): Pump {
     const calls = new Set<Promise<number>>();
     let pauseMs = 0;
     for (;;) {
+      if (doubtful.has(id)) await putBackAtLast(id);
       await gate.opened(connection);
       if (pauseMs > 0) await sleep(pauseMs, closing);
       pauseMs = 0;
@@ -85,7 +93,7 @@ export function createPump(services: PumpServices): Pump {
       // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
       if (!gate.isOpen(connection)) continue;
       const epoch = store.epoch();
-      const stored = await store.claimGroup(id, groupMax).catch((error) => noneNow(id, error));
+      const stored = await store.claimGroup(id, groupMax).catch((error) => noneNow(broadcast, error));
       if (stored.length === 0) break;
       const call = send(stored, epoch, broadcast, turnCameMs).then((pause) => {
         calls.delete(call);
@@ -105,18 +113,31 @@ export function createPump(services: PumpServices): Pump {
   };
 
   /** The next look tries again. */
-  const noneNow = async (id: string, error: unknown): Promise<StoredSend[]> => {
+  const noneNow = async (broadcast: Running, error: unknown): Promise<StoredSend[]> => {
     if (!(error instanceof StoreError)) throw error;
     if (!error.nothingWritten) {
-      await patiently(() => putBack(id), closing).catch((failure) => {
-        // The process ends first: recovery makes it unknown.
-        if (!(failure instanceof StoreError)) throw failure;
-      });
+      doubtful.set(broadcast.id, broadcast);
+      await putBackAtLast(broadcast.id);
     }
     return [];
   };
 
-  /** What a claim took whose answer was lost: nobody else would send it while this process lives, and it has not. */
+  const lookBack = async ({ id, caller }: Running) => {
+    const stands = await store.findBroadcast(caller, id);
+    if (!stands || stands.finishedAt !== undefined) doubtful.delete(id);
+    else await putBack(id);
+  };
+
+  const putBackAtLast = (id: string) =>
+    patiently(() => putBack(id), closing).catch((failure) => {
+      // The process ends first: recovery makes it unknown.
+      if (!(failure instanceof StoreError)) throw failure;
+    });
+
+  /**
+   * What a claim took whose answer was lost: nobody else would send it while this process lives, and it has not. Never beside a
+   * claim under way, which is about to be sent.
+   */
   const putBack = async (id: string) => {
     const claimed = await store.claimed(id);
     const sent = new Set([...handedOut].flat().map(nameOf));

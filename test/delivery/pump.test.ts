@@ -108,7 +108,7 @@ test('what was sent, and its end could not be written down yet, is not taken for
   const { sent, attempt } = anUpstream();
   let claims = 0;
   let settles = false;
-  let looked = 0;
+  const looks: number[] = [];
   const { pump, close } = aPump(attempt, {
     settleAll: async (settlements) => {
       if (!settles) throw lostAnswer();
@@ -122,18 +122,57 @@ test('what was sent, and its end could not be written down yet, is not taken for
       return claimed;
     },
     claimed: async (id) => {
-      looked++;
       const claimed = await store.claimed(id);
-      expect(claimed).toHaveLength(20);
+      looks.push(claimed.length);
       return claimed;
     },
   });
   pump.nudge();
   await expect.poll(() => sent.length, { timeout: 5_000 }).toBe(20);
-  expect([looked, await countsOf('b')]).toEqual([1, { ...NONE, sending: 20 }]);
+  expect([looks[0], await countsOf('b')]).toEqual([20, { ...NONE, sending: 20 }]);
+  // All of it is on the wire or has been: at the next looks, too.
+  await expect.poll(() => looks.length, { timeout: 5_000 }).toBeGreaterThan(3);
+  expect(looks.slice(1)).not.toContain(0);
   settles = true;
   await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 20 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
+  await close();
+  expect(faults).toEqual([]);
+});
+
+test('what a claim takes that is committed only after it was looked for is sent all the same, once', async () => {
+  const numbers = await sendable('b', 20);
+  const { sent, attempt } = anUpstream();
+  const late = Promise.withResolvers<void>();
+  let claims = 0;
+  let looked = 0;
+  const { pump, close } = aPump(attempt, {
+    claimGroup: async (id, limit) => {
+      claims++;
+      if (claims === 2) throw lostAnswer();
+      // Of the lock that the lost one waits for, a later one comes behind it.
+      if (claims > 2) await late.promise;
+      return store.claimGroup(id, limit);
+    },
+    claimed: async (id) => {
+      looked++;
+      return store.claimed(id);
+    },
+  });
+  pump.nudge();
+  await expect.poll(() => claims, { timeout: 5_000 }).toBe(3);
+  const before = looked;
+  expect(before).toBeGreaterThan(0);
+  expect(await store.claimGroup('b', 10)).toHaveLength(10);
+  late.resolve();
+  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 20 });
+  expect(sent.toSorted()).toEqual(numbers.toSorted());
+  await expect.poll(async () => (await store.findBroadcast('crm', 'b'))?.finishedAt, { timeout: 5_000 }).toBeDefined();
+  // Over, it is not looked at any more.
+  await new Promise((resume) => setTimeout(resume, 1_100));
+  const after = looked;
+  await new Promise((resume) => setTimeout(resume, 1_100));
+  expect(looked).toBe(after);
   await close();
   expect(faults).toEqual([]);
 });
