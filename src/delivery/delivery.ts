@@ -252,7 +252,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       );
       try {
         // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
-        return await (cameIn ? within(waitMs, run, send) : run);
+        return await (cameIn ? within(waitMs, run, send) : run.then(seen));
       } catch (error) {
         throw error instanceof InvalidStream ? error.cause : error;
       }
@@ -289,6 +289,11 @@ function draftOf(id: string, { caller, route, key }: Asker, kind: SendKind, { co
   };
 }
 
+const seen = ({ stored, unrecorded }: LiveSend): Sent => ({
+  stored: { ...stored },
+  ...(unrecorded !== undefined && { unrecorded: true }),
+});
+
 /** How the send stands when it has ended, or when the wait is over. */
 async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {
   let timer: NodeJS.Timeout | undefined;
@@ -296,8 +301,7 @@ async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promi
     timer = setTimeout(resolve, ms, send);
   });
   try {
-    const { stored, unrecorded } = await Promise.race([run, over]);
-    return { stored: { ...stored }, ...(unrecorded && { unrecorded }) };
+    return seen(await Promise.race([run, over]));
   } finally {
     clearTimeout(timer);
   }

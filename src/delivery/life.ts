@@ -40,8 +40,11 @@ export interface LiveSend {
   untilMs: number;
   /** Nobody waits for it: while the upstream refuses the credentials it stays queued (contract 8.8). */
   holds?: true;
-  /** The end is known but the store could not take it yet; it is written as soon as it can be. */
-  unrecorded?: true;
+  /**
+   * The end is known but the store could not take it yet; it is written as soon as it can be. Resolves when that is over: gone
+   * if it was written, still there if the process ends first.
+   */
+  unrecorded?: Promise<void>;
 }
 
 /** A send that goes on: it is queued again, and its next try comes after the pause. */

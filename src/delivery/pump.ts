@@ -38,8 +38,8 @@ const callsMax = 8;
 export function createPump(services: PumpServices): Pump {
   const { store, closing, gate, pace, groupMax } = services;
   const runners = new Map<string, Promise<void>>();
-  /** Attempts that may have been sent, by group, until the store says that they are over. */
-  const handedOut = new Set<readonly Mark[]>();
+  /** Attempts that may have been sent, until the store says that they are over. */
+  const handedOut = new Map<LiveSend, Mark>();
   /**
    * Of these a claim's answer was lost. A database may commit it whenever it likes, so there is no time after which it cannot
    * come any more: they are looked at until they are over, and nothing of them is left to be claimed.
@@ -140,7 +140,7 @@ export function createPump(services: PumpServices): Pump {
    */
   const putBack = async (id: string) => {
     const claimed = await store.claimed(id);
-    const sent = new Set([...handedOut].flat().map(nameOf));
+    const sent = new Set(Array.from(handedOut.values(), nameOf));
     await store.retreatAll(claimed.filter((mark) => !sent.has(nameOf(mark))));
   };
 
@@ -164,17 +164,19 @@ export function createPump(services: PumpServices): Pump {
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onGroup?.('broadcast', sends.length);
     // Before the first byte; for good where something goes wrong that nobody thought of.
-    const marks = stored.map(({ id, attempts }): Mark => ({ id, attempt: attempts }));
-    handedOut.add(marks);
+    for (const each of sends) handedOut.set(each, { id: each.stored.id, attempt: each.stored.attempts });
     const passage = groupPassage(template, context, services.sendCalls, services.transport);
     const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
-    handedOut.delete(marks);
-    // Their ends are not written down yet: in the store they are being sent.
-    const unrecorded = marks.filter((_, at) => sends[at]?.unrecorded);
-    if (unrecorded.length > 0) handedOut.add(unrecorded);
+    for (const each of sends) letGo(each);
     const queued = new Set(again.map((each) => each.send));
     for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
     return Math.max(0, ...again.map((each) => each.pauseMs));
+  };
+
+  /** While its end is not written down, it is being sent, in the store. */
+  const letGo = (each: LiveSend) => {
+    if (each.unrecorded === undefined) handedOut.delete(each);
+    else void each.unrecorded.then(() => each.unrecorded === undefined && handedOut.delete(each));
   };
 
   const timer = setInterval(nudge, lookEveryMs).unref();

@@ -87,14 +87,14 @@ async function settleOrPromise(
     await store.settleAll(settlements);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    for (const { send } of judged) send.unrecorded = true;
-    patiently(() => store.settleAll(settlements), closing).then(
+    const unrecorded = patiently(() => store.settleAll(settlements), closing).then(
       () => {
         for (const { send } of judged) delete send.unrecorded;
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
     );
+    for (const { send } of judged) send.unrecorded = unrecorded;
   }
 }
 

@@ -45,7 +45,7 @@ export function createTakeover({ store, running, recording, takeUp }: TakeoverSe
         // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
         const before = running.get(stored.id);
         if (before === undefined) takeUp(stored);
-        else before.then(({ unrecorded }) => unrecorded || takeUp(stored), ignored);
+        else before.then(({ unrecorded }) => unrecorded === undefined && takeUp(stored), ignored);
       }
       // After a recover that was answered: it comes after the untold one, however late that was committed.
       if (isUntold) await takeUpUntold();

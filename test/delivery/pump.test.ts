@@ -177,6 +177,38 @@ test('what a claim takes that is committed only after it was looked for is sent 
   expect(faults).toEqual([]);
 });
 
+test('what was sent is not remembered once its end is written down, however late', async () => {
+  await sendable('b', 15);
+  const { attempt } = anUpstream();
+  let settles = 0;
+  let claims = 0;
+  const first = Array.from({ length: 10 }, (_, n) => ({ id: `b-${n}`, attempt: 1 }));
+  const retreated: unknown[] = [];
+  const { pump, close } = aPump(attempt, {
+    settleAll: async (settlements) => {
+      if (++settles <= 2) throw lostAnswer();
+      return store.settleAll(settlements);
+    },
+    claimGroup: async (id, limit) => {
+      if (++claims === 1) return store.claimGroup(id, limit);
+      await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toMatchObject({ accepted: 10 });
+      if (claims === 2) throw lostAnswer();
+      return store.claimGroup(id, limit);
+    },
+    // As if the store still had it: what would be kept back here is what is remembered.
+    claimed: async () => first,
+    retreatAll: async (marks) => {
+      retreated.push(marks);
+      return store.retreatAll(marks);
+    },
+  });
+  pump.nudge();
+  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 15 });
+  expect(retreated[0]).toEqual(first);
+  await close();
+  expect(faults).toEqual([]);
+});
+
 test('a claim that wrote nothing puts nothing back', async () => {
   const numbers = await sendable('b', 5);
   const { sent, attempt } = anUpstream();
