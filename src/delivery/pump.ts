@@ -28,7 +28,7 @@ interface PumpServices extends LifeServices {
 type Running = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
 
 const lookEveryMs = 1_000;
-/** Begun in one look. */
+/** Asked for in one look besides as many as run already; it begins those of them that do not run, which may be more. */
 const broadcastsMax = 100;
 /** Rows that one sweep may touch: it holds up the event loop for some 10 ms. */
 const sweepMax = 500;
