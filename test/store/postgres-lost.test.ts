@@ -94,6 +94,15 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await store.ownQueued()).toEqual([]);
   });
 
+  test('what the database refused is known to be not written, in whatever language it says so', async () => {
+    // As a Czech server has it: the severity comes twice, and the first is translated.
+    line.translate('SERROR\0', 'SCHYBA\0');
+    await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
+    await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    await rival.query('ALTER TABLE elsewhere RENAME TO send_store');
+    await store.check();
+  });
+
   test('a broadcast that is opened after that gives its key back', async () => {
     await holdKey('broadcasts', 'key of b', BROADCASTS);
     const opened = expect(store.openBroadcast(aBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });

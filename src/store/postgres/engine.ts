@@ -147,9 +147,18 @@ class PostgresEngine implements Engine {
   }
 }
 
-/** The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. */
+/**
+ * Classes of SQLSTATE that end a statement and no connection: faults of data, constraints, the transaction's state, deadlocks,
+ * syntax, objects; and 57014, the statement_timeout. Not all that do, but a doubt too many only asks for one look more.
+ */
+const refusals = /^(?:22|23|25(?!P0[34])|40|42|55|57014)/;
+
+/**
+ * The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. pg gives the
+ * severity in the language of the server (`lc_messages`): the code says it in all of them.
+ */
 function isRefusal(cause: unknown): boolean {
-  return cause instanceof pg.DatabaseError && cause.severity === 'ERROR';
+  return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));
 }
 
 function failed(what: string, cause: unknown, nothingWritten = false): StoreError {
