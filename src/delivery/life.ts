@@ -41,8 +41,8 @@ export interface LiveSend {
   /** Nobody waits for it: while the upstream refuses the credentials it stays queued (contract 8.8). */
   holds?: true;
   /**
-   * The end is known but the store could not take it yet; it is written as soon as it can be. Resolves when that is over: gone
-   * if it was written, still there if the process ends first.
+   * The end is known but the store could not take it yet; it is written as soon as it can be. Resolves when that is
+   * over: gone if it was written, still there if the process ends first.
    */
   unrecorded?: Promise<void>;
 }

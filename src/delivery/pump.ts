@@ -41,8 +41,8 @@ export function createPump(services: PumpServices): Pump {
   /** Attempts that may have been sent, until the store says that they are over. */
   const handedOut = new Map<LiveSend, Mark>();
   /**
-   * Of these a claim's answer was lost. A database may commit it whenever it likes, so there is no time after which it cannot
-   * come any more: they are looked at until they are over, and nothing of them is left to be claimed.
+   * Of these a claim's answer was lost. A database may commit it whenever it likes, so there is no time after which it
+   * cannot come any more: they are looked at until they are over, and nothing of them is left to be claimed.
    */
   const doubtful = new Map<string, Running>();
   let looking: Promise<void> | undefined;
@@ -135,8 +135,8 @@ export function createPump(services: PumpServices): Pump {
     });
 
   /**
-   * What a claim took whose answer was lost: nobody else would send it while this process lives, and it has not. Never beside a
-   * claim under way, which is about to be sent.
+   * What a claim took whose answer was lost: nobody else would send it while this process lives, and it has not. Never
+   * beside a claim under way, which is about to be sent.
    */
   const putBack = async (id: string) => {
     const claimed = await store.claimed(id);

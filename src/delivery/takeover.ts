@@ -42,7 +42,8 @@ export function createTakeover({ store, running, recording, takeUp }: TakeoverSe
     for (;;) {
       const adopted = await adopt();
       for (const stored of adopted) {
-        // A process that lost its lease may adopt its own send, which may still live here: two lives would send it twice.
+        // A process that lost its lease may adopt its own send, which may still live here: two lives would send it
+        // twice.
         const before = running.get(stored.id);
         if (before === undefined) takeUp(stored);
         else before.then(({ unrecorded }) => unrecorded === undefined && takeUp(stored), ignored);

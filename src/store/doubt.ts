@@ -2,10 +2,11 @@
 const withdrawMax = 500;
 
 /**
- * Records whose writing failed: the commit may have happened, or happen yet (a connection was lost, and the database goes on
- * without it). That there is nothing to take out is no proof: a lost insert may wait for a lock, or its commit for a slow
- * disk, and how long is not for us to say. So `withdraw` first uses up the id, in the same transaction. Both inserts cannot
- * stand, and of two at once one waits for the other: then it is over, through whatever pooler and after whatever failover.
+ * Records whose writing failed: the commit may have happened, or happen yet (a connection was lost, and the database
+ * goes on without it). That there is nothing to take out is no proof: a lost insert may wait for a lock, or its commit
+ * for a slow disk, and how long is not for us to say. So `withdraw` first uses up the id, in the same transaction. Both
+ * inserts cannot stand, and of two at once one waits for the other: then it is over. To end the lost backend by its pid,
+ * or to wait for as long as its statement may take, would be less sure: a pooler invents pids, and a commit has no limit.
  */
 export class Doubt {
   readonly #ids = new Set<string>();

@@ -150,8 +150,8 @@ export interface SendStore {
   recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }>;
 
   /**
-   * What this process owns and has queued, recipients of broadcasts and streams aside, and what is in doubt; also what it owns
-   * by a recover whose answer was lost. Asked after a recover that was answered, it misses nothing of an earlier one.
+   * What this process owns and has queued, except for recipients of broadcasts, streams and what is in doubt; also what
+   * it owns by a recover whose answer was lost. Asked after a recover that was answered, it misses nothing of that one.
    */
   ownQueued(): Promise<StoredSend[]>;
 
@@ -173,8 +173,8 @@ export interface SendStore {
   /** Renews the lease of this process (PostgreSQL). Throws when it could not be renewed. */
   heartbeat(): Promise<void>;
   /**
-   * Takes out the records whose `record` failed but may be committed, then or later: nobody may send what its caller believes
-   * lost. Throws when it could not; asked again, it goes on.
+   * Takes out the records whose `record` failed but may be committed, then or later: nobody may send what its caller
+   * believes lost. Throws when it could not; asked again, it goes on.
    */
   withdrawDoubtful(): Promise<void>;
   /** Whether the lease holds by this machine's steady clock; asked right before the first byte goes out. */

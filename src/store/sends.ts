@@ -66,9 +66,9 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   /**
-   * A record that may stand though it failed must not be found and sent by a later recover: it is taken out again, now or by
-   * `withdrawDoubtful`. If another process has taken it up already, it is recorded. Where the store fails again, nobody
-   * knows, and the caller hears that.
+   * A record that may stand though it failed must not be found and sent by a later recover: it is taken out again, now
+   * or by `withdrawDoubtful`. If another process has taken it up already, it is recorded. Where the store fails again,
+   * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
     const { id, caller } = send;
@@ -206,7 +206,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return { unknown: unknown.length, adopted: adopted.sort(bySequence).map(toSend) };
   }
 
-  /** Every recover waits for the one before, committed or not (Dialect.fence): an answered one comes after all of them. */
+  /** Every recover waits for the one before, committed or not (Dialect.fence): an answered one comes after it. */
   async ownQueued(): Promise<StoredSend[]> {
     const own = (await this.#engine.read({ statement: this.#sql.ownQueued, values: {} })).map(toSend);
     return own.filter(({ id }) => !this.#doubt.has(id));

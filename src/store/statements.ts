@@ -152,8 +152,8 @@ export function statements(dialect: Dialect): Statements {
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL`),
-    // Uses up an id (src/store/doubt.ts) until it is purged as any record is. It is nobody's, in a state that is none, and no
-    // verb finds it.
+    // Uses up an id (src/store/doubt.ts) until it is purged as any record is. It is nobody's, in a state that is none,
+    // and no verb finds it.
     bar: statement(`
       INSERT INTO sends (id, caller, kind, connection_id, status, owner, created_at, updated_at, ended_at)
       SELECT given.id, '', 'text', '', 'withdrawn', :me, :wall, :wall, ${now} FROM ${dialect.given({ id: 'TEXT' })}
@@ -192,7 +192,8 @@ export function statements(dialect: Dialect): Statements {
       UPDATE sends SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING ${COLUMNS}`),
 
     ownQueued: statement(`
-      SELECT ${COLUMNS} FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND owner = :me ORDER BY seq`),
+      SELECT ${COLUMNS} FROM sends
+      WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND owner = :me ORDER BY seq`),
 
     // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
     look: statement(`

@@ -12,8 +12,8 @@ import { aBroadcast } from './broadcast-samples.ts';
 import { aSend, found, OPTIONS, ROUTE, withKey } from './samples.ts';
 
 /*
- * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real one:
- * postgres-lost.test.ts.
+ * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real
+ * one: postgres-lost.test.ts.
  */
 
 test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {

@@ -42,7 +42,8 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     const more = table === 'broadcasts' ? ['template, name', "'', ''"] : ['kind', "'text'"];
     await rival.query('BEGIN');
     await rival.query(
-      `INSERT INTO ${table} (id, caller, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, ${more[0]})
+      `INSERT INTO ${table}
+         (id, caller, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, ${more[0]})
        VALUES ('rival', 'crm', 'c1', $1, $2, 'queued', 0, 0, 0, ${more[1]})`,
       [route, key],
     );

@@ -148,14 +148,15 @@ class PostgresEngine implements Engine {
 }
 
 /**
- * Classes of SQLSTATE that end a statement and no connection: faults of data, constraints, the transaction's state, deadlocks,
- * syntax, objects; and 57014, the statement_timeout. Not all that do, but a doubt too many only asks for one look more.
+ * Classes of SQLSTATE that end a statement and no connection: faults of data, constraints, the transaction's state,
+ * deadlocks, syntax, objects; and 57014, the statement_timeout. Not all that do, but a doubt too many only asks for one
+ * look more.
  */
 const refusals = /^(?:22|23|25(?!P0[34])|40|42|55|57014)/;
 
 /**
- * The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. pg gives the
- * severity in the language of the server (`lc_messages`): the code says it in all of them.
+ * The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. pg gives
+ * the severity in the language of the server (`lc_messages`): the code says it in all of them.
  */
 function isRefusal(cause: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));
