@@ -7,8 +7,8 @@ import { type Caller, load } from './sends.ts';
 
 /** `LOAD_SECONDS=60` is the full time. Not SECONDS, which is a clock of bash's own. */
 export const loadSeconds = Number(process.env.LOAD_SECONDS ?? 12);
-/** Of the ten; in a short run, what a start or a kill takes weighs more. */
-export const leastUsed = loadSeconds >= 60 ? 0.85 : 0.8;
+/** Of the ten; in a short run, what a start or a kill takes weighs more: two seconds of twelve on a slow machine. */
+export const leastUsed = loadSeconds >= 60 ? 0.85 : 0.7;
 /** Maton's limit, which WATI's own do not narrow. */
 export const limited = { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '10000' };
 
