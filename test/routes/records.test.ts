@@ -160,6 +160,8 @@ describe('a send that nobody waits for', () => {
   });
 
   it('is tried again as one is that somebody waits for', async () => {
+    await service.close();
+    service = await startService({ settings: { SEND_WAIT_MS: '5000' } });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '0' } });
     await becomes(await askFor(service, hello, { prefer: 'respond-async' }), 'accepted');
     expect(service.simulator.ledger.of('sendSessionMessage').map(({ processed }) => processed)).toEqual([false, true]);
