@@ -1,5 +1,6 @@
-import { Ajv, type ValidateFunction } from 'ajv';
+import { Ajv } from 'ajv';
 import type { FastifyInstance } from 'fastify';
+import { onceAsked } from '../src/once-per.ts';
 
 /**
  * Fastify's own validator drops unknown properties and coerces types (delivery.md 1.8). Here nothing is dropped, and only
@@ -12,6 +13,7 @@ export function useStrictValidation(app: FastifyInstance) {
   const firstFault = new Ajv({ ...shared, coerceTypes: false });
   const everyFault = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
   const fromText = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
+  // Compiled when the first request comes: all at once are a tenth of the start, and most callers use few routes.
   app.setValidatorCompiler(({ schema, httpPart }) => {
     if (httpPart === 'body') {
       const validator = onceAsked(() => firstFault.compile(schema));
@@ -49,15 +51,6 @@ export function useStrictValidation(app: FastifyInstance) {
     if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;
     route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
   });
-}
-
-/** Compiled when the first request comes: all of them at once are a tenth of the start, and most callers use few routes. */
-function onceAsked(compile: () => ValidateFunction): () => ValidateFunction {
-  let compiled: ValidateFunction | undefined;
-  return () => {
-    compiled ??= compile();
-    return compiled;
-  };
 }
 
 /**

@@ -3,6 +3,7 @@ import { callerOf } from '../plugins/auth.ts';
 import { hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
+import { onceAsked } from '../src/once-per.ts';
 import { Problem } from '../src/problem.ts';
 import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
@@ -26,6 +27,7 @@ export function createContextOf(config: Config, connections: Connections): Conte
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyActiveFor(request, connections, time));
     const context = contextOn(request, connection, time);
+    // To listen for a caller who hangs up costs more than most requests ever need of it.
     if (reply) context.gone = onceAsked(() => hungUp(reply));
     return context;
   };
@@ -47,15 +49,6 @@ export function timeOf(
   const longestMs = request.routeOptions.config.sends ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
   const waitMs = preferredWaitMs(request, longestMs);
   return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { alone: true }) };
-}
-
-/** To listen for a caller who hangs up costs more than most requests ever need of it. */
-function onceAsked(listen: () => AbortSignal): () => AbortSignal {
-  let signal: AbortSignal | undefined;
-  return () => {
-    signal ??= listen();
-    return signal;
-  };
 }
 
 /** Aborts when the caller goes before the answer is complete. */

@@ -18,3 +18,12 @@ export function oncePer<Key extends object, Rest extends unknown[], Value>(
     return last.value;
   };
 }
+
+/** What is made when it is asked for first, and then kept. */
+export function onceAsked<Value extends object>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

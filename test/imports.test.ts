@@ -50,7 +50,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,

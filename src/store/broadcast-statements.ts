@@ -20,7 +20,7 @@ export interface BroadcastStatements {
   readonly release: Statement;
   readonly tally: Statement;
   readonly released: Statement;
-  readonly bar: Statement;
+  readonly useUpId: Statement;
   readonly discard: Statement;
   readonly find: Statement;
   readonly findByKey: Statement;
@@ -79,8 +79,8 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
       ON CONFLICT DO NOTHING`),
     released: statement(tallied('id = :id')),
-    // Uses up an id, as that of sends does.
-    bar: statement(`
+    // As that of sends.
+    useUpId: statement(`
       INSERT INTO broadcasts
         (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
       VALUES (:id, '', '', '', '', 'discarded', :me, :wall, :wall, ${now})

@@ -21,7 +21,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     doubtful.add(id);
     // Its opening may be under way yet, with nobody to hear of it.
     await engine.write([
-      { statement: sql.bar, values: { id, wall: now() } },
+      { statement: sql.useUpId, values: { id, wall: now() } },
       { statement: sql.discard, values: { id } },
     ]);
     doubtful.delete(id);

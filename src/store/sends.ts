@@ -92,7 +92,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   async #withdraw(ids: readonly string[]): Promise<void> {
     const rows = JSON.stringify(ids.map((id) => ({ id })));
     await this.#engine.write([
-      { statement: this.#sql.bar, values: { rows, wall: this.#wall() } },
+      { statement: this.#sql.useUpId, values: { rows, wall: this.#wall() } },
       { statement: this.#sql.withdraw, values: { rows } },
     ]);
   }

@@ -15,7 +15,7 @@ export interface Statements {
   readonly retreatAll: Statement;
   readonly settleAll: Statement;
   readonly resolve: Statement;
-  readonly bar: Statement;
+  readonly useUpId: Statement;
   readonly withdraw: Statement;
   readonly find: Statement;
   readonly findByKey: Statement;
@@ -152,9 +152,8 @@ export function statements(dialect: Dialect): Statements {
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`
       DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL`),
-    // Uses up an id (src/store/doubt.ts) until it is purged as any record is. It is nobody's, in a state that is none,
-    // and no verb finds it.
-    bar: statement(`
+    // Of no caller, so that no verb finds it, and purged as any record is (src/store/doubt.ts).
+    useUpId: statement(`
       INSERT INTO sends (id, caller, kind, connection_id, status, owner, created_at, updated_at, ended_at)
       SELECT given.id, '', 'text', '', 'withdrawn', :me, :wall, :wall, ${now} FROM ${dialect.given({ id: 'TEXT' })}
       WHERE TRUE ON CONFLICT (id) DO NOTHING`),
