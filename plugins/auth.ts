@@ -25,7 +25,7 @@ export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
       }
-      limit(caller.name, caller.ratePerSecond, done);
+      limit(caller.id, caller.ratePerSecond, done);
       return;
     }
     done();

@@ -102,7 +102,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
     async (request) => {
       const { limit, cursor } = request.query;
       const page = { limit, ...(cursor !== undefined && { cursor }) };
-      const list = await broadcasts.list(callerOf(request).name, page).catch(asBadCursor);
+      const list = await broadcasts.list(callerOf(request).id, page).catch(asBadCursor);
       return { data: list.broadcasts.map(toBroadcast), ...(list.next !== undefined && { nextCursor: list.next }) };
     },
   );
@@ -120,7 +120,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
         response: { 200: Broadcast },
       },
     },
-    async (request) => toBroadcast(await broadcasts.find(callerOf(request).name, request.params.id)),
+    async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id)),
   );
 
   const steering = {
@@ -159,7 +159,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
           response: { 200: Broadcast },
         },
       },
-      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).name, request.params.id, to)),
+      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).id, request.params.id, to)),
     );
   }
 
@@ -184,7 +184,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       },
     },
     async (request, reply) => {
-      const look = async () => toBroadcast(await broadcasts.find(callerOf(request).name, request.params.id));
+      const look = async () => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id));
       // Before the first event: an unknown id is a 404, and no stream.
       const first = await look();
       const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });

@@ -104,7 +104,7 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
  */
 export function turnOf(request: FastifyRequest): Turn {
   const caller = callerOf(request);
-  const { name, weight } = caller;
+  const { id, weight } = caller;
   const { priority } = request.headers;
   // Of a name that stands twice, the last counts (RFC 9651, 3.2).
   const asked = priority === undefined ? undefined : /.*u=(\d)/.exec(String(priority))?.[1];
@@ -115,7 +115,7 @@ export function turnOf(request: FastifyRequest): Turn {
       'your key lacks the scope messages:urgent, which `Priority: u=0` needs; nothing was sent',
     );
   }
-  return { caller: name, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
+  return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
 
 /** Lets the request's log line, and its trace, tell what the upstream answered. */
@@ -134,7 +134,7 @@ export function watch(request: FastifyRequest): (report: AttemptReport) => void 
 export function askerOf(request: FastifyRequest): Asker {
   const key = request.headers['idempotency-key'];
   return {
-    caller: callerOf(request).name,
+    caller: callerOf(request).id,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
   };

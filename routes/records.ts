@@ -63,7 +63,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       }
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
-      const { sends, next } = await delivery.list(callerOf(request).name, wanted, page).catch(asBadCursor);
+      const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
       return { data: sends.map(toMessage), ...(next !== undefined && { nextCursor: next }) };
     },
   );
@@ -81,7 +81,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         response: { 200: Message },
       },
     },
-    async (request) => toMessage(await found(callerOf(request).name, request.params.id)),
+    async (request) => toMessage(await found(callerOf(request).id, request.params.id)),
   );
 
   app.post(
@@ -104,7 +104,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     },
     async (request) => {
       const time = timeOf(request, config);
-      const caller = callerOf(request).name;
+      const caller = callerOf(request).id;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));

@@ -18,11 +18,15 @@ export const scopes = [
   'connections:write',
   'native:call',
   'metrics:read',
+  'operations:read',
+  'operations:write',
+  'operations:reveal',
 ] as const;
 export type Scope = (typeof scopes)[number];
 
 export const CallerEntry = Type.Object(
   {
+    id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' })),
     name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }),
     keySha256: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), { minItems: 1 }),
     scopes: Type.Array(Type.Enum([...scopes, '*'])),
@@ -34,19 +38,24 @@ export const CallerEntry = Type.Object(
 );
 
 /** Another internal service (contract 1): known by name, holding one or more keys. */
-export type Caller = Omit<Static<typeof CallerEntry>, 'keySha256'>;
+export type Caller = Omit<Static<typeof CallerEntry>, 'keySha256' | 'id'> & {
+  /** Records belong to it, and it never changes; the name, where the entry gives none. */
+  readonly id: string;
+};
 
 /** Who calls, by key. A test hands in a fixed one; the server the one that follows its file. */
 export interface Callers {
   /** The caller that holds this key. Takes the same time whichever key it is, right or wrong. */
   find(key: string): Caller | undefined;
+  /** The caller of this id as its entry stands now; undefined: it was removed. For what is done later on its behalf. */
+  byId(id: string): Caller | undefined;
   close(): void;
 }
 
-export const mayUse = (caller: Caller, connection: string): boolean =>
+export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string): boolean =>
   caller.connections.includes('*') || caller.connections.includes(connection);
 
-export const hasScope = (caller: Caller, scope: Scope): boolean =>
+export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean =>
   caller.scopes.includes('*') || caller.scopes.includes(scope);
 
 const validate = new Ajv({ allErrors: true, meta: false, validateSchema: false }).compile<Static<typeof CallerEntry>[]>(
@@ -72,19 +81,25 @@ export function parseCallers(text: string): Static<typeof CallerEntry>[] {
   return entries;
 }
 
-type Index = { digest: Buffer; caller: Caller }[];
-
-function toIndex(entries: Static<typeof CallerEntry>[]): Index {
-  return entries.flatMap(({ keySha256, ...caller }) =>
-    keySha256.map((hex) => ({ digest: Buffer.from(hex, 'hex'), caller })),
-  );
+/** The entries of one version of the file, ready to be looked up. */
+interface Index {
+  readonly keys: readonly { digest: Buffer; caller: Caller }[];
+  readonly byId: ReadonlyMap<string, Caller>;
 }
 
-function findIn(index: Index, key: string): Caller | undefined {
+function toIndex(entries: Static<typeof CallerEntry>[]): Index {
+  const keys = entries.flatMap(({ keySha256, id, ...entry }) => {
+    const caller: Caller = { ...entry, id: id ?? entry.name };
+    return keySha256.map((hex) => ({ digest: Buffer.from(hex, 'hex'), caller }));
+  });
+  return { keys, byId: new Map(keys.map(({ caller }) => [caller.id, caller])) };
+}
+
+function findIn({ keys }: Index, key: string): Caller | undefined {
   const digest = hash('sha256', key, 'buffer');
   let found: Caller | undefined;
   // Every entry is compared, so that the time tells nothing about which one matched.
-  for (const entry of index) if (timingSafeEqual(entry.digest, digest)) found = entry.caller;
+  for (const entry of keys) if (timingSafeEqual(entry.digest, digest)) found = entry.caller;
   return found;
 }
 
@@ -98,7 +113,7 @@ export function callerEntry(name: string, key: string, granted: readonly string[
 
 export function fixedCallers(entries: Static<typeof CallerEntry>[]): Callers {
   const index = toIndex(entries);
-  return { find: (key) => findIn(index, key), close: () => {} };
+  return { find: (key) => findIn(index, key), byId: (id) => index.byId.get(id), close: () => {} };
 }
 
 /**
@@ -115,11 +130,15 @@ export function callersFromFile(
   const listener = () => {
     try {
       index = read();
-      onChange({ callers: new Set(index.map((entry) => entry.caller.name)).size });
+      onChange({ callers: index.byId.size });
     } catch (error) {
       onChange({ error: error instanceof Error ? error : new Error(String(error)) });
     }
   };
   watchFile(path, { interval: intervalMs, persistent: false }, listener);
-  return { find: (key) => findIn(index, key), close: () => unwatchFile(path, listener) };
+  return {
+    find: (key) => findIn(index, key),
+    byId: (id) => index.byId.get(id),
+    close: () => unwatchFile(path, listener),
+  };
 }

@@ -52,6 +52,16 @@ export const problemTypes = {
     remedy: 'Ask your operator for the scope or connection that the detail names.',
     repeat: never,
   },
+  'sending-forbidden': {
+    status: 403,
+    title: 'Your key may not send this',
+    retryable: false,
+    meaning:
+      'The entry of your key narrows to whom, with which template or for which country it may send. Nothing was sent.',
+    cause: 'A key for staging that may write to test numbers alone, or one for a single template.',
+    remedy: 'Ask your operator to widen `recipients`, `templates` or `countries` of your entry in the callers file.',
+    repeat: never,
+  },
   'not-found': {
     status: 404,
     title: 'There is no such thing',
@@ -217,6 +227,15 @@ export const problemTypes = {
     remedy: 'Give the requestId to your operator.',
     repeat: 'A read, yes. A send only with the same Idempotency-Key.',
   },
+  'quota-spent': {
+    status: 429,
+    title: 'The quota of messages is spent',
+    retryable: true,
+    meaning: 'Your entry allows so many messages an hour or a day, and this one would be more. Nothing was sent.',
+    cause: 'A loop that sends, a larger campaign than was agreed, or a quota that is too small.',
+    remedy: 'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`.',
+    repeat: later,
+  },
   'upstream-invalid': {
     status: 502,
     title: 'The answer of WATI cannot be understood',
@@ -254,6 +273,16 @@ export const problemTypes = {
     cause: 'A full disk, or a database that is down.',
     remedy: 'Repeat after Retry-After; operators look at the disk or database.',
     repeat: 'Yes; with `outcome: "unknown"` only under the same Idempotency-Key.',
+  },
+  'sending-stopped': {
+    status: 503,
+    title: 'An operator has stopped sending',
+    retryable: true,
+    meaning:
+      'Sending is stopped for everybody, for your key or for this connection. Nothing was recorded and nothing was sent.',
+    cause: 'An operator looks into an incident.',
+    remedy: 'Ask your operator; what was queued before waits, and goes on when sending is released.',
+    repeat: later,
   },
   'shutting-down': {
     status: 503,

@@ -17,6 +17,9 @@ const allows: Record<Scope, string> = {
   'connections:write': 'create and delete connections',
   'native:call': 'make the native calls of NATIVE_PATHS',
   'metrics:read': 'read GET /metrics',
+  'operations:read': 'see the broadcasts and messages of all callers, numbers masked',
+  'operations:write': 'pause, resume and cancel any broadcast; stop and release all sending',
+  'operations:reveal': 'see the numbers in what operations:read shows',
 };
 
 const usage = `npm run client-key -- NAME --scopes a,b [--connections id,id] [--rate N]

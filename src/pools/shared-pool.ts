@@ -1,0 +1,117 @@
+/** What a pool counts in: pieces (uploads, streams, connections) or bytes (bodies, answers). */
+export interface PoolOptions {
+  /** In metrics and in answers, such as `uploads`. */
+  readonly name: string;
+  /** How much there is; asked anew each time, because some pools shrink under load. */
+  readonly size: () => number;
+  /** The part of the pool that one holder may have while others ask, 0 to 1; a quarter by default. */
+  readonly share?: number;
+  /** The part that a holder may have while nobody else asks; half by default, so that who comes next finds room. */
+  readonly alone?: number;
+  /** Steady milliseconds. */
+  readonly clock?: () => number;
+}
+
+/** Why `take` gave nothing: the pool is full, or the holder has its share. */
+export type PoolRefusal = 'pool-full' | 'share-spent';
+
+/** Given back once; further calls do nothing. */
+export type Release = () => void;
+
+/** What a pool tells metrics. */
+export interface PoolReading {
+  readonly name: string;
+  readonly size: number;
+  readonly used: number;
+  readonly holders: number;
+  readonly refused: Readonly<Record<PoolRefusal, number>>;
+}
+
+/** How long a holder that was refused, or let go of its last piece, counts as one that asks. */
+const ASKING_MS = 10_000;
+
+/**
+ * A limited resource that all callers share: while others ask, no holder may have more than a share of it, and one that is
+ * alone leaves room for the next. Taking and giving back cost a look into a map.
+ */
+export class SharedPool {
+  readonly name: string;
+  readonly #size: () => number;
+  readonly #share: number;
+  readonly #alone: number;
+  readonly #clock: () => number;
+  readonly #held = new Map<string, number>();
+  /** Who asked lately, and when. */
+  readonly #asked = new Map<string, number>();
+  readonly #refused: Record<PoolRefusal, number> = { 'pool-full': 0, 'share-spent': 0 };
+  #used = 0;
+
+  constructor({ name, size, share = 0.25, alone = 0.5, clock = () => performance.now() }: PoolOptions) {
+    this.name = name;
+    this.#size = size;
+    this.#share = share;
+    this.#alone = alone;
+    this.#clock = clock;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  usedBy(holder: string): number {
+    return this.#held.get(holder) ?? 0;
+  }
+
+  /** How much `holder` may have in all right now. */
+  limitOf(holder: string): number {
+    return Math.max(1, Math.floor(this.#size() * (this.#othersAsk(holder) ? this.#share : this.#alone)));
+  }
+
+  /**
+   * Takes `amount` for `holder`, or tells why not. One piece is given to a holder that has none whatever its share, as long as
+   * the pool has room.
+   */
+  take(holder: string, amount = 1): Release | PoolRefusal {
+    this.#asked.delete(holder);
+    this.#asked.set(holder, this.#clock());
+    if (this.#used + amount > this.#size()) return this.#refuse('pool-full');
+    const held = this.usedBy(holder);
+    if (held > 0 && held + amount > this.limitOf(holder)) return this.#refuse('share-spent');
+    this.#held.set(holder, held + amount);
+    this.#used += amount;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#giveBack(holder, amount);
+    };
+  }
+
+  reading(): PoolReading {
+    const { name, used } = this;
+    return { name, size: this.#size(), used, holders: this.#held.size, refused: { ...this.#refused } };
+  }
+
+  #giveBack(holder: string, amount: number): void {
+    this.#used -= amount;
+    const left = this.usedBy(holder) - amount;
+    if (left > 0) this.#held.set(holder, left);
+    else this.#held.delete(holder);
+  }
+
+  #refuse(reason: PoolRefusal): PoolRefusal {
+    this.#refused[reason] += 1;
+    return reason;
+  }
+
+  #othersAsk(holder: string): boolean {
+    for (const other of this.#held.keys()) if (other !== holder) return true;
+    const since = this.#clock() - ASKING_MS;
+    // In order of time: the oldest come first.
+    for (const [other, at] of this.#asked) {
+      if (at < since) this.#asked.delete(other);
+      else if (other !== holder) return true;
+    }
+    return false;
+  }
+}
