@@ -3,10 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
+import { saidBy } from '../src/upstream/answers/flags.ts';
+import { reasonOf } from '../src/upstream/answers/reason.ts';
 import { brokenOff, type CallContext, type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
-import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
+import { isObject, parseJson } from '../src/upstream/lenient.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
-import { flags } from '../src/upstream/verdict.ts';
 import { type ContextOf, hungUp } from './context.ts';
 
 interface Services {
@@ -98,7 +99,7 @@ async function fileOf(answer: Opened, context: CallContext, diagnosis: Diagnosis
   const { head, rest } = await peek(answer.body);
   const text = head.toString('utf8');
   const body = parseJson(text);
-  if (ok && !(isObject(body) && flags(body).no)) return rest;
+  if (ok && !(isObject(body) && saidBy(body) === 'no')) return rest;
   // Not `rest`: of a generator that never began, nothing is closed.
   answer.body.destroy();
   if (ok) throw new Problem('not-found', 'WATI has no such file');

@@ -1,11 +1,12 @@
 import { oncePer } from '../once-per.ts';
 import { Problem } from '../problem.ts';
-import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
+import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { retryAfterMs } from './retry.ts';
 import { type Answered, type Attempt, type Call, codeOf, leftMs, type Transport } from './transport.ts';
-import { flags } from './verdict.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
 export interface CallContext extends Reader {
@@ -49,9 +50,9 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
 
 /** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
-  const { yes, no } = flags(body);
-  if (no && !yes) throw refusedProblem(200, reasonOf(body, ''));
-  if (!yes || no) throw strange();
+  const said = saidBy(body);
+  if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
+  if (said !== 'yes') throw strange();
 }
 
 const jsonOf = oncePer(({ text }: Answered) => parseJson(text));

@@ -1,6 +1,7 @@
 import { Problem } from '../problem.ts';
+import { reasonOf } from './answers/reason.ts';
 import { statusProblem, strange, unreachable } from './client.ts';
-import { isObject, isoDate, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
+import { isObject, isoDate, type JsonObject, list, parseJson, str } from './lenient.ts';
 import { type Load, serves, whoOf } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { type Attempt, type Call, leftMs, type Transport } from './transport.ts';

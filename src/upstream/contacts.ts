@@ -1,7 +1,8 @@
 import { oncePer } from '../once-per.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
-import { bool, isObject, type JsonObject, num, paramPairs, reasonOf, str } from './lenient.ts';
-import { flags } from './verdict.ts';
+import { bool, isObject, type JsonObject, num, paramPairs, str } from './lenient.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
 export interface WatiContact {
@@ -79,7 +80,7 @@ export function createContacts(client: Client): Contacts {
         path: `/api/v1/addContact/${phone}`,
         json,
       });
-      if (flags(body).no && /already exists/i.test(reasonOf(body, ''))) return 'exists';
+      if (saidBy(body) === 'no' && /already exists/i.test(reasonOf(body, ''))) return 'exists';
       assertSuccess(body);
       return readContact(body.contact);
     },
