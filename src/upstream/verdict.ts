@@ -212,8 +212,11 @@ function notOnWhatsApp(status: number): Verdict {
 
 function refused(status: number, body: unknown, text: string, family: SendFamily): Verdict {
   const detail = reasonOf(body, text);
-  return { outcome: 'rejected', refusal: refusalOf({ status, body, text, detail, family }), detail, status };
+  const refusal = refusalOf({ status, body, text, detail, family });
+  return { outcome: 'rejected', refusal, detail: refusal === 'edge' ? refusedByEdge : detail, status };
 }
+
+const refusedByEdge = 'what stands in front of WATI refuses something in this content, with a page in HTML';
 
 /** Refused by what is held against it. */
 function held(faults: readonly Fault[], status: number, family: SendFamily): Verdict {
@@ -249,8 +252,7 @@ function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
   if (seen !== undefined) return seen;
   if (isObject(body)) {
     if (saysNotOnWhatsApp(body)) return 'recipient';
-    if (family === 'session' && /^(closed|expired)$/i.test(String(firstOf(body, 'ticketStatus'))))
-      return 'window-closed';
+    if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
   }
   // Without words of its own, a 403 is about who asks.
   if (status === 403) return isBareDenial(body, text, detail) ? 'credentials' : 'other';

@@ -94,6 +94,7 @@ describe('template sends that wait for their turn', () => {
         result: true,
         receivers: [
           { waId: '19999999999', isValidWhatsAppNumber: true, errors: ['nobody asked'] },
+          { waId: '19999999998', isValidWhatsAppNumber: true, errors: ['nobody asked'] },
           { waId: three[2], isValidWhatsAppNumber: false, errors: [] },
           { waId: three[1], isValidWhatsAppNumber: true, errors: ['Contact has opted out'] },
           { waId: three[0], isValidWhatsAppNumber: true, errors: [] },

@@ -99,7 +99,7 @@ describe('a broadcast', () => {
     expect(await finished(id)).toMatchObject({
       status: 'done',
       counts: { ...none, total: 6, accepted: 1, rejected: 4, unknown: 1 },
-      rejections: { 'opted-out': 1, recipient: 2, other: 1 },
+      rejections: { 'opted-out': 1, recipient: 2, account: 1 },
     });
     const [unknown] = (await messages(id)).filter(({ status }) => status === 'unknown');
     const looked = await service.ask('POST', `/v1/messages/${unknown?.id}/reconcile`);

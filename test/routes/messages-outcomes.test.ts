@@ -132,8 +132,8 @@ describe('a refusal that could mean two things', () => {
     [
       '403 of the edge',
       once({ status: 403, body: '<html>' }),
-      { ...unauthorized, upstreamStatus: 403 },
-      /^WATI refuses/,
+      { ...unauthorized, status: 422, slug: 'upstream-rejected', upstreamStatus: 403 },
+      /in front of WATI refuses/,
     ],
     [
       'the connection is gone',

@@ -244,7 +244,8 @@ describe('sending', () => {
       'accepted',
     ],
     ['ours by its id', [{ localMessageId: 'other', waId: '1' }, { waId: '+14155551000' }], 201, 'accepted'],
-    ['another', [{ waId: '4915112345678' }], 202, 'unknown'],
+    ['others', [{ waId: '4915112345678' }, { waId: '4915112345679' }], 202, 'unknown'],
+    ['one under a form of the number that is not ours', [{ waId: '551187654322' }], 201, 'accepted'],
     ['nobody', [], 202, 'unknown'],
     ['ours without WhatsApp', [{ waId: '14155551000', isValidWhatsAppNumber: false }], 422, 'recipient-invalid'],
     [

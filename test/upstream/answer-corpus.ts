@@ -84,13 +84,11 @@ const refused: Case[] = [
     name: 'a closed window',
     body: { result: false, message: 'Ticket has been expired.', ticketStatus: 'CLOSED' },
     session: 'rejected window-closed',
-    template: 'rejected other',
   },
   {
     name: 'a closed ticket without words',
     body: { result: false, ticketStatus: 'EXPIRED' },
     session: 'rejected window-closed',
-    template: 'rejected other',
   },
   {
     name: 'a blocked contact',
@@ -127,14 +125,12 @@ const refused: Case[] = [
   {
     name: 'typos',
     body: { result: false, info: 'Check your template, it cannot have typos or blank text' },
-    session: 'rejected other',
-    template: 'rejected template-parameters',
+    session: 'rejected template-parameters',
   },
   {
     name: 'an unknown template',
     body: { result: false, error: 'Template order_update not found', receivers: [] },
-    session: 'rejected other',
-    template: 'rejected template',
+    session: 'rejected template',
   },
   { name: 'an unknown contact', body: { result: false, info: "Can't find Contact" }, session: 'rejected recipient' },
   { name: 'an unknown contact in the flag', body: { result: 'Contact not found' }, session: 'rejected recipient' },
@@ -200,7 +196,7 @@ const refused: Case[] = [
     body: { ok: true, message: { statusString: 'FAILED', failedCode: 131047, failedDetail: 'Re-engagement message' } },
     session: 'rejected window-closed',
     template: 'accepted',
-    csv: 'rejected other',
+    csv: 'rejected window-closed',
   },
 ];
 

@@ -179,7 +179,7 @@ describe('a template answer is judged by our receiver', () => {
     [
       'an error as an object',
       [{ ...mine, errors: [{ code: 1, description: 'Ticket has been expired.' }] }],
-      'rejected other',
+      'rejected window-closed',
     ],
     [
       'an error with a message',
@@ -216,7 +216,7 @@ describe('a template answer is judged by our receiver', () => {
     ['Phone number is not a WhatsApp number', 'recipient'],
     ["Can't find Contact", 'recipient'],
     ['cant find contact', 'recipient'],
-    ['TICKET HAS BEEN EXPIRED', 'other'],
+    ['TICKET HAS BEEN EXPIRED', 'window-closed'],
   ])('%s is about: %s', (error, refusal) => {
     expect(judgeReceivers(answered(200, { result: false, error, receivers: [] }), [ours])[0]).toEqual({
       outcome: 'rejected',

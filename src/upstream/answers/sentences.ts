@@ -50,19 +50,16 @@ const sentences: readonly Sentence[] = [
   {
     says: /\bticket (?:has |is |was )?(?:already )?(?:been )?(?:expired|closed)\b/i,
     refusal: 'window-closed',
-    family: 'session',
   },
   {
     says: /\b(?:session|conversation)(?: window)? (?:has |is |was )?(?:been )?(?:expired|closed)\b/i,
     refusal: 'window-closed',
-    family: 'session',
   },
   {
     says: /\b24[- ]?h(?:ou)?rs?\b.{0,40}\b(?:window|passed|session)\b|\bre-?engagement message\b/i,
     refusal: 'window-closed',
-    family: 'session',
   },
-  { says: /\b131047\b/, refusal: 'window-closed', family: 'session' },
+  { says: /\b131047\b/, refusal: 'window-closed' },
 
   { says: /\bopted?[ -]?out\b/i, refusal: 'opted-out' },
 
@@ -80,7 +77,7 @@ const sentences: readonly Sentence[] = [
   },
   { says: /\b(?:131026|131021)\b/, refusal: 'recipient' },
 
-  { says: /\bcannot have typos or blank text\b/i, refusal: 'template-parameters', family: 'template' },
+  { says: /\bcannot have typos or blank text\b/i, refusal: 'template-parameters' },
   {
     says: /\b(?:missing|invalid|unknown|blank|empty|required|extra)\b(?: \w+){0,3}? param(?:eter)?s?\b/i,
     refusal: 'template-parameters',
@@ -96,10 +93,9 @@ const sentences: readonly Sentence[] = [
   {
     says: /\btemplate\b[^.]{0,80}\b(?:not (?:found|approved)|(?:does not|doesn't|doesn’t) exist|unknown|rejected|paused|disabled|deleted)\b/i,
     refusal: 'template',
-    family: 'template',
   },
-  { says: /\bno (?:such )?template\b/i, refusal: 'template', family: 'template' },
-  { says: /\b(?:132001|132015|132016)\b/, refusal: 'template', family: 'template' },
+  { says: /\bno (?:such )?template\b/i, refusal: 'template' },
+  { says: /\b(?:132001|132015|132016)\b/, refusal: 'template' },
 
   {
     says: /\b(?:invalid|expired|missing|revoked) (?:access |api |auth(?:entication|orization)? )?(?:token|key|credentials?)\b/i,
