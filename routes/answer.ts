@@ -71,7 +71,7 @@ function notSent({ detail, status, retryAfterS }: Ending & { outcome: 'not_sent'
 const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSlug> = {
   'window-closed': 'session-window-closed',
   recipient: 'recipient-invalid',
-  'opted-out': 'recipient-invalid',
+  'opted-out': 'recipient-opted-out',
   'template-parameters': 'template-parameters-invalid',
   template: 'template-unknown',
   credentials: 'upstream-unauthorized',

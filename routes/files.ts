@@ -56,7 +56,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
           field: 'file',
           description: 'an image up to 5 MB, audio or video up to 16 MB, a document up to 100 MB',
         },
-        problems: ['session-window-closed', 'recipient-invalid'],
+        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out'],
       },
       schema: {
         operationId: 'sendFile',

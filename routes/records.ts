@@ -124,6 +124,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
           'message-not-resendable',
           'session-window-closed',
           'recipient-invalid',
+          'recipient-opted-out',
           'template-unknown',
           'template-parameters-invalid',
           ...upstreamProblems,

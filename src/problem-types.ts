@@ -191,6 +191,16 @@ export const problemTypes = {
     remedy: 'Check the number with its country code. A contact that never wrote can only get a template.',
     repeat: never,
   },
+  'recipient-opted-out': {
+    status: 422,
+    title: 'The customer has opted out',
+    retryable: false,
+    meaning:
+      'The customer does not want messages of this kind any more, and WATI refuses to send one. Nothing was sent.',
+    cause: 'The customer tapped "Stop" in WhatsApp, or was opted out in WATI.',
+    remedy: 'Take the number out of your list. Only the customer can opt in again.',
+    repeat: never,
+  },
   'csv-invalid': {
     status: 422,
     title: 'The CSV has faults',

@@ -104,7 +104,10 @@ describe('template sends that wait for their turn', () => {
     const [fine, optedOut, invalid, missing] = await Promise.all(three.map((to) => template(to)));
     expect(sizes()).toEqual([1, 4]);
     expect(fine).toMatchObject({ status: 201, json: { status: 'accepted' } });
-    expect(optedOut).toMatchObject({ status: 422, json: { type: '/problems/recipient-invalid', outcome: 'rejected' } });
+    expect(optedOut).toMatchObject({
+      status: 422,
+      json: { type: '/problems/recipient-opted-out', outcome: 'rejected' },
+    });
     expect(invalid).toMatchObject({ status: 422, json: { type: '/problems/recipient-invalid', outcome: 'rejected' } });
     expect(missing).toMatchObject({ status: 202, json: { status: 'unknown' } });
   });

@@ -203,6 +203,7 @@ export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][
   ['0000', accepted()],
   // Bytes go out before the simulated gateway hangs up (contract 8.17).
   ['0101', unknown(0)],
+  ['0103', notSent(3, '2', 421), notSent(1, '2', 421)],
   ['0201', unknown(0)],
   ['0202', unknown(1)],
   ['0301', unknown(0)],
@@ -210,6 +211,7 @@ export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][
   ['0409', rejected(409, 'session-window-closed')],
   ['0422', rejected(422, 'upstream-rejected')],
   ['0423', rejected(422, 'recipient-invalid')],
+  ['0424', rejected(422, 'recipient-opted-out')],
   ['0429', accepted(2), notSent(1, '1', 429)],
   ['0500', unknown(0)],
   ['0502', unknown(0)],
@@ -218,4 +220,9 @@ export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][
 ];
 
 /** WATI answers a CSV for no single row (contract 2): what becomes of this one shows in its history alone. */
-export const csvKnowsNotOf: Record<string, Seen> = { '0409': accepted(), '0422': accepted(), '0423': accepted() };
+export const csvKnowsNotOf: Record<string, Seen> = {
+  '0409': accepted(),
+  '0422': accepted(),
+  '0423': accepted(),
+  '0424': accepted(),
+};
