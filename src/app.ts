@@ -127,6 +127,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
+    splitsGroups: config.GROUP_SPLIT === 'on',
     gate,
     closing: closing.signal,
     ...(budget && { pace: budget }),

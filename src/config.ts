@@ -126,6 +126,10 @@ export const EnvSchema = Type.Object({
   GROUP_MAX_URGENT: groupMax('urgent sends', 50),
   GROUP_MAX_INTERACTIVE: groupMax('single sends', 200),
   GROUP_MAX_BROADCAST: groupMax('recipients of a broadcast', 200),
+  GROUP_SPLIT: Type.Enum(['on', 'off'], {
+    description: '`off`: a group that WATI refuses with a 2xx is not tried again in halves, down to the one at fault',
+    default: 'on',
+  }),
   TEXT_URL_MAX_BYTES: Type.Integer({
     description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
     default: 8192,

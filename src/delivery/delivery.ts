@@ -103,6 +103,8 @@ export interface DeliveryServices {
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: Turn['lane'], size: number) => void;
   groupMax: GroupMax;
+  /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
+  splitsGroups: boolean;
   /** Absent: there is no limit, and every send goes by itself. */
   pace?: Pace;
 }
@@ -147,7 +149,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     if (content.kind === 'template') {
       const template = groupOf(content);
       if (groups) return groups.join(send, template, context);
-      return live(send, groupPassage(template, context, sendCalls, transport), context, services);
+      const alone = { sendCalls, transport, splitsGroups: false, takeTurn: async () => {} };
+      return live(send, groupPassage(template, context, alone), context, services);
     }
     const { stored } = send;
     const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);

@@ -30,6 +30,7 @@ interface GroupServices extends LifeServices {
   pace: Pace;
   sendCalls: SendCalls;
   transport: Transport;
+  splitsGroups: boolean;
   groupMax: GroupMax;
   /** By `lineKey`. */
   coming: Coming;
@@ -124,7 +125,10 @@ export function createGroups(services: GroupServices): Groups {
     if (seats.length === 0) return;
     const context = { connection: line.connection, onAttempt: tellAll(seats) };
     services.onGroup?.(line.lane, seats.length);
-    const passage = groupPassage(line.template, context, services.sendCalls, services.transport);
+    const { sendCalls, transport, splitsGroups } = services;
+    const takeTurn = () =>
+      pace.take({ ...turnOfLine(line, seats), untilMs: Number.POSITIVE_INFINITY, signal: closing });
+    const passage = groupPassage(line.template, context, { sendCalls, transport, splitsGroups, takeTurn });
     const sends = seats.map(({ send }) => send);
     attempt(sends, passage, context, services, turnCameMs).then(
       (again) => {
@@ -211,6 +215,12 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
 };
 
 const recipientOf = ({ stored }: LiveSend): string => stored.to ?? stored.id;
+
+/** The next call of these is asked for in the name of the first. */
+const turnOfLine = ({ lane }: Line, [first]: readonly Seat[]) => ({
+  ...askOf('sendTemplateMessages', first?.turn),
+  lane,
+});
 
 function firstReady({ waiting, busy }: Line): Seat | undefined {
   for (const seats of waiting.values()) {

@@ -19,6 +19,7 @@ interface PumpServices extends LifeServices {
   store: LifeServices['store'] & BroadcastStore;
   transport: Transport;
   sendCalls: SendCalls;
+  splitsGroups: boolean;
   groupMax: number;
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: 'broadcast', size: number) => void;
@@ -78,9 +79,8 @@ export function createPump(services: PumpServices): Pump {
 
   /** Until nothing of it is left to be claimed, by us. */
   const run = async (broadcast: Running) => {
-    const { id, connectionId: connection, caller } = broadcast;
-    const turn = { caller, lane: 'broadcast' as const };
-    const ask = { ...askOf('sendTemplateMessages', turn), untilMs: Number.POSITIVE_INFINITY, signal: closing };
+    const { id, connectionId: connection } = broadcast;
+    const ask = askFor(broadcast);
     const calls = new Set<Promise<number>>();
     let pauseMs = 0;
     for (;;) {
@@ -111,6 +111,12 @@ export function createPump(services: PumpServices): Pump {
     }
     await Promise.all(calls);
   };
+
+  const askFor = ({ caller }: Running) => ({
+    ...askOf('sendTemplateMessages', { caller, lane: 'broadcast' }),
+    untilMs: Number.POSITIVE_INFINITY,
+    signal: closing,
+  });
 
   /** The next look tries again. */
   const noneNow = async (broadcast: Running, error: unknown): Promise<StoredSend[]> => {
@@ -165,7 +171,9 @@ export function createPump(services: PumpServices): Pump {
     services.onGroup?.('broadcast', sends.length);
     // Before the first byte; for good where something goes wrong that nobody thought of.
     for (const each of sends) handedOut.set(each, { id: each.stored.id, attempt: each.stored.attempts });
-    const passage = groupPassage(template, context, services.sendCalls, services.transport);
+    const { sendCalls, transport, splitsGroups } = services;
+    const takeTurn = async () => pace?.take(askFor(broadcast));
+    const passage = groupPassage(template, context, { sendCalls, transport, splitsGroups, takeTurn });
     const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
     for (const each of sends) letGo(each);
     const queued = new Set(again.map((each) => each.send));

@@ -47,6 +47,7 @@ export async function aProcess(
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,
+    splitsGroups: true,
     groupMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
   });

@@ -41,6 +41,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     newId: randomUUID,
     now: Date.now,
     patienceMs: 60_000,
+    splitsGroups: true,
     groupMax,
     pace: {
       take: () => new Promise((resume) => setTimeout(resume, everyMs)),

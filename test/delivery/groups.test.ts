@@ -113,7 +113,12 @@ describe('template sends that wait for their turn', () => {
   });
 
   it.each<[string, Parameters<Service['simulator']['script']>[1], number, string]>([
-    ['a refusal', { status: 400, body: { items: [{ code: 'x', description: 'no' }] } }, 422, 'upstream-rejected'],
+    [
+      'a refusal',
+      { status: 200, body: { result: false, error: 'Template x not found' }, process: false },
+      422,
+      'template-unknown',
+    ],
     ['a refused key', { status: 401 }, 502, 'upstream-unauthorized'],
   ])('are all told of %s of the whole call', async (_name, scripted, status, slug) => {
     await start(slow);
