@@ -1,3 +1,5 @@
+import { scrubbed } from './foreign-words.ts';
+
 /**
  * Reading what WATI and Maton answer: shapes vary by tenant and year (upstream.md 3.0, 10), so every reader takes
  * `unknown` and answers `undefined` for what is not there. No reader ever throws.
@@ -64,6 +66,7 @@ const settled = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5
 export function isoDate(value: unknown): string | undefined {
   const text = str(value);
   if (text === undefined || settled.test(text)) return text;
+  if (text.length > 64) return undefined;
   if (text.length < 12 && text[3] === '-') return days.get(text) ?? fromWords(text);
   if (/^\d{9,11}$/.test(text)) return toIso(Number(text) * 1000);
   if (/^\d{12,14}$/.test(text)) return toIso(Number(text));
@@ -91,13 +94,17 @@ function fromWords(text: string): string | undefined {
 const toIso = (ms: number): string | undefined =>
   Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : undefined;
 
+/** So much of a text that is no JSON can be a reason. */
+const readMax = 1_000;
+
 /** Why the upstream refused, in its own words: the order of upstream.md 1.5, then ASP.NET's `items` and `errors`. */
 export function reasonOf(body: unknown, text: string): string {
   const reason = isObject(body) ? reasonIn(body) : undefined;
-  if (reason !== undefined) return clip(reason);
-  if (Array.isArray(body) && body.length > 0) return clip(joined(body));
-  if (text.trimStart().startsWith('<')) return 'the upstream returned HTML';
-  return body === undefined && text.trim() !== '' ? clip(text.trim()) : 'no reason was given';
+  if (reason !== undefined) return scrubbed(reason);
+  if (Array.isArray(body) && body.length > 0) return scrubbed(joined(body));
+  const start = text.slice(0, readMax).trim();
+  if (start.startsWith('<')) return 'the upstream returned HTML';
+  return body === undefined && start !== '' ? scrubbed(start) : 'no reason was given';
 }
 
 function reasonIn(body: JsonObject): string | undefined {
@@ -134,14 +141,4 @@ export function joined(errors: unknown): string {
     )
     .filter((entry) => entry !== undefined)
     .join('; ');
-}
-
-/** A reason goes to the caller: short, one line, no host names or tokens that an edge may have put in. */
-function clip(reason: string): string {
-  const line = reason
-    .replace(/\s+/g, ' ')
-    .replace(/https?:\/\/\S+/gi, '[address]')
-    .replace(/\b[\w-]+(\.[\w-]+)*\.(ai|io|com|net|org|internal|local)\b/gi, '[host]')
-    .replace(/Bearer\s+\S+/gi, '[credentials]');
-  return line.length > 300 ? `${line.slice(0, 297)}...` : line;
 }

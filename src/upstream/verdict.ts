@@ -1,6 +1,8 @@
+import { codeOf } from '../error-code.ts';
+import { foreignPatterns } from '../patterns.ts';
 import { bool, faultOf, isObject, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Attempt, codeOf } from './transport.ts';
+import type { Attempt } from './transport.ts';
 
 /** Why WATI or the gateway refused; the answer to the caller follows from it (contract 5). */
 export type Refusal =
@@ -43,7 +45,21 @@ const refusals = new Set([
 const notProcessed = new Set([421, 425, 429]);
 
 /** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
-export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
+export const judge = (attempt: Attempt, expected: Expectation = {}): Verdict =>
+  withoutKey(attempt, judgeWhole(attempt, expected));
+
+/** Where the upstream quoted our key, what happened stands, and nothing of its own words and ids is kept. */
+function withoutKey(attempt: Attempt, verdict: Verdict): Verdict {
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdict;
+  if (verdict.outcome === 'rejected') return { ...verdict, detail: keyQuoted };
+  if (verdict.outcome !== 'accepted') return verdict;
+  const { asText, partly } = verdict;
+  return { outcome: 'accepted', ...(asText && { asText }), ...(partly !== undefined && { partly: keyQuoted }) };
+}
+
+const keyQuoted = 'the reason held a credential of this service, and is left out';
+
+function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
   if (attempt.kind === 'failed') {
     // What a status says in so many words stands, even if its body broke afterwards (delivery.md 2.3, footnote).
     const { status } = attempt;
@@ -91,7 +107,7 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
   if (errors !== '' && !expected.many) return refused(status, body, text);
 
   const message = isObject(body.message) ? body.message : {};
-  const whatsappMessageId = str(message.whatsappMessageId);
+  const whatsappMessageId = idIn(message.whatsappMessageId);
   return {
     outcome: 'accepted',
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
@@ -116,8 +132,20 @@ const isYes = (value: unknown) => value === true || (typeof value === 'string' &
  * object for all of them. Who is not named is unknown, who is named and was not asked for is ignored.
  */
 export function judgeReceivers(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
+  const verdicts = judgeEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdicts;
+  // A verdict on the whole call stays one object.
+  const known = new Map<Verdict, Verdict>();
+  return verdicts.map((verdict) => {
+    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
+    known.set(verdict, clean);
+    return clean;
+  });
+}
+
+function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
   const toAll = (verdict: Verdict) => receivers.map(() => verdict);
-  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) return toAll(judge(attempt));
+  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) return toAll(judgeWhole(attempt, {}));
   const { status, text } = attempt;
   const body = parseJson(text);
   if (!isObject(body)) return toAll(strange(status));
@@ -151,7 +179,7 @@ function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
   if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   if (bool(entry.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
   if (faultOf(entry.errors) !== '') return refused(status, { errors: entry.errors }, '');
-  const localMessageId = str(entry.localMessageId);
+  const localMessageId = idIn(entry.localMessageId);
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
 
@@ -162,6 +190,12 @@ function judgeUnnamed(status: number, errors: unknown, { phone }: Receiver, one:
   // Something went wrong for somebody in the group, and it is not said for whom.
   return isObject(errors) || one || faultOf(errors) === '' ? { outcome: 'accepted' } : strange(status);
 }
+
+/** An id that can be one: anything else is as good as none. */
+const idIn = (value: unknown): string | undefined => {
+  const id = str(value);
+  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
+};
 
 function turnedAway(status: number, answer: Attempt): Verdict {
   const waitMs = retryAfterMs(answer);
@@ -182,16 +216,21 @@ function refused(status: number, body: unknown, text: string): Verdict {
   return { outcome: 'rejected', refusal: refusalOf(status, body, text), detail: reasonOf(body, text), status };
 }
 
-const texts: [RegExp, Refusal][] = [
-  [/expired/i, 'window-closed'],
-  [/opted?[ -]?out/i, 'opted-out'],
-  [/can'?t find contact|contact not found|not (a )?(valid )?whats\s?app|invalid (whats\s?app )?number/i, 'recipient'],
-  [/typos or blank text|parameter/i, 'template-parameters'],
-  [
-    /template.*(not (found|approved|exist)|n't exist|unknown|rejected|paused|disabled)|no (such )?template/i,
-    'template',
-  ],
+const { expired, optedOut, recipient, parameters, noTemplate, template, templateFault } = foreignPatterns;
+
+const texts: [(reason: string) => boolean, Refusal][] = [
+  [(reason) => expired.pattern.test(reason), 'window-closed'],
+  [(reason) => optedOut.pattern.test(reason), 'opted-out'],
+  [(reason) => recipient.pattern.test(reason), 'recipient'],
+  [(reason) => parameters.pattern.test(reason), 'template-parameters'],
+  [(reason) => noTemplate.pattern.test(reason) || isTemplateFault(reason), 'template'],
 ];
+
+/** The fault is named behind the template. */
+function isTemplateFault(reason: string): boolean {
+  const at = reason.search(template.pattern);
+  return at >= 0 && templateFault.pattern.test(reason.slice(at));
+}
 
 /** Sorts a refusal by status, then by the texts that were seen (upstream.md 3.3, 3.6). */
 function refusalOf(status: number, body: unknown, text: string): Refusal {
@@ -203,6 +242,6 @@ function refusalOf(status: number, body: unknown, text: string): Refusal {
   }
   if (status === 404) return 'recipient';
   const reason = reasonOf(body, text);
-  const seen = texts.find(([pattern]) => pattern.test(reason))?.[1];
+  const seen = texts.find(([says]) => says(reason))?.[1];
   return seen ?? (status === 400 ? 'bad-request' : 'other');
 }
