@@ -23,12 +23,14 @@ export function scanned(body: Readable, encoding: string, finder: KeyFinder, onE
     highWaterMark: 64 * 1024,
     transform(chunk: Buffer, _encoding, done) {
       if (search.push(chunk)) return done(found());
-      const rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      const keep = search.isAmid() ? Math.min(rest.length, heldBack) : 0;
-      held = rest.subarray(rest.length - keep);
-      if (rest.length > keep) this.push(rest.subarray(0, rest.length - keep));
-      if (!inside) return done();
-      inside(chunk).then((isIn) => done(isIn ? found() : null), done);
+      const go = () => {
+        const rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+        const keep = search.isAmid() ? Math.min(rest.length, heldBack) : 0;
+        held = rest.subarray(rest.length - keep);
+        done(null, rest.subarray(0, rest.length - keep));
+      };
+      if (!inside) return go();
+      inside(chunk).then((isIn) => (isIn ? done(found()) : go()), done);
     },
     flush(done) {
       if (search.push(Buffer.alloc(0), true)) return done(found());
