@@ -84,6 +84,23 @@ const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSl
   other: 'upstream-rejected',
 };
 
+/** Our sentence for each refusal; WATI's own stands in `upstream.detail`. */
+const refusalWords: Record<
+  Exclude<(Ending & { outcome: 'rejected' })['refusal'], 'credentials' | 'connection' | 'redirect'>,
+  string
+> = {
+  'window-closed': 'WATI refused: the 24 hours since the last message of this person are over; send a template',
+  recipient: 'WATI refused: the recipient is not on WhatsApp, or not known to WATI',
+  'opted-out': 'WATI refused: the recipient has opted out',
+  'template-parameters': 'WATI refused the parameters of the template; upstream.detail has its words',
+  template: 'WATI refused the template; upstream.detail has its words',
+  account: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
+  edge: 'refused: what stands in front of WATI does not let this content pass; nothing was sent',
+  route: 'WATI does not know this call; an operator has to look at it',
+  'bad-request': 'WATI refused the request; upstream.detail has its words',
+  other: 'WATI refused; upstream.detail has its words',
+};
+
 function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' }, headers: Headers): Problem {
   const extras: ProblemExtras = { outcome: 'rejected', headers, upstream: { status, detail } };
   const slug = byRefusal[refusal];
@@ -95,7 +112,7 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
-  return new Problem(slug, `WATI refused: ${detail}`, extras);
+  return new Problem(slug, refusalWords[refusal], extras);
 }
 
 /** Throws what a list of records says of a cursor that is none of its own. */

@@ -44,6 +44,8 @@ import { createKeeper } from './delivery/keeper.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
+import { codeOf } from './error-code.ts';
+import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
@@ -113,7 +115,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       seams.tracing?.saw(report);
       readiness.saw(report);
     },
-    { replicas: slots !== undefined, ...(budget && { pace: budget }) },
+    {
+      replicas: slots !== undefined,
+      ...(budget && { pace: budget }),
+      onEcho: (operation) => {
+        metrics.keyEcho(operation);
+        seams.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
+      },
+    },
   );
   const contextOf = createContextOf(config, upstream.connections);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
@@ -144,8 +153,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  const onFault = (chore: string, error: unknown) =>
-    seams.logger.warn({ chore, reason: error instanceof Error ? error.message : 'unknown' }, 'chore');
+  const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
@@ -255,6 +263,12 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   return app;
 }
+
+/** Not the message: it may quote the upstream, or the database. */
+const faultCode = (error: unknown): string => {
+  if (error instanceof Problem) return error.slug;
+  return error instanceof Error ? codeOf(error) : 'unknown';
+};
 
 const hourMs = 60 * 60 * 1000;
 

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
+import { type NativePath, readNativePaths } from './native-paths.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -28,6 +30,11 @@ export const EnvSchema = Type.Object({
   MATON_CONTROL_URL: Type.String({
     description: 'connections API; same rule',
     default: 'https://ctrl.maton.ai',
+  }),
+  MATON_CONNECT_HOSTS: Type.String({
+    description: 'hosts, with commas, to which a person may be sent to authorize an account; by https',
+    default: 'connect.maton.ai',
+    pattern: '^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(,[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?){0,9}$',
   }),
   MATON_CONNECTION_ID: Type.Optional(
     Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
@@ -144,7 +151,8 @@ export const EnvSchema = Type.Object({
     default: 'on',
   }),
   NATIVE_PATHS: Type.String({
-    description: 'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`',
+    description:
+      'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`; what sends, or changes webhooks or tokens, only behind the word `unsafe`: `unsafe POST /api/v1/sendSessionMessage/{number}`',
     default: '',
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -155,15 +163,15 @@ export const EnvSchema = Type.Object({
 
 type Env = Static<typeof EnvSchema>;
 
-/** One native call that callers may make. `segments` are literal, or `undefined` for a `{placeholder}`. */
-export interface NativePath {
-  method: string;
-  segments: (string | undefined)[];
-}
-
 export interface Config
-  extends Readonly<Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'DOCS'>> {
+  extends Readonly<
+    Omit<
+      Env,
+      'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'DOCS' | 'MATON_CONNECT_HOSTS'
+    >
+  > {
   readonly MATON_API_KEY: string;
+  readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
   readonly DOCS: boolean;
 }
@@ -217,7 +225,13 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
 
   if (faults.length > 0 || env === undefined || key === undefined) throw new ConfigError(faults);
   const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
-  return Object.freeze({ ...rest, MATON_API_KEY: key, NATIVE_PATHS: native, DOCS: env.DOCS === 'on' });
+  return Object.freeze({
+    ...rest,
+    MATON_API_KEY: key,
+    MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
+    NATIVE_PATHS: native,
+    DOCS: env.DOCS === 'on',
+  });
 }
 
 /** A debugger and heap dumps show the key, reports the environment, key logs the traffic; the parser would take what is no HTTP. */
@@ -283,25 +297,7 @@ function baseUrlFault(value: string): string | undefined {
   if (url.username || url.password || url.search || url.hash) return 'must have no user, query or fragment';
   if (url.pathname !== '/') return 'must be a bare origin such as https://host, without a path';
   if (url.protocol === 'https:') return undefined;
-  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'http:' && loopback ? undefined : 'must be https (plain http is taken on loopback only)';
-}
-
-function readNativePaths(value: string, faults: string[]): NativePath[] {
-  const entries = value.split(',').map((entry) => entry.trim());
-  return entries.filter(Boolean).flatMap((entry) => {
-    const match = /^(GET|POST|PUT|PATCH|DELETE) (\/api(?:\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\{\w+\}))+)$/.exec(entry);
-    const [, method, path] = match ?? [];
-    if (method === undefined || path === undefined) {
-      faults.push(`NATIVE_PATHS: "${entry}" is not "METHOD /api/..." (segments of letters, digits, . _ -, or {name})`);
-      return [];
-    }
-    const segments = path.slice(1).split('/');
-    // rotateToken would cut the Maton connection off (upstream.md 3.8): a placeholder must not reach it either.
-    if (segments.some((segment) => segment.toLowerCase() === 'rotatetoken')) {
-      faults.push('NATIVE_PATHS: rotateToken can never be named, it would break the connection');
-      return [];
-    }
-    return [{ method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }];
-  });
+  return url.protocol === 'http:' && isLoopback(url.hostname)
+    ? undefined
+    : 'must be https (plain http is taken on loopback only)';
 }

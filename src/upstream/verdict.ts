@@ -1,3 +1,4 @@
+import { codeOf } from '../error-code.ts';
 import {
   type Fault,
   failureOfMessage,
@@ -12,9 +13,10 @@ import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
 import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
-import { clip, isObject, type JsonObject, parseJson } from './lenient.ts';
+import { scrubbed } from './foreign-words.ts';
+import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Attempt, codeOf } from './transport.ts';
+import type { Attempt } from './transport.ts';
 
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
@@ -47,7 +49,20 @@ const refusals = new Set([
 const notProcessed = new Set([421, 425, 429]);
 
 /** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
-export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
+export const judge = (attempt: Attempt, expected: Expectation = {}): Verdict =>
+  withoutKey(attempt, judgeWhole(attempt, expected));
+
+/** Where the upstream quoted our key, what happened stands, and nothing of its own words and ids is kept. */
+function withoutKey(attempt: Attempt, verdict: Verdict): Verdict {
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdict;
+  if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
+  const { asText, partly } = verdict;
+  return { outcome: 'accepted', ...(asText && { asText }), ...(partly !== undefined && { partly: keyQuoted }) };
+}
+
+const keyQuoted = 'the reason held a credential of this service, and is left out';
+
+function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
   if (attempt.kind === 'failed') {
     // What a status says in so many words stands, even if its body broke afterwards (delivery.md 2.3, footnote).
     const { status } = attempt;
@@ -113,7 +128,7 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
   if (failure !== undefined) return rejectedBecause(failure, status, family);
 
   const message = objectOf(firstOf(body, 'message'));
-  const whatsappMessageId = wordsOf(firstOf(message, 'whatsappMessageId'));
+  const whatsappMessageId = idIn(firstOf(message, 'whatsappMessageId'));
   return {
     outcome: 'accepted',
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
@@ -133,9 +148,21 @@ const saysNotOnWhatsApp = (body: JsonObject): boolean =>
  * not named is unknown, who is named and was not asked for is ignored.
  */
 export function judgeReceivers(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
+  const verdicts = judgeEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdicts;
+  // A verdict on the whole call stays one object.
+  const known = new Map<Verdict, Verdict>();
+  return verdicts.map((verdict) => {
+    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
+    known.set(verdict, clean);
+    return clean;
+  });
+}
+
+function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
   const toAll = (verdict: Verdict) => receivers.map(() => verdict);
   if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) {
-    return toAll(judge(attempt, { template: true }));
+    return toAll(judgeWhole(attempt, { template: true }));
   }
   const { status, text } = attempt;
   const body = parseAnswer(text);
@@ -165,7 +192,7 @@ function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
   if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   const faults = faultsOfReceiver(entry);
   if (faults.length > 0) return held(faults, status, 'template');
-  const localMessageId = wordsOf(firstOf(entry, 'localMessageId'));
+  const localMessageId = idIn(firstOf(entry, 'localMessageId'));
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
 
@@ -185,6 +212,12 @@ function shareOut(faults: readonly Fault[], receivers: readonly Receiver[]) {
 
 const isAbout = (about: ReadonlySet<string>, { phone, localMessageId }: Receiver): boolean =>
   about.has(localMessageId) || about.has(canonicalNumber(phone));
+
+/** An id that can be one: anything else is as good as none. */
+const idIn = (value: unknown): string | undefined => {
+  const id = wordsOf(value);
+  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
+};
 
 /** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send, and says so itself. */
 function turnedAway(status: number, answer: Attempt): Verdict {
@@ -223,11 +256,11 @@ function held(faults: readonly Fault[], status: number, family: SendFamily): Ver
   const detail = wordsOfFaults(faults);
   const listed = faults.find((fault) => fault.refusal !== undefined)?.refusal;
   if (listed === undefined) return rejectedBecause(detail, status, family);
-  return { outcome: 'rejected', refusal: listed, detail: clip(detail), status };
+  return { outcome: 'rejected', refusal: listed, detail: scrubbed(detail), status };
 }
 
 function rejectedBecause(words: string, status: number, family: SendFamily): Verdict {
-  return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: clip(words), status };
+  return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: scrubbed(words), status };
 }
 
 interface Refused {

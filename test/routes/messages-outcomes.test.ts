@@ -133,7 +133,7 @@ describe('a refusal that could mean two things', () => {
       '403 of the edge',
       once({ status: 403, body: '<html>' }),
       { ...unauthorized, status: 422, slug: 'upstream-rejected', upstreamStatus: 403 },
-      /in front of WATI refuses/,
+      /in front of WATI/,
     ],
     [
       'the connection is gone',

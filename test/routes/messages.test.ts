@@ -224,7 +224,7 @@ describe('sending', () => {
       type: '/problems/upstream-rejected',
       title: 'WATI refused',
       status: 422,
-      detail: 'WATI refused: Out of credit, see [address] or ask [host]',
+      detail: 'WATI refused; upstream.detail has its words',
       instance: '/v1/messages/text',
       requestId: answer.headers['x-request-id'],
       retryable: false,

@@ -1,6 +1,10 @@
-import { clip, isObject, type JsonObject, list } from '../lenient.ts';
+import { scrubbed } from '../foreign-words.ts';
+import { isObject, type JsonObject, list } from '../lenient.ts';
 import { faultsIn, wordsOfFaults } from './faults.ts';
 import { firstOf, flagOf, isId, objectOf, valuesOf, wordsOf } from './fields.ts';
+
+/** So much of a text that is no JSON can be a reason. */
+const readMax = 1_000;
 
 const noReason = 'no reason was given';
 
@@ -10,11 +14,12 @@ const noReason = 'no reason was given';
  */
 export function reasonOf(body: unknown, text: string): string {
   const reason = isObject(body) ? reasonIn(body) : undefined;
-  if (reason !== undefined) return clip(reason);
+  if (reason !== undefined) return scrubbed(reason);
   const listed = Array.isArray(body) ? wordsOfFaults(faultsIn({ errors: body })) : '';
-  if (listed !== '') return clip(listed);
-  if (text.trimStart().startsWith('<')) return 'the upstream returned HTML';
-  return body === undefined && text.trim() !== '' ? clip(text.trim()) : noReason;
+  if (listed !== '') return scrubbed(listed);
+  const start = text.slice(0, readMax).trim();
+  if (start.startsWith('<')) return 'the upstream returned HTML';
+  return body === undefined && start !== '' ? scrubbed(start) : noReason;
 }
 
 function reasonIn(body: JsonObject): string | undefined {
