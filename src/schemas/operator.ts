@@ -147,9 +147,9 @@ export const OperatorCaller = Type.Object(
     connections: Type.Array(Type.String()),
     keyIds: Type.Array(Type.String({ description: 'the first eight digits of the SHA-256 of a key' })),
     queued: Type.Integer({
-      description: 'recipients of its broadcasts included; single sends are counted up to 10000',
+      description: 'recipients of its broadcasts included; single sends are counted up to 1000',
     }),
-    sending: Type.Integer({ description: 'counted up to 10000' }),
+    sending: Type.Integer({ description: 'counted up to 1000' }),
     lastRecordedAt: Type.Optional(
       Type.String({
         description: 'when its newest single send or broadcast was recorded',

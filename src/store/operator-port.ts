@@ -25,9 +25,9 @@ export interface SendingStop {
 /** What of a caller has not ended. */
 export interface CallerWork {
   caller: string;
-  /** Recipients of its broadcasts included; single sends are counted up to 10,000. */
+  /** Recipients of its broadcasts included; single sends are counted up to 1,000. */
   queued: number;
-  /** Counted up to 10,000. */
+  /** Counted up to 1,000. */
   sending: number;
   /** When its newest single send or broadcast was recorded, ISO 8601. */
   lastRecordedAt?: string;

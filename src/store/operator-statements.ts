@@ -30,9 +30,14 @@ const distinctCallers = (name: string, table: string, condition: string): string
     FROM ${name} WHERE ${name}.caller IS NOT NULL
   )`;
 
+/** In the order of the index: PostgreSQL would gather all that are in it before it took the first. */
 const counted = (status: string): string => `
   (SELECT COUNT(*) FROM (SELECT 1 FROM sends
-     WHERE sends.caller = given.caller AND sends.status = '${status}' AND ${NOT_ACCEPTED} LIMIT :most) AS some_${status})`;
+     WHERE sends.caller = given.caller AND sends.status = '${status}' AND ${NOT_ACCEPTED}
+     ORDER BY sends.seq LIMIT :most) AS some_${status})`;
+
+/** A range of one: with an equality PostgreSQL may walk all rows from the newest on until one is this caller's. */
+const newestOf = (table: string): string => `${table}.caller >= given.caller AND ${table}.caller <= given.caller`;
 
 export function operatorStatements(dialect: Dialect): OperatorStatements {
   const { now, claim } = dialect;
@@ -63,10 +68,10 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
          FROM broadcasts JOIN broadcast_tallies AS tally ON tally.broadcast_id = broadcasts.id AND tally.status = 'staged'
          WHERE broadcasts.caller = given.caller AND broadcasts.status IN ('running', 'paused')
            AND broadcasts.ended_at IS NULL) AS staged,
-        (SELECT sends.created_at FROM sends WHERE sends.caller = given.caller AND sends.broadcast_id IS NULL
-         ORDER BY sends.seq DESC LIMIT 1) AS last_single,
-        (SELECT broadcasts.created_at FROM broadcasts WHERE broadcasts.caller = given.caller
-         ORDER BY broadcasts.seq DESC LIMIT 1) AS last_broadcast
+        (SELECT sends.created_at FROM sends WHERE ${newestOf('sends')} AND sends.broadcast_id IS NULL
+         ORDER BY sends.caller DESC, sends.seq DESC LIMIT 1) AS last_single,
+        (SELECT broadcasts.created_at FROM broadcasts WHERE ${newestOf('broadcasts')}
+         ORDER BY broadcasts.caller DESC, broadcasts.seq DESC LIMIT 1) AS last_broadcast
       FROM ${dialect.given({ caller: 'TEXT' })}`),
 
     openBroadcasts: statement(`

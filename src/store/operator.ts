@@ -9,7 +9,7 @@ import { StoreError } from './port.ts';
 import { bySequence, integer, isoTime, optional, required, text, toSend } from './row.ts';
 
 /** Nobody needs to know more exactly how much a caller has waiting, and to count a million takes long. */
-const COUNTED_MAX = 10_000;
+const COUNTED_MAX = 1_000;
 const CANCELLED = 'an operator cancelled it';
 
 /** The verbs of src/store/operator-port.ts, in SQL that both databases speak. */
