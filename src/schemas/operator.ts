@@ -66,7 +66,7 @@ const holdCodes = [
   'connection-refused',
 ] as const;
 
-export const Hold = Type.Object(
+const Hold = Type.Object(
   { code: oneOf(holdCodes), detail: Type.String() },
   { title: 'Hold', description: 'why it does not go out now; it goes on when the reason is gone' },
 );
