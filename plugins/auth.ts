@@ -36,14 +36,17 @@ export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
 export function authenticate(request: FastifyRequest, callers: Callers): Caller {
-  // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).
-  const key = /^bearer +([!-~]{20,255})$/i.exec(request.headers.authorization ?? '')?.[1];
+  const key = keyOf(request);
   const caller = key === undefined ? undefined : callers.find(key);
   if (caller) return caller;
   throw new Problem('unauthorized', 'a valid key is needed: Authorization: Bearer <key>', {
     headers: { 'www-authenticate': 'Bearer' },
   });
 }
+
+/** 20 to 255 printable characters; the scheme is matched without case (RFC 9110, 11.1). */
+export const keyOf = ({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined =>
+  /^bearer +([!-~]{20,255})$/i.exec(headers.authorization ?? '')?.[1];
 
 /** The caller of a route that needs a key; a route without one has no business asking. */
 export function callerOf(request: FastifyRequest) {

@@ -19,7 +19,7 @@ const tags = [
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],
-  ['operations', 'Health and metrics'],
+  ['operations', 'Health and metrics; for operators: what all callers send, and the way to stop it'],
 ] as const;
 
 /** The document from the route schemas, and `/docs` with everything served from here. Register before the routes. */
@@ -97,6 +97,7 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
   if (config.connection) slugs.push(...upstreamProblems);
   if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
+  if (config.sends || config.maySend) slugs.push('sending-stopped');
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
     slugs.push('payload-too-large', 'unsupported-media-type');
   return [...new Set(slugs)];

@@ -41,6 +41,8 @@ declare module 'fastify' {
     connection?: boolean;
     /** The route can put a message before a person. */
     sends?: boolean;
+    /** It is not known to, but may: it is stopped with all sending. */
+    maySend?: boolean;
     /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */
     waits?: 'outcome' | 'calls';
     /** The query goes upstream as it is. An object is its example in the OpenAPI document. */

@@ -231,7 +231,7 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
 }
 
 /** What a caller sees of a broadcast. */
-function toBroadcast(stored: KnownBroadcast): Broadcast {
+export function toBroadcast(stored: KnownBroadcast): Broadcast {
   const { id, template, name, connectionId, status, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
   return {

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import type { StopCheck } from '../plugins/sending-stop.ts';
 import { hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
@@ -21,11 +22,12 @@ export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promi
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
-export function createContextOf(config: Config, connections: Connections): ContextOf {
+export function createContextOf(config: Config, connections: Connections, stopCheck: StopCheck): ContextOf {
   return async (request, reply) => {
     const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    await stopCheck(request, connection);
     const context = contextOn(request, connection, time);
     // To listen for a caller who hangs up costs more than most requests ever need of it.
     if (reply) context.gone = onceAsked(() => hungUp(reply));

@@ -38,7 +38,15 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
     app.route({
       method,
       url: '/v1/native/*',
-      config: { scope: 'native:call', connection: true, anyQuery: query, streams: true, produces: '*/*' },
+      config: {
+        scope: 'native:call',
+        connection: true,
+        // WATI has many calls that write to a person, and starts a chatbot by one.
+        maySend: method !== 'GET',
+        anyQuery: query,
+        streams: true,
+        produces: '*/*',
+      },
       schema: {
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
         tags: ['native'],

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { maskedIn } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
+import type { StopCheck } from '../plugins/sending-stop.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
@@ -20,6 +21,7 @@ interface Services {
   delivery: Delivery;
   reconciler: Reconciler;
   templates: TemplateCache;
+  stopCheck: StopCheck;
 }
 
 /** Of the connection that the record names. */
@@ -34,7 +36,7 @@ const upstreamProblems = [
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates } = services;
+  const { config, delivery, reconciler, templates, stopCheck } = services;
 
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
@@ -149,6 +151,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
+        await stopCheck(request, connection);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));

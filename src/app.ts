@@ -13,8 +13,9 @@ import { problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { requestGuard } from '../plugins/request-guard.ts';
+import { createStopCheck, refuseStopped } from '../plugins/sending-stop.ts';
 import { slowReaders } from '../plugins/slow-readers.ts';
-import { tellStanding } from '../plugins/standing-metrics.ts';
+import { patient, tellStanding } from '../plugins/standing-metrics.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnreadable } from '../plugins/unreadable.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
@@ -30,6 +31,7 @@ import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
 import { operations } from '../routes/operations.ts';
+import { operator } from '../routes/operator.ts';
 import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
@@ -40,9 +42,11 @@ import type { Config } from './config.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
+import { createHolds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
+import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { codeOf } from './error-code.ts';
 import { Problem } from './problem.ts';
@@ -124,9 +128,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       },
     },
   );
-  const contextOf = createContextOf(config, upstream.connections);
+  const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
+  const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
+  const holds = createHolds(seams.callers, stopSwitch);
+  const stopCheck = createStopCheck({ stopped: stopSwitch, store });
+  const contextOf = createContextOf(config, upstream.connections, stopCheck);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
   const newId = seams.newId ?? randomUUID;
@@ -145,6 +153,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   };
   const delivery = createDelivery({
     ...lives,
+    stopped: stopSwitch,
     newId,
     patienceMs: config.SEND_WAIT_MS,
     groupMax: {
@@ -153,7 +162,6 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
@@ -190,6 +198,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     },
   });
   await app.register(auth, { callers: seams.callers, ...(slots && { permits: slots }) });
+  await app.register(refuseStopped, { check: stopCheck });
   await app.register(requestBodies);
   await app.register(openapi, { docs: config.DOCS, version });
 
@@ -200,13 +209,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache, stopCheck });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts(store, pump.nudge, newId),
+    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
   };
@@ -232,21 +241,29 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     contextOf,
   });
+  // PostgreSQL counts every row.
+  const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
     version,
     uploads,
     ready: readiness.check,
     sends: () => store.counts(),
-    // PostgreSQL counts every row.
-    sendsRestMs: config.STORE_URL.startsWith('postgres') ? 10_000 : 0,
+    sendsRestMs: countsRestMs,
+    stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
+  await app.register(operator, {
+    ...{ callers: seams.callers, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    counts: patient(() => store.counts(), countsRestMs),
+  });
   await app.register(problemPages);
   refuseOtherMethods();
 
   app.addHook('onReady', async () => {
+    // Before anything goes out.
+    await stopSwitch.start();
     await keeper.start();
     pump.nudge();
   });
@@ -257,6 +274,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     budget?.close();
     await ended;
     await keeper.stop();
+    await stopSwitch.close();
     await dispatchers.close();
     await store.close();
     seams.callers.close();

@@ -43,12 +43,20 @@ export type Caller = Omit<Static<typeof CallerEntry>, 'keySha256' | 'id'> & {
   readonly id: string;
 };
 
+/** A caller, and its keys by the names that may be told: `keyIdOf` of each. */
+export interface ListedCaller {
+  readonly caller: Caller;
+  readonly keyIds: readonly string[];
+}
+
 /** Who calls, by key. A test hands in a fixed one; the server the one that follows its file. */
 export interface Callers {
   /** The caller that holds this key. Takes the same time whichever key it is, right or wrong. */
   find(key: string): Caller | undefined;
   /** The caller of this id as its entry stands now; undefined: it was removed. For what is done later on its behalf. */
   byId(id: string): Caller | undefined;
+  /** Every entry as it stands now, in the order of the file. */
+  list(): readonly ListedCaller[];
   close(): void;
 }
 
@@ -85,15 +93,28 @@ export function parseCallers(text: string): Static<typeof CallerEntry>[] {
 interface Index {
   readonly keys: readonly { digest: Buffer; caller: Caller }[];
   readonly byId: ReadonlyMap<string, Caller>;
+  readonly listed: readonly ListedCaller[];
 }
 
 function toIndex(entries: Static<typeof CallerEntry>[]): Index {
-  const keys = entries.flatMap(({ keySha256, id, ...entry }) => {
+  const found = entries.map(({ keySha256, id, ...entry }) => {
     const caller: Caller = { ...entry, id: id ?? entry.name };
-    return keySha256.map((hex) => ({ digest: Buffer.from(hex, 'hex'), caller }));
+    return { caller, keySha256 };
   });
-  return { keys, byId: new Map(keys.map(({ caller }) => [caller.id, caller])) };
+  return {
+    keys: found.flatMap(({ caller, keySha256 }) =>
+      keySha256.map((hex) => ({ digest: Buffer.from(hex, 'hex'), caller })),
+    ),
+    byId: new Map(found.map(({ caller }) => [caller.id, caller])),
+    listed: found.map(({ caller, keySha256 }) => ({ caller, keyIds: keySha256.map(shortened) })),
+  };
 }
+
+/** Enough to tell the keys of a caller apart, and too little to look one up. */
+const shortened = (hex: string): string => hex.slice(0, 8);
+
+/** The name of a key in the log and in what operators see: the first eight digits of its SHA-256. */
+export const keyIdOf = (key: string): string => shortened(hash('sha256', key));
 
 function findIn({ keys }: Index, key: string): Caller | undefined {
   const digest = hash('sha256', key, 'buffer');
@@ -113,7 +134,12 @@ export function callerEntry(name: string, key: string, granted: readonly string[
 
 export function fixedCallers(entries: Static<typeof CallerEntry>[]): Callers {
   const index = toIndex(entries);
-  return { find: (key) => findIn(index, key), byId: (id) => index.byId.get(id), close: () => {} };
+  return {
+    find: (key) => findIn(index, key),
+    byId: (id) => index.byId.get(id),
+    list: () => index.listed,
+    close: () => {},
+  };
 }
 
 /**
@@ -139,6 +165,7 @@ export function callersFromFile(
   return {
     find: (key) => findIn(index, key),
     byId: (id) => index.byId.get(id),
+    list: () => index.listed,
     close: () => unwatchFile(path, listener),
   };
 }

@@ -42,29 +42,31 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
-    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes\/(context|answer|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per|audit|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+    types:
+      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per|patterns)|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
+      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
-  { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
+  { of: /^src\/schemas\//, values: /^src\/(schemas\/|callers\.ts$)/, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
     of: /^src\/upstream\//,
-    values: /^src\/(upstream\/[\w-]+|problem|once-per)\.ts$/,
-    types: /^src\/(upstream\/[\w-]+|config|problem)\.ts$/,
+    values:
+      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback)\.ts$/,
+    types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,
+    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|callers|schemas\/words|store\/port)\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },

@@ -3,7 +3,9 @@ import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
 import { toJson } from './ending.ts';
+import type { StoppedSending } from './holds.ts';
 import { inProgress, mismatch } from './repeat.ts';
+import { assertMaySend } from './sending-stop.ts';
 import { asUnrecorded, unreadable } from './store-trouble.ts';
 
 /** Who starts a broadcast, under which key: always under one (contract 4). */
@@ -54,7 +56,14 @@ export interface Broadcasts {
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batchMax = 200;
 
-export function createBroadcasts(store: BroadcastStore, onChange: () => void, newId: () => string): Broadcasts {
+interface BroadcastsServices {
+  store: BroadcastStore;
+  stopped: StoppedSending;
+  onChange: () => void;
+  newId: () => string;
+}
+
+export function createBroadcasts({ store, stopped, onChange, newId }: BroadcastsServices): Broadcasts {
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
@@ -86,6 +95,7 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void, ne
       const { caller, ...idempotency } = asker;
       const id = newId();
       const { template, broadcastName, connection } = draft;
+      assertMaySend(stopped, { caller, connection });
       const opened = await store
         .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
         .catch(notStarted);
@@ -98,6 +108,8 @@ export function createBroadcasts(store: BroadcastStore, onChange: () => void, ne
             if (!(await store.addRecipients(id, sends).catch(notStarted))) throw lost();
           }
         });
+        // A long import may have begun before sending was stopped.
+        assertMaySend(stopped, { caller, connection });
         const broadcast = await release(asker, id, fingerprint);
         onChange();
         return { broadcast };

@@ -18,10 +18,12 @@ import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCal
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
+import type { StoppedSending } from './holds.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
 import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
 import { notResendable, resendable, resentBefore } from './resend.ts';
+import { assertMaySend } from './sending-stop.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
 import { createTakeover } from './takeover.ts';
@@ -92,6 +94,7 @@ export interface DeliveryServices {
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
   gate: Gate;
+  stopped: StoppedSending;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
   /** Of sends, and of the ids that WATI is to know them by. */
@@ -158,6 +161,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 
   const record = async (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+    // Stopped while it was made ready, perhaps.
+    assertMaySend(services.stopped, { caller: send.caller, connection: send.connectionId });
     recording.add(send.id);
     try {
       return await coming.while(line, store.record(send).catch(unrecorded));

@@ -5,13 +5,13 @@ const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, i
   created_at, updated_at, finished_at`;
 
 /** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
-const tallied = (choice: string): string => `
+export const tallied = (choice: string): string => `
   SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
   FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
     LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
   ORDER BY chosen.seq DESC`;
 
-const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
+export const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
 
 export interface BroadcastStatements {
   readonly open: Statement;

@@ -148,7 +148,7 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
 });
 
 /** Of rows that have the tallies of each broadcast beside each other. */
-function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
+export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
   const broadcasts = new Map<string, StoredBroadcast>();
   for (const row of rows) {
     const id = required(row, 'id');

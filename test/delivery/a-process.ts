@@ -44,6 +44,7 @@ export async function aProcess(
     sendCalls: createSendCalls(undefined),
     gate: gate ?? createGate(probe, closing.signal),
     closing: closing.signal,
+    stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,

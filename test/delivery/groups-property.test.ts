@@ -38,6 +38,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     sendCalls: createSendCalls(undefined),
     gate: createGate(async () => true, closing),
     closing,
+    stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 60_000,

@@ -19,6 +19,7 @@ const fine: Standing = {
   sends: async () => ({ unknown: 1 }),
   sendsRestMs: 0,
   broadcasts: async () => 1,
+  stopped: () => ({ all: false, callers: [], connections: [] }),
 };
 const scraping = (standing: Partial<Standing>) => {
   const registry = new Registry();

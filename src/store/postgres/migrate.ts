@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -49,6 +50,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  operatorTables,
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

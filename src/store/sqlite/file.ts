@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
@@ -49,6 +50,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  operatorTables,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
