@@ -12,6 +12,16 @@ import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 /** Holds every scope and connection; other callers are added per test. */
 export const allKey = 'test-key-with-every-scope';
 
+/** Only tests about deadlines are to meet one, on a busy machine as well; they set their own. */
+const patient = { UPSTREAM_TIMEOUT_MS: '15000', SEND_WAIT_MS: '20000' };
+const lateMs = 17_000;
+
+/** For what Maton never answers, or too late: a service that waits for less than a second. */
+export const hasty = {
+  settings: { UPSTREAM_TIMEOUT_MS: '600', UPLOAD_TIMEOUT_MS: '600' },
+  simulator: { deadlineMs: 900 },
+} satisfies ServiceOptions;
+
 export interface Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
@@ -63,7 +73,7 @@ interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const simulator = await startSimulator({
     perSecond: Number.POSITIVE_INFINITY,
-    deadlineMs: 1_500,
+    deadlineMs: lateMs,
     ...options.simulator,
   });
   const config = loadConfig({
@@ -73,8 +83,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     CLIENTS_FILE: 'not read in tests',
     STORE_URL: 'memory:',
     MATON_RATE_PER_SECOND: '100000',
-    UPSTREAM_TIMEOUT_MS: '1000',
-    SEND_WAIT_MS: '4000',
+    ...patient,
     DRAIN_DELAY_MS: '0',
     ...options.settings,
   });
