@@ -113,9 +113,10 @@ export function describeOutcomes(
   const gateway = subjects.every(({ operation }) => !/Connections?$/.test(operation));
   const kept = (rows: Row[]) => rows.filter(([name]) => !less.test(name));
 
+  const settings = { ...quick, TEMPLATE_CACHE_MS: '0' };
+
   describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s', (_name, subject) => {
     let service: Service;
-    const settings = { ...quick, UPSTREAM_TIMEOUT_MS: '5000', TEMPLATE_CACHE_MS: '0' };
     beforeAll(async () => {
       service = await startService({ settings });
     });
@@ -125,29 +126,32 @@ export function describeOutcomes(
       service.simulator.reset();
       await check(service, subject, arrange, expected);
     });
+  });
 
-    it('too late', async () => {
+  // Each with a service of its own, beside the others: most of their time is that of deadlines and pauses.
+  it.concurrent.each(subjects.map((subject) => [subject.name, subject] as const))(
+    '%s too late',
+    async (_name, subject) => {
       const own = await startService({
-        settings: { ...settings, UPSTREAM_TIMEOUT_MS: '300' },
-        simulator: { deadlineMs: 450 },
+        settings: { ...settings, UPSTREAM_TIMEOUT_MS: '1000' },
+        simulator: { deadlineMs: 1_300 },
       });
       for (const [, arrange, expected] of kept(late)) {
         own.simulator.reset();
         await check(own, subject, arrange, expected);
       }
       await own.close();
-    });
+    },
+  );
 
-    if (reads && again.includes(subject)) {
-      it.concurrent.each(kept([...retried, ...(gateway ? [stopped] : [])]))(
-        'again: %s',
-        async (_what, arrange, expected) => {
-          const own = await startService({ settings });
-          await check(own, subject, arrange, expected);
-          await own.close();
-        },
-      );
-    }
+  const repeats = kept([...retried, ...(gateway ? [stopped] : [])]);
+  const cases = (reads ? again : []).flatMap((subject) =>
+    repeats.map(([what, ...row]) => [subject.name, what, subject, ...row] as const),
+  );
+  it.concurrent.each(cases)('%s again: %s', async (_name, _what, subject, arrange, expected) => {
+    const own = await startService({ settings });
+    await check(own, subject, arrange, expected);
+    await own.close();
   });
 }
 
