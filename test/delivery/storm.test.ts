@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../helper.ts';
 import { type Paced, silences, startPaced } from '../paced.ts';
+import { until } from '../until.ts';
 
 const settings = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const operation = 'sendSessionMessage';
@@ -14,8 +15,7 @@ async function inStorm(retryAfter: string, times: number, run: (storm: Storm) =>
     await service.ask('GET', '/v1/contacts?pageSize=1');
     const refusal = { status: 429, headers: { 'retry-after': retryAfter }, body: {} };
     service.simulator.script(operation, ...Array.from({ length: times }, () => refusal));
-    const waiting = (count: number) =>
-      expect.poll(() => budget.stats().lanes.interactive.waiting).toBe(count) as Promise<void>;
+    const waiting = (count: number) => until(() => budget.stats().lanes.interactive.waiting === count);
     const text = (to: string, headers = {}) =>
       service.ask('POST', '/v1/messages/text', { json: { to, text: 'hello' }, headers });
     const tries = (to: string) => service.simulator.ledger.sendsTo(to);
@@ -27,7 +27,7 @@ async function inStorm(retryAfter: string, times: number, run: (storm: Storm) =>
 
 interface Storm {
   paced: Paced;
-  waiting(count: number): Promise<void>;
+  waiting(count: number): Promise<boolean>;
   text(to: string, headers?: Record<string, string>): Promise<Answer>;
   tries(to: string): ReturnType<Paced['service']['simulator']['ledger']['sendsTo']>;
 }
