@@ -58,13 +58,16 @@ describe('an upload that breaks off', () => {
 
   it.each([true, false])('after the last byte goes on, and is sent once (reset: %s)', async (reset) => {
     const lines = service.logs().length;
-    service.simulator.script('sendSessionFile', { delayMs: 300 });
+    const answered = Promise.withResolvers<void>();
+    service.simulator.script('sendSessionFile', { until: answered.promise });
     const body = pdfForm(pdf(100_000));
     const request = openRequest(service, withLength(body));
     await request.write(body);
     await expect.poll(() => ledger()[0]?.complete).toBe(true);
     if (reset) request.socket.resetAndDestroy();
     else request.socket.destroy();
+    await request.closed;
+    answered.resolve();
     await expect.poll(() => ledger()[0]?.status).toBe(200);
     expect(ledger()).toMatchObject([{ complete: true, processed: true }]);
     await expect

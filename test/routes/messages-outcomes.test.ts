@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasty, type Service, startService } from '../helper.ts';
 import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
-import { csvKnowsNotOf, lateMagicRecipients, lateSendOutcomes, magicRecipients, sendOutcomes } from './send-outcomes.ts';
+import {
+  csvKnowsNotOf,
+  lateMagicRecipients,
+  lateSendOutcomes,
+  magicRecipients,
+  sendOutcomes,
+} from './send-outcomes.ts';
 import { sendingTo, streamingTo } from './sending.ts';
 
 const open = () => '14155551000';

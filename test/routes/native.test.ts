@@ -127,7 +127,9 @@ describe('a native call', () => {
     '%s: a read may be repeated, a change says what is known of it',
     async (_name, fault, slug, outcome, retryable) => {
       const settings = { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths };
-      const own = await startService(fault === 'hang' ? { settings: { ...settings, ...hasty.settings } } : { settings });
+      const own = await startService(
+        fault === 'hang' ? { settings: { ...settings, ...hasty.settings } } : { settings },
+      );
       for (const subject of [get, post]) {
         own.simulator.reset();
         if (fault === 'stop') await own.simulator.stopGateway();
