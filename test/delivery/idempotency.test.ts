@@ -1,10 +1,10 @@
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { type Answer, allKey, type Service, startService } from '../helper.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf, sendingTo } from '../routes/sending.ts';
+import { standingClock } from '../standing-clock.ts';
 
 const to = '14155551000';
 const [textSubject, , , , templateSubject] = sendingTo(() => to);
@@ -244,10 +244,12 @@ describe('an Idempotency-Key', () => {
         key: slow,
         headers: { 'idempotency-key': idempotencyKey, 'maton-connection': seededConnection },
       });
+    const clock = standingClock();
     expect((await send('first')).status).toBe(201);
     expect((await send(key)).status).toBe(429);
-    await sleep(1_050);
+    clock.pass(1_000);
     expect((await send(key)).headers['idempotency-replayed']).toBeUndefined();
+    vi.restoreAllMocks();
     expect(requests(textSubject)).toBe(2);
   });
 
