@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { request as undiciRequest } from 'undici';
 import { expect } from 'vitest';
+import { createProcessMetrics } from '../plugins/metrics.ts';
 import { buildApp, type Seams } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
@@ -21,6 +22,9 @@ export const hasty = {
   settings: { UPSTREAM_TIMEOUT_MS: '600', UPLOAD_TIMEOUT_MS: '600' },
   simulator: { deadlineMs: 900 },
 } satisfies ServiceOptions;
+
+/** Of a process, which here has hundreds of services one after another: each set has timers, for as long as the process lives. */
+const processMetrics = createProcessMetrics();
 
 export interface Answer {
   status: number;
@@ -99,6 +103,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const app = await buildApp(config, {
     callers,
     logger,
+    processMetrics,
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
     ...(options.store && { store: options.store }),
