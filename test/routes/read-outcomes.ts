@@ -133,8 +133,8 @@ export function describeOutcomes(
     '%s too late',
     async (_name, subject) => {
       const own = await startService({
-        settings: { ...settings, UPSTREAM_TIMEOUT_MS: '500' },
-        simulator: { deadlineMs: 800 },
+        settings: { ...settings, UPSTREAM_TIMEOUT_MS: '800' },
+        simulator: { deadlineMs: 1_100 },
       });
       for (const [, arrange, expected] of kept(late)) {
         own.simulator.reset();
