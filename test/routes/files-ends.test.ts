@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { createUploads, type Uploads } from '../../src/upload/uploads.ts';
 import { hasty, type Service, startService } from '../helper.ts';
-import { form, sha256 } from '../upload/multipart-helper.ts';
+import { form } from '../upload/multipart-helper.ts';
 import { connection, fileTo, lastLine, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 
 const large = pdfForm(pdf(40 * MIB));
@@ -262,43 +262,13 @@ describe('the pace of an upload', () => {
     const service = await startService({ settings: connection, seams: { uploads } });
     const request = openRequest(service, withLength(large));
     await request.write(large.subarray(0, bytes));
-    const started = performance.now();
     expect(await request.answer()).toMatchObject({
       status: 400,
       json: { outcome: 'not_sent', detail: 'the upload came in too slowly; nothing was sent' },
     });
-    expect(performance.now() - started).toBeGreaterThan(300);
-    expect(performance.now() - started).toBeLessThan(1_500);
     await expect.poll(() => uploads.open).toBe(0);
     await request.closed;
     expect(service.simulator.ledger.entries.filter(({ complete, processed }) => complete || processed)).toEqual([]);
-    await service.close();
-  });
-
-  it('grows with what came: a steady slow caller is served', async () => {
-    const uploads = createUploads({ openMax: 1, bytesPerSecondMin: 100_000, graceMs: 200, checkEveryMs: 20 });
-    const service = await startService({ settings: connection, seams: { uploads } });
-    const body = pdfForm(pdf(200_000));
-    const request = openRequest(service, withLength(body));
-    for (let at = 0; at < body.length; at += 5_000) {
-      await request.write(body.subarray(at, at + 5_000));
-      await sleep(25);
-    }
-    expect((await request.answer()).status).toBe(201);
-    request.socket.destroy();
-    await service.close();
-  });
-
-  it('is not the caller’s fault when WATI is slow', async () => {
-    const uploads = createUploads({ openMax: 1, ...pace, bytesPerSecondMin: 12 * MIB });
-    const service = await startService({ settings: connection, seams: { uploads } });
-    service.simulator.script('sendSessionFile', { readBytesPerSecond: 10 * MIB });
-    const started = performance.now();
-    expect((await post(service, large)).status).toBe(201);
-    expect(performance.now() - started).toBeGreaterThan(1_500);
-    // Its chunks were given back to the system as they went out, and not one byte too early.
-    const [part] = service.simulator.ledger.of('sendSessionFile')[0]?.parts ?? [];
-    expect(part).toMatchObject({ bytes: 40 * MIB, sha256: sha256(pdf(40 * MIB)) });
     await service.close();
   });
 });
