@@ -17,10 +17,10 @@ export const allKey = 'test-key-with-every-scope';
 const patient = { UPSTREAM_TIMEOUT_MS: '15000', SEND_WAIT_MS: '20000' };
 const lateMs = 17_000;
 
-/** For what Maton never answers, or too late: a service that waits for less than a second. */
+/** For what Maton never answers, or too late: a service that waits for a second. */
 export const hasty = {
-  settings: { UPSTREAM_TIMEOUT_MS: '600', UPLOAD_TIMEOUT_MS: '600' },
-  simulator: { deadlineMs: 900 },
+  settings: { UPSTREAM_TIMEOUT_MS: '1000', UPLOAD_TIMEOUT_MS: '1000' },
+  simulator: { deadlineMs: 1_300 },
 } satisfies ServiceOptions;
 
 /** Of a process, which here has hundreds of services one after another: each set has timers, for as long as the process lives. */

@@ -143,7 +143,7 @@ describe('an upload that breaks off', () => {
     ['never answered', { fault: 'hang' }],
     ['answered too late', { fault: 'late' }],
   ] as const)('no more, but is %s, has an unknown outcome, and one request', async (_, scripted) => {
-    const own = await startService({ ...hasty, settings: { ...connection, UPSTREAM_TIMEOUT_MS: '600' } });
+    const own = await startService({ ...hasty, settings: { ...connection, UPSTREAM_TIMEOUT_MS: '1000' } });
     own.simulator.script('sendSessionFile', scripted);
     const answer = await post(own, pdfForm(pdf(300_000)));
     expect(answer).toMatchObject({ status: 202, json: { status: 'unknown', attempts: 1 } });
