@@ -36,7 +36,7 @@ import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
-import type { SlotSource } from './budget/words.ts';
+import type { Budget, SlotSource } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { Config } from './config.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
@@ -67,6 +67,8 @@ export interface Seams {
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
+  /** Gives calls upstream their turns; by the settings otherwise. */
+  budget?: Budget;
   /** Where one process has one service after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
   /** Of sends and broadcasts; random by default. */
@@ -106,10 +108,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
-  const budget =
-    config.MATON_RATE_PER_SECOND < 100_000
-      ? createBudget({ perSecond: config.MATON_RATE_PER_SECOND, plan: config.WATI_PLAN, ...(slots && { slots }) })
-      : undefined;
+  const budget = seams.budget ?? openBudget(config, slots);
   const upstream = createUpstream(
     config,
     seams.matonKey ?? (() => config.MATON_API_KEY),
@@ -287,6 +286,14 @@ const faultCode = (error: unknown): string => {
   if (error instanceof Problem) return error.slug;
   return error instanceof Error ? codeOf(error) : 'unknown';
 };
+
+/** Absent: there is no limit. */
+function openBudget(
+  { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
+  slots?: SlotSource,
+): Budget | undefined {
+  return perSecond < 100_000 ? createBudget({ perSecond, plan, ...(slots && { slots }) }) : undefined;
+}
 
 const hourMs = 60 * 60 * 1000;
 

@@ -238,16 +238,16 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
 const leakyOptions =
   /--(inspect|debug-port|heapsnapshot|heap-prof|report|trace-tls|tls-keylog|insecure-http-parser)[a-z-]*/;
 
+const isEnv = new Ajv({
+  ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),
+  ...{ meta: false, validateSchema: false },
+}).compile<Env>({ ...EnvSchema, additionalProperties: false });
+
 /** Text from the environment as what the schema says, the variables that it does not name left out. */
 function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
-  const rules = { allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const;
-  const validate = new Ajv({ ...rules, meta: false, validateSchema: false }).compile<Env>({
-    ...EnvSchema,
-    additionalProperties: false,
-  });
   const env: unknown = { ...data };
-  if (validate(env)) return env;
-  for (const fault of validate.errors ?? []) faults.push(inWords(fault));
+  if (isEnv(env)) return env;
+  for (const fault of isEnv.errors ?? []) faults.push(inWords(fault));
   return undefined;
 }
 
