@@ -145,6 +145,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sendCalls: upstream.sendCalls,
     splitsGroups: config.GROUP_SPLIT === 'on',
     gate,
+    holds,
     closing: closing.signal,
     ...(budget && { pace: budget }),
     onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
@@ -161,9 +162,24 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
+  /** How a broadcast ended, in the log. */
+  const tellEnd = async (broadcastId: string, caller: string) => {
+    const ended = await store.findBroadcast(caller, broadcastId).catch(() => undefined);
+    if (ended)
+      seams.logger.info(
+        { broadcastId, callerId: caller, status: ended.status, counts: ended.counts },
+        'broadcast ended',
+      );
+  };
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
+    onHold: ({ caller, connectionId }, hold) => {
+      const line = { callerId: caller, connection: connectionId, hold: hold?.code };
+      if (hold) seams.logger.warn(line, 'broadcasts are held');
+      else seams.logger.info(line, 'broadcasts go on');
+    },
+    onOver: ({ id, caller }) => void tellEnd(id, caller),
     onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);

@@ -18,15 +18,15 @@ import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCal
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
-import type { StoppedSending } from './holds.ts';
+import type { Holds, StoppedSending } from './holds.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
+import { createQueueFeeder } from './queue-feeder.ts';
 import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
 import { notResendable, resendable, resentBefore } from './resend.ts';
 import { assertMaySend } from './sending-stop.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
-import { createTakeover } from './takeover.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -65,8 +65,10 @@ export interface Delivery {
   resend(asker: Asker, id: string, context: ResendContext): Promise<Sent>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
-  /** Takes up what is left of earlier lives. Resolves when it is under way. */
+  /** Ends what dead processes were sending; what they left queued is found by `feed`. */
   recover(): Promise<void>;
+  /** Takes up what waits in the store and may go now, as far as there is room. */
+  feed(): Promise<void>;
   /** Sends under way in this process. */
   readonly underWay: number;
   /** After `closing`: waits for what is on the wire; what has not begun stays recorded. */
@@ -94,6 +96,8 @@ export interface DeliveryServices {
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
   gate: Gate;
+  /** Whether a caller may still send; asked before each attempt. */
+  holds: Holds;
   stopped: StoppedSending;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
@@ -117,8 +121,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const running = new Map<string, Promise<LiveSend>>();
   const recording = new Set<string>();
   const coming = new Coming();
-  const { assertRoom, assertTurnInTime } = createAdmission({
-    ...{ coming, gate: services.gate, pace },
+  const { assertRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
+    ...{ coming, gate: services.gate, store, pace },
     underWay: () => running.size,
   });
   const groups = pace && createGroups({ ...services, pace, coming });
@@ -137,6 +141,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       .catch(left)
       .then((ended) => {
         if (keptEnding(ended.stored)) onEnd?.(ended.stored);
+        else feeder.leave();
         return ended;
       });
     const forget = () => {
@@ -171,16 +176,24 @@ export function createDelivery(services: DeliveryServices): Delivery {
     }
   };
 
-  /** What a dead process has left queued. */
-  const takeUp = (stored: StoredSend) => {
+  /** What waits in the store, and may go now. */
+  const takeUp = async (stored: StoredSend) => {
     const content = contentOf(stored);
     // A stream has no content to send; the store has ended it.
     if (!content) return;
     const turn = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, turn };
     const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
-    void start(send, () => lifeOf(send, content, context));
+    await start(send, () => lifeOf(send, content, context));
   };
+
+  const feeder = createQueueFeeder({
+    ...{ store, running, recording, takeUp },
+    closing: services.closing,
+    mayGo: ({ caller, connectionId: connection }) =>
+      services.gate.isOpen(connection) &&
+      services.holds.reasonFor({ caller, connection, scope: 'messages:send' }) === undefined,
+  });
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
     if (content.kind !== 'template') {
@@ -203,8 +216,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
     // First, because it is in a flood that it must cost little to be refused.
-    assertRoom(context, waitMs === 0);
+    assertRoom(context);
     assertContentInTime(content, context, tryMs);
+    if (waitMs === 0) await assertHeldRoom(asker.caller, context.connection);
     const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
     const draft = {
@@ -248,7 +262,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
     stream: async (asker, about, streamed, context, waitMs) => {
       // Nobody would have its bytes later.
-      assertRoom(context, false);
+      assertRoom(context);
       assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
       const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
       if ('known' in outcome) throw inProgress(locationOf(outcome.known));
@@ -280,7 +294,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
-    recover: createTakeover({ store, running, recording, takeUp }),
+    recover: feeder.recover,
+    feed: feeder.feed,
     close: async () => {
       await Promise.allSettled(running.values());
     },

@@ -81,9 +81,9 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
     callerOf: statement(`SELECT caller FROM broadcasts WHERE id = :id AND ${SEEN}`),
     findAny: statement(tallied(`id = :id AND ${SEEN}`)),
     steerAny: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall
-      WHERE id = :id AND ended_at IS NULL
-        AND ((status = 'running' AND :to IN ('paused', 'cancelled')) OR (status = 'paused' AND :to IN ('running', 'cancelled')))
+      UPDATE broadcasts SET status = :to, updated_at = :wall, pause_reason = NULL,
+        paused_by = CASE WHEN :to = 'paused' THEN 'operator' END
+      WHERE id = :id AND ended_at IS NULL AND status IN ('running', 'paused')
       RETURNING seq`),
 
     // Recipients that wait are not `queued` in their rows: their broadcasts are cancelled.

@@ -48,6 +48,7 @@ export async function aProcess(
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,
+    holds: { reasonFor: () => undefined },
     splitsGroups: true,
     groupMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
@@ -69,7 +70,10 @@ const verbs = [
   'find',
   'findByKey',
   'recover',
+  'queuedLanes',
+  'adopt',
   'ownQueued',
+  'countQueued',
   'holdsLease',
   'epoch',
 ] as const;

@@ -42,6 +42,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     newId: randomUUID,
     now: Date.now,
     patienceMs: 60_000,
+    holds: { reasonFor: () => undefined },
     splitsGroups: true,
     groupMax,
     pace: {

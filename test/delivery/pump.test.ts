@@ -30,6 +30,7 @@ function aPump(attempt: (call: Call) => Promise<Attempt>, seams: Partial<Store> 
     gate,
     closing: closing.signal,
     now: Date.now,
+    holds: { reasonFor: () => undefined },
     splitsGroups: true,
     groupMax: 10,
     onFault: (error) => faults.push(error),

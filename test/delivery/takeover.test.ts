@@ -20,14 +20,6 @@ test('a process that adopts its own send, which waits here for its next try, sen
       return yes;
     },
     (store) => ({
-      // What PostgreSQL says to a process that lost its lease and has a new one.
-      recover: async () => {
-        const adopted = await Promise.all(recorded.map(({ caller, id }) => store.find(caller, id)));
-        return {
-          unknown: 0,
-          adopted: adopted.filter((send) => send?.status === 'queued').filter((send) => send !== undefined),
-        };
-      },
       record: async (send) => {
         const outcome = await store.record(send);
         if ('recorded' in outcome) recorded.push(outcome.recorded);
@@ -39,6 +31,7 @@ test('a process that adopts its own send, which waits here for its next try, sen
   await expect.poll(() => calls.length).toBe(1);
   await expect.poll(async () => (await store.find('tester', recorded[0]?.id ?? ''))?.status).toBe('queued');
   await delivery.recover();
+  await delivery.feed();
   await expect.poll(() => calls.length).toBe(2);
   // What lives here once has one end.
   expect(delivery.underWay).toBe(1);
@@ -129,16 +122,13 @@ test('a record that is answered after this very process adopted and began it is 
     (store) => ({
       // What PostgreSQL does where the answer of a commit comes so late that a recover has taken up the row.
       record: async (send) => {
-        await store.record(send);
+        const outcome = await store.record(send);
         await delivery?.recover();
-        await expect.poll(() => calls.length).toBe(1);
-        const taken = await store.find(send.caller, send.id);
-        if (!taken) throw new Error('it is there');
+        await delivery?.feed();
         // The call is still on its way when this is answered.
         setImmediate(answer.resolve);
-        return { recorded: taken };
+        return outcome;
       },
-      recover: async () => ({ unknown: 0, adopted: (await store.list('tester', {}, { limit: 1 })).sends }),
     }),
   );
   delivery = made.delivery;
@@ -164,7 +154,7 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
       recover: async () => {
         recovers++;
         if (recovers === 1) throw new StoreError('the connection broke at the commit');
-        return { unknown: 0, adopted: [] };
+        return { unknown: 0, lost: 0 };
       },
       record: async (send) => {
         const outcome = await real.record(send);
@@ -184,10 +174,12 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
   await store.record({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
   await expect(delivery.recover()).rejects.toBeInstanceOf(StoreError);
   await delivery.recover();
+  await delivery.feed();
   await expect.poll(async () => (await store.find('tester', 'untold'))?.status).toBe('accepted');
   written.resolve();
   expect([(await waits).stored, (await slow).stored]).toMatchObject([{ attempts: 2 }, { attempts: 1 }]);
   await delivery.recover();
+  await delivery.feed();
   await expect.poll(() => delivery.underWay).toBe(0);
   expect(texts.toSorted()).toEqual(['slow', 'untold', 'waits', 'waits']);
   await close();

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
-import { sendsIndexes, sendsTable } from '../schema.ts';
+import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -51,6 +51,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [rejectedIndex],
   [failedIndex],
   operatorTables,
+  queueSchema,
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
-import { sendsIndexes, sendsTable } from '../schema.ts';
+import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -51,6 +51,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [rejectedIndex],
   [failedIndex],
   operatorTables,
+  queueSchema,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
