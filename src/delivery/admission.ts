@@ -1,6 +1,8 @@
+import { refusalOf } from '../pools/refusal.ts';
+import { type Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import type { CallContext } from '../upstream/client.ts';
-import { askOf, type Pace, whoOf } from '../upstream/pace.ts';
+import { askOf, ownTurn, type Pace, whoOf } from '../upstream/pace.ts';
 import type { Coming } from './coming.ts';
 import type { Gate } from './gate.ts';
 import { createRoom } from './room.ts';
@@ -8,8 +10,8 @@ import { createRoom } from './room.ts';
 interface AdmissionServices {
   coming: Coming;
   gate: Gate;
-  /** Sends that have a record and no end yet. */
-  underWay: () => number;
+  /** Sends under way, by caller. */
+  sends: SharedPool;
   /** Absent: there is no limit, and everybody's turn is now. */
   pace: Pace | undefined;
 }
@@ -18,28 +20,56 @@ interface AdmissionServices {
 export interface Admission {
   /**
    * The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. Nor one of sends that wait for
-   * a connection to be mended; those take no room from the others.
+   * a connection to be mended; those take no room from the others. A send that `work` has begun is handed to `keep`, and has
+   * its room until it ends.
    * @param holds it would be one of those; whoever is waited for is not, and is to hear what is wrong
    */
-  assertRoom(context: CallContext, holds: boolean): void;
+  inRoom<Value>(context: CallContext, holds: boolean, work: (keep: Keep) => Promise<Value>): Promise<Value>;
   /** @param groupsBefore calls of waiting groups that go out first */
   assertTurnInTime(operation: string, context: CallContext, waitMs: number, groupsBefore?: number): void;
 }
 
+export type Keep = (run: Promise<unknown>) => void;
+
 /** Of one connection, while the upstream refuses its credentials. */
 const heldMax = 1_000;
 
-export function createAdmission({ coming, gate, underWay, pace }: AdmissionServices): Admission {
+/**
+ * The room for sends, shared by caller. One that is alone may have nearly all of it, because a flood of templates goes out in
+ * a few calls; where others ask it keeps a quarter, and they find the rest.
+ */
+export function createSendsPool(gate: Pick<Gate, 'held'>): SharedPool {
   const room = createRoom();
+  return new SharedPool({ name: 'sends', size: () => Math.floor(room.size) + gate.held(), alone: 0.95 });
+}
+
+export function createAdmission({ coming, gate, sends, pace }: AdmissionServices): Admission {
+  const enter = ({ turn = ownTurn, connection }: CallContext, holds: boolean): Release => {
+    if (holds && gate.held(connection) >= heldMax) {
+      const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
+      throw new Problem('rate-limited', detail, { retryAfterS: 30 });
+    }
+    const taken = sends.take(turn.caller);
+    if (typeof taken === 'function') return taken;
+    // Urgent ones go out whatever is under way.
+    if (turn.lane === 'urgent') return () => {};
+    if (taken === 'share-spent') throw refusalOf(sends, taken, { retryAfterS: 1 });
+    const detail = 'as many sends are under way as there may be at once; nothing was sent';
+    throw new Problem('rate-limited', detail, { retryAfterS: 1 });
+  };
+
   return {
-    assertRoom: ({ turn, connection }, holds) => {
-      if (holds && gate.held(connection) >= heldMax) {
-        const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
-        throw new Problem('rate-limited', detail, { retryAfterS: 30 });
+    inRoom: async (context, holds, work) => {
+      const leave = enter(context, holds);
+      let kept = false;
+      try {
+        return await work((run) => {
+          kept = true;
+          run.then(leave, leave);
+        });
+      } finally {
+        if (!kept) leave();
       }
-      if (turn?.lane === 'urgent' || underWay() - gate.held() + coming.size < room.size) return;
-      const detail = 'as many sends are under way as there may be at once; nothing was sent';
-      throw new Problem('rate-limited', detail, { retryAfterS: 1 });
     },
     assertTurnInTime: (operation, { turn }, waitMs, groupsBefore = 0) => {
       const callsBefore = groupsBefore + coming.in(whoOf(turn));
