@@ -76,6 +76,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     UPSTREAM_TIMEOUT_MS: '1000',
     SEND_WAIT_MS: '4000',
     DRAIN_DELAY_MS: '0',
+    // All tests of a file come from one address.
+    KEYLESS_PER_SECOND: '100000',
     ...options.settings,
   });
   let log = '';

@@ -131,7 +131,7 @@ async function startService(
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const callers = fixedCallers([callerEntry('sandbox', sandboxKey, ['*'])]);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, callers, store, dispatchers, newId, now: clock.now });
+  const app = await buildApp(config, { ...lasting, sandbox: true, callers, store, dispatchers, newId, now: clock.now });
   await app.ready();
   return {
     app,
