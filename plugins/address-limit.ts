@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net';
 import { takePermit } from '../src/delivery/gcra.ts';
-import { remoteKey } from './remote-address.ts';
+import { type RemoteEnd, remoteKey } from './remote-address.ts';
 
 interface AddressLimitOptions {
   /** Requests a second of one address, with a burst of two seconds' worth. */
@@ -33,7 +32,7 @@ export class AddressLimit {
   }
 
   /** Takes one; 0: it may pass; otherwise another one could pass after so many ms. */
-  take(socket: Pick<Socket, 'remoteAddress'>): number {
+  take(socket: RemoteEnd): number {
     const address = remoteKey(socket);
     const now = this.#clock();
     const rate = { perSecond: this.#perSecond, burst: 2 * this.#perSecond };

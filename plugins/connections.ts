@@ -76,6 +76,7 @@ export function watchConnections(
   const sweep = () => {
     const now = clock();
     for (const [socket, state] of open) {
+      if (socket.destroyed) continue;
       if (isBusy(socket) || socket.bytesWritten !== state.written) {
         state.since = now;
         state.written = socket.bytesWritten;
