@@ -96,7 +96,7 @@ function prefersHtml(accept = '*/*'): boolean {
     return { name, weight: weight === undefined ? 1 : Number(weight.slice(2)) };
   });
   const weightOf = (type: string) =>
-    [type, type.replace(/\/.*/, '/*'), '*/*']
+    [type, `${type.split('/', 1)[0]}/*`, '*/*']
       .map((name) => ranges.find((range) => range.name === name)?.weight)
       .find((weight) => weight !== undefined) ?? 0;
   return weightOf('text/html') > weightOf('application/json');
