@@ -87,8 +87,8 @@ const files: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 };
 
-const swaggerUiFolder = (): string =>
-  join(createRequire(import.meta.url).resolve('@fastify/swagger-ui'), '..', 'static');
+const require = createRequire(import.meta.url);
+const swaggerUiFolder = (): string => join(require.resolve('@fastify/swagger-ui'), '..', 'static');
 
 /** No validator badge: it would show the document to a public site. The key is not kept in the browser's storage. */
 const initializer = `window.onload = () => {

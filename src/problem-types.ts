@@ -316,7 +316,3 @@ export const problemTypes = {
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemSlug = keyof typeof problemTypes;
-
-/** The narrow keys widened once: for looking up what came in as a string. */
-export const problemTypeOf = (slug: string): ProblemType | undefined =>
-  Object.hasOwn(problemTypes, slug) ? (problemTypes as Record<string, ProblemType>)[slug] : undefined;

@@ -42,18 +42,26 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
-    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes\/(context|answer|header-lists|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
+    types:
+      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|pools))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
+      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|pools))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
+  },
+  // A share of something knows neither what it is nor who has it.
+  {
+    of: /^src\/pools\//,
+    values: /^src\/(pools\/[\w-]+|problem)\.ts$/,
+    types: /^src\/(pools\/|problem)/,
+    packages: /^$/,
   },
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
@@ -64,8 +72,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,
-    types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem|problem-types)\.ts$/,
+    values: /^src\/(delivery|upstream|pools)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,
+    types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
   {
@@ -77,7 +85,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/upload\//,
-    values: /^src\/(upload\/[\w-]+|problem)\.ts$/,
+    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upload\/|problem-types\.ts$)/,
     packages: /^(file-type|node:[\w/]+)$/,
   },
