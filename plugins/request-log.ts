@@ -27,7 +27,13 @@ export interface SampledLog {
 const kindsMax = 1_000;
 
 /** What a flood consists of: each costs its sender nothing, and says the same as the one before. */
-const sampled = new Set([401, 403, 404, 405, 413, 415, 429, 503]);
+const floods = new Set([401, 403, 404, 405, 413, 415, 429]);
+
+/** The end of a send is told each time, whatever it is: somebody will ask after that very message. */
+function isSampled(request: FastifyRequest, status: number): boolean {
+  const { outcome, problem } = traceOf(request);
+  return outcome === undefined && (floods.has(status) || problem === 'overloaded');
+}
 
 interface Window {
   readonly until: number;
@@ -82,7 +88,7 @@ export function sampleRefusals(
 
   return {
     log: (request, reply) => {
-      if (sampled.has(reply.statusCode) && isLeftOut(request, reply.statusCode)) return;
+      if (isSampled(request, reply.statusCode) && isLeftOut(request, reply.statusCode)) return;
       logRequest(request, reply);
     },
     get left() {

@@ -97,6 +97,15 @@ describe('the log of equal refusals', () => {
     );
   });
 
+  it('has every send that ended, however many end alike', async () => {
+    service = await startService();
+    for (let n = 0; n < 15; n += 1) {
+      service.simulator.script('sendSessionMessage', { status: 400, body: { message: 'no' } });
+      await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: `Hello ${n}` } });
+    }
+    expect(service.logs().filter(({ msg, outcome }) => msg === 'request' && outcome === 'rejected')).toHaveLength(15);
+  });
+
   it('begins anew when its time is over', () => {
     let now = 0;
     const told: object[] = [];
