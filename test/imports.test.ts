@@ -72,7 +72,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream|pools)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,
+    values: /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|template-value|schemas\/words|store\/port)\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
@@ -107,7 +107,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/metrics\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },

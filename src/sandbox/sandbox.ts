@@ -75,7 +75,10 @@ export async function startSandbox(
   }
 
   try {
-    const front = await openFront(service.app, { host, port, own: simulator.serveSandbox });
+    const front = await openFront(service.app, {
+      ...{ host, port, own: simulator.serveSandbox },
+      perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
+    });
     opened.resolve(front);
     return {
       url: front.url,
