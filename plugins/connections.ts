@@ -35,7 +35,8 @@ const isBusy = (socket: Socket & { _httpMessage?: unknown }) => Boolean(socket._
 
 /**
  * Bounds the connections of a listener, of all and of each remote address, so that whoever opens as many as he can leaves
- * room for the others. While nearly all are taken, one that has no request under way is closed after `silentMs`: one that
+ * room for the others. Where all are taken, a new one takes the place of the oldest that has never been answered, so that who
+ * comes with a request is served though others come with none. While nearly all are taken, one that has no request under way is closed after `silentMs`: one that
  * never said a word, sends its header letter by letter, or is kept open for later.
  */
 export function watchConnections(
@@ -47,27 +48,53 @@ export function watchConnections(
   const byAddress = new Map<string, number>();
   const refused: Record<ConnectionRefusal, number> = { full: 0, address: 0, silent: 0, pipelined: 0 };
 
-  server.maxConnections = max;
+  const forget = (socket: Socket) => {
+    const state = open.get(socket);
+    if (state === undefined) return;
+    open.delete(socket);
+    const left = (byAddress.get(state.address) ?? 1) - 1;
+    if (left === 0) byAddress.delete(state.address);
+    else byAddress.set(state.address, left);
+  };
+  const cut = (socket: Socket) => {
+    refused.silent += 1;
+    forget(socket);
+    socket.destroy();
+  };
+
+  /** Makes room for a new one: the oldest that never had an answer goes, of this address or of all. */
+  const cutOldestSilent = (address?: string): boolean => {
+    for (const [socket, state] of open) {
+      if (address !== undefined && state.address !== address) continue;
+      if (socket.bytesWritten > 0 || isBusy(socket)) continue;
+      cut(socket);
+      return true;
+    }
+    return false;
+  };
+  const refusalFor = (address: string): ConnectionRefusal | undefined => {
+    if ((byAddress.get(address) ?? 0) >= perAddressMax && !cutOldestSilent(address)) return 'address';
+    if (open.size >= max && !cutOldestSilent()) return 'full';
+    return undefined;
+  };
+
+  // Kept to below; those that are being closed are still among what Node counts.
+  server.maxConnections = 2 * max;
   server.on('drop', () => {
     refused.full += 1;
   });
   // In front of Node's own listener: one that is refused does not get a parser.
   server.prependListener('connection', (socket: Socket) => {
     const address = remoteKey(socket);
-    const count = byAddress.get(address) ?? 0;
-    if (count >= perAddressMax) {
-      refused.address += 1;
+    const refusal = refusalFor(address);
+    if (refusal !== undefined) {
+      refused[refusal] += 1;
       socket.destroy();
       return;
     }
-    byAddress.set(address, count + 1);
+    byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
     open.set(socket, { address, since: clock(), written: 0 });
-    socket.once('close', () => {
-      open.delete(socket);
-      const left = (byAddress.get(address) ?? 1) - 1;
-      if (left === 0) byAddress.delete(address);
-      else byAddress.set(address, left);
-    });
+    socket.once('close', () => forget(socket));
   });
 
   const isCrowded = (address: string) =>
@@ -76,13 +103,11 @@ export function watchConnections(
   const sweep = () => {
     const now = clock();
     for (const [socket, state] of open) {
-      if (socket.destroyed) continue;
       if (isBusy(socket) || socket.bytesWritten !== state.written) {
         state.since = now;
         state.written = socket.bytesWritten;
       } else if (now - state.since >= silentMs && isCrowded(state.address)) {
-        refused.silent += 1;
-        socket.destroy();
+        cut(socket);
       }
     }
   };

@@ -20,17 +20,21 @@ export interface Front {
 interface FrontOptions {
   readonly host: string;
   readonly port: number;
-  /** CONNECTIONS_PER_ADDRESS_PERCENT. */
+  /** CONNECTIONS_MAX, and the percentage of it that one address may have. */
+  readonly max: number;
   readonly perAddress: number;
   /** Serves what is not the service's; answers whether the request was for it. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
-export async function openFront(first: FastifyInstance, { host, port, perAddress, own }: FrontOptions): Promise<Front> {
+export async function openFront(
+  first: FastifyInstance,
+  { host, port, max, perAddress, own }: FrontOptions,
+): Promise<Front> {
   let service = first;
   let change: Promise<void> | undefined;
   // As src/app.ts sets its own server; what can be read there is.
-  const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections: max } = first.server;
+  const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount } = first.server;
   const front = createServer({ requireHostHeader: false, connectionsCheckingInterval: 1_000 });
   Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount });
   const connections = watchConnections(front, { max, perAddress });

@@ -77,6 +77,7 @@ export async function startSandbox(
   try {
     const front = await openFront(service.app, {
       ...{ host, port, own: simulator.serveSandbox },
+      max: config.CONNECTIONS_MAX,
       perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
     });
     opened.resolve(front);

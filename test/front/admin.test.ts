@@ -38,7 +38,7 @@ it('answers there while every connection of the other listener is taken', async 
   const silent = Array.from({ length: 40 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
   await expect
     .poll(async () => (await ask(`${url}/metrics`)).text)
-    .toMatch(/^wati_bff_connections_refused_total\{reason="full"\} [1-9]/m);
+    .toMatch(/^wati_bff_connections_refused_total\{reason="silent"\} [1-9]/m);
   for (let n = 0; n < 20; n += 1) expect((await ask(`${url}/health/live`)).status).toBe(200);
   for (const socket of silent) socket.destroy();
 });

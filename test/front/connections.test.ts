@@ -47,10 +47,21 @@ async function listener(max: number, perAddress: number) {
 describe('the connections of one address', () => {
   it('leave room for those of others, however many it opens', async () => {
     const { connections, open, ask } = await listener(20, 75);
-    for (let n = 0; n < 40; n += 1) open('127.0.0.2');
+    // Those that have been answered are not closed for a new one.
+    for (let n = 0; n < 15; n += 1) expect(await ask(open('127.0.0.2'), '/')).toBe(true);
+    for (let n = 0; n < 25; n += 1) open('127.0.0.2');
     await expect.poll(() => connections.refused.address).toBe(25);
     expect(connections.open).toBe(15);
     expect(await ask(open('127.0.0.1'), '/')).toBe(true);
+  });
+
+  it('that say nothing make room for one that asks, of the same address and of others', async () => {
+    const { connections, open, ask } = await listener(20, 75);
+    for (let n = 0; n < 40; n += 1) open('127.0.0.2');
+    await expect.poll(() => connections.refused.silent).toBe(25);
+    for (const from of ['127.0.0.2', '127.0.0.1', '127.0.0.3']) expect(await ask(open(from), '/'), from).toBe(true);
+    expect(connections.refused).toMatchObject({ full: 0, address: 0 });
+    expect(connections.open).toBeLessThanOrEqual(20);
   });
 
   it('are closed after two seconds of silence where nearly all are taken, and not where there is room', async () => {
@@ -67,11 +78,16 @@ describe('the connections of one address', () => {
     busy.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
     for (let n = 0; n < 5; n += 1) silent.push(open('127.0.0.2'));
     await expect.poll(() => connections.open).toBe(13);
+    // The oldest go, until there is room again.
     later(1);
+    expect([connections.open, connections.refused.silent]).toEqual([11, 2]);
     letters.write('TP/1.1');
+    for (const path of ['/slow', '/slow', '/slow', '/slow'])
+      open('127.0.0.2').write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await expect.poll(() => connections.open).toBe(15);
     later(2_000);
-    await expect.poll(() => connections.open).toBe(1);
-    expect(connections.refused.silent).toBe(12);
+    expect([connections.open, connections.refused.silent]).toEqual([11, 6]);
+    await expect.poll(() => letters.destroyed).toBe(true);
     expect(busy.destroyed).toBe(false);
   });
 });
