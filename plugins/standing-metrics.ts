@@ -121,7 +121,7 @@ function tellBudget(registry: Registry, budget: Budget): void {
 }
 
 /** Metrics of ours, in the registry, that are read at each scrape. */
-function metersOf(registry: Registry) {
+export function metersOf(registry: Registry) {
   const words = (name: string, help: string, labelNames: string[]) => ({
     name: `wati_bff_${name}`,
     help,

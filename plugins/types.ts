@@ -1,4 +1,5 @@
 import type { Caller, Scope } from '../src/callers.ts';
+import type { Release } from '../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/tracing.ts';
 
@@ -22,6 +23,8 @@ export interface Trace {
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | undefined;
+    /** Gives back its place among the requests under way; set where a caller is known. */
+    leave: Release | undefined;
     trace: Trace;
     /** What `trace` reads; absent until then. */
     ownTrace: Trace | undefined;
@@ -29,6 +32,8 @@ declare module 'fastify' {
 
   /** Facts about a route, read by the plugins (style.md, rule 1). */
   interface FastifyContextConfig {
+    /** Asked by load balancers and orchestrators: needs no key, and is not counted against an address. */
+    probe?: boolean;
     /** The scope a key needs; a route without one needs no key. */
     scope?: Scope;
     /** The problems of this operation beside those that every operation can answer. */

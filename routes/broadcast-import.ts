@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { callerOf } from '../plugins/auth.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
@@ -90,7 +91,9 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { up
     afterEach: () => Promise<void>,
   ) => {
     const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-    const upload = await uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+    const holder = callerOf(request).id;
+    const begin = { ...file, ...own, holder, imports: true, onRead: () => invite(reply) };
+    const upload = await uploads.begin(request.raw, begin);
     try {
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;

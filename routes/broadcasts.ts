@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
 import type { Config } from '../src/config.ts';
 import {
   type BroadcastAsker,
@@ -13,8 +14,10 @@ import {
 } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
-import { streamProgress } from '../src/delivery/progress.ts';
+import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { type FieldError, Problem } from '../src/problem.ts';
 import {
   Broadcast,
@@ -44,8 +47,11 @@ export const started = {
 };
 
 /** One template to many: each recipient is a message with an outcome of its own. */
-export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (app, services) => {
-  const { broadcasts, templates, contextOf } = services;
+export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventStreams: SharedPool }> = async (
+  app,
+  services,
+) => {
+  const { broadcasts, templates, eventStreams, contextOf } = services;
 
   app.post(
     '/v1/broadcasts',
@@ -164,6 +170,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
   }
 
   const listening = new AbortController();
+  const looks = new SharedLooks<Broadcast>();
   app.addHook('preClose', async () => listening.abort());
 
   app.get(
@@ -184,9 +191,12 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       },
     },
     async (request, reply) => {
-      const look = async () => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id));
+      const caller = callerOf(request).id;
+      const { id } = request.params;
       // Before the first event: an unknown id is a 404, and no stream.
-      const first = await look();
+      const first = toBroadcast(await broadcasts.find(caller, id));
+      untilAnswered(reply, takeOrRefuse(eventStreams, caller));
+      const look = () => looks.look(id, async () => toBroadcast(await broadcasts.find(caller, id)));
       const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })

@@ -10,6 +10,7 @@ import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
+import { preferences, urgencyOf } from './header-lists.ts';
 
 /** When a request's time is over, all of its calls together (contract 8.11). */
 export interface Time extends Pick<CallContext, 'alone'> {
@@ -96,21 +97,20 @@ async function onlyActiveFor(request: FastifyRequest, connections: Connections, 
 function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const { prefer } = request.headers;
   if (prefer === undefined) return longestMs;
-  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(prefer))?.[1];
-  return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
+  const wait = preferences(String(prefer)).get('wait') ?? '';
+  return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
 }
 
 /**
  * Everybody's calls wait in the same line, fairly between the callers; a send with `Priority: u=0` (RFC 9218) goes before
- * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it says nothing.
+ * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
  */
 export function turnOf(request: FastifyRequest): Turn {
   const caller = callerOf(request);
   const { id, weight } = caller;
   const { priority } = request.headers;
-  // Of a name that stands twice, the last counts (RFC 9651, 3.2).
-  const asked = priority === undefined ? undefined : /.*u=(\d)/.exec(String(priority))?.[1];
-  const urgent = asked === '0' && request.routeOptions.config.sends === true;
+  const urgent =
+    priority !== undefined && request.routeOptions.config.sends === true && urgencyOf(String(priority)) === '0';
   if (urgent && !hasScope(caller, 'messages:urgent')) {
     throw new Problem(
       'forbidden',
@@ -144,6 +144,7 @@ export function askerOf(request: FastifyRequest): Asker {
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
 export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
-  const isAsync = /(^|[,;\s])respond-async($|[,;\s])/i.test(String(request.headers.prefer ?? ''));
+  const { prefer } = request.headers;
+  const isAsync = prefer !== undefined && preferences(String(prefer)).has('respond-async');
   return isAsync ? 0 : Math.max(1, untilMs - performance.now());
 }

@@ -3,6 +3,7 @@ import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
+import { callerOf } from '../plugins/auth.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
@@ -136,7 +137,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const asker = askerOf(request);
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-      return uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+      const holder = callerOf(request).id;
+      return uploads.begin(request.raw, { ...file, ...own, holder, onRead: () => invite(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.

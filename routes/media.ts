@@ -1,6 +1,10 @@
 import { finished, Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { callerOf } from '../plugins/auth.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
 import { saidBy } from '../src/upstream/answers/flags.ts';
@@ -20,6 +24,8 @@ import { type ContextOf, hungUp } from './context.ts';
 interface Services {
   streams: Streams;
   diagnosis: Diagnosis;
+  /** Answers that stream through, by caller. */
+  downloads: SharedPool;
   contextOf: ContextOf;
 }
 
@@ -39,7 +45,7 @@ const MediaQuery = Type.Object(
 /** As much of an answer as is looked at to tell a failure from a file. */
 const peekBytesMax = 64 * 1024;
 
-export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, contextOf }) => {
+export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, downloads, contextOf }) => {
   app.get(
     '/v1/media',
     {
@@ -60,6 +66,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
     },
     async (request, reply) => {
       const context = await contextOf(request);
+      untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
       const { path: fileName } = request.query;
       const answer = await streams.open(context, {
         operation: 'getMedia',

@@ -1,8 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { callerOf } from '../plugins/auth.ts';
 import { hasBody, invite } from '../plugins/request-bodies.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
 import { isPerilous, type NativePath, rotatesToken } from '../src/native-paths.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
@@ -14,6 +18,8 @@ interface Services {
   allowed: readonly NativePath[];
   streams: Streams;
   diagnosis: Diagnosis;
+  /** Answers that stream through, by caller. */
+  downloads: SharedPool;
   contextOf: ContextOf;
 }
 
@@ -28,7 +34,8 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
 /** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones (delivery.md 1.6). */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
-export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed, streams, diagnosis, contextOf }) => {
+export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { allowed, streams, diagnosis, downloads, contextOf } = services;
   // The body is not read here: it flows to WATI as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
@@ -60,6 +67,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
         const context = await contextOf(request);
+        untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
         const length = Number(request.headers['content-length']);
         const reads = request.method === 'GET';
         const flows = hasBody(request) && !reads;

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { accessLog, logRequest, takeRequestId } from '../plugins/access-log.ts';
-import { auth } from '../plugins/auth.ts';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import { accessLog, takeRequestId } from '../plugins/access-log.ts';
+import { adminListener } from '../plugins/admin.ts';
+import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
 import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
+import { createFront } from '../plugins/front.ts';
+import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -39,6 +42,7 @@ import { createBudget } from './budget/budget.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { Config } from './config.ts';
+import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
@@ -75,19 +79,25 @@ export interface Seams {
   newId?: () => string;
   /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
   now?: () => number;
+  /** Everything behind it is simulated: the docs page says so. */
+  sandbox?: boolean;
+  /** How many lines the log has lost. */
+  linesDropped?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
   tracing?: Tracing;
 }
 
 export const version = '0.1.0';
 
-const jsonBytesMax = 1024 * 1024;
+/** The largest message, escaped letter by letter, has half of it; a broadcast says itself how much it takes. */
+const jsonBytesMax = 64 * 1024;
 
 /**
  * The whole service as a function of its settings, not yet listening: every plugin, then every route file, in order.
  * `close()` waits for the sends under way and closes what was opened here.
  */
 export async function buildApp(config: Config, seams: Seams): Promise<FastifyInstance> {
+  const front = createFront(config, seams.logger);
   const app = Fastify({
     loggerInstance: seams.logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -95,13 +105,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
-    // Slow callers (delivery.md 1.8): headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload.
-    keepAliveTimeout: 10_000,
-    // A missing Host is refused by plugins/request-guard.ts, in the same words as all else.
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
+    serverFactory: front.openServer,
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
-    frameworkErrors: refuseUnroutable(seams.callers),
+    frameworkErrors: refuseUnroutable(seams.callers, front),
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -136,6 +143,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
+  const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
     store,
@@ -155,6 +163,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...lives,
     stopped: stopSwitch,
     newId,
+    sends,
     patienceMs: config.SEND_WAIT_MS,
     groupMax: {
       urgent: config.GROUP_MAX_URGENT,
@@ -191,16 +200,20 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onFault,
   });
 
+  if (config.ADMIN_PORT !== undefined) {
+    const { ADMIN_HOST: host, ADMIN_PORT: port } = config;
+    await app.register(adminListener, { host, port, readiness, registry: metrics.registry });
+  }
   app.removeContentTypeParser('text/plain');
   useStrictValidation(app);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
   await app.register(accessLog);
   if (seams.tracing) traceRequests(app, seams.tracing);
-  onRequestEnd(app, logRequest, metrics.request, ...(seams.tracing ? [endSpan] : []));
+  const refusals = countRefusals(metrics.registry);
+  onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
   await app.register(problems);
   await app.register(requestGuard);
-  app.server.maxConnections = config.CONNECTIONS_MAX;
   await app.register(slowReaders);
   await app.register(drain, {
     delayMs: config.DRAIN_DELAY_MS,
@@ -212,10 +225,20 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       void dispatchers.close();
     },
   });
-  await app.register(auth, { callers: seams.callers, ...(slots && { permits: slots }) });
+  const { pools, keyless } = front;
+  await app.register(auth, {
+    callers: seams.callers,
+    requests: pools.requests,
+    keyless,
+    ...(slots && { permits: slots }),
+  });
   await app.register(refuseStopped, { check: stopCheck });
-  await app.register(requestBodies);
-  await app.register(openapi, { docs: config.DOCS, version });
+  await app.register(requestBodies, { bodies: pools.bodies });
+  const docs = {
+    account: seams.sandbox ? ('sandbox' as const) : ('real' as const),
+    ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, seams.callers) }),
+  };
+  await app.register(openapi, { version, ...(config.DOCS !== 'off' && { docs }) });
 
   await app.register(messages, {
     config,
@@ -234,7 +257,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   };
-  await app.register(broadcasts, broadcastServices);
+  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams });
   await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(files, {
     config,
@@ -248,14 +271,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(templates, { templates: templateCache, contextOf });
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
   await app.register(conversations, { conversations: upstream.conversations, contextOf });
-  await app.register(media, { streams: upstream.streams, diagnosis: upstream.diagnosis, contextOf });
+  const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
+  await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
-  await app.register(native, {
-    allowed: config.NATIVE_PATHS,
-    streams: upstream.streams,
-    diagnosis: upstream.diagnosis,
-    contextOf,
-  });
+  await app.register(native, { allowed: config.NATIVE_PATHS, ...streaming });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
@@ -267,6 +286,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
+  });
+  tellFront(metrics.registry, {
+    front,
+    pools: [sends, ...uploads.pools, ...Object.values(pools)],
+    linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
@@ -292,6 +316,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     await stopSwitch.close();
     await dispatchers.close();
     await store.close();
+    front.close();
     seams.callers.close();
   });
   return app;

@@ -70,6 +70,30 @@ export const EnvSchema = Type.Object({
     minimum: 1,
     maximum: 1_000_000,
   }),
+  CONNECTIONS_PER_ADDRESS_PERCENT: Type.Integer({
+    description: 'of these, how many one remote address may have; 100 where all callers come through one proxy',
+    default: 75,
+    minimum: 1,
+    maximum: 100,
+  }),
+  KEYLESS_PER_SECOND: Type.Integer({
+    description: 'requests a second that one remote address may make without a valid key, health aside; more are a 429',
+    default: 50,
+    minimum: 1,
+    maximum: 1_000_000,
+  }),
+  ADMIN_PORT: Type.Optional(
+    Type.Integer({
+      description: 'port of a second listener for `/health/*` and `/metrics`, which needs no key; 0 takes a free one',
+      minimum: 0,
+      maximum: 65535,
+    }),
+  ),
+  ADMIN_HOST: Type.String({
+    description: 'address of that listener; never one that callers can reach',
+    default: '127.0.0.1',
+    minLength: 1,
+  }),
   STORE_URL: Type.String({
     description: 'where sends are recorded: `file:<path>`, `postgres://...` for several replicas, `memory:` to try',
     default: 'file:data/wati-bff.db',
@@ -113,7 +137,7 @@ export const EnvSchema = Type.Object({
     maximum: 1_073_741_824,
   }),
   UPLOADS_MAX: Type.Integer({
-    description: 'uploads open at once, all callers; more are a 503',
+    description: 'uploads open at once, of all callers; one has a quarter at most while others ask, half when alone',
     default: 64,
     minimum: 1,
     maximum: 10_000,
@@ -146,8 +170,9 @@ export const EnvSchema = Type.Object({
   TEMPLATE_CACHE_MS: ms('how long a list of templates is trusted', 60_000, 0),
   DRAIN_DELAY_MS: ms('SIGTERM: not ready at once, but still served for so long', 5_000, 0),
   SHUTDOWN_TIMEOUT_MS: ms('SIGTERM: all ends within this time; longer than the delay', 25_000),
-  DOCS: Type.Enum(['on', 'off'], {
-    description: '`off` removes `/docs` and `/openapi.*`',
+  DOCS: Type.Enum(['on', 'key', 'off'], {
+    description:
+      "`/docs` and `/openapi.*`: for everybody, for who has a caller's key (a browser asks for it as the password), or not at all",
     default: 'on',
   }),
   NATIVE_PATHS: Type.String({
@@ -165,15 +190,11 @@ type Env = Static<typeof EnvSchema>;
 
 export interface Config
   extends Readonly<
-    Omit<
-      Env,
-      'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'DOCS' | 'MATON_CONNECT_HOSTS'
-    >
+    Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'>
   > {
   readonly MATON_API_KEY: string;
   readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
-  readonly DOCS: boolean;
 }
 
 /** Everything that is wrong with the settings, in words that never quote a secret. */
@@ -230,7 +251,6 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     MATON_API_KEY: key,
     MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
     NATIVE_PATHS: native,
-    DOCS: env.DOCS === 'on',
   });
 }
 

@@ -89,6 +89,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     MATON_RATE_PER_SECOND: '100000',
     ...patient,
     DRAIN_DELAY_MS: '0',
+    // All tests of a file come from one address.
+    KEYLESS_PER_SECOND: '100000',
     ...options.settings,
   });
   let log = '';

@@ -110,7 +110,7 @@ describe('what a request may say in more than one way', () => {
     async (type) => expect((await text(good, { 'content-type': type })).status).toBe(201),
   );
 
-  it.each(['nonsense', 'wait=', 'wait=-1', 'wait=abc', 'wait=1e9', ';;;', 'x'.repeat(5000), 'wait=99999999'])(
+  it.each(['nonsense', 'wait=', 'wait=-1', 'wait=abc', 'wait=1e9', ';;;', 'x'.repeat(500), 'wait=99999999'])(
     'ignores Prefer: %.20s',
     async (prefer) => expect((await text(good, { prefer })).status).toBe(201),
   );

@@ -1,7 +1,9 @@
+import { refusalOf } from '../pools/refusal.ts';
+import { type Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import type { SendStore } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
-import { askOf, type Pace, whoOf } from '../upstream/pace.ts';
+import { askOf, ownTurn, type Pace, whoOf } from '../upstream/pace.ts';
 import type { Coming } from './coming.ts';
 import type { Gate } from './gate.ts';
 import { createRoom } from './room.ts';
@@ -11,16 +13,19 @@ interface AdmissionServices {
   coming: Coming;
   gate: Gate;
   store: Pick<SendStore, 'countQueued'>;
-  /** Sends that this process takes to their end. */
-  underWay: () => number;
+  /** Sends under way, by caller. */
+  sends: SharedPool;
   /** Absent: there is no limit, and everybody's turn is now. */
   pace: Pace | undefined;
 }
 
 /** Who cannot be served in time hears so before anything is recorded: `rate-limited`. */
 export interface Admission {
-  /** The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. */
-  assertRoom(context: CallContext): void;
+  /**
+   * The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. A send that `work` has begun is
+   * handed to `keep`, and has its room until it ends or is left to the store.
+   */
+  inRoom<Value>(context: CallContext, work: (keep: Keep) => Promise<Value>): Promise<Value>;
   /**
    * Of a send that nobody waits for, and whose connection is refused now: it would stay in the store until that is mended, and
    * there is an end to how many may.
@@ -34,13 +39,40 @@ export interface Admission {
 const heldMax = 20_000;
 const heldOfOneMax = heldMax / 4;
 
-export function createAdmission({ coming, gate, store, underWay, pace }: AdmissionServices): Admission {
+export type Keep = (run: Promise<unknown>) => void;
+
+/**
+ * The room for sends, shared by caller. One that is alone may have nearly all of it, because a flood of templates goes out in
+ * a few calls; where others ask it keeps a quarter, and they find the rest.
+ */
+export function createSendsPool(): SharedPool {
   const room = createRoom();
+  return new SharedPool({ name: 'sends', size: () => Math.floor(room.size), alone: 0.95 });
+}
+
+export function createAdmission({ coming, gate, store, sends, pace }: AdmissionServices): Admission {
+  const enter = ({ turn = ownTurn }: CallContext): Release => {
+    const taken = sends.take(turn.caller);
+    if (typeof taken === 'function') return taken;
+    // Urgent ones go out whatever is under way.
+    if (turn.lane === 'urgent') return () => {};
+    if (taken === 'share-spent') throw refusalOf(sends, taken, { retryAfterS: 1 });
+    const detail = 'as many sends are under way as there may be at once; nothing was sent';
+    throw new Problem('rate-limited', detail, { retryAfterS: 1 });
+  };
+
   return {
-    assertRoom: ({ turn }) => {
-      if (turn?.lane === 'urgent' || underWay() + coming.size < room.size) return;
-      const detail = 'as many sends are under way as there may be at once; nothing was sent';
-      throw new Problem('rate-limited', detail, { retryAfterS: 1 });
+    inRoom: async (context, work) => {
+      const leave = enter(context);
+      let kept = false;
+      try {
+        return await work((run) => {
+          kept = true;
+          run.then(leave, leave);
+        });
+      } finally {
+        if (!kept) leave();
+      }
     },
     assertHeldRoom: async (caller, connection) => {
       if (gate.isOpen(connection)) return;

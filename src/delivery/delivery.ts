@@ -1,3 +1,4 @@
+import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
 import {
@@ -12,7 +13,7 @@ import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { createAdmission } from './admission.ts';
+import { createAdmission, createSendsPool, type Keep } from './admission.ts';
 import { Coming } from './coming.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
@@ -112,6 +113,8 @@ export interface DeliveryServices {
   groupMax: GroupMax;
   /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
   splitsGroups: boolean;
+  /** The room for sends under way, by caller; one of its own by default. */
+  sends?: SharedPool;
   /** Absent: there is no limit, and every send goes by itself. */
   pace?: Pace;
 }
@@ -121,9 +124,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const running = new Map<string, Promise<LiveSend>>();
   const recording = new Set<string>();
   const coming = new Coming();
-  const { assertRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
+  const { inRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
     ...{ coming, gate: services.gate, store, pace },
-    underWay: () => running.size,
+    sends: services.sends ?? createSendsPool(),
   });
   const groups = pace && createGroups({ ...services, pace, coming });
 
@@ -211,12 +214,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
     content: Content,
     context: CallContext,
     waitMs: WaitMs,
+    keep: Keep,
     resendOf?: string,
   ) => {
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
-    // First, because it is in a flood that it must cost little to be refused.
-    assertRoom(context);
     assertContentInTime(content, context, tryMs);
     if (waitMs === 0) await assertHeldRoom(asker.caller, context.connection);
     const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
@@ -243,6 +245,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const untilMs = performance.now() + tryMs;
     const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
     const run = start(send, () => lifeOf(send, content, context));
+    keep(run);
     return within(waitMs, run, send);
   };
 
@@ -259,26 +262,32 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
       return replay(known, await fingerprint());
     },
-    send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
-    stream: async (asker, about, streamed, context, waitMs) => {
-      // Nobody would have its bytes later.
-      assertRoom(context);
-      assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
-      const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
-      if ('known' in outcome) throw inProgress(locationOf(outcome.known));
-      const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
-      const run = start(send, () => live(send, streamedPassage(streamed), context, services));
-      const cameIn = await Promise.race([run, streamed.received]).then(
-        () => true,
-        () => false,
-      );
-      try {
-        // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
-        return await (cameIn ? within(waitMs, run, send) : run.then(seen));
-      } catch (error) {
-        throw error instanceof InvalidStream ? error.cause : error;
-      }
-    },
+    // First, because it is in a flood that it must cost little to be refused.
+    send: (asker, content, context, waitMs) =>
+      inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep)),
+    // It is not held: nobody would have its bytes later.
+    stream: (asker, about, streamed, context, waitMs) =>
+      inRoom(context, async (keep) => {
+        assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
+        const outcome = await record(
+          { ...draftOf(newId(), asker, about.kind, context), ...about },
+          whoOf(context.turn),
+        );
+        if ('known' in outcome) throw inProgress(locationOf(outcome.known));
+        const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
+        const run = start(send, () => live(send, streamedPassage(streamed), context, services));
+        keep(run);
+        const cameIn = await Promise.race([run, streamed.received]).then(
+          () => true,
+          () => false,
+        );
+        try {
+          // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
+          return await (cameIn ? within(waitMs, run, send) : run.then(seen));
+        } catch (error) {
+          throw error instanceof InvalidStream ? error.cause : error;
+        }
+      }),
     resend: async (asker, id, contextOf) => {
       const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
@@ -290,7 +299,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
       const { context, waitMs } = await contextOf(original.connectionId, content);
-      return sendContent(asker, content, context, waitMs, original.id);
+      return inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep, original.id));
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),

@@ -75,7 +75,11 @@ export async function startSandbox(
   }
 
   try {
-    const front = await openFront(service.app, { host, port, own: simulator.serveSandbox });
+    const front = await openFront(service.app, {
+      ...{ host, port, own: simulator.serveSandbox },
+      max: config.CONNECTIONS_MAX,
+      perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
+    });
     opened.resolve(front);
     return {
       url: front.url,
@@ -131,7 +135,7 @@ async function startService(
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const callers = fixedCallers([callerEntry('sandbox', sandboxKey, ['*'])]);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, callers, store, dispatchers, newId, now: clock.now });
+  const app = await buildApp(config, { ...lasting, sandbox: true, callers, store, dispatchers, newId, now: clock.now });
   await app.ready();
   return {
     app,

@@ -28,7 +28,7 @@ describe('an Idempotency-Key', () => {
 
   beforeAll(async () => {
     service = await startService({
-      settings: { TEMPLATE_CACHE_MS: '0', UPLOAD_MAX_BYTES: '100000' },
+      settings: { TEMPLATE_CACHE_MS: '0', UPLOAD_MAX_BYTES: '100000', UPLOADS_MAX: '200' },
       callers: [
         { name: 'other', key: otherCaller, scopes: ['*'] },
         { name: 'slow', key: slow, scopes: ['*'], ratePerSecond: 1 },

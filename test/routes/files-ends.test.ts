@@ -239,7 +239,7 @@ describe('an upload that asks first', () => {
     expect(await second.answer()).toMatchObject({
       status: 503,
       headers: { 'retry-after': '2' },
-      json: { type: '/problems/upstream-unavailable', outcome: 'not_sent', retryable: true },
+      json: { type: '/problems/overloaded', outcome: 'not_sent', retryable: true },
     });
     expect(second.interim).toEqual([]);
     await first.write(body.subarray(20));
