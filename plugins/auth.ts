@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Caller, type Callers, hasScope } from '../src/callers.ts';
+import { isAllowedFrom } from '../src/callers/addresses.ts';
+import { type Callers, hasScope, type KeyHolder } from '../src/callers.ts';
 import { Problem } from '../src/problem.ts';
 import { createCallerLimit, type PermitSource } from './caller-limit.ts';
 
@@ -22,6 +23,10 @@ export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
     if (scope !== undefined || isGuarded(request.url)) {
       const caller = authenticate(request, callers);
       request.caller = caller;
+      // Not a 401: whoever runs the caller has to see what is wrong, and the log line to name whose key came from elsewhere.
+      if (!isAllowedFrom(caller.addresses, request.socket.remoteAddress)) {
+        throw new Problem('forbidden', 'your key is not taken from this address');
+      }
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
       }
@@ -35,7 +40,7 @@ export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
 /** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
-export function authenticate(request: FastifyRequest, callers: Callers): Caller {
+export function authenticate(request: FastifyRequest, callers: Callers): KeyHolder {
   // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).
   const key = /^bearer +([!-~]{20,255})$/i.exec(request.headers.authorization ?? '')?.[1];
   const caller = key === undefined ? undefined : callers.find(key);

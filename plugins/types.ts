@@ -1,4 +1,4 @@
-import type { Caller, Scope } from '../src/callers.ts';
+import type { KeyHolder, Scope } from '../src/callers.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/tracing.ts';
 
@@ -21,7 +21,7 @@ export interface Trace {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    caller: Caller | undefined;
+    caller: KeyHolder | undefined;
     trace: Trace;
     /** What `trace` reads; absent until then. */
     ownTrace: Trace | undefined;

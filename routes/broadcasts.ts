@@ -25,6 +25,7 @@ import {
 } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits, exampleIds } from '../src/schemas/words.ts';
+import { bodyPointers, createSendingCheck, type SendingRules } from '../src/sending-rules.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
@@ -76,6 +77,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
+      assertMaySendAll(callerOf(request), template, recipients);
       assertSound(recipients, checkTemplate(await templates.find(context, template), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
@@ -228,6 +230,13 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
   if (faults === 0) return;
   const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
+}
+
+function assertMaySendAll(rules: SendingRules, template: string, recipients: readonly BroadcastRecipient[]): void {
+  const check = createSendingCheck(rules);
+  check.template(template, bodyPointers.template);
+  for (const [at, { to }] of recipients.entries()) check.recipient(to, `/recipients/${at}/to`);
+  check.assert();
 }
 
 /** What a caller sees of a broadcast. */

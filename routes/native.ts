@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { callerOf } from '../plugins/auth.ts';
 import { hasBody, invite } from '../plugins/request-bodies.ts';
 import type { NativePath } from '../src/config.ts';
 import { Problem } from '../src/problem.ts';
+import { assertMayCallNative } from '../src/sending-rules.ts';
 import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
 import type { Streams } from '../src/upstream/streams.ts';
@@ -38,7 +40,14 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
     app.route({
       method,
       url: '/v1/native/*',
-      config: { scope: 'native:call', connection: true, anyQuery: query, streams: true, produces: '*/*' },
+      config: {
+        scope: 'native:call',
+        connection: true,
+        anyQuery: query,
+        streams: true,
+        produces: '*/*',
+        problems: ['sending-forbidden'],
+      },
       schema: {
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
         tags: ['native'],
@@ -51,6 +60,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
       },
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
+        assertMayCallNative(callerOf(request), request.method);
         const context = await contextOf(request);
         const length = Number(request.headers['content-length']);
         const reads = request.method === 'GET';

@@ -12,6 +12,7 @@ import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
 
@@ -148,6 +149,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
+        assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));

@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
+      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per|sending-rules)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
     types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
@@ -50,10 +50,16 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
+  },
+  {
+    of: /^src\/callers\//,
+    values: /^src\/(callers|did-you-mean|callers\/[\w-]+)\.ts$/,
+    types: /^src\/callers\.ts$/,
+    packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
@@ -99,7 +105,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/metrics\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/metrics\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
