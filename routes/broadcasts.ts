@@ -199,8 +199,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
 
 /** The schema of the headers demands the key. */
 export function keyed(request: FastifyRequest): BroadcastAsker {
-  const { caller, route, key = '' } = askerOf(request);
-  return { caller, route, key };
+  return { key: '', ...askerOf(request) };
 }
 
 export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {

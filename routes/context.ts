@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
-import { hasScope, mayUse } from '../src/callers.ts';
+import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
@@ -137,7 +137,13 @@ export function askerOf(request: FastifyRequest): Asker {
     caller: callerOf(request).id,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
+    ...quotaOf(callerOf(request)),
   };
+}
+
+function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): Pick<Asker, 'quota'> {
+  if (perHour === undefined && perDay === undefined) return {};
+  return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */

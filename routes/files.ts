@@ -120,6 +120,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         end: async () => {
           const counted = await rows.end();
           mayReach.assert();
+          // One of them was counted when the call was recorded.
+          await delivery.spend(askerOf(request), counted.rows - 1);
           return counted;
         },
       };

@@ -70,7 +70,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,
+    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/(port|quota-port))\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },

@@ -3,10 +3,12 @@ import type { BroadcastStore } from './broadcast-port.ts';
 import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
 import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
+import type { QuotaStore } from './quota-port.ts';
+import { quotaVerbs } from './quotas.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & SlotStore & PermitStore;
+export type Store = SendStore & BroadcastStore & QuotaStore & SlotStore & PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -20,7 +22,8 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
-  return Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect, options.wall));
+  const verbs = { ...broadcastVerbs(engine, dialect, options.wall), ...quotaVerbs(engine, options.wall) };
+  return Object.assign(new Sends(engine, dialect, options), verbs);
 }
 
 function sqlitePath(url: string): string {

@@ -5,6 +5,7 @@ import { ageingConformance } from './conformance-ageing.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
+import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
 import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
@@ -267,5 +268,6 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   claimsConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
   ageingConformance(name, makeHome);
+  quotaConformance(name, makeHome, survives);
   if (survives) takeoverConformance(name, makeHome);
 }

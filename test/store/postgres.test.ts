@@ -41,7 +41,10 @@ async function aDatabase(server: string): Promise<PostgresHome> {
 function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
   return async () => {
     const home = await database;
-    return { ...home, tearDown: () => query(home.url, 'TRUNCATE sends, send_owners, broadcasts CASCADE') };
+    return {
+      ...home,
+      tearDown: () => query(home.url, 'TRUNCATE sends, send_owners, broadcasts, caller_quotas CASCADE'),
+    };
   };
 }
 

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
+import { quotaTable } from '../quotas.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -49,6 +50,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  [quotaTable],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { StoreError } from '../port.ts';
+import { quotaTable } from '../quotas.ts';
 import { sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
@@ -49,6 +50,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  [quotaTable],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
