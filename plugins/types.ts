@@ -6,6 +6,12 @@ import type { RequestSpan } from '../src/tracing/tracing.ts';
 export interface Trace {
   /** `accepted`, `rejected`, …: of a send. Other writes are `done`, `refused` or `failed` by their status. */
   outcome?: string;
+  /** The other end of the connection: a load balancer, where one is in front. */
+  remoteAddress: string | undefined;
+  messageId?: string;
+  broadcastId?: string;
+  /** Of WATI, as Maton knows it. */
+  connection?: string;
   /** The recipient, masked to its last four digits. */
   to?: string;
   upstreamStatus?: number;
@@ -41,6 +47,8 @@ declare module 'fastify' {
     connection?: boolean;
     /** The route can put a message before a person. */
     sends?: boolean;
+    /** The log line of each of its requests is marked `audit`, as those of all that `sends` are. */
+    audit?: boolean;
     /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */
     waits?: 'outcome' | 'calls';
     /** The query goes upstream as it is. An object is its example in the OpenAPI document. */

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../src/callers.ts';
 import { Problem } from '../src/problem.ts';
-import { logRequest } from './access-log.ts';
+import { logRequest, shownId } from './access-log.ts';
 import { authenticate, isGuarded } from './auth.ts';
 import { sendProblem } from './problems.ts';
 import { faultOf, secureHeaders } from './request-guard.ts';
@@ -12,7 +12,7 @@ import { faultOf, secureHeaders } from './request-guard.ts';
  */
 export function refuseUnroutable(callers: Callers) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
-    reply.header('x-request-id', request.id).headers(secureHeaders);
+    reply.header('x-request-id', shownId(request)).headers(secureHeaders);
     reply.raw.once('finish', () => logRequest(request, reply));
     sendProblem(problemFor(request, callers), request, reply);
   };

@@ -151,7 +151,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
     app.post(
       `/v1/broadcasts/:id/${verb}`,
       {
-        config: { scope: 'broadcasts:send', problems: ['not-found', 'broadcast-over', 'store-unavailable'] },
+        config: {
+          scope: 'broadcasts:send',
+          audit: true,
+          problems: ['not-found', 'broadcast-over', 'store-unavailable'],
+        },
         schema: {
           operationId: `${verb}Broadcast`,
           tags: ['broadcasts'],
@@ -161,7 +165,12 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
           response: { 200: Broadcast },
         },
       },
-      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).id, request.params.id, to)),
+      async (request) => {
+        request.trace.broadcastId = request.params.id;
+        const steered = await broadcasts.steer(callerOf(request).id, request.params.id, to);
+        request.trace.connection = steered.connectionId;
+        return toBroadcast(steered);
+      },
     );
   }
 
@@ -203,6 +212,7 @@ export function keyed(request: FastifyRequest): BroadcastAsker {
 }
 
 export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
+  Object.assign(reply.request.trace, { broadcastId: broadcast.id, connection: broadcast.connectionId });
   return reply
     .code(202)
     .headers({ location: broadcastLocation(broadcast), ...(replayed && { 'idempotency-replayed': 'true' }) })

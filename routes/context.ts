@@ -26,6 +26,7 @@ export function createContextOf(config: Config, connections: Connections): Conte
     const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    request.trace.connection = connection;
     const context = contextOn(request, connection, time);
     // To listen for a caller who hangs up costs more than most requests ever need of it.
     if (reply) context.gone = onceAsked(() => hungUp(reply));

@@ -106,6 +106,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     async (request) => {
       const time = timeOf(request, config);
       const caller = callerOf(request).id;
+      request.trace.messageId = request.params.id;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));
@@ -149,6 +150,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
+        request.trace.connection = connection;
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
