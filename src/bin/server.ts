@@ -80,7 +80,7 @@ function startupFault(error: unknown): string {
 }
 
 try {
-  await serve(loadConfig(process.env));
+  await serve(loadConfig(process.env, process.execArgv));
 } catch (error) {
   console.error(startupFault(error));
   process.exitCode = 1;
