@@ -264,7 +264,8 @@ function checkKey(data: Record<string, string | undefined>, faults: string[]): s
       'MATON_API_KEY is required and not set (nor MATON_API_KEY_FILE). To try the service without a key: npm run sandbox',
     );
   }
-  if (key && key.length < 16) faults.push('MATON_API_KEY is too short to be a key: it has fewer than 16 characters');
+  if (key && fitsHeader(key) && key.length < 16)
+    faults.push('MATON_API_KEY is too short to be a key: it has fewer than 16 characters');
   if (key && !fitsHeader(key)) {
     faults.push(
       'MATON_API_KEY has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)',
