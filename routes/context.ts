@@ -107,7 +107,14 @@ export function turnOf(request: FastifyRequest): Turn {
   const { id, weight } = caller;
   const { priority } = request.headers;
   // Of a name that stands twice, the last counts (RFC 9651, 3.2).
-  const asked = priority === undefined ? undefined : /.*u=(\d)/.exec(String(priority))?.[1];
+  const asked =
+    priority === undefined
+      ? undefined
+      : [
+          ...String(priority)
+            .slice(0, 256)
+            .matchAll(/u=(\d)/g),
+        ].at(-1)?.[1];
   const urgent = asked === '0' && request.routeOptions.config.sends === true;
   if (urgent && !hasScope(caller, 'messages:urgent')) {
     throw new Problem(
