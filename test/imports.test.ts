@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
+      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per|native-paths|patterns)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
     types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
@@ -50,7 +50,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per|patterns)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
@@ -58,10 +58,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
     of: /^src\/upstream\//,
-    values: /^src\/(upstream\/[\w-]+|problem|once-per)\.ts$/,
-    types: /^src\/(upstream\/[\w-]+|config|problem)\.ts$/,
+    values: /^src\/(upstream\/[\w-]+|keys\/key-finder|pools\/shared-pool|loopback|patterns|problem|once-per)\.ts$/,
+    types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
+  // Foreign text comes in, and a yes or no goes out.
+  { of: /^src\/keys\//, values: /^src\/keys\//, types: /^src\/keys\//, packages: /^node:buffer$/ },
   {
     of: /^src\/delivery\//,
     values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/port)\.ts$/,

@@ -1,8 +1,8 @@
-import { codeOf } from '../error-code.ts';
 import { oncePer } from '../once-per.ts';
 import { foreignPatterns } from '../patterns.ts';
 import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
+import { codeOf } from './error-code.ts';
 import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';

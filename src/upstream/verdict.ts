@@ -1,5 +1,5 @@
-import { codeOf } from '../error-code.ts';
 import { foreignPatterns } from '../patterns.ts';
+import { codeOf } from './error-code.ts';
 import { bool, faultOf, isObject, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Attempt } from './transport.ts';
