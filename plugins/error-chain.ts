@@ -28,7 +28,7 @@ export const scrubbed = (text: string): string =>
   text
     .slice(0, lengthMax)
     .replace(/\w{1,20}:\/\/[^\s'"]+/g, '[address]')
-    .replace(/[^\s'"()<>,;=]{1,64}@[^\s'"()<>,;]+/g, '[address]')
+    .replace(/(?<![^\s'"()<>,;=])[^\s'"()<>,;=@]{1,64}@[^\s'"()<>,;]+/g, '[address]')
     .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
     .replace(/(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/gi, '[address]')
     .replace(/(?<![\w./\\-])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?::\d+)?(?![\w/-])/gi, '[host]')
