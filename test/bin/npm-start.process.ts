@@ -53,6 +53,8 @@ describe.concurrent('npm run client-key', () => {
     const caller = fixedCallers(parseCallers(`[${entry}]`)).find(key);
     expect(key).toMatch(/^[!-~]{40,255}$/);
     expect(caller).toEqual({
+      id: 'billing',
+      keyId: expect.stringMatching(/^[0-9a-f]{8}$/),
       name: 'billing',
       scopes: ['messages:send', 'templates:read'],
       connections: ['one', 'two'],
