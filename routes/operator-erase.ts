@@ -28,7 +28,7 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
         tags: ['operations'],
         summary: 'Erase what is kept of one person',
         description:
-          'The records of all messages to this recipient, of all callers: what is queued is cancelled, what has ended is deleted; there is no way back. The counts of broadcasts stay as they are. What is on the wire, or of a broadcast that is being recorded, stays and is in `left`, as is what is beyond 50,000 records: ask again. An `Idempotency-Key` goes with its record, so a repeat under it is sent. What WATI keeps is not touched. `dryRun` only counts. It is written to the log, the number by its last four digits.',
+          'The records of all messages to this recipient, of all callers: what is queued is cancelled, what has ended is deleted; there is no way back. The counts of broadcasts stay as they are. What is on the wire, or of a broadcast that is being recorded, stays and is in `left`, as is what is beyond 50,000 records: ask again. An `Idempotency-Key` goes with its record, so a repeat under it is sent. What WATI keeps is not touched. In a SQLite file of more than 16 MB traces may stay until `npm run erase` writes it anew; PostgreSQL keeps some until it uses the room again. `dryRun` only counts. It is written to the log, the number by its last four digits.',
         body: ErasePost,
         response: { 200: Erased },
       },
@@ -44,7 +44,9 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
         if (!dryRun) {
           onChange();
           // Where it takes long (PostgreSQL, a large table), nobody waits for it.
-          store.scrub().catch((error) => request.log.warn({ chore: 'scrub', reason: error.message }, 'chore'));
+          store
+            .scrub({ isAlone: false })
+            .catch((error) => request.log.warn({ chore: 'scrub', reason: error.message }, 'chore'));
         }
         return { to: masked(to), dryRun, ...erasure };
       });

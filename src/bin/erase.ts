@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config.ts';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
@@ -70,8 +71,13 @@ function open(): Promise<Store> {
   const config = loadConfig({ STORE_URL, STORE_URL_FILE, STORE_LEASE_MS, ...notNeeded });
   const url = config.STORE_URL;
   if (url === 'memory:') throw new Error('STORE_URL is memory: nothing is kept');
-  // Opening it would make it.
-  if (url.startsWith('file:') && !existsSync(sqlitePath(url))) throw new Error(`there is no file of ${url}`);
+  if (url.startsWith('file:')) {
+    const path = sqlitePath(url);
+    // Opening it would make it.
+    if (!existsSync(path)) throw new Error(`there is no file ${path}`);
+    // SQLite writes the file anew beside it: in the image no other folder can be written to.
+    process.env.SQLITE_TMPDIR ??= dirname(path);
+  }
   // Nothing ages here: the store is closed again before anything could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
@@ -80,7 +86,8 @@ function open(): Promise<Store> {
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
   const erasure = await erasePerson(store, { to, dryRun });
-  if (!dryRun) await store.scrub();
+  // Also where nothing is left: the route may have left traces in a large file.
+  if (!dryRun) await store.scrub({ isAlone: true });
   console.log(told(erasure, dryRun));
   return dryRun || erasure.left.length === 0 ? 0 : 1;
 }

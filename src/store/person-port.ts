@@ -27,6 +27,9 @@ export interface PersonStore {
    * a repeat under one is a new send.
    */
   erasePerson(caller: string, to: string, limit: number): Promise<number>;
-  /** Takes what was deleted out of the files of the database, as far as it lets us. */
-  scrub(): Promise<void>;
+  /**
+   * Takes what was deleted out of the files of the database, as far as it lets us. `isAlone`: nobody else waits for the store,
+   * and it may take its time. Otherwise traces may stay in a large SQLite file.
+   */
+  scrub(how: { isAlone: boolean }): Promise<void>;
 }

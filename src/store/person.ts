@@ -20,7 +20,7 @@ export function personVerbs(engine: Engine, dialect: Dialect, now: () => number 
     },
     cancelPerson: (caller, to, limit) => changed(sql.cancel, { caller, to, limit, detail: CANCELLED, wall: now() }),
     erasePerson: (caller, to, limit) => changed(sql.erase, { caller, to, limit }),
-    scrub: () => engine.scrub(),
+    scrub: ({ isAlone }) => engine.scrub(isAlone),
   };
 }
 

@@ -133,7 +133,8 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
       expect(await store.settle('wire', { status: 'accepted', verdict: null })).toBe(true);
       expect(await store.erasePerson('crm', person, 3)).toBe(1);
       expect(await store.counts()).toEqual({ ...NONE, accepted: 1 });
-      await store.scrub();
+      await store.scrub({ isAlone: false });
+      await store.scrub({ isAlone: true });
       expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['other']);
     });
 
