@@ -14,10 +14,10 @@ const number = (n: number) =>
   `49${createHash('sha256').update(String(n)).digest().readBigUInt64BE().toString().padStart(20, '0').slice(-11)}`;
 const person = (n: number) => number(-1 - n);
 
-/** Thousands of sends of all kinds of ends, so that pages are split; every twentieth goes to one of a few people. */
+/** Thousands of sends of all kinds of ends, so that pages are split; every fourth goes to one of some people. */
 async function fill(store: Store, people: number): Promise<void> {
   const send = async (n: number) => {
-    const to = n % 20 === 0 ? person((n / 20) % people) : number(n);
+    const to = n % 4 === 0 ? person((n / 4) % people) : number(n);
     const call = { text: `words for ${to} ${'-'.repeat(n % 900)}` };
     const idempotency = { route: 'r', key: `${to}-${n}` };
     await store.record(aSend(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
@@ -46,7 +46,7 @@ describe('SQLite: of a person who was erased', () => {
 
   test.each([false, true])('nothing stands in any file (alone: %s)', async (isAlone) => {
     const store = await openStore(`file:${folder}/store.db`, OPTIONS);
-    const people = Array.from({ length: 100 }, (_, n) => person(n));
+    const people = Array.from({ length: 300 }, (_, n) => person(n));
     await fill(store, people.length);
     for (const to of people) {
       for (const caller of callers) {
