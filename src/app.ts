@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
-import { accessLog, takeRequestId } from '../plugins/access-log.ts';
+import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
@@ -101,7 +101,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const app = Fastify({
     loggerInstance: seams.logger,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: (request) => takeRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    genReqId: () => randomUUID(),
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },

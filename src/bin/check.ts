@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseCallers } from '../callers.ts';
+import { parseCallers } from '../callers/parse.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { openStore } from '../store/open.ts';

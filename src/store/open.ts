@@ -7,10 +7,12 @@ import type { OperatorStore } from './operator-port.ts';
 import { personVerbs } from './person.ts';
 import type { PersonStore } from './person-port.ts';
 import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
+import type { QuotaStore } from './quota-port.ts';
+import { quotaVerbs } from './quotas.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & OperatorStore & PersonStore & SlotStore & PermitStore;
+export type Store = SendStore & BroadcastStore & OperatorStore & PersonStore & QuotaStore & SlotStore & PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -24,9 +26,13 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
-  const { wall } = options;
-  const ofOperators = { ...operatorVerbs(engine, dialect, wall), ...personVerbs(engine, dialect, wall) };
-  return Object.assign(new Sends(engine, dialect, options), broadcastVerbs(engine, dialect, wall), ofOperators);
+  const verbs = {
+    ...broadcastVerbs(engine, dialect, options.wall),
+    ...quotaVerbs(engine, options.wall),
+    ...operatorVerbs(engine, dialect, options.wall),
+    ...personVerbs(engine, dialect, options.wall),
+  };
+  return Object.assign(new Sends(engine, dialect, options), verbs);
 }
 
 export function sqlitePath(url: string): string {
