@@ -67,7 +67,7 @@ function readArguments() {
 /** The settings of the store alone: neither the Maton key nor the callers are needed. */
 function open(): Promise<Store> {
   const { STORE_URL, STORE_URL_FILE, STORE_LEASE_MS } = process.env;
-  const notNeeded = { MATON_API_KEY: 'not-needed', CLIENTS_FILE: 'not-needed' };
+  const notNeeded = { MATON_API_KEY: 'the-store-needs-no-key', CLIENTS_FILE: 'not-needed' };
   const config = loadConfig({ STORE_URL, STORE_URL_FILE, STORE_LEASE_MS, ...notNeeded });
   const url = config.STORE_URL;
   if (url === 'memory:') throw new Error('STORE_URL is memory: nothing is kept');
