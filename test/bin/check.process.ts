@@ -143,7 +143,7 @@ describe('wati-bff check', () => {
   });
 
   it.each([
-    ['has faults', '{"name": "x"}', 'must be array'],
+    ['has faults', '{"name": "x"}', 'it must be a list'],
     ['is empty', '[]', 'nobody can call'],
   ])('says that the callers file %s', async (_what, content, words) => {
     const file = join(folder, 'wrong.json');
