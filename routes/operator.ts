@@ -30,8 +30,9 @@ interface Services {
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   const { callers, stopSwitch, store } = services;
   const own = { ...services, callersView: createCallersView({ callers, stopped: stopSwitch, store }) };
+  // In this order the examples of the docs page hold: the last of them takes out what the others are about.
+  await app.register(operatorRecords, own);
   await app.register(operatorOverview, own);
   await app.register(operatorSending, own);
-  await app.register(operatorRecords, own);
   await app.register(operatorErase, own);
 };
