@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { foreignPatterns } from '../src/patterns.ts';
 import { errorForLog } from './error-chain.ts';
 import type { Trace } from './types.ts';
 
@@ -85,4 +86,6 @@ export const masked = (recipient: string): string => `***${recipient.slice(-4)}`
 
 /** The same of every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
 export const maskedIn = (text: string): string =>
-  text.replace(/\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){4,}/gu, (run) => masked(run.replace(/\P{Nd}/gu, '')));
+  text.replace(foreignPatterns.callersNumber.pattern, (run) =>
+    masked(run.replace(foreignPatterns.notDigit.pattern, '')),
+  );

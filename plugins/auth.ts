@@ -2,11 +2,18 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { isAllowedFrom } from '../src/callers/addresses.ts';
 import { type Callers, hasScope, type KeyHolder } from '../src/callers.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
+import type { AddressLimit } from './address-limit.ts';
 import { createCallerLimit, type PermitSource } from './caller-limit.ts';
 
 interface AuthOptions {
   callers: Callers;
+  /** Requests under way, by caller. */
+  requests: SharedPool;
+  /** What one address may ask without a key. */
+  keyless: AddressLimit;
   /** Where replicas share what their callers may do; one process alone counts by itself. */
   permits?: PermitSource;
 }
@@ -15,24 +22,28 @@ interface AuthOptions {
  * Who calls, and whether they may (contract 3): before the body is read, and before a 404 or 405 tells what exists.
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
-export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
+export const auth = fp(async (app, { callers, requests, keyless, permits }: AuthOptions) => {
   const limit = createCallerLimit(permits);
   app.decorateRequest('caller', undefined);
+  app.decorateRequest('leave', undefined);
   app.addHook('onRequest', (request, _reply, done) => {
-    const { scope } = request.routeOptions.config;
+    const { scope, probe } = request.routeOptions.config;
     if (scope !== undefined || isGuarded(request.url)) {
-      const caller = authenticate(request, callers);
+      const caller = authenticate(request, callers, keyless);
       request.caller = caller;
       // Not a 401: whoever runs the caller has to see what is wrong, and the log line to name whose key came from elsewhere.
       if (!isAllowedFrom(caller.addresses, request.socket.remoteAddress)) {
         throw new Problem('forbidden', 'your key is not taken from this address');
       }
+      request.leave = takeOrRefuse(requests, caller.id);
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
       }
       limit(caller.id, caller.ratePerSecond, done);
       return;
     }
+    // Probes come from everywhere, and are answered whatever else is going on.
+    if (!probe) assertKeylessMay(request, keyless);
     done();
   });
 });
@@ -40,14 +51,40 @@ export const auth = fp(async (app, { callers, permits }: AuthOptions) => {
 /** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
-export function authenticate(request: FastifyRequest, callers: Callers): KeyHolder {
-  // 20 to 255 printable characters (contract 8.18); the scheme is matched without case (RFC 9110, 11.1).
-  const key = /^bearer +([!-~]{20,255})$/i.exec(request.headers.authorization ?? '')?.[1];
-  const caller = key === undefined ? undefined : callers.find(key);
+/** Throws a Problem: 401, or 429 where the address has failed too often. A valid key is never refused for what others did. */
+export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): KeyHolder {
+  const caller = bearerOf(request.headers.authorization ?? '', callers);
   if (caller) return caller;
+  assertKeylessMay(request, keyless);
   throw new Problem('unauthorized', 'a valid key is needed: Authorization: Bearer <key>', {
     headers: { 'www-authenticate': 'Bearer' },
   });
+}
+
+/** Whether it carries a caller's key: as Bearer, or as the password of Basic, which is what a browser can ask for. */
+export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
+  const { authorization = '' } = headers;
+  const basic = /^basic +([A-Za-z0-9+/]{1,400}={0,2})$/i.exec(authorization)?.[1];
+  if (basic === undefined) return bearerOf(authorization, callers) !== undefined;
+  const pair = Buffer.from(basic, 'base64').toString('latin1');
+  const key = pair.slice(pair.indexOf(':') + 1);
+  return keyPattern.test(key) && callers.find(key) !== undefined;
+}
+
+/** 20 to 255 printable characters; the scheme is matched without case (RFC 9110, 11.1). */
+const keyPattern = /^[!-~]{20,255}$/;
+
+function bearerOf(authorization: string, callers: Callers): KeyHolder | undefined {
+  const key = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
+  return key !== undefined && keyPattern.test(key) ? callers.find(key) : undefined;
+}
+
+/** Throws `rate-limited` where the address has asked too much. */
+export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit): void {
+  const waitMs = keyless.take(request.raw.socket);
+  if (waitMs === 0) return;
+  const detail = 'your address asks too much without a valid key';
+  throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) });
 }
 
 /** The caller of a route that needs a key; a route without one has no business asking. */

@@ -11,6 +11,8 @@ export interface Metrics {
   group(lane: string, size: number): void;
   /** The database was asked, `seconds` long. */
   store(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean): void;
+  /** An answer to this operation held a key of this service. */
+  keyEcho(operation: string): void;
   /** Counts an answered request. */
   request(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -75,6 +77,13 @@ export function createMetrics(ofProcess: Registry): Metrics {
     labelNames: ['kind'] as const,
     registers,
   });
+  const echoes = new Counter({
+    name: 'wati_bff_key_echoes_total',
+    help: 'Answers of the upstream that held a key of this service, and were withheld',
+    labelNames: ['operation'] as const,
+    registers,
+  });
+  echoes.inc({ operation: 'any' }, 0);
   const sends = new Counter({
     name: 'wati_bff_sends_total',
     help: 'Sends that ended, by outcome',
@@ -102,6 +111,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
       stores[kind].observe(seconds);
       if (failed) storeFailures.inc({ kind });
     },
+    keyEcho: (operation) => echoes.inc({ operation }),
     request: (request, reply) => {
       const { method } = request;
       const route = request.routeOptions.url ?? 'none';

@@ -1,10 +1,9 @@
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyContextConfig, FastifyInstance, FastifyPluginAsync } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
-import { shareBodies } from './shared-bodies.ts';
+import { type DocsOptions, docs } from './docs.ts';
 
 type Json = Record<string, unknown>;
 
@@ -19,11 +18,17 @@ const tags = [
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],
-  ['operations', 'Health and metrics'],
+  ['operations', 'Health and metrics; for operators: what all callers send, and the way to stop it'],
 ] as const;
 
+interface OpenapiOptions {
+  version: string;
+  /** Absent: the document is made, and served nowhere. */
+  docs?: DocsOptions;
+}
+
 /** The document from the route schemas, and `/docs` with everything served from here. Register before the routes. */
-export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs: boolean; version: string }) => {
+export const openapi = fp(async (app: FastifyInstance, { docs: options, version }: OpenapiOptions) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -47,33 +52,8 @@ export const openapi = fp(async (app: FastifyInstance, { docs, version }: { docs
     }),
     transformObject: (document) => hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
   });
-  if (!docs) return;
-
-  await app.register(docsPages);
+  if (options) await app.register(docs, options);
 });
-
-const docsPages: FastifyPluginAsync = async (pages) => {
-  shareBodies(pages);
-  pages.get('/openapi.json', { schema: { hide: true } }, () => pages.swagger());
-  pages.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) =>
-    reply.type('application/yaml').send(pages.swagger({ yaml: true })),
-  );
-  await pages.register(swaggerUi, {
-    routePrefix: '/docs',
-    // Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline.
-    staticCSP:
-      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'",
-    theme: { title: 'wati-bff' },
-    // No validator badge: it would show the document to a public site. The key is not kept in the browser's storage.
-    uiConfig: {
-      layout: 'BaseLayout',
-      validatorUrl: null,
-      tryItOutEnabled: true,
-      displayRequestDuration: true,
-      docExpansion: 'list',
-    },
-  });
-};
 
 const upstreamProblems: ProblemSlug[] = [
   'connection-ambiguous',
@@ -94,9 +74,10 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
     'internal',
     'shutting-down',
   ];
-  if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited');
+  if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited', 'overloaded');
   if (config.connection) slugs.push(...upstreamProblems);
   if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
+  if (config.sends || config.maySend) slugs.push('sending-stopped');
   if (config.sends) slugs.push('sending-forbidden', 'quota-spent');
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
     slugs.push('payload-too-large', 'unsupported-media-type');

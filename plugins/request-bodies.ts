@@ -2,6 +2,10 @@ import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { Problem } from '../src/problem.ts';
+import { untilAnswered } from './until-answered.ts';
 
 /** A JSON body must be complete by then, ms. Streamed ones are watched by those who read them. */
 const bodyTimeoutMs = 30_000;
@@ -14,7 +18,7 @@ const lingerMs = 2_000;
  * somebody is about to read; one who dawdles is cut off; one who is answered while he still sends has his bytes thrown
  * away for a moment, because closing on unread bytes makes a reset that can swallow the answer.
  */
-export const requestBodies = fp(async (app) => {
+export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) => {
   const take: RequestListener = (request, response) => {
     app.server.emit('request', request, response);
   };
@@ -23,7 +27,10 @@ export const requestBodies = fp(async (app) => {
   app.server.on('checkExpectation', take);
 
   app.addHook('preParsing', (request, reply, payload, done) => {
-    if (hasBody(request) && !request.routeOptions.config.streams) {
+    if (!hasBody(request)) return done(null, payload);
+    assertPlain(request);
+    if (!request.routeOptions.config.streams) {
+      takeBytes(request, reply, bodies);
       invite(reply);
       const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
       request.raw.once('close', () => clearTimeout(timer));
@@ -36,6 +43,33 @@ export const requestBodies = fp(async (app) => {
     done();
   });
 });
+
+/** Nothing is unpacked here: such a body would be taken for what it is not. */
+function assertPlain({ headers }: FastifyRequest): void {
+  const coding = headers['content-encoding']?.trim();
+  if (coding === undefined || coding === '' || coding.toLowerCase() === 'identity') return;
+  const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken; send the body as it is`;
+  throw new Problem('unsupported-media-type', detail, { headers: { 'accept-encoding': 'identity' } });
+}
+
+/** Bodies up to that cost so little once they are read that their bytes are given back at once. */
+const smallBytes = 256 * 1024;
+
+/**
+ * Takes what the body may come to from the bytes that all callers have, before it is asked for: whoever announces much and
+ * sends it slowly, over many connections, would otherwise fill the memory. A large one is kept count of until it is answered,
+ * because what was read from it is larger still.
+ */
+function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedPool): void {
+  const { bodyLimit } = request.routeOptions;
+  const declared = request.headers['content-length'];
+  const bytes = declared === undefined ? bodyLimit : Number(declared);
+  if (bytes > bodyLimit) throw new Problem('payload-too-large', 'the body is over the limit of this operation');
+  // Where nobody is known, no route takes a body.
+  const release = takeOrRefuse(bodies, request.caller?.id ?? 'none', bytes);
+  if (bytes <= smallBytes) request.raw.once('end', release);
+  untilAnswered(reply, release);
+}
 
 /** Connections whose caller still sends a body that was answered already. */
 const lingering = new WeakSet<Socket>();

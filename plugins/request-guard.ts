@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
-import { Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 
 /**
  * On every answer. Media and problem texts come from elsewhere: no browser may guess a type or run anything in them, and
@@ -16,6 +16,33 @@ export const secureHeaders = {
 
 /** Header names and values; a caller of ours sends a dozen lines. */
 const rawHeadersMax = 2 * 100;
+
+/** What this service reads of a request. None of it needs more than `headerLengthMax`, and whatever reads it may count on that. */
+export const boundedHeaders = [
+  'accept',
+  'authorization',
+  'content-encoding',
+  'content-type',
+  'expect',
+  'host',
+  'idempotency-key',
+  'if-none-match',
+  'maton-connection',
+  'prefer',
+  'priority',
+  'traceparent',
+  'transfer-encoding',
+  'upgrade',
+  'x-request-id',
+] as const;
+export const headerLengthMax = 512;
+
+/** Node takes the first of two; what stands in between may have looked at the other. By their length: a look at each line is cheap. */
+const singles = new Map([
+  ['host'.length, 'host'],
+  ['authorization'.length, 'authorization'],
+  ['content-type'.length, 'content-type'],
+]);
 
 /**
  * Refuses what Node's parser lets through and another hop may read differently (delivery.md 1, Parser): where two read two
@@ -35,7 +62,7 @@ export const requestGuard = fp(async (app) => {
       return;
     }
     const fault = faultOf(request.raw);
-    if (fault === undefined) return done();
+    if (fault === undefined) return done(longHeaderFault(request.raw));
     refused.add(socket);
     done(new Problem('malformed-request', fault, { headers: { connection: 'close' } }));
   });
@@ -52,14 +79,10 @@ export const refuseRest = (socket: Socket): void => void refused.add(socket);
 /** What makes a request ambiguous, in words. On the path of every request: a look at each header line, no more. */
 export function faultOf({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {
   if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
-  }
+  const twice = repeatedSingle(rawHeaders);
+  if (twice !== undefined) return `more than one ${twice}`;
   const { host, upgrade, expect, 'transfer-encoding': coding } = headers;
-  if (hosts > 1) return 'more than one Host';
-  if (hosts === 0 && httpVersion === '1.1') return 'no Host';
+  if (host === undefined && httpVersion === '1.1') return 'no Host';
   if (host !== undefined && !/^[\w.:[\]-]*$/.test(host)) return 'Host is not a host';
   if (url[0] !== '/' && targetAuthority(url) !== host?.toLowerCase()) return 'the target is not on this Host';
   if (coding !== undefined && (coding !== 'chunked' || httpVersion !== '1.1')) {
@@ -71,6 +94,38 @@ export function faultOf({ headers, rawHeaders, url = '', httpVersion }: Incoming
   }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'this service speaks HTTP/1.1 only';
   return undefined;
+}
+
+/** The name of a header that may stand once, and stands twice. */
+function repeatedSingle(rawHeaders: readonly string[]): string | undefined {
+  let seen: string[] | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    const single = singles.get(name.length);
+    if (single === undefined || name.toLowerCase() !== single) continue;
+    if (seen?.includes(single)) return written(single);
+    seen ??= [];
+    seen.push(single);
+  }
+  return undefined;
+}
+
+/** `content-type` -> `Content-Type`. */
+const written = (name: string): string =>
+  name
+    .split('-')
+    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    .join('-');
+
+/** Names the first header that is longer than anything that it may say. */
+function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Problem | undefined {
+  let length = 0;
+  for (const part of rawHeaders) length += part.length;
+  if (length <= headerLengthMax) return undefined;
+  // Several lines of one name count together: that is how they are read.
+  const name = boundedHeaders.find((each) => (headers[each]?.length ?? 0) > headerLengthMax);
+  if (name === undefined) return undefined;
+  return invalid([{ pointer: `/headers/${name}`, detail: `is longer than ${headerLengthMax} characters` }]);
 }
 
 /** Of the absolute form (RFC 9112, 3.2.2); `undefined` of any other. */

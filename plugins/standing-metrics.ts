@@ -13,6 +13,8 @@ export interface Standing {
   sendsRestMs: number;
   /** How many broadcasts run and have something to send. */
   broadcasts(): Promise<number>;
+  /** What operators have stopped. */
+  stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
 }
 
@@ -42,6 +44,14 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('broadcasts', 'Broadcasts that run and have something left to send, 100 at most', ['status'], async () => {
     const running = await broadcasts();
     return running === undefined ? [] : [[{ status: 'running' }, running]];
+  });
+  gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
+    const { all, callers, connections } = standing.stopped();
+    return [
+      [{ scope: 'all' }, all ? 1 : 0],
+      [{ scope: 'caller' }, callers.length],
+      [{ scope: 'connection' }, connections.length],
+    ];
   });
   gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
   counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
@@ -111,7 +121,7 @@ function tellBudget(registry: Registry, budget: Budget): void {
 }
 
 /** Metrics of ours, in the registry, that are read at each scrape. */
-function metersOf(registry: Registry) {
+export function metersOf(registry: Registry) {
   const words = (name: string, help: string, labelNames: string[]) => ({
     name: `wati_bff_${name}`,
     help,
@@ -160,7 +170,7 @@ const patienceMs = 1_000;
  * Asks at most one question at a time, and not again for `restMs`. Answers undefined where the last one failed, or there
  * is none yet. Never throws.
  */
-function patient<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {
+export function patient<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {
   let known: T | undefined;
   let restUntil = 0;
   let asking: Promise<void> | undefined;

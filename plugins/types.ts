@@ -1,4 +1,5 @@
 import type { KeyHolder, Scope } from '../src/callers.ts';
+import type { Release } from '../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/tracing.ts';
 
@@ -28,6 +29,8 @@ export interface Trace {
 declare module 'fastify' {
   interface FastifyRequest {
     caller: KeyHolder | undefined;
+    /** Gives back its place among the requests under way; set where a caller is known. */
+    leave: Release | undefined;
     trace: Trace;
     /** What `trace` reads; absent until then. */
     ownTrace: Trace | undefined;
@@ -35,6 +38,8 @@ declare module 'fastify' {
 
   /** Facts about a route, read by the plugins (style.md, rule 1). */
   interface FastifyContextConfig {
+    /** Asked by load balancers and orchestrators: needs no key, and is not counted against an address. */
+    probe?: boolean;
     /** The scope a key needs; a route without one needs no key. */
     scope?: Scope;
     /** The problems of this operation beside those that every operation can answer. */
@@ -47,6 +52,8 @@ declare module 'fastify' {
     connection?: boolean;
     /** The route can put a message before a person. */
     sends?: boolean;
+    /** It is not known to, but may: it is stopped with all sending. */
+    maySend?: boolean;
     /** The log line of each of its requests is marked `audit`, as those of all that `sends` are. */
     audit?: boolean;
     /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */

@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../src/callers.ts';
 import { Problem } from '../src/problem.ts';
-import { logRequest, shownId } from './access-log.ts';
-import { authenticate, isGuarded } from './auth.ts';
+import { shownId } from './access-log.ts';
+import type { AddressLimit } from './address-limit.ts';
+import { assertKeylessMay, authenticate, isGuarded } from './auth.ts';
+import type { Front } from './front.ts';
 import { sendProblem } from './problems.ts';
 import { faultOf, secureHeaders } from './request-guard.ts';
 
@@ -10,19 +12,20 @@ import { faultOf, secureHeaders } from './request-guard.ts';
  * Fastify's `frameworkErrors`: an address that cannot be decoded, or with a segment beyond `maxParamLength`. Such a request
  * meets no hook and has no decorators, so what every request gets is done here by hand.
  */
-export function refuseUnroutable(callers: Callers) {
+export function refuseUnroutable(callers: Callers, { keyless, requestLog }: Pick<Front, 'keyless' | 'requestLog'>) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', shownId(request)).headers(secureHeaders);
-    reply.raw.once('finish', () => logRequest(request, reply));
-    sendProblem(problemFor(request, callers), request, reply);
+    reply.raw.once('finish', () => requestLog.log(request, reply));
+    sendProblem(problemFor(request, callers, keyless), request, reply);
   };
 }
 
-function problemFor(request: FastifyRequest, callers: Callers): Problem {
+function problemFor(request: FastifyRequest, callers: Callers, keyless: AddressLimit): Problem {
   const fault = faultOf(request.raw);
   if (fault !== undefined) return new Problem('malformed-request', fault, { headers: { connection: 'close' } });
   try {
-    if (isGuarded(request.url)) authenticate(request, callers);
+    if (isGuarded(request.url)) authenticate(request, callers, keyless);
+    else assertKeylessMay(request, keyless);
   } catch (error) {
     if (error instanceof Problem) return error;
     throw error;

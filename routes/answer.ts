@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Sent } from '../src/delivery/delivery.ts';
 import { type Ending, keptEnding } from '../src/delivery/ending.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { locationOf } from '../src/delivery/repeat.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -36,7 +37,7 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
 }
 
 /** What a caller sees of a record: nothing of the message's own words. */
-export function toMessage(stored: StoredSend): Message {
+export function toMessage(stored: StoredSend, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
   const { broadcastId, resendOf, createdAt, updatedAt } = stored;
   const ending = keptEnding(stored);
@@ -52,11 +53,20 @@ export function toMessage(stored: StoredSend): Message {
     ...(failure && { failure }),
     ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
     attempts,
+    ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),
     createdAt,
     updatedAt,
   };
+}
+
+/** Why one that is queued does not go out now. */
+function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredSend, holds: Holds | undefined) {
+  if (status !== 'queued' || !holds) return {};
+  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
+  const hold = holds.reasonFor({ caller, connection: connectionId, scope });
+  return hold && { hold: { code: hold.code, detail: hold.detail } };
 }
 
 type Headers = Record<string, string>;
@@ -73,14 +83,34 @@ function notSent({ detail, status, retryAfterS }: Ending & { outcome: 'not_sent'
 const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSlug> = {
   'window-closed': 'session-window-closed',
   recipient: 'recipient-invalid',
-  'opted-out': 'recipient-invalid',
+  'opted-out': 'recipient-opted-out',
   'template-parameters': 'template-parameters-invalid',
   template: 'template-unknown',
   credentials: 'upstream-unauthorized',
   connection: 'connection-unusable',
+  account: 'upstream-rejected',
+  edge: 'upstream-rejected',
+  route: 'upstream-rejected',
   redirect: 'upstream-invalid',
   'bad-request': 'upstream-rejected',
   other: 'upstream-rejected',
+};
+
+/** Our sentence for each refusal; WATI's own stands in `upstream.detail`. */
+const refusalWords: Record<
+  Exclude<(Ending & { outcome: 'rejected' })['refusal'], 'credentials' | 'connection' | 'redirect'>,
+  string
+> = {
+  'window-closed': 'WATI refused: the 24 hours since the last message of this person are over; send a template',
+  recipient: 'WATI refused: the recipient is not on WhatsApp, or not known to WATI',
+  'opted-out': 'WATI refused: the recipient has opted out',
+  'template-parameters': 'WATI refused the parameters of the template; upstream.detail has its words',
+  template: 'WATI refused the template; upstream.detail has its words',
+  account: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
+  edge: 'refused: what stands in front of WATI does not let this content pass; nothing was sent',
+  route: 'WATI does not know this call; an operator has to look at it',
+  'bad-request': 'WATI refused the request; upstream.detail has its words',
+  other: 'WATI refused; upstream.detail has its words',
 };
 
 function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' }, headers: Headers): Problem {
@@ -94,7 +124,7 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
-  return new Problem(slug, `WATI refused: ${detail}`, extras);
+  return new Problem(slug, refusalWords[refusal], extras);
 }
 
 /** Throws what a list of records says of a cursor that is none of its own. */

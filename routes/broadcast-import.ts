@@ -100,7 +100,9 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { up
     afterEach: () => Promise<void>,
   ) => {
     const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-    const upload = await uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+    const holder = callerOf(request).id;
+    const begin = { ...file, ...own, holder, imports: true, onRead: () => invite(reply) };
+    const upload = await uploads.begin(request.raw, begin);
     try {
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
 import type { Config } from '../src/config.ts';
 import {
   type BroadcastAsker,
@@ -12,9 +13,12 @@ import {
   type Started,
 } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
-import { streamProgress } from '../src/delivery/progress.ts';
+import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { type FieldError, Problem } from '../src/problem.ts';
 import {
   Broadcast,
@@ -35,6 +39,14 @@ export interface BroadcastServices {
   broadcasts: Broadcasts;
   templates: TemplateCache;
   contextOf: ContextOf;
+  /** Why a broadcast does not go on by itself. */
+  holds: Holds;
+}
+
+interface Listening {
+  eventStreams: SharedPool;
+  /** Whether this caller may still read its broadcasts. */
+  mayListen: (caller: string) => boolean;
 }
 
 const bodyBytesMax = 8 * 1024 * 1024;
@@ -45,8 +57,8 @@ export const started = {
 };
 
 /** One template to many: each recipient is a message with an outcome of its own. */
-export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (app, services) => {
-  const { broadcasts, templates, contextOf } = services;
+export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening> = async (app, services) => {
+  const { broadcasts, templates, eventStreams, mayListen, holds, contextOf } = services;
 
   app.post(
     '/v1/broadcasts',
@@ -105,7 +117,10 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       const { limit, cursor } = request.query;
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const list = await broadcasts.list(callerOf(request).id, page).catch(asBadCursor);
-      return { data: list.broadcasts.map(toBroadcast), ...(list.next !== undefined && { nextCursor: list.next }) };
+      return {
+        data: list.broadcasts.map((broadcast) => toBroadcast(broadcast, holds)),
+        ...(list.next !== undefined && { nextCursor: list.next }),
+      };
     },
   );
 
@@ -122,7 +137,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
         response: { 200: Broadcast },
       },
     },
-    async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id)),
+    async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id), holds),
   );
 
   const steering = {
@@ -169,12 +184,13 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
         request.trace.broadcastId = request.params.id;
         const steered = await broadcasts.steer(callerOf(request).id, request.params.id, to);
         request.trace.connection = steered.connectionId;
-        return toBroadcast(steered);
+        return toBroadcast(steered, holds);
       },
     );
   }
 
   const listening = new AbortController();
+  const looks = new SharedLooks<Broadcast>();
   app.addHook('preClose', async () => listening.abort());
 
   app.get(
@@ -195,9 +211,14 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       },
     },
     async (request, reply) => {
-      const look = async () => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id));
+      const caller = callerOf(request).id;
+      const { id } = request.params;
       // Before the first event: an unknown id is a 404, and no stream.
-      const first = await look();
+      const first = toBroadcast(await broadcasts.find(caller, id), holds);
+      untilAnswered(reply, takeOrRefuse(eventStreams, caller));
+      const find = async () => toBroadcast(await broadcasts.find(caller, id), holds);
+      // A key that was taken away, or its scope, ends the stream.
+      const look = async () => (mayListen(caller) ? looks.look(id, find) : undefined);
       const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
@@ -249,19 +270,38 @@ function assertMaySendAll(rules: SendingRules, template: string, recipients: rea
 }
 
 /** What a caller sees of a broadcast. */
-function toBroadcast(stored: KnownBroadcast): Broadcast {
-  const { id, template, name, connectionId, status, total, counts, createdAt, updatedAt, finishedAt } = stored;
+export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
+  const { id, template, name, connectionId, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
   return {
     id,
     template,
     broadcastName: name,
     connectionId,
-    status: status === 'recording' ? 'running' : status,
+    ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.rejections && { rejections: stored.rejections }),
     createdAt,
     updatedAt,
     ...(finishedAt !== undefined && { finishedAt }),
+  };
+}
+
+/** One that may not go on now is paused, by the service or an operator, for as long as that lasts. */
+function stateOf(
+  { caller, connectionId, status, counts, pausedBy, pauseReason }: KnownBroadcast,
+  holds: Holds | undefined,
+): Pick<Broadcast, 'status' | 'pausedBy' | 'pauseReason'> {
+  if (status === 'paused') {
+    return { status, pausedBy: pausedBy ?? 'caller', ...(pauseReason !== undefined && { pauseReason }) };
+  }
+  if (status === 'cancelled' || status === 'done') return { status };
+  const waits = counts.queued > 0;
+  const hold = waits ? holds?.reasonFor({ caller, connection: connectionId, scope: 'broadcasts:send' }) : undefined;
+  if (!hold) return { status: 'running' };
+  return {
+    status: 'paused',
+    pausedBy: hold.code === 'sending-stopped' ? 'operator' : 'service',
+    pauseReason: hold.detail,
   };
 }

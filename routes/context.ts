@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import type { StopCheck } from '../plugins/sending-stop.ts';
 import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
@@ -9,6 +10,7 @@ import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/transport.ts';
+import { preferences, urgencyOf } from './header-lists.ts';
 
 /** When a request's time is over, all of its calls together (contract 8.11). */
 export interface Time extends Pick<CallContext, 'alone'> {
@@ -21,11 +23,12 @@ export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promi
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
-export function createContextOf(config: Config, connections: Connections): ContextOf {
+export function createContextOf(config: Config, connections: Connections, stopCheck: StopCheck): ContextOf {
   return async (request, reply) => {
     const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    await stopCheck(request, connection);
     request.trace.connection = connection;
     const context = contextOn(request, connection, time);
     // To listen for a caller who hangs up costs more than most requests ever need of it.
@@ -95,21 +98,20 @@ async function onlyActiveFor(request: FastifyRequest, connections: Connections, 
 function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const { prefer } = request.headers;
   if (prefer === undefined) return longestMs;
-  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(String(prefer))?.[1];
-  return wait === undefined ? longestMs : Math.min(longestMs, Math.max(1, Number(wait) * 1000));
+  const wait = preferences(String(prefer)).get('wait') ?? '';
+  return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
 }
 
 /**
  * Everybody's calls wait in the same line, fairly between the callers; a send with `Priority: u=0` (RFC 9218) goes before
- * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it says nothing.
+ * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
  */
 export function turnOf(request: FastifyRequest): Turn {
   const caller = callerOf(request);
   const { id, weight } = caller;
   const { priority } = request.headers;
-  // Of a name that stands twice, the last counts (RFC 9651, 3.2).
-  const asked = priority === undefined ? undefined : /.*u=(\d)/.exec(String(priority))?.[1];
-  const urgent = asked === '0' && request.routeOptions.config.sends === true;
+  const urgent =
+    priority !== undefined && request.routeOptions.config.sends === true && urgencyOf(String(priority)) === '0';
   if (urgent && !hasScope(caller, 'messages:urgent')) {
     throw new Problem(
       'forbidden',
@@ -149,6 +151,7 @@ function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): 
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
 export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
-  const isAsync = /(^|[,;\s])respond-async($|[,;\s])/i.test(String(request.headers.prefer ?? ''));
+  const { prefer } = request.headers;
+  const isAsync = prefer !== undefined && preferences(String(prefer)).has('respond-async');
   return isAsync ? 0 : Math.max(1, untilMs - performance.now());
 }

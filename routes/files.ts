@@ -58,7 +58,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
           field: 'file',
           description: 'an image up to 5 MB, audio or video up to 16 MB, a document up to 100 MB',
         },
-        problems: ['session-window-closed', 'recipient-invalid'],
+        problems: ['session-window-closed', 'recipient-invalid', 'recipient-opted-out'],
       },
       schema: {
         operationId: 'sendFile',
@@ -154,7 +154,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const asker = askerOf(request);
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-      return uploads.begin(request.raw, { ...file, ...own, onRead: () => invite(reply) });
+      const holder = callerOf(request).id;
+      return uploads.begin(request.raw, { ...file, ...own, holder, onRead: () => invite(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.

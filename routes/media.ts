@@ -1,17 +1,31 @@
 import { finished, Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { callerOf } from '../plugins/auth.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { brokenOff, type CallContext, type Diagnosis, statusProblem, unreachable } from '../src/upstream/client.ts';
-import { isObject, parseJson, reasonOf } from '../src/upstream/lenient.ts';
+import { saidBy } from '../src/upstream/answers/flags.ts';
+import { reasonOf } from '../src/upstream/answers/reason.ts';
+import {
+  brokenOff,
+  type CallContext,
+  type Diagnosis,
+  statusProblem,
+  unreachable,
+  withheld,
+} from '../src/upstream/client.ts';
+import { isObject, parseJson } from '../src/upstream/lenient.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
-import { flags } from '../src/upstream/verdict.ts';
 import { type ContextOf, hungUp } from './context.ts';
 
 interface Services {
   streams: Streams;
   diagnosis: Diagnosis;
+  /** Answers that stream through, by caller. */
+  downloads: SharedPool;
   contextOf: ContextOf;
 }
 
@@ -31,7 +45,7 @@ const MediaQuery = Type.Object(
 /** As much of an answer as is looked at to tell a failure from a file. */
 const peekBytesMax = 64 * 1024;
 
-export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, contextOf }) => {
+export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, downloads, contextOf }) => {
   app.get(
     '/v1/media',
     {
@@ -52,6 +66,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
     },
     async (request, reply) => {
       const context = await contextOf(request);
+      untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
       const { path: fileName } = request.query;
       const answer = await streams.open(context, {
         operation: 'getMedia',
@@ -62,30 +77,52 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       });
       if (answer.kind === 'failed') throw unreachable(answer);
       const { status } = answer;
-      if (status === 401 || status === 403) {
-        answer.body.destroy();
-        throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-          upstream: { status },
-        });
+      let isTaken = false;
+      try {
+        if (status === 401 || status === 403) {
+          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
+            upstream: { status },
+          });
+        }
+        if (answer.heldKey) throw withheld(status);
+        const file = await fileOf(answer, context, diagnosis);
+        // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
+        const disposition = `attachment; filename="${fileName.split('/').at(-1)}"`;
+        // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.
+        const passed = passedOn(answer, ['content-type', 'content-length', 'content-encoding']);
+        reply.headers({ 'content-type': 'application/octet-stream', ...passed, 'content-disposition': disposition });
+        isTaken = true;
+        return reply.send(file);
+      } finally {
+        // Whatever is thrown: a body that nobody reads would keep its connection.
+        if (!isTaken) answer.body.destroy();
       }
-      const file = await fileOf(answer, context, diagnosis);
-      const type = header(answer, 'content-type') ?? 'application/octet-stream';
-      // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.
-      for (const name of ['content-length', 'content-encoding']) {
-        const value = header(answer, name);
-        if (value !== undefined) reply.header(name, value);
-      }
-      // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
-      const disposition = `attachment; filename="${fileName.split('/').at(-1)}"`;
-      return reply.headers({ 'content-type': type, 'content-disposition': disposition }).send(file);
     },
   );
 };
 
-export const header = (answer: Opened, name: string): string | undefined => {
+const header = (answer: Opened, name: string): string | undefined => {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 };
+
+/** What a header may say, to be passed on: anything else could mean more to a browser or a proxy than it does to us. */
+const forms: Readonly<Record<string, RegExp>> = {
+  'content-type': /^[\w.+-]{1,100}\/[\w.+-]{1,100}(;[ \t]*[\w-]{1,40}=("[\w .:+-]{1,100}"|[\w.:+-]{1,100})){0,4}$/,
+  'content-length': /^\d{1,15}$/,
+  'content-encoding': /^[a-z0-9-]{1,20}$/i,
+  'content-disposition': /^(inline|attachment)(;[ \t]*[\w*-]{1,20}=("[^"\\]{0,255}"|[\w.%'+-]{1,255})){0,4}$/i,
+  'retry-after': /^[\w ,:+-]{1,40}$/,
+};
+
+/** Those of the upstream's headers that are what they should be. */
+export const passedOn = (answer: Opened, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = header(answer, name);
+      return value !== undefined && value.length <= 1_024 && forms[name]?.test(value) ? [[name, value]] : [];
+    }),
+  );
 
 /** The file's bytes; or the Problem, because a failure can be a 200 with JSON (contract 8.15). */
 async function fileOf(answer: Opened, context: CallContext, diagnosis: Diagnosis): Promise<Readable> {
@@ -96,11 +133,9 @@ async function fileOf(answer: Opened, context: CallContext, diagnosis: Diagnosis
     return answer.body;
   }
   const { head, rest } = await peek(answer.body);
-  const text = head.toString('utf8');
+  const text = new TextDecoder().decode(head);
   const body = parseJson(text);
-  if (ok && !(isObject(body) && flags(body).no)) return rest;
-  // Not `rest`: of a generator that never began, nothing is closed.
-  answer.body.destroy();
+  if (ok && !(isObject(body) && saidBy(body) === 'no')) return rest;
   if (ok) throw new Problem('not-found', 'WATI has no such file');
   if (answer.status === 400) {
     const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);

@@ -33,7 +33,7 @@ const sending = (problems: ProblemSlug[]) => ({
   waits: 'outcome' as const,
   problems,
 });
-const session = sending(['session-window-closed', 'recipient-invalid']);
+const session = sending(['session-window-closed', 'recipient-invalid', 'recipient-opted-out']);
 
 const route = (operationId: string, summary: string, description: string) => ({
   operationId,
@@ -148,6 +148,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
         'template-unknown',
         'template-parameters-invalid',
         'recipient-invalid',
+        'recipient-opted-out',
         'session-window-closed',
       ]),
       schema: {

@@ -3,19 +3,24 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { callerOf } from '../plugins/auth.ts';
 import { hasBody, invite } from '../plugins/request-bodies.ts';
-import type { NativePath } from '../src/config.ts';
+import { untilAnswered } from '../plugins/until-answered.ts';
+import { isPerilous, type NativePath, rotatesToken } from '../src/native-paths.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { assertMayCallNative } from '../src/sending-rules.ts';
 import { detached } from '../src/upload/detached.ts';
-import { type Diagnosis, unreachable } from '../src/upstream/client.ts';
-import type { Streams } from '../src/upstream/streams.ts';
+import { type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
+import type { Opened, Streams } from '../src/upstream/streams.ts';
 import { type ContextOf, hungUp } from './context.ts';
-import { begun, header } from './media.ts';
+import { begun, passedOn } from './media.ts';
 
 interface Services {
   allowed: readonly NativePath[];
   streams: Streams;
   diagnosis: Diagnosis;
+  /** Answers that stream through, by caller. */
+  downloads: SharedPool;
   contextOf: ContextOf;
 }
 
@@ -30,7 +35,8 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
 /** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones (delivery.md 1.6). */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
-export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed, streams, diagnosis, contextOf }) => {
+export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { allowed, streams, diagnosis, downloads, contextOf } = services;
   // The body is not read here: it flows to WATI as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
@@ -43,6 +49,8 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
       config: {
         scope: 'native:call',
         connection: true,
+        // WATI has many calls that write to a person, and starts a chatbot by one.
+        maySend: method !== 'GET',
         anyQuery: query,
         streams: true,
         produces: '*/*',
@@ -62,6 +70,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
         const path = nativePath(request, allowed);
         assertMayCallNative(callerOf(request), request.method);
         const context = await contextOf(request);
+        untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
         const length = Number(request.headers['content-length']);
         const reads = request.method === 'GET';
         const flows = hasBody(request) && !reads;
@@ -78,42 +87,58 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, { allowed
           ...(reads && { signal: hungUp(reply) }),
         });
         if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));
-        const { status } = answer;
-        if (status === 401 || status === 403) {
-          answer.body.destroy();
-          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-            upstream: { status },
+        let isTaken = false;
+        try {
+          const { status } = answer;
+          if (status === 401 || status === 403) {
+            throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
+              upstream: { status },
+            });
+          }
+          const fault = faultOf(answer);
+          if (fault) throw lost(true, reads, fault);
+          await begun(answer.body).catch((problem: Problem) => {
+            throw lost(true, reads, problem);
           });
+          reply.headers(passedOn(answer, ['content-type', 'content-encoding', 'content-disposition', 'retry-after']));
+          reply.code(status);
+          isTaken = true;
+        } finally {
+          // Whatever is thrown: a body that nobody reads would keep its connection.
+          if (!isTaken) answer.body.destroy();
         }
-        if (status >= 300 && status < 400) {
-          answer.body.destroy();
-          throw new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
-            upstream: { status },
-          });
-        }
-        await begun(answer.body).catch((problem: Problem) => {
-          throw lost(true, reads, problem);
-        });
-        for (const name of ['content-type', 'content-encoding', 'content-disposition', 'retry-after']) {
-          const value = header(answer, name);
-          if (value !== undefined) reply.header(name, value);
-        }
-        return reply.code(status).send(answer.body);
+        return reply.send(answer.body);
       },
     });
   }
 };
 
+/** What of an answer cannot go on to a caller as it is. */
+function faultOf({ status, heldKey }: Opened): Problem | undefined {
+  if (heldKey) return withheld(status);
+  if (status >= 300 && status < 400) {
+    return new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
+      upstream: { status },
+    });
+  }
+  if (status >= 200 && status <= 599) return undefined;
+  return new Problem('upstream-invalid', `the upstream answered ${status}, which is no status of an answer`, {
+    upstream: { status },
+  });
+}
+
 /** The path to call, if the operator named it with this method. */
 function nativePath(request: FastifyRequest<{ Params: { '*': string } }>, allowed: readonly NativePath[]): string {
   const segments = request.params['*'].split('/');
   const named = allowed.some(
-    ({ method, segments: pattern }) =>
+    ({ method, segments: pattern, unsafe }) =>
       method === request.method &&
       pattern.length === segments.length &&
-      pattern.every((segment, at) => segment === undefined || segment === segments[at]),
+      segments.every(
+        (segment, at) => pattern[at] === segment || (pattern[at] === undefined && (unsafe || !isPerilous(segment))),
+      ),
   );
-  const harmless = segments.every((segment) => segmentPattern.test(segment) && segment.toLowerCase() !== 'rotatetoken');
+  const harmless = segments.every((segment) => segmentPattern.test(segment) && !rotatesToken(segment));
   if (!named || !harmless) throw new Problem('forbidden', 'this method and path are not named in NATIVE_PATHS');
   return `/${segments.join('/')}`;
 }

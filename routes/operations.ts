@@ -14,6 +14,7 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
   app.get(
     '/health/live',
     {
+      config: { probe: true },
       exposeHeadRoute: true,
       schema: {
         operationId: 'getLiveness',
@@ -29,6 +30,7 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
   app.get(
     '/health/ready',
     {
+      config: { probe: true },
       exposeHeadRoute: true,
       schema: {
         operationId: 'getReadiness',

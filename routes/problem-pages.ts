@@ -3,13 +3,16 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Problem } from '../src/problem.ts';
-import { problemTypeOf, problemTypes } from '../src/problem-types.ts';
+import { problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
+import { listMembers } from './header-lists.ts';
 
 type ProblemType = Static<typeof ProblemTypeDocument>;
 
 /** The pages that problem types point to: JSON for programs, HTML for a person who follows the link in a browser. */
 export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
+  const { list, bySlug } = makePages();
+
   app.get(
     '/problems',
     {
@@ -21,13 +24,7 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: inBothForms('By status.', ProblemTypeList) },
       },
     },
-    (request, reply) => {
-      const data = Object.entries(problemTypes)
-        .map(([slug, type]) => ({ type: `/problems/${slug}`, ...type }))
-        .sort((a, b) => a.status - b.status);
-      const links = data.map(({ type, status, title }) => `<li><a href="${type}">${status} ${inHtml(title)}</a></li>`);
-      return asPage(request, reply) ? page('Problem types', `<ul>\n${links.join('\n')}\n</ul>`) : { data };
-    },
+    (request, reply) => send(list, request, reply),
   );
 
   app.get(
@@ -46,36 +43,60 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
     },
     (request, reply) => {
       const { slug } = request.params;
-      const found = problemTypeOf(slug);
+      const found = bySlug.get(slug);
       if (!found) throw new Problem('not-found', 'there is no such problem type');
-      const type = { type: `/problems/${slug}`, ...found };
-      return asPage(request, reply) ? page(type.title, explained(type)) : type;
+      send(found, request, reply);
     },
   );
 };
+
+/** What is the same for everybody, in both of its forms. */
+interface Written {
+  readonly json: Buffer;
+  readonly html: Buffer;
+}
+
+/** Made once, at the start, and sent as it is. */
+function makePages(): { list: Written; bySlug: ReadonlyMap<string, Written> } {
+  const data = Object.entries(problemTypes)
+    .map(([slug, type]) => ({ type: `/problems/${slug}`, slug, ...type }))
+    .sort((a, b) => a.status - b.status);
+  const types = data.map(({ slug: _, ...type }) => type);
+  const links = types.map(({ type, status, title }) => `<li><a href="${type}">${status} ${inHtml(title)}</a></li>`);
+  const written = (json: object, html: string): Written => ({
+    json: Buffer.from(JSON.stringify(json)),
+    html: Buffer.from(html),
+  });
+  return {
+    list: written({ data: types }, page('Problem types', `<ul>\n${links.join('\n')}\n</ul>`)),
+    bySlug: new Map(data.map(({ slug, ...type }) => [slug, written(type, page(type.title, explained(type)))])),
+  };
+}
+
+/** JSON unless HTML is preferred, as browsers say; a page has a style of its own, and no script. */
+function send({ json, html }: Written, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('vary', 'accept');
+  if (prefersHtml(request.headers.accept)) {
+    reply.header('content-security-policy', pagePolicy).type('text/html; charset=utf-8').send(html);
+  } else {
+    reply.type('application/json; charset=utf-8').send(json);
+  }
+}
 
 function inBothForms<Schema extends TSchema>(description: string, schema: Schema) {
   const html = { schema: Type.String(), example: '<!doctype html>…' };
   return { description, content: { 'application/json': { schema }, 'text/html': html } };
 }
 
-/** Whether the answer is a page, and the headers of one: a style of its own, and no script. JSON unless HTML is preferred, as browsers say. */
-function asPage(request: FastifyRequest, reply: FastifyReply): boolean {
-  reply.header('vary', 'accept');
-  const html = prefersHtml(request.headers.accept);
-  if (html) reply.header('content-security-policy', pagePolicy).type('text/html; charset=utf-8');
-  return html;
-}
-
 /** Whether `Accept` (RFC 9110, 12.5.1) puts HTML before JSON; where it says nothing, or anything, it does not. */
 function prefersHtml(accept = '*/*'): boolean {
-  const ranges = accept.split(',').map((range) => {
+  const ranges = listMembers(accept).map((range) => {
     const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
     const weight = parameters.find((parameter) => parameter.startsWith('q='));
     return { name, weight: weight === undefined ? 1 : Number(weight.slice(2)) };
   });
   const weightOf = (type: string) =>
-    [type, type.replace(/\/.*/, '/*'), '*/*']
+    [type, `${type.split('/', 1)[0]}/*`, '*/*']
       .map((name) => ranges.find((range) => range.name === name)?.weight)
       .find((weight) => weight !== undefined) ?? 0;
   return weightOf('text/html') > weightOf('application/json');

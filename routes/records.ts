@@ -2,10 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { maskedIn } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
+import type { StopCheck } from '../plugins/sending-stop.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
 import { isTemplateRefused } from '../src/delivery/ending.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { checkContent } from '../src/delivery/preflight.ts';
 import type { Reconciler } from '../src/delivery/reconcile.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
@@ -17,10 +19,13 @@ import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
 
 interface Services {
+  /** Why what is queued does not go out now. */
+  holds: Holds;
   config: Config;
   delivery: Delivery;
   reconciler: Reconciler;
   templates: TemplateCache;
+  stopCheck: StopCheck;
 }
 
 /** Of the connection that the record names. */
@@ -35,7 +40,7 @@ const upstreamProblems = [
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates } = services;
+  const { config, delivery, reconciler, templates, holds, stopCheck } = services;
 
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
@@ -65,7 +70,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
-      return { data: sends.map(toMessage), ...(next !== undefined && { nextCursor: next }) };
+      return { data: sends.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
     },
   );
 
@@ -82,7 +87,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         response: { 200: Message },
       },
     },
-    async (request) => toMessage(await found(callerOf(request).id, request.params.id)),
+    async (request) => toMessage(await found(callerOf(request).id, request.params.id), holds),
   );
 
   app.post(
@@ -126,6 +131,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
           'message-not-resendable',
           'session-window-closed',
           'recipient-invalid',
+          'recipient-opted-out',
           'template-unknown',
           'template-parameters-invalid',
           ...upstreamProblems,
@@ -150,6 +156,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
+        await stopCheck(request, connection);
         request.trace.connection = connection;
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { accessLog, logRequest } from '../plugins/access-log.ts';
-import { auth } from '../plugins/auth.ts';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import { accessLog } from '../plugins/access-log.ts';
+import { adminListener } from '../plugins/admin.ts';
+import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
 import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
+import { createFront } from '../plugins/front.ts';
+import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -13,8 +16,9 @@ import { problems } from '../plugins/problems.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { requestGuard } from '../plugins/request-guard.ts';
+import { createStopCheck, refuseStopped } from '../plugins/sending-stop.ts';
 import { slowReaders } from '../plugins/slow-readers.ts';
-import { tellStanding } from '../plugins/standing-metrics.ts';
+import { patient, tellStanding } from '../plugins/standing-metrics.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnreadable } from '../plugins/unreadable.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
@@ -30,20 +34,26 @@ import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
 import { operations } from '../routes/operations.ts';
+import { operator } from '../routes/operator.ts';
 import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
-import type { SlotSource } from './budget/words.ts';
-import type { Callers } from './callers.ts';
+import type { Budget, SlotSource } from './budget/words.ts';
+import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
+import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
+import { createHolds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
+import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
+import { codeOf } from './error-code.ts';
+import { Problem } from './problem.ts';
 import { createReadiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
@@ -61,25 +71,33 @@ export interface Seams {
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;
+  /** Gives calls upstream their turns; by the settings otherwise. */
+  budget?: Budget;
   /** Where one process has one service after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
   /** Of sends and broadcasts; random by default. */
   newId?: () => string;
   /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
   now?: () => number;
+  /** Everything behind it is simulated: the docs page says so. */
+  sandbox?: boolean;
+  /** How many lines the log has lost. */
+  linesDropped?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
   tracing?: Tracing;
 }
 
 export const version = '0.1.0';
 
-const jsonBytesMax = 1024 * 1024;
+/** The largest message, escaped letter by letter, has half of it; a broadcast says itself how much it takes. */
+const jsonBytesMax = 64 * 1024;
 
 /**
  * The whole service as a function of its settings, not yet listening: every plugin, then every route file, in order.
  * `close()` waits for the sends under way and closes what was opened here.
  */
 export async function buildApp(config: Config, seams: Seams): Promise<FastifyInstance> {
+  const front = createFront(config, seams.logger);
   const app = Fastify({
     loggerInstance: seams.logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -87,23 +105,17 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
-    // Slow callers (delivery.md 1.8): headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload.
-    keepAliveTimeout: 10_000,
-    // A missing Host is refused by plugins/request-guard.ts, in the same words as all else.
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
+    serverFactory: front.openServer,
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
-    frameworkErrors: refuseUnroutable(seams.callers),
+    frameworkErrors: refuseUnroutable(seams.callers, front),
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
-  const budget =
-    config.MATON_RATE_PER_SECOND < 100_000
-      ? createBudget({ perSecond: config.MATON_RATE_PER_SECOND, plan: config.WATI_PLAN, ...(slots && { slots }) })
-      : undefined;
+  const budget = seams.budget ?? openBudget(config, slots);
   const upstream = createUpstream(
     config,
     seams.matonKey ?? (() => config.MATON_API_KEY),
@@ -113,13 +125,25 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       seams.tracing?.saw(report);
       readiness.saw(report);
     },
-    { replicas: slots !== undefined, ...(budget && { pace: budget }) },
+    {
+      replicas: slots !== undefined,
+      ...(budget && { pace: budget }),
+      onEcho: (operation) => {
+        metrics.keyEcho(operation);
+        seams.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
+      },
+    },
   );
-  const contextOf = createContextOf(config, upstream.connections);
+  const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
+  const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
+  const holds = createHolds(seams.callers, stopSwitch);
+  const stopCheck = createStopCheck({ stopped: stopSwitch, store });
+  const contextOf = createContextOf(config, upstream.connections, stopCheck);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, store);
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
+  const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
     store,
@@ -127,7 +151,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
+    splitsGroups: config.GROUP_SPLIT === 'on',
     gate,
+    holds,
     closing: closing.signal,
     ...(budget && { pace: budget }),
     onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
@@ -135,7 +161,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   };
   const delivery = createDelivery({
     ...lives,
+    stopped: stopSwitch,
     newId,
+    sends,
     patienceMs: config.SEND_WAIT_MS,
     groupMax: {
       urgent: config.GROUP_MAX_URGENT,
@@ -143,11 +171,24 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  const onFault = (chore: string, error: unknown) =>
-    seams.logger.warn({ chore, reason: error instanceof Error ? error.message : 'unknown' }, 'chore');
+  /** How a broadcast ended, in the log. */
+  const tellEnd = async (broadcastId: string, caller: string) => {
+    const ended = await store.findBroadcast(caller, broadcastId).catch(() => undefined);
+    if (ended)
+      seams.logger.info(
+        { broadcastId, callerId: caller, status: ended.status, counts: ended.counts },
+        'broadcast ended',
+      );
+  };
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
+    onHold: ({ caller, connectionId }, hold) => {
+      const line = { callerId: caller, connection: connectionId, hold: hold?.code };
+      if (hold) seams.logger.warn(line, 'broadcasts are held');
+      else seams.logger.info(line, 'broadcasts go on');
+    },
+    onOver: ({ id, caller }) => void tellEnd(id, caller),
     onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
@@ -159,16 +200,20 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onFault,
   });
 
+  if (config.ADMIN_PORT !== undefined) {
+    const { ADMIN_HOST: host, ADMIN_PORT: port } = config;
+    await app.register(adminListener, { host, port, readiness, registry: metrics.registry });
+  }
   app.removeContentTypeParser('text/plain');
   useStrictValidation(app);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
   await app.register(accessLog);
   if (seams.tracing) traceRequests(app, seams.tracing);
-  onRequestEnd(app, logRequest, metrics.request, ...(seams.tracing ? [endSpan] : []));
+  const refusals = countRefusals(metrics.registry);
+  onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
   await app.register(problems);
   await app.register(requestGuard);
-  app.server.maxConnections = config.CONNECTIONS_MAX;
   await app.register(slowReaders);
   await app.register(drain, {
     delayMs: config.DRAIN_DELAY_MS,
@@ -180,9 +225,20 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       void dispatchers.close();
     },
   });
-  await app.register(auth, { callers: seams.callers, ...(slots && { permits: slots }) });
-  await app.register(requestBodies);
-  await app.register(openapi, { docs: config.DOCS, version });
+  const { pools, keyless } = front;
+  await app.register(auth, {
+    callers: seams.callers,
+    requests: pools.requests,
+    keyless,
+    ...(slots && { permits: slots }),
+  });
+  await app.register(refuseStopped, { check: stopCheck });
+  await app.register(requestBodies, { bodies: pools.bodies });
+  const docs = {
+    account: seams.sandbox ? ('sandbox' as const) : ('real' as const),
+    ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, seams.callers) }),
+  };
+  await app.register(openapi, { version, ...(config.DOCS !== 'off' && { docs }) });
 
   await app.register(messages, {
     config,
@@ -191,17 +247,22 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts(store, pump.nudge, newId),
+    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
+    holds,
   };
-  await app.register(broadcasts, broadcastServices);
+  const mayListen = (id: string) => {
+    const caller = seams.callers.byId(id);
+    return caller !== undefined && hasScope(caller, 'messages:read');
+  };
+  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
   await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(files, {
     config,
@@ -215,29 +276,38 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(templates, { templates: templateCache, contextOf });
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
   await app.register(conversations, { conversations: upstream.conversations, contextOf });
-  await app.register(media, { streams: upstream.streams, diagnosis: upstream.diagnosis, contextOf });
+  const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
+  await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
-  await app.register(native, {
-    allowed: config.NATIVE_PATHS,
-    streams: upstream.streams,
-    diagnosis: upstream.diagnosis,
-    contextOf,
-  });
+  await app.register(native, { allowed: config.NATIVE_PATHS, ...streaming });
+  // PostgreSQL counts every row.
+  const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
     version,
     uploads,
     ready: readiness.check,
     sends: () => store.counts(),
-    // PostgreSQL counts every row.
-    sendsRestMs: config.STORE_URL.startsWith('postgres') ? 10_000 : 0,
+    sendsRestMs: countsRestMs,
+    stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
   });
+  tellFront(metrics.registry, {
+    front,
+    pools: [sends, ...uploads.pools, ...Object.values(pools)],
+    linesDropped: seams.linesDropped ?? (() => 0),
+  });
   await app.register(operations, { readiness, registry: metrics.registry });
+  await app.register(operator, {
+    ...{ callers: seams.callers, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    counts: patient(() => store.counts(), countsRestMs),
+  });
   await app.register(problemPages);
   refuseOtherMethods();
 
   app.addHook('onReady', async () => {
+    // Before anything goes out.
+    await stopSwitch.start();
     await keeper.start();
     pump.nudge();
   });
@@ -248,11 +318,27 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     budget?.close();
     await ended;
     await keeper.stop();
+    await stopSwitch.close();
     await dispatchers.close();
     await store.close();
+    front.close();
     seams.callers.close();
   });
   return app;
+}
+
+/** Not the message: it may quote the upstream, or the database. */
+const faultCode = (error: unknown): string => {
+  if (error instanceof Problem) return error.slug;
+  return error instanceof Error ? codeOf(error) : 'unknown';
+};
+
+/** Absent: there is no limit. */
+function openBudget(
+  { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
+  slots?: SlotSource,
+): Budget | undefined {
+  return perSecond < 100_000 ? createBudget({ perSecond, plan, ...(slots && { slots }) }) : undefined;
 }
 
 const hourMs = 60 * 60 * 1000;

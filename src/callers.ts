@@ -8,6 +8,11 @@ export type Caller = Omit<CallerEntry, 'keySha256' | 'keys' | 'id'> & {
   readonly id: string;
 };
 
+/** A caller, and its keys by the names that may be told: `keyIdOf` of each. */
+export interface ListedCaller {
+  readonly caller: Caller;
+  readonly keyIds: readonly string[];
+}
 /** A caller as one of its keys names it. */
 export type KeyHolder = Caller & {
   /** The first eight hexadecimal digits of the key's SHA-256. */
@@ -20,6 +25,8 @@ export interface Callers {
   find(key: string): KeyHolder | undefined;
   /** The caller of this id as its entry stands now; undefined: it was removed. For what is done later on its behalf. */
   byId(id: string): Caller | undefined;
+  /** Every entry as it stands now, in the order of the file. */
+  list(): readonly ListedCaller[];
   /** Whether the file could be used when it was read last, and the version in force: since when (ms since 1970), with how many. */
   file?(): { valid: boolean; sinceMs: number; callers: number };
   close(): void;
@@ -38,20 +45,24 @@ export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean 
 export interface CallerIndex {
   readonly keys: readonly { digest: Buffer; holder: KeyHolder; lastMs: number }[];
   readonly byId: ReadonlyMap<string, Caller>;
+  readonly listed: readonly ListedCaller[];
 }
 
 export function indexCallers(entries: readonly CallerEntry[]): CallerIndex {
   const byId = new Map<string, Caller>();
+  const listed: ListedCaller[] = [];
   const keys = entries.flatMap(({ keySha256, keys, id, ...entry }) => {
     const caller: Caller = { ...entry, id: id ?? entry.name };
     byId.set(caller.id, caller);
-    return keysOf({ ...(keySha256 && { keySha256 }), ...(keys && { keys }) }).map(({ sha256, notAfter }) => ({
+    const own = keysOf({ ...(keySha256 && { keySha256 }), ...(keys && { keys }) });
+    listed.push({ caller, keyIds: own.map(({ sha256 }) => keyIdOf(sha256)) });
+    return own.map(({ sha256, notAfter }) => ({
       digest: Buffer.from(sha256, 'hex'),
       holder: { ...caller, keyId: keyIdOf(sha256) },
       lastMs: notAfter === undefined ? Number.POSITIVE_INFINITY : lastMsOf(notAfter),
     }));
   });
-  return { keys, byId };
+  return { keys, byId, listed };
 }
 
 export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): KeyHolder | undefined {
@@ -75,6 +86,7 @@ export function fixedCallers(entries: readonly CallerEntry[], now: () => number 
   return {
     find: (key) => findHolder(index, key, now()),
     byId: (id) => index.byId.get(id),
+    list: () => index.listed,
     close: () => {},
   };
 }

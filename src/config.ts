@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
+import { type NativePath, readNativePaths } from './native-paths.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
@@ -29,6 +31,11 @@ export const EnvSchema = Type.Object({
   MATON_CONTROL_URL: Type.String({
     description: 'connections API; same rule',
     default: 'https://ctrl.maton.ai',
+  }),
+  MATON_CONNECT_HOSTS: Type.String({
+    description: 'hosts, with commas, to which a person may be sent to authorize an account; by https',
+    default: 'connect.maton.ai',
+    pattern: '^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(,[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?){0,9}$',
   }),
   MATON_CONNECTION_ID: Type.Optional(
     Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
@@ -63,6 +70,30 @@ export const EnvSchema = Type.Object({
     default: 4096,
     minimum: 1,
     maximum: 1_000_000,
+  }),
+  CONNECTIONS_PER_ADDRESS_PERCENT: Type.Integer({
+    description: 'of these, how many one remote address may have; 100 where all callers come through one proxy',
+    default: 75,
+    minimum: 1,
+    maximum: 100,
+  }),
+  KEYLESS_PER_SECOND: Type.Integer({
+    description: 'requests a second that one remote address may make without a valid key, health aside; more are a 429',
+    default: 50,
+    minimum: 1,
+    maximum: 1_000_000,
+  }),
+  ADMIN_PORT: Type.Optional(
+    Type.Integer({
+      description: 'port of a second listener for `/health/*` and `/metrics`, which needs no key; 0 takes a free one',
+      minimum: 0,
+      maximum: 65535,
+    }),
+  ),
+  ADMIN_HOST: Type.String({
+    description: 'address of that listener; never one that callers can reach',
+    default: '127.0.0.1',
+    minLength: 1,
   }),
   STORE_URL: Type.String({
     description: 'where sends are recorded: `file:<path>`, `postgres://...` for several replicas, `memory:` to try',
@@ -107,7 +138,7 @@ export const EnvSchema = Type.Object({
     maximum: 1_073_741_824,
   }),
   UPLOADS_MAX: Type.Integer({
-    description: 'uploads open at once, all callers; more are a 503',
+    description: 'uploads open at once, of all callers; one has a quarter at most while others ask, half when alone',
     default: 64,
     minimum: 1,
     maximum: 10_000,
@@ -127,6 +158,10 @@ export const EnvSchema = Type.Object({
   GROUP_MAX_URGENT: groupMax('urgent sends', 50),
   GROUP_MAX_INTERACTIVE: groupMax('single sends', 200),
   GROUP_MAX_BROADCAST: groupMax('recipients of a broadcast', 200),
+  GROUP_SPLIT: Type.Enum(['on', 'off'], {
+    description: '`off`: a group that WATI refuses with a 2xx is not tried again in halves, down to the one at fault',
+    default: 'on',
+  }),
   TEXT_URL_MAX_BYTES: Type.Integer({
     description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
     default: 8192,
@@ -136,12 +171,14 @@ export const EnvSchema = Type.Object({
   TEMPLATE_CACHE_MS: ms('how long a list of templates is trusted', 60_000, 0),
   DRAIN_DELAY_MS: ms('SIGTERM: not ready at once, but still served for so long', 5_000, 0),
   SHUTDOWN_TIMEOUT_MS: ms('SIGTERM: all ends within this time; longer than the delay', 25_000),
-  DOCS: Type.Enum(['on', 'off'], {
-    description: '`off` removes `/docs` and `/openapi.*`',
+  DOCS: Type.Enum(['on', 'key', 'off'], {
+    description:
+      "`/docs` and `/openapi.*`: for everybody, for who has a caller's key (a browser asks for it as the password), or not at all",
     default: 'on',
   }),
   NATIVE_PATHS: Type.String({
-    description: 'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`',
+    description:
+      'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`; what sends, or changes webhooks or tokens, only behind the word `unsafe`: `unsafe POST /api/v1/sendSessionMessage/{number}`',
     default: '',
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -152,17 +189,13 @@ export const EnvSchema = Type.Object({
 
 type Env = Static<typeof EnvSchema>;
 
-/** One native call that callers may make. `segments` are literal, or `undefined` for a `{placeholder}`. */
-export interface NativePath {
-  method: string;
-  segments: (string | undefined)[];
-}
-
 export interface Config
-  extends Readonly<Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'DOCS'>> {
+  extends Readonly<
+    Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'>
+  > {
   readonly MATON_API_KEY: string;
+  readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
-  readonly DOCS: boolean;
 }
 
 /** Everything that is wrong with the settings, in words that never quote a secret. */
@@ -217,19 +250,24 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
 
   if (faults.length > 0 || env === undefined || key === undefined) throw new ConfigError(faults);
   const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
-  return Object.freeze({ ...rest, MATON_API_KEY: key, NATIVE_PATHS: native, DOCS: env.DOCS === 'on' });
+  return Object.freeze({
+    ...rest,
+    MATON_API_KEY: key,
+    MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
+    NATIVE_PATHS: native,
+  });
 }
+
+const isEnv = new Ajv({
+  ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),
+  ...{ meta: false, validateSchema: false },
+}).compile<Env>({ ...EnvSchema, additionalProperties: false });
 
 /** Text from the environment as what the schema says, the variables that it does not name left out. */
 function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
-  const rules = { allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const;
-  const validate = new Ajv({ ...rules, meta: false, validateSchema: false }).compile<Env>({
-    ...EnvSchema,
-    additionalProperties: false,
-  });
   const env: unknown = { ...data };
-  if (validate(env)) return env;
-  for (const fault of validate.errors ?? []) faults.push(inWords(fault));
+  if (isEnv(env)) return env;
+  for (const fault of isEnv.errors ?? []) faults.push(inWords(fault));
   return undefined;
 }
 
@@ -281,25 +319,7 @@ function baseUrlFault(value: string): string | undefined {
   if (url.username || url.password || url.search || url.hash) return 'must have no user, query or fragment';
   if (url.pathname !== '/') return 'must be a bare origin such as https://host, without a path';
   if (url.protocol === 'https:') return undefined;
-  const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'http:' && loopback ? undefined : 'must be https (plain http is taken on loopback only)';
-}
-
-function readNativePaths(value: string, faults: string[]): NativePath[] {
-  const entries = value.split(',').map((entry) => entry.trim());
-  return entries.filter(Boolean).flatMap((entry) => {
-    const match = /^(GET|POST|PUT|PATCH|DELETE) (\/api(?:\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\{\w+\}))+)$/.exec(entry);
-    const [, method, path] = match ?? [];
-    if (method === undefined || path === undefined) {
-      faults.push(`NATIVE_PATHS: "${entry}" is not "METHOD /api/..." (segments of letters, digits, . _ -, or {name})`);
-      return [];
-    }
-    const segments = path.slice(1).split('/');
-    // rotateToken would cut the Maton connection off (upstream.md 3.8): a placeholder must not reach it either.
-    if (segments.some((segment) => segment.toLowerCase() === 'rotatetoken')) {
-      faults.push('NATIVE_PATHS: rotateToken can never be named, it would break the connection');
-      return [];
-    }
-    return [{ method, segments: segments.map((segment) => (segment.startsWith('{') ? undefined : segment)) }];
-  });
+  return url.protocol === 'http:' && isLoopback(url.hostname)
+    ? undefined
+    : 'must be https (plain http is taken on loopback only)';
 }

@@ -1,10 +1,15 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { KeyFinder } from './keys/key-finder.ts';
+
+/** In the place of a line that held a key in a form that cannot be cut out of it. */
+const leftOut = '{"level":"error","name":"wati-bff","msg":"a log line held a key of this service, and is left out"}\n';
 
 /**
  * JSON lines. Nothing is logged that holds the key; should a line hold it all the same, it is taken out on the way to the
- * stream, in whatever field or text it stands.
+ * stream, in whatever field, text or encoding it stands.
  */
 export function createLogger(level: string, secrets: readonly string[], stream: DestinationStream): Logger {
+  const finder = new KeyFinder(() => secrets);
   return pino(
     {
       level,
@@ -12,7 +17,7 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
       timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
-        streamWrite: (line) => secrets.reduce((text, secret) => text.replaceAll(secret, '[secret]'), line),
+        streamWrite: (line) => finder.without(line) ?? leftOut,
       },
     },
     stream,

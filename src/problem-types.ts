@@ -142,7 +142,7 @@ export const problemTypes = {
     meaning: 'The body, or the file in it, is over the limit that the detail names.',
     cause: 'A large file, or many recipients in one request.',
     remedy:
-      'Send less. JSON: 1 MiB, recipients of a broadcast 8 MiB, and more of them as CSV by `POST /v1/broadcasts/import`. Images 5 MB, audio and video 16 MB, documents 100 MB.',
+      'Send less. JSON: 64 KiB, recipients of a broadcast 8 MiB, and more of them as CSV by `POST /v1/broadcasts/import`. Images 5 MB, audio and video 16 MB, documents 100 MB.',
     repeat: never,
   },
   'unsupported-media-type': {
@@ -191,6 +191,16 @@ export const problemTypes = {
     remedy: 'Check the number with its country code. A contact that never wrote can only get a template.',
     repeat: never,
   },
+  'recipient-opted-out': {
+    status: 422,
+    title: 'The customer has opted out',
+    retryable: false,
+    meaning:
+      'The customer does not want messages of this kind any more, and WATI refuses to send one. Nothing was sent.',
+    cause: 'The customer tapped "Stop" in WhatsApp, or was opted out in WATI.',
+    remedy: 'Take the number out of your list. Only the customer can opt in again.',
+    repeat: never,
+  },
   'csv-invalid': {
     status: 422,
     title: 'The CSV has faults',
@@ -213,7 +223,8 @@ export const problemTypes = {
     status: 429,
     title: 'Too many requests',
     retryable: true,
-    meaning: 'Your own limit, or the shared limit of the upstream, is spent for now. Nothing was sent.',
+    meaning:
+      'Your own limit, your share of what all callers have, or the shared limit of the upstream, is spent for now. Nothing was sent.',
     cause: 'A loop without a pause, or a burst; many messages belong into a broadcast.',
     remedy: 'Slow down, and repeat after Retry-After.',
     repeat: later,
@@ -284,6 +295,16 @@ export const problemTypes = {
     remedy: 'Ask your operator; what was queued before waits, and goes on when sending is released.',
     repeat: later,
   },
+  overloaded: {
+    status: 503,
+    title: 'The service is full just now',
+    retryable: true,
+    meaning:
+      'What all callers share (uploads, imports, downloads, event streams, bytes of bodies, requests) is taken for now. Nothing was sent.',
+    cause: 'Many callers at once, or slow ones that keep what they have.',
+    remedy: 'Repeat after Retry-After; operators see who holds what in `wati_bff_pool_used`.',
+    repeat: later,
+  },
   'shutting-down': {
     status: 503,
     title: 'This instance is going down',
@@ -305,7 +326,3 @@ export const problemTypes = {
 } as const satisfies Record<string, ProblemType>;
 
 export type ProblemSlug = keyof typeof problemTypes;
-
-/** The narrow keys widened once: for looking up what came in as a string. */
-export const problemTypeOf = (slug: string): ProblemType | undefined =>
-  Object.hasOwn(problemTypes, slug) ? (problemTypes as Record<string, ProblemType>)[slug] : undefined;

@@ -1,3 +1,4 @@
+import type { StopSwitch } from './delivery/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
 import type { SendStore } from './store/port.ts';
@@ -25,14 +26,14 @@ const storeTrustedMs = 1_000;
 export function createReadiness(
   connections: Connections,
   configured: string | undefined,
-  records: Pick<SendStore, 'check'>,
+  { store, stopSwitch }: { store: Pick<SendStore, 'check'>; stopSwitch: Pick<StopSwitch, 'stopped'> },
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
   let lastStore: { at: number; state: Promise<Ready['store']> } | undefined;
-  let last: { at: number; state: Promise<Omit<Ready, 'status' | 'store'>> } | undefined;
+  let last: { at: number; state: Promise<Told> } | undefined;
 
-  const ask = async (): Promise<Omit<Ready, 'status' | 'store'>> => {
+  const ask = async (): Promise<Told> => {
     try {
       const all = await connections.recent(trustedMs, { once: true });
       const usable = all.some(
@@ -49,7 +50,7 @@ export function createReadiness(
     check: async () => {
       if (!last || performance.now() - last.at > trustedMs) last = { at: performance.now(), state: ask() };
       if (!lastStore || performance.now() - lastStore.at > storeTrustedMs) {
-        const state = records.check().then(
+        const state = store.check().then(
           () => 'writable' as const,
           () => 'failing' as const,
         );
@@ -58,7 +59,14 @@ export function createReadiness(
       const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
-      return { status: draining ? 'draining' : able ? 'ready' : 'not-ready', ...state };
+      const { all, callers, connections } = stopSwitch.stopped;
+      const isStopped = all || callers.length + connections.length > 0;
+      return {
+        status: draining ? 'draining' : able ? 'ready' : 'not-ready',
+        ...state,
+        // No reason to take the instance out: no other one sends, and reads go on.
+        ...(isStopped && { sending: 'stopped' as const }),
+      };
     },
     saw: ({ host, sent, failed }) => {
       if (host === 'gateway') gatewayIsDown = failed !== undefined && !sent;
@@ -69,7 +77,7 @@ export function createReadiness(
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store'>;
+type Told = Omit<Ready, 'status' | 'store' | 'sending'>;
 
 function within(ms: number, state: Promise<Told>): Promise<Told> {
   return new Promise((resolve) => {

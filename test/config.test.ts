@@ -42,7 +42,8 @@ describe('the settings', () => {
       UPLOAD_TIMEOUT_MS: 120_000,
       DRAIN_DELAY_MS: 5_000,
       SHUTDOWN_TIMEOUT_MS: 25_000,
-      DOCS: true,
+      DOCS: 'on',
+      ADMIN_HOST: '127.0.0.1',
       NATIVE_PATHS: [],
       LOG_LEVEL: 'info',
     });

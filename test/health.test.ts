@@ -68,7 +68,7 @@ describe('readiness', () => {
   ];
 
   it.each(cases)('where %s', async (_what, settings, arrange, status, body) => {
-    const from = await started({ settings: { ...settings, UPSTREAM_TIMEOUT_MS: '300' } });
+    const from = await started({ settings });
     await arrange(from);
     const answer = await ready(from);
     expect({ status: answer.status, body: answer.json }).toEqual({ status, body });
@@ -126,12 +126,10 @@ describe('liveness', () => {
   });
 });
 
-it('answers within a second or so though Maton says nothing', async () => {
-  const service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '5000' } });
+it('answers though Maton says nothing, long before a call is given up', async () => {
+  const service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '600000' } });
   service.simulator.script('listConnections', { fault: 'hang' });
-  const started = performance.now();
   const answer = await service.ask('GET', '/health/ready', { key: null });
   expect([answer.status, answer.json]).toEqual([200, expect.objectContaining({ gateway: 'unreachable' })]);
-  expect(performance.now() - started).toBeLessThan(3_000);
   await service.close();
 });

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { request as undiciRequest } from 'undici';
 import { expect } from 'vitest';
+import { createProcessMetrics } from '../plugins/metrics.ts';
 import { buildApp, type Seams } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
@@ -11,6 +12,19 @@ import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 
 /** Holds every scope and connection; other callers are added per test. */
 export const allKey = 'test-key-with-every-scope';
+
+/** Only tests about deadlines are to meet one, on a busy machine as well; they set their own. */
+const patient = { UPSTREAM_TIMEOUT_MS: '15000', SEND_WAIT_MS: '20000' };
+const lateMs = 17_000;
+
+/** For what Maton never answers, or too late: a service that waits for a second. */
+export const hasty = {
+  settings: { UPSTREAM_TIMEOUT_MS: '1000', UPLOAD_TIMEOUT_MS: '1000' },
+  simulator: { deadlineMs: 1_300 },
+} satisfies ServiceOptions;
+
+/** Of a process, which here has hundreds of services one after another: each set has timers, for as long as the process lives. */
+const processMetrics = createProcessMetrics();
 
 export interface Answer {
   status: number;
@@ -63,7 +77,7 @@ interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const simulator = await startSimulator({
     perSecond: Number.POSITIVE_INFINITY,
-    deadlineMs: 1_500,
+    deadlineMs: lateMs,
     ...options.simulator,
   });
   const config = loadConfig({
@@ -73,9 +87,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     CLIENTS_FILE: 'not read in tests',
     STORE_URL: 'memory:',
     MATON_RATE_PER_SECOND: '100000',
-    UPSTREAM_TIMEOUT_MS: '1000',
-    SEND_WAIT_MS: '4000',
+    ...patient,
     DRAIN_DELAY_MS: '0',
+    // All tests of a file come from one address.
+    KEYLESS_PER_SECOND: '100000',
     ...options.settings,
   });
   let log = '';
@@ -90,6 +105,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const app = await buildApp(config, {
     callers,
     logger,
+    processMetrics,
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
     ...(options.store && { store: options.store }),

@@ -42,18 +42,26 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|media|broadcasts|write-once)|plugins\/(auth|access-log|request-bodies)|src\/(problem|problem-types|callers|once-per|sending-rules)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages)|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress))\.ts$/,
-    types: /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes\/(context|answer|header-lists|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+    types:
+      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per)|src\/schemas\/(problem|words)|src\/delivery\/gcra)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per|patterns)|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing))\/|^src\/(callers|problem|problem-types|config)\.ts$/,
+      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
+  },
+  // A share of something knows neither what it is nor who has it.
+  {
+    of: /^src\/pools\//,
+    values: /^src\/(pools\/[\w-]+|problem)\.ts$/,
+    types: /^src\/(pools\/|problem)/,
+    packages: /^$/,
   },
   {
     of: /^src\/callers\//,
@@ -61,17 +69,19 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
-  { of: /^src\/schemas\//, values: /^src\/schemas\//, types: /^src\/schemas\//, packages: /^typebox$/ },
+  { of: /^src\/schemas\//, values: /^src\/(schemas\/|callers\.ts$)/, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
     of: /^src\/upstream\//,
-    values: /^src\/(upstream\/[\w-]+|problem|once-per)\.ts$/,
-    types: /^src\/(upstream\/[\w-]+|config|problem)\.ts$/,
+    values:
+      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback)\.ts$/,
+    types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream)\/|^src\/(problem|template-value|schemas\/words|store\/(port|quota-port))\.ts$/,
-    types: /^src\/(delivery|upstream|schemas|store)\/|^src\/(config|problem|problem-types)\.ts$/,
+    values:
+      /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|template-value|schemas\/words|store\/(port|quota-port))\.ts$/,
+    types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
   {
@@ -83,7 +93,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/upload\//,
-    values: /^src\/(upload\/[\w-]+|problem)\.ts$/,
+    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upload\/|problem-types\.ts$)/,
     packages: /^(file-type|node:[\w/]+)$/,
   },
@@ -105,7 +115,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/metrics\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },

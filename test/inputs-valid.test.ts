@@ -10,7 +10,7 @@ const seeded = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 
 /** Rules that no schema can say, each with a test of its own elsewhere. */
 const beyondSchemas =
-  /repeats the label|rows in all|(is|not) (required )?for a (text )?header|for headers of type|is too long for WATI|is not a cursor|is not a time/;
+  /repeats the label|rows in all|(is|not) (required )?for a (text )?header|for headers of type|is too long for WATI|is not a cursor|is not a time|is no caller of the callers file/;
 
 describe('input that keeps the rules', () => {
   let service: Service;
@@ -110,7 +110,7 @@ describe('what a request may say in more than one way', () => {
     async (type) => expect((await text(good, { 'content-type': type })).status).toBe(201),
   );
 
-  it.each(['nonsense', 'wait=', 'wait=-1', 'wait=abc', 'wait=1e9', ';;;', 'x'.repeat(5000), 'wait=99999999'])(
+  it.each(['nonsense', 'wait=', 'wait=-1', 'wait=abc', 'wait=1e9', ';;;', 'x'.repeat(500), 'wait=99999999'])(
     'ignores Prefer: %.20s',
     async (prefer) => expect((await text(good, { prefer })).status).toBe(201),
   );

@@ -26,18 +26,18 @@ describe('a large body at fault', () => {
 
   const many: [name: string, path: string, body: unknown, first: object][] = [
     [
-      'more buttons than there may be',
-      '/v1/messages/buttons',
-      { to: '14155551000', body: 'a', buttons: list(450_000, 0) },
-      { pointer: '/buttons', detail: 'must NOT have more than 3 items' },
+      'more recipients than there may be',
+      '/v1/broadcasts',
+      broadcast(list(450_000, 0)),
+      { pointer: '/recipients', detail: 'must NOT have more than 10000 items' },
     ],
     [
-      'such buttons, and no text',
-      '/v1/messages/buttons',
-      { to: '14155551000', buttons: list(450_000, 0) },
-      { pointer: '/body', detail: 'is required' },
+      'such recipients, and no template',
+      '/v1/broadcasts',
+      { broadcastName: 'sale', recipients: list(450_000, 0) },
+      { pointer: '/template', detail: 'is required' },
     ],
-    ['names that nobody knows', '/v1/messages/text', unknownNames(100_001), { detail: 'is required' }],
+    ['names that nobody knows', '/v1/broadcasts', unknownNames(100_001), { detail: 'is required' }],
     [
       'recipients that are none',
       '/v1/broadcasts',

@@ -66,7 +66,7 @@ const requestLines = (service: Service) => service.logs().filter(({ msg }) => ms
 
 /** The line is written once the answer is out, which the caller may see first. */
 async function lines(service: Service, count: number) {
-  await expect.poll(() => requestLines(service).length, { timeout: 2_000 }).toBe(count);
+  await expect.poll(() => requestLines(service).length).toBe(count);
   return requestLines(service);
 }
 

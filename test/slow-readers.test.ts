@@ -11,7 +11,7 @@ const part = Buffer.alloc(64 * 1024, 'a');
 const parts = 400;
 const app = Fastify();
 beforeAll(async () => {
-  await app.register(slowReaders, { graceMs, bytesPerSecondMin: 1024 * 1024, checkEveryMs: 50 });
+  await app.register(slowReaders, { graceMs, bytesPerSecondMin: 64 * 1024, checkEveryMs: 50 });
   // Far more than the kernel takes for somebody who does not read.
   app.get('/stream', (_request, reply) => reply.send(Readable.from(Array.from({ length: parts }, () => part))));
   app.get('/whole', (_request, reply) => reply.send(Buffer.concat(Array.from({ length: parts }, () => part))));

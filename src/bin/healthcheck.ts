@@ -1,5 +1,9 @@
-/** The image's HEALTHCHECK: exit code 0 if the service on PORT says that it lives. */
-const answer = await fetch(`http://127.0.0.1:${process.env.PORT ?? 3000}/health/live`, {
+/**
+ * The image's HEALTHCHECK: exit code 0 if the service says that it lives: on ADMIN_PORT, which callers cannot fill, else on
+ * PORT.
+ */
+const { ADMIN_PORT, PORT } = process.env;
+const answer = await fetch(`http://127.0.0.1:${ADMIN_PORT || PORT || 3000}/health/live`, {
   signal: AbortSignal.timeout(2_000),
 }).catch(() => undefined);
 process.exitCode = answer?.ok ? 0 : 1;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { buildApp, version } from '../app.ts';
@@ -11,7 +12,12 @@ import { openTracing } from '../tracing/tracing.ts';
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
   // A write to the kernel for each line would cost more than the line. What is left goes out when the process ends.
-  const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100 });
+  const stream = pino.destination({ sync: false, minLength: 8_192, periodicFlush: 100, maxLength: logBytesMax });
+  // Where nobody takes the log away, what does not fit any more is lost and counted: memory is for the sends.
+  let linesDropped = 0;
+  stream.on('drop', () => {
+    linesDropped += 1;
+  });
   const secrets = [config.MATON_API_KEY];
   const logger = createLogger(config.LOG_LEVEL, secrets, stream);
   const callers = followCallers(config.CLIENTS_FILE, logger);
@@ -25,6 +31,7 @@ async function serve(config: Config) {
   const app = await buildApp(config, {
     callers,
     logger,
+    linesDropped: () => linesDropped,
     ...(key && { matonKey: key.current }),
     ...(tracing && { tracing }),
   });
@@ -35,8 +42,18 @@ async function serve(config: Config) {
     logger.flush();
   });
   // Node's 511 are fewer than the connections of a flood: the kernel drops the rest, and they come back seconds later.
-  await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
+  } catch (error) {
+    // What was taken up from an earlier life ends first, so that nothing on the wire becomes unknown for a taken port.
+    await Promise.race([app.close().catch(() => {}), sleep(config.SHUTDOWN_TIMEOUT_MS)]);
+    stream.flushSync();
+    throw error;
+  }
 }
+
+/** As much of the log waits for its reader at most. */
+const logBytesMax = 4 * 1024 * 1024;
 
 function followCallers(path: string, logger: Logger): Callers {
   try {
@@ -83,5 +100,6 @@ try {
   await serve(loadConfig(process.env, process.execArgv));
 } catch (error) {
   console.error(startupFault(error));
-  process.exitCode = 1;
+  // Whatever is open by now would keep the process, or let it end with 0.
+  process.exit(1);
 }

@@ -42,6 +42,7 @@ export function callersFromFile(
   return {
     find: (key) => findHolder(index, key, now()),
     byId: (id) => index.byId.get(id),
+    list: () => index.listed,
     file: () => ({ ...state, callers: index.byId.size }),
     close: () => unwatchFile(path, listener),
   };

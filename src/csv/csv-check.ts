@@ -11,6 +11,9 @@ const BOM = Buffer.from('\uFEFF');
 /** Bounds what one row can take, however many cells it has. */
 const ROW_CELLS_MAX = 64;
 
+/** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
+const COLUMNS_MAX = 256;
+
 /** The rule for recipients everywhere in this service. */
 const NUMBER = /^[1-9][0-9]{6,14}$/;
 /** U+FFFD is what bytes that are no UTF-8 are decoded to; written by the caller, it is the trace of a bad conversion. */
@@ -151,11 +154,16 @@ class Checker implements CsvCheck {
   }
 
   #readHeader(names: string[]): Columns {
+    if (names.length > COLUMNS_MAX) {
+      this.#faults.add(0, undefined, `the header has ${names.length} columns, at most ${COLUMNS_MAX}`);
+      throw this.#faults.refusal();
+    }
     const lower = names.map((name) => name.toLowerCase());
+    const seen = new Set<string>();
     names.forEach((name, index) => {
       if (name.trim() === '') this.#faults.add(0, undefined, `column ${index + 1} has no name`);
-      else if (lower.indexOf(lower[index] ?? '') !== index)
-        this.#faults.add(0, name, 'there are two columns of this name');
+      else if (seen.has(lower[index] ?? '')) this.#faults.add(0, name, 'there are two columns of this name');
+      seen.add(lower[index] ?? '');
       this.#readCell(0, name, name);
     });
     const find = (name: string, missing: string): number => {

@@ -4,7 +4,9 @@ import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts
 import { type NewSend, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { toJson } from './ending.ts';
+import type { StoppedSending } from './holds.ts';
 import { inProgress, mismatch } from './repeat.ts';
+import { assertMaySend } from './sending-stop.ts';
 import { asUnrecorded, unreadable } from './store-trouble.ts';
 
 /** Who starts a broadcast, under which key: always under one (contract 4). */
@@ -60,7 +62,14 @@ const batchMax = 200;
 /** What is recorded must fit into the quota of its caller as a whole. */
 type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'>;
 
-export function createBroadcasts(store: Records, onChange: () => void, newId: () => string): Broadcasts {
+interface BroadcastsServices {
+  store: Records;
+  stopped: StoppedSending;
+  onChange: () => void;
+  newId: () => string;
+}
+
+export function createBroadcasts({ store, stopped, onChange, newId }: BroadcastsServices): Broadcasts {
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
@@ -98,6 +107,7 @@ export function createBroadcasts(store: Records, onChange: () => void, newId: ()
       const left = quota && (await store.quotaLeft(caller, quota).catch(unreadable));
       const id = newId();
       const { template, broadcastName, connection } = draft;
+      assertMaySend(stopped, { caller, connection });
       const opened = await store
         .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
         .catch(notStarted);
@@ -113,6 +123,8 @@ export function createBroadcasts(store: Records, onChange: () => void, newId: ()
             if (!(await store.addRecipients(id, sends).catch(notStarted))) throw lost();
           }
         });
+        // A long import may have begun before sending was stopped.
+        assertMaySend(stopped, { caller, connection });
         const broadcast = await release(asker, { id, fingerprint, total });
         onChange();
         return { broadcast };
@@ -129,6 +141,9 @@ export function createBroadcasts(store: Records, onChange: () => void, newId: ()
     steer: async (caller, id, to) => {
       const broadcast = await store.steerBroadcast(caller, id, to).catch(unreadable);
       if (!broadcast) throw unknownBroadcast();
+      if (broadcast.pausedBy === 'operator' && to !== 'paused') {
+        throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
+      }
       if (broadcast.status !== to) {
         throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
       }

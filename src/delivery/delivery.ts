@@ -1,3 +1,4 @@
+import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
 import {
@@ -13,19 +14,21 @@ import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { createAdmission } from './admission.ts';
+import { createAdmission, createSendsPool, type Keep } from './admission.ts';
 import { Coming } from './coming.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
+import type { Holds, StoppedSending } from './holds.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
+import { createQueueFeeder } from './queue-feeder.ts';
 import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
 import { notResendable, resendable, resentBefore } from './resend.ts';
+import { assertMaySend } from './sending-stop.ts';
 import { InvalidStream } from './settle.ts';
 import { unreadable, unrecorded } from './store-trouble.ts';
-import { createTakeover } from './takeover.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {
@@ -68,8 +71,10 @@ export interface Delivery {
   spend(asker: Asker, messages: number): Promise<void>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
-  /** Takes up what is left of earlier lives. Resolves when it is under way. */
+  /** Ends what dead processes were sending; what they left queued is found by `feed`. */
   recover(): Promise<void>;
+  /** Takes up what waits in the store and may go now, as far as there is room. */
+  feed(): Promise<void>;
   /** Sends under way in this process. */
   readonly underWay: number;
   /** After `closing`: waits for what is on the wire; what has not begun stays recorded. */
@@ -97,6 +102,9 @@ export interface DeliveryServices {
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
   gate: Gate;
+  /** Whether a caller may still send; asked before each attempt. */
+  holds: Holds;
+  stopped: StoppedSending;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
   /** Of sends, and of the ids that WATI is to know them by. */
@@ -108,6 +116,10 @@ export interface DeliveryServices {
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: Turn['lane'], size: number) => void;
   groupMax: GroupMax;
+  /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
+  splitsGroups: boolean;
+  /** The room for sends under way, by caller; one of its own by default. */
+  sends?: SharedPool;
   /** Absent: there is no limit, and every send goes by itself. */
   pace?: Pace;
 }
@@ -117,9 +129,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const running = new Map<string, Promise<LiveSend>>();
   const recording = new Set<string>();
   const coming = new Coming();
-  const { assertRoom, assertTurnInTime } = createAdmission({
-    ...{ coming, gate: services.gate, pace },
-    underWay: () => running.size,
+  const { inRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
+    ...{ coming, gate: services.gate, store, pace },
+    sends: services.sends ?? createSendsPool(),
   });
   const groups = pace && createGroups({ ...services, pace, coming });
 
@@ -137,6 +149,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       .catch(left)
       .then((ended) => {
         if (keptEnding(ended.stored)) onEnd?.(ended.stored);
+        else feeder.leave();
         return ended;
       });
     const forget = () => {
@@ -152,7 +165,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
     if (content.kind === 'template') {
       const template = groupOf(content);
       if (groups) return groups.join(send, template, context);
-      return live(send, groupPassage(template, context, sendCalls, transport), context, services);
+      const alone = { sendCalls, transport, splitsGroups: false, takeTurn: async () => {} };
+      return live(send, groupPassage(template, context, alone), context, services);
     }
     const { stored } = send;
     const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
@@ -160,6 +174,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 
   const record = async (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+    // Stopped while it was made ready, perhaps.
+    assertMaySend(services.stopped, { caller: send.caller, connection: send.connectionId });
     recording.add(send.id);
     try {
       return await coming.while(line, store.record(send).catch(unrecorded));
@@ -168,16 +184,24 @@ export function createDelivery(services: DeliveryServices): Delivery {
     }
   };
 
-  /** What a dead process has left queued. */
-  const takeUp = (stored: StoredSend) => {
+  /** What waits in the store, and may go now. */
+  const takeUp = async (stored: StoredSend) => {
     const content = contentOf(stored);
     // A stream has no content to send; the store has ended it.
     if (!content) return;
     const turn = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, turn };
     const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
-    void start(send, () => lifeOf(send, content, context));
+    await start(send, () => lifeOf(send, content, context));
   };
+
+  const feeder = createQueueFeeder({
+    ...{ store, running, recording, takeUp },
+    closing: services.closing,
+    mayGo: ({ caller, connectionId: connection }) =>
+      services.gate.isOpen(connection) &&
+      services.holds.reasonFor({ caller, connection, scope: 'messages:send' }) === undefined,
+  });
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
     if (content.kind !== 'template') {
@@ -195,13 +219,13 @@ export function createDelivery(services: DeliveryServices): Delivery {
     content: Content,
     context: CallContext,
     waitMs: WaitMs,
+    keep: Keep,
     resendOf?: string,
   ) => {
     // Who does not wait at all sets no deadline for the tries.
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
-    // First, because it is in a flood that it must cost little to be refused.
-    assertRoom(context, waitMs === 0);
     assertContentInTime(content, context, tryMs);
+    if (waitMs === 0) await assertHeldRoom(asker.caller, context.connection);
     const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
     const draft = {
@@ -226,6 +250,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const untilMs = performance.now() + tryMs;
     const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
     const run = start(send, () => lifeOf(send, content, context));
+    keep(run);
     return within(waitMs, run, send);
   };
 
@@ -242,26 +267,32 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
       return replay(known, await fingerprint());
     },
-    send: (asker, content, context, waitMs) => sendContent(asker, content, context, waitMs),
-    stream: async (asker, about, streamed, context, waitMs) => {
-      // Nobody would have its bytes later.
-      assertRoom(context, false);
-      assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
-      const outcome = await record({ ...draftOf(newId(), asker, about.kind, context), ...about }, whoOf(context.turn));
-      if ('known' in outcome) throw inProgress(locationOf(outcome.known));
-      const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
-      const run = start(send, () => live(send, streamedPassage(streamed), context, services));
-      const cameIn = await Promise.race([run, streamed.received]).then(
-        () => true,
-        () => false,
-      );
-      try {
-        // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
-        return await (cameIn ? within(waitMs, run, send) : run.then(seen));
-      } catch (error) {
-        throw error instanceof InvalidStream ? error.cause : error;
-      }
-    },
+    // First, because it is in a flood that it must cost little to be refused.
+    send: (asker, content, context, waitMs) =>
+      inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep)),
+    // It is not held: nobody would have its bytes later.
+    stream: (asker, about, streamed, context, waitMs) =>
+      inRoom(context, async (keep) => {
+        assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
+        const outcome = await record(
+          { ...draftOf(newId(), asker, about.kind, context), ...about },
+          whoOf(context.turn),
+        );
+        if ('known' in outcome) throw inProgress(locationOf(outcome.known));
+        const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
+        const run = start(send, () => live(send, streamedPassage(streamed), context, services));
+        keep(run);
+        const cameIn = await Promise.race([run, streamed.received]).then(
+          () => true,
+          () => false,
+        );
+        try {
+          // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
+          return await (cameIn ? within(waitMs, run, send) : run.then(seen));
+        } catch (error) {
+          throw error instanceof InvalidStream ? error.cause : error;
+        }
+      }),
     resend: async (asker, id, contextOf) => {
       const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
       if (repeat) {
@@ -273,14 +304,15 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
       const { context, waitMs } = await contextOf(original.connectionId, content);
-      return sendContent(asker, content, context, waitMs, original.id);
+      return inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep, original.id));
     },
     spend: async ({ caller, quota }, messages) => {
       if (quota && messages > 0) await store.spendQuota(caller, messages, quota).catch(unrecorded);
     },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
-    recover: createTakeover({ store, running, recording, takeUp }),
+    recover: feeder.recover,
+    feed: feeder.feed,
     close: async () => {
       await Promise.allSettled(running.values());
     },

@@ -1,5 +1,6 @@
 import type { Json, Settlement, StoredSend } from '../store/port.ts';
-import type { Refusal, Verdict } from '../upstream/verdict.ts';
+import type { Refusal } from '../upstream/answers/sentences.ts';
+import type { Verdict } from '../upstream/verdict.ts';
 
 /** How a send ended, as it is kept and as a repeat is answered from it. JSON, and nothing of the customer in it. */
 export type Ending =

@@ -4,10 +4,6 @@ import { sleep } from './patience.ts';
 export interface Gate {
   /** Resolves when the sends of this connection may go on, or the process ends. */
   opened(connection: string): Promise<void>;
-  /** The same for a send, which is counted meanwhile. */
-  hold(connection: string): Promise<void>;
-  /** How many sends are held, of one connection or of all. */
-  held(connection?: string): number;
   isOpen(connection: string): boolean;
   /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
   shut(connection: string): void;
@@ -27,8 +23,6 @@ export function createGate(probe: (connection: string) => Promise<boolean>, clos
   const shut = new Map<string, Promise<void>>();
   /** From the last probe of a connection to its next one, ms. */
   const pauses = new Map<string, number>();
-  const counts = new Map<string, number>();
-  let all = 0;
 
   const probeUntilAnswered = async (connection: string) => {
     do {
@@ -41,22 +35,8 @@ export function createGate(probe: (connection: string) => Promise<boolean>, clos
 
   const opened = (connection: string) => shut.get(connection) ?? Promise.resolve();
 
-  const count = (connection: string, n: number) => {
-    const held = (counts.get(connection) ?? 0) + n;
-    if (held === 0) counts.delete(connection);
-    else counts.set(connection, held);
-    all += n;
-  };
-
   return {
     opened,
-    hold: async (connection) => {
-      if (!shut.has(connection)) return;
-      count(connection, 1);
-      await opened(connection);
-      count(connection, -1);
-    },
-    held: (connection) => (connection === undefined ? all : (counts.get(connection) ?? 0)),
     passed: (connection) => void pauses.delete(connection),
     isOpen: (connection) => !shut.has(connection),
     shut: (connection) => {

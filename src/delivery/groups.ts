@@ -3,7 +3,7 @@ import type { SendCalls } from '../upstream/messages.ts';
 import { askOf, ownTurn, type Pace, type Turn } from '../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../upstream/transport.ts';
 import type { Coming } from './coming.ts';
-import { attempt, type LifeServices, type LiveSend } from './life.ts';
+import { attempt, isHeld, type LifeServices, type LiveSend } from './life.ts';
 import { groupPassage } from './passage.ts';
 import { sleep } from './patience.ts';
 
@@ -30,6 +30,7 @@ interface GroupServices extends LifeServices {
   pace: Pace;
   sendCalls: SendCalls;
   transport: Transport;
+  splitsGroups: boolean;
   groupMax: GroupMax;
   /** By `lineKey`. */
   coming: Coming;
@@ -64,7 +65,7 @@ export const lineKey = ({ name, broadcastName }: GroupTemplate, { connection, tu
   JSON.stringify([connection, name, broadcastName, turn.lane]);
 
 export function createGroups(services: GroupServices): Groups {
-  const { pace, closing, gate, groupMax, coming } = services;
+  const { pace, closing, groupMax, coming } = services;
   const lines = new Map<string, Line>();
 
   const lineOf = (template: GroupTemplate, context: CallContext): Line => {
@@ -118,13 +119,16 @@ export function createGroups(services: GroupServices): Groups {
     ask(line);
     if (aboard.length === 0) return;
     for (const { send } of aboard) line.busy.add(recipientOf(send));
-    // Meanwhile others may have been turned away: whom nobody waits for stays queued until the gate opens.
-    const [held, seats] = byGate(line, aboard);
-    if (held.length > 0) void sitAgain(line, held, 0);
+    // Meanwhile others may have been turned away, or callers be gone: theirs stay in the store until they may go.
+    const [held, seats] = byHold(line, aboard);
+    for (const seat of held) over(line, seat);
     if (seats.length === 0) return;
     const context = { connection: line.connection, onAttempt: tellAll(seats) };
     services.onGroup?.(line.lane, seats.length);
-    const passage = groupPassage(line.template, context, services.sendCalls, services.transport);
+    const { sendCalls, transport, splitsGroups } = services;
+    const takeTurn = () =>
+      pace.take({ ...turnOfLine(line, seats), untilMs: Number.POSITIVE_INFINITY, signal: closing });
+    const passage = groupPassage(line.template, context, { sendCalls, transport, splitsGroups, takeTurn });
     const sends = seats.map(({ send }) => send);
     attempt(sends, passage, context, services, turnCameMs).then(
       (again) => {
@@ -147,10 +151,8 @@ export function createGroups(services: GroupServices): Groups {
   };
 
   /** Those that must be held now, and the others. */
-  const byGate = ({ connection }: Line, seats: readonly Seat[]) => {
-    const isOpen = gate.isOpen(connection);
-    return partition(seats, ({ send }) => !isOpen && send.holds === true);
-  };
+  const byHold = ({ connection }: Line, seats: readonly Seat[]) =>
+    partition(seats, ({ send }) => isHeld(send, connection, services));
 
   const over = (line: Line, { send, leave }: Seat) => {
     line.busy.delete(recipientOf(send));
@@ -160,11 +162,10 @@ export function createGroups(services: GroupServices): Groups {
   /** Their recipients stay busy meanwhile: what was asked for later must not overtake them. */
   const sitAgain = async (line: Line, seats: readonly Seat[], pauseMs: number) => {
     await sleep(pauseMs, closing);
-    const [held, others] = byGate(line, seats);
+    const [held, others] = byHold(line, seats);
+    for (const seat of held) over(line, seat);
     takeSeats(line, others);
-    // Whoever is waited for has a time by which it must have gone.
-    await Promise.all(held.map(() => gate.hold(line.connection)));
-    takeSeats(line, held);
+    settle(line);
   };
 
   const takeSeats = (line: Line, seats: readonly Seat[]) => {
@@ -188,8 +189,7 @@ export function createGroups(services: GroupServices): Groups {
 
   return {
     join: async (send, template, context) => {
-      if (send.holds) await gate.hold(context.connection);
-      if (closing.aborted) return send;
+      if (closing.aborted || isHeld(send, context.connection, services)) return send;
       return new Promise((leave, fail) => {
         const turn = context.turn ?? ownTurn;
         sit(lineOf(template, context), { send, context, turn, leave, fail });
@@ -211,6 +211,12 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
 };
 
 const recipientOf = ({ stored }: LiveSend): string => stored.to ?? stored.id;
+
+/** The next call of these is asked for in the name of the first. */
+const turnOfLine = ({ lane }: Line, [first]: readonly Seat[]) => ({
+  ...askOf('sendTemplateMessages', first?.turn),
+  lane,
+});
 
 function firstReady({ waiting, busy }: Line): Seat | undefined {
   for (const seats of waiting.values()) {

@@ -29,8 +29,8 @@ export interface Holds {
 
 /** What an operator has stopped, as the store said last. */
 export interface StoppedSending {
-  /** The reason that stops this one; `undefined`: nothing does. */
-  reasonFor(ask: Pick<SendingAsk, 'caller' | 'connection'>): Hold | undefined;
+  /** The reason that stops this one; `undefined`: nothing does. Without a connection: whether it is stopped whichever it takes. */
+  reasonFor(ask: { caller: string; connection?: string }): Hold | undefined;
 }
 
 export function createHolds(callers: Callers, stopped: StoppedSending): Holds {

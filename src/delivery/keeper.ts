@@ -5,7 +5,7 @@ import type { Reconciler } from './reconcile.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
 export interface Keeper {
-  /** Resolves once the sends of earlier lives are taken up. */
+  /** Resolves once what dead processes were sending is ended; what they left queued is taken up in the background. */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -21,6 +21,8 @@ interface KeeperServices {
 
 /** Slowly: reads share the budget of the sends (delivery.md 2.8, item 7: one in two seconds at most; a look is one). */
 const reconcileEveryMs = 2_000;
+/** How soon what waits in the store goes on, once it may: a look into an index where anything is left. */
+const feedEveryMs = 250;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
@@ -71,6 +73,7 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
       every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       every(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
       every(leaseMs, 'recover', () => delivery.recover());
+      every(feedEveryMs, 'queue', () => delivery.feed());
       every(reconcileEveryMs, 'reconcile', lookAtOne);
       every(purgeEveryMs, 'purge', purgeAll);
     },

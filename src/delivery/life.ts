@@ -4,6 +4,7 @@ import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import { askOf, type Pace } from '../upstream/pace.ts';
 import type { Verdict } from '../upstream/verdict.ts';
 import type { Gate } from './gate.ts';
+import type { Holds } from './holds.ts';
 import type { Passage } from './passage.ts';
 import { patiently, sleep } from './patience.ts';
 import { end, isoNow, type Judged, undo } from './settle.ts';
@@ -25,6 +26,8 @@ export interface LifeServices {
   store: SendStore;
   diagnosis: Diagnosis;
   gate: Gate;
+  /** Whether a caller may still send; asked before each attempt. */
+  holds: Holds;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
   /** Absent: there is no limit. */
@@ -62,6 +65,26 @@ const lostBytes: Verdict = {
   heals: true,
 };
 
+/** A stream whose caller may not send any more: its bytes cannot wait. */
+const heldBytes: Verdict = {
+  outcome: 'not_sent',
+  detail: 'sending was stopped, or the caller may not send any more, before it could go out',
+  heals: true,
+};
+
+/**
+ * Whether a send has to stay where it is: in the store, where it is found again. While the upstream refuses the credentials,
+ * those that somebody waits for go on, and their callers are told what is wrong.
+ */
+export function isHeld(
+  { stored, holds }: LiveSend,
+  connection: string,
+  services: Pick<LifeServices, 'gate' | 'holds'>,
+) {
+  const ask = { caller: stored.caller, connection, scope: 'messages:send' as const };
+  return (holds === true && !services.gate.isOpen(connection)) || services.holds.reasonFor(ask) !== undefined;
+}
+
 /** Begun, and stopped by the end of the process before the first byte. */
 const endedInLine: Verdict = {
   outcome: 'not_sent',
@@ -79,11 +102,11 @@ export async function live(
   context: CallContext,
   services: LifeServices,
 ): Promise<LiveSend> {
-  const { closing, gate } = services;
+  const { closing } = services;
   const { streamed } = passage;
   let turnCameMs: number | undefined;
   for (;;) {
-    if (send.holds) await gate.hold(context.connection);
+    if (!streamed && isHeld(send, context.connection, services)) return send;
     turnCameMs ??= await myTurn(passage, context, services);
     if (turnCameMs === undefined || closing.aborted) {
       if (!streamed) return send;
@@ -92,10 +115,12 @@ export async function live(
       await end([{ send, verdict: lostBytes }], passage, context, services);
       return send;
     }
-    // Meanwhile another may have been turned away: the turn is lost then, and nothing else.
-    if (send.holds && !gate.isOpen(context.connection)) {
-      turnCameMs = undefined;
-      continue;
+    // Meanwhile another may have been turned away, or its caller be gone: the turn is lost then, and nothing else.
+    if (isHeld(send, context.connection, services)) {
+      if (!streamed) return send;
+      streamed.abandon();
+      await end([{ send, verdict: heldBytes }], passage, context, services);
+      return send;
     }
     const attempted = send.stored.attempts;
     const [again] = await attempt([send], passage, context, services, turnCameMs);

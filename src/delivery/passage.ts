@@ -1,8 +1,9 @@
 import type { CallContext } from '../upstream/client.ts';
-import type { SendCalls } from '../upstream/messages.ts';
+import type { SendCalls, WatiReceiver } from '../upstream/messages.ts';
 import type { Attempt, Transport } from '../upstream/transport.ts';
 import { judge, judgeReceivers, type Verdict } from '../upstream/verdict.ts';
 import { type PlannedCall, receiverOf } from './content.ts';
+import { sendInHalves } from './halves.ts';
 import type { LiveSend } from './life.ts';
 
 /** One call upstream that carries one send, or template sends that agree in all but the receiver. */
@@ -57,21 +58,35 @@ export function streamedPassage(streamed: StreamedSend): Passage {
   };
 }
 
-/** Template sends of one connection, template and broadcast name, as one bulk call (upstream.md 4.2). */
+interface GroupServices {
+  sendCalls: SendCalls;
+  transport: Transport;
+  /** Whether a 2xx that refuses the whole call is followed by calls of its halves. */
+  splitsGroups: boolean;
+  /** Resolves when one more call may go out; rejects when the process ends. */
+  takeTurn: () => Promise<unknown>;
+}
+
+/**
+ * Template sends of one connection, template and broadcast name, as one bulk call. Where that is refused for something that
+ * one of them may carry, its halves are tried: nothing of a call that was refused as a whole went out.
+ */
 export function groupPassage(
   template: { name: string; broadcastName: string },
   context: CallContext,
-  sendCalls: SendCalls,
-  transport: Transport,
+  { sendCalls, transport, splitsGroups, takeTurn }: GroupServices,
 ): Passage {
   const { connection, onAttempt } = context;
   return {
     operation: 'sendTemplateMessages',
     go: async (sends, mayStart) => {
       const receivers = sends.map(({ stored }) => receiverOf(stored));
-      const call = sendCalls.template(template, receivers);
-      const attempt = { ...call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
-      return judgeReceivers(await transport.attempt(attempt, undefined, onAttempt), receivers);
+      const send = async (some: readonly WatiReceiver[]) => {
+        const call = sendCalls.template(template, [...some]);
+        const attempt = { ...call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
+        return judgeReceivers(await transport.attempt(attempt, undefined, onAttempt), some);
+      };
+      return sendInHalves(receivers, { send, takeTurn, splitsGroups });
     },
   };
 }

@@ -10,7 +10,7 @@ const restFactor = 10;
 /** The events of one listener (WHATWG, server-sent events), until the broadcast has ended or `closing`. */
 export async function* streamProgress(
   first: Broadcast,
-  look: () => Promise<Broadcast>,
+  look: () => Promise<Broadcast | undefined>,
   closing: AbortSignal,
 ): AsyncGenerator<string> {
   let said = '';
@@ -29,8 +29,43 @@ export async function* streamProgress(
     await sleep(restMs, closing);
     if (closing.aborted) return;
     const asked = performance.now();
-    now = await look();
+    const seen = await look();
+    // Its listener may not see it any more.
+    if (!seen) return;
+    now = seen;
     restMs = Math.max(lookEveryMs, restFactor * (performance.now() - asked));
+  }
+}
+
+/**
+ * One look at a broadcast for all who listen to it: who asks while another look is under way, or soon after it, is told what
+ * that one found. Counting is the most that a listener costs.
+ */
+export class SharedLooks<Seen> {
+  readonly #clock: () => number;
+  readonly #last = new Map<string, { seen: Promise<Seen>; freshUntil: number }>();
+
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+  }
+
+  look(id: string, find: () => Promise<Seen>): Promise<Seen> {
+    const now = this.#clock();
+    const known = this.#last.get(id);
+    if (known && now < known.freshUntil) return known.seen;
+    for (const [other, { freshUntil }] of this.#last) if (freshUntil <= now) this.#last.delete(other);
+    const seen = find();
+    const look = { seen, freshUntil: Number.POSITIVE_INFINITY };
+    this.#last.set(id, look);
+    const found = () => {
+      // A little less than the rest between two looks of one listener, so that its own next one is a new one.
+      look.freshUntil = this.#clock() + 0.9 * Math.max(lookEveryMs, restFactor * (this.#clock() - now));
+    };
+    const failed = () => {
+      look.freshUntil = 0;
+    };
+    seen.then(found, failed);
+    return seen;
   }
 }
 

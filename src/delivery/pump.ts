@@ -1,8 +1,9 @@
-import type { BroadcastStore } from '../store/broadcast-port.ts';
-import { type Mark, type StoredSend, StoreError } from '../store/port.ts';
+import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-port.ts';
+import { type Lane, type Mark, type StoredSend, StoreError } from '../store/port.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
+import type { Hold } from './holds.ts';
 import { type LifeServices, type LiveSend, transmit } from './life.ts';
 import { groupPassage } from './passage.ts';
 import { patiently, sleep } from './patience.ts';
@@ -19,9 +20,14 @@ interface PumpServices extends LifeServices {
   store: LifeServices['store'] & BroadcastStore;
   transport: Transport;
   sendCalls: SendCalls;
+  splitsGroups: boolean;
   groupMax: number;
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: 'broadcast', size: number) => void;
+  /** The broadcasts of a caller over a connection are held from now on, or not any more. */
+  onHold?: (lane: Lane, hold: Hold | undefined) => void;
+  /** A broadcast came to its end. */
+  onOver?: (broadcast: EndedBroadcast) => void;
   onFault: (error: unknown) => void;
 }
 
@@ -36,7 +42,7 @@ const sweepMax = 500;
 const callsMax = 8;
 
 export function createPump(services: PumpServices): Pump {
-  const { store, closing, gate, pace, groupMax } = services;
+  const { store, closing, gate, holds, pace, groupMax } = services;
   const runners = new Map<string, Promise<void>>();
   /** Attempts that may have been sent, until the store says that they are over. */
   const handedOut = new Map<LiveSend, Mark>();
@@ -45,15 +51,24 @@ export function createPump(services: PumpServices): Pump {
    * cannot come any more: they are looked at until they are over, and nothing of them is left to be claimed.
    */
   const doubtful = new Map<string, Running>();
+  /** Why the broadcasts of a lane do not go on. */
+  const heldLanes = new Map<string, Hold['code']>();
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
   const look = async () => {
-    while ((await store.sweepBroadcasts(sweepMax)) >= sweepMax && !closing.aborted);
+    while ((await store.sweepBroadcasts(sweepMax, services.onOver)) >= sweepMax && !closing.aborted);
     // Where all that is left was taken by a lost claim, nothing else would run.
     for (const broadcast of [...doubtful.values()]) if (!runners.has(broadcast.id)) await lookBack(broadcast);
-    // So many more than have begun: those may be the oldest, and stand at a shut gate for as long as a key is refused.
-    for (const broadcast of await store.runningBroadcasts(broadcastsMax + runners.size)) {
+    for (const lane of await store.runningLanes()) {
+      if (closing.aborted) return;
+      if (!isHeld(lane)) await startThoseIn(lane);
+    }
+  };
+
+  /** So many more than have begun: those may be the oldest, and stand at a shut gate for as long as a key is refused. */
+  const startThoseIn = async (lane: Lane) => {
+    for (const broadcast of await store.runningBroadcasts(broadcastsMax + runners.size, lane)) {
       if (closing.aborted || runners.has(broadcast.id)) continue;
       const runner = run(broadcast)
         .catch(services.onFault)
@@ -63,6 +78,16 @@ export function createPump(services: PumpServices): Pump {
         });
       runners.set(broadcast.id, runner);
     }
+  };
+
+  /** Whether the caller may not send now; told when that begins and when it is over. */
+  const isHeld = (lane: Lane): boolean => {
+    const name = JSON.stringify([lane.caller, lane.connectionId]);
+    const hold = holds.reasonFor({ caller: lane.caller, connection: lane.connectionId, scope: 'broadcasts:send' });
+    if (hold?.code !== heldLanes.get(name)) services.onHold?.(lane, hold);
+    if (hold) heldLanes.set(name, hold.code);
+    else heldLanes.delete(name);
+    return hold !== undefined;
   };
 
   const nudge = () => {
@@ -78,9 +103,8 @@ export function createPump(services: PumpServices): Pump {
 
   /** Until nothing of it is left to be claimed, by us. */
   const run = async (broadcast: Running) => {
-    const { id, connectionId: connection, caller } = broadcast;
-    const turn = { caller, lane: 'broadcast' as const };
-    const ask = { ...askOf('sendTemplateMessages', turn), untilMs: Number.POSITIVE_INFINITY, signal: closing };
+    const { id, connectionId: connection } = broadcast;
+    const ask = askFor(broadcast);
     const calls = new Set<Promise<number>>();
     let pauseMs = 0;
     for (;;) {
@@ -92,6 +116,8 @@ export function createPump(services: PumpServices): Pump {
       const turnCameMs = performance.now();
       // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
       if (!gate.isOpen(connection)) continue;
+      // What is left of it waits in the store until its caller may send again.
+      if (isHeld(broadcast)) break;
       const epoch = store.epoch();
       const stored = await store.claimGroup(id, groupMax).catch((error) => noneNow(broadcast, error));
       if (stored.length === 0) break;
@@ -111,6 +137,12 @@ export function createPump(services: PumpServices): Pump {
     }
     await Promise.all(calls);
   };
+
+  const askFor = ({ caller }: Running) => ({
+    ...askOf('sendTemplateMessages', { caller, lane: 'broadcast' }),
+    untilMs: Number.POSITIVE_INFINITY,
+    signal: closing,
+  });
 
   /** The next look tries again. */
   const noneNow = async (broadcast: Running, error: unknown): Promise<StoredSend[]> => {
@@ -165,7 +197,9 @@ export function createPump(services: PumpServices): Pump {
     services.onGroup?.('broadcast', sends.length);
     // Before the first byte; for good where something goes wrong that nobody thought of.
     for (const each of sends) handedOut.set(each, { id: each.stored.id, attempt: each.stored.attempts });
-    const passage = groupPassage(template, context, services.sendCalls, services.transport);
+    const { sendCalls, transport, splitsGroups } = services;
+    const takeTurn = async () => pace?.take(askFor(broadcast));
+    const passage = groupPassage(template, context, { sendCalls, transport, splitsGroups, takeTurn });
     const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
     for (const each of sends) letGo(each);
     const queued = new Set(again.map((each) => each.send));

@@ -15,6 +15,9 @@ export interface TemplateCache {
   distrust(connection: string): void;
 }
 
+/** Connections whose templates are kept at once. */
+const connectionsMax = 32;
+
 /** A caller who keeps naming templates that do not exist must not spend the budget of the others. */
 const missPauseMs = 1_000;
 
@@ -23,7 +26,12 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
 
   const load = ({ connection, turn, onAttempt }: CallContext, maxAgeMs: number) => {
     const known = cached.get(connection);
-    if (known && serves(known, maxAgeMs, turn)) return known;
+    if (known && serves(known, maxAgeMs, turn)) {
+      // Behind the others: who has been asked for least lately goes first.
+      cached.delete(connection);
+      cached.set(connection, known);
+      return known;
+    }
     const fresh: Load = { at: performance.now(), who: whoOf(turn), begun: false };
     const onTurn = () => {
       fresh.begun = true;
@@ -31,7 +39,10 @@ export function createTemplateCache(upstream: Templates, ttlMs: number): Templat
     // One load is shared by all who ask meanwhile: it takes nobody's own deadline, and ends with nobody's leaving.
     const list = upstream.all({ connection, onTurn, ...(turn && { turn }), ...(onAttempt && { onAttempt }) });
     const entry = Object.assign(fresh, { list });
+    cached.delete(connection);
     cached.set(connection, entry);
+    const [oldest] = cached.keys();
+    if (cached.size > connectionsMax && oldest !== undefined) cached.delete(oldest);
     list.then(onTurn, () => {
       if (cached.get(connection) === entry) cached.delete(connection);
     });

@@ -34,6 +34,7 @@ export async function recordExamples(store: SendStore & BroadcastStore, caller: 
   for (const [broadcast, name] of [
     [exampleIds.pausedBroadcast, 'winter'],
     [exampleIds.unwantedBroadcast, 'sent-by-mistake'],
+    [exampleIds.operatedBroadcast, 'spring'],
   ] as const) {
     await start(store, caller, broadcast, name);
     await store.steerBroadcast(caller, broadcast, 'paused');

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { watchConnections } from '../../plugins/connections.ts';
 
 /**
  * One listener for the life of the sandbox, and behind it one service after another. The connections of callers outlive
@@ -19,17 +20,24 @@ export interface Front {
 interface FrontOptions {
   readonly host: string;
   readonly port: number;
+  /** CONNECTIONS_MAX, and the percentage of it that one address may have. */
+  readonly max: number;
+  readonly perAddress: number;
   /** Serves what is not the service's; answers whether the request was for it. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
-export async function openFront(first: FastifyInstance, { host, port, own }: FrontOptions): Promise<Front> {
+export async function openFront(
+  first: FastifyInstance,
+  { host, port, max, perAddress, own }: FrontOptions,
+): Promise<Front> {
   let service = first;
   let change: Promise<void> | undefined;
   // As src/app.ts sets its own server; what can be read there is.
-  const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections } = first.server;
+  const { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount } = first.server;
   const front = createServer({ requireHostHeader: false, connectionsCheckingInterval: 1_000 });
-  Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount, maxConnections });
+  Object.assign(front, { keepAliveTimeout, headersTimeout, requestTimeout, maxHeadersCount });
+  const connections = watchConnections(front, { max, perAddress });
 
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
     front.on(event, (request: IncomingMessage, response: ServerResponse) => {
@@ -59,7 +67,10 @@ export async function openFront(first: FastifyInstance, { host, port, own }: Fro
       return turn;
     },
     stop: () => void front.close(),
-    close: () => front.closeAllConnections(),
+    close: () => {
+      connections.close();
+      front.closeAllConnections();
+    },
   };
 }
 

@@ -74,7 +74,11 @@ export async function startSandbox(
   }
 
   try {
-    const front = await openFront(service.app, { host, port, own: simulator.serveSandbox });
+    const front = await openFront(service.app, {
+      ...{ host, port, own: simulator.serveSandbox },
+      max: config.CONNECTIONS_MAX,
+      perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
+    });
     opened.resolve(front);
     return {
       url: front.url,
@@ -132,7 +136,7 @@ async function startService(
     { name: 'sandbox', keys: [{ sha256: hash('sha256', sandboxKey) }], scopes: ['*'], connections: ['*'] },
   ]);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, callers, store, dispatchers, newId, now: clock.now });
+  const app = await buildApp(config, { ...lasting, sandbox: true, callers, store, dispatchers, newId, now: clock.now });
   await app.ready();
   return {
     app,

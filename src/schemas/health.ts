@@ -10,6 +10,12 @@ export const Ready = Type.Object(
     gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
     key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
     connection: oneOf(['active', 'none', 'unknown'], 'whether a connection can be used'),
+    sending: Type.Optional(
+      oneOf(
+        ['stopped'],
+        'there while an operator has stopped all sending or some of it; the service is ready all the same',
+      ),
+    ),
   },
   { title: 'Ready' },
 );

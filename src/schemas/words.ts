@@ -35,6 +35,8 @@ export const exampleIds = {
   doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
   pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
   unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
+  operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
+  caller: 'sandbox',
 } as const;
 
 /** Our output and WATI's input have no `+`. */

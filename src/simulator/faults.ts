@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './call.ts';
@@ -37,6 +38,8 @@ export interface Scripted {
   readonly process?: boolean;
   readonly fault?: Fault;
   readonly delayMs?: number;
+  /** Answers when that is over, in the place of a time. */
+  readonly until?: Promise<unknown>;
   /** Reads the request body no faster than this. */
   readonly readBytesPerSecond?: number;
 }
@@ -69,11 +72,12 @@ export interface Exchange {
 export async function perform(
   exchange: Exchange,
   answer: Answer,
-  { fault, delayMs }: Pick<Scripted, 'fault' | 'delayMs'>,
+  { fault, delayMs, until }: Pick<Scripted, 'fault' | 'delayMs' | 'until'>,
 ): Promise<number | undefined> {
   const { request, response, signal } = exchange;
   const { socket } = request;
   if (delayMs !== undefined) await pause(delayMs, signal);
+  if (until && !signal.aborted) await Promise.race([until, once(signal, 'abort')]);
   if (fault === 'hang' || fault === 'hang-processed') return undefined;
   if (fault === 'reset-before' || fault === 'reset-after' || fault === 'reset-mid-body') {
     socket.resetAndDestroy();

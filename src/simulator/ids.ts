@@ -9,6 +9,20 @@ export interface Ids {
   restart(seed?: string): void;
 }
 
+/** Random bytes, drawn from the system by the page: a fresh tenant has thousands of ids, and to ask for each takes longer. */
+function createStock(): (count: number) => Buffer {
+  let stock = Buffer.alloc(0);
+  let used = 0;
+  return (count) => {
+    if (used + count > stock.length) {
+      stock = randomBytes(4_096);
+      used = 0;
+    }
+    used += count;
+    return stock.subarray(used - count, used);
+  };
+}
+
 /**
  * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that
  * looks at one more contact does not change the ids of its messages.
@@ -16,9 +30,10 @@ export interface Ids {
 export function createIds(): Ids {
   let seed: string | undefined;
   const made = new Map<string, number>();
+  const random = createStock();
 
   function bytes(kind: string, count: number): Buffer {
-    if (seed === undefined) return randomBytes(count);
+    if (seed === undefined) return random(count);
     const next = (made.get(kind) ?? 0) + 1;
     made.set(kind, next);
     return createHash('sha256')

@@ -2,11 +2,13 @@ import type { Scripted } from './faults.ts';
 import { htmlPage } from './pages.ts';
 
 /** What a magic recipient says about itself; the rest of a bulk call goes on. */
-export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp';
+export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
 
-/** By the last four digits of the recipient (contract.md, section 7). */
+/** By the last four digits of the recipient. */
 const transport: Readonly<Record<string, Scripted>> = {
   '0101': { fault: 'refuse' },
+  // Turned away before it is looked at, however often: the proof that nothing was sent.
+  '0103': { status: 421, body: { message: 'Misdirected request' } },
   '0201': { fault: 'reset-before' },
   '0202': { fault: 'reset-after' },
   '0301': { fault: 'hang' },
@@ -20,6 +22,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '0409': 'window-closed',
   '0422': 'refused',
   '0423': 'not-on-whatsapp',
+  '0424': 'opted-out',
 };
 const onceTooMany = '0429';
 

@@ -114,6 +114,7 @@ function refuse(verdict: Verdict): Answer {
     // Exactly as probed on a live tenant (upstream.md, 3.3).
     return refusal({ message: 'Ticket has been expired.', ticketStatus: 'CLOSED' });
   }
+  if (verdict === 'opted-out') return refusal({ info: 'Contact has opted out' });
   return refusal({
     info: verdict === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
     ...(verdict === 'refused' ? {} : { validWhatsAppNumber: false }),

@@ -114,6 +114,8 @@ function send(
   return prepared.map(({ receiver, values }) => sendOne(call, tenant, template, receiver, values));
 }
 
+const optedOut = 'Contact has opted out of broadcast messages';
+
 function sendOne(
   call: Call,
   tenant: Tenant,
@@ -124,12 +126,13 @@ function sendOne(
   const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
   const known = tenant.contacts.get(phone);
   if (verdict === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
+  if (verdict === 'opted-out') return { phone, localMessageId, valid: true, error: optedOut };
   if (verdict !== undefined) {
     const error = verdict === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
     return { phone, localMessageId, valid: true, error };
   }
   if (known && !known.allowBroadcast) {
-    return { phone, localMessageId, valid: true, error: 'Contact has opted out of broadcast messages' };
+    return { phone, localMessageId, valid: true, error: optedOut };
   }
   // A template send creates the contact (upstream.md, 8.3).
   const contact = known ?? tenant.addContact(phone);

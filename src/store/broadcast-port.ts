@@ -1,4 +1,4 @@
-import type { Mark, NewSend, SendStatus, StoredSend } from './port.ts';
+import type { Lane, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
 import type { QuotaLimits } from './quota-port.ts';
 
 /**
@@ -7,6 +7,18 @@ import type { QuotaLimits } from './quota-port.ts';
  */
 
 export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
+
+/** Of a pause that somebody asked for. What the service holds by itself stays `running` in the store. */
+export type PausedBy = 'caller' | 'operator';
+
+/** Who steers a broadcast; its caller where nothing is said. */
+export interface Steering {
+  by: PausedBy;
+  reason?: string;
+}
+
+/** A broadcast that came to its end. */
+export type EndedBroadcast = Pick<StoredBroadcast, 'id' | 'caller'>;
 
 /** A broadcast to be recorded; its recipients are sends with its id. */
 export interface NewBroadcast {
@@ -26,6 +38,9 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   status: BroadcastStatus;
   /** Absent while it is recording, and once the key is free again. */
   fingerprint?: string;
+  /** Who paused it, and why in their words; only while it is `paused`. */
+  pausedBy?: PausedBy;
+  pauseReason?: string;
   /** How many recipients it has had from the start; `counts` adds up to it, also when their records are deleted by age. */
   total: number;
   /** Of a cancelled one, what is still `queued` counts as `cancelled`. */
@@ -79,17 +94,23 @@ export interface BroadcastStore {
 
   /**
    * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Answers it as it
-   * stands then, unchanged where there is no such arrow. Undefined: not this caller's.
+   * stands then, unchanged where there is no such arrow. What an operator paused only an operator resumes; an operator's pause
+   * takes the place of the caller's. Undefined: not this caller's.
    */
   steerBroadcast(
     caller: string,
     id: string,
     to: 'paused' | 'running' | 'cancelled',
+    how?: Steering,
   ): Promise<StoredBroadcast | undefined>;
 
-  /** Running ones with something queued, oldest first, of all callers. Cheap: every replica asks every second. */
+  /** The lanes of which broadcasts are running. Costs a step for each lane, however many broadcasts are in it. */
+  runningLanes(): Promise<Lane[]>;
+
+  /** Running ones with something queued, oldest first, of one lane or of all callers. Cheap: every replica asks every second. */
   runningBroadcasts(
     limit: number,
+    lane?: Lane,
   ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string }[]>;
 
   /**
@@ -107,6 +128,7 @@ export interface BroadcastStore {
    * What is left to do, at most `limit` rows of it: deletes what was discarded, or left open by processes that are dead;
    * turns what is queued of a cancelled one into `cancelled`; ends (finishedAt) what has nothing queued or sending any more:
    * `running` and `paused` become `done`, `cancelled` stays. Answers how many rows it touched: 0 when nothing is left to do.
+   * `ended` is told of each that this sweep ended.
    */
-  sweepBroadcasts(limit: number): Promise<number>;
+  sweepBroadcasts(limit: number, ended?: (broadcast: EndedBroadcast) => void): Promise<number>;
 }

@@ -3,16 +3,24 @@ import { wasCharged } from './quotas.ts';
 import { COLUMNS } from './statements.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
-  created_at, updated_at, finished_at`;
+  paused_by, pause_reason, created_at, updated_at, finished_at`;
 
 /** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
-const tallied = (choice: string): string => `
+export const tallied = (choice: string): string => `
   SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
   FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
     LEFT JOIN broadcast_tallies AS tally ON tally.broadcast_id = chosen.id
   ORDER BY chosen.seq DESC`;
 
-const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
+export const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
+
+const RUNNING = "status = 'running' AND ended_at IS NULL";
+
+const running = (lane: string): string => `
+  SELECT id, caller, connection_id, template, name FROM broadcasts
+  WHERE ${RUNNING} ${lane} AND EXISTS
+    (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
+  ORDER BY seq LIMIT :limit`;
 
 export interface BroadcastStatements {
   readonly open: Statement;
@@ -32,9 +40,12 @@ export interface BroadcastStatements {
   readonly listAfter: Statement;
   readonly steer: Statement;
   readonly running: Statement;
+  readonly runningIn: Statement;
+  readonly runningLanes: Statement;
   readonly claim: Statement;
   readonly claimed: Statement;
-  /** In the order in which one makes room for the next. */
+  readonly finish: Statement;
+  /** In the order in which one makes room for the next; `finish` is the last. */
   readonly sweeps: readonly Statement[];
 }
 
@@ -49,7 +60,17 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       (SELECT seq AS left_seq FROM sends WHERE status = 'staged'
          AND broadcast_id IN (SELECT id FROM broadcasts WHERE status = '${status}' AND ended_at IS NULL)
        LIMIT :limit ${claim})`;
+  const finish = statement(`WITH finished AS MATERIALIZED
+         (SELECT seq AS left_seq FROM broadcasts
+          WHERE status IN ('running', 'paused', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
+            (SELECT 1 FROM broadcast_tallies AS tally
+             WHERE tally.broadcast_id = id AND tally.status IN ('staged', 'sending') AND tally.n > 0)
+          LIMIT :limit ${claimBroadcasts})
+       UPDATE broadcasts SET status = CASE status WHEN 'cancelled' THEN status ELSE 'done' END,
+         finished_at = :wall, updated_at = :wall, ended_at = ${now}
+       WHERE seq IN (SELECT left_seq FROM finished) RETURNING seq, id, caller`);
   return {
+    finish,
     open: statement(`
       INSERT INTO broadcasts
         (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at)
@@ -102,16 +123,30 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
     listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
 
     steer: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall
+      UPDATE broadcasts SET status = :to, updated_at = :wall,
+        paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
+        pause_reason = CASE WHEN :to = 'paused' THEN CAST(:reason AS TEXT) END
       WHERE id = :id AND caller = :caller AND ended_at IS NULL
-        AND ((status = 'running' AND :to IN ('paused', 'cancelled')) OR (status = 'paused' AND :to IN ('running', 'cancelled')))
+        AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
+          OR (status = 'paused' AND :to = 'cancelled')
+          OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') = 'caller'))
+          OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
       RETURNING seq`),
 
-    running: statement(`
-      SELECT id, caller, connection_id, template, name FROM broadcasts
-      WHERE status = 'running' AND ended_at IS NULL AND EXISTS
-        (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
-      ORDER BY seq LIMIT :limit`),
+    // One step in the index from lane to lane.
+    runningLanes: statement(`
+      WITH RECURSIVE firsts (first_seq) AS (
+        SELECT (SELECT seq FROM broadcasts WHERE ${RUNNING} ORDER BY caller, connection_id, seq LIMIT 1)
+        UNION ALL
+        SELECT (SELECT later.seq FROM broadcasts AS later WHERE later.status = 'running' AND later.ended_at IS NULL
+            AND (later.caller, later.connection_id) > (here.caller, here.connection_id)
+          ORDER BY later.caller, later.connection_id, later.seq LIMIT 1)
+        FROM firsts JOIN broadcasts AS here ON here.seq = firsts.first_seq
+      )
+      SELECT caller, connection_id FROM firsts JOIN broadcasts ON broadcasts.seq = firsts.first_seq`),
+    runningIn: statement(running('AND caller = :caller AND connection_id = :connection')),
+
+    running: statement(running('')),
 
     // A steer waits until the claim is done that holds the broadcast, and a claim for the steer, and then it looks again.
     claim: statement(`
@@ -123,10 +158,9 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall
       WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
 
-    // As the partial index of what is open has it, in which there are few rows.
     claimed: statement(`
       SELECT id, attempts FROM sends
-      WHERE status IN ('queued', 'sending') AND status = 'sending' AND broadcast_id = :id AND owner = :me ORDER BY seq`),
+      WHERE status = 'sending' AND broadcast_id = :id AND owner = :me ORDER BY seq`),
 
     sweeps: [
       `WITH deserted AS MATERIALIZED
@@ -143,15 +177,8 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       `${stagedOf('cancelled')}
        UPDATE sends SET status = 'cancelled', call_json = NULL, ended_at = ${now}, updated_at = :wall
        WHERE seq IN (SELECT left_seq FROM left_over) RETURNING seq`,
-      `WITH finished AS MATERIALIZED
-         (SELECT seq AS left_seq FROM broadcasts
-          WHERE status IN ('running', 'paused', 'cancelled') AND ended_at IS NULL AND NOT EXISTS
-            (SELECT 1 FROM broadcast_tallies AS tally
-             WHERE tally.broadcast_id = id AND tally.status IN ('staged', 'sending') AND tally.n > 0)
-          LIMIT :limit ${claimBroadcasts})
-       UPDATE broadcasts SET status = CASE status WHEN 'cancelled' THEN status ELSE 'done' END,
-         finished_at = :wall, updated_at = :wall, ended_at = ${now}
-       WHERE seq IN (SELECT left_seq FROM finished) RETURNING seq`,
-    ].map(statement),
+    ]
+      .map(statement)
+      .concat(finish),
   };
 }

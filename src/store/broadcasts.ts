@@ -5,7 +5,20 @@ import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
 import { QuotaSpent } from './quota-port.ts';
 import { chargeStep, quotaVerbs, refundStep } from './quotas.ts';
-import { bySequence, emptyCounts, integer, isoTime, isStatus, json, optional, required, text, toSend } from './row.ts';
+import {
+  bySequence,
+  emptyCounts,
+  integer,
+  isoTime,
+  isStatus,
+  json,
+  laneValues,
+  optional,
+  required,
+  text,
+  toLane,
+  toSend,
+} from './row.ts';
 
 /** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
 export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
@@ -102,16 +115,23 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return { broadcasts, next: cursorAfter(last) };
     },
 
-    async steerBroadcast(caller, id, to) {
+    async steerBroadcast(caller, id, to, { by, reason } = { by: 'caller' }) {
       const [, found = []] = await engine.write([
-        { statement: sql.steer, values: { caller, id, to, wall: now() } },
+        { statement: sql.steer, values: { caller, id, to, by, reason: text(reason), wall: now() } },
         { statement: sql.find, values: { caller, id } },
       ]);
       return one(found);
     },
 
-    async runningBroadcasts(limit) {
-      const rows = await engine.read({ statement: sql.running, values: { limit } });
+    async runningLanes() {
+      return (await engine.read({ statement: sql.runningLanes, values: {} })).map(toLane);
+    },
+
+    async runningBroadcasts(limit, lane) {
+      const step = lane
+        ? { statement: sql.runningIn, values: { limit, ...laneValues(lane) } }
+        : { statement: sql.running, values: { limit } };
+      const rows = await engine.read(step);
       return rows.map((row) => ({
         id: required(row, 'id'),
         caller: required(row, 'caller'),
@@ -131,11 +151,16 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return rows.map((row) => ({ id: required(row, 'id'), attempt: integer(row, 'attempts') }));
     },
 
-    async sweepBroadcasts(limit) {
+    async sweepBroadcasts(limit, ended) {
       for (const id of [...doubtful]) await discardBroadcast(id);
       let left = limit;
       for (const statement of sql.sweeps) {
-        if (left > 0) left -= (await write(statement, { limit: left, wall: now() })).length;
+        if (left <= 0) break;
+        const rows = await write(statement, { limit: left, wall: now() });
+        left -= rows.length;
+        if (statement === sql.finish && ended) {
+          for (const row of rows) ended({ id: required(row, 'id'), caller: required(row, 'caller') });
+        }
       }
       return limit - left;
     },
@@ -159,7 +184,7 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
 });
 
 /** Of rows that have the tallies of each broadcast beside each other. */
-function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
+export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
   const broadcasts = new Map<string, StoredBroadcast>();
   for (const row of rows) {
     const id = required(row, 'id');
@@ -195,6 +220,10 @@ function toBroadcast(row: Row): StoredBroadcast {
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
   const fingerprint = optional(row, 'fingerprint');
   if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
+  const pausedBy = optional(row, 'paused_by');
+  if (status === 'paused') broadcast.pausedBy = pausedBy === 'operator' ? 'operator' : 'caller';
+  const pauseReason = optional(row, 'pause_reason');
+  if (pauseReason !== undefined && status === 'paused') broadcast.pauseReason = pauseReason;
   if (row.finished_at !== null) broadcast.finishedAt = isoTime(integer(row, 'finished_at'));
   return broadcast;
 }

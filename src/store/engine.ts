@@ -43,6 +43,8 @@ export interface Dialect {
   readonly now: string;
   /** Holds for a row of `sends` whose owner is dead. */
   readonly lost: string;
+  /** The ids of owners that are dead, as a choice of rows, among those that have such rows of `sends`. */
+  readonly deadOwners: (of: 'sending' | 'streams') => string;
   /** Holds while `:me` may send. */
   readonly leased: string;
   /** Ends a choice of rows of `sends`, so that no two processes choose the same one. */
@@ -62,6 +64,12 @@ export interface Dialect {
   readonly counts: string;
   readonly check: string;
 }
+
+/** Rows of `sends` that end with their owner, as the partial indexes have them. */
+export const OF_OWNER = {
+  sending: "status = 'sending'",
+  streams: "status = 'queued' AND call_json IS NULL",
+} as const;
 
 const parameter = /(?<!:):([a-z]\w*)/gi;
 

@@ -2,13 +2,15 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-port.ts';
 import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
+import { operatorVerbs } from './operator.ts';
+import type { OperatorStore } from './operator-port.ts';
 import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
 import type { QuotaStore } from './quota-port.ts';
 import { quotaVerbs } from './quotas.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & QuotaStore & SlotStore & PermitStore;
+export type Store = SendStore & BroadcastStore & OperatorStore & QuotaStore & SlotStore & PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -22,7 +24,11 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
-  const verbs = { ...broadcastVerbs(engine, dialect, options.wall), ...quotaVerbs(engine, options.wall) };
+  const verbs = {
+    ...broadcastVerbs(engine, dialect, options.wall),
+    ...quotaVerbs(engine, options.wall),
+    ...operatorVerbs(engine, dialect, options.wall),
+  };
   return Object.assign(new Sends(engine, dialect, options), verbs);
 }
 

@@ -54,6 +54,19 @@ export interface DueSend extends StoredSend {
   look: number;
 }
 
+/** What is queued of one caller for one connection: it may go, or is held, together. */
+export interface Lane {
+  caller: string;
+  connectionId: string;
+}
+
+/** The queued sends of one owner in a lane. */
+export interface QueuedLane extends Lane {
+  owner: number;
+  /** `lost`: its owner is dead, so whichever process has room may adopt them. */
+  whose: 'own' | 'lost' | 'other';
+}
+
 /** What is known at the end of a send (mark D3). */
 export interface Settlement {
   status: 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
@@ -147,17 +160,33 @@ export interface SendStore {
   ): Promise<{ sends: StoredSend[]; next?: string }>;
 
   /**
-   * What processes left behind that are dead (SQLite: every other; PostgreSQL: those whose lease has run out). Their
+   * Ends what processes left behind that are dead (SQLite: every other; PostgreSQL: those whose lease has run out). Their
    * `sending` become `unknown` with failure {code: 'owner-died'}, but a stream that was only `queued` becomes `not_sent`
-   * with {code: 'stream-lost'}; their other `queued` now belong to this process and are answered, at most `limit`.
+   * with {code: 'stream-lost'}. Their other `queued` stay as they are until a process adopts them. Costs as much as there is
+   * to end, however much is queued.
    */
-  recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }>;
+  recover(): Promise<{ unknown: number; lost: number }>;
 
   /**
-   * What this process owns and has queued, except for recipients of broadcasts, streams and what is in doubt; also what
-   * it owns by a recover whose answer was lost. Asked after a recover that was answered, it misses nothing of that one.
+   * The lanes in which anything is queued, of all owners, in a fixed order, behind `after`; at most `limit`. Costs a step for
+   * each lane, however much is queued in it.
    */
-  ownQueued(): Promise<StoredSend[]>;
+  queuedLanes(limit: number, after?: QueuedLane): Promise<QueuedLane[]>;
+
+  /** The oldest `limit` queued sends of a dead owner in a lane now belong to this process. Answers how many. */
+  adopt(lane: QueuedLane, limit: number): Promise<number>;
+
+  /**
+   * The oldest `limit` sends of a lane that this process owns and has queued, but for streams, what is in doubt, and the ids
+   * in `except`; also what it owns by an adoption whose answer was lost.
+   */
+  ownQueued(lane: Lane, limit: number, except: readonly string[]): Promise<StoredSend[]>;
+
+  /** How many sends are queued, of all or of one caller, recipients of broadcasts aside; counts no further than `limit`. */
+  countQueued(limit: number, caller?: string): Promise<number>;
+
+  /** The value that was first given for this name by any process; it is kept for good. */
+  pin(name: string, value: string): Promise<string>;
 
   /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
   dueForReconcile(limit: number): Promise<DueSend[]>;

@@ -1,7 +1,9 @@
 import type { Row, Value } from './engine.ts';
 import {
   type Json,
+  type Lane,
   type NewSend,
+  type QueuedLane,
   type SendKind,
   type SendStatus,
   type Settlement,
@@ -136,6 +138,21 @@ export function toSend(row: Row): StoredSend {
     send.idempotency = { route: required(row, 'idem_route'), key };
   }
   return send;
+}
+
+export const laneValues = ({ caller, connectionId }: Lane): Record<string, Value> => ({
+  caller,
+  connection: connectionId,
+});
+
+export const toLane = (row: Row): Lane => ({
+  caller: required(row, 'caller'),
+  connectionId: required(row, 'connection_id'),
+});
+
+export function toQueuedLane(row: Row): QueuedLane {
+  const whose = required(row, 'whose');
+  return { ...toLane(row), owner: integer(row, 'owner'), whose: whose === 'own' || whose === 'lost' ? whose : 'other' };
 }
 
 export function required(row: Row, column: string): string {

@@ -33,6 +33,23 @@ CREATE TABLE sends (
   call_json TEXT
 )`;
 
+/**
+ * What is queued is found by whom it is for and whose it is, what is being sent by whose it is: a queue of a million costs no
+ * more than one of ten. A lane (caller, connection) may be held for days, and nothing walks over it meanwhile.
+ */
+export const queueSchema: readonly string[] = [
+  "CREATE INDEX sends_queued ON sends (caller, connection_id, owner, seq) WHERE status = 'queued'",
+  "CREATE INDEX sends_streams ON sends (owner) WHERE status = 'queued' AND call_json IS NULL",
+  "CREATE INDEX sends_sending ON sends (owner, broadcast_id, seq) WHERE status = 'sending'",
+  'DROP INDEX sends_open',
+  'ALTER TABLE broadcasts ADD COLUMN paused_by TEXT',
+  'ALTER TABLE broadcasts ADD COLUMN pause_reason TEXT',
+  `CREATE INDEX broadcasts_lane ON broadcasts (caller, connection_id, seq)
+     WHERE status = 'running' AND ended_at IS NULL`,
+  // What was found once and must not change unnoticed, such as which connection is the only one.
+  'CREATE TABLE pins (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
+];
+
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',

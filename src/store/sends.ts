@@ -1,15 +1,17 @@
 import { cursorAfter } from './cursor.ts';
 import { Doubt } from './doubt.ts';
-import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
+import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { listStep } from './listing.ts';
 import {
   type DueSend,
   type Json,
+  type Lane,
   type Mark,
   type NewSend,
   type PermitAsk,
   type PermitStore,
   type Permits,
+  type QueuedLane,
   type SendFilter,
   type SendStatus,
   type SendStore,
@@ -29,9 +31,11 @@ import {
   isoTime,
   isStatus,
   json,
+  laneValues,
   required,
   settleValues,
   text,
+  toQueuedLane,
   toSend,
   wallTime,
 } from './row.ts';
@@ -214,25 +218,60 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return { sends, next: cursorAfter(integer(last, 'seq')) };
   }
 
-  async recover(limit: number): Promise<{ unknown: number; adopted: StoredSend[] }> {
+  async recover(): Promise<{ unknown: number; lost: number }> {
     const wall = this.#wall();
     const sent = 'the process that was sending it ended before the outcome was known';
     const stream = 'the process that held its bytes ended before any were sent';
-    const fence = this.#sql.fence.map((statement) => ({ statement, values: {} }));
+    const fence = this.#fence();
     const answers = await this.#engine.write([
       ...fence,
       { statement: this.#sql.orphanSending, values: { wall, detail: sent } },
       { statement: this.#sql.orphanStreams, values: { wall, detail: stream } },
-      { statement: this.#sql.adopt, values: { limit } },
     ]);
-    const [unknown = [], , adopted = []] = answers.slice(fence.length);
-    return { unknown: unknown.length, adopted: adopted.sort(bySequence).map(toSend) };
+    const [unknown = [], lost = []] = answers.slice(fence.length);
+    return { unknown: unknown.length, lost: lost.length };
   }
 
-  /** Every recover waits for the one before, committed or not (Dialect.fence): an answered one comes after it. */
-  async ownQueued(): Promise<StoredSend[]> {
-    const own = (await this.#engine.read({ statement: this.#sql.ownQueued, values: {} })).map(toSend);
+  async queuedLanes(limit: number, after?: QueuedLane): Promise<QueuedLane[]> {
+    const { queuedLanes, queuedLanesAfter } = this.#sql;
+    const step = after
+      ? { statement: queuedLanesAfter, values: { limit, ...laneValues(after), owner: after.owner } }
+      : { statement: queuedLanes, values: { limit } };
+    return (await this.#engine.read(step)).map(toQueuedLane);
+  }
+
+  async adopt(lane: QueuedLane, limit: number): Promise<number> {
+    const fence = this.#fence();
+    const values = { ...laneValues(lane), owner: lane.owner, limit };
+    const answers = await this.#engine.write([...fence, { statement: this.#sql.adopt, values }]);
+    return answers.at(-1)?.length ?? 0;
+  }
+
+  async ownQueued(lane: Lane, limit: number, except: readonly string[]): Promise<StoredSend[]> {
+    const rows = JSON.stringify(except.map((id) => ({ id })));
+    const values = { ...laneValues(lane), limit, rows };
+    const own = (await this.#engine.read({ statement: this.#sql.ownQueued, values })).map(toSend);
     return own.filter(({ id }) => !this.#doubt.has(id));
+  }
+
+  async countQueued(limit: number, caller?: string): Promise<number> {
+    const { countQueued, countQueuedOf } = this.#sql;
+    const step =
+      caller === undefined
+        ? { statement: countQueued, values: { limit } }
+        : { statement: countQueuedOf, values: { limit, caller } };
+    const [row] = await this.#engine.read(step);
+    return row === undefined ? 0 : integer(row, 'n');
+  }
+
+  async pin(name: string, value: string): Promise<string> {
+    const [row = {}] = await this.#write(this.#sql.pin, { name, value });
+    return required(row, 'value');
+  }
+
+  /** Every recovery and adoption waits for the one before, committed or not (Dialect.fence). */
+  #fence(): Step[] {
+    return this.#sql.fence.map((statement) => ({ statement, values: {} }));
   }
 
   async dueForReconcile(limit: number): Promise<DueSend[]> {

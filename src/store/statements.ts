@@ -26,8 +26,13 @@ export interface Statements {
   readonly fence: readonly Statement[];
   readonly orphanSending: Statement;
   readonly orphanStreams: Statement;
+  readonly queuedLanes: Statement;
+  readonly queuedLanesAfter: Statement;
   readonly adopt: Statement;
   readonly ownQueued: Statement;
+  readonly countQueued: Statement;
+  readonly countQueuedOf: Statement;
+  readonly pin: Statement;
   readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
@@ -102,11 +107,25 @@ function marks({ now, lost, leased }: Dialect) {
   };
 }
 
+const LANE = 'caller, connection_id, owner';
+
+/** The first row of each lane, found by one step in the index from lane to lane: nothing of what is queued is walked over. */
+const lanes = (first: string, lost: string): string => `
+  WITH RECURSIVE firsts (first_seq) AS (
+    SELECT (${first})
+    UNION ALL
+    SELECT (SELECT later.seq FROM sends AS later WHERE later.status = 'queued'
+        AND (later.caller, later.connection_id, later.owner) > (here.caller, here.connection_id, here.owner)
+      ORDER BY later.caller, later.connection_id, later.owner, later.seq LIMIT 1)
+    FROM firsts JOIN sends AS here ON here.seq = firsts.first_seq
+  )
+  SELECT ${LANE}, CASE WHEN owner = :me THEN 'own' WHEN ${lost} THEN 'lost' ELSE 'other' END AS whose
+  FROM (SELECT first_seq FROM firsts LIMIT :limit) AS some JOIN sends ON sends.seq = some.first_seq
+  ORDER BY ${LANE}`;
+
 export function statements(dialect: Dialect): Statements {
   const { now, lost, leased, claim, claimBroadcasts } = dialect;
   const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0, next_look_at = ${now} + ${MINUTE_MS}`;
-  // As the partial index has it: SQLite draws no conclusions from a single status, and would look at every send there is.
-  const open = "status IN ('queued', 'sending')";
   const { begin, retreat, settle } = marks(dialect);
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
@@ -181,24 +200,47 @@ export function statements(dialect: Dialect): Statements {
 
     fence: dialect.fence.map(statement),
     orphanSending: statement(`
-      WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'sending' AND ${lost} ${claim})
+      WITH orphans AS MATERIALIZED
+        (SELECT seq AS orphan FROM sends WHERE status = 'sending' AND owner IN (${dialect.deadOwners('sending')}) ${claim})
       UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall
       WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
     orphanStreams: statement(`
       WITH orphans AS MATERIALIZED
-        (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NULL AND ${lost} ${claim})
+        (SELECT seq AS orphan FROM sends
+         WHERE status = 'queued' AND call_json IS NULL AND owner IN (${dialect.deadOwners('streams')}) ${claim})
       UPDATE sends SET status = 'not_sent', ended_at = ${now}, failure_code = 'stream-lost', failure_detail = :detail,
         updated_at = :wall
       WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
+    queuedLanes: statement(lanes(`SELECT seq FROM sends WHERE status = 'queued' ORDER BY ${LANE}, seq LIMIT 1`, lost)),
+    queuedLanesAfter: statement(
+      lanes(
+        `SELECT seq FROM sends WHERE status = 'queued' AND (${LANE}) > (:caller, :connection, :owner)
+         ORDER BY ${LANE}, seq LIMIT 1`,
+        lost,
+      ),
+    ),
+    // Given to the owner in full: the index leads to the oldest of them, past those of all other owners.
     adopt: statement(`
       WITH orphans AS MATERIALIZED
-        (SELECT seq AS orphan FROM sends WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND ${lost} AND ${leased}
+        (SELECT seq AS orphan FROM sends
+         WHERE status = 'queued' AND caller = :caller AND connection_id = :connection AND owner = :owner
+           AND call_json IS NOT NULL AND ${lost} AND ${leased}
          ORDER BY seq LIMIT :limit ${claim})
-      UPDATE sends SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING ${COLUMNS}`),
-
+      UPDATE sends SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
     ownQueued: statement(`
       SELECT ${COLUMNS} FROM sends
-      WHERE ${open} AND status = 'queued' AND call_json IS NOT NULL AND owner = :me ORDER BY seq`),
+      WHERE status = 'queued' AND caller = :caller AND connection_id = :connection AND owner = :me
+        AND call_json IS NOT NULL AND id NOT IN (SELECT given.id FROM ${dialect.given({ id: 'TEXT' })})
+      ORDER BY seq LIMIT :limit`),
+    countQueued: statement(
+      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' LIMIT :limit) AS some`,
+    ),
+    countQueuedOf: statement(`
+      SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' AND caller = :caller LIMIT :limit) AS some`),
+
+    pin: statement(`
+      INSERT INTO pins (name, value) VALUES (:name, :value)
+      ON CONFLICT (name) DO UPDATE SET value = pins.value RETURNING value`),
 
     // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
     look: statement(`

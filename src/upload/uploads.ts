@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { takeOrRefuse } from '../pools/refusal.ts';
+import { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import type { ProblemSlug } from '../problem-types.ts';
 import { type FileHead, type Reframed, type ReframeOptions, reframe } from './multipart.ts';
@@ -16,23 +18,29 @@ export interface Upload extends Omit<Reframed, 'head'> {
 export interface Uploads {
   /**
    * Begins to read a caller's multipart body; resolves when the first bytes have told what the file is, and nothing has
-   * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 503 when too many uploads are open.
+   * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 429 where the caller has its share of them, 503 when
+   * too many are open.
    */
   begin(request: IncomingMessage, options: UploadOptions): Promise<Upload>;
   /** How many are open now. */
   readonly open: number;
   /** How many bytes of bodies were read; only grows. */
   readonly bytes: number;
+  readonly pools: readonly SharedPool[];
 }
 
 export interface UploadOptions
   extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check'> {
+  /** The id of the caller. */
+  holder: string;
+  /** Read into the store, rather than through to WATI: that costs more CPU, so there are fewer. */
+  imports?: boolean;
   /** Called when the head of the request promises well, before the first byte of its body is read. */
   onRead(): void;
 }
 
 interface UploadsConfig {
-  /** Over all callers: each open upload holds a few hundred KB on its way. */
+  /** Of all callers: each open upload holds a few hundred KB on its way. */
   openMax: number;
   /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
   bytesPerSecondMin: number;
@@ -46,36 +54,25 @@ export function createUploads({
   graceMs = 10_000,
   checkEveryMs = 1_000,
 }: UploadsConfig): Uploads {
-  let open = 0;
+  const uploads = new SharedPool({ name: 'uploads', size: () => openMax });
+  const imports = new SharedPool({ name: 'imports', size: () => Math.ceil(openMax / 4) });
   let bytes = 0;
   const onBytes = (count: number) => {
     bytes += count;
   };
   return {
     get open() {
-      return open;
+      return uploads.used + imports.used;
     },
     get bytes() {
       return bytes;
     },
+    pools: [uploads, imports],
     begin: async (request, options) => {
-      if (open >= openMax) {
-        throw new Problem(
-          'upstream-unavailable',
-          `${openMax} uploads are open, no more are taken now; nothing was sent`,
-          {
-            outcome: 'not_sent',
-            retryAfterS: 2,
-          },
-        );
-      }
-      open += 1;
+      const leave = takeOrRefuse(options.imports ? imports : uploads, options.holder, 1, { outcome: 'not_sent' });
       let stopWatch = () => {};
-      let released = false;
       const release = () => {
-        if (released) return;
-        released = true;
-        open -= 1;
+        leave();
         stopWatch();
       };
       try {

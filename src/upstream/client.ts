@@ -1,11 +1,15 @@
+import { codeOf } from '../error-code.ts';
 import { oncePer } from '../once-per.ts';
+import { foreignPatterns } from '../patterns.ts';
 import { Problem } from '../problem.ts';
-import { isObject, type JsonObject, parseJson, reasonOf } from './lenient.ts';
+import { AnswerRefused } from './answer-refused.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
+import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Answered, type Attempt, type Call, codeOf, leftMs, type Transport } from './transport.ts';
-import { flags } from './verdict.ts';
+import { type Answered, type Attempt, type Call, leftMs, type Transport } from './transport.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
 export interface CallContext extends Reader {
@@ -49,9 +53,9 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
 
 /** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
-  const { yes, no } = flags(body);
-  if (no && !yes) throw refusedProblem(200, reasonOf(body, ''));
-  if (!yes || no) throw strange();
+  const said = saidBy(body);
+  if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
+  if (said !== 'yes') throw strange();
 }
 
 const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
@@ -60,6 +64,7 @@ const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
 async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;
+  if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
   const body = jsonOf(answer);
   if (status >= 200 && status < 300) {
     if (body === undefined) throw strange(status);
@@ -76,6 +81,9 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   }
   throw statusProblem(answer, reasonOf(body, text));
 }
+
+/** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
+export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
 /** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
@@ -99,10 +107,11 @@ export function refusedProblem(status: number, reason: string): Problem {
   if (status === 404 || isUnknownContact(reason)) {
     return new Problem('not-found', 'WATI knows no such contact', { upstream: { status, detail: reason } });
   }
-  return new Problem('upstream-rejected', `WATI refused: ${reason}`, { upstream: { status, detail: reason } });
+  const detail = 'WATI refused this; its own words are in upstream.detail';
+  return new Problem('upstream-rejected', detail, { upstream: { status, detail: reason } });
 }
 
-export const isUnknownContact = (reason: string): boolean => /can'?t find contact|contact not found/i.test(reason);
+export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
 export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   const { cause } = failed;
@@ -113,12 +122,33 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
       retryAfterS: Math.max(1, Math.ceil(cause.retryAfterMs / 1000)),
     });
   }
+  if (cause instanceof AnswerRefused) return refusedAnswer(cause, failed.status);
   if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
   return new Problem('upstream-unavailable', `the gateway could not be reached (${codeOf(cause)})`, {
     cause,
     retryAfterS: 2,
   });
 }
+
+/** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */
+function refusedAnswer(cause: AnswerRefused, status: number | undefined): Problem {
+  if (cause.code === 'KEY_ECHOED') return withheld(status);
+  const upstream = status !== undefined && { upstream: { status } };
+  if (cause.code === 'ANSWER_TOO_LONG') {
+    return new Problem('upstream-invalid', 'the answer of the upstream is longer than any of its kind', {
+      cause,
+      ...upstream,
+    });
+  }
+  const detail = 'as many bytes of answers are on their way as there may be; ask again, or for smaller pages';
+  return new Problem('upstream-unavailable', detail, { cause, retryAfterS: 1, ...upstream });
+}
+
+/** The upstream quoted our key. */
+export const withheld = (status: number | undefined): Problem =>
+  new Problem('upstream-invalid', 'the answer of the upstream held a credential of this service, and is withheld', {
+    ...(status !== undefined && { upstream: { status } }),
+  });
 
 /** What several wait for, each until his own time is over: it goes on for the others. Throws `upstream-timeout`. */
 export async function inTime<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {

@@ -1,6 +1,8 @@
+import { isLoopback } from '../loopback.ts';
 import { Problem } from '../problem.ts';
-import { statusProblem, strange, unreachable } from './client.ts';
-import { isObject, isoDate, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
+import { reasonOf } from './answers/reason.ts';
+import { saysAllByStatus, statusProblem, strange, unreachable, withheld } from './client.ts';
+import { isObject, isoDate, type JsonObject, list, parseJson, str } from './lenient.ts';
 import { type Load, serves, whoOf } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { type Attempt, type Call, leftMs, type Transport } from './transport.ts';
@@ -28,7 +30,8 @@ export interface Connections {
 
 type Asker = Pick<Reader, 'turn' | 'untilMs' | 'onAttempt'>;
 
-export function createConnections(transport: Transport, reads: Reads): Connections {
+/** `connectHosts`: where a person may be sent to authorize an account. */
+export function createConnections(transport: Transport, reads: Reads, connectHosts: readonly string[]): Connections {
   const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: Reader) =>
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
@@ -60,7 +63,8 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
     const raw = unwrap(controlBody(await read(call, reader)));
     if (!isOfWati(raw)) throw unknownConnection();
     const connection = readConnection(raw);
-    if (!connection) throw strange();
+    // Another one than was asked for would be taken for it.
+    if (!connection || connection.id !== id) throw strange();
     return connection;
   };
 
@@ -91,7 +95,7 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
       if (!connection) throw strange();
       last = undefined;
       const url = str(raw.url) ?? str(raw.authorization_url);
-      return { connection, ...(url !== undefined && { authorizationUrl: url }) };
+      return { connection, ...(url !== undefined && { authorizationUrl: pageOf(url, connectHosts) }) };
     },
     get,
     remove: async (id, asker) => {
@@ -108,6 +112,7 @@ export function createConnections(transport: Transport, reads: Reads): Connectio
 function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;
+  if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
     // Empty is success where content is not documented; a page of the edge is not.
@@ -136,13 +141,28 @@ function isOfWati(raw: unknown): boolean {
   return app === undefined || app.toLowerCase() === 'wati';
 }
 
+/** It becomes a part of our addresses, and a header of calls. */
+const connectionId = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+const words = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** Undefined where there is no id or status; throws where they are none that can go on. */
 function readConnection(raw: unknown): MatonConnection | undefined {
   if (!isObject(raw)) return undefined;
   const id = str(raw.connection_id) ?? str(raw.id);
   const status = str(raw.status)?.toUpperCase();
   if (id === undefined || status === undefined) return undefined;
+  if (!connectionId.test(id) || !words.test(status)) throw strange();
   const createdAt = isoDate(raw.creation_time) ?? isoDate(raw.created_at) ?? new Date(0).toISOString();
-  const method = str(raw.method);
+  const named = str(raw.method);
+  const method = named !== undefined && words.test(named) ? named : undefined;
   const updatedAt = isoDate(raw.last_updated_time) ?? isoDate(raw.updated_at) ?? createdAt;
   return { id, status, createdAt, updatedAt, ...(method !== undefined && { method }) };
+}
+
+/** An address that a person opens, or the Problem: only Maton's own pages, by https, or http on loopback. */
+function pageOf(address: string, hosts: readonly string[]): string {
+  const url = address.length <= 2_048 && /^[!-~]+$/.test(address) ? URL.parse(address) : null;
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  if (!url || !isSafe || url.username !== '' || url.password !== '' || !hosts.includes(url.host)) throw strange();
+  return url.href;
 }

@@ -1,7 +1,9 @@
 import { oncePer } from '../once-per.ts';
+import { foreignPatterns } from '../patterns.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
-import { bool, isObject, type JsonObject, num, paramPairs, reasonOf, str } from './lenient.ts';
-import { flags } from './verdict.ts';
+import { bool, isObject, type JsonObject, num, paramPairs, str } from './lenient.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
 export interface WatiContact {
@@ -49,9 +51,13 @@ export interface Contacts {
   update(context: CallContext, phone: string, attributes: Attributes): Promise<WatiContact | undefined>;
 }
 
-/** A number of seven digits may be part of many others; beyond these pages it is taken for absent. */
-const findPagesMax = 5;
 const findPageSize = 100;
+
+/**
+ * A short number may be part of many others; beyond these pages it is taken for absent. A number of ten digits and more is in few,
+ * so its pages are no cost; a short one may not spend the calls of others.
+ */
+const findPagesMax = (phone: string): number => (phone.length < 10 ? 2 : 5);
 
 export function createContacts(client: Client): Contacts {
   const listPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
@@ -64,7 +70,7 @@ export function createContacts(client: Client): Contacts {
   return {
     list: listPage,
     find: async (context, phone) => {
-      for (let pageNumber = 1; pageNumber <= findPagesMax; pageNumber++) {
+      for (let pageNumber = 1; pageNumber <= findPagesMax(phone); pageNumber++) {
         const { contacts, sent } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
         const match = contacts.find((contact) => contact.wAid === phone);
         if (match || sent < findPageSize) return match;
@@ -79,7 +85,7 @@ export function createContacts(client: Client): Contacts {
         path: `/api/v1/addContact/${phone}`,
         json,
       });
-      if (flags(body).no && /already exists/i.test(reasonOf(body, ''))) return 'exists';
+      if (saidBy(body) === 'no' && foreignPatterns.alreadyExists.pattern.test(reasonOf(body, ''))) return 'exists';
       assertSuccess(body);
       return readContact(body.contact);
     },

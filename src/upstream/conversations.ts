@@ -1,7 +1,8 @@
 import { oncePer } from '../once-per.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, refusedProblem, strange } from './client.ts';
-import { isObject, type JsonObject, list, num, reasonOf } from './lenient.ts';
-import { flags } from './verdict.ts';
+import { isObject, type JsonObject, list, num } from './lenient.ts';
 
 export interface Conversations {
   /** One page of rows, newest first, real messages and events mixed (upstream.md 3.2). */
@@ -22,7 +23,7 @@ const historyIn = oncePer((body: JsonObject): History => {
   if (!Array.isArray(inner)) {
     // Some tenants only say why (upstream.md 3.2).
     const reason = reasonOf(body, '');
-    if (flags(body).no || isUnknownContact(reason)) throw refusedProblem(200, reason);
+    if (saidBy(body) === 'no' || isUnknownContact(reason)) throw refusedProblem(200, reason);
     throw strange(200);
   }
   return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };

@@ -1,9 +1,12 @@
+import { foreignPatterns } from '../patterns.ts';
 import { Problem } from '../problem.ts';
 import { type Diagnosis, inTime } from './client.ts';
 import { type Connections, keyRefused } from './connections.ts';
 
 /** How old the control API's word may be when a refusal is explained: a burst of refusals asks once. */
 const freshMs = 1_000;
+
+const isKnownStatus = (status: string): boolean => status === 'PENDING' || status === 'FAILED';
 
 /**
  * 400 and 401 of the gateway have two meanings each; the control API, which knows the key and the connections but not
@@ -25,10 +28,14 @@ export function createDiagnosis(connections: Connections): Diagnosis {
         const list = await inTime(connections.recent(freshMs), untilMs);
         const known = list.find((connection) => connection.id === id);
         if (!known) return 'Maton knows no such WATI connection';
-        return known.status === 'ACTIVE' ? undefined : `the connection is ${known.status.toLowerCase()}, not active`;
+        return known.status === 'ACTIVE'
+          ? undefined
+          : `the connection is ${isKnownStatus(known.status) ? known.status.toLowerCase() : 'in an unknown state'}, not active`;
       } catch {
         // The one sign that a real client goes by when it cannot ask (upstream.md 1.5).
-        return /connection/i.test(reason) ? 'the gateway finds fault with the connection' : undefined;
+        return foreignPatterns.connection.pattern.test(reason)
+          ? 'the gateway finds fault with the connection'
+          : undefined;
       }
     },
   };

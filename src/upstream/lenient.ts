@@ -64,6 +64,7 @@ const settled = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5
 export function isoDate(value: unknown): string | undefined {
   const text = str(value);
   if (text === undefined || settled.test(text)) return text;
+  if (text.length > 64) return undefined;
   if (text.length < 12 && text[3] === '-') return days.get(text) ?? fromWords(text);
   if (/^\d{9,11}$/.test(text)) return toIso(Number(text) * 1000);
   if (/^\d{12,14}$/.test(text)) return toIso(Number(text));
@@ -90,58 +91,3 @@ function fromWords(text: string): string | undefined {
 
 const toIso = (ms: number): string | undefined =>
   Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : undefined;
-
-/** Why the upstream refused, in its own words: the order of upstream.md 1.5, then ASP.NET's `items` and `errors`. */
-export function reasonOf(body: unknown, text: string): string {
-  const reason = isObject(body) ? reasonIn(body) : undefined;
-  if (reason !== undefined) return clip(reason);
-  if (Array.isArray(body) && body.length > 0) return clip(joined(body));
-  if (text.trimStart().startsWith('<')) return 'the upstream returned HTML';
-  return body === undefined && text.trim() !== '' ? clip(text.trim()) : 'no reason was given';
-}
-
-function reasonIn(body: JsonObject): string | undefined {
-  const error = isObject(body.error) ? body.error.message : body.error;
-  const first = [body.message, error, body.detail, body.info, body.title].find(
-    (value): value is string => typeof value === 'string' && value.trim() !== '',
-  );
-  if (first !== undefined) return first;
-  // `result` itself may hold the error text (upstream.md 3.0).
-  if (typeof body.result === 'string' && !/^(success|true|false|)$/i.test(body.result)) return body.result;
-  const details = joined(body.items) || joined(body.errors);
-  return details === '' ? undefined : details;
-}
-
-/** How deep lists in lists are looked into: a depth without bound would be one for the stack as well. */
-const listsDeep = 4;
-
-/** What an `errors` holds, as an array, a map by number, or one value; nothing, a 0 and an empty list count as none. */
-const entriesOf = (errors: unknown): unknown[] =>
-  (isObject(errors) ? Object.values(errors) : [errors])
-    .flat(listsDeep)
-    .filter((entry) => entry !== undefined && entry !== null && entry !== '' && entry !== false && entry !== 0);
-
-/** What is held against a message, or `''`: an entry whose words are not known is no less an error (upstream.md 4.1). */
-export function faultOf(errors: unknown): string {
-  return joined(errors) || (entriesOf(errors).length > 0 ? 'no reason was given' : '');
-}
-
-/** Strings, or objects with `description`, `message` or `detail`, of an array or of a map by number. */
-export function joined(errors: unknown): string {
-  return entriesOf(errors)
-    .map((entry) =>
-      isObject(entry) ? (str(entry.description) ?? str(entry.message) ?? str(entry.detail)) : str(entry),
-    )
-    .filter((entry) => entry !== undefined)
-    .join('; ');
-}
-
-/** A reason goes to the caller: short, one line, no host names or tokens that an edge may have put in. */
-function clip(reason: string): string {
-  const line = reason
-    .replace(/\s+/g, ' ')
-    .replace(/https?:\/\/\S+/gi, '[address]')
-    .replace(/\b[\w-]+(\.[\w-]+)*\.(ai|io|com|net|org|internal|local)\b/gi, '[host]')
-    .replace(/Bearer\s+\S+/gi, '[credentials]');
-  return line.length > 300 ? `${line.slice(0, 297)}...` : line;
-}

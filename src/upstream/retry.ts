@@ -1,8 +1,9 @@
+import { codeOf } from '../error-code.ts';
 import { isTurnTooLate } from './pace.ts';
-import { type Attempt, codeOf } from './transport.ts';
+import type { Attempt } from './transport.ts';
 
 /** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
-const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed/;
+const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed|^ANSWER|^KEY_ECHOED/;
 
 /** Whether a read may be tried again. */
 export function mayHeal(outcome: Attempt): boolean {

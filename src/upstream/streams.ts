@@ -1,13 +1,14 @@
 import type { Readable } from 'node:stream';
+import { codeOf } from '../error-code.ts';
+import { KeyFinder } from '../keys/key-finder.ts';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { askOf, heed, type Pace, type Turn } from './pace.ts';
+import { type Gathering, type Headers, Intake } from './intake.ts';
+import { askOf, heed, ownTurn, type Pace, type Turn } from './pace.ts';
 import {
-  type Answered,
   type Attempt,
   type AttemptReport,
   callTimeMs,
-  codeOf,
   type Failed,
   headersOf,
   leftMs,
@@ -40,8 +41,10 @@ export interface StreamCall {
 export interface Opened {
   kind: 'answered';
   status: number;
-  headers: Answered['headers'];
+  headers: Headers;
   body: Readable;
+  /** A key stood in a header; that header is gone. */
+  heldKey?: true;
 }
 
 export interface Streams {
@@ -51,7 +54,7 @@ export interface Streams {
   send(context: CallContext, call: StreamCall): Promise<Attempt>;
 }
 
-interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite'> {
+interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'intake'> {
   dispatchers: Dispatchers;
   /** To the answer's head, counted from the last byte of the body, ms. */
   headTimeoutMs: number;
@@ -59,10 +62,9 @@ interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'on
   pace?: Pace;
 }
 
-const answerBytesMax = 1024 * 1024;
-
 export function createStreams(options: StreamOptions): Streams {
-  const open: Streams['open'] = async (context, call) => {
+  const intake = options.intake ?? new Intake(new KeyFinder(() => [options.key()]), () => {});
+  const openRaw: Streams['open'] = async (context, call) => {
     const start = performance.now();
     const headers = headersOf(context, options);
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
@@ -122,15 +124,25 @@ export function createStreams(options: StreamOptions): Streams {
   };
 
   return {
-    open,
+    open: async (context, call) => {
+      const answer = await openRaw(context, call);
+      if (answer.kind === 'failed') return answer;
+      const { headers, heldKey } = intake.headers(answer.headers, call.operation);
+      const body = intake.stream(answer.body, headers, call.operation);
+      return { ...answer, headers, body, ...(heldKey && { heldKey }) };
+    },
     send: async (context, call) => {
-      const answer = await open(context, call);
+      const answer = await openRaw(context, call);
       if (answer.kind === 'failed') return answer;
       const { status, headers, body } = answer;
+      const holder = (context.turn ?? ownTurn).caller;
+      const gathering = intake.gather(status, { operation: call.operation, holder, answers: 'act' });
       try {
-        const outcome: Attempt = { kind: 'answered', status, headers, text: await textOf(body) };
+        await gather(body, gathering);
+        const outcome: Attempt = { kind: 'answered', status, ...(await gathering.text(headers)) };
         return outcome;
       } catch (thrown) {
+        gathering.drop();
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
         return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, headers, cause };
       } finally {
@@ -180,13 +192,6 @@ function headTimer(body: Readable | undefined, ms: number, onLate: () => void) {
   };
 }
 
-async function textOf(body: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new Error(`the answer is over ${answerBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function gather(body: Readable, gathering: Gathering): Promise<void> {
+  for await (const chunk of body) if (gathering.add(chunk) === 'enough') return;
 }

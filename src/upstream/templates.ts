@@ -1,3 +1,4 @@
+import { foreignPatterns } from '../patterns.ts';
 import { type CallContext, type Client, strange } from './client.ts';
 import { isObject, type JsonObject, list, num, params, str } from './lenient.ts';
 
@@ -48,11 +49,11 @@ export function readTemplate(raw: unknown): WatiTemplate | undefined {
   if (!isObject(raw)) return undefined;
   const elementName = str(raw.elementName) ?? str(raw.name);
   if (elementName === undefined) return undefined;
-  const body = str(raw.body) ?? str(raw.bodyOriginal) ?? '';
-  const bodyOriginal = str(raw.bodyOriginal) ?? body;
+  const body = cut(str(raw.body) ?? str(raw.bodyOriginal)) ?? '';
+  const bodyOriginal = cut(str(raw.bodyOriginal)) ?? body;
   const language = isObject(raw.language) ? (str(raw.language.key) ?? str(raw.language.value)) : str(raw.language);
   const header = readHeader(raw.header);
-  const buttons = list(raw.buttons).filter(isObject).map(readButton);
+  const buttons = list(raw.buttons).filter(isObject).slice(0, buttonsMax).map(readButton);
   return {
     id: str(raw.id) ?? `${elementName}/${language ?? ''}`,
     elementName,
@@ -62,12 +63,21 @@ export function readTemplate(raw: unknown): WatiTemplate | undefined {
     names: variableNames(bodyOriginal, header?.text, buttons, Object.keys(params(raw.customParams))),
     header,
     bodyOriginal,
-    footer: str(raw.footer),
+    footer: cut(str(raw.footer)),
     buttons,
   };
 }
 
-const variable = /\{\{\s*([^{}\s][^{}]*?)\s*\}\}/g;
+/** A body has 1,024 characters at most, each of one or two units; a button's address 2,000. */
+const textMax = 2_048;
+/** WhatsApp takes ten. */
+const buttonsMax = 16;
+
+const cut = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
+
+/** The names of the variables in a text, in order. */
+const namesIn = (text: string): string[] =>
+  [...text.matchAll(foreignPatterns.variable.pattern)].map((match) => match[1]?.trim() ?? '').filter(Boolean);
 
 /**
  * The names to send, in body order. `customParams` has another order and junk in it, so it is not asked for the body
@@ -79,30 +89,33 @@ function variableNames(
   buttons: WatiTemplate['buttons'],
   known: string[],
 ): string[] {
-  const inBody = [...body.matchAll(variable)].map((match) => match[1] ?? '');
+  const inBody = namesIn(body);
   const elsewhere = [header ?? '', ...buttons.map((button) => button.url ?? '')]
-    .flatMap((text) => [...text.matchAll(variable)].map((match) => match[1] ?? ''))
+    .flatMap(namesIn)
     .filter((name) => known.includes(name));
   return [...new Set([...inBody, ...elsewhere])];
 }
 
 /** `{{name}}` replaced by its value; a variable without a value stays as it is. */
 export const fill = (text: string, values: Readonly<Record<string, string>>): string =>
-  text.replace(variable, (whole, name: string) => (Object.hasOwn(values, name) ? (values[name] ?? whole) : whole));
+  text.replace(foreignPatterns.variable.pattern, (whole, braced: string) => {
+    const name = braced.trim();
+    return Object.hasOwn(values, name) ? (values[name] ?? whole) : whole;
+  });
 
 function readHeader(raw: unknown): WatiTemplate['header'] {
   if (!isObject(raw)) return undefined;
   const type = str(raw.typeString) ?? str(raw.type);
   return type === undefined
     ? undefined
-    : { type: type.toLowerCase(), text: str(raw.headerOriginal) ?? str(raw.text), link: str(raw.link) };
+    : { type: type.toLowerCase(), text: cut(str(raw.headerOriginal) ?? str(raw.text)), link: cut(str(raw.link)) };
 }
 
 function readButton(raw: JsonObject): WatiTemplate['buttons'][number] {
   const inner = isObject(raw.parameter) ? raw.parameter : raw;
   return {
     type: (str(raw.type) ?? 'unknown').toLowerCase(),
-    text: str(inner.text),
-    url: str(inner.urlOriginal) ?? str(inner.url),
+    text: cut(str(inner.text)),
+    url: cut(str(inner.urlOriginal) ?? str(inner.url)),
   };
 }

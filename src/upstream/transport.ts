@@ -1,6 +1,10 @@
 import type { Dispatcher } from 'undici';
+import { codeOf } from '../error-code.ts';
+import { KeyFinder } from '../keys/key-finder.ts';
+import { AnswerHandler, type Arrived } from './answer-handler.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { askOf, heed, type Pace, type Turn } from './pace.ts';
+import { type AnswerClass, type Headers, Intake, type Text } from './intake.ts';
+import { askOf, heed, ownTurn, type Pace, type Turn } from './pace.ts';
 import { createRetryBudget, mayHeal, retryAfterMs } from './retry.ts';
 import { pauseStacks } from './stack-pause.ts';
 
@@ -28,12 +32,10 @@ export interface Call {
   gone?: () => AbortSignal;
 }
 
-/** An HTTP answer arrived whole. */
-export interface Answered {
+/** An HTTP answer arrived whole. `heldKey`: the upstream quoted our key; the text is what could be saved of it. */
+export interface Answered extends Text {
   kind: 'answered';
   status: number;
-  headers: Readonly<Record<string, string | string[] | undefined>>;
-  text: string;
 }
 
 /**
@@ -45,7 +47,7 @@ export interface Failed {
   sent: boolean;
   timedOut: boolean;
   status?: number;
-  headers?: Answered['headers'];
+  headers?: Headers;
   cause: Error;
 }
 
@@ -71,8 +73,8 @@ export interface TransportOptions {
   userAgent: string;
   /** Absent: there is no limit. */
   pace?: Pace;
-  /** Bytes of an answer that are taken; more is a failure. */
-  answerMaxBytes?: number;
+  /** Makes text of bytes; absent: with limits of its own. */
+  intake?: Intake;
   onAttempt?: (report: AttemptReport) => void;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
@@ -85,12 +87,10 @@ export interface Transport {
   read(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
 }
 
-/** 24 MB is what real clients allow themselves for a page of history (upstream.md 1.6); ours are a tenth of that. */
-const answerMaxBytesDefault = 4 * 1024 * 1024;
-
 export function createTransport(options: TransportOptions): Transport {
   const { dispatchers, timeoutMs, pace } = options;
   const retryBudget = createRetryBudget();
+  const intake = options.intake ?? new Intake(new KeyFinder(() => [options.key()]), () => {});
 
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
@@ -98,7 +98,7 @@ export function createTransport(options: TransportOptions): Transport {
       const onWrite = call.method === 'GET' ? undefined : options.onWrite;
       onWrite?.(call.connection);
       const handler = new AnswerHandler(
-        options.answerMaxBytes ?? answerMaxBytesDefault,
+        (status) => intake.gather(status, originOf(call)),
         call.mayStart ?? always,
         (outcome) => {
           clearTimeout(timer);
@@ -107,7 +107,7 @@ export function createTransport(options: TransportOptions): Transport {
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);
-          resolve(outcome);
+          resolve('gathering' in outcome ? textOf(outcome) : outcome);
         },
         call.sends ? pauseStacks : undefined,
       );
@@ -168,6 +168,22 @@ export function notMade(thrown: unknown): Failed {
   return { kind: 'failed', sent: false, timedOut: false, cause };
 }
 
+/** Whose bytes an answer is made of, and what it is an answer to. */
+function originOf({ operation, turn, sends, method }: Call): {
+  operation: string;
+  holder: string;
+  answers: AnswerClass;
+} {
+  const holder = typeof turn === 'object' ? turn.caller : ownTurn.caller;
+  return { operation, holder, answers: sends || method !== 'GET' ? 'act' : 'list' };
+}
+
+const textOf = async ({ status, headers, gathering }: Arrived): Promise<Answered> => ({
+  kind: 'answered',
+  status,
+  ...(gathering ? await gathering.text(headers) : { text: '', headers }),
+});
+
 /** Headers are built from nothing: the gateway passes on whatever it does not know (upstream.md 1.2). */
 export function headersOf(
   call: Pick<Call, 'connection'>,
@@ -205,89 +221,7 @@ export function queryString(query: Call['query'] = {}): string {
 
 const always = () => true;
 
-/** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
-class AnswerHandler implements Dispatcher.DispatchHandler {
-  readonly #bytesMax: number;
-  readonly #mayStart: () => boolean;
-  readonly #settle: (outcome: Attempt) => void;
-  readonly #beforeReset: (() => void) | undefined;
-  #controller: Dispatcher.DispatchController | undefined;
-  #sent = false;
-  #settled = false;
-  #status: number | undefined;
-  #headers: Answered['headers'] = {};
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-
-  /** `beforeReset`: called where undici is about to close the connection that it had for this answer alone. */
-  constructor(
-    bytesMax: number,
-    mayStart: () => boolean,
-    settle: (outcome: Attempt) => void,
-    beforeReset: (() => void) | undefined,
-  ) {
-    this.#mayStart = mayStart;
-    this.#bytesMax = bytesMax;
-    this.#settle = settle;
-    this.#beforeReset = beforeReset;
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController) {
-    // Time was up while the request waited for its socket: it must not go out any more.
-    if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
-    if (!this.#mayStart()) return controller.abort(new Error('this process may not send any more'));
-    this.#controller = controller;
-    this.#sent = true;
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Answered['headers']) {
-    this.#status = status;
-    this.#headers = headers;
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer) {
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#bytesMax) controller.abort(new Error(`the answer is over ${this.#bytesMax} bytes`));
-    else this.#chunks.push(chunk);
-  }
-
-  onResponseEnd() {
-    const body = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks, this.#bytes);
-    this.#end({
-      kind: 'answered',
-      status: this.#status ?? 0,
-      headers: this.#headers,
-      text: body === undefined ? '' : body.toString('utf8'),
-    });
-    this.#beforeReset?.();
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, cause: Error) {
-    this.#fail(cause, /TIMEOUT/.test(codeOf(cause)) && this.#sent);
-  }
-
-  expire() {
-    this.#fail(new Error('the total deadline of the call passed'), true);
-    this.#controller?.abort(new Error('deadline'));
-  }
-
-  #fail(cause: Error, timedOut: boolean) {
-    const status = this.#status;
-    const head = status !== undefined && { status, headers: this.#headers };
-    this.#end({ kind: 'failed', sent: this.#sent, timedOut, cause, ...head });
-  }
-
-  #end(outcome: Attempt) {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#settle(outcome);
-  }
-}
-
-export const codeOf = (error: Error): string =>
-  'code' in error && typeof error.code === 'string' ? error.code : error.name;
-
-function reportOf({ operation, host }: Call, outcome: Attempt, durationMs: number): AttemptReport {
+function reportOf({ operation, host }: Call, outcome: Arrived | Failed, durationMs: number): AttemptReport {
   const status = outcome.status;
   return {
     operation,

@@ -1,10 +1,12 @@
 import type { Config } from '../config.ts';
+import { KeyFinder, rememberKeys } from '../keys/key-finder.ts';
 import { type Client, createClient, type Diagnosis } from './client.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { type Contacts, createContacts } from './contacts.ts';
 import { type Conversations, createConversations } from './conversations.ts';
 import { createDiagnosis } from './diagnosis.ts';
 import type { Dispatchers } from './dispatchers.ts';
+import { Intake } from './intake.ts';
 import { createSendCalls, type SendCalls } from './messages.ts';
 import type { Pace } from './pace.ts';
 import { createReadBack, type ReadBack } from './read-back.ts';
@@ -25,8 +27,17 @@ export interface Upstream {
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;
+  /** What of the upstream is on its way in. */
+  intake: Intake;
   /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
   answers(connection: string): Promise<boolean>;
+}
+
+interface Surroundings {
+  pace?: Pace;
+  replicas: boolean;
+  /** An answer to this operation had a key of this service in it. */
+  onEcho?: (operation: string) => void;
 }
 
 /** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
@@ -37,11 +48,14 @@ export function createUpstream(
   key: () => string,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
-  { pace, replicas }: { pace?: Pace; replicas: boolean },
+  { pace, replicas, onEcho = () => {} }: Surroundings,
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
+  const keys = rememberKeys(key);
+  const intake = new Intake(new KeyFinder(keys.all), onEcho);
   const shared = {
-    key,
+    key: keys.current,
+    intake,
     dispatchers,
     userAgent,
     onAttempt,
@@ -50,13 +64,14 @@ export function createUpstream(
   };
   const transport = createTransport({ ...shared, timeoutMs });
   const reads = createReads(transport, { timeoutMs, replicas, ...(pace && { pace }) });
-  const connections = createConnections(transport, reads);
+  const connections = createConnections(transport, reads, config.MATON_CONNECT_HOSTS);
   const diagnosis = createDiagnosis(connections);
   const client = createClient(transport, reads, diagnosis);
   return {
     transport,
     diagnosis,
     client,
+    intake,
     connections,
     contacts: createContacts(client),
     conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),

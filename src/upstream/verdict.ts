@@ -1,18 +1,22 @@
-import { bool, faultOf, isObject, type JsonObject, list, parseJson, reasonOf, str } from './lenient.ts';
+import { codeOf } from '../error-code.ts';
+import {
+  type Fault,
+  failureOfMessage,
+  faultsIn,
+  faultsOfReceiver,
+  faultsOfReceivers,
+  notOnWhatsApp as noWhatsApp,
+  wordsOfFaults,
+} from './answers/faults.ts';
+import { firstOf, flagOf, objectOf, valuesOf, wordsOf } from './answers/fields.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
+import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
+import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
+import { scrubbed } from './foreign-words.ts';
+import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Attempt, codeOf } from './transport.ts';
-
-/** Why WATI or the gateway refused; the answer to the caller follows from it (contract 5). */
-export type Refusal =
-  | 'window-closed'
-  | 'recipient'
-  | 'opted-out'
-  | 'template-parameters'
-  | 'template'
-  | 'credentials'
-  | 'bad-request'
-  | 'redirect'
-  | 'other';
+import type { Attempt } from './transport.ts';
 
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
@@ -30,6 +34,8 @@ export interface Receiver {
 /** Whether a file must come back as one, and who answers for whom. */
 export interface Expectation {
   media?: boolean;
+  /** A template message: what closes a conversation does not concern it. */
+  template?: boolean;
   /** One call for many recipients, of whom WATI answers for none (contract 2, sendTemplateCsv). */
   many?: boolean;
   /** The last boundary of a streamed body never went out: nobody has the whole of it (delivery.md 2.3). */
@@ -43,11 +49,24 @@ const refusals = new Set([
 const notProcessed = new Set([421, 425, 429]);
 
 /** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
-export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
+export const judge = (attempt: Attempt, expected: Expectation = {}): Verdict =>
+  withoutKey(attempt, judgeWhole(attempt, expected));
+
+/** Where the upstream quoted our key, what happened stands, and nothing of its own words and ids is kept. */
+function withoutKey(attempt: Attempt, verdict: Verdict): Verdict {
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdict;
+  if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
+  const { asText, partly } = verdict;
+  return { outcome: 'accepted', ...(asText && { asText }), ...(partly !== undefined && { partly: keyQuoted }) };
+}
+
+const keyQuoted = 'the reason held a credential of this service, and is left out';
+
+function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
   if (attempt.kind === 'failed') {
     // What a status says in so many words stands, even if its body broke afterwards (delivery.md 2.3, footnote).
     const { status } = attempt;
-    if (status !== undefined && refusals.has(status)) return refused(status, undefined, '');
+    if (status !== undefined && refusals.has(status)) return refused(status, undefined, '', familyOf(expected));
     if (status !== undefined && notProcessed.has(status)) return turnedAway(status, attempt);
     if (!attempt.sent || expected.cut) {
       const heals = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
@@ -73,100 +92,146 @@ export function judge(attempt: Attempt, expected: Expectation = {}): Verdict {
     // A success for half a file: nobody can tell what the customer gets.
     if (status < 300) return strange(status);
   }
-  if (status >= 200 && status < 300) return judgeBody(status, parseJson(text), text, expected);
-  if (refusals.has(status)) return refused(status, parseJson(text), text);
+  if (status >= 200 && status < 300) return judgeBody(status, parseAnswer(text), text, expected);
+  if (refusals.has(status)) return refused(status, parseAnswer(text), text, familyOf(expected));
   if (notProcessed.has(status)) return turnedAway(status, attempt);
-  return { outcome: 'unknown', detail: `the upstream answered ${status}; it may or may not have been sent`, status };
-}
-
-function judgeBody(status: number, body: unknown, text: string, expected: Expectation): Verdict {
-  if (!isObject(body)) return strange(status);
-  const { yes, no } = flags(body);
-  // One flag says yes, another no: neither can be believed.
-  if (yes && no) return strange(status);
-  if (no) return refused(status, body, text);
-  if (!yes) return strange(status);
-  if (body.validWhatsAppNumber === false) return notOnWhatsApp(status);
-  const errors = faultOf(body.errors);
-  if (errors !== '' && !expected.many) return refused(status, body, text);
-
-  const message = isObject(body.message) ? body.message : {};
-  const whatsappMessageId = str(message.whatsappMessageId);
+  const reason = wordsOfAnswer(text);
+  const said = reason === undefined ? '' : ` (${reason})`;
   return {
-    outcome: 'accepted',
-    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
-    // Some tenants send the address of a file as a text (upstream.md 3.4).
-    ...(expected.media && message.type === 'text' && { asText: true }),
-    ...(errors !== '' && { partly: reasonOf({ errors }, '') }),
+    outcome: 'unknown',
+    detail: `the upstream answered ${status}${said}; it may or may not have been sent`,
+    status,
   };
 }
 
-/** `result` has four spellings; `ok` and `success` stand in for it (upstream.md 3.0). */
-export function flags(body: JsonObject): { yes: boolean; no: boolean } {
-  const said = [body.result, body.ok, body.success].filter((value) => value !== undefined && value !== null);
-  const yes = said.some(isYes);
-  const no = said.some((value) => value === false || (typeof value === 'string' && !isYes(value)));
-  return { yes, no: no || (typeof body.error === 'string' && body.error.trim() !== '') };
+/** What an answer that proves nothing says all the same. */
+function wordsOfAnswer(text: string): string | undefined {
+  const body = parseAnswer(text);
+  return isObject(body) ? known(reasonOf(body, '')) : undefined;
 }
 
-const isYes = (value: unknown) => value === true || (typeof value === 'string' && /^(success|true)$/i.test(value));
+const known = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
+
+/** Some servers put a byte order mark before their JSON. */
+const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
+
+function judgeBody(status: number, body: unknown, text: string, expected: Expectation): Verdict {
+  if (!isObject(body)) return strange(status);
+  const family = familyOf(expected);
+  const said = saidBy(body);
+  if (said === 'no') return refused(status, body, text, family);
+  if (said === 'unclear') return strange(status);
+  if (saysNotOnWhatsApp(body)) return notOnWhatsApp(status);
+  const faults = [...faultsIn(body), ...faultsOfReceivers(body)];
+  if (faults.length > 0 && !expected.many) return held(faults, status, family);
+  const failure = failureOfMessage(body);
+  if (failure !== undefined) return rejectedBecause(failure, status, family);
+
+  const message = objectOf(firstOf(body, 'message'));
+  const whatsappMessageId = idIn(firstOf(message, 'whatsappMessageId'));
+  return {
+    outcome: 'accepted',
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    // Some tenants send the address of a file as a text.
+    ...(expected.media && message.type === 'text' && { asText: true }),
+    ...(faults.length > 0 && { partly: wordsOfFaults(faults) }),
+  };
+}
+
+const familyOf = ({ many, template }: Expectation): SendFamily => (many || template ? 'template' : 'session');
+
+const saysNotOnWhatsApp = (body: JsonObject): boolean =>
+  valuesOf(body, 'validWhatsAppNumber').some((value) => flagOf(value) === false);
 
 /**
- * What a bulk answer proves for each receiver, in order (delivery.md 2.4, third row). A verdict on the whole call is one
- * object for all of them. Who is not named is unknown, who is named and was not asked for is ignored.
+ * What a bulk answer proves for each receiver, in order. A verdict on the whole call is one object for all of them. Who is
+ * not named is unknown, who is named and was not asked for is ignored.
  */
 export function judgeReceivers(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
-  const toAll = (verdict: Verdict) => receivers.map(() => verdict);
-  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) return toAll(judge(attempt));
-  const { status, text } = attempt;
-  const body = parseJson(text);
-  if (!isObject(body)) return toAll(strange(status));
-  const { yes, no } = flags(body);
-  if (yes === no) return toAll(strange(status));
-  const one = receivers.length === 1;
-  const named = Array.isArray(body.receivers) ? list(body.receivers).filter(isObject) : undefined;
-  if (no && (one || !named || named.length === 0)) return toAll(refused(status, body, text));
-  if (body.validWhatsAppNumber === false) return toAll(one ? notOnWhatsApp(status) : strange(status));
-  const find = named && finder(named);
-  return receivers.map((receiver) => {
-    const verdict = find ? judgeNamed(status, find(receiver)) : judgeUnnamed(status, body.errors, receiver, one);
-    // The call is said to have failed, yet nothing is held against this one: neither can be believed.
-    return no && verdict.outcome === 'accepted' ? strange(status) : verdict;
+  const verdicts = judgeEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.heldKey) return verdicts;
+  // A verdict on the whole call stays one object.
+  const known = new Map<Verdict, Verdict>();
+  return verdicts.map((verdict) => {
+    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
+    known.set(verdict, clean);
+    return clean;
   });
 }
 
-/** By our own id, else by the number. */
-function finder(entries: readonly JsonObject[]): (receiver: Receiver) => JsonObject | undefined {
-  const byId = new Map<unknown, JsonObject>();
-  const byPhone = new Map<unknown, JsonObject>();
-  for (const entry of entries) {
-    if (!byId.has(entry.localMessageId)) byId.set(entry.localMessageId, entry);
-    const phone = str(entry.waId)?.replace(/^\+/, '');
-    if (!byPhone.has(phone)) byPhone.set(phone, entry);
+function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] {
+  const toAll = (verdict: Verdict) => receivers.map(() => verdict);
+  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) {
+    return toAll(judgeWhole(attempt, { template: true }));
   }
-  return ({ localMessageId, phone }) => byId.get(localMessageId) ?? byPhone.get(phone);
+  const { status, text } = attempt;
+  const body = parseAnswer(text);
+  if (!isObject(body)) return toAll(strange(status));
+  const said = saidBy(body);
+  if (said === 'unclear') return toAll(strange(status));
+  const alone = receivers.length === 1;
+  const list = firstOf(body, 'receivers');
+  const named = Array.isArray(list) ? list.filter(isObject) : undefined;
+  if (said === 'no' && (alone || !named || named.length === 0)) return toAll(refused(status, body, text, 'template'));
+  if (saysNotOnWhatsApp(body)) return toAll(alone ? notOnWhatsApp(status) : strange(status));
+
+  const faults = shareOut(faultsIn(body), receivers);
+  const entries = named && matchReceivers(named, receivers);
+  const doubtful = strange(status);
+  return receivers.map((receiver) => {
+    const verdict = entries ? judgeNamed(status, entries.get(receiver)) : ({ outcome: 'accepted' } as const);
+    const own = faults.of(receiver);
+    if (own.length > 0 && verdict.outcome !== 'rejected') return held(own, status, 'template');
+    // The call is said to have failed, or something is held against nobody in particular, and nothing against this one.
+    const isDoubtful = said === 'no' || faults.ofNobody;
+    return isDoubtful && verdict.outcome === 'accepted' ? doubtful : verdict;
+  });
 }
 
 function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
   if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
-  if (bool(entry.isValidWhatsAppNumber) === false) return notOnWhatsApp(status);
-  if (faultOf(entry.errors) !== '') return refused(status, { errors: entry.errors }, '');
-  const localMessageId = str(entry.localMessageId);
+  const faults = faultsOfReceiver(entry);
+  if (faults.length > 0) return held(faults, status, 'template');
+  const localMessageId = idIn(firstOf(entry, 'localMessageId'));
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
 
-/** A tenant's whole acknowledgement can be {"result":true} (upstream.md 3.6, contract 8.15). */
-function judgeUnnamed(status: number, errors: unknown, { phone }: Receiver, one: boolean): Verdict {
-  const mine = isObject(errors) ? errors[phone] : one ? errors : undefined;
-  if (faultOf(mine) !== '') return refused(status, { errors: mine }, '');
-  // Something went wrong for somebody in the group, and it is not said for whom.
-  return isObject(errors) || one || faultOf(errors) === '' ? { outcome: 'accepted' } : strange(status);
+/** The faults of each receiver. What names none of several is held against nobody, and lets nobody count as accepted. */
+function shareOut(faults: readonly Fault[], receivers: readonly Receiver[]) {
+  const alone = receivers.length === 1;
+  const shares = new Map<Receiver, Fault[]>();
+  let ofNobody = false;
+  for (const fault of faults) {
+    const about = new Set(fault.about.map(canonicalNumber));
+    const meant = alone ? receivers : receivers.filter((each) => isAbout(about, each));
+    if (meant.length === 0) ofNobody = true;
+    for (const receiver of meant) shares.set(receiver, [...(shares.get(receiver) ?? []), fault]);
+  }
+  return { of: (receiver: Receiver) => shares.get(receiver) ?? [], ofNobody };
 }
 
+const isAbout = (about: ReadonlySet<string>, { phone, localMessageId }: Receiver): boolean =>
+  about.has(localMessageId) || about.has(canonicalNumber(phone));
+
+/** An id that can be one: anything else is as good as none. */
+const idIn = (value: unknown): string | undefined => {
+  const id = wordsOf(value);
+  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
+};
+
+/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send, and says so itself. */
 function turnedAway(status: number, answer: Attempt): Verdict {
   const waitMs = retryAfterMs(answer);
-  const detail = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
-  return { outcome: 'not_sent', detail, status, heals: true, ...(waitMs !== undefined && { retryAfterMs: waitMs }) };
+  const reason = answer.kind === 'answered' ? wordsOfAnswer(answer.text) : undefined;
+  const ours = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
+  const isSpent = reason !== undefined && refusalIn(reason, 'session') === 'account';
+  return {
+    outcome: 'not_sent',
+    detail: reason === undefined ? ours : `${ours} (${reason})`,
+    status,
+    heals: !isSpent,
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+  };
 }
 
 function strange(status: number): Verdict {
@@ -175,34 +240,59 @@ function strange(status: number): Verdict {
 }
 
 function notOnWhatsApp(status: number): Verdict {
-  return { outcome: 'rejected', refusal: 'recipient', detail: 'the number is not on WhatsApp', status };
+  return { outcome: 'rejected', refusal: 'recipient', detail: noWhatsApp, status };
 }
 
-function refused(status: number, body: unknown, text: string): Verdict {
-  return { outcome: 'rejected', refusal: refusalOf(status, body, text), detail: reasonOf(body, text), status };
+function refused(status: number, body: unknown, text: string, family: SendFamily): Verdict {
+  const detail = reasonOf(body, text);
+  const refusal = refusalOf({ status, body, text, detail, family });
+  return { outcome: 'rejected', refusal, detail: refusal === 'edge' ? refusedByEdge : detail, status };
 }
 
-const texts: [RegExp, Refusal][] = [
-  [/expired/i, 'window-closed'],
-  [/opted?[ -]?out/i, 'opted-out'],
-  [/can'?t find contact|contact not found|not (a )?(valid )?whats\s?app|invalid (whats\s?app )?number/i, 'recipient'],
-  [/typos or blank text|parameter/i, 'template-parameters'],
-  [
-    /template.*(not (found|approved|exist)|n't exist|unknown|rejected|paused|disabled)|no (such )?template/i,
-    'template',
-  ],
-];
+const refusedByEdge = 'what stands in front of WATI refuses something in this content, with a page in HTML';
 
-/** Sorts a refusal by status, then by the texts that were seen (upstream.md 3.3, 3.6). */
-function refusalOf(status: number, body: unknown, text: string): Refusal {
-  if (status === 401 || status === 403) return 'credentials';
+/** Refused by what is held against it. */
+function held(faults: readonly Fault[], status: number, family: SendFamily): Verdict {
+  const detail = wordsOfFaults(faults);
+  const listed = faults.find((fault) => fault.refusal !== undefined)?.refusal;
+  if (listed === undefined) return rejectedBecause(detail, status, family);
+  return { outcome: 'rejected', refusal: listed, detail: scrubbed(detail), status };
+}
+
+function rejectedBecause(words: string, status: number, family: SendFamily): Verdict {
+  return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: scrubbed(words), status };
+}
+
+interface Refused {
+  readonly status: number;
+  readonly body: unknown;
+  readonly text: string;
+  readonly detail: string;
+  readonly family: SendFamily;
+}
+
+/**
+ * Sorts a refusal by what its words say, then by its status. A status alone does not tell whose fault it is: an edge answers
+ * 403 in HTML to one value in a text, and WATI to a plan that lacks a feature.
+ */
+function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
   if (status >= 300 && status < 400) return 'redirect';
+  const isPage = text.trimStart().startsWith('<');
+  if (status === 401) return 'credentials';
+  if (status === 403 && isPage) return 'edge';
+  const listed = isObject(body) ? faultsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
+  const seen = (isPage ? undefined : refusalIn(detail, family)) ?? listed;
+  if (seen !== undefined) return seen;
   if (isObject(body)) {
-    if (typeof body.ticketStatus === 'string') return 'window-closed';
-    if (body.validWhatsAppNumber === false) return 'recipient';
+    if (saysNotOnWhatsApp(body)) return 'recipient';
+    if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
   }
-  if (status === 404) return 'recipient';
-  const reason = reasonOf(body, text);
-  const seen = texts.find(([pattern]) => pattern.test(reason))?.[1];
-  return seen ?? (status === 400 ? 'bad-request' : 'other');
+  // Without words of its own, a 403 is about who asks.
+  if (status === 403) return isBareDenial(body, text, detail) ? 'credentials' : 'other';
+  if (status === 404) return isPage ? 'route' : 'recipient';
+  return status === 400 ? 'bad-request' : 'other';
 }
+
+const isBareDenial = (body: unknown, text: string, detail: string): boolean =>
+  (body === undefined && text.trim() === '') ||
+  /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(detail);

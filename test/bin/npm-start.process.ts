@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -234,6 +235,18 @@ describe.concurrent('npm start', () => {
     for (const hidden of [simulator.key, key]) expect(out + err).not.toContain(hidden);
     expect(out).toContain('"route":"/v1/connections"');
     await simulator.close();
+  });
+
+  it.each(['PORT', 'ADMIN_PORT'])('ends with 1 where %s is taken', async (name) => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const clients = join(folder, `${name}.json`);
+    writeFileSync(clients, '[]');
+    const settings = { MATON_API_KEY: secret, CLIENTS_FILE: clients, STORE_URL: 'memory:', PORT: '0' };
+    const { code, err } = await run('server', [], { ...settings, [name]: String(port) });
+    expect([code, err]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
+    taken.close();
   });
 
   it('traces where OTEL_* says so, exports the last spans before it ends, and does not start where they are wrong', async () => {

@@ -1,11 +1,12 @@
 /** A clock that stands still between events, and timers that come as late as `lateMs` says. */
 export class FakeTime {
-  now = 5_000;
+  now: number;
   readonly #lateMs: () => number;
   #events: { at: number; run: () => void }[] = [];
 
-  constructor(lateMs: () => number = () => 0) {
+  constructor(lateMs: () => number = () => 0, now = 5_000) {
     this.#lateMs = lateMs;
+    this.now = now;
   }
 
   readonly clock = (): number => this.now;

@@ -68,6 +68,8 @@ describe('a CSV', () => {
     ['a tab between', `Name\tPhone\na\t${N}\n`, ['/rows/0/Phone']],
     ['two columns of one name', `Phone,phone\n${N},1\n`, ['/rows/0/phone']],
     ['a column without name', `Phone,\n${N},1\n`, ['/rows/0']],
+    ['257 columns', `Phone${Array.from({ length: 256 }, (_, n) => `,a${n}`).join('')}\n`, ['/rows/0']],
+    ['as many columns as a header row can hold', `Phone${',a'.repeat(16_000)}\n`, ['/rows/0']],
     ['a parameter without column', `Phone\n${N}\n`, ['/rows/0/name'], { requiredColumns: ['name'] }],
     ['a blank number', 'Phone,Name\n,a\n', ['/rows/1/Phone']],
     ['letters', 'Phone\nhello\n', ['/rows/1/Phone']],

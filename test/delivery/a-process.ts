@@ -44,9 +44,12 @@ export async function aProcess(
     sendCalls: createSendCalls(undefined),
     gate: gate ?? createGate(probe, closing.signal),
     closing: closing.signal,
+    stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,
+    holds: { reasonFor: () => undefined },
+    splitsGroups: true,
     groupMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
   });
@@ -67,7 +70,10 @@ const verbs = [
   'find',
   'findByKey',
   'recover',
+  'queuedLanes',
+  'adopt',
   'ownQueued',
+  'countQueued',
   'holdsLease',
   'epoch',
 ] as const;

@@ -38,9 +38,12 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     sendCalls: createSendCalls(undefined),
     gate: createGate(async () => true, closing),
     closing,
+    stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 60_000,
+    holds: { reasonFor: () => undefined },
+    splitsGroups: true,
     groupMax,
     pace: {
       take: () => new Promise((resume) => setTimeout(resume, everyMs)),

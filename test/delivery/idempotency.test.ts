@@ -1,16 +1,14 @@
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { type Answer, allKey, type Service, startService } from '../helper.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf, sendingTo } from '../routes/sending.ts';
+import { standingClock } from '../standing-clock.ts';
 
 const to = '14155551000';
 const [textSubject, , , , templateSubject] = sendingTo(() => to);
 const everySubject = [...sendingTo(() => to), fileSubject(to), csvSubject(to)];
-/** Nothing here is about deadlines, so that a busy machine makes no difference. */
-const patient = { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000' };
 const otherCaller = 'key-of-another-caller';
 const slow = 'key-of-a-slow-caller';
 
@@ -30,7 +28,7 @@ describe('an Idempotency-Key', () => {
 
   beforeAll(async () => {
     service = await startService({
-      settings: { ...patient, TEMPLATE_CACHE_MS: '0', UPLOAD_MAX_BYTES: '100000' },
+      settings: { TEMPLATE_CACHE_MS: '0', UPLOAD_MAX_BYTES: '100000', UPLOADS_MAX: '200' },
       callers: [
         { name: 'other', key: otherCaller, scopes: ['*'] },
         { name: 'slow', key: slow, scopes: ['*'], ratePerSecond: 1 },
@@ -119,10 +117,12 @@ describe('an Idempotency-Key', () => {
   });
 
   it.each(everySubject)('says that the first is still running: $name', async (subject) => {
-    service.simulator.script(subject.operation, { delayMs: 300 });
+    const answered = Promise.withResolvers<void>();
+    service.simulator.script(subject.operation, { until: answered.promise });
     const first = under(subject);
-    while (requests(subject) === 0) await sleep(5);
+    await expect.poll(() => requests(subject)).toBe(1);
     const meanwhile = await under(subject);
+    answered.resolve();
     expect([meanwhile.status, slug(meanwhile)]).toEqual([409, 'idempotency-in-progress']);
     expect(meanwhile.headers['retry-after']).toBe('1');
     const { status, headers } = await first;
@@ -244,10 +244,12 @@ describe('an Idempotency-Key', () => {
         key: slow,
         headers: { 'idempotency-key': idempotencyKey, 'maton-connection': seededConnection },
       });
+    const clock = standingClock();
     expect((await send('first')).status).toBe(201);
     expect((await send(key)).status).toBe(429);
-    await sleep(1_050);
+    clock.pass(1_000);
     expect((await send(key)).headers['idempotency-replayed']).toBeUndefined();
+    vi.restoreAllMocks();
     expect(requests(textSubject)).toBe(2);
   });
 
@@ -264,7 +266,7 @@ describe('an Idempotency-Key', () => {
     const outgoing = request({ hostname, port, method: 'POST', path: filePath, headers, agent: false });
     outgoing.on('error', () => {});
     outgoing.write(whole.subarray(0, 20_000));
-    while (requests(fileSubject(to)) === 0) await sleep(5);
+    await expect.poll(() => requests(fileSubject(to))).toBe(1);
     outgoing.destroy();
     let answer = await under(fileSubject(to));
     while (answer.status === 409) answer = await under(fileSubject(to));

@@ -27,7 +27,7 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}) {
   } as unknown as SendStore;
   const keeper = createKeeper({
     store,
-    delivery: { recover: async () => {} } as unknown as Delivery,
+    delivery: { recover: async () => {}, feed: async () => {} } as unknown as Delivery,
     reconciler: { look: async ({ id }, _context, nth) => looks.push(`${id} ${nth}`) > 0 },
     leaseMs,
     onFault: (chore) => void faults.push(chore),

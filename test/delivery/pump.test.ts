@@ -30,6 +30,8 @@ function aPump(attempt: (call: Call) => Promise<Attempt>, seams: Partial<Store> 
     gate,
     closing: closing.signal,
     now: Date.now,
+    holds: { reasonFor: () => undefined },
+    splitsGroups: true,
     groupMax: 10,
     onFault: (error) => faults.push(error),
   });
@@ -55,7 +57,7 @@ test('a hundred broadcasts that wait at a shut gate are not in the way of the ne
   });
   const { pump, close } = aPump(async () => Promise.reject(new Error('nothing is sent')), { claimGroup });
   pump.nudge();
-  await expect.poll(() => claimGroup.mock.calls, { timeout: 3_000 }).toEqual([['free', 10]]);
+  await expect.poll(() => claimGroup.mock.calls).toEqual([['free', 10]]);
   await close();
   expect(faults).toEqual([]);
 });
@@ -97,7 +99,7 @@ test('what a claim took whose answer was lost is sent all the same, once', async
     },
   });
   pump.nudge();
-  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 25 });
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 25 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
   expect(faults).toEqual([]);
@@ -128,13 +130,13 @@ test('what was sent, and its end could not be written down yet, is not taken for
     },
   });
   pump.nudge();
-  await expect.poll(() => sent.length, { timeout: 5_000 }).toBe(20);
+  await expect.poll(() => sent.length).toBe(20);
   expect([looks[0], await countsOf('b')]).toEqual([20, { ...NONE, sending: 20 }]);
   // All of it is on the wire or has been: at the next looks, too.
-  await expect.poll(() => looks.length, { timeout: 5_000 }).toBeGreaterThan(3);
+  await expect.poll(() => looks.length).toBeGreaterThan(3);
   expect(looks.slice(1)).not.toContain(0);
   settles = true;
-  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 20 });
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 20 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
   expect(faults).toEqual([]);
@@ -160,14 +162,14 @@ test('what a claim takes that is committed only after it was looked for is sent 
     },
   });
   pump.nudge();
-  await expect.poll(() => claims, { timeout: 5_000 }).toBe(3);
+  await expect.poll(() => claims).toBe(3);
   const before = looked;
   expect(before).toBeGreaterThan(0);
   expect(await store.claimGroup('b', 10)).toHaveLength(10);
   late.resolve();
-  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 20 });
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 20 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
-  await expect.poll(async () => (await store.findBroadcast('crm', 'b'))?.finishedAt, { timeout: 5_000 }).toBeDefined();
+  await expect.poll(async () => (await store.findBroadcast('crm', 'b'))?.finishedAt).toBeDefined();
   // Over, it is not looked at any more.
   await new Promise((resume) => setTimeout(resume, 1_100));
   const after = looked;
@@ -191,7 +193,7 @@ test('what was sent is not remembered once its end is written down, however late
     },
     claimGroup: async (id, limit) => {
       if (++claims === 1) return store.claimGroup(id, limit);
-      await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toMatchObject({ accepted: 10 });
+      await expect.poll(() => countsOf('b')).toMatchObject({ accepted: 10 });
       if (claims === 2) throw lostAnswer();
       return store.claimGroup(id, limit);
     },
@@ -203,7 +205,7 @@ test('what was sent is not remembered once its end is written down, however late
     },
   });
   pump.nudge();
-  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 15 });
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 15 });
   expect(retreated[0]).toEqual(first);
   await close();
   expect(faults).toEqual([]);
@@ -222,7 +224,7 @@ test('a claim that wrote nothing puts nothing back', async () => {
     },
   });
   pump.nudge();
-  await expect.poll(() => countsOf('b'), { timeout: 5_000 }).toEqual({ ...NONE, accepted: 5 });
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 5 });
   expect([sent, claimed.mock.calls]).toEqual([numbers, []]);
   await close();
 });

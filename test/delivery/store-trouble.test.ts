@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from '../routes/sending.ts';
+import { standingClock } from '../standing-clock.ts';
 import { everyWrite, failingStore } from '../store/failing.ts';
 import { OPTIONS } from '../store/samples.ts';
 
@@ -16,16 +17,20 @@ describe('a store in trouble', () => {
   let service: Service;
   let failing: Set<string | symbol>;
   let how: { nothingWritten: boolean };
+  let refusals: () => number;
   beforeEach(async () => {
     const made = failingStore(await openStore('memory:', OPTIONS));
-    ({ failing, how } = made);
+    ({ failing, how, refusals } = made);
     service = await startService({
       store: made.store,
-      settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000', TEMPLATE_CACHE_MS: '600000' },
+      settings: { TEMPLATE_CACHE_MS: '600000' },
     });
     await service.ask('GET', '/v1/templates', { headers: { 'maton-connection': seededConnection } });
   });
-  afterEach(() => service.close());
+  afterEach(() => {
+    vi.restoreAllMocks();
+    return service.close();
+  });
 
   const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
   const processed = (subject: Subject) =>
@@ -33,8 +38,7 @@ describe('a store in trouble', () => {
   const statusOf = async (location: unknown) =>
     text(fields((await service.ask('GET', text(location) ?? 'no location')).json).status);
   const becomes = async (location: unknown, status: string) => {
-    for (let tries = 0; tries < 150 && (await statusOf(location)) !== status; tries++) await sleep(20);
-    expect(await statusOf(location)).toBe(status);
+    await expect.poll(() => statusOf(location)).toBe(status);
   };
   const refusal = { status: 503, slug: 'store-unavailable', outcome: 'not_sent', retryable: true, retryAfter: '2' };
   const refusalOf = (answer: Answer) => ({
@@ -144,8 +148,9 @@ describe('a store in trouble', () => {
     service.simulator.script(textSubject.operation, { status: 429, headers: { 'retry-after': '0' } });
     failing.add('retreatAll');
     const waiting = await askFor(service, textSubject, { prefer: 'respond-async' });
-    while (processed(textSubject).length === 0) await sleep(5);
-    await sleep(300);
+    await expect.poll(() => processed(textSubject)).toEqual([false]);
+    const tried = refusals();
+    await expect.poll(refusals).toBeGreaterThan(tried + 1);
     expect(await statusOf(waiting.headers.location)).toBe('sending');
     expect(processed(textSubject)).toEqual([false]);
     failing.clear();
@@ -154,10 +159,11 @@ describe('a store in trouble', () => {
   });
 
   it('reads on, says so in its readiness, and recovers without a restart', async () => {
+    const clock = standingClock();
     const sent = await askFor(service, textSubject);
     expect(await service.ask('GET', '/health/ready')).toMatchObject({ status: 200, json: { store: 'writable' } });
     for (const verb of everyWrite) failing.add(verb);
-    await sleep(1_050);
+    clock.pass(1_001);
     expect(await service.ask('GET', '/health/ready')).toMatchObject({
       status: 503,
       json: { status: 'not-ready', store: 'failing' },
@@ -170,7 +176,7 @@ describe('a store in trouble', () => {
     ).toBe(200);
     expect((await service.ask('GET', '/health/live')).status).toBe(200);
     failing.clear();
-    await sleep(1_050);
+    clock.pass(1_001);
     expect(await service.ask('GET', '/health/ready')).toMatchObject({ status: 200, json: { store: 'writable' } });
     expect((await askFor(service, textSubject)).status).toBe(201);
   });

@@ -11,21 +11,15 @@ const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello
 test('a process that adopts its own send, which waits here for its next try, sends it once', async () => {
   const calls: Call[] = [];
   const recorded: StoredSend[] = [];
-  const { delivery, close } = await aProcess(
+  const answer = Promise.withResolvers<void>();
+  const { delivery, store, close } = await aProcess(
     async (call) => {
       calls.push(call);
-      await new Promise((resume) => setTimeout(resume, calls.length === 1 ? 0 : 1_500));
-      return calls.length === 1 ? answered(429, '', { 'retry-after': '1' }) : yes;
+      if (calls.length === 1) return answered(429, '', { 'retry-after': '1' });
+      await answer.promise;
+      return yes;
     },
     (store) => ({
-      // What PostgreSQL says to a process that lost its lease and has a new one.
-      recover: async () => {
-        const adopted = await Promise.all(recorded.map(({ caller, id }) => store.find(caller, id)));
-        return {
-          unknown: 0,
-          adopted: adopted.filter((send) => send?.status === 'queued').filter((send) => send !== undefined),
-        };
-      },
       record: async (send) => {
         const outcome = await store.record(send);
         if ('recorded' in outcome) recorded.push(outcome.recorded);
@@ -35,10 +29,15 @@ test('a process that adopts its own send, which waits here for its next try, sen
   );
   const sent = delivery.send(asker, content, context, 5_000);
   await expect.poll(() => calls.length).toBe(1);
-  await new Promise((resume) => setTimeout(resume, 300));
+  await expect.poll(async () => (await store.find('tester', recorded[0]?.id ?? ''))?.status).toBe('queued');
   await delivery.recover();
+  await delivery.feed();
+  await expect.poll(() => calls.length).toBe(2);
+  // What lives here once has one end.
+  expect(delivery.underWay).toBe(1);
+  answer.resolve();
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 2 });
-  await new Promise((resume) => setTimeout(resume, 2_000));
+  await expect.poll(() => delivery.underWay).toBe(0);
   expect(calls).toHaveLength(2);
   await close();
 });
@@ -89,15 +88,21 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
 test('a send that may not begin while the lease is out begins once it is renewed', async () => {
   const calls: Call[] = [];
   let leased = false;
+  let begins = 0;
   const { delivery, close } = await aProcess(
     async (call) => {
       calls.push(call);
       return yes;
     },
-    (store) => ({ beginAll: async (marks) => (leased ? store.beginAll(marks) : new Set<string>()) }),
+    (store) => ({
+      beginAll: async (marks) => {
+        begins += 1;
+        return leased ? store.beginAll(marks) : new Set<string>();
+      },
+    }),
   );
   const sent = delivery.send(asker, content, context, 5_000);
-  await new Promise((resume) => setTimeout(resume, 100));
+  await expect.poll(() => begins).toBeGreaterThan(0);
   leased = true;
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
   expect(calls).toHaveLength(1);
@@ -107,30 +112,30 @@ test('a send that may not begin while the lease is out begins once it is renewed
 test('a record that is answered after this very process adopted and began it is sent once', async () => {
   const calls: Call[] = [];
   let delivery: Delivery | undefined;
+  const answer = Promise.withResolvers<void>();
   const made = await aProcess(
     async (call) => {
       calls.push(call);
-      await new Promise((resume) => setTimeout(resume, 300));
+      await answer.promise;
       return yes;
     },
     (store) => ({
       // What PostgreSQL does where the answer of a commit comes so late that a recover has taken up the row.
       record: async (send) => {
-        await store.record(send);
+        const outcome = await store.record(send);
         await delivery?.recover();
-        await expect.poll(() => calls.length).toBe(1);
-        const taken = await store.find(send.caller, send.id);
-        if (!taken) throw new Error('it is there');
-        return { recorded: taken };
+        await delivery?.feed();
+        // The call is still on its way when this is answered.
+        setImmediate(answer.resolve);
+        return outcome;
       },
-      recover: async () => ({ unknown: 0, adopted: (await store.list('tester', {}, { limit: 1 })).sends }),
     }),
   );
   delivery = made.delivery;
   const { stored } = await delivery.send(asker, content, context, 5_000);
   expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
-  await new Promise((resume) => setTimeout(resume, 500));
-  expect([calls.length, delivery.underWay]).toEqual([1, 0]);
+  await expect.poll(() => delivery?.underWay).toBe(0);
+  expect(calls.length).toBe(1);
   await made.close();
 });
 
@@ -149,7 +154,7 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
       recover: async () => {
         recovers++;
         if (recovers === 1) throw new StoreError('the connection broke at the commit');
-        return { unknown: 0, adopted: [] };
+        return { unknown: 0, lost: 0 };
       },
       record: async (send) => {
         const outcome = await real.record(send);
@@ -169,11 +174,13 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
   await store.record({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
   await expect(delivery.recover()).rejects.toBeInstanceOf(StoreError);
   await delivery.recover();
+  await delivery.feed();
   await expect.poll(async () => (await store.find('tester', 'untold'))?.status).toBe('accepted');
   written.resolve();
   expect([(await waits).stored, (await slow).stored]).toMatchObject([{ attempts: 2 }, { attempts: 1 }]);
   await delivery.recover();
-  await new Promise((resume) => setTimeout(resume, 500));
+  await delivery.feed();
+  await expect.poll(() => delivery.underWay).toBe(0);
   expect(texts.toSorted()).toEqual(['slow', 'untold', 'waits', 'waits']);
   await close();
 });

@@ -31,18 +31,24 @@ test('a turn that a send could not use ages: before the first byte another one i
   const { pace, waiting } = heldTurns();
   const calls: Call[] = [];
   let leased = false;
+  let begins = 0;
   const { delivery, close } = await aProcess(
     async (call) => {
       calls.push(call);
       return yes;
     },
-    (store) => ({ beginAll: async (marks) => (leased ? store.beginAll(marks) : new Set<string>()) }),
+    (store) => ({
+      beginAll: async (marks) => {
+        begins += 1;
+        return leased ? store.beginAll(marks) : new Set<string>();
+      },
+    }),
     { pace },
   );
   const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
   await expect.poll(() => waiting.length).toBe(1);
   waiting[0]?.grant();
-  await new Promise((resume) => setTimeout(resume, 100));
+  await expect.poll(() => begins).toBe(1);
   leased = true;
   await expect.poll(() => waiting.length).toBe(2);
   expect(calls).toEqual([]);
@@ -69,7 +75,8 @@ describe.each([
     await expect.poll(() => waiting.length).toBeGreaterThan(0);
     for (let granted = 0; granted < 4; granted += 1) {
       waiting[granted]?.grant();
-      await new Promise((resume) => setTimeout(resume, 50));
+      await expect.poll(() => calls.length).toBe(1);
+      await new Promise((resume) => setTimeout(resume, 20));
     }
     expect(calls).toHaveLength(1);
     for (const { stored } of both) {
@@ -113,14 +120,18 @@ test('a send whose caller waits goes out again in time, though one that went wit
   await close();
 });
 
-test('sends that wait for a connection to be mended take no room from others, and there are a thousand of it at most', async () => {
+test('sends that wait for a connection to be mended are left to the store, take no room from others, and have an end', async () => {
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
   const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
   const hold = (n: number) => delivery.send(asker, text(`1415555${1000 + n}`), { connection: 'dead' }, 0);
-  await hold(0);
-  await new Promise((resume) => setTimeout(resume, 100));
-  for (let n = 1; n < 1_000; n += 1) await hold(n);
-  await expect(hold(1_000)).rejects.toMatchObject({ slug: 'rate-limited' });
+  const { stored } = await hold(0);
+  // It was turned away, and waits.
+  await expect.poll(async () => (await delivery.find('tester', stored.id))?.attempts).toBe(1);
+  await expect.poll(async () => (await delivery.find('tester', stored.id))?.status).toBe('queued');
+  for (let n = 1; n < 5_000; n += 1) await hold(n);
+  // Nothing of them is kept in memory.
+  await expect.poll(() => delivery.underWay).toBe(0);
+  await expect(hold(5_000)).rejects.toMatchObject({ slug: 'rate-limited' });
   // Who is waited for would not be held, and hears what is wrong.
   const waited = await delivery.send(asker, text('14155551000'), { connection: 'dead' }, 5_000);
   expect(waited.stored).toMatchObject({ status: 'rejected', failure: { code: 'credentials' } });
@@ -169,12 +180,18 @@ test.each([
 });
 
 test('a send that the end of the process meets with a store that is gone stands as recorded', async () => {
+  let begins = 0;
   const { delivery, close } = await aProcess(
     async () => yes,
-    () => ({ beginAll: async () => Promise.reject(new StoreError('no connection')) }),
+    () => ({
+      beginAll: async () => {
+        begins += 1;
+        throw new StoreError('no connection');
+      },
+    }),
   );
   const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
-  await new Promise((resume) => setTimeout(resume, 100));
+  await expect.poll(() => begins).toBeGreaterThan(0);
   await close();
   expect((await sent).stored.status).toBe('queued');
 });

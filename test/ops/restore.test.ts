@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { released } from '../store/broadcast-samples.ts';
-import { aSend, aStream, found, OPTIONS, sending } from '../store/samples.ts';
+import { aSend, aStream, found, OPTIONS, sending, takeOver } from '../store/samples.ts';
 
 const sql = /```sql\n([^`]*)```/.exec(readFileSync('docs/operations.md', 'utf8'))?.[1] ?? '';
 
@@ -24,14 +24,14 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     db.exec(sql);
     db.close();
     const restored = await openStore(`file:${folder}/old.db`, OPTIONS);
-    expect(await restored.recover(100)).toEqual({ unknown: 3, adopted: [] });
+    expect(await takeOver(restored, 100)).toEqual({ unknown: 3, adopted: [] });
     for (const id of ['queued', 'stream', 'sending']) expect((await found(restored, id)).status).toBe('unknown');
     expect(await restored.claimGroup('campaign', 10)).toEqual([]);
     await restored.close();
 
     // What it is good for: untouched, the copy would send again.
     const again = await openStore(`file:${folder}/store.db`, OPTIONS);
-    expect(await again.recover(100)).toMatchObject({ adopted: [{ id: 'queued' }] });
+    expect(await takeOver(again, 100)).toMatchObject({ adopted: [{ id: 'queued' }] });
     expect(await again.claimGroup('campaign', 10)).toHaveLength(3);
     await again.close();
   } finally {

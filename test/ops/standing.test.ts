@@ -1,8 +1,9 @@
 import { Registry } from '@prometheus-io/client';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { type Standing, tellStanding } from '../../plugins/standing-metrics.ts';
 import { openStore } from '../../src/store/open.ts';
 import { startService } from '../helper.ts';
+import { standingClock } from '../standing-clock.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { readScrape } from './promql.ts';
 
@@ -19,6 +20,7 @@ const fine: Standing = {
   sends: async () => ({ unknown: 1 }),
   sendsRestMs: 0,
   broadcasts: async () => 1,
+  stopped: () => ({ all: false, callers: [], connections: [] }),
 };
 const scraping = (standing: Partial<Standing>) => {
   const registry = new Registry();
@@ -51,14 +53,13 @@ it('does not wait for a store that hangs, and asks it once', async () => {
       return new Promise(() => {});
     },
   });
-  const start = performance.now();
   expect(await scrape('recorded_sends')).toEqual([]);
   expect(await scrape('recorded_sends')).toEqual([]);
-  expect(performance.now() - start).toBeLessThan(6_000);
   expect(asked).toBe(1);
 });
 
 it('counts the records no more often than the store can bear', async () => {
+  const clock = standingClock();
   let asked = 0;
   const scrape = scraping({
     sendsRestMs: 300,
@@ -68,8 +69,9 @@ it('counts the records no more often than the store can bear', async () => {
     },
   });
   for (let scrapes = 0; scrapes < 3; scrapes++) expect(await scrape('recorded_sends')).toEqual([1]);
-  await new Promise((resolve) => setTimeout(resolve, 310));
+  clock.pass(300);
   expect(await scrape('recorded_sends')).toEqual([2]);
+  vi.restoreAllMocks();
 });
 
 it('tells what readiness does not know by leaving it out', async () => {

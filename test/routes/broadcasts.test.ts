@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { startPaced } from '../paced.ts';
 import { failingStore } from '../store/failing.ts';
 import { OPTIONS } from '../store/samples.ts';
 
@@ -35,7 +36,7 @@ const fields = (answer: Answer) => answer.json as Broadcast;
 const read = async (id: string) => fields(await service.ask('GET', `/v1/broadcasts/${id}`));
 const sentTo = () => service.simulator.ledger.of(operation).flatMap(({ recipients }) => recipients);
 const finished = async (id: string) => {
-  await expect.poll(async () => (await read(id)).finishedAt, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(async () => (await read(id)).finishedAt).toBeDefined();
   return read(id);
 };
 const messages = async (id: string) => {
@@ -99,7 +100,7 @@ describe('a broadcast', () => {
     expect(await finished(id)).toMatchObject({
       status: 'done',
       counts: { ...none, total: 6, accepted: 1, rejected: 4, unknown: 1 },
-      rejections: { 'opted-out': 1, recipient: 2, other: 1 },
+      rejections: { 'opted-out': 1, recipient: 2, account: 1 },
     });
     const [unknown] = (await messages(id)).filter(({ status }) => status === 'unknown');
     const looked = await service.ask('POST', `/v1/messages/${unknown?.id}/reconcile`);
@@ -139,27 +140,32 @@ describe('a broadcast', () => {
   });
 
   it('waits while it is paused, goes on when it is resumed, and ends when it is cancelled', async () => {
-    await start({ GROUP_MAX_BROADCAST: '5', MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none' });
+    const paced = await startPaced(10, { settings: { ...connection, GROUP_MAX_BROADCAST: '5' } });
+    ({ service } = paced);
+    // The turn that is free.
+    await service.ask('GET', '/v1/templates');
     const { id } = fields(await create(to(60)));
+    const sentMoreThan = (count: number) =>
+      paced.during(expect.poll(() => sentTo().length).toBeGreaterThan(count) as Promise<void>);
     const steer = (verb: string) => service.ask('POST', `/v1/broadcasts/${id}/${verb}`);
-    await expect.poll(() => sentTo().length).toBeGreaterThan(5);
+    await sentMoreThan(5);
     expect(await steer('pause')).toMatchObject({ status: 200, json: { status: 'paused' } });
-    await new Promise((resume) => setTimeout(resume, 400));
+    await expect.poll(async () => (await read(id)).counts.sending).toBe(0);
     const { counts } = await read(id);
     const sofar = sentTo().length;
     expect(counts).toMatchObject({ accepted: sofar, queued: 60 - sofar });
-    await new Promise((resume) => setTimeout(resume, 600));
+    await paced.run(1_000);
     expect(sentTo().length).toBe(sofar);
     expect(await steer('pause')).toMatchObject({ status: 200, json: { status: 'paused' } });
     expect(await steer('resume')).toMatchObject({ status: 200, json: { status: 'running' } });
-    await expect.poll(() => sentTo().length).toBeGreaterThan(sofar);
+    await sentMoreThan(sofar);
     const cancelled = fields(await steer('cancel'));
     const { queued, sending, accepted, cancelled: dropped } = cancelled.counts;
     expect([cancelled.status, queued, sending + accepted + dropped]).toEqual(['cancelled', 0, 60]);
     const ended = await finished(id);
     expect(ended).toMatchObject({ status: 'cancelled', counts: { total: 60, queued: 0, sending: 0, unknown: 0 } });
     expect(ended.counts.accepted + ended.counts.cancelled).toBe(60);
-    await new Promise((resume) => setTimeout(resume, 500));
+    await paced.run(1_000);
     expect(sentTo().length).toBe(ended.counts.accepted);
     for (const verb of ['pause', 'resume']) {
       expect(await steer(verb)).toMatchObject({ status: 409, json: { type: '/problems/broadcast-over' } });

@@ -115,7 +115,7 @@ describe('an answer that breaks after its head', () => {
       response.once('close', () => closed.resolve());
     });
     expect(await service.ask('GET', png)).toMatchObject({ status: 503, json: { upstream: { status: 500 } } });
-    const late = new Promise((_, reject) => setTimeout(reject, 2_000, new Error('the connection is still open')));
+    const late = new Promise((_, reject) => setTimeout(reject, 20_000, new Error('the connection is still open')));
     await Promise.race([closed.promise, late]);
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { type Service, startService } from '../helper.ts';
@@ -142,78 +142,69 @@ describe('the connection of a request', () => {
 describe('the time that a caller waits', () => {
   const connection = { MATON_CONNECTION_ID: seededConnection };
   const text = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
-  const took = async <Value>(run: Promise<Value>) => {
-    const start = performance.now();
-    const value = await run;
-    return { value, ms: performance.now() - start };
-  };
 
   it('ends with SEND_WAIT_MS: 202 sending, and the send goes on by itself', async () => {
-    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '100', UPSTREAM_TIMEOUT_MS: '5000' } });
-    service.simulator.script('sendSessionMessage', { delayMs: 1_500 });
-    const { value, ms } = await took(text());
+    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '500', UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('sendSessionMessage', { delayMs: 1_200 });
+    const value = await text();
     expect(value).toMatchObject({ status: 202, json: { status: 'sending', attempts: 1, to } });
     expect(value.headers.location).toBe(`/v1/messages/${fields(value.json).id}`);
-    expect(ms).toBeLessThan(1_400);
     // close() waits for the end of it.
     await service.app.close();
     expect(service.simulator.ledger.of('sendSessionMessage')).toMatchObject([{ processed: true, status: 200 }]);
   });
 
   it('is shortened by Prefer: wait=1 and never stretched', async () => {
-    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '1500', UPSTREAM_TIMEOUT_MS: '5000' } });
-    service.simulator.script('sendSessionMessage', { delayMs: 2_500 }, { delayMs: 2_500 });
-    const [short, long] = await Promise.all([took(text({ prefer: 'wait=1' })), took(text({ prefer: 'wait=100' }))]);
-    expect([short.value.status, long.value.status]).toEqual([202, 202]);
-    expect(short.value.json).toMatchObject({ status: 'sending' });
-    expect(short.ms).toBeGreaterThan(950);
-    expect(short.ms).toBeLessThan(1_450);
-    expect(long.ms).toBeGreaterThan(1_450);
+    service = await startService({ settings: { ...connection, SEND_WAIT_MS: '2000', UPSTREAM_TIMEOUT_MS: '5000' } });
+    service.simulator.script('sendSessionMessage', { delayMs: 3_000 }, { delayMs: 3_000 });
+    const order: string[] = [];
+    const asked = ['wait=1', 'wait=100'].map(async (prefer) => {
+      const { status, json } = await text({ prefer });
+      order.push(prefer);
+      expect([status, fields(json).status]).toEqual([202, 'sending']);
+    });
+    await Promise.all(asked);
+    expect(order).toEqual(['wait=1', 'wait=100']);
   });
 
   it('is shortened for reads, too: 504 after a second', async () => {
     service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
-    service.simulator.script('getContacts', { fault: 'hang' });
-    const { value, ms } = await took(
-      service.ask('GET', '/v1/contacts', { headers: { prefer: 'respond-async, wait=1' } }),
-    );
+    service.simulator.script('getContacts', { delayMs: 1_500 });
+    const value = await service.ask('GET', '/v1/contacts', { headers: { prefer: 'respond-async, wait=1' } });
     expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
-    expect(ms).toBeGreaterThan(950);
-    expect(ms).toBeLessThan(2_500);
     expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
   });
 
   const others = Array.from({ length: 100 }, (_, at) => ({ id: `c${at}`, wAid: `4915000000${100 + at}` }));
-  const full = { delayMs: 900, body: { result: 'success', contact_list: others } };
-  const known = { delayMs: 900, body: { result: false, info: 'the contact already exists' } };
+  const full = { delayMs: 400, body: { result: 'success', contact_list: others } };
+  const known = { delayMs: 600, body: { result: false, info: 'the contact already exists' } };
   const wait = { headers: { prefer: 'wait=1' } };
+  /** It would be a good answer, after more than a second. */
+  const slow = { delayMs: 1_500 };
   const start = `api/v1/chatbots/start?whatsappNumber=${to}&chatbotId=6622a1f0c3b4d5e6f7a8b901`;
   const native = { ...connection, NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start' };
   it.each<[string, string, string, Scripted[], Operation, Record<string, string>]>([
-    ['the list of templates', 'GET', 'templates', [{ fault: 'hang' }], 'getMessageTemplates', connection],
-    ['the only connection', 'GET', 'contacts', [{ fault: 'hang' }], 'listConnections', {}],
+    ['the list of templates', 'GET', 'templates', [slow], 'getMessageTemplates', connection],
+    ['the only connection', 'GET', 'contacts', [slow], 'listConnections', {}],
     ['all pages of a search', 'GET', `contacts/${to}`, Array(5).fill(full), 'getContacts', connection],
     ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact', connection],
-    ['a file', 'GET', 'media?path=data/a.png', [{ delayMs: 2_500 }], 'getMedia', connection],
-    ['a native call', 'GET', 'native/api/v1/chatbots', [{ fault: 'hang' }], 'chatbots', native],
-    ['a native change', 'POST', `native/${start}`, [{ fault: 'hang' }], 'startChatbot', native],
+    ['a file', 'GET', 'media?path=data/a.png', [slow], 'getMedia', connection],
+    ['a native call', 'GET', 'native/api/v1/chatbots', [slow], 'chatbots', native],
+    ['a native change', 'POST', `native/${start}`, [slow], 'startChatbot', native],
   ])('covers %s', async (_name, method, path, scripted, operation, settings) => {
     service = await startService({ settings: { ...settings, UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script(operation, ...scripted);
-    service.simulator.script('updateContactAttributes', { delayMs: 900 });
+    service.simulator.script('updateContactAttributes', { delayMs: 600 });
     const json = method === 'PUT' ? { json: { attributes: { member: 'VIP' } } } : {};
-    const { value, ms } = await took(service.ask(method, `/v1/${path}`, { ...wait, ...json }));
+    const value = await service.ask(method, `/v1/${path}`, { ...wait, ...json });
     expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
-    expect(ms).toBeGreaterThan(950);
-    expect(ms).toBeLessThan(1_700);
   });
 
   it('is UPSTREAM_TIMEOUT_MS for all pages of a search together', async () => {
-    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '1000' } });
+    service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '500' } });
     service.simulator.script('getContacts', ...Array(5).fill(full));
-    const { value, ms } = await took(service.ask('GET', `/v1/contacts/${to}`));
+    const value = await service.ask('GET', `/v1/contacts/${to}`);
     expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
-    expect(ms).toBeLessThan(1_700);
   });
 
   it('leaves a load that others wait for to them', async () => {
@@ -228,10 +219,9 @@ describe('the time that a caller waits', () => {
   it('leaves a 429 that asks for more than it as not_sent, at once', async () => {
     service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' } });
-    const { value, ms } = await took(text({ prefer: 'wait=1' }));
+    const value = await text({ prefer: 'wait=1' });
     expect(value.json).toMatchObject({ type: '/problems/upstream-unavailable', outcome: 'not_sent' });
     expect(value.headers['retry-after']).toBe('2');
-    expect(ms).toBeLessThan(900);
     expect(service.simulator.ledger.of('sendSessionMessage')).toHaveLength(1);
   });
 
@@ -245,7 +235,7 @@ describe('the time that a caller waits', () => {
       body: JSON.stringify({ to, text: 'Hello' }),
       signal: caller.signal,
     });
-    await vi.waitUntil(() => service.simulator.ledger.of('sendSessionMessage').length === 1);
+    await expect.poll(() => service.simulator.ledger.of('sendSessionMessage').length).toBe(1);
     caller.abort();
     await expect(gone).rejects.toThrow();
     await service.app.close();

@@ -1,16 +1,15 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { allKey, type Service, startService } from '../helper.ts';
+import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
 
 describe('media', () => {
   let service: Service;
+  const settings = { DOCS: 'off', MATON_CONNECTION_ID: seededConnection };
   beforeEach(async () => {
-    service = await startService({
-      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, UPSTREAM_TIMEOUT_MS: '800' },
-    });
+    service = await startService({ settings });
   });
   afterEach(() => service.close());
 
@@ -47,7 +46,6 @@ describe('media', () => {
   const outcomes: [string, Arrange, number, string][] = [
     ['refused', (simulator) => simulator.stopGateway(), 503, 'upstream-unavailable'],
     ['reset', once({ fault: 'reset-before' }), 503, 'upstream-unavailable'],
-    ['no answer', once({ fault: 'hang' }), 504, 'upstream-timeout'],
     ['500', once({ status: 500, body: htmlPage }), 503, 'upstream-unavailable'],
     ['429', once({ status: 429 }), 429, 'rate-limited'],
     ['302', once({ status: 302, headers: { location: 'https://evil.example/' } }), 502, 'upstream-invalid'],
@@ -70,6 +68,14 @@ describe('media', () => {
     expect(service.simulator.ledger.of('getMedia').length).toBeLessThanOrEqual(1);
     await service.simulator.startGateway();
     expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
+  });
+
+  it('that is not answered is a 504', async () => {
+    const own = await startService({ settings: { ...settings, ...hasty.settings } });
+    own.simulator.script('getMedia', { fault: 'hang' });
+    expect((await own.ask('GET', `/v1/media?path=${png}`)).json).toMatchObject({ type: '/problems/upstream-timeout' });
+    expect(own.simulator.ledger.of('getMedia')).toHaveLength(1);
+    await own.close();
   });
 
   it.each(['../x', 'data/../x', '/data/x', 'data//x', 'data/.x', 'data/x%0a', ''])(

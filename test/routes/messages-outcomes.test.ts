@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { hasty, type Service, startService } from '../helper.ts';
 import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
-import { csvKnowsNotOf, magicRecipients, sendOutcomes } from './send-outcomes.ts';
+import {
+  csvKnowsNotOf,
+  lateMagicRecipients,
+  lateSendOutcomes,
+  magicRecipients,
+  sendOutcomes,
+} from './send-outcomes.ts';
 import { sendingTo, streamingTo } from './sending.ts';
 
 const open = () => '14155551000';
@@ -45,17 +51,17 @@ const recordsAs = (expected: Record<string, Seen>) =>
     Object.entries(expected).map(([name, { outcome, is }]) => [name, { read: 200, is: outcome ?? is, kind: name }]),
   );
 
-describe('every sending route', () => {
+describe.each([
+  ['every sending route', { settings: {} }, sendOutcomes, magicRecipients],
+  ['every sending route, past the deadline,', hasty, lateSendOutcomes, lateMagicRecipients],
+])('%s', (_name, options, outcomes, magic) => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({
-      settings: { UPSTREAM_TIMEOUT_MS: '800', UPLOAD_TIMEOUT_MS: '800', TEMPLATE_CACHE_MS: '600000' },
-      simulator: { deadlineMs: 1_100 },
-    });
+    service = await startService({ ...options, settings: { ...options.settings, TEMPLATE_CACHE_MS: '600000' } });
   });
   afterAll(() => service.close());
 
-  it.each(sendOutcomes)('tells the truth about: %s', async (_name, arrange, expected, ofStreams) => {
+  it.each(outcomes)('tells the truth about: %s', async (_name, arrange, expected, ofStreams) => {
     const answers = await sendAll(service, open, arrange);
     const whole = onEvery(expected, ofStreams);
     expect(summary(service, answers)).toEqual(whole);
@@ -77,7 +83,7 @@ describe('every sending route', () => {
     expect(lines.map(({ outcome, status, to }) => ({ outcome, status, to })).sort(byJson)).toEqual(said.sort(byJson));
   });
 
-  it.each(magicRecipients)('does to recipient ...%s what the sandbox promises', async (digits, expected, ofStreams) => {
+  it.each(magic)('does to recipient ...%s what the sandbox promises', async (digits, expected, ofStreams) => {
     // A recipient for each route: 0429 is refused once, whichever route asks.
     const answers = await sendAll(service, (at) => `199988${at}${digits}`);
     const whole = { ...onEvery(expected, ofStreams), csv: csvKnowsNotOf[digits] ?? ofStreams ?? expected };
@@ -132,8 +138,8 @@ describe('a refusal that could mean two things', () => {
     [
       '403 of the edge',
       once({ status: 403, body: '<html>' }),
-      { ...unauthorized, upstreamStatus: 403 },
-      /^WATI refuses/,
+      { ...unauthorized, status: 422, slug: 'upstream-rejected', upstreamStatus: 403 },
+      /in front of WATI/,
     ],
     [
       'the connection is gone',

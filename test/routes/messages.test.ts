@@ -224,7 +224,7 @@ describe('sending', () => {
       type: '/problems/upstream-rejected',
       title: 'WATI refused',
       status: 422,
-      detail: 'WATI refused: Out of credit, see [address] or ask [host]',
+      detail: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
       instance: '/v1/messages/text',
       requestId: answer.headers['x-request-id'],
       retryable: false,
@@ -244,7 +244,8 @@ describe('sending', () => {
       'accepted',
     ],
     ['ours by its id', [{ localMessageId: 'other', waId: '1' }, { waId: '+14155551000' }], 201, 'accepted'],
-    ['another', [{ waId: '4915112345678' }], 202, 'unknown'],
+    ['others', [{ waId: '4915112345678' }, { waId: '4915112345679' }], 202, 'unknown'],
+    ['one under a form of the number that is not ours', [{ waId: '551187654322' }], 201, 'accepted'],
     ['nobody', [], 202, 'unknown'],
     ['ours without WhatsApp', [{ waId: '14155551000', isValidWhatsAppNumber: false }], 422, 'recipient-invalid'],
     [

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { hasty, type Service, startService } from '../helper.ts';
 import {
   always,
   callersOwnHeaders,
@@ -25,7 +25,7 @@ describe('a native call', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({
-      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths, UPSTREAM_TIMEOUT_MS: '800' },
+      settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths },
     });
   });
   beforeEach(async () => {
@@ -126,16 +126,21 @@ describe('a native call', () => {
   it.each(losses)(
     '%s: a read may be repeated, a change says what is known of it',
     async (_name, fault, slug, outcome, retryable) => {
+      const settings = { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: paths };
+      const own = await startService(
+        fault === 'hang' ? { settings: { ...settings, ...hasty.settings } } : { settings },
+      );
       for (const subject of [get, post]) {
-        service.simulator.reset();
-        if (fault === 'stop') await service.simulator.stopGateway();
-        else await once({ fault })(service.simulator, subject.operation);
-        const answer = await service.ask(subject.method, subject.path);
+        own.simulator.reset();
+        if (fault === 'stop') await own.simulator.stopGateway();
+        else await once({ fault })(own.simulator, subject.operation);
+        const answer = await own.ask(subject.method, subject.path);
         const reads = subject === get;
         expect(fields(answer.json)).toMatchObject({ type: `/problems/${slug}`, retryable: reads || retryable });
         expect(fields(answer.json).outcome).toBe(reads ? undefined : outcome);
-        expect(seen(answer, service.simulator, subject.operation).requests).toBe(fault === 'stop' ? 0 : 1);
+        expect(seen(answer, own.simulator, subject.operation).requests).toBe(fault === 'stop' ? 0 : 1);
       }
+      await own.close();
     },
   );
 

@@ -131,20 +131,21 @@ describe('the list of sends', () => {
 describe('a send that nobody waits for', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '100' } });
+    service = await startService({ settings: { SEND_WAIT_MS: '400' } });
   });
   afterAll(() => service.close());
   beforeEach(() => service.simulator.reset());
   const becomes = async (answer: Answer, status: string) => {
     const read = async () => (await service.ask('GET', text(answer.headers.location) ?? 'no location')).json;
-    for (let tries = 0; tries < 100 && fields(await read()).status !== status; tries++) await sleep(20);
-    expect(await read()).toMatchObject({ status });
+    await expect.poll(read).toMatchObject({ status });
   };
   const everySubject = [...sendingTo(() => to), fileSubject(to), csvSubject(to)];
 
   it.each(everySubject)('is answered at once where that is preferred, and ends: $name', async (subject) => {
-    service.simulator.script(subject.operation, { delayMs: 80 });
+    const answered = Promise.withResolvers<void>();
+    service.simulator.script(subject.operation, { until: answered.promise });
     const answer = await askFor(service, subject, { prefer: 'respond-async' });
+    answered.resolve();
     expect(answer.status).toBe(202);
     expect(['queued', 'sending']).toContain(fields(answer.json).status);
     await becomes(answer, 'accepted');
@@ -152,8 +153,10 @@ describe('a send that nobody waits for', () => {
   });
 
   it.each(everySubject)('is answered when the wait is over, and ends: $name', async (subject) => {
-    service.simulator.script(subject.operation, { delayMs: 250 });
+    const answered = Promise.withResolvers<void>();
+    service.simulator.script(subject.operation, { until: answered.promise });
     const answer = await askFor(service, subject, { 'idempotency-key': randomUUID() });
+    answered.resolve();
     expect(answer).toMatchObject({ status: 202, json: { status: 'sending' } });
     await becomes(answer, 'accepted');
     expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
@@ -161,7 +164,7 @@ describe('a send that nobody waits for', () => {
 
   it('is tried again as one is that somebody waits for', async () => {
     await service.close();
-    service = await startService({ settings: { SEND_WAIT_MS: '5000' } });
+    service = await startService();
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '0' } });
     await becomes(await askFor(service, hello, { prefer: 'respond-async' }), 'accepted');
     expect(service.simulator.ledger.of('sendSessionMessage').map(({ processed }) => processed)).toEqual([false, true]);

@@ -159,12 +159,14 @@ describe('a resend', () => {
   it('is refused where the first was found to have arrived while its template was asked for', async () => {
     const [subject = hello] = sendingTo(() => to).filter(({ name }) => name === 'template');
     const id = await unknown(subject);
-    service.simulator.script('getMessageTemplates', { delayMs: 500 });
+    const listed = Promise.withResolvers<void>();
+    service.simulator.script('getMessageTemplates', { until: listed.promise });
     const asked = () => service.simulator.ledger.of('getMessageTemplates').length;
     const before = asked();
     const answer = resend(id, { 'idempotency-key': 'late' });
     await expect.poll(asked).toBe(before + 1);
     await store.resolve(id, { verdict: { outcome: 'accepted', evidence: 'content' } });
+    listed.resolve();
     const { status, json } = await answer;
     expect([status, fields(json).type]).toEqual([409, '/problems/message-not-resendable']);
     expect(fields(json).detail).toMatch(/accepted/);

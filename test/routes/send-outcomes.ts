@@ -37,11 +37,15 @@ const lost: Row[] = [
   ['reset, not processed', once({ fault: 'reset-before' }), unknown(0)],
   ['reset, processed', once({ fault: 'reset-after' }), unknown(1)],
   ['closed without an answer, processed', once({ fault: 'close-after' }), unknown(1)],
+  ['a truncated answer', once({ fault: 'truncate' }), unknown(1)],
+];
+
+/** The deadline passes: these want a service with a short one. */
+export const lateSendOutcomes: Row[] = [
   ['no answer, not processed', once({ fault: 'hang' }), unknown(0)],
   ['no answer, processed', once({ fault: 'hang-processed' }), unknown(1)],
   ['an answer after the deadline', once({ fault: 'late' }), unknown(1)],
   ['an answer that drips past the deadline', once({ fault: 'drip' }), unknown(1)],
-  ['a truncated answer', once({ fault: 'truncate' }), unknown(1)],
 ];
 
 const strange: Row[] = [
@@ -203,13 +207,13 @@ export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][
   ['0000', accepted()],
   // Bytes go out before the simulated gateway hangs up (contract 8.17).
   ['0101', unknown(0)],
+  ['0103', notSent(3, '2', 421), notSent(1, '2', 421)],
   ['0201', unknown(0)],
   ['0202', unknown(1)],
-  ['0301', unknown(0)],
-  ['0302', unknown(1)],
   ['0409', rejected(409, 'session-window-closed')],
   ['0422', rejected(422, 'upstream-rejected')],
   ['0423', rejected(422, 'recipient-invalid')],
+  ['0424', rejected(422, 'recipient-opted-out')],
   ['0429', accepted(2), notSent(1, '1', 429)],
   ['0500', unknown(0)],
   ['0502', unknown(0)],
@@ -217,5 +221,16 @@ export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][
   ['0601', unknown(1)],
 ];
 
+/** The same for those that are not answered, or too late. */
+export const lateMagicRecipients: typeof magicRecipients = [
+  ['0301', unknown(0)],
+  ['0302', unknown(1)],
+];
+
 /** WATI answers a CSV for no single row (contract 2): what becomes of this one shows in its history alone. */
-export const csvKnowsNotOf: Record<string, Seen> = { '0409': accepted(), '0422': accepted(), '0423': accepted() };
+export const csvKnowsNotOf: Record<string, Seen> = {
+  '0409': accepted(),
+  '0422': accepted(),
+  '0423': accepted(),
+  '0424': accepted(),
+};

@@ -20,7 +20,12 @@ let now: Callers;
 const narrow = (rules: object) => {
   now = fixedCallers([callerEntry('staging', key, ['*'], rules)]);
 };
-const callers: Callers = { find: (asked) => now.find(asked), byId: (id) => now.byId(id), close: () => {} };
+const callers: Callers = {
+  find: (asked) => now.find(asked),
+  byId: (id) => now.byId(id),
+  list: () => now.list(),
+  close: () => {},
+};
 
 let service: Service;
 beforeAll(async () => {

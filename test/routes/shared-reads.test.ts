@@ -1,6 +1,9 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Ask, allKey, type Service, startService } from '../helper.ts';
+import type { Scripted } from '../../src/simulator/faults.ts';
+import type { Operation } from '../../src/simulator/operations.ts';
+import { type Answer, type Ask, allKey, type Service, startService } from '../helper.ts';
+import { startPaced } from '../paced.ts';
 import { seededConnection } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 
@@ -16,7 +19,6 @@ describe('equal reads at the same time', () => {
       settings: {
         DOCS: 'off',
         MATON_CONNECTION_ID: seededConnection,
-        UPSTREAM_TIMEOUT_MS: '3000',
         NATIVE_PATHS: 'POST /api/v1/addContact/14155551077,GET /api/v1/chatbots',
       },
       callers: [reader, blind, foreign],
@@ -25,18 +27,41 @@ describe('equal reads at the same time', () => {
   afterEach(() => service.close());
 
   const made = () => service.simulator.ledger.of('getContacts').length;
-  /** The simulator reads at once, and answers later. */
-  const slowly = (delayMs = 400) => service.simulator.script('getContacts', { delayMs });
+  /** The simulator reads at once, and answers when it is told to. */
+  const held = (operation: Operation = 'getContacts', scripted: Scripted = {}) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    service.simulator.script(operation, { ...scripted, until: promise });
+    return resolve;
+  };
+  /** `there`: the service has all of them, and began what they ask for. */
+  const together = (asks: readonly (() => Promise<Answer>)[]) => {
+    let arrived = 0;
+    const count = () => {
+      arrived += 1;
+    };
+    service.app.server.on('request', count);
+    const answers = asks.map((ask) => ask());
+    const there = async () => {
+      await expect.poll(() => arrived).toBe(asks.length);
+      service.app.server.off('request', count);
+      // What comes later is answered later.
+      await service.ask('GET', '/health/live', { key: null });
+    };
+    return { answers, there: there() };
+  };
   const underWay = (count = 1) => expect.poll(made, { interval: 5 }).toBe(count);
 
   it('are one call upstream, and each log line says whose it was and what came', async () => {
-    slowly();
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => service.ask('GET', path, { key: n % 2 === 0 ? allKey : reader.key })),
+    const answer = held();
+    const asked = together(
+      Array.from({ length: 10 }, (_, n) => () => service.ask('GET', path, { key: n % 2 === 0 ? allKey : reader.key })),
     );
+    await asked.there;
+    answer();
+    const answers = await Promise.all(asked.answers);
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
     expect([answers[0]?.status, made()]).toEqual([200, 1]);
-    const lines = () => service.logs().filter(({ msg }) => msg === 'request');
+    const lines = () => service.logs().filter(({ msg, route }) => msg === 'request' && route === '/v1/contacts');
     await expect.poll(() => lines().length).toBe(10);
     expect(lines().map(({ upstreamStatus }) => upstreamStatus)).toEqual(Array(10).fill(200));
     expect(lines().filter(({ upstreamShared }) => upstreamShared === true)).toHaveLength(9);
@@ -51,25 +76,32 @@ describe('equal reads at the same time', () => {
     expect(alone.with.text).not.toBe(alone.without.text);
     const calls = () => service.simulator.ledger.of('getMessages').length;
     const before = calls();
-    service.simulator.script('getMessages', { delayMs: 400 });
+    const answer = held('getMessages');
     const asks = [`${history}?events=true`, history, `${history}?events=true`, history];
-    const texts = (await Promise.all(asks.map((each) => service.ask('GET', each)))).map(({ text }) => text);
+    const asked = together(asks.map((each) => () => service.ask('GET', each)));
+    await asked.there;
+    answer();
+    const texts = (await Promise.all(asked.answers)).map(({ text }) => text);
     expect(texts).toEqual([alone.with.text, alone.without.text, alone.with.text, alone.without.text]);
     expect(calls() - before).toBe(1);
   });
 
   it('share a failure', async () => {
-    service.simulator.script('getContacts', { body: '<html>', process: false, delayMs: 300 });
-    const [first, second] = [service.ask('GET', path), underWay().then(() => service.ask('GET', path))];
-    expect([(await first).status, (await second).status, made()]).toEqual([502, 502, 1]);
+    const answer = held('getContacts', { body: '<html>', process: false });
+    const asked = together([() => service.ask('GET', path), () => service.ask('GET', path)]);
+    await asked.there;
+    answer();
+    const statuses = (await Promise.all(asked.answers)).map(({ status }) => status);
+    expect([statuses, made()]).toEqual([[502, 502], 1]);
   });
 
   it('are apart for two connections', async () => {
     const other = service.simulator.tenant.addConnection();
-    slowly();
+    const answer = held();
     const first = service.ask('GET', path);
     await underWay();
     await service.ask('GET', path, { headers: { 'maton-connection': other.id } });
+    answer();
     await first;
     expect(service.simulator.ledger.of('getContacts').map(({ connection }) => connection)).toEqual([
       seededConnection,
@@ -78,31 +110,35 @@ describe('equal reads at the same time', () => {
   });
 
   it('are not for callers without the scope or the connection', async () => {
-    slowly();
+    const answer = held();
     const first = service.ask('GET', path);
     await underWay();
     const ask = { headers: { 'maton-connection': seededConnection } };
     expect((await service.ask('GET', path, { ...ask, key: blind.key })).status).toBe(403);
     expect((await service.ask('GET', path, { ...ask, key: foreign.key })).status).toBe(403);
+    answer();
     expect((await first).status).toBe(200);
   });
 
   it('are apart from one with a deadline of its own, which ends at its own', async () => {
-    slowly(2_000);
-    slowly(2_000);
+    const answers = [held(), held()];
     const first = service.ask('GET', path);
     await underWay();
     const hasty = await service.ask('GET', path, { headers: { prefer: 'wait=1' } });
     expect([hasty.status, made()]).toEqual([504, 2]);
+    for (const answer of answers) answer();
     expect((await first).status).toBe(200);
   });
 
   it('share though one asks for a longer wait than there is', async () => {
-    slowly();
-    const first = service.ask('GET', path);
-    await underWay();
-    await service.ask('GET', path, { headers: { prefer: 'wait=60' } });
-    await first;
+    const answer = held();
+    const asked = together([
+      () => service.ask('GET', path),
+      () => service.ask('GET', path, { headers: { prefer: 'wait=60' } }),
+    ]);
+    await asked.there;
+    answer();
+    await Promise.all(asked.answers);
     expect(made()).toBe(1);
   });
 
@@ -116,27 +152,30 @@ describe('equal reads at the same time', () => {
     ['file', 'POST', '/v1/messages/file?to=14155551000', { body: formOf('a file'), headers: formHeaders }],
     ['native call', 'POST', '/v1/native/api/v1/addContact/14155551077', { json: { name: null, customParams: [] } }],
   ])('are not one from before a %s, whoever wrote', async (_what, method, writePath, ask) => {
-    slowly(700);
+    const answer = held();
     const before = service.ask('GET', path, { key: reader.key });
     await underWay();
     const write = await service.ask(method, writePath, ask);
     expect([200, 201], write.text).toContain(write.status);
     expect(made()).toBe(1);
     const after = await service.ask('GET', path, { key: reader.key });
+    answer();
     expect([(await before).status, after.status, made()]).toEqual([200, 200, 2]);
   });
 
   it('show what was written: not one that began while the write was under way', async () => {
-    service.simulator.script('updateContactAttributes', { delayMs: 500 });
+    const written = held('updateContactAttributes');
     const attributes = { tier: 'gold' };
     const write = service.ask('PATCH', '/v1/contacts/14155551000', { json: { attributes } });
     await expect.poll(() => service.simulator.ledger.of('updateContactAttributes').length).toBe(1);
-    slowly(1_500);
+    const answer = held();
     const during = service.ask('GET', path);
     await underWay();
+    written();
     await write;
     expect((await service.ask('GET', '/v1/contacts/14155551000')).json).toMatchObject({ attributes });
     await service.ask('GET', path);
+    answer();
     await during;
     expect(made()).toBe(3);
   });
@@ -144,61 +183,67 @@ describe('equal reads at the same time', () => {
   it('of connections are shared, too, and not from before one was created', async () => {
     const list = () => service.ask('GET', '/v1/connections');
     const lists = () => service.simulator.ledger.of('listConnections').length;
-    for (let n = 0; n < 2; n++) service.simulator.script('listConnections', { delayMs: 400 });
-    const before = [list(), list()];
-    await expect.poll(lists, { interval: 5 }).toBe(1);
+    const answer = held('listConnections');
+    const before = together([list, list]);
+    await before.there;
+    expect(lists()).toBe(1);
     const created = await service.ask('POST', '/v1/connections', { json: {} });
     const { id } = created.json as { id: string };
     expect((await list()).text).toContain(id);
-    for (const answer of await Promise.all(before)) expect(answer.text).not.toContain(id);
+    answer();
+    for (const { text } of await Promise.all(before.answers)) expect(text).not.toContain(id);
     expect(lists()).toBe(2);
   });
 });
 
 describe('a read that waits for its turn', () => {
+  let paced: Awaited<ReturnType<typeof startPaced>>;
   let service: Service;
   afterEach(() => service.close());
-
-  const start = async () => {
-    service = await startService({
-      settings: {
-        DOCS: 'off',
-        MATON_CONNECTION_ID: seededConnection,
-        MATON_RATE_PER_SECOND: '2',
-        WATI_PLAN: 'none',
-        UPSTREAM_TIMEOUT_MS: '20000',
-      },
+  beforeEach(async () => {
+    paced = await startPaced(2, {
+      settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection },
       callers: [reader],
     });
-    // A read of its own group of calls, behind which the others wait.
-    for (let n = 0; n < 4; n++) void service.ask('GET', `/v1/contacts?page=${n + 1}`);
-    await expect.poll(() => service.simulator.ledger.entries.length, { interval: 5 }).toBeGreaterThan(0);
-  };
-  const hangUp = async () => {
+    ({ service } = paced);
+    // The turn that is free: the others wait.
+    await service.ask('GET', '/v1/contacts?page=1');
+  });
+
+  const waiting = (count: number) =>
+    expect.poll(() => paced.budget.stats().lanes.interactive.waiting, { interval: 5 }).toBe(count);
+  const hangUp = async (wait: number) => {
+    const arrived = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    service.app.server.once('request', (_, response) => {
+      response.once('close', gone.resolve);
+      arrived.resolve();
+    });
     const request = httpRequest(`${service.url}${path}`, { headers: { authorization: `Bearer ${allKey}` } });
     request.on('error', () => {});
     request.end();
-    await new Promise((resume) => setTimeout(resume, 100));
+    await arrived.promise;
+    // What comes later is answered later.
+    await service.ask('GET', '/health/live', { key: null });
+    await waiting(wait);
     request.destroy();
-  };
-  const waiting = async () => {
-    const { text } = await service.ask('GET', '/metrics');
-    return Number(/wati_bff_budget_waiting_calls\{lane="interactive"\} (\d+)/.exec(text)?.[1]);
+    await gone.promise;
   };
   const made = () => service.simulator.ledger.of('getContacts').filter(({ query }) => query.pageSize === '3').length;
 
   it('gives its place up when its caller hangs up', async () => {
-    await start();
-    await hangUp();
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(0);
-    await new Promise((resume) => setTimeout(resume, 700));
+    await hangUp(1);
+    await waiting(0);
+    await paced.run(2_000);
     expect(made()).toBe(0);
   });
 
   it('keeps it where another shares it, of the same caller or of another', async () => {
-    await start();
-    const [same, other] = [service.ask('GET', path), service.ask('GET', path, { key: reader.key })];
-    await hangUp();
-    expect([(await same).status, (await other).status, made()]).toEqual([200, 200, 1]);
+    const both = [service.ask('GET', path), service.ask('GET', path, { key: reader.key })];
+    // One place for each caller: it shares that of the same one.
+    await waiting(2);
+    await hangUp(2);
+    const answers = await paced.during(Promise.all(both));
+    expect([answers.map(({ status }) => status), made()]).toEqual([[200, 200], 1]);
   });
 });

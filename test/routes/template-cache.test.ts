@@ -1,15 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { standingClock } from '../standing-clock.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
 describe('the list of templates', () => {
   let service: Service;
+  let clock: ReturnType<typeof standingClock>;
   beforeEach(async () => {
+    clock = standingClock();
     service = await startService({
       settings: { DOCS: 'off', MATON_CONNECTION_ID: seededConnection, TEMPLATE_CACHE_MS: '60000' },
     });
   });
-  afterEach(() => service.close());
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await service.close();
+  });
 
   const send = (template: string, parameters = {}) =>
     service.ask('POST', '/v1/messages/template', { json: { to: '14155551000', template, parameters } });
@@ -21,7 +27,6 @@ describe('the list of templates', () => {
     const found = templates[at];
     if (found) templates[at] = { ...found, status: 'APPROVED' };
   };
-  const afterTheMissPause = () => new Promise((resume) => setTimeout(resume, 1_050));
 
   it('is loaded once for twenty sends at the same time', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => send('welcome')));
@@ -52,7 +57,7 @@ describe('the list of templates', () => {
     const missed = await Promise.all([send('nope'), send('nope'), send('new_promo')]);
     expect(missed.map(({ status }) => status)).toEqual([422, 422, 422]);
     expect(loads()).toBe(1);
-    await afterTheMissPause();
+    clock.pass(1_001);
     service.simulator.tenant.templates.push({ ...welcome(), id: 'new', elementName: 'nope' });
     approve('new_promo');
     const found = [send('nope'), send('new_promo', { name: 'a', offer: 'b', date: 'c' })];
@@ -103,7 +108,7 @@ describe('the list of templates', () => {
     await short.ask('GET', '/v1/templates');
     await short.ask('GET', '/v1/templates');
     expect(short.simulator.ledger.entries).toHaveLength(1);
-    await new Promise((resume) => setTimeout(resume, 120));
+    clock.pass(101);
     await short.ask('GET', '/v1/templates');
     expect(short.simulator.ledger.entries).toHaveLength(2);
     await short.close();

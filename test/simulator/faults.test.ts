@@ -32,9 +32,7 @@ describe('a scripted fault', () => {
     await expect.poll(() => simulator.ledger.entries[0]?.complete).toBe(true);
     expect(simulator.ledger.entries[0]).toMatchObject({ processed });
     expect(simulator.ledger.entries[0]?.status).toBeUndefined();
-    const start = performance.now();
     await simulator.close();
-    expect(performance.now() - start).toBeLessThan(500);
     expect(await ended).toBe('UND_ERR_SOCKET');
   });
 

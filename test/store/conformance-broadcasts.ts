@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { aBroadcast, BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
-import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, VERDICT } from './samples.ts';
+import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, takeOver, VERDICT } from './samples.ts';
 
 /** Whatever looks at sends, and what it finds. */
 const everything = async (store: Store, broadcastId: string) => ({
@@ -21,7 +21,7 @@ const everything = async (store: Store, broadcastId: string) => ({
   begun: await store.begin(`${broadcastId}-0`, 1),
   settled: await store.settle(`${broadcastId}-0`, { status: 'cancelled', verdict: null }),
   forgotten: await store.forget(`${broadcastId}-0`),
-  recovered: await store.recover(9),
+  recovered: await takeOver(store, 9),
   due: await store.dueForReconcile(9),
   purged: await store.purge(9),
 });
@@ -99,7 +99,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
         updatedAt: TIME,
       });
       expect(await store.counts()).toEqual({ ...NONE, queued: 3 });
-      expect(await store.recover(9)).toEqual({ unknown: 0, adopted: [] });
+      expect(await takeOver(store, 9)).toEqual({ unknown: 0, adopted: [] });
       expect(await store.releaseBroadcast('b', 'again')).toBeUndefined();
       expect(await store.addRecipients('b', recipients('b', 3, 4))).toBe(false);
       await store.discardBroadcast('b');

@@ -3,7 +3,7 @@ import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
-import { aSend, ended, ids, VERDICT } from './samples.ts';
+import { aSend, ended, ids, takeOver, VERDICT } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `survives`: the contents outlive the process. */
 export function claimsConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
@@ -202,7 +202,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       store = await home.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
       expect(await store.releaseBroadcast('open', 'print')).toBeUndefined();
-      expect(await store.recover(9)).toEqual({ unknown: 1, adopted: [] });
+      expect(await takeOver(store, 9)).toEqual({ unknown: 1, adopted: [] });
       await swept(store);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of open')).toBeUndefined();
       await recording(store, 'open', 5);

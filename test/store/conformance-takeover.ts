@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SendStore } from '../../src/store/port.ts';
 import type { Home } from './conformance.ts';
-import { aSend, aStream, ended, found, ids, MINUTE_MS, sending, withKey } from './samples.ts';
+import { aSend, aStream, ended, found, ids, MINUTE_MS, ownQueued, sending, takeOver, withKey } from './samples.ts';
 
 /** What a successor finds of a process that is gone. */
 export function takeoverConformance(name: string, makeHome: () => Promise<Home>): void {
@@ -28,7 +28,7 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
     test('its own sends are not recovered', async () => {
       await first.record(aSend('q'));
       await sending(first, aSend('s'));
-      expect(await first.recover(10)).toEqual({ unknown: 0, adopted: [] });
+      expect(await takeOver(first, 10)).toEqual({ unknown: 0, adopted: [] });
     });
 
     test('sending becomes unknown, queued is adopted, a stream is lost, an end stays', async () => {
@@ -42,7 +42,7 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       await first.retreat('r', 1);
       const store = await successor();
       expect(await store.begin('q', 1)).toBe(false);
-      const { unknown, adopted } = await store.recover(10);
+      const { unknown, adopted } = await takeOver(store, 10);
       expect(unknown).toBe(2);
       expect(ids(adopted)).toEqual(['q', 'r']);
       expect(adopted[0]).toMatchObject({ ...queued, status: 'queued', attempts: 0 });
@@ -53,7 +53,7 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       expect(await found(store, 'e')).toMatchObject({ status: 'accepted' });
       expect(await store.counts()).toMatchObject({ queued: 2, sending: 0, unknown: 2, not_sent: 1, accepted: 1 });
       expect(await store.begin('q', 1)).toBe(true);
-      expect(await store.recover(10)).toEqual({ unknown: 0, adopted: [] });
+      expect(await takeOver(store, 10)).toEqual({ unknown: 0, adopted: [] });
     });
 
     test('its own queued sends are told, also those that it adopted', async () => {
@@ -63,26 +63,26 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       await sending(first, aSend('r'));
       await first.retreat('r', 1);
       await ended(first, aSend('e'), 'unknown');
-      expect(ids(await first.ownQueued())).toEqual(['q', 'r']);
+      expect(ids(await ownQueued(first))).toEqual(['q', 'r']);
       const store = await successor();
       await store.record(aSend('n'));
-      expect(await store.ownQueued()).toEqual([await found(store, 'n')]);
-      await store.recover(1);
-      expect(ids(await store.ownQueued())).toEqual(['q', 'n']);
+      expect(await ownQueued(store)).toEqual([await found(store, 'n')]);
+      await takeOver(store, 1);
+      expect(ids(await ownQueued(store))).toEqual(['q', 'n']);
     });
 
     test('adopts at most the limit', async () => {
       for (const id of ['a', 'b', 'c']) await first.record(aSend(id));
       const store = await successor();
-      expect(ids((await store.recover(2)).adopted)).toEqual(['a', 'b']);
-      expect(ids((await store.recover(2)).adopted)).toEqual(['c']);
-      expect(ids((await store.recover(2)).adopted)).toEqual([]);
+      expect(ids((await takeOver(store, 2)).adopted)).toEqual(['a', 'b']);
+      expect(ids((await takeOver(store, 2)).adopted)).toEqual(['c']);
+      expect(ids((await takeOver(store, 2)).adopted)).toEqual([]);
     });
 
     test('what recover made unknown is looked at, and a late answer corrects it', async () => {
       for (const id of ['a', 'b']) await sending(first, aSend(id, { kind: 'template' }));
       const store = await successor();
-      await store.recover(10);
+      await takeOver(store, 10);
       expect(await store.settle('b', { status: 'accepted', verdict: 'late' })).toBe(true);
       await home.age(MINUTE_MS);
       expect(ids(await store.dueForReconcile(10))).toEqual(['a']);

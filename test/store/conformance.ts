@@ -5,6 +5,7 @@ import { ageingConformance } from './conformance-ageing.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
+import { operatorConformance } from './conformance-operator.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
@@ -267,6 +268,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   broadcastConformance(name, makeHome);
   claimsConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
+  operatorConformance(name, makeHome, survives);
   ageingConformance(name, makeHome);
   quotaConformance(name, makeHome, survives);
   if (survives) takeoverConformance(name, makeHome);

@@ -9,7 +9,7 @@ import { StoreError } from '../../src/store/port.ts';
 import { Sends } from '../../src/store/sends.ts';
 import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { aBroadcast } from './broadcast-samples.ts';
-import { aSend, found, OPTIONS, ROUTE, withKey } from './samples.ts';
+import { aSend, found, OPTIONS, ownQueued, ROUTE, takeOver, withKey } from './samples.ts';
 
 /*
  * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real
@@ -23,7 +23,7 @@ test('a record that failed though it was committed is taken out again, and what 
   await store.record(aSend('b'));
   await store.heartbeat();
   expect(await store.counts()).toMatchObject({ queued: 2 });
-  expect((await store.ownQueued()).map(({ id }) => id)).toEqual(['b']);
+  expect((await ownQueued(store)).map(({ id }) => id)).toEqual(['b']);
   await expect(store.withdrawDoubtful()).rejects.toBeInstanceOf(StoreError);
   await store.withdrawDoubtful();
   expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
@@ -124,7 +124,7 @@ test('a record that failed though it was committed is not left to the next proce
   await store.record(aSend('b'));
   await store.close();
   const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
-  expect((await next.recover(10)).adopted.map(({ id }) => id)).toEqual(['b']);
+  expect((await takeOver(next, 10)).adopted.map(({ id }) => id)).toEqual(['b']);
   await next.close();
   rmSync(folder, { recursive: true });
 });

@@ -6,20 +6,24 @@ export function failingStore(store: Store): {
   store: Store;
   failing: Set<string | symbol>;
   how: { nothingWritten: boolean };
+  /** How many calls have failed. */
+  refusals(): number;
 } {
+  let refused = 0;
   const failing = new Set<string | symbol>();
   const how = { nothingWritten: true };
   const handler: ProxyHandler<Store> = {
     get(target, name) {
       const verb: unknown = Reflect.get(target, name);
       if (typeof verb !== 'function') return verb;
-      return (...values: unknown[]) =>
-        failing.has(name)
-          ? Promise.reject(new StoreError('the disk is full', how))
-          : Reflect.apply(verb, target, values);
+      return (...values: unknown[]) => {
+        if (!failing.has(name)) return Reflect.apply(verb, target, values);
+        refused += 1;
+        return Promise.reject(new StoreError('the disk is full', how));
+      };
     },
   };
-  return { store: new Proxy(store, handler), failing, how };
+  return { store: new Proxy(store, handler), failing, how, refusals: () => refused };
 }
 
 /** What a full disk takes away: reads go on. */

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { broadcastStatements } from '../../src/store/broadcast-statements.ts';
 import type { Statement } from '../../src/store/engine.ts';
 import { listStep } from '../../src/store/listing.ts';
+import type { AllBroadcastsFilter } from '../../src/store/operator-port.ts';
+import { listBroadcastsStep, operatorStatements } from '../../src/store/operator-statements.ts';
 import type { SendFilter } from '../../src/store/port.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
@@ -52,5 +54,26 @@ describe('SQLite: the plan', () => {
   test('of the reasons of a broadcast reads those of its own that were rejected, and only in the index', () => {
     const plan = planOf(broadcastStatements(sqliteDialect).rejections);
     expect(plan).toEqual([expect.stringContaining('USING COVERING INDEX sends_rejected (broadcast_id=?)')]);
+  });
+
+  test('of what operators ask of all callers goes from caller to caller, and reads no row that it does not count', () => {
+    const { callers, work, openBroadcasts, cancelQueued, cancelBroadcasts } = operatorStatements(sqliteDialect);
+    const scans = (statement: Statement) => planOf(statement).filter((step) => /^SCAN (sends|broadcasts)\b/.test(step));
+    for (const statement of [callers, work, openBroadcasts, cancelQueued, cancelBroadcasts]) {
+      expect(scans(statement), statement.named).toEqual([]);
+    }
+    for (const step of walks(planOf(callers))) expect(step).toMatch(/INDEX sends_caller \(caller[>]\?\)/);
+    const counted = walks(planOf(work)).filter((step) => step.includes('status=?'));
+    expect(counted).toEqual(Array(2).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
+    expect(walks(planOf(cancelQueued))).toContainEqual(expect.stringContaining('sends_status (caller=? AND status=?)'));
+  });
+
+  test.each<[AllBroadcastsFilter, string]>([
+    [{ status: 'done' }, 'broadcasts_status (status=?'],
+    [{ status: 'running', caller: 'crm' }, 'broadcasts_caller_status (caller=? AND status=?'],
+    [{ caller: 'crm' }, 'broadcasts_caller (caller=?'],
+  ])('of a page of all broadcasts goes by what is asked: %j', (filter, index) => {
+    const plan = planOf(listBroadcastsStep(filter, 10, 99).statement);
+    expect(plan).toContainEqual(expect.stringContaining(index));
   });
 });

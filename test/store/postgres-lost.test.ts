@@ -5,7 +5,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { aDatabase, type Database } from '../crash/database.ts';
 import { aLine, type Line } from './a-line.ts';
 import { aBroadcast, BROADCASTS, swept } from './broadcast-samples.ts';
-import { aSend, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
+import { aSend, ids, OPTIONS, ownQueued, ROUTE, takeOver, withKey } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -88,11 +88,11 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     await gone.record(aSend('s'));
     await gone.close();
     line.loseAnswerTo('COMMIT');
-    await expect(store.recover(9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
-    expect(await store.recover(9)).toEqual({ unknown: 0, adopted: [] });
-    expect(ids(await store.ownQueued())).toEqual(['s']);
+    await expect(takeOver(store, 9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+    expect(await takeOver(store, 9)).toEqual({ unknown: 0, adopted: [] });
+    expect(ids(await ownQueued(store))).toEqual(['s']);
     expect(await store.begin('s', 1)).toBe(true);
-    expect(await store.ownQueued()).toEqual([]);
+    expect(await ownQueued(store)).toEqual([]);
   });
 
   test('what the database refused is known to be not written, in whatever language it says so', async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts';
 import { recipients, recording, released, swept } from './broadcast-samples.ts';
 import { type Home, storeConformance } from './conformance.ts';
-import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending } from './samples.ts';
+import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending, takeOver } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -43,7 +43,11 @@ function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
     const home = await database;
     return {
       ...home,
-      tearDown: () => query(home.url, 'TRUNCATE sends, send_owners, broadcasts, caller_quotas CASCADE'),
+      tearDown: () =>
+        query(
+          home.url,
+          'TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas CASCADE',
+        ),
     };
   };
 }
@@ -103,7 +107,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await mine.begin('a', 1)).toBe(true);
       expect(await other.retreat('a', 1)).toBe(false);
       expect(await other.settle('a', { status: 'rejected', verdict: null })).toBe(false);
-      expect(await other.recover(10)).toEqual({ unknown: 0, adopted: [] });
+      expect(await takeOver(other, 10)).toEqual({ unknown: 0, adopted: [] });
       await mine.record(aSend('b'));
       expect(await other.settle('b', { status: 'cancelled', verdict: null })).toBe(true);
       expect(await mine.begin('b', 1)).toBe(false);
@@ -141,7 +145,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       await pause(1_100);
       expect(silent.holdsLease()).toBe(false);
       expect(await silent.begin('q', 1)).toBe(false);
-      const { unknown, adopted } = await alive.recover(10);
+      const { unknown, adopted } = await takeOver(alive, 10);
       expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
       expect(await silent.begin('q', 1)).toBe(false);
       await silent.heartbeat();
@@ -168,9 +172,9 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const [gone, late] = [await replica(300), await replica(300)];
       await gone.record(aSend('q'));
       await pause(400);
-      expect((await late.recover(10)).adopted).toEqual([]);
+      expect((await takeOver(late, 10)).adopted).toEqual([]);
       await late.heartbeat();
-      expect(ids((await late.recover(10)).adopted)).toEqual(['q']);
+      expect(ids((await takeOver(late, 10)).adopted)).toEqual(['q']);
     });
 
     test('orphans and due looks go to one replica each', async () => {
@@ -180,7 +184,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       await gone.close();
       await home.age(MINUTE_MS);
       const stores = await Promise.all([replica(), replica(), replica()]);
-      const recovered = await Promise.all(stores.map((store) => store.recover(10)));
+      const recovered = await Promise.all(stores.map((store) => takeOver(store, 10)));
       const adopted = recovered.flatMap((each) => ids(each.adopted));
       expect([adopted.length, new Set(adopted).size]).toEqual([30, 30]);
       const looks = (await Promise.all(stores.map((store) => store.dueForReconcile(10)))).flat();
@@ -259,7 +263,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await gone.claimGroup('b', 1)).toEqual([]);
       await swept(alive);
       expect(await gone.addRecipients('open', recipients('open', 3, 4))).toBe(false);
-      expect(await alive.recover(9)).toEqual({ unknown: 1, adopted: [] });
+      expect(await takeOver(alive, 9)).toEqual({ unknown: 1, adopted: [] });
       expect(ids(await alive.claimGroup('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
       await recording(alive, 'open', 3);
     });

@@ -49,3 +49,20 @@ export async function found(store: SendStore, id: string): Promise<StoredSend> {
 }
 
 export const ids = (sends: readonly StoredSend[]): string[] => sends.map((send) => send.id);
+
+/** The single sends that wait in the store of this process, lane by lane. */
+export async function ownQueued(store: SendStore): Promise<StoredSend[]> {
+  const lanes = (await store.queuedLanes(1_000)).filter(({ whose }) => whose === 'own');
+  return (await Promise.all(lanes.map((lane) => store.ownQueued(lane, 1_000, [])))).flat();
+}
+
+/** As a process does it that starts: ends what the dead were sending, and adopts at most `limit` of what they left queued. */
+export async function takeOver(store: SendStore, limit: number): Promise<{ unknown: number; adopted: StoredSend[] }> {
+  const { unknown } = await store.recover();
+  const before = new Set((await ownQueued(store)).map(({ id }) => id));
+  let left = limit;
+  for (const lane of await store.queuedLanes(1_000)) {
+    if (lane.whose === 'lost' && left > 0) left -= await store.adopt(lane, left);
+  }
+  return { unknown, adopted: (await ownQueued(store)).filter(({ id }) => !before.has(id)) };
+}

@@ -8,7 +8,7 @@ import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
 import { type Home, storeConformance } from './conformance.ts';
-import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, withKey } from './samples.ts';
+import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
@@ -101,7 +101,7 @@ describe('SQLite: the file', () => {
     expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['u', 's', 'a', 'q']);
     expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends)).toEqual(['q']);
     expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', call: { text: 'q' } });
-    const { unknown, adopted } = await store.recover(9);
+    const { unknown, adopted } = await takeOver(store, 9);
     expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
     expect(await store.begin('q', 1)).toBe(true);
     await released(store, 'b', 2);

@@ -230,11 +230,12 @@ describe('an upload', () => {
 
   it('stays linear on one-byte chunks, long headers and near-boundaries', async () => {
     const headers = [`Content-Disposition: ${D('filename=a.jpg')}`, `X: ${' '.repeat(15_000)}\t`];
-    const started = performance.now();
+    const before = process.cpuUsage();
     await run(form({ headers, file: grow(JPEG, 200_000) }), {}, [1]);
     await run(form({ headers: [`Content-Disposition: ${D(`filename="${'\\'.repeat(15_000)}`)}`] }));
     await run(form({ headers: [`X: ${' \t'.repeat(7500)}\0`] }));
-    expect(performance.now() - started).toBeLessThan(4000);
+    // Of this process alone, however busy the machine is.
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(4000);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bool, isoDate, joined, list, num, params, parseJson, reasonOf, str } from '../../src/upstream/lenient.ts';
+import { reasonOf } from '../../src/upstream/answers/reason.ts';
+import { bool, isoDate, list, num, params, parseJson, str } from '../../src/upstream/lenient.ts';
 import { fill, readTemplate } from '../../src/upstream/templates.ts';
 
 describe('a date', () => {
@@ -67,14 +68,6 @@ describe('a reason', () => {
 });
 
 describe('the readers', () => {
-  it.each<[unknown, string]>([
-    [['a', { message: 'b' }, { detail: 'c' }, { description: 'd' }, 7, null, {}], 'a; b; c; d; 7'],
-    [{ '1': ['a', 'b'], '2': { message: 'c' } }, 'a; b; c'],
-    ['a', 'a'],
-    [undefined, ''],
-    [[], ''],
-  ])('joins %j as %j', (errors, wanted) => expect(joined(errors)).toBe(wanted));
-
   it.each<[unknown, object]>([
     [[{ name: 'a', value: '1' }], { a: '1' }],
     [[{ paramName: 'a', paramValue: '1' }], { a: '1' }],
@@ -94,7 +87,7 @@ describe('the readers', () => {
   it('never throw, whatever comes', () => {
     fc.assert(
       fc.property(fc.anything(), fc.string(), (value, text) => {
-        for (const read of [bool, isoDate, joined, list, num, params, str, readTemplate]) read(value);
+        for (const read of [bool, isoDate, list, num, params, str, readTemplate]) read(value);
         reasonOf(value, text);
         parseJson(text);
       }),

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { saidBy } from '../../src/upstream/answers/flags.ts';
 import type { Attempt, Failed } from '../../src/upstream/transport.ts';
-import { flags, judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
+import { judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
 
 const answered = (status: number, body: unknown, headers = {}): Attempt => ({
   kind: 'answered',
@@ -118,25 +119,38 @@ describe('a status is judged as delivery.md 2.4 says', () => {
   });
 });
 
-describe('the flags of a 200', () => {
-  it.each<[object, boolean, boolean]>([
-    [{ result: true }, true, false],
-    [{ result: 'TRUE' }, true, false],
-    [{ result: 'Success' }, true, false],
-    [{ success: true, error: null }, true, false],
-    [{ success: true, error: ' ' }, true, false],
-    [{ success: true, error: 'no' }, true, true],
-    [{ ok: false }, false, true],
-    [{ result: 'false' }, false, true],
-    [{ result: '' }, false, true],
-    [{ result: 'anything else' }, false, true],
-    [{ result: true, ok: false }, true, true],
-    [{ result: null, ok: undefined }, false, false],
-    [{ result: 1 }, false, false],
-    [{ result: {} }, false, false],
-    [{ Result: true }, false, false],
-    [{}, false, false],
-  ])('%j: yes %s, no %s', (body, yes, no) => expect(flags({ ...body })).toEqual({ yes, no }));
+describe('the flags of a 200 say of the whole call:', () => {
+  it.each<[object, 'yes' | 'no' | 'unclear']>([
+    [{ result: true }, 'yes'],
+    [{ result: 'TRUE' }, 'yes'],
+    [{ result: 'Success' }, 'yes'],
+    [{ Result: true }, 'yes'],
+    [{ success: true, error: null }, 'yes'],
+    [{ success: true, error: ' ' }, 'yes'],
+    [{ success: true, error: {} }, 'yes'],
+    [{ ok: true, result: { id: 7 } }, 'yes'],
+    [{ result: '693fd65f1c2b3a4d5e6f7081' }, 'yes'],
+    [{ result: 'd38f0c3a-1b2c-4d5e-8f90-a1b2c3d4e5f6' }, 'yes'],
+    [{ result: 'wamid.HBgM' }, 'yes'],
+    [{ success: true, error: 'no' }, 'unclear'],
+    [{ result: true, OK: false }, 'unclear'],
+    [{ result: true, message: 'Ticket has been expired.' }, 'unclear'],
+    [{ result: true, ticketStatus: 'CLOSED' }, 'unclear'],
+    [{ ok: true, result: 'queued' }, 'unclear'],
+    [{ ok: false }, 'no'],
+    [{ result: 'false' }, 'no'],
+    [{ result: 'FAILED' }, 'no'],
+    [{ result: "Can't find Contact" }, 'no'],
+    [{ error: 'no' }, 'no'],
+    [{ error: { message: 'no' } }, 'no'],
+    [{ result: '' }, 'unclear'],
+    [{ result: 'ok' }, 'unclear'],
+    [{ result: 'sent' }, 'unclear'],
+    [{ result: null, ok: undefined }, 'unclear'],
+    [{ result: 1 }, 'unclear'],
+    [{ result: {} }, 'unclear'],
+    [{}, 'unclear'],
+  ])('%j: %s', (body, said) => expect(saidBy({ ...body })).toBe(said));
 });
 
 describe('a template answer is judged by our receiver', () => {
@@ -153,7 +167,8 @@ describe('a template answer is judged by our receiver', () => {
     ['among others that failed', [{ waId: '1', errors: ['no'] }, mine, null, 'x'], 'accepted'],
     ['errors null', [{ ...mine, errors: null }], 'accepted'],
     ['an error as a string', [{ ...mine, errors: ['no'] }], 'rejected other'],
-    ['an error that is a code', [{ ...mine, errors: [{ code: 131026 }] }], 'rejected other'],
+    ['an error that is a code', [{ ...mine, errors: [{ code: 131026 }] }], 'rejected recipient'],
+    ['an error that is a code of nobody', [{ ...mine, errors: [{ code: 999999 }] }], 'rejected other'],
     ['an error in words of its own', [{ ...mine, errors: [{ title: 'Message undeliverable' }] }], 'rejected other'],
     ['an empty error', [{ ...mine, errors: [{}] }], 'rejected other'],
     ['a list of an empty list', [{ ...mine, errors: [[]] }], 'accepted'],
@@ -173,14 +188,15 @@ describe('a template answer is judged by our receiver', () => {
     ],
     ['errors as a map', [{ ...mine, errors: { '14155551000': ['Contact not found'] } }], 'rejected recipient'],
     ['not on WhatsApp', [{ ...mine, isValidWhatsAppNumber: false }], 'rejected recipient'],
-    ['missing', [{ waId: '1' }], 'unknown'],
+    ['under another form of the number, and alone', [{ waId: '1' }], 'accepted'],
+    ['missing among two', [{ waId: '1' }, { waId: '2' }], 'unknown'],
     ['nobody', [], 'unknown'],
     ['no list', undefined, 'accepted'],
   ])('%s', (_name, receivers, wanted) => expect(word(answer(receivers))).toBe(wanted));
 
   it.each<[string, unknown, string]>([
     ['of ours', { '14155551000': ['no'] }, 'rejected other'],
-    ['of another', { '1': ['no'] }, 'accepted'],
+    ['under a name that is nobody', { '1': ['no'] }, 'rejected other'],
     ['in a list', ['no'], 'rejected other'],
     ['none', [], 'accepted'],
   ])('without receivers, errors %s', (_name, errors, wanted) =>
@@ -196,7 +212,7 @@ describe('a template answer is judged by our receiver', () => {
     ['The template is PAUSED', 'template'],
     ['no such template', 'template'],
     ['Missing parameter 1', 'template-parameters'],
-    ['Insufficient credits', 'other'],
+    ['Insufficient credits', 'account'],
     ['Phone number is not a WhatsApp number', 'recipient'],
     ["Can't find Contact", 'recipient'],
     ['cant find contact', 'recipient'],

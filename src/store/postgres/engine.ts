@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { bindings, type Dialect, type Engine, type Row, type Step } from '../engine.ts';
+import { bindings, type Dialect, type Engine, OF_OWNER, type Row, type Step } from '../engine.ts';
 import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
@@ -9,6 +9,15 @@ import { holdSlots, reserveSlot } from './slots.ts';
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
   lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
+  deadOwners: (of) => `
+    WITH RECURSIVE owners (owner) AS (
+      SELECT min(owner) FROM sends WHERE ${OF_OWNER[of]}
+      UNION ALL
+      SELECT (SELECT min(later.owner) FROM sends AS later WHERE ${OF_OWNER[of]} AND later.owner > owners.owner)
+      FROM owners WHERE owners.owner IS NOT NULL
+    )
+    SELECT owner FROM owners WHERE owner IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`,
   leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
   claim: 'FOR UPDATE OF sends SKIP LOCKED',
   claimBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',

@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { sendsIndexes, sendsTable } from '../schema.ts';
+import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -50,6 +51,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  operatorTables,
+  queueSchema,
   [quotaTable],
 ];
 

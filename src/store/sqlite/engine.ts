@@ -3,6 +3,7 @@ import {
   bindings,
   type Dialect,
   type Engine,
+  OF_OWNER,
   type Row,
   SLOT_AHEAD_MAX_MS,
   type Statement,
@@ -17,7 +18,9 @@ import { GroupCommit } from './group-commit.ts';
 /** One process has the file (locking_mode EXCLUSIVE): every other owner is dead, and there is nothing to lease. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
-  lost: 'owner <> :me',
+  // Owners count the openings of the file: all before this one are dead.
+  lost: 'owner < :me',
+  deadOwners: (of) => `SELECT owner FROM sends WHERE ${OF_OWNER[of]} AND owner < :me`,
   leased: 'TRUE',
   claim: '',
   claimBroadcasts: '',

@@ -2,9 +2,10 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { sendsIndexes, sendsTable } from '../schema.ts';
+import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -50,6 +51,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   [rejectedIndex],
   [failedIndex],
+  operatorTables,
+  queueSchema,
   [quotaTable],
 ];
 

@@ -1,0 +1,26 @@
+import type { FastifyRequest } from 'fastify';
+import { callerOf } from '../plugins/auth.ts';
+import { audit } from '../src/audit.ts';
+import { Problem } from '../src/problem.ts';
+
+/** What is told of an act beside who did it; `work` may add what it found out. */
+export type About = Record<string, unknown>;
+
+/** Does it, and writes the audit line of it, also where it comes to nothing. */
+export async function audited<Result>(
+  request: FastifyRequest,
+  { act, about }: { act: string; about: About },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { name: caller, id: callerId, keyId } = callerOf(request);
+  const who = { caller, callerId, keyId, remoteAddress: request.ip };
+  try {
+    const result = await work();
+    audit(request.log, { act, ...who, outcome: 'done', about });
+    return result;
+  } catch (error) {
+    const isRefused = error instanceof Problem && error.status < 500;
+    audit(request.log, { act, ...who, outcome: isRefused ? 'refused' : 'failed', about });
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Budget } from '../src/budget/words.ts';
+import type { Holds } from '../src/delivery/holds.ts';
+import type { StopSwitch } from '../src/delivery/sending-stop.ts';
+import { unreadable } from '../src/delivery/store-trouble.ts';
+import type { CallersView } from '../src/operator/callers-view.ts';
+import { cancelQueue } from '../src/operator/cancel-queue.ts';
+import { Problem } from '../src/problem.ts';
+import type { Readiness } from '../src/readiness.ts';
+import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
+import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-port.ts';
+import type { SendStatus } from '../src/store/port.ts';
+import { audited } from './operator-act.ts';
+import { sendingOf } from './operator-sending.ts';
+
+type Counts = Readonly<Record<SendStatus, number>>;
+
+interface Services {
+  readiness: Readiness;
+  budget: Budget | undefined;
+  store: Pick<OperatorStore, 'openBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
+  /** Undefined where they cannot be told soon. */
+  counts: () => Promise<Counts | undefined>;
+  stopSwitch: StopSwitch;
+  callersView: CallersView;
+  holds: Holds;
+  onChange: () => void;
+}
+
+/** How everything stands, on one page; who the callers are, and the end of all that one of them has queued. */
+export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { readiness, budget, store, counts, stopSwitch, callersView, holds, onChange } = services;
+
+  app.get(
+    '/v1/operations/overview',
+    {
+      config: { scope: 'operations:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'getOverview',
+        tags: ['operations'],
+        summary: 'See how everything stands',
+        description:
+          'Readiness, what is stopped, the budget of calls, the messages of all callers by status, broadcasts that run or are held, and callers that were removed and left work behind.',
+        response: { 200: Overview },
+      },
+    },
+    async () => {
+      const [ready, messages, open, callers] = await Promise.all([
+        readiness.check(),
+        counts(),
+        store.openBroadcasts().catch(unreadable),
+        callersView.all(),
+      ]);
+      return {
+        readiness: ready,
+        sending: sendingOf(stopSwitch),
+        ...(budget && { budget: budgetOf(budget) }),
+        ...(messages && { messages: messagesOf(messages) }),
+        broadcasts: broadcastsOf(open, holds),
+        callers: {
+          inFile: callers.filter(({ inFile }) => inFile).length,
+          removed: callers.filter(({ inFile }) => !inFile),
+        },
+      };
+    },
+  );
+
+  app.get(
+    '/v1/operations/callers',
+    {
+      config: { scope: 'operations:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listCallers',
+        tags: ['operations'],
+        summary: 'List the callers',
+        description:
+          'Those of the callers file as it stands now, with what each has queued; behind them those that were removed and have something queued or on the wire still, which waits until they are back or it is cancelled.',
+        response: { 200: OperatorCallerList },
+      },
+    },
+    async () => ({ data: await callersView.all() }),
+  );
+
+  app.post(
+    '/v1/operations/callers/:id/cancel',
+    {
+      config: { scope: 'operations:write', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'cancelCaller',
+        tags: ['operations'],
+        summary: 'Cancel all that a caller has queued',
+        description:
+          'Its queued single sends and its running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single sends in one request; `left` says whether there are more.',
+        params: OperatorCallerParams,
+        response: { 200: CancelledQueue },
+      },
+    },
+    async (request) => {
+      const about: Record<string, unknown> = { of: request.params.id };
+      return audited(request, { act: 'caller-cancel', about }, async () => {
+        const [id] = await callersView.resolve([request.params.id]);
+        if (id === undefined)
+          throw new Problem('not-found', 'there is no caller of this id or name, nor a record of one');
+        about.of = id;
+        const cancelled = await cancelQueue(store, id, about).catch(unreadable);
+        onChange();
+        return cancelled;
+      });
+    },
+  );
+};
+
+function budgetOf(budget: Budget): NonNullable<Overview['budget']> {
+  const { rate, used, pausedMs, replicas, lanes } = budget.stats();
+  const { urgent, interactive, broadcast } = lanes;
+  return {
+    callsPerSecond: rate,
+    usedRatio: used,
+    pausedMs,
+    replicas,
+    waiting: { urgent: urgent.waiting, interactive: interactive.waiting, broadcast: broadcast.waiting },
+  };
+}
+
+const messagesOf = ({ not_sent: notSent, ...rest }: Counts): NonNullable<Overview['messages']> => ({
+  ...rest,
+  notSent,
+});
+
+function broadcastsOf(open: readonly OpenBroadcasts[], holds: Holds): Overview['broadcasts'] {
+  const total = (some: readonly OpenBroadcasts[]) => some.reduce((sum, { count }) => sum + count, 0);
+  const running = open.filter(({ status }) => status === 'running');
+  const held = running.filter(({ caller, connectionId: connection }) =>
+    holds.reasonFor({ caller, connection, scope: 'broadcasts:send' }),
+  );
+  return {
+    running: total(running),
+    paused: total(open.filter(({ status }) => status === 'paused')),
+    held: total(held),
+  };
+}

@@ -1,0 +1,179 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { masked, maskedIn } from '../plugins/access-log.ts';
+import { callerOf } from '../plugins/auth.ts';
+import { hasScope } from '../src/callers.ts';
+import type { Holds } from '../src/delivery/holds.ts';
+import { unreadable } from '../src/delivery/store-trouble.ts';
+import type { CallersView } from '../src/operator/callers-view.ts';
+import { invalid, Problem } from '../src/problem.ts';
+import { broadcastParams } from '../src/schemas/broadcast.ts';
+import {
+  OperatorBroadcast,
+  OperatorBroadcastList,
+  OperatorBroadcastQuery,
+  type OperatorMessage,
+  OperatorMessageList,
+  OperatorMessageQuery,
+} from '../src/schemas/operator.ts';
+import { digits, exampleIds } from '../src/schemas/words.ts';
+import type { StoredBroadcast } from '../src/store/broadcast-port.ts';
+import type { OperatorStore } from '../src/store/operator-port.ts';
+import type { StoredSend } from '../src/store/port.ts';
+import { asBadCursor, toMessage } from './answer.ts';
+import { toBroadcast } from './broadcasts.ts';
+import { audited } from './operator-act.ts';
+
+interface Services {
+  store: Pick<OperatorStore, 'listAllBroadcasts' | 'listSendsOf' | 'steerAnyBroadcast'>;
+  callersView: CallersView;
+  holds: Holds;
+  /** A broadcast may have something to send again, or nothing any more. */
+  onChange: () => void;
+}
+
+const steering = {
+  pause: { to: 'paused', example: exampleIds.operatedBroadcast, summary: 'Pause a broadcast of any caller' },
+  resume: { to: 'running', example: exampleIds.operatedBroadcast, summary: 'Resume a broadcast of any caller' },
+  cancel: { to: 'cancelled', example: exampleIds.unwantedBroadcast, summary: 'Cancel a broadcast of any caller' },
+} as const;
+
+/** Broadcasts and messages of all callers. */
+export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { store, callersView, holds, onChange } = services;
+
+  app.get(
+    '/v1/operations/broadcasts',
+    {
+      config: { scope: 'operations:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listAllBroadcasts',
+        tags: ['operations'],
+        summary: 'List the broadcasts of all callers',
+        description: 'Newest first. `hold` says why one that has recipients waiting does not go on now.',
+        querystring: OperatorBroadcastQuery,
+        response: { 200: OperatorBroadcastList },
+      },
+    },
+    async (request) => {
+      const { limit, cursor, ...filter } = request.query;
+      const page = { limit, ...(cursor !== undefined && { cursor }) };
+      const { broadcasts, next } = await store.listAllBroadcasts(filter, page).catch(asBadCursor).catch(unreadable);
+      return {
+        data: broadcasts.map((broadcast) => shownBroadcast(broadcast, holds)),
+        ...(next !== undefined && { nextCursor: next }),
+      };
+    },
+  );
+
+  for (const verb of ['pause', 'resume', 'cancel'] as const) {
+    const { to, example, summary } = steering[verb];
+    app.post(
+      `/v1/operations/broadcasts/:id/${verb}`,
+      {
+        config: { scope: 'operations:write', problems: ['not-found', 'broadcast-over', 'store-unavailable'] },
+        schema: {
+          operationId: `${verb}AnyBroadcast`,
+          tags: ['operations'],
+          summary,
+          description: 'As its caller would. It is written to the log.',
+          params: broadcastParams(example),
+          response: { 200: OperatorBroadcast },
+        },
+      },
+      async (request) => {
+        const { id } = request.params;
+        const about: Record<string, unknown> = { broadcastId: id };
+        return audited(request, { act: `broadcast-${verb}`, about }, async () => {
+          const broadcast = await store.steerAnyBroadcast(id, to).catch(unreadable);
+          if (!broadcast) throw new Problem('not-found', 'there is no broadcast with this id');
+          about.of = broadcast.caller;
+          if (broadcast.status !== to) {
+            throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
+          }
+          onChange();
+          return shownBroadcast(broadcast, holds);
+        });
+      },
+    );
+  }
+
+  app.get(
+    '/v1/operations/messages',
+    {
+      config: { scope: 'operations:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listAllMessages',
+        tags: ['operations'],
+        summary: 'List the messages of all callers',
+        description:
+          'Newest first, without their content. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+        querystring: OperatorMessageQuery,
+        response: { 200: OperatorMessageList },
+      },
+    },
+    async (request) => {
+      const { limit, cursor, to, caller, reveal = false, ...filter } = request.query;
+      assertMayReveal(request, reveal);
+      if (filter.since !== undefined && Number.isNaN(Date.parse(filter.since))) {
+        throw invalid([{ pointer: '/query/since', detail: 'is not a time' }]);
+      }
+      const page = { limit, ...(cursor !== undefined && { cursor }) };
+      const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
+      const list = async () => {
+        const callers = caller === undefined ? await callersView.ids() : [caller];
+        const { sends, next } = await store.listSendsOf(callers, wanted, page).catch(asBadCursor).catch(unreadable);
+        about.messages = sends.length;
+        const data = sends.map((send) => shownMessage(send, { holds, reveal }));
+        return { data, ...(next !== undefined && { nextCursor: next }) };
+      };
+      const about: Record<string, unknown> = {
+        ...filter,
+        ...(caller !== undefined && { of: caller }),
+        ...(to !== undefined && { to: masked(to) }),
+      };
+      return reveal ? audited(request, { act: 'messages-reveal', about }, list) : list();
+    },
+  );
+};
+
+function assertMayReveal(request: FastifyRequest, reveal: boolean): void {
+  if (!reveal || hasScope(callerOf(request), 'operations:reveal')) return;
+  throw new Problem('forbidden', 'your key lacks the scope operations:reveal, which `reveal=true` needs');
+}
+
+function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroadcast {
+  const { caller, connectionId, status } = broadcast;
+  const waits = status === 'running' || status === 'paused';
+  const ask = { caller, connection: connectionId, scope: 'broadcasts:send' } as const;
+  const hold = waits ? holds.reasonFor(ask) : undefined;
+  return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };
+}
+
+function shownMessage(send: StoredSend, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
+  const { caller, connectionId: connection, broadcastId, kind } = send;
+  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
+  const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
+  const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
+  const { localMessageId, whatsappMessageId, createdAt, updatedAt } = rest;
+  const words = (text: string) => (reveal ? text : maskedIn(text));
+  return {
+    id,
+    caller,
+    kind,
+    ...(to !== undefined && { to: reveal ? to : masked(to) }),
+    connectionId,
+    status,
+    ...(template !== undefined && { template }),
+    // The upstream may quote the number that it refuses.
+    ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
+    attempts,
+    ...(broadcastId !== undefined && { broadcastId }),
+    ...(resendOf !== undefined && { resendOf }),
+    ...(localMessageId !== undefined && { localMessageId }),
+    ...(reveal && whatsappMessageId !== undefined && { whatsappMessageId }),
+    ...(hold && { hold }),
+    createdAt,
+    updatedAt,
+  };
+}

@@ -1,0 +1,34 @@
+import type { FastifyPluginAsync } from 'fastify';
+import type { Budget } from '../src/budget/words.ts';
+import type { Callers } from '../src/callers.ts';
+import type { Holds } from '../src/delivery/holds.ts';
+import type { StopSwitch } from '../src/delivery/sending-stop.ts';
+import { createCallersView } from '../src/operator/callers-view.ts';
+import type { Readiness } from '../src/readiness.ts';
+import type { OperatorStore } from '../src/store/operator-port.ts';
+import type { SendStatus } from '../src/store/port.ts';
+import { operatorOverview } from './operator-overview.ts';
+import { operatorRecords } from './operator-records.ts';
+import { operatorSending } from './operator-sending.ts';
+
+interface Services {
+  callers: Callers;
+  store: OperatorStore;
+  stopSwitch: StopSwitch;
+  holds: Holds;
+  readiness: Readiness;
+  budget: Budget | undefined;
+  /** Sends of all callers by status; undefined where they cannot be counted soon. */
+  counts: () => Promise<Readonly<Record<SendStatus, number>> | undefined>;
+  /** A broadcast may have something to send again, or nothing any more. */
+  onChange: () => void;
+}
+
+/** For those who run the service: what all callers send, and the ways to hold it back. */
+export const operator: FastifyPluginAsync<Services> = async (app, services) => {
+  const { callers, stopSwitch, store } = services;
+  const own = { ...services, callersView: createCallersView({ callers, stopped: stopSwitch, store }) };
+  await app.register(operatorOverview, own);
+  await app.register(operatorSending, own);
+  await app.register(operatorRecords, own);
+};

@@ -1,0 +1,85 @@
+/** What `run` answers once a form was met. */
+export const met = -1;
+
+const width = 37;
+
+/** Letters of both cases and digits have a column; whatever else stands in between is passed over. */
+const columns = new Uint8Array(256);
+for (const [at, letter] of [...'0123456789abcdefghijklmnopqrstuvwxyz'].entries()) {
+  columns[letter.charCodeAt(0)] = at + 1;
+  columns[letter.toUpperCase().charCodeAt(0)] = at + 1;
+}
+
+/**
+ * Looks for many forms at once in one pass, a look into a table for each byte (Aho and Corasick, 1975). One number is all that is
+ * known of what came before, so a form that is split between chunks is met as well. State 0 is the start.
+ */
+export class Automaton {
+  readonly #next: Int32Array;
+  readonly #depths: Uint16Array;
+
+  /** `forms`: lower case letters and digits. */
+  constructor(forms: readonly string[]) {
+    const states = 1 + forms.reduce((sum, form) => sum + form.length, 0);
+    const next = new Int32Array(states * width);
+    const ends = new Uint8Array(states);
+    const depths = new Uint16Array(states);
+    let made = 1;
+    for (const form of forms) {
+      let state = 0;
+      for (let at = 0; at < form.length; at++) {
+        const place = state * width + (columns[form.charCodeAt(at)] ?? 0);
+        if (next[place] === 0) {
+          depths[made] = at + 1;
+          next[place] = made++;
+        }
+        state = next[place] ?? 0;
+      }
+      ends[state] = 1;
+    }
+    this.#next = completed(next.slice(0, made * width), ends);
+    this.#depths = depths;
+  }
+
+  /** How many letters of a form stand right before this state. */
+  depth(state: number): number {
+    return this.#depths[state] ?? 0;
+  }
+
+  /** The state behind these bytes, or `met`. */
+  run(bytes: Uint8Array, from: number): number {
+    const next = this.#next;
+    let state = from;
+    if (state === met) return met;
+    for (let at = 0; at < bytes.length; at++) {
+      const column = columns[bytes[at] ?? 0] ?? 0;
+      if (column === 0) continue;
+      state = next[state * width + column] ?? 0;
+      if (state === met) return met;
+    }
+    return state;
+  }
+}
+
+/** Breadth first: where a form breaks off, the longest beginning of another that ends there goes on. */
+function completed(next: Int32Array, ends: Uint8Array): Int32Array {
+  const back = new Int32Array(next.length / width);
+  const queue: number[] = [0];
+  for (let head = 0; head < queue.length; head++) {
+    const state = queue[head] ?? 0;
+    const behind = back[state] ?? 0;
+    for (let column = 1; column < width; column++) {
+      const place = state * width + column;
+      const child = next[place] ?? 0;
+      const elsewhere = state === 0 ? 0 : (next[behind * width + column] ?? 0);
+      if (child === 0) {
+        next[place] = elsewhere;
+        continue;
+      }
+      back[child] = elsewhere;
+      if (ends[elsewhere] === 1) ends[child] = 1;
+      queue.push(child);
+    }
+  }
+  return next.map((state) => (ends[state] === 1 ? met : state));
+}

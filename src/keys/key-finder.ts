@@ -1,0 +1,112 @@
+import { Automaton, met } from './automaton.ts';
+import { formsOf } from './forms.ts';
+import { Unescaper } from './unescape.ts';
+
+/** How many escapes of escapes are undone. */
+const layersMax = 3;
+
+/** Beyond so many bytes of one stream, escapes are no longer undone: by then it is a file and no message of an error. */
+const unescapedMax = 256 * 1024;
+
+/** How many former keys are remembered. */
+const formerMax = 8;
+
+/** What stands in the place of a key. */
+export const hiddenKey = '[secret]';
+
+/** Reads the chunks of one text or stream, and knows whether a key is in it, in whatever form. */
+export interface Search {
+  /** True once a key was met. `isLast`: no more comes. */
+  push(chunk: Buffer, isLast?: boolean): boolean;
+  /** What came last may be the beginning of one. */
+  isAmid(): boolean;
+}
+
+/** So many letters of a key in a row are no chance any more. */
+const tellingDepth = 6;
+
+/** Finds the keys of the service in foreign text. `keys` is asked again and again: it grows when a key is renewed. */
+export class KeyFinder {
+  readonly #keys: () => readonly string[];
+  #known = '';
+  #automaton = new Automaton([]);
+
+  constructor(keys: () => readonly string[]) {
+    this.#keys = keys;
+  }
+
+  search(): Search {
+    const automaton = this.#current();
+    let plain = 0;
+    let bytes = 0;
+    const layers: { unescaper: Unescaper; state: number }[] = Array.from({ length: layersMax }, () => ({
+      unescaper: new Unescaper(),
+      state: 0,
+    }));
+    return {
+      push: (chunk, isLast = false) => {
+        plain = automaton.run(chunk, plain);
+        if (plain === met) return true;
+        if (bytes > unescapedMax) return false;
+        bytes += chunk.length;
+        let text = chunk;
+        for (const layer of layers) {
+          text = layer.unescaper.push(text, isLast);
+          layer.state = automaton.run(text, layer.state);
+          if (layer.state === met) return true;
+        }
+        return false;
+      },
+      isAmid: () =>
+        automaton.depth(plain) >= tellingDepth || layers.some(({ state }) => automaton.depth(state) >= tellingDepth),
+    };
+  }
+
+  /** Whether a key stands in a whole text. */
+  isIn(text: string | Buffer): boolean {
+    const automaton = this.#current();
+    let bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    if (automaton.run(bytes, 0) === met) return true;
+    for (let layer = 0; layer < layersMax; layer++) {
+      const unescaped = new Unescaper().push(bytes, true);
+      if (unescaped === bytes || unescaped.length === bytes.length) return false;
+      if (automaton.run(unescaped, 0) === met) return true;
+      bytes = unescaped;
+    }
+    return false;
+  }
+
+  /** The text with every key in it replaced; undefined where one stands in a form that cannot be cut out. */
+  without(text: string): string | undefined {
+    const rest = this.#keys().reduce((left, key) => (key === '' ? left : left.replaceAll(key, hiddenKey)), text);
+    return this.isIn(rest) ? undefined : rest;
+  }
+
+  #current(): Automaton {
+    const keys = this.#keys();
+    const known = keys.join('\n');
+    if (known !== this.#known) {
+      this.#known = known;
+      this.#automaton = new Automaton(keys.slice(-1 - formerMax).flatMap(formsOf));
+    }
+    return this.#automaton;
+  }
+}
+
+/** Remembers every key that was ever in use, the present one last. */
+export function rememberKeys(current: () => string): { current: () => string; all: () => readonly string[] } {
+  const seen: string[] = [];
+  const look = () => {
+    const key = current();
+    if (seen.at(-1) !== key) seen.push(key);
+    if (seen.length > formerMax + 1) seen.shift();
+    return key;
+  };
+  return {
+    current: look,
+    all: () => {
+      look();
+      return seen;
+    },
+  };
+}

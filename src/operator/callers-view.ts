@@ -1,0 +1,70 @@
+import type { Callers } from '../callers.ts';
+import type { Hold, StoppedSending } from '../delivery/holds.ts';
+import { unreadable } from '../delivery/store-trouble.ts';
+import type { OperatorCaller } from '../schemas/operator.ts';
+import type { OperatorStore } from '../store/operator-port.ts';
+
+/** The callers as an operator sees them: those of the file, and those that left work behind when they were taken out of it. */
+export interface CallersView {
+  /** In the order of the file, the removed ones behind them. */
+  all(): Promise<OperatorCaller[]>;
+  /** Ids of all that are in the file or have records. */
+  ids(): Promise<string[]>;
+  /**
+   * The id of each caller that is named by its id or its name, in whatever case; undefined: there is none, and no record of
+   * one.
+   */
+  resolve(names: readonly string[]): Promise<(string | undefined)[]>;
+}
+
+interface Services {
+  callers: Callers;
+  stopped: StoppedSending;
+  store: Pick<OperatorStore, 'recordedCallers' | 'workOf'>;
+}
+
+export function createCallersView({ callers, stopped, store }: Services): CallersView {
+  const inFile = () => callers.list().map(({ caller }) => caller.id);
+  const ids = async () => [...new Set([...inFile(), ...(await store.recordedCallers().catch(unreadable))])];
+
+  const holdOf = (id: string): Hold | undefined => {
+    const hold = stopped.reasonFor({ caller: id });
+    if (hold || callers.byId(id)) return hold;
+    return { code: 'caller-removed', detail: 'the caller is not in the callers file any more' };
+  };
+
+  return {
+    ids,
+    all: async () => {
+      const work = await store.workOf(await ids()).catch(unreadable);
+      const byId = new Map(work.map((each) => [each.caller, each]));
+      const seen = (id: string) => {
+        const { queued = 0, sending = 0, lastRecordedAt } = byId.get(id) ?? {};
+        const hold = holdOf(id);
+        return { id, queued, sending, ...(lastRecordedAt !== undefined && { lastRecordedAt }), ...(hold && { hold }) };
+      };
+      const listed = callers.list().map(({ caller: { id, name, scopes, connections }, keyIds }) => ({
+        ...seen(id),
+        name,
+        inFile: true,
+        scopes: [...scopes],
+        connections: [...connections],
+        keyIds: [...keyIds],
+      }));
+      const removed = work
+        .filter(({ caller, queued, sending }) => !callers.byId(caller) && queued + sending > 0)
+        .map(({ caller }) => ({ ...seen(caller), inFile: false, scopes: [], connections: [], keyIds: [] }))
+        .toSorted((a, b) => b.queued - a.queued);
+      return [...listed, ...removed];
+    },
+    resolve: async (names) => {
+      const known = callers.list().map(({ caller }) => caller);
+      const found = names.map((named) => {
+        const lower = named.toLowerCase();
+        return known.find(({ id }) => id === named) ?? known.find(({ name }) => name.toLowerCase() === lower);
+      });
+      const recorded = found.includes(undefined) ? await store.recordedCallers().catch(unreadable) : [];
+      return names.map((named, at) => found[at]?.id ?? recorded.find((id) => id === named));
+    },
+  };
+}

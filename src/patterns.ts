@@ -1,0 +1,43 @@
+/**
+ * The patterns that meet text of others: of the upstream, and of callers beyond what a schema bounds. Each stands here with an
+ * input that is the worst for it; a test feeds it 64 KB of that. Elsewhere patterns are anchored, or short words without loops.
+ */
+
+export interface ForeignPattern {
+  readonly pattern: RegExp;
+  /** Repeated, it makes the pattern try the longest. */
+  readonly worst: string;
+}
+
+const foreign = <Name extends string>(patterns: Record<Name, ForeignPattern>) => patterns;
+
+export const foreignPatterns = foreign({
+  /** `{{name}}` of a template. The braces end what the loop may take, so it never goes over the same text twice. */
+  variable: { pattern: /\{\{([^{}]{1,256})\}\}/g, worst: '{{a                ' },
+  blanks: { pattern: /\s+/g, worst: '\u00a0x ' },
+  /** Controls, marks of direction, what has no width, and halves of characters. */
+  unprintable: { pattern: /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029]/gu, worst: '\u200b' },
+  /** Pieces of a reason that are looked at one by one. */
+  piece: { pattern: /[^\s"'`,;()[\]{}<>|]+/g, worst: 'a-' },
+  number: { pattern: /\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){6,}/gu, worst: '1....' },
+  /** The same from five digits on, for texts that callers chose. */
+  callersNumber: { pattern: /\p{Nd}(?:[^\p{L}\p{Nd}]{0,4}\p{Nd}){4,}/gu, worst: '1....' },
+  notDigit: { pattern: /\P{Nd}/gu, worst: 'a' },
+  sendsTemplate: { pattern: /broadcast|template/i, worst: 'broadcastemplat' },
+  unknownContact: { pattern: /can'?t find contact|contact not found/i, worst: "can't find contac" },
+  alreadyExists: { pattern: /already exists/i, worst: 'already exist' },
+  connection: { pattern: /connection/i, worst: 'connectio' },
+  expired: { pattern: /expired/i, worst: 'expire' },
+  optedOut: { pattern: /opted?[ -]?out/i, worst: 'opted ou' },
+  recipient: {
+    pattern: /can'?t find contact|contact not found|not (a )?(valid )?whats\s?app|invalid (whats\s?app )?number/i,
+    worst: 'invalid whatsapp numbe',
+  },
+  parameters: { pattern: /typos or blank text|parameter/i, worst: 'typos or blank tex' },
+  noTemplate: { pattern: /no (such )?template/i, worst: 'no such templat' },
+  template: { pattern: /template/i, worst: 'templat' },
+  templateFault: {
+    pattern: /not (found|approved|exist)|n't exist|unknown|rejected|paused|disabled/i,
+    worst: "n't exis",
+  },
+});

@@ -1,0 +1,31 @@
+import { Problem, type ProblemExtras } from '../problem.ts';
+import type { PoolRefusal, Release, SharedPool } from './shared-pool.ts';
+
+/** How a pool is called in an answer: `as many uploads are under way as ...`. */
+const nouns: Record<string, string> = {
+  requests: 'requests are under way',
+  bodies: 'bytes of bodies are being read',
+  uploads: 'uploads are under way',
+  imports: 'imports are under way',
+  downloads: 'downloads are under way',
+  'event-streams': 'event streams are open',
+  sends: 'sends are under way',
+};
+
+/**
+ * Takes from a pool, or throws what its caller hears: 429 where it has its share, 503 where nothing is left for anybody.
+ * Either way nothing was done yet, and a repeat is safe.
+ */
+export function takeOrRefuse(pool: SharedPool, holder: string, amount = 1, extras: ProblemExtras = {}): Release {
+  const taken = pool.take(holder, amount);
+  if (typeof taken === 'function') return taken;
+  throw refusalOf(pool, taken, extras);
+}
+
+export function refusalOf({ name }: SharedPool, refusal: PoolRefusal, extras: ProblemExtras = {}): Problem {
+  const noun = nouns[name] ?? `${name} are taken`;
+  const told = { retryAfterS: 2, ...extras };
+  return refusal === 'share-spent'
+    ? new Problem('rate-limited', `as many of your ${noun} as one caller may have; nothing was sent`, told)
+    : new Problem('overloaded', `as many ${noun} as there may be at once; nothing was sent`, told);
+}

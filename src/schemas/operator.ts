@@ -1,0 +1,231 @@
+import { type Static, Type } from 'typebox';
+import { scopes } from '../callers.ts';
+import { Broadcast, BroadcastListQuery } from './broadcast.ts';
+import { Ready } from './health.ts';
+import { Message, MessageQuery } from './message.ts';
+import { exampleIds, oneOf, strict, Timestamp } from './words.ts';
+
+const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' };
+const callerName = Type.String({ ...callerId, examples: [exampleIds.caller] });
+const connectionId = Type.String({ pattern: '^[!-~]{1,512}$', examples: [exampleIds.connection] });
+
+const everybody = 'everybody, whatever else is named';
+const ofCallers = 'callers, by id or name';
+const ofConnections = 'all sending over these connections, of whichever caller';
+
+export const SendingPut = Type.Object(
+  {
+    stopped: Type.Object(
+      {
+        all: Type.Optional(Type.Boolean({ description: everybody })),
+        callers: Type.Optional(Type.Array(callerName, { maxItems: 1_000, description: ofCallers })),
+        connections: Type.Optional(Type.Array(connectionId, { maxItems: 1_000, description: ofConnections })),
+      },
+      { title: 'StoppedPut', ...strict, description: 'all that is to be stopped from now on; empty: nothing' },
+    ),
+    reason: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      pattern: '\\S',
+      description: 'for the log, for the next operator, and for the callers who are refused: they read it',
+      examples: ['the incident is over'],
+    }),
+  },
+  {
+    title: 'SendingPut',
+    ...strict,
+    // What the docs page fills in: it must do no harm.
+    examples: [{ stopped: { all: false, callers: [], connections: [] }, reason: 'the incident is over' }],
+  },
+);
+export type SendingPut = Static<typeof SendingPut>;
+
+export const Sending = Type.Object(
+  {
+    stopped: Type.Object(
+      {
+        all: Type.Boolean({ description: everybody }),
+        callers: Type.Array(Type.String(), { description: 'ids of callers' }),
+        connections: Type.Array(Type.String(), { description: ofConnections }),
+      },
+      { title: 'Stopped' },
+    ),
+    reason: Type.Optional(Type.String({ description: 'absent where no operator ever stopped anything' })),
+    changedBy: Type.Optional(Type.String({ description: 'id of the caller who said so' })),
+    changedAt: Type.Optional(Timestamp),
+  },
+  { title: 'Sending' },
+);
+export type Sending = Static<typeof Sending>;
+
+const holdCodes = [
+  'caller-removed',
+  'scope-removed',
+  'connection-removed',
+  'sending-stopped',
+  'connection-refused',
+] as const;
+
+const Hold = Type.Object(
+  { code: oneOf(holdCodes), detail: Type.String() },
+  { title: 'Hold', description: 'why it does not go out now; it goes on when the reason is gone' },
+);
+
+const ofCaller = Type.String({ description: 'id of the caller' });
+
+export const OperatorBroadcast = Type.Object(
+  { ...Broadcast.properties, caller: ofCaller, hold: Type.Optional(Hold) },
+  { title: 'OperatorBroadcast' },
+);
+export type OperatorBroadcast = Static<typeof OperatorBroadcast>;
+
+export const OperatorBroadcastList = Type.Object(
+  { data: Type.Array(OperatorBroadcast), nextCursor: Type.Optional(Type.String()) },
+  { title: 'OperatorBroadcastList' },
+);
+
+const caller = Type.Optional(Type.String({ ...callerId, description: 'id of a caller' }));
+
+export const OperatorBroadcastQuery = Type.Object(
+  {
+    caller,
+    status: Type.Optional(oneOf(['running', 'paused', 'cancelled', 'done'])),
+    ...BroadcastListQuery.properties,
+  },
+  strict,
+);
+
+const shown = Message.properties;
+/** Named one by one: what is added to a message one day is not shown to operators by itself. */
+export const OperatorMessage = Type.Object(
+  {
+    id: shown.id,
+    caller: ofCaller,
+    kind: shown.kind,
+    to: Type.Optional(Type.String({ description: '`***1234`, or in full where it is revealed' })),
+    connectionId: shown.connectionId,
+    status: shown.status,
+    template: shown.template,
+    failure: shown.failure,
+    attempts: shown.attempts,
+    broadcastId: shown.broadcastId,
+    resendOf: shown.resendOf,
+    localMessageId: shown.localMessageId,
+    whatsappMessageId: Type.Optional(Type.String({ description: 'where it is revealed: the number stands in it' })),
+    hold: Type.Optional(Hold),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+  },
+  { title: 'OperatorMessage' },
+);
+export type OperatorMessage = Static<typeof OperatorMessage>;
+
+export const OperatorMessageList = Type.Object(
+  { data: Type.Array(OperatorMessage), nextCursor: Type.Optional(Type.String()) },
+  { title: 'OperatorMessageList' },
+);
+
+export const OperatorMessageQuery = Type.Object(
+  {
+    caller,
+    ...MessageQuery.properties,
+    reveal: Type.Optional(
+      Type.Boolean({
+        description: 'show numbers in full; needs the scope `operations:reveal`, and is written to the log',
+      }),
+    ),
+  },
+  strict,
+);
+
+export const OperatorCaller = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.Optional(Type.String({ description: 'absent where it is not in the callers file any more' })),
+    inFile: Type.Boolean({ description: 'whether the callers file has it now' }),
+    scopes: Type.Array(oneOf([...scopes, '*'])),
+    connections: Type.Array(Type.String()),
+    keyIds: Type.Array(Type.String({ description: 'the first eight digits of the SHA-256 of a key' })),
+    queued: Type.Integer({
+      description: 'recipients of its broadcasts included; single sends are counted up to 1000',
+    }),
+    sending: Type.Integer({ description: 'counted up to 1000' }),
+    lastRecordedAt: Type.Optional(
+      Type.String({
+        description: 'when its newest single send or broadcast was recorded',
+        examples: ['2026-11-02T09:30:00.000Z'],
+      }),
+    ),
+    hold: Type.Optional(Hold),
+  },
+  { title: 'OperatorCaller' },
+);
+export type OperatorCaller = Static<typeof OperatorCaller>;
+
+export const OperatorCallerList = Type.Object({ data: Type.Array(OperatorCaller) }, { title: 'OperatorCallerList' });
+
+export const OperatorCallerParams = Type.Object({ id: callerName }, strict);
+
+export const CancelledQueue = Type.Object(
+  {
+    messages: Type.Integer({ description: 'single sends that were queued and are cancelled now' }),
+    broadcasts: Type.Integer({ description: 'broadcasts that were running or paused and are cancelled now' }),
+    left: Type.Boolean({ description: 'more is queued than one request cancels: ask again' }),
+  },
+  { title: 'CancelledQueue' },
+);
+
+const count = Type.Integer({ minimum: 0 });
+
+export const Overview = Type.Object(
+  {
+    readiness: Ready,
+    sending: Sending,
+    budget: Type.Optional(
+      Type.Object(
+        {
+          callsPerSecond: Type.Number({ description: 'as learnt from the 429s of the upstream' }),
+          usedRatio: Type.Number({ description: 'of it, in the last ten seconds' }),
+          pausedMs: Type.Number({ description: 'how long no call may go out, after a 429' }),
+          replicas: count,
+          waiting: Type.Object({ urgent: count, interactive: count, broadcast: count }, { title: 'WaitingCalls' }),
+        },
+        { title: 'OverviewBudget', description: 'absent where there is no limit' },
+      ),
+    ),
+    messages: Type.Optional(
+      Type.Object(
+        {
+          queued: count,
+          sending: count,
+          accepted: count,
+          rejected: count,
+          notSent: count,
+          unknown: count,
+          cancelled: count,
+        },
+        {
+          title: 'MessageCounts',
+          description: 'of all callers; absent where they could not be counted within a second',
+        },
+      ),
+    ),
+    broadcasts: Type.Object(
+      {
+        running: count,
+        paused: count,
+        held: Type.Integer({ minimum: 0, description: 'of the running ones, those that may not go on now' }),
+      },
+      { title: 'OpenBroadcasts' },
+    ),
+    callers: Type.Object(
+      {
+        inFile: count,
+        removed: Type.Array(OperatorCaller, { description: 'not in the callers file any more, and with queued work' }),
+      },
+      { title: 'OverviewCallers' },
+    ),
+  },
+  { title: 'Overview' },
+);
+export type Overview = Static<typeof Overview>;

@@ -1,0 +1,58 @@
+import type { JsonObject } from '../lenient.ts';
+import type { Receiver } from '../verdict.ts';
+import { firstOf, wordsOf } from './fields.ts';
+
+/**
+ * WhatsApp writes numbers of some countries in another form than the one that was dialled: Brazil without the ninth digit of
+ * a mobile, Mexico with a 1 behind 52, Argentina without the 9 behind 54. Both forms of one number have one canonical form.
+ */
+export function canonicalNumber(number: string): string {
+  const digits = number.replace(/^\+/, '');
+  const brazil = /^(55[1-9]\d)9(\d{8})$/.exec(digits);
+  if (brazil) return `${brazil[1]}${brazil[2]}`;
+  const mexico = /^521(\d{10})$/.exec(digits);
+  if (mexico) return `52${mexico[1]}`;
+  const argentina = /^549(\d{10})$/.exec(digits);
+  return argentina ? `54${argentina[1]}` : digits;
+}
+
+/**
+ * Which entry of an answer is about which receiver: by our own id, then by the number as it is, then by its other form, and
+ * where one asked for and one answered are left, by elimination.
+ */
+export function matchReceivers(
+  entries: readonly JsonObject[],
+  receivers: readonly Receiver[],
+): ReadonlyMap<Receiver, JsonObject> {
+  const matched = new Map<Receiver, JsonObject>();
+  const free = new Set(entries);
+  const idOf = (entry: JsonObject) => wordsOf(firstOf(entry, 'localMessageId'));
+  const numberOf = (entry: JsonObject) =>
+    wordsOf(firstOf(entry, 'waId', 'whatsappNumber', 'phone', 'phoneNumber'))?.replace(/^\+/, '');
+  const pass = (keyOf: (entry: JsonObject) => string | undefined, ours: (receiver: Receiver) => string) => {
+    const byKey = new Map<string, JsonObject>();
+    for (const entry of free) {
+      const key = keyOf(entry);
+      if (key !== undefined && !byKey.has(key)) byKey.set(key, entry);
+    }
+    for (const receiver of receivers) {
+      const entry = matched.has(receiver) ? undefined : byKey.get(ours(receiver));
+      if (!entry || !free.delete(entry)) continue;
+      matched.set(receiver, entry);
+    }
+  };
+  pass(idOf, ({ localMessageId }) => localMessageId);
+  pass(numberOf, ({ phone }) => phone);
+  pass(
+    (entry) => {
+      const number = numberOf(entry);
+      return number === undefined ? undefined : canonicalNumber(number);
+    },
+    ({ phone }) => canonicalNumber(phone),
+  );
+  const unmatched = receivers.filter((receiver) => !matched.has(receiver));
+  const [only, ...others] = unmatched;
+  const [entry, ...more] = free;
+  if (only && entry && others.length === 0 && more.length === 0) matched.set(only, entry);
+  return matched;
+}

@@ -1,0 +1,49 @@
+import { afterEach, expect, it } from 'vitest';
+import { htmlPage } from '../../src/simulator/pages.ts';
+import { type Service, startService } from '../helper.ts';
+import { fields } from '../routes/outcomes.ts';
+
+let service: Service;
+afterEach(() => service.close());
+
+const parameters = { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' };
+const operation = 'sendTemplateMessagesV2';
+
+async function broadcastOf(recipients: string[]) {
+  const json = {
+    template: 'order_update',
+    broadcastName: 'sale',
+    recipients: recipients.map((to) => ({ to, parameters })),
+  };
+  const started = await service.ask('POST', '/v1/broadcasts', { json, headers: { 'idempotency-key': 'one' } });
+  const { id } = fields(started.json);
+  const read = async () => fields((await service.ask('GET', `/v1/broadcasts/${id}`)).json);
+  await expect.poll(async () => (await read()).status, { timeout: 20_000 }).toBe('done');
+  return read();
+}
+
+const four = ['14155551000', '14155551001', '14155551002', '14155551003'];
+
+it('a row that the edge refuses ends as rejected, and its neighbours arrive', async () => {
+  service = await startService({ settings: { GROUP_MAX_BROADCAST: '4', MATON_RATE_PER_SECOND: '100' } });
+  const refused = { status: 403, body: htmlPage('403 Forbidden'), process: false };
+  const fine = {};
+  // All four, then the first two, then the others, of whom the last is at fault.
+  service.simulator.script(operation, refused, fine, refused, fine, refused);
+  const { counts, rejections } = await broadcastOf(four);
+  expect(counts).toMatchObject({ accepted: 3, rejected: 1, unknown: 0 });
+  expect(rejections).toEqual({ edge: 1 });
+  const calls = service.simulator.ledger.of(operation);
+  expect(calls.map(({ recipients }) => recipients.length)).toEqual([4, 2, 2, 1, 1]);
+  for (const to of four)
+    expect(service.simulator.ledger.sendsTo(to).filter(({ processed }) => processed).length).toBeLessThan(2);
+});
+
+it('GROUP_SPLIT=off rejects all of a group that a 2xx refuses', async () => {
+  service = await startService({ settings: { GROUP_MAX_BROADCAST: '4', GROUP_SPLIT: 'off' } });
+  const body = { result: false, error: 'Something in it is wrong', receivers: [] };
+  service.simulator.script(operation, { status: 200, body, process: false });
+  const { counts } = await broadcastOf(four);
+  expect(counts).toMatchObject({ rejected: 4 });
+  expect(service.simulator.ledger.of(operation)).toHaveLength(1);
+});

@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sendInHalves } from '../../src/delivery/halves.ts';
+import type { Verdict } from '../../src/upstream/verdict.ts';
+
+const receiversOf = (n: number) =>
+  Array.from({ length: n }, (_, at) => ({ phone: `1415555${1000 + at}`, localMessageId: `id-${at}` }));
+
+const refusedAs = (refusal: 'edge' | 'template' | 'other', status = 403): Verdict & { outcome: 'rejected' } => ({
+  outcome: 'rejected',
+  refusal,
+  detail: 'no',
+  status,
+});
+
+/** An upstream that refuses a call as a whole where one of these is in it. */
+function upstream(poison: ReadonlySet<number>, refusal: ReturnType<typeof refusedAs> = refusedAs('edge')) {
+  const calls: string[][] = [];
+  const sent: string[] = [];
+  const send = async (receivers: readonly { localMessageId: string }[]): Promise<Verdict[]> => {
+    const ids = receivers.map(({ localMessageId }) => localMessageId);
+    calls.push(ids);
+    if (ids.some((id) => poison.has(Number(id.slice(3))))) {
+      const verdict = { ...refusal };
+      return ids.map(() => verdict);
+    }
+    sent.push(...ids);
+    return ids.map(() => ({ outcome: 'accepted' }));
+  };
+  return { calls, sent, send };
+}
+
+const always = async () => {};
+
+describe('a group that is refused as a whole', () => {
+  it('loses nobody but the one at fault, in some 2 log2(n) further calls', async () => {
+    const { calls, sent, send } = upstream(new Set([137]));
+    const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+    expect(verdicts.map(({ outcome }) => outcome).filter((outcome) => outcome === 'rejected')).toHaveLength(1);
+    expect(verdicts[137]).toMatchObject({ outcome: 'rejected', refusal: 'edge' });
+    expect(sent).toHaveLength(199);
+    expect(calls.length).toBeLessThanOrEqual(17);
+  });
+
+  it('sends to nobody twice and to nobody who is at fault, whoever that is', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.uniqueArray(fc.nat(39), { maxLength: 3 }),
+        async (n, culprits) => {
+          const poison = new Set(culprits.filter((at) => at < n));
+          const { sent, send } = upstream(poison);
+          const receivers = receiversOf(n);
+          const verdicts = await sendInHalves(receivers, { send, takeTurn: always, splitsGroups: true });
+          expect(verdicts).toHaveLength(n);
+          expect(new Set(sent).size).toBe(sent.length);
+          for (const [at, { outcome }] of verdicts.entries()) {
+            expect(sent.includes(`id-${at}`)).toBe(outcome === 'accepted');
+            if (poison.has(at)) expect(outcome).toBe('rejected');
+          }
+        },
+      ),
+    );
+  });
+
+  it('is given up after three singles in the same words, where none was taken', async () => {
+    const { calls, send } = upstream(new Set(receiversOf(200).keys()));
+    const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+    expect(new Set(verdicts.map(({ outcome }) => outcome))).toEqual(new Set(['rejected']));
+    expect(calls.length).toBeLessThan(20);
+  });
+
+  it.each([
+    ['a template that all of them share', refusedAs('template'), true, 1],
+    ['a connection that all of them share', { ...refusedAs('other', 400), detail: 'missing connection' }, true, 1],
+    ['a 2xx, where that is not wanted', refusedAs('other', 200), false, 1],
+  ])('is not halved for %s', async (_name, refusal, splitsGroups, times) => {
+    const { calls, send } = upstream(new Set([1]), refusal);
+    await sendInHalves(receiversOf(4), { send, takeTurn: always, splitsGroups });
+    expect(calls).toHaveLength(times);
+  });
+
+  it('takes a turn before each further call, and is not sent for those whose turn does not come', async () => {
+    const { calls, sent, send } = upstream(new Set([0]));
+    let turns = 0;
+    const takeTurn = async () => {
+      turns += 1;
+      if (turns === 4) throw new Error('the process ends');
+    };
+    const verdicts = await sendInHalves(receiversOf(8), { send, takeTurn, splitsGroups: true });
+    expect(calls).toHaveLength(turns);
+    for (const [at, { outcome }] of verdicts.entries()) {
+      expect(sent.includes(`id-${at}`)).toBe(outcome === 'accepted');
+    }
+    expect(verdicts.filter(({ outcome }) => outcome === 'not_sent').length).toBeGreaterThan(0);
+  });
+});

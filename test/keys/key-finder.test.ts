@@ -1,0 +1,80 @@
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KeyFinder, rememberKeys } from '../../src/keys/key-finder.ts';
+import { encodings } from './encodings.ts';
+
+const key = 'mtn_live-7Qz.4fK1~Xp9sT2vB8wR6yU3';
+const finder = new KeyFinder(() => [key]);
+
+describe.each(Object.entries(encodings))('a key %s', (_name, encode) => {
+  it('is found, whatever stands around it', () => {
+    for (const [before, behind] of [
+      ['', ''],
+      ['{"message":"', '"}'],
+      ['<p>invalid key ', '</p>'],
+      ['=', '&x=1'],
+      ['%', '%'],
+      ['\\', '\\'],
+      ['AB', 'CD'],
+    ]) {
+      expect(finder.isIn(`${before}${encode(key)}${behind}`), `${before}…${behind}`).toBe(true);
+    }
+  });
+
+  it('is found in a stream, wherever it is split', () => {
+    const bytes = Buffer.from(`{"message":"${encode(key)}"}`);
+    for (let at = 1; at < bytes.length; at++) {
+      const search = finder.search();
+      const found = [bytes.subarray(0, at), bytes.subarray(at)].map((chunk, n) => search.push(chunk, n === 1));
+      expect(found.includes(true), `at ${at}`).toBe(true);
+    }
+  });
+});
+
+it('finds no key where there is none', () => {
+  const words = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc.webUrl({ withQueryParameters: true }),
+  );
+  fc.assert(fc.property(words, (text) => finder.isIn(text) === false));
+  for (const bytes of [
+    gzipSync('a'),
+    Buffer.alloc(300_000, '%'),
+    Buffer.alloc(300_000, '&#'),
+    Buffer.alloc(300_000, '\\'),
+  ])
+    expect(finder.isIn(bytes)).toBe(false);
+});
+
+it('knows present and former keys from the first look on', () => {
+  let current = 'q7Xz41mPa9Lk20Vb';
+  const keys = rememberKeys(() => current);
+  const own = new KeyFinder(keys.all);
+  expect(own.isIn('q7Xz41mPa9Lk20Vb')).toBe(true);
+  current = 'Zt55uWcE81nJr3Hs';
+  for (const text of ['q7Xz41mPa9Lk20Vb', 'Zt55uWcE81nJr3Hs']) expect(own.isIn(text)).toBe(true);
+  expect(own.isIn('yB6oKd92gFq4iTx8')).toBe(false);
+});
+
+it('cuts a key out as it is, and says where that is not enough', () => {
+  expect(finder.without(`a ${key} b ${key}`)).toBe('a [secret] b [secret]');
+  expect(finder.without(`a ${Buffer.from(key).toString('base64')}`)).toBeUndefined();
+  expect(finder.without('nothing')).toBe('nothing');
+});
+
+it('takes one pass, however an answer is made to hold it up', () => {
+  const worst = ['%25', '&amp;#', '\\\\u00', '=3D', 'mtn_live-7Qz', '\\\\\\u005c'].map((piece) =>
+    Buffer.from(piece.repeat(Math.ceil(65_536 / piece.length))),
+  );
+  for (const bytes of worst) {
+    const times = Array.from({ length: 7 }, () => {
+      const start = performance.now();
+      finder.isIn(bytes);
+      return performance.now() - start;
+    });
+    expect(Math.min(...times), bytes.toString('latin1', 0, 12)).toBeLessThan(10);
+  }
+});

@@ -1,0 +1,49 @@
+import { expect, vi } from 'vitest';
+import type { Service } from '../helper.ts';
+import { isRecord } from '../json.ts';
+import { formHeaders, formOf } from './sending.ts';
+
+/** Callers of these tests; `tester` of the helper has every scope. */
+export const readerKey = 'key-of-an-operator-who-reads';
+export const writerKey = 'key-of-an-operator-who-acts';
+export const revealerKey = 'key-of-an-operator-who-sees';
+export const crmKey = 'key-of-the-crm-that-sends';
+export const shopKey = 'key-of-the-shop-that-sends';
+
+export const staff = [
+  { name: 'reader', key: readerKey, scopes: ['operations:read'] },
+  { name: 'writer', key: writerKey, scopes: ['operations:read', 'operations:write'] },
+  { name: 'revealer', key: revealerKey, scopes: ['operations:read', 'operations:reveal'] },
+  { name: 'crm', key: crmKey, scopes: ['messages:send', 'messages:read', 'broadcasts:send'] },
+  { name: 'shop', key: shopKey, scopes: ['messages:send', 'messages:read', 'broadcasts:send'] },
+];
+
+export const reason = 'we look into an incident';
+
+export const stop = (service: Service, stopped: object, key = writerKey) =>
+  service.ask('PUT', '/v1/operations/sending', { key, json: { stopped, reason } });
+
+/** A row of three; the first of them in a CSV. */
+export const csvForm = { body: formOf('Phone\r\n14155551000\r\n', 'text/csv', 'a.csv'), headers: formHeaders };
+
+export const auditLines = (service: Service) => service.logs().filter((line) => line.audit === true);
+
+export function idIn(json: unknown): string {
+  expect(json).toMatchObject({ id: expect.any(String) });
+  return isRecord(json) ? String(json.id) : '';
+}
+
+export const soon = (look: () => Promise<void>) => vi.waitFor(look, { timeout: 15_000, interval: 50 });
+
+/** A broadcast of this caller, which waits as long as it is paused. */
+export async function pausedBroadcast(service: Service, key: string, to = ['14155551000', '14155551001']) {
+  const begun = await service.ask('POST', '/v1/broadcasts', {
+    key,
+    json: { template: 'welcome', broadcastName: 'autumn', recipients: to.map((each) => ({ to: each })) },
+    headers: { 'idempotency-key': `key-${to.join('-')}` },
+  });
+  expect(begun.status, begun.text).toBe(202);
+  const id = idIn(begun.json);
+  await service.ask('POST', `/v1/broadcasts/${id}/pause`, { key });
+  return id;
+}

@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
+import type { Stopped } from '../../src/store/operator-port.ts';
+import { recording, released } from './broadcast-samples.ts';
+import type { Home } from './conformance.ts';
+import { aSend, ended, ids, sending } from './samples.ts';
+
+const nothing: Stopped = { all: false, callers: [], connections: [] };
+const said = { reason: 'a key was stolen', changedBy: 'operator' };
+
+/** What operators see and steer, of all callers. */
+export function operatorConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+  describe(`${name}: what is stopped`, () => {
+    let home: Home;
+    let store: Store;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await home.tearDown();
+    });
+
+    test('is nothing, until an operator has spoken', async () => {
+      expect(await store.sendingStop()).toBeUndefined();
+    });
+
+    test.each<[string, Stopped]>([
+      ['everything', { ...nothing, all: true }],
+      ['some callers and connections', { all: false, callers: ['crm', 'shop'], connections: ['c1', 'c2'] }],
+      ['everything and a caller', { all: true, callers: ['crm'], connections: [] }],
+      ['nothing', nothing],
+    ])('is kept as it was said: %s', async (_name, stopped) => {
+      const stands = await store.stopSending({ ...said, stopped });
+      expect(stands).toEqual({ ...said, stopped, changedAt: expect.stringMatching(/Z$/) });
+      expect(await store.sendingStop()).toEqual(stands);
+    });
+
+    test('is replaced as a whole, and a name that stands twice counts once', async () => {
+      await store.stopSending({ ...said, stopped: { all: true, callers: ['crm'], connections: ['c1'] } });
+      await store.stopSending({
+        reason: 'it was the shop',
+        changedBy: 'night',
+        stopped: { ...nothing, callers: ['shop', 'shop'] },
+      });
+      expect(await store.sendingStop()).toMatchObject({
+        stopped: { ...nothing, callers: ['shop'] },
+        reason: 'it was the shop',
+        changedBy: 'night',
+      });
+    });
+
+    test('is what one of them said, whole, where several speak at once', async () => {
+      const words = Array.from({ length: 8 }, (_, n) => ({
+        reason: `reason ${n}`,
+        changedBy: `operator${n}`,
+        stopped: { all: n % 2 === 0, callers: [`a${n}`, `b${n}`], connections: [`c${n}`] },
+      }));
+      await Promise.all(words.map((word) => store.stopSending(word)));
+      const { changedAt, ...stands } = (await store.sendingStop()) ?? {};
+      expect(words).toContainEqual(stands);
+    });
+
+    test.runIf(survives)('is still so after a restart', async () => {
+      await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
+      await store.close();
+      store = await home.open();
+      expect(await store.sendingStop()).toMatchObject({ stopped: { all: true }, reason: 'a key was stolen' });
+    });
+  });
+
+  describe(`${name}: the records of all callers`, () => {
+    let home: Home;
+    let store: Store;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await home.tearDown();
+    });
+
+    const all = async (filter: Parameters<Store['listSendsOf']>[1], limit = 3, callers = ['crm', 'shop', 'bank']) => {
+      const pages: string[][] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.listSendsOf(callers, filter, cursor === undefined ? { limit } : { limit, cursor });
+        pages.push(ids(page.sends));
+        cursor = page.next;
+      } while (cursor !== undefined);
+      return pages;
+    };
+
+    test('are listed together, newest first, page by page', async () => {
+      for (let n = 0; n < 7; n++) {
+        const caller = ['crm', 'shop', 'bank'][n % 3] ?? '';
+        await store.record(aSend(`s${n}`, { caller, to: n < 4 ? '491' : '492' }));
+      }
+      expect(await all({})).toEqual([['s6', 's5', 's4'], ['s3', 's2', 's1'], ['s0']]);
+      expect(await all({ to: '491' }, 2)).toEqual([
+        ['s3', 's2'],
+        ['s1', 's0'],
+      ]);
+      expect(await all({}, 10, ['shop'])).toEqual([['s4', 's1']]);
+      expect(await all({}, 10, [])).toEqual([[]]);
+      expect(await all({ status: 'accepted' })).toEqual([[]]);
+      for (const callers of [['crm'], []]) {
+        const bad = store.listSendsOf(callers, { broadcastId: 'none' }, { limit: 3, cursor: 'bad' });
+        await expect(bad).rejects.toThrow(RangeError);
+      }
+    });
+
+    test('of a broadcast are found, and those of one that is still recording are not', async () => {
+      await released(store, 'b', 2);
+      await recording(store, 'open', 2);
+      expect(await all({ broadcastId: 'b' })).toEqual([['b-1', 'b-0']]);
+      expect(await all({ broadcastId: 'open' })).toEqual([[]]);
+      expect(await all({ broadcastId: 'b' }, 3, ['shop'])).toEqual([[]]);
+      expect(await all({})).toEqual([['b-1', 'b-0']]);
+    });
+
+    test('name every caller that has any', async () => {
+      expect(await store.recordedCallers()).toEqual([]);
+      await ended(store, aSend('a'), 'accepted');
+      await ended(store, aSend('b', { caller: 'Shop' }), 'rejected');
+      await store.record(aSend('c', { caller: 'bank' }));
+      await store.record(aSend('d', { caller: 'bank' }));
+      await released(store, 'e', 1, { caller: 'ads' });
+      expect((await store.recordedCallers()).toSorted()).toEqual(['Shop', 'ads', 'bank', 'crm']);
+    });
+
+    test('tell what each caller has waiting and on the wire', async () => {
+      await store.record(aSend('a'));
+      await store.record(aSend('b'));
+      await sending(store, aSend('c'));
+      await ended(store, aSend('d'), 'accepted');
+      await released(store, 'e', 5);
+      await store.claimGroup('e', 2);
+      await released(store, 'f', 3);
+      await store.steerBroadcast('crm', 'f', 'paused');
+      await released(store, 'g', 4);
+      await store.steerBroadcast('crm', 'g', 'cancelled');
+      await recording(store, 'h', 6);
+      await ended(store, aSend('i', { caller: 'shop' }), 'unknown');
+      const work = await store.workOf(['crm', 'shop', 'bank']);
+      expect(work.toSorted((a, b) => a.caller.localeCompare(b.caller))).toEqual([
+        { caller: 'bank', queued: 0, sending: 0 },
+        { caller: 'crm', queued: 2 + 3 + 3, sending: 1 + 2, lastRecordedAt: expect.stringMatching(/Z$/) },
+        { caller: 'shop', queued: 0, sending: 0, lastRecordedAt: expect.stringMatching(/Z$/) },
+      ]);
+      expect(await store.openBroadcasts()).toEqual(
+        expect.arrayContaining([
+          { caller: 'crm', connectionId: 'c1', status: 'running', count: 1 },
+          { caller: 'crm', connectionId: 'c1', status: 'paused', count: 1 },
+        ]),
+      );
+    });
+
+    test('have broadcasts, listed by status and caller, newest first', async () => {
+      for (const [id, caller] of [
+        ['a', 'crm'],
+        ['b', 'shop'],
+        ['c', 'crm'],
+        ['d', 'shop'],
+      ] as const) {
+        await released(store, id, 1, { caller });
+      }
+      await recording(store, 'e', 1);
+      await store.steerBroadcast('crm', 'c', 'paused');
+      const list = async (...ask: Parameters<Store['listAllBroadcasts']>) => {
+        const { broadcasts, next } = await store.listAllBroadcasts(...ask);
+        return { ids: broadcasts.map(({ id }) => id), next };
+      };
+      const first = await list({}, { limit: 3 });
+      expect(first.ids).toEqual(['d', 'c', 'b']);
+      expect(await list({}, { limit: 3, cursor: first.next ?? '' })).toEqual({ ids: ['a'], next: undefined });
+      expect((await list({ caller: 'crm' }, { limit: 3 })).ids).toEqual(['c', 'a']);
+      expect((await list({ status: 'running' }, { limit: 9 })).ids).toEqual(['d', 'b', 'a']);
+      expect((await list({ status: 'running', caller: 'crm' }, { limit: 9 })).ids).toEqual(['a']);
+      expect((await list({ status: 'done' }, { limit: 9 })).ids).toEqual([]);
+      await expect(store.listAllBroadcasts({}, { limit: 3, cursor: 'x' })).rejects.toThrow(RangeError);
+    });
+
+    test('can be steered by who is not their caller', async () => {
+      await released(store, 'a', 2);
+      expect(await store.steerAnyBroadcast('a', 'paused')).toMatchObject({ id: 'a', caller: 'crm', status: 'paused' });
+      expect(await store.claimGroup('a', 5)).toEqual([]);
+      expect(await store.steerAnyBroadcast('a', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.steerAnyBroadcast('a', 'cancelled')).toMatchObject({ counts: { cancelled: 2 } });
+      expect(await store.steerAnyBroadcast('a', 'running')).toMatchObject({ status: 'cancelled' });
+      expect(await store.steerAnyBroadcast('none', 'paused')).toBeUndefined();
+      await recording(store, 'b', 1);
+      expect(await store.steerAnyBroadcast('b', 'cancelled')).toBeUndefined();
+    });
+
+    test('that a caller has queued are cancelled, oldest first; no others, and nothing that is on the wire', async () => {
+      for (let n = 0; n < 5; n++) await store.record(aSend(`q${n}`));
+      await sending(store, aSend('wire'));
+      await store.record(aSend('other', { caller: 'shop' }));
+      expect(await store.cancelQueued('crm', 3)).toBe(3);
+      expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends)).toEqual(['q4', 'q3']);
+      expect(await store.cancelQueued('crm', 3)).toBe(2);
+      expect(await store.cancelQueued('crm', 3)).toBe(0);
+      const { sends } = await store.list('crm', { status: 'cancelled' }, { limit: 9 });
+      expect(ids(sends)).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
+      expect(sends[0]).toMatchObject({ failure: { code: 'cancelled', detail: 'an operator cancelled it' } });
+      expect(sends[0]).not.toHaveProperty('call');
+      expect(await store.begin('q0', 1)).toBe(false);
+      expect(await store.find('crm', 'wire')).toMatchObject({ status: 'sending' });
+      expect(await store.find('shop', 'other')).toMatchObject({ status: 'queued' });
+      expect(await store.counts()).toMatchObject({ queued: 1, sending: 1, cancelled: 5 });
+    });
+
+    test('that are broadcasts of a caller are cancelled together', async () => {
+      await released(store, 'a', 2);
+      await released(store, 'b', 2);
+      await store.steerBroadcast('crm', 'b', 'paused');
+      await released(store, 'c', 2, { caller: 'shop' });
+      expect(await store.cancelBroadcasts('crm')).toBe(2);
+      expect(await store.cancelBroadcasts('crm')).toBe(0);
+      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: 'cancelled', counts: { cancelled: 2 } });
+      expect(await store.findBroadcast('shop', 'c')).toMatchObject({ status: 'running' });
+    });
+  });
+}

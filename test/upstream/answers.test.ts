@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Attempt } from '../../src/upstream/transport.ts';
+import { judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
+import { asText, corpus, ours, spellings } from './answer-corpus.ts';
+
+const answered = (text: string, status = 200): Attempt => ({ kind: 'answered', status, headers: {}, text });
+
+const word = (verdict: Verdict | undefined): string => {
+  if (verdict?.outcome === 'rejected') return `rejected ${verdict.refusal}`;
+  if (verdict?.outcome === 'not_sent') return `not_sent ${verdict.heals ? 'heals' : 'stays'}`;
+  return verdict?.outcome ?? 'nothing';
+};
+
+const kinds = {
+  session: (answer: Attempt) => judge(answer),
+  template: (answer: Attempt) => judgeReceivers(answer, [ours])[0],
+  csv: (answer: Attempt) => judge(answer, { many: true }),
+};
+
+describe.each(spellings)('an answer %s', (_spelling, spell) => {
+  it.each(corpus.map((each) => [each.name, each] as const))('that holds %s is told as what it is', (_name, each) => {
+    const answer = answered(spell(each.body), each.status);
+    const { session, template = session, csv = template } = each;
+    expect({
+      session: word(kinds.session(answer)),
+      template: word(kinds.template(answer)),
+      csv: word(kinds.csv(answer)),
+    }).toEqual({ session, template, csv });
+  });
+});
+
+it('shows a corpus of 150 answers and more', () => {
+  expect(corpus.length * spellings.length).toBeGreaterThan(150);
+});
+
+describe('of an answer to several', () => {
+  const three = ['1', '2', '3'].map((n) => ({ phone: `1415555010${n}`, localMessageId: `id-${n}` }));
+  const words = (body: object) => judgeReceivers(answered(JSON.stringify({ result: true, ...body })), three).map(word);
+
+  it('a list of numbers refuses those that it names', () => {
+    expect(words({ errors: { error: '', invalidWhatsappNumbers: ['14155550102'] } })).toEqual([
+      'accepted',
+      'rejected recipient',
+      'accepted',
+    ]);
+  });
+
+  it.each<[string, object]>([
+    ['a parameter that is wrong for all', { errors: { invalidCustomParameters: ['name'] } }],
+    ['an error of nobody', { errors: ['no'] }],
+    ['an error under a name that is none of them', { errors: { '14155550199': ['no'] } }],
+    ['a number of none of them', { errors: { invalidWhatsappNumbers: ['14155550199'] } }],
+  ])('%s lets none count as accepted', (_name, body) => {
+    expect(words(body)).toEqual(['unknown', 'unknown', 'unknown']);
+  });
+
+  it.each([
+    ['5511987654322', '551187654322'],
+    ['525512345678', '5215512345678'],
+    ['5491112345678', '541112345678'],
+  ])('%s is found as %s', (asked, answers) => {
+    const receivers = [{ phone: asked, localMessageId: 'own' }, ...three];
+    const body = {
+      result: true,
+      receivers: [{ waId: answers, errors: ['no'] }, ...three.map(({ phone }) => ({ waId: phone, errors: [] }))],
+    };
+    expect(judgeReceivers(answered(JSON.stringify(body)), receivers).map(word)).toEqual([
+      'rejected other',
+      'accepted',
+      'accepted',
+      'accepted',
+    ]);
+  });
+});
+
+describe('whatever is changed about answers', () => {
+  const runs = 20_000;
+  const noise = fc.dictionary(
+    fc.constantFrom('id', 'link', 'contact', 'phone_number', 'model', 'parameteres', 'x'),
+    fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.array(fc.string(), { maxLength: 2 })),
+    { maxKeys: 3 },
+  );
+  const caseOf = (name: string, upper: readonly boolean[]) =>
+    [...name].map((letter, at) => (upper[at % upper.length] ? letter.toUpperCase() : letter)).join('');
+  const recase = (body: object, upper: readonly boolean[]) =>
+    Object.fromEntries(Object.entries(body).map(([name, value]) => [caseOf(name, upper), value]));
+  const yes = fc.constantFrom({ result: true }, { result: 'true' }, { ok: true, result: 'success' }, { success: true });
+  const fault = fc.oneof(
+    fc.constantFrom<unknown>(
+      'no',
+      'Ticket has been expired.',
+      { code: 131026 },
+      { description: 'x' },
+      { message: 'y' },
+      {},
+    ),
+    fc.string({ minLength: 1 }).filter((text) => text.trim() !== ''),
+  );
+  const refusal = fc.oneof(
+    fc.constantFrom<object>({ result: false }, { ok: 'false' }, { success: false }, { result: 'failed' }),
+    fc.constantFrom<object>({ validWhatsAppNumber: false }, { validWhatsAppNumber: 'False' }),
+    fault.map((each) => ({ errors: [each] })),
+    fault.map((each) => ({ errors: [[each]] })),
+    fault.map((each) => ({ errors: { [ours.phone]: [each] } })),
+    fault.map((each) => ({ errors: { field: [each] } })),
+    fc.constantFrom<object>(
+      { errors: { invalidWhatsappNumbers: [ours.phone] } },
+      { errors: { invalidCustomParameters: ['name'] } },
+      { invalidWhatsappNumbers: [{ waId: ours.phone }] },
+      { error: 'no' },
+      { error: { message: 'no' } },
+      { message: 'Ticket has been expired.' },
+      { info: "Can't find Contact" },
+      { ticketStatus: 'CLOSED' },
+    ),
+  );
+
+  it('nothing that holds a refusal is ever accepted', () => {
+    const upper = fc.array(fc.boolean(), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(yes, refusal, noise, upper, fc.boolean(), (said, no, more, letters, mark) => {
+        const text = `${mark ? '\uFEFF' : ''}${JSON.stringify(recase({ ...more, ...said, ...no }, letters))}`;
+        expect(kinds.session(answered(text)).outcome).not.toBe('accepted');
+        expect(kinds.template(answered(text))?.outcome).not.toBe('accepted');
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('nothing that cannot be read is ever rejected, or accepted', () => {
+    const broken = fc.oneof(
+      fc.string(),
+      fc
+        .constantFrom(...corpus.map(({ body }) => asText(body)).filter((text) => text.length > 4))
+        .chain((text) => fc.integer({ min: 1, max: text.length - 1 }).map((end) => text.slice(0, end))),
+      fc.json().filter((text) => !text.trimStart().startsWith('{')),
+    );
+    fc.assert(
+      fc.property(broken.filter(isUnreadable), fc.constantFrom(200, 201, 202, 299), (text, status) => {
+        for (const kind of Object.values(kinds)) expect(kind(answered(text, status))?.outcome).toBe('unknown');
+      }),
+      { numRuns: runs },
+    );
+  });
+});
+
+function isUnreadable(text: string): boolean {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body !== 'object' || body === null || Array.isArray(body);
+  } catch {
+    return true;
+  }
+}
