@@ -291,6 +291,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
+    ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,

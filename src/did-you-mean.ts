@@ -19,7 +19,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 /** How many letters have to be put in, left out, changed or swapped with their neighbour. */
-export function distance(from: string, to: string): number {
+function distance(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, at) => at);
   for (let row = 1; row <= from.length; row++) {
