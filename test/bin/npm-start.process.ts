@@ -234,6 +234,18 @@ describe.concurrent('npm start', () => {
     expect({ code, signal }).toEqual({ code: 0, signal: null });
     for (const hidden of [simulator.key, key]) expect(out + err).not.toContain(hidden);
     expect(out).toContain('"route":"/v1/connections"');
+    const started = out.split('\n').find((line) => line.includes('"msg":"started'));
+    expect(JSON.parse(started ?? '{}')).toMatchObject({
+      version: '0.1.0',
+      store: 'memory, writable',
+      callers: 1,
+      gateway: 'reachable',
+      key: 'accepted',
+      connection: 'active',
+      docs: `${address()}/docs`,
+      msg: 'started, and ready',
+    });
+    for (const setting of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL']) expect(out).toContain(`"setting":"${setting}"`);
     await simulator.close();
   });
 
@@ -273,7 +285,7 @@ describe.concurrent('npm start', () => {
     await (await request(`${address()}/health/live`)).body.dump();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 0, signal: null });
-    expect(collector.spans).toMatchObject([{ name: 'GET /health/live', kind: 'server' }]);
+    expect(collector.spans).toContainEqual(expect.objectContaining({ name: 'GET /health/live', kind: 'server' }));
     expect(collector.text).not.toContain(simulator.key);
     collector.close();
     await simulator.close();
