@@ -7,7 +7,7 @@ import type { Trace } from './types.ts';
 /** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
-export const takeRequestId = (header: string | string[] | undefined): string | undefined =>
+const takeRequestId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
 
 /** The id that its caller knows the request by; ours, which the log has in any case, may not be copied from another request. */

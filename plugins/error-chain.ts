@@ -28,9 +28,9 @@ export const scrubbed = (text: string): string =>
   text
     .slice(0, lengthMax)
     .replace(/\w{1,20}:\/\/[^\s'"]+/g, '[address]')
-    .replace(/[^\s'"()<>,;=]{1,64}@[^\s'"()<>,;]+/g, '[address]')
+    .replace(/(?<![^\s'"()<>,;=])[^\s'"()<>,;=@]{1,64}@[^\s'"()<>,;]+/g, '[address]')
     .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
     .replace(/(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/gi, '[address]')
     .replace(/(?<![\w./\\-])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?::\d+)?(?![\w/-])/gi, '[host]')
-    .replace(/[\w+/=-]{24,}/g, '[secret]')
+    .replace(/[A-Za-z0-9_/=+-]{24,}/g, '[secret]')
     .replace(/\d{5,}/g, (number) => `***${number.slice(-4)}`);

@@ -52,7 +52,6 @@ import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
-import { codeOf } from './error-code.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
@@ -60,6 +59,7 @@ import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
+import { codeOf } from './upstream/error-code.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a test may put in the place of the real thing; the server takes the defaults. */

@@ -237,7 +237,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
   }
-  for (const option of dangerousOptions((data.NODE_OPTIONS ?? '').split(/\s+/))) {
+  for (const option of dangerousOptions((data.NODE_OPTIONS ?? '').split(' '))) {
     faults.push(`NODE_OPTIONS has ${option}, which opens the process or its traffic to others; unset it`);
   }
   for (const option of dangerousOptions(execArgv)) {

@@ -77,6 +77,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
+  // Foreign text comes in, and a yes or no goes out.
+  { of: /^src\/keys\//, values: /^src\/keys\//, types: /^src\/keys\//, packages: /^node:buffer$/ },
   {
     of: /^src\/delivery\//,
     values:

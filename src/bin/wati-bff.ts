@@ -47,6 +47,14 @@ A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 s
       run: () => import('./client-key.ts'),
     },
   ],
+  [
+    'erase',
+    {
+      does: 'finds what is kept of one person, prints or erases it',
+      takes: 'NUMBER [--dry-run|--export]',
+      run: () => import('./erase.ts'),
+    },
+  ],
 ]);
 
 const lines = [...programs].map(

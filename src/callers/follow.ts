@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Callers, findHolder, indexCallers } from '../callers.ts';
 import { type CallerChange, changesOf } from './changes.ts';
 import { parseCallers } from './parse.ts';
@@ -21,29 +21,38 @@ export function callersFromFile(
   path: string,
   { onChange, intervalMs = 1_000, now = Date.now }: FollowOptions,
 ): Callers {
-  const read = () => parseCallers(readFileSync(path, 'utf8'));
-  let entries = read();
+  let text = readFileSync(path, 'utf8');
+  let entries = parseCallers(text);
   let index = indexCallers(entries);
   let state = { valid: true, sinceMs: now() };
-  const listener = () => {
+  let fault = '';
+  // By its content: a time of change may be that of the version before, and a change between two looks goes unseen.
+  const look = () => {
     try {
-      const next = read();
+      const read = readFileSync(path, 'utf8');
+      if (read === text && fault === '') return;
+      const next = parseCallers(read);
       const changes = changesOf(entries, next);
+      text = read;
+      fault = '';
       entries = next;
       index = indexCallers(next);
       state = { valid: true, sinceMs: now() };
       onChange({ callers: index.byId.size, changes });
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       state = { ...state, valid: false };
-      onChange({ error: error instanceof Error ? error : new Error(String(error)) });
+      // The same fault is told once.
+      if (error.message !== fault) onChange({ error });
+      fault = error.message;
     }
   };
-  watchFile(path, { interval: intervalMs, persistent: false }, listener);
+  const timer = setInterval(look, intervalMs).unref();
   return {
     find: (key) => findHolder(index, key, now()),
     byId: (id) => index.byId.get(id),
     list: () => index.listed,
     file: () => ({ ...state, callers: index.byId.size }),
-    close: () => unwatchFile(path, listener),
+    close: () => clearInterval(timer),
   };
 }

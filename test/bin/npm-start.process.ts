@@ -216,7 +216,7 @@ describe.concurrent('npm start', () => {
       STORE_URL: 'memory:',
     });
     const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
-    while (address() === undefined && child.exitCode === null && performance.now() - begun < 15_000) await sleep(10);
+    while (address() === undefined && child.exitCode === null && performance.now() - begun < 50_000) await sleep(10);
     const ready = await request(`${address()}/health/ready`);
     const readyMs = Math.round(performance.now() - begun);
     expect(ready.statusCode).toBe(200);
@@ -281,7 +281,7 @@ describe.concurrent('npm start', () => {
     const traced = { ...settings, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     const { child, output, ended } = start(process.execPath, ['src/bin/server.ts'], traced);
     const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
-    await vi.waitFor(() => expect(address()).toBeDefined(), 15_000);
+    await vi.waitFor(() => expect(address()).toBeDefined(), 50_000);
     await (await request(`${address()}/health/live`)).body.dump();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 0, signal: null });

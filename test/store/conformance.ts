@@ -6,6 +6,7 @@ import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
 import { operatorConformance } from './conformance-operator.ts';
+import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
@@ -269,6 +270,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   claimsConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
   operatorConformance(name, makeHome, survives);
+  personConformance(name, makeHome);
   ageingConformance(name, makeHome);
   quotaConformance(name, makeHome, survives);
   if (survives) takeoverConformance(name, makeHome);

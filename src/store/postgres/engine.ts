@@ -5,6 +5,7 @@ import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
+import { vacuum } from './vacuum.ts';
 
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
@@ -56,14 +57,16 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
     await pool.end();
     throw failed('open', cause);
   }
-  return new PostgresEngine(pool, lease);
+  return new PostgresEngine(url, pool, lease);
 }
 
 class PostgresEngine implements Engine {
+  readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #lease: Lease;
 
-  constructor(pool: pg.Pool, lease: Lease) {
+  constructor(url: string, pool: pg.Pool, lease: Lease) {
+    this.#url = url;
     this.#pool = pool;
     this.#lease = lease;
   }
@@ -93,6 +96,12 @@ class PostgresEngine implements Engine {
     } catch (cause) {
       throw failed('renew the lease', cause);
     }
+  }
+
+  async scrub(): Promise<void> {
+    await vacuum(this.#url).catch((cause: unknown) => {
+      throw failed('vacuum', cause, true);
+    });
   }
 
   reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
