@@ -53,7 +53,7 @@ import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { Problem } from './problem.ts';
-import { createReadiness } from './readiness.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
@@ -81,6 +81,8 @@ export interface Seams {
   now?: () => number;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
+  /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
+  onListening?: (readiness: Readiness) => Promise<void>;
   /** How many lines the log has lost. */
   linesDropped?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
@@ -291,6 +293,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
+    ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
@@ -305,6 +308,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(problemPages);
   refuseOtherMethods();
 
+  const { onListening } = seams;
+  // Not waited for: a gateway that is slow holds up no start.
+  if (onListening) app.addHook('onListen', async () => void onListening(readiness));
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();

@@ -83,10 +83,12 @@ export function callerEntry(name: string, key: string, granted: readonly string[
 
 export function fixedCallers(entries: readonly CallerEntry[], now: () => number = () => Date.now()): Callers {
   const index = indexCallers(entries);
+  const state = { valid: true, sinceMs: now(), callers: index.byId.size };
   return {
     find: (key) => findHolder(index, key, now()),
     byId: (id) => index.byId.get(id),
     list: () => index.listed,
+    file: () => state,
     close: () => {},
   };
 }

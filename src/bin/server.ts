@@ -7,6 +7,7 @@ import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
 import { followMatonKey, type MatonKey } from '../maton-key.ts';
+import { logStart } from '../start-line.ts';
 import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
@@ -32,6 +33,7 @@ async function serve(config: Config) {
     callers,
     logger,
     linesDropped: () => linesDropped,
+    onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
     ...(key && { matonKey: key.current }),
     ...(tracing && { tracing }),
   });

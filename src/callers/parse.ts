@@ -18,7 +18,7 @@ const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validate
 const faultsShown = 20;
 
 /** All that is wrong with a callers file, one sentence each; no hash and no key is quoted. */
-class CallersFault extends Error {
+export class CallersFault extends Error {
   override readonly name = 'CallersFault';
 
   constructor(faults: readonly string[]) {
