@@ -117,7 +117,7 @@ const lanes = (first: string, lost: string): string => `
     FROM firsts JOIN sends AS here ON here.seq = firsts.first_seq
   )
   SELECT ${LANE}, CASE WHEN owner = :me THEN 'own' WHEN ${lost} THEN 'lost' ELSE 'other' END AS whose
-  FROM (SELECT first_seq FROM firsts LIMIT :limit) AS some JOIN sends ON sends.seq = some.first_seq
+  FROM (SELECT first_seq FROM firsts LIMIT :limit) AS firsts_of JOIN sends ON sends.seq = firsts_of.first_seq
   ORDER BY ${LANE}`;
 
 export function statements(dialect: Dialect): Statements {
@@ -227,10 +227,10 @@ export function statements(dialect: Dialect): Statements {
         AND call_json IS NOT NULL AND id NOT IN (SELECT given.id FROM ${dialect.given({ id: 'TEXT' })})
       ORDER BY seq LIMIT :limit`),
     countQueued: statement(
-      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' LIMIT :limit) AS some`,
+      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' LIMIT :limit) AS counted`,
     ),
     countQueuedOf: statement(`
-      SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' AND caller = :caller LIMIT :limit) AS some`),
+      SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' AND caller = :caller LIMIT :limit) AS counted`),
 
     pin: statement(`
       INSERT INTO pins (name, value) VALUES (:name, :value)
