@@ -7,6 +7,7 @@ import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
 import { isTemplateRefused } from '../src/delivery/ending.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { checkContent } from '../src/delivery/preflight.ts';
 import type { Reconciler } from '../src/delivery/reconcile.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
@@ -17,6 +18,8 @@ import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
 
 interface Services {
+  /** Why what is queued does not go out now. */
+  holds: Holds;
   config: Config;
   delivery: Delivery;
   reconciler: Reconciler;
@@ -36,7 +39,7 @@ const upstreamProblems = [
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates, stopCheck } = services;
+  const { config, delivery, reconciler, templates, holds, stopCheck } = services;
 
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
@@ -66,7 +69,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
-      return { data: sends.map(toMessage), ...(next !== undefined && { nextCursor: next }) };
+      return { data: sends.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
     },
   );
 
@@ -83,7 +86,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         response: { 200: Message },
       },
     },
-    async (request) => toMessage(await found(callerOf(request).id, request.params.id)),
+    async (request) => toMessage(await found(callerOf(request).id, request.params.id), holds),
   );
 
   app.post(

@@ -40,7 +40,7 @@ import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
-import type { Callers } from './callers.ts';
+import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
@@ -247,7 +247,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache, stopCheck });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
@@ -256,8 +256,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
+    holds,
   };
-  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams });
+  const mayListen = (id: string) => {
+    const caller = seams.callers.byId(id);
+    return caller !== undefined && hasScope(caller, 'messages:read');
+  };
+  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
   await app.register(broadcastImport, { ...broadcastServices, uploads });
   await app.register(files, {
     config,

@@ -126,6 +126,9 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
     steer: async (caller, id, to) => {
       const broadcast = await store.steerBroadcast(caller, id, to).catch(unreadable);
       if (!broadcast) throw unknownBroadcast();
+      if (broadcast.pausedBy === 'operator' && to !== 'paused') {
+        throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
+      }
       if (broadcast.status !== to) {
         throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
       }

@@ -143,6 +143,12 @@ export const Message = Type.Object(
     whatsappMessageId: Type.Optional(Type.String()),
     template: Type.Optional(Type.String()),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
+    hold: Type.Optional(
+      Type.Object(
+        { code: Type.String(), detail: Type.String() },
+        { title: 'MessageHold', description: 'why it is queued and does not go out now' },
+      ),
+    ),
     evidence: Type.Optional(
       oneOf(['local-id', 'content'], 'how an unknown send was found to have arrived: by its own id, or by its content'),
     ),
