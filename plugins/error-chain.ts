@@ -27,7 +27,7 @@ export function errorForLog(error: Error, stack = false, depth = 1): LoggedError
 export const scrubbed = (text: string): string =>
   text
     .slice(0, lengthMax)
-    .replace(/\w{1,20}:\/\/[^\s'"]+/g, '[address]')
+    .replace(/(?<!\w)\w{1,20}:\/\/[^\s'"]+/g, '[address]')
     .replace(/(?<![^\s'"()<>,;=])[^\s'"()<>,;=@]{1,64}@[^\s'"()<>,;]+/g, '[address]')
     .replace(/\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b/g, '[address]')
     .replace(/(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])/gi, '[address]')

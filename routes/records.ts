@@ -17,6 +17,7 @@ import { digits } from '../src/schemas/words.ts';
 import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
+import { assertSince } from './since.ts';
 
 interface Services {
   /** Why what is queued does not go out now. */
@@ -56,17 +57,15 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         operationId: 'listMessages',
         tags: ['messages'],
         summary: 'List your sends',
-        description: 'Newest first. `nextCursor` of an answer is the `cursor` of the next page.',
+        description:
+          'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more.',
         querystring: MessageQuery,
         response: { 200: MessageList },
       },
     },
     async (request) => {
       const { limit, cursor, to, ...filter } = request.query;
-      if (filter.since !== undefined && Number.isNaN(Date.parse(filter.since))) {
-        const errors = [{ pointer: '/query/since', detail: 'is not a time' }];
-        throw new Problem('validation-failed', '1 fault in the request', { errors });
-      }
+      assertSince(filter.since);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);

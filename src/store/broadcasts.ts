@@ -99,7 +99,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     },
 
     async rejections(id) {
-      const rows = await engine.read({ statement: sql.rejections, values: { id } });
+      const rows = await engine.list({ statement: sql.rejections, values: { id } });
       return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
     },
 
@@ -107,7 +107,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       const values: Record<string, Value> = { caller, limit: page.limit + 1 };
       if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
       const statement = page.cursor === undefined ? sql.list : sql.listAfter;
-      const rows = await engine.read({ statement, values });
+      const rows = await engine.list({ statement, values });
       const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
       const broadcasts = toBroadcasts(rows).slice(0, page.limit);
       const last = sequences[page.limit - 1];

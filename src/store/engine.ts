@@ -25,6 +25,8 @@ export interface Engine extends SlotStore, PermitStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
+  /** As `read`, for what may take long: it fails before anything else has to wait for it. */
+  list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
   /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
   tidy?(): void;

@@ -152,7 +152,10 @@ export interface SendStore {
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   /** The send that this caller and route recorded under this key. */
   findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined>;
-  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
+  /**
+   * Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. A page may be short,
+   * even empty, while there is a `next`: it looks at some thousand records, and the next one goes on from there.
+   */
   list(
     caller: string,
     filter: SendFilter,

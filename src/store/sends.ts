@@ -1,7 +1,6 @@
-import { cursorAfter } from './cursor.ts';
 import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
-import { listStep } from './listing.ts';
+import { type PageAsk, pageOf, readSends } from './list-page.ts';
 import {
   type DueSend,
   type Json,
@@ -205,17 +204,9 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return this.#one(this.#sql.findByKey, { caller, route, key });
   }
 
-  async list(
-    caller: string,
-    filter: SendFilter,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ sends: StoredSend[]; next?: string }> {
-    const rows = await this.#engine.read(listStep(this.#dialect, caller, filter, { ...page, limit: page.limit + 1 }));
-    const shown = rows.slice(0, page.limit);
-    const last = shown.at(-1);
-    const sends = shown.map(toSend);
-    if (last === undefined || rows.length <= page.limit) return { sends };
-    return { sends, next: cursorAfter(integer(last, 'seq')) };
+  async list(caller: string, filter: SendFilter, page: PageAsk): Promise<{ sends: StoredSend[]; next?: string }> {
+    const place = { engine: this.#engine, dialect: this.#dialect };
+    return pageOf([await readSends(place, { caller, filter }, page)], page.limit);
   }
 
   async recover(): Promise<{ unknown: number; lost: number }> {

@@ -17,6 +17,7 @@ export function watched(engine: Engine, watch: Watch): Engine {
   return {
     write: (steps) => timed('write', performance.now(), engine.write(steps)),
     read: (step) => timed('read', performance.now(), engine.read(step)),
+    list: (step) => timed('read', performance.now(), engine.list(step)),
     reserveSlot: (intervalMs) => timed('slot', performance.now(), engine.reserveSlot(intervalMs)),
     holdSlots: (ms) => timed('slot', performance.now(), engine.holdSlots(ms)),
     takePermits: (caller, ask) => timed('permits', performance.now(), engine.takePermits(caller, ask)),

@@ -222,6 +222,7 @@ function troubled(
     },
     read: (step) => inner.read(step),
     scrub: (isAlone) => inner.scrub(isAlone),
+    list: (step) => inner.list(step),
     heartbeat: () => inner.heartbeat(),
     holdsLease: () => inner.holdsLease(),
     reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),

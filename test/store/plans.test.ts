@@ -23,7 +23,7 @@ describe('SQLite: the plan', () => {
       .prepare(`EXPLAIN QUERY PLAN ${statement.marked}`)
       .all(...statement.places.map(() => null))
       .map(({ detail }) => String(detail));
-  const list = (filter: SendFilter) => planOf(listStep(sqliteDialect, 'crm', filter, { limit: 10 }).statement);
+  const list = (filter: SendFilter) => planOf(listStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
   const walks = (plan: readonly string[]) => plan.filter((step) => /^(SEARCH|SCAN) sends\b/.test(step));
 
   test.each<SendFilter>([

@@ -3,7 +3,7 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
+import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -54,6 +54,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   operatorTables,
   queueSchema,
   [quotaTable],
+  timeIndexes,
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -85,6 +85,11 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  /** In its turn, as every other: what it may look at is bounded by its words. */
+  list(step: Step): Promise<Row[]> {
+    return this.read(step);
+  }
+
   /** The log keeps what its transactions wrote until it is emptied. */
   tidy(): void {
     this.#mustBeOpen();
