@@ -24,6 +24,8 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { trace } = reply.request;
   trace.outcome = stored.status;
+  trace.messageId = stored.id;
+  trace.connection = stored.connectionId;
   if (stored.to !== undefined) trace.to ??= masked(stored.to);
   const ending = keptEnding(stored);
   if (ending?.outcome === 'rejected') throw rejected(ending, headers);

@@ -29,6 +29,7 @@ import {
 } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits, exampleIds } from '../src/schemas/words.ts';
+import { bodyPointers, createSendingCheck, type SendingRules } from '../src/sending-rules.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
@@ -88,6 +89,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
+      assertMaySendAll(callerOf(request), template, recipients);
       assertSound(recipients, checkTemplate(await templates.find(context, template), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
@@ -164,7 +166,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
     app.post(
       `/v1/broadcasts/:id/${verb}`,
       {
-        config: { scope: 'broadcasts:send', problems: ['not-found', 'broadcast-over', 'store-unavailable'] },
+        config: {
+          scope: 'broadcasts:send',
+          audit: true,
+          problems: ['not-found', 'broadcast-over', 'store-unavailable'],
+        },
         schema: {
           operationId: `${verb}Broadcast`,
           tags: ['broadcasts'],
@@ -174,7 +180,12 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
           response: { 200: Broadcast },
         },
       },
-      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).id, request.params.id, to), holds),
+      async (request) => {
+        request.trace.broadcastId = request.params.id;
+        const steered = await broadcasts.steer(callerOf(request).id, request.params.id, to);
+        request.trace.connection = steered.connectionId;
+        return toBroadcast(steered, holds);
+      },
     );
   }
 
@@ -218,11 +229,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
 
 /** The schema of the headers demands the key. */
 export function keyed(request: FastifyRequest): BroadcastAsker {
-  const { caller, route, key = '' } = askerOf(request);
-  return { caller, route, key };
+  return { key: '', ...askerOf(request) };
 }
 
 export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
+  Object.assign(reply.request.trace, { broadcastId: broadcast.id, connection: broadcast.connectionId });
   return reply
     .code(202)
     .headers({ location: broadcastLocation(broadcast), ...(replayed && { 'idempotency-replayed': 'true' }) })
@@ -249,6 +260,13 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
   if (faults === 0) return;
   const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
+}
+
+function assertMaySendAll(rules: SendingRules, template: string, recipients: readonly BroadcastRecipient[]): void {
+  const check = createSendingCheck(rules);
+  check.template(template, bodyPointers.template);
+  for (const [at, { to }] of recipients.entries()) check.recipient(to, `/recipients/${at}/to`);
+  check.assert();
 }
 
 /** What a caller sees of a broadcast. */

@@ -6,7 +6,7 @@ import { masked } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
-import { createCsvCheck } from '../src/csv/csv-check.ts';
+import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
 import type { StreamedSend } from '../src/delivery/passage.ts';
@@ -15,6 +15,7 @@ import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream/messages.ts';
@@ -107,7 +108,23 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     async (request, reply) => {
       const { template, broadcastName } = request.query;
       const call = sendCalls.csv({ name: template, broadcastName });
-      const check = createCsvCheck({ rowsMax: config.CSV_MAX_ROWS, cellBytesMax: config.CSV_MAX_CELL_BYTES });
+      const mayReach = createSendingCheck(callerOf(request));
+      const rows = createCsvCheck({
+        rowsMax: config.CSV_MAX_ROWS,
+        cellBytesMax: config.CSV_MAX_CELL_BYTES,
+        onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
+      });
+      // Its end is what completes the file for WATI: until then nobody is written to.
+      const check: CsvCheck = {
+        write: (chunk) => rows.write(chunk),
+        end: async () => {
+          const counted = await rows.end();
+          mayReach.assert();
+          // One of them was counted when the call was recorded.
+          await delivery.spend(askerOf(request), counted.rows - 1);
+          return counted;
+        },
+      };
       const preflight = async (context: CallContext) =>
         void checkTemplate(await templates.find(context, template), template);
       return stream(
@@ -152,6 +169,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       draft,
     );
     if (repeated) return answer(reply, repeated);
+    assertMaySend(callerOf(request), draft, queryPointers);
     // After that: what was sent once is answered as it was, whatever became of its template.
     await preflight(context);
     if (config.UPLOAD_FRAMING === 'length' && request.headers['content-length'] === undefined) {

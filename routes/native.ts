@@ -8,6 +8,7 @@ import { isPerilous, type NativePath, rotatesToken } from '../src/native-paths.t
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
+import { assertMayCallNative } from '../src/sending-rules.ts';
 import { detached } from '../src/upload/detached.ts';
 import { type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
@@ -53,6 +54,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
         anyQuery: query,
         streams: true,
         produces: '*/*',
+        problems: ['sending-forbidden'],
       },
       schema: {
         operationId: method === 'GET' ? 'callNative' : `callNative${method[0]}${method.slice(1).toLowerCase()}`,
@@ -66,6 +68,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
       },
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
+        assertMayCallNative(callerOf(request), request.method);
         const context = await contextOf(request);
         untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
         const length = Number(request.headers['content-length']);

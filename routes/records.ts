@@ -14,6 +14,7 @@ import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
 import { assertSince } from './since.ts';
@@ -109,6 +110,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     async (request) => {
       const time = timeOf(request, config);
       const caller = callerOf(request).id;
+      request.trace.messageId = request.params.id;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));
@@ -154,6 +156,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
+        request.trace.connection = connection;
+        assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
-import { accessLog, takeRequestId } from '../plugins/access-log.ts';
+import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
@@ -52,14 +52,14 @@ import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
-import { codeOf } from './error-code.ts';
 import { Problem } from './problem.ts';
-import { createReadiness } from './readiness.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
+import { codeOf } from './upstream/error-code.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a test may put in the place of the real thing; the server takes the defaults. */
@@ -81,6 +81,8 @@ export interface Seams {
   now?: () => number;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
+  /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
+  onListening?: (readiness: Readiness) => Promise<void>;
   /** How many lines the log has lost. */
   linesDropped?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
@@ -101,7 +103,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const app = Fastify({
     loggerInstance: seams.logger,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: (request) => takeRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    genReqId: () => randomUUID(),
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
@@ -291,6 +293,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
+    ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
@@ -305,6 +308,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(problemPages);
   refuseOtherMethods();
 
+  const { onListening } = seams;
+  // Not waited for: a gateway that is slow holds up no start.
+  if (onListening) app.addHook('onListen', async () => void onListening(readiness));
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();

@@ -5,7 +5,7 @@ import { type TSchema, Type } from 'typebox';
 const phone = '\\+?[1-9][0-9]{6,14}';
 
 const phonePattern = `^${phone}$`;
-const recipientPattern = `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`;
+export const recipientPattern = `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`;
 
 /** What a person reads where one of these patterns is broken. */
 export const patternWords: Readonly<Record<string, string>> = {

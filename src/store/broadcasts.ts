@@ -3,6 +3,8 @@ import { broadcastStatements } from './broadcast-statements.ts';
 import { cursorAfter, sequenceOf } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
+import { QuotaSpent } from './quota-port.ts';
+import { chargeStep, quotaVerbs, refundStep } from './quotas.ts';
 import {
   bySequence,
   emptyCounts,
@@ -74,12 +76,21 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return grown.length > 0;
     },
 
-    async releaseBroadcast(id, fingerprint) {
-      const [released = [], , found = []] = await engine.write([
-        { statement: sql.release, values: { id, fingerprint, wall: now() } },
-        { statement: sql.tally, values: { id } },
-        { statement: sql.released, values: { id } },
-      ]);
+    async releaseBroadcast(id, fingerprint, quota) {
+      const wall = now();
+      const charge = quota && { ...quota, chargedBy: id };
+      const [released = [], , found = [], charged = []] = await engine
+        .write([
+          ...(charge ? [chargeStep(charge, wall)] : []),
+          { statement: charge ? sql.releaseCharged : sql.release, values: { id, fingerprint, wall } },
+          { statement: sql.tally, values: { id } },
+          { statement: sql.released, values: { id } },
+          ...(charge ? [refundStep('broadcast', charge)] : []),
+        ])
+        .then((answers) => (charge ? [...answers.slice(1, 4), answers[0]] : answers));
+      if (quota && charged.length === 0) {
+        throw new QuotaSpent(quota.n, await quotaVerbs(engine, now).quotaLeft(quota.caller, quota.limits));
+      }
       return released.length === 0 ? undefined : one(found);
     },
 

@@ -37,6 +37,8 @@ export interface Engine extends SlotStore, PermitStore {
   heartbeat(): Promise<void>;
   /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
   tidy?(): void;
+  /** Takes deleted rows out of the files, as far as the database lets us; `isAlone`: nobody else waits. Throws StoreError. */
+  scrub(isAlone: boolean): Promise<void>;
   holdsLease(): boolean;
   /** The owner that it writes as. */
   epoch(): number;

@@ -23,6 +23,7 @@ export function watched(engine: Engine, watch: Watch): Engine {
     takePermits: (caller, ask) => timed('permits', performance.now(), engine.takePermits(caller, ask)),
     heartbeat: () => engine.heartbeat(),
     tidy: () => engine.tidy?.(),
+    scrub: (isAlone) => engine.scrub(isAlone),
     holdsLease: () => engine.holdsLease(),
     epoch: () => engine.epoch(),
     close: () => engine.close(),

@@ -6,6 +6,7 @@ import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
 import { poolsOf } from './pools.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
+import { vacuum } from './vacuum.ts';
 
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
@@ -58,15 +59,17 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
     await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine({ pool, lists }, lease);
+  return new PostgresEngine({ url, pool, lists }, lease);
 }
 
 class PostgresEngine implements Engine {
+  readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
 
-  constructor({ pool, lists }: { pool: pg.Pool; lists: pg.Pool }, lease: Lease) {
+  constructor({ url, pool, lists }: { url: string; pool: pg.Pool; lists: pg.Pool }, lease: Lease) {
+    this.#url = url;
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
@@ -105,6 +108,12 @@ class PostgresEngine implements Engine {
     } catch (cause) {
       throw failed('renew the lease', cause);
     }
+  }
+
+  async scrub(): Promise<void> {
+    await vacuum(this.#url).catch((cause: unknown) => {
+      throw failed('vacuum', cause, true);
+    });
   }
 
   reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
+import { quotaTable } from '../quotas.ts';
 import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
@@ -52,6 +53,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [failedIndex],
   operatorTables,
   queueSchema,
+  [quotaTable],
   timeIndexes,
 ];
 
