@@ -31,7 +31,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
     await admin.query(`CREATE DATABASE ${name}`);
     const url = new URL(String(server));
     url.pathname = `/${name}`;
-    await migrate(url.href);
+    await migrate({ url: url.href, tls: 'off' });
     db = new pg.Client({ connectionString: url.href, options: listSettings });
     await db.connect();
     await db.query(`INSERT INTO broadcasts (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)

@@ -4,7 +4,7 @@ import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
-import { poolsOf } from './pools.ts';
+import { type Pools, poolsOf, type Server } from './pools.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
 import { vacuum } from './vacuum.ts';
 
@@ -50,26 +50,27 @@ export const postgresDialect: Dialect = {
 };
 
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
-  const { pool, lists } = poolsOf(url);
+  const server: Server = { url, tls: options.tls ?? 'off' };
+  const { pool, lists } = poolsOf(server);
   const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
   try {
-    await migrate(url);
+    await migrate(server);
     await lease.renew();
   } catch (cause) {
     await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine({ url, pool, lists }, lease);
+  return new PostgresEngine({ server, pool, lists }, lease);
 }
 
 class PostgresEngine implements Engine {
-  readonly #url: string;
+  readonly #server: Server;
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
 
-  constructor({ url, pool, lists }: { url: string; pool: pg.Pool; lists: pg.Pool }, lease: Lease) {
-    this.#url = url;
+  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease) {
+    this.#server = server;
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
@@ -111,7 +112,7 @@ class PostgresEngine implements Engine {
   }
 
   async scrub(): Promise<void> {
-    await vacuum(this.#url).catch((cause: unknown) => {
+    await vacuum(this.#server).catch((cause: unknown) => {
       throw failed('vacuum', cause, true);
     });
   }

@@ -9,10 +9,24 @@ export interface Pools {
   lists: pg.Pool;
 }
 
-export function poolsOf(url: string): Pools {
+/** How this database is reached. */
+export interface Server {
+  url: string;
+  tls: 'require' | 'off';
+}
+
+/** As `pg` takes it. What the address says of TLS itself, such as whose certificates are trusted, comes before `ssl`. */
+export const reached = ({ url, tls }: Server) => ({
+  connectionString: url,
+  ssl: tls === 'require',
+  application_name: 'wati-bff',
+  connectionTimeoutMillis: 2_000,
+});
+
+export function poolsOf(server: Server): Pools {
   return {
-    pool: poolOf(url, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 }),
-    lists: poolOf(url, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
+    pool: poolOf(server, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 }),
+    lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
   };
 }
 
@@ -28,14 +42,12 @@ export const listSettings = [
   .join(' ');
 
 function poolOf(
-  url: string,
+  server: Server,
   { statementMs, ...more }: { max: number; statementMs: number; options?: string },
 ): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: url,
-    application_name: 'wati-bff',
+    ...reached(server),
     ...more,
-    connectionTimeoutMillis: 2_000,
     statement_timeout: statementMs,
     idle_in_transaction_session_timeout: 5_000,
     query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
