@@ -355,6 +355,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
   unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
   recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
   leaseMs: config.STORE_LEASE_MS,
+  tls: config.STORE_TLS,
 });
 
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */

@@ -5,6 +5,7 @@ import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
+import { readStoreTls, type StoreTls } from './store-tls.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -101,6 +102,12 @@ export const EnvSchema = Type.Object({
     pattern: '^(memory:|file:.+|postgres(ql)?://.+)$',
   }),
   STORE_URL_FILE: Type.Optional(Type.String({ description: 'a file that holds it, because it may hold a password' })),
+  STORE_TLS: Type.Optional(
+    Type.Enum(['require', 'off'], {
+      description:
+        'PostgreSQL: `require` is meant over a network, with a certificate that is verified; `off` sends records and password in plain text; on loopback and by a socket not needed',
+    }),
+  ),
   KEY_RETENTION_HOURS: Type.Integer({
     description: 'how long an Idempotency-Key is kept after the end of its send',
     default: 72,
@@ -191,9 +198,13 @@ type Env = Static<typeof EnvSchema>;
 
 export interface Config
   extends Readonly<
-    Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'>
+    Omit<
+      Env,
+      'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'STORE_TLS' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'
+    >
   > {
   readonly MATON_API_KEY: string;
+  readonly STORE_TLS: StoreTls;
   readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
 }
@@ -233,6 +244,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   if (env && env.DRAIN_DELAY_MS >= env.SHUTDOWN_TIMEOUT_MS) {
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
+  const storeTls = env && readStoreTls({ url: env.STORE_URL, tls: env.STORE_TLS, pgHost: data.PGHOST }, faults);
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
@@ -248,11 +260,13 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     faults.push('NODE_TLS_REJECT_UNAUTHORIZED=0 would hand the Maton key to anyone in between; unset it');
   }
 
-  if (faults.length > 0 || env === undefined || key === undefined) throw new ConfigError(faults);
+  if (faults.length > 0 || env === undefined || key === undefined || storeTls === undefined)
+    throw new ConfigError(faults);
   const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
   return Object.freeze({
     ...rest,
     MATON_API_KEY: key,
+    STORE_TLS: storeTls,
     MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
     NATIVE_PATHS: native,
   });

@@ -120,13 +120,13 @@ function expired(entries: readonly CallerEntry[], nowMs: number): string[] {
 const busy = 5;
 
 async function store(config: Config): Promise<Finding> {
-  const { STORE_URL: url, STORE_LEASE_MS: leaseMs } = config;
+  const { STORE_URL: url, STORE_LEASE_MS: leaseMs, STORE_TLS: tls } = config;
   const isPostgres = url.startsWith('postgres');
   // Nothing ages here: the store is closed again before anything could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
   try {
-    const opened = await openStore(url, { ...kept, leaseMs });
+    const opened = await openStore(url, { ...kept, leaseMs, tls });
     try {
       await opened.check();
     } finally {

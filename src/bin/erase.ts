@@ -66,9 +66,9 @@ function readArguments() {
 
 /** The settings of the store alone: neither the Maton key nor the callers are needed. */
 function open(): Promise<Store> {
-  const { STORE_URL, STORE_URL_FILE, STORE_LEASE_MS } = process.env;
+  const { STORE_URL, STORE_URL_FILE, STORE_TLS, STORE_LEASE_MS, PGHOST } = process.env;
   const notNeeded = { MATON_API_KEY: 'the-store-needs-no-key', CLIENTS_FILE: 'not-needed' };
-  const config = loadConfig({ STORE_URL, STORE_URL_FILE, STORE_LEASE_MS, ...notNeeded });
+  const config = loadConfig({ STORE_URL, STORE_URL_FILE, STORE_TLS, STORE_LEASE_MS, PGHOST, ...notNeeded });
   const url = config.STORE_URL;
   if (url === 'memory:') throw new Error('STORE_URL is memory: nothing is kept');
   if (url.startsWith('file:')) {
@@ -81,7 +81,7 @@ function open(): Promise<Store> {
   // Nothing ages here: the store is closed again before anything could.
   const forever = Number.MAX_SAFE_INTEGER;
   const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
-  return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS });
+  return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS, tls: config.STORE_TLS });
 }
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {

@@ -21,6 +21,13 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
+/** One index in its order, backwards. */
+export interface Walk {
+  table: string;
+  where: string;
+  order: string;
+}
+
 export interface Engine extends SlotStore, PermitStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
@@ -59,6 +66,10 @@ export interface Dialect {
   readonly deserted: string;
   /** Ends a choice of a broadcast that must stay as it is until the statement is done. */
   readonly hold: string;
+  /** Rows of `sends` that begin with these values in this index, which ends with `seq`, from `:from` to before `:before`. */
+  walk(index: string, equal: Readonly<Record<string, string>>): Walk;
+  /** What follows FROM: the newest `:limit` rows of a walk for which a condition holds; asks it of no more than `most`. */
+  newest(walk: Walk, also: string, most: number): string;
   /** Joins to each row of `broadcasts` those rows of `sends` that a condition with ORDER BY and LIMIT chooses. */
   each(condition: string): string;
   /** Rows named `given` out of the JSON in `:rows`, an array of objects with these keys; all small letters. */

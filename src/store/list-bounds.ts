@@ -1,9 +1,6 @@
-import { type Row, type Step, statement } from './engine.ts';
-import { type ListAsk, settledIn, valuesOf } from './listing.ts';
+import { type Dialect, type Row, type Step, statement } from './engine.ts';
+import { type ListAsk, settledIn, VISITED_MAX, valuesOf, walkOf } from './listing.ts';
 import { integer } from './row.ts';
-
-/** So many rows of an index are looked at for one page; the next page goes on from there. */
-const VISITED_MAX = 5_000;
 
 /**
  * Clocks step back, and those of replicas differ: the first row of a time is not always the first that was recorded. So
@@ -20,15 +17,14 @@ export interface Bounds {
 }
 
 /** Asks for what `boundsOf` needs; undefined where every row that is walked over is shown. */
-export function boundsStep(ask: ListAsk): Step | undefined {
+export function boundsStep(dialect: Dialect, ask: ListAsk): Step | undefined {
   const { since, broadcastId } = ask.filter;
   const parts = settledIn(ask.filter);
   if (parts.every(({ also }) => also.length === 0)) return undefined;
-  const range = ask.before === undefined ? '' : 'AND seq < :before';
-  const floors = parts.map(
-    ({ walk }, n) => `(SELECT seq FROM sends WHERE ${walk.join(' AND ')} ${range}
-      ORDER BY seq DESC LIMIT 1 OFFSET ${VISITED_MAX}) AS floor${n}`,
-  );
+  const floors = parts.map((part, n) => {
+    const { table, where, order } = walkOf(dialect, part);
+    return `(SELECT seq FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT 1 OFFSET ${VISITED_MAX}) AS floor${n}`;
+  });
   const broadcast = '(SELECT seq FROM broadcasts WHERE id = :broadcastId AND caller = :caller';
   const columns = [
     ...floors,
@@ -68,7 +64,7 @@ const ofTime = 'WHERE caller = :caller AND created_at >= :since';
 const sendsOfTime = edges(`SELECT seq FROM sends ${ofTime} AND broadcast_id IS NULL`, 'created_at', EDGE_SENDS);
 const broadcastsOfTime = edges(`SELECT id, seq FROM broadcasts ${ofTime}`, 'created_at', EDGE_BROADCASTS);
 const firstOf = (condition: string): string => `
-  SELECT (SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition} ORDER BY seq LIMIT 1) AS seq
+  SELECT (SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition} ORDER BY broadcast_id, seq LIMIT 1) AS seq
   FROM ${broadcastsOfTime} AS opened`;
 
 /** The first that a caller recorded since a time: alone, or as the recipient of a broadcast. */

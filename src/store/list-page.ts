@@ -24,7 +24,7 @@ export async function readSends(
 ): Promise<FoundSends> {
   const before = page.cursor === undefined ? undefined : sequenceOf(page.cursor);
   const ask: ListAsk = { caller, filter, limit: page.limit + 1, ...(before !== undefined && { before }) };
-  const bounding = boundsStep(ask);
+  const bounding = boundsStep(dialect, ask);
   if (bounding === undefined) return { rows: await engine.list(listStep(dialect, ask)) };
   const bounds = boundsOf(await engine.list(bounding), ask);
   if (bounds === undefined) return { rows: [] };

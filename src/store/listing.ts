@@ -1,5 +1,5 @@
 import { FAILED } from './broadcast-schema.ts';
-import { type Dialect, type Step, statement, type Value } from './engine.ts';
+import { type Dialect, type Step, statement, type Value, type Walk } from './engine.ts';
 import type { SendFilter, SendStatus } from './port.ts';
 import { wallTime } from './row.ts';
 import { ofBroadcast, SHOWN } from './statements.ts';
@@ -13,10 +13,21 @@ export interface ListAsk {
   from?: number;
 }
 
-/** Rows of `sends` in the order of one index, which finds them by `walk`; `also` is asked of each of them. */
+/** So many rows of an index are looked at for one page; the next page goes on from there. */
+export const VISITED_MAX = 5_000;
+
+/** Rows of `sends` in the order of one index, which begins with `equal`; `also` is asked of each of them. */
 export interface Part {
-  walk: readonly string[];
+  index: string;
+  equal: Readonly<Record<string, string>>;
+  /** As the partial index has it. */
+  within: readonly string[];
   also: readonly string[];
+}
+
+export function walkOf(dialect: Dialect, { index, equal, within }: Part): Walk {
+  const walk = dialect.walk(index, equal);
+  return { ...walk, where: [walk.where, ...within].join(' AND ') };
 }
 
 /**
@@ -24,16 +35,13 @@ export interface Part {
  * each to find its rows, newest first, in one index; none walks over recipients that are not to be seen yet.
  */
 export function listStep(dialect: Dialect, ask: ListAsk): Step {
-  const range = [
-    ...(ask.before === undefined ? [] : ['sends.seq < :before']),
-    ...(ask.from === undefined ? [] : ['sends.seq >= :from']),
-  ];
-  const settled = settledIn(ask.filter).map(
-    ({ walk, also }) => `sends WHERE ${[...walk, ...also, ...range].join(' AND ')}`,
+  const seen = releasedAs(ask.filter.status);
+  const toOne = seen === undefined ? [] : waitingTo(ask.filter, seen);
+  const indexed = [...settledIn(ask.filter), ...toOne].map((part) =>
+    dialect.newest(walkOf(dialect, part), part.also.join(' AND ') || 'TRUE', VISITED_MAX + 1),
   );
-  const parts = [...settled, ...stagedIn(ask.filter, range, dialect)].map(
-    (part, n) => `SELECT * FROM (SELECT ${SHOWN} FROM ${part} ORDER BY sends.seq DESC LIMIT :limit) AS part${n}`,
-  );
+  const waiting = seen === undefined || ask.filter.to !== undefined ? [] : [waitingIn(dialect, ask.filter, seen)];
+  const parts = [...indexed, ...waiting].map((part, n) => `SELECT * FROM (SELECT ${SHOWN} FROM ${part}) AS part${n}`);
   return { statement: statement(`${parts.join(' UNION ALL ')} ORDER BY seq DESC LIMIT :limit`), values: valuesOf(ask) };
 }
 
@@ -42,8 +50,8 @@ export function valuesOf({ caller, filter, limit, before, from }: ListAsk): Reco
   return {
     caller,
     limit,
-    ...(before !== undefined && { before }),
-    ...(from !== undefined && { from }),
+    before: before ?? Number.MAX_SAFE_INTEGER,
+    from: from ?? 0,
     ...(to !== undefined && { to }),
     ...(status !== undefined && { status }),
     ...(since !== undefined && { since: wallTime(since) }),
@@ -59,60 +67,64 @@ const ASKED = {
   ofCaller: "caller || '' = :caller",
 } as const;
 
+const NOT_WAITING = "status <> 'staged'";
+const IN_BROADCAST = 'broadcast_id IS NOT NULL';
+
 /** Everything but recipients that wait. */
 export function settledIn({ to, status, broadcastId, since }: SendFilter): Part[] {
   const recent = since === undefined ? [] : [ASKED.recent];
-  const askedState = status === undefined ? [] : [ASKED.inState];
-  const askedOne = broadcastId === undefined ? [] : [ASKED.ofOne];
-  const inState = status === undefined ? [] : ['status = :status'];
-  const ofOne = broadcastId === undefined ? [] : ['broadcast_id = :broadcastId'];
-  const notWaiting = "status <> 'staged'";
+  const inState = status === undefined ? [] : [ASKED.inState];
+  const ofOne = broadcastId === undefined ? [] : [ASKED.ofOne];
   if (to !== undefined) {
-    return [
-      { walk: ['caller = :caller', 'recipient = :to'], also: [...recent, ...askedState, ...askedOne, notWaiting] },
-    ];
+    return [{ ...TO_ONE, also: [...recent, ...inState, ...ofOne, NOT_WAITING] }];
   }
-  // As the partial indexes have it.
   if (status === undefined || status === 'accepted') {
-    const also = [...recent, ...askedState];
-    if (broadcastId !== undefined) return [{ walk: [...ofOne, notWaiting], also: [ASKED.ofCaller, ...also] }];
+    const also = [...recent, ...inState];
+    if (broadcastId !== undefined) {
+      const equal = { broadcast_id: ':broadcastId' };
+      return [
+        { index: 'sends_broadcast', equal, within: [IN_BROADCAST, NOT_WAITING], also: [ASKED.ofCaller, ...also] },
+      ];
+    }
+    const equal = { caller: ':caller' };
     return [
-      { walk: ['caller = :caller', 'broadcast_id IS NULL'], also },
-      { walk: ['caller = :caller', 'broadcast_id IS NOT NULL', notWaiting], also },
+      { index: 'sends_caller', equal, within: ['broadcast_id IS NULL'], also },
+      { index: 'sends_claimed', equal, within: [IN_BROADCAST, NOT_WAITING], also },
     ];
   }
   // Of a caller only few are under way; of all else it may have a hundred thousand, in other broadcasts.
   const isUnderWay = status === 'queued' || status === 'sending';
   if (broadcastId !== undefined && !isUnderWay) {
-    return [{ walk: [...ofOne, ...inState, FAILED], also: [ASKED.ofCaller, ...recent] }];
+    const equal = { broadcast_id: ':broadcastId', status: ':status' };
+    return [{ index: 'sends_failed', equal, within: [IN_BROADCAST, FAILED], also: [ASKED.ofCaller, ...recent] }];
   }
-  const walk = ['caller = :caller', ...inState, "status <> 'accepted'", notWaiting];
-  return [{ walk, also: [...recent, ...askedOne] }];
+  const equal = { caller: ':caller', status: ':status' };
+  return [{ index: 'sends_status', equal, within: ["status <> 'accepted'", NOT_WAITING], also: [...recent, ...ofOne] }];
 }
 
-/** Recipients that wait, of broadcasts that are to be seen: by the number that they go to, or by the few of those. */
-function stagedIn(
-  { to, status, broadcastId, since }: SendFilter,
-  range: readonly string[],
-  dialect: Dialect,
-): string[] {
-  const seen = releasedAs(status);
-  if (seen === undefined) return [];
-  const where = [...range, "status = 'staged'"];
-  if (to !== undefined) {
-    where.push('recipient = :to');
-    if (since !== undefined) where.push(ASKED.recent);
-    if (broadcastId !== undefined) where.push(ASKED.ofOne);
-    return [`sends WHERE ${['caller = :caller', ...where, ofBroadcast(seen)].join(' AND ')}`];
-  }
-  // They were created when it was: nobody need look at each.
+const TO_ONE = {
+  index: 'sends_recipient',
+  equal: { caller: ':caller', recipient: ':to' },
+  within: ['recipient IS NOT NULL'],
+} as const;
+
+/** Recipients that wait, of broadcasts that are to be seen, by the number that they go to. */
+function waitingTo({ to, broadcastId, since }: SendFilter, seen: string): Part[] {
+  if (to === undefined) return [];
+  const also = ["status || '' = 'staged'", ofBroadcast(seen)];
+  if (since !== undefined) also.push(ASKED.recent);
+  if (broadcastId !== undefined) also.push(ASKED.ofOne);
+  return [{ ...TO_ONE, also }];
+}
+
+/** The same by the few broadcasts that have any. They were created when it was: nobody need look at each. */
+function waitingIn(dialect: Dialect, { broadcastId, since }: SendFilter, seen: string): string {
   const recent = since === undefined ? '' : 'AND broadcasts.created_at >= :since';
   const one = broadcastId === undefined ? '' : 'AND broadcasts.id = :broadcastId';
-  const newest = `${where.join(' AND ')} AND broadcast_id = broadcasts.id ORDER BY seq DESC LIMIT :limit`;
-  return [
-    `broadcasts ${dialect.each(newest)} WHERE broadcasts.caller = :caller AND broadcasts.ended_at IS NULL ${one} ${recent}
-      AND broadcasts.status IN (${seen})`,
-  ];
+  const { where, order } = dialect.walk('sends_staged', { broadcast_id: 'broadcasts.id' });
+  const newest = `${where} AND status = 'staged' ORDER BY ${order} LIMIT :limit`;
+  return `broadcasts ${dialect.each(newest)} WHERE broadcasts.caller = :caller AND broadcasts.ended_at IS NULL ${one} ${recent}
+      AND broadcasts.status IN (${seen}) ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
 /** Of which broadcasts a recipient that waits has this status. */

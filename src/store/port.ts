@@ -265,6 +265,8 @@ export interface StoreOptions {
   recordRetentionMs: number;
   /** PostgreSQL: how long a process that says nothing is believed to live. */
   leaseMs: number;
+  /** PostgreSQL: `require` speaks TLS with a server whose certificate is verified, or not at all; `off` by default. */
+  tls?: 'require' | 'off';
   /** Steady milliseconds, `performance.now` by default: SQLite ages by it, the lease is judged by it. */
   clock?: () => number;
   /** Wall clock, ms, `Date.now` by default: what records say of their times. */

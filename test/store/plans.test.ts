@@ -37,18 +37,18 @@ describe('SQLite: the plan', () => {
   });
 
   test.each<[SendFilter, string]>([
-    [{ broadcastId: 'b' }, 'sends_broadcast (broadcast_id=?)'],
-    [{ broadcastId: 'b', status: 'accepted' }, 'sends_broadcast (broadcast_id=?)'],
-    [{ broadcastId: 'b', status: 'rejected' }, 'sends_failed (broadcast_id=? AND status=?)'],
-    [{ broadcastId: 'b', status: 'not_sent' }, 'sends_failed (broadcast_id=? AND status=?)'],
-    [{ broadcastId: 'b', status: 'unknown' }, 'sends_failed (broadcast_id=? AND status=?)'],
-    [{ broadcastId: 'b', status: 'cancelled' }, 'sends_failed (broadcast_id=? AND status=?)'],
+    [{ broadcastId: 'b' }, 'sends_broadcast (broadcast_id=?'],
+    [{ broadcastId: 'b', status: 'accepted' }, 'sends_broadcast (broadcast_id=?'],
+    [{ broadcastId: 'b', status: 'rejected' }, 'sends_failed (broadcast_id=? AND status=?'],
+    [{ broadcastId: 'b', status: 'not_sent' }, 'sends_failed (broadcast_id=? AND status=?'],
+    [{ broadcastId: 'b', status: 'unknown' }, 'sends_failed (broadcast_id=? AND status=?'],
+    [{ broadcastId: 'b', status: 'cancelled' }, 'sends_failed (broadcast_id=? AND status=?'],
     // Of those a caller has few.
-    [{ broadcastId: 'b', status: 'queued' }, 'sends_status (caller=? AND status=?)'],
-    [{ broadcastId: 'b', status: 'sending' }, 'sends_status (caller=? AND status=?)'],
+    [{ broadcastId: 'b', status: 'queued' }, 'sends_status (caller=? AND status=?'],
+    [{ broadcastId: 'b', status: 'sending' }, 'sends_status (caller=? AND status=?'],
   ])('of the recipients of a broadcast goes by that, those that wait aside: %j', (filter, index) => {
     const [settled, ...staged] = walks(list(filter));
-    expect(settled).toBe(`SEARCH sends USING INDEX ${index}`);
+    expect(settled).toContain(`SEARCH sends USING INDEX ${index} AND seq>? AND seq<?)`);
     for (const step of staged) expect(step).toMatch(/sends_staged|\(rowid=\?\)/);
   });
 

@@ -4,6 +4,7 @@ import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
+import { type Pools, poolsOf, type Server } from './pools.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
 import { vacuum } from './vacuum.ts';
 
@@ -25,6 +26,17 @@ export const postgresDialect: Dialect = {
   deserted:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   hold: 'FOR SHARE',
+  walk: (_index, equal) => {
+    const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
+    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
+    return { table: 'sends', where, order: 'sends.seq DESC' };
+  },
+  // An array, because it takes any for short and looks its rows up; a join may read the whole table.
+  newest: ({ where, order }, also, most) =>
+    also === 'TRUE'
+      ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
+      : `sends WHERE sends.seq = ANY (ARRAY(SELECT sends.seq FROM sends WHERE ${where} ORDER BY ${order} LIMIT ${most}))
+          AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   each: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   given: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
@@ -38,46 +50,27 @@ export const postgresDialect: Dialect = {
 };
 
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
-  const pool = poolOf(url, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 });
-  const lists = poolOf(url, { max: LISTS_MAX, statementMs: 1_000 });
+  const server: Server = { url, tls: options.tls ?? 'off' };
+  const { pool, lists } = poolsOf(server);
   const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
   try {
-    await migrate(url);
+    await migrate(server);
     await lease.renew();
   } catch (cause) {
     await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine({ url, pool, lists }, lease);
-}
-
-/** Lists have connections of their own and little time, so that no mark of a send ever waits for one. */
-const CONNECTIONS_MAX = 10;
-const LISTS_MAX = 2;
-
-function poolOf(url: string, { max, statementMs }: { max: number; statementMs: number }): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: 'wati-bff',
-    max,
-    connectionTimeoutMillis: 2_000,
-    statement_timeout: statementMs,
-    idle_in_transaction_session_timeout: 5_000,
-    query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
-    keepAlive: true,
-  });
-  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
-  return pool;
+  return new PostgresEngine({ server, pool, lists }, lease);
 }
 
 class PostgresEngine implements Engine {
-  readonly #url: string;
+  readonly #server: Server;
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
 
-  constructor({ url, pool, lists }: { url: string; pool: pg.Pool; lists: pg.Pool }, lease: Lease) {
-    this.#url = url;
+  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease) {
+    this.#server = server;
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
@@ -119,7 +112,7 @@ class PostgresEngine implements Engine {
   }
 
   async scrub(): Promise<void> {
-    await vacuum(this.#url).catch((cause: unknown) => {
+    await vacuum(this.#server).catch((cause: unknown) => {
       throw failed('vacuum', cause, true);
     });
   }

@@ -4,6 +4,7 @@ import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
 import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -64,8 +65,8 @@ export const ADVISORY_LOCK = 7_283_945_001;
  * Replicas that start together queue at the lock; one that is killed half way leaves nothing, since DDL is transactional.
  * On a connection of its own, because a migration may take longer than a verb is given.
  */
-export async function migrate(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000, application_name: 'wati-bff' });
+export async function migrate(server: Server): Promise<void> {
+  const client = new pg.Client(reached(server));
   client.on('error', () => undefined); // a lost connection also fails the query, which says so
   try {
     await client.connect();

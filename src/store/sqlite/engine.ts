@@ -26,6 +26,12 @@ export const sqliteDialect: Dialect = {
   claimBroadcasts: '',
   deserted: 'owner <> :me',
   hold: '',
+  walk: (index, equal) => {
+    const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
+    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
+    return { table: `sends INDEXED BY ${index}`, where, order: 'sends.seq DESC' };
+  },
+  newest: ({ table, where, order }, also) => `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`,
   each: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
   given: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);

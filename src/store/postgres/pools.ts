@@ -1,0 +1,58 @@
+import pg from 'pg';
+
+/** Lists have connections of their own and little time, so that no mark of a send ever waits for one. */
+const CONNECTIONS_MAX = 10;
+const LISTS_MAX = 2;
+
+export interface Pools {
+  pool: pg.Pool;
+  lists: pg.Pool;
+}
+
+/** How this database is reached. */
+export interface Server {
+  url: string;
+  tls: 'require' | 'off';
+}
+
+/** As `pg` takes it. What the address says of TLS itself, such as whose certificates are trusted, comes before `ssl`. */
+export const reached = ({ url, tls }: Server) => ({
+  connectionString: url,
+  ssl: tls === 'require',
+  application_name: 'wati-bff',
+  connectionTimeoutMillis: 2_000,
+});
+
+export function poolsOf(server: Server): Pools {
+  return {
+    pool: poolOf(server, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 }),
+    lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
+  };
+}
+
+/**
+ * How a list is planned, however the rows happen to lie: by the index that is in its order and has the fewest rows to look at. Else the newest rows of all callers are walked over for the few of one, or all of one are sorted.
+ */
+export const listSettings = [
+  ...['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
+  ...['random_page_cost=0', 'seq_page_cost=0', 'cpu_index_tuple_cost=0.0001'],
+  ...['jit=off', 'max_parallel_workers_per_gather=0'],
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+function poolOf(
+  server: Server,
+  { statementMs, ...more }: { max: number; statementMs: number; options?: string },
+): pg.Pool {
+  const pool = new pg.Pool({
+    ...reached(server),
+    ...more,
+    statement_timeout: statementMs,
+    idle_in_transaction_session_timeout: 5_000,
+    query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
+    keepAlive: true,
+  });
+  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
+  return pool;
+}
