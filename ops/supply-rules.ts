@@ -69,17 +69,10 @@ export function lockFaults(manifest: Manifest, lock: Lock): string[] {
     .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
     .map(([name, version]) => `${name} is asked for as ${version}, which is not one version`);
   const unknown = packagesOf(lock)
-    .filter((found) => !found.integrity?.startsWith('sha512-') && !isForOtherMachines(found))
+    .filter((found) => !found.integrity?.startsWith('sha512-'))
     .map(({ name }) => `${name} has no sha512 integrity in package-lock.json`);
   return [...loose, ...unknown];
 }
-
-/**
- * Builds of a development tool for other machines, entered by hand so that `npm ci` knows their versions there: the registry
- * that the lockfile was made with did not have them, so their bytes are not known. No such thing goes into the image.
- */
-export const isForOtherMachines = ({ dev, optional, os, cpu }: Locked): boolean =>
-  dev === true && optional === true && (os ?? cpu) !== undefined;
 
 export function installScriptFaults(lock: Lock): string[] {
   return inProduction(lock)
