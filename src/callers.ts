@@ -2,6 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { countriesFault } from './recipients/countries.ts';
 
 export const scopes = [
   'contacts:read',
@@ -33,6 +34,7 @@ export const CallerEntry = Type.Object(
     connections: Type.Array(Type.String({ minLength: 1 })),
     weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
     ratePerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })),
+    countries: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }), { minItems: 1 })),
   },
   { additionalProperties: false },
 );
@@ -81,6 +83,10 @@ export function parseCallers(text: string): Static<typeof CallerEntry>[] {
   if (!validate(entries)) {
     const faults = (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || '/'} ${message}`);
     throw new Error(faults.join('; '));
+  }
+  for (const { name, countries } of entries) {
+    const fault = countriesFault(countries ?? []);
+    if (fault !== undefined) throw new Error(`countries of ${name}: ${fault}`);
   }
   const names = entries.map((entry) => entry.name);
   const hashes = entries.flatMap((entry) => entry.keySha256);

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
+import { countriesFault } from './recipients/countries.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -151,6 +152,11 @@ export const EnvSchema = Type.Object({
     description: 'what WATI gets: `Content-Length` where the caller sent one (`auto`), always, or never',
     default: 'auto',
   }),
+  DEFAULT_COUNTRIES: Type.String({
+    description:
+      'the `countries` of callers that name none: ISO codes such as `US,CA`; a number of another country is a 400. Empty: all',
+    default: '',
+  }),
   CSV_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that streams to WATI', default: 10_000, minimum: 1 }),
   IMPORT_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that is imported', default: 1_000_000, minimum: 1 }),
   CSV_MAX_CELL_BYTES: Type.Integer({ description: 'bytes of one cell', default: 4096, minimum: 1, maximum: 65_536 }),
@@ -190,11 +196,20 @@ type Env = Static<typeof EnvSchema>;
 
 export interface Config
   extends Readonly<
-    Omit<Env, 'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'>
+    Omit<
+      Env,
+      | 'MATON_API_KEY'
+      | 'MATON_API_KEY_FILE'
+      | 'STORE_URL_FILE'
+      | 'NATIVE_PATHS'
+      | 'MATON_CONNECT_HOSTS'
+      | 'DEFAULT_COUNTRIES'
+    >
   > {
   readonly MATON_API_KEY: string;
   readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
+  readonly DEFAULT_COUNTRIES: readonly string[];
 }
 
 /** Everything that is wrong with the settings, in words that never quote a secret. */
@@ -232,6 +247,9 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   if (env && env.DRAIN_DELAY_MS >= env.SHUTDOWN_TIMEOUT_MS) {
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
+  const countries = splitList(env?.DEFAULT_COUNTRIES ?? '');
+  const unknown = countriesFault(countries);
+  if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
@@ -251,8 +269,15 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     MATON_API_KEY: key,
     MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
     NATIVE_PATHS: native,
+    DEFAULT_COUNTRIES: countries,
   });
 }
+
+const splitList = (text: string): string[] =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean);
 
 /** A debugger and heap dumps show the key, reports the environment, key logs the traffic; the parser would take what is no HTTP. */
 const leakyOptions =

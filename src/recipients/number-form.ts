@@ -3,6 +3,8 @@ const plainNumber = /^[1-9][0-9]{6,14}$/;
 
 /** Behind a `+`, what people put between the groups of a number. */
 const separated = /^\+[\p{Zs}\p{Pd}0-9.()[\]]*$/u;
+/** Bounds what the rules look at. */
+const lengthMax = 100;
 const separators = /[^0-9]+/g;
 
 export type NumberForm = { digits: string } | { fault: string };
@@ -10,6 +12,7 @@ export type NumberForm = { digits: string } | { fault: string };
 /** Reads a phone number with its country code into its digits. A fault says what to change and never repeats the number. */
 export function readForm(text: string): NumberForm {
   if (plainNumber.test(text)) return { digits: text };
+  if (text.length > lengthMax) return { fault: 'is too long for a number' };
   const fault = wordsFor(text);
   if (fault !== undefined) return { fault };
   const digits = text.replace(separators, '');
@@ -20,6 +23,7 @@ export function readForm(text: string): NumberForm {
 export function readNational(text: string): NumberForm {
   if (text.startsWith('00')) return { fault: 'begins with 00: write it without the 00 and the country code' };
   if (/^[0-9]{1,15}$/.test(text)) return { digits: text };
+  if (text.length > lengthMax) return { fault: 'is too long for a number' };
   if (text.startsWith('+')) {
     return { fault: 'has a + and its country code, which CountryCode gives too: keep one of the two' };
   }

@@ -81,10 +81,6 @@ export class PhoneNumbers {
     return possible.find((country) => leadingDigitsOf(country)?.test(national)) ?? possible[0] ?? first;
   }
 
-  isCountry(code: string): boolean {
-    return getCountries().some((country) => country === code);
-  }
-
   #narrowed(fault: string | undefined, digits: string, allowed: readonly string[] | undefined): NumberReading {
     const found = fault ?? (allowed && this.countryFault(digits, allowed));
     return found === undefined ? { to: digits } : { fault: found };
