@@ -2,8 +2,8 @@ import { Ajv } from 'ajv';
 import type { FastifyInstance } from 'fastify';
 import { onceAsked } from '../src/once-per.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
-import { addKeywords } from '../src/schemas/keywords.ts';
 import { textFault } from '../src/text.ts';
+import { addKeywords } from './schema-keywords.ts';
 
 /**
  * Fastify's own validator drops unknown properties and coerces types (delivery.md 1.8). Here nothing is dropped, and only

@@ -3,10 +3,11 @@ import { CsvError, type Parser, parse } from 'csv-parse';
 import type { NumberReading, PhoneNumbers } from '../recipients/phone-numbers.ts';
 import { valueFault } from '../template-value.ts';
 import { isBlank, textFault } from '../text.ts';
+import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
 import { type CsvColumns, readHeader } from './csv-columns.ts';
 import { CsvFaults } from './csv-faults.ts';
-import { type CsvDialect, CsvStart, foreignFile } from './csv-start.ts';
+import { type CsvDialect, CsvStart } from './csv-start.ts';
 import { NumberTable } from './number-table.ts';
 
 /** Bounds what one row can take, however many cells it has. */
@@ -59,9 +60,10 @@ class Checker implements CsvCheck {
   /** Blank rows behind the last that is not: harmless at the end of the file. */
   #blank = { count: 0, row: 0, line: 0 };
   #rows = 0;
-  #linesBefore = 0;
-  /** Of the file: the header row's. */
-  #firstLine = 1;
+  /** By csv-parse. */
+  #linesCounted = 0;
+  /** Of the file: where the next row begins. */
+  #nextLine = 1;
   #parser: Parser | undefined;
   #columns: CsvColumns | undefined;
 
@@ -96,7 +98,7 @@ class Checker implements CsvCheck {
     if (foreign !== undefined) this.#refuse(`the file is ${foreign}`);
     if (this.#options.passedOn) this.#refuseDialect(dialect);
     const { delimiter, endsWithCr, sepLine } = dialect;
-    if (sepLine) this.#firstLine = 2;
+    if (sepLine) this.#nextLine = 2;
     const parser = parse({
       // Not `bom`: csv-parse would then take UTF-16 too.
       delimiter,
@@ -108,8 +110,11 @@ class Checker implements CsvCheck {
       max_record_size: Math.max(rowBytesMin, this.#options.cellBytesMax * rowCellsMax),
       // Takes every row inside write(), and leaves nothing for the readable side.
       on_record: (cells: string[], { lines }) => {
-        this.#faults.line = this.#linesBefore + this.#firstLine;
-        this.#linesBefore = lines;
+        this.#faults.line = this.#nextLine;
+        // It counts CRLF in a cell twice.
+        const more = lines - this.#linesCounted > 1 ? lineBreaksIn(cells) : 0;
+        this.#linesCounted = lines;
+        this.#nextLine += 1 + more;
         this.#take(cells);
         return null;
       },
@@ -245,7 +250,7 @@ class Checker implements CsvCheck {
   #broken(error: unknown): unknown {
     if (error instanceof UploadError || !(error instanceof CsvError)) return error;
     const tooLong = error.code === 'CSV_MAX_RECORD_SIZE';
-    this.#faults.line = this.#linesBefore + this.#firstLine;
+    this.#faults.line = this.#nextLine;
     this.#faults.add(
       this.#columns === undefined ? 0 : this.#rows + 1,
       undefined,
@@ -260,6 +265,9 @@ class Checker implements CsvCheck {
 const notUtf8 =
   'the cell has bytes that are not UTF-8 (the plain "CSV" of Excel is Windows-1252): save the file as "CSV UTF-8 (Comma delimited)"';
 const otherCode = 'the cell looks like the country code of the number: call the column CountryCode, or remove it';
+
+const lineBreaksIn = (cells: readonly string[]): number =>
+  cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
 
 /** Behind the named columns stand empty cells only. */
 const isPadded = (cells: readonly string[], width: number): boolean =>

@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox';
 
 /** The words that several nouns share (contract 1). A schema with a `title` becomes a component of openapi.yaml. */
 
-/** The keywords that begin with `x-` are checked by src/schemas/keywords.ts, which has the words for what breaks them. */
+/** The keywords that begin with `x-` are checked by plugins/schema-keywords.ts, which has the words for what breaks them. */
 
 export const PhoneNumber = Type.String({
   'x-recipient': 'phone',

@@ -1,6 +1,6 @@
 import { fileTypeFromBuffer } from 'file-type';
-import { foreignFile } from '../csv/csv-start.ts';
 import { extensionOf } from './file-name.ts';
+import { foreignFile } from './foreign-file.ts';
 import { malformed, UploadError } from './upload-error.ts';
 
 export type FileKind = 'image' | 'audio' | 'video' | 'document' | 'csv';

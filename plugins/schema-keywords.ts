@@ -1,7 +1,7 @@
 import type { Ajv, SchemaValidateFunction } from 'ajv';
-import type { PhoneNumbers } from '../recipients/phone-numbers.ts';
-import { readRecipient } from '../recipients/recipient.ts';
-import { isBlank, textFault } from '../text.ts';
+import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
+import { readRecipient } from '../src/recipients/recipient.ts';
+import { isBlank, textFault } from '../src/text.ts';
 
 const lengthMax = 200;
 
@@ -20,7 +20,8 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
     return false;
   };
   const checkText: SchemaValidateFunction = (kind, text: string) => {
-    const message = isBlank(text) ? 'must not be blank' : textFault(text, kind === 'line' ? 'line' : 'lines');
+    const message =
+      textFault(text, kind === 'line' ? 'line' : 'lines') ?? (isBlank(text) ? 'must not be blank' : undefined);
     if (message === undefined) return true;
     checkText.errors = [{ keyword: 'x-text', message, params: {} }];
     return false;
