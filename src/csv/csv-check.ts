@@ -1,20 +1,17 @@
 import { finished } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import type { NumberReading, PhoneNumbers } from '../recipients/phone-numbers.ts';
 import { valueFault } from '../template-value.ts';
 import { isBlank, textFault } from '../text.ts';
 import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
 import { type CsvColumns, readHeader } from './csv-columns.ts';
 import { CsvFaults } from './csv-faults.ts';
+import { type CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
 import { type CsvDialect, CsvStart } from './csv-start.ts';
-import { NumberTable } from './number-table.ts';
 
 /** Bounds what one row can take, however many cells it has. */
 const rowCellsMax = 64;
 const rowBytesMin = 64 * 1024;
-/** In so many first rows any cell like `+91` is looked at. */
-const lookedAtRows = 20;
 
 export interface CsvRow {
   /** Country code and number, digits only. */
@@ -23,14 +20,9 @@ export interface CsvRow {
   values: Record<string, string>;
 }
 
-export interface CsvCheckOptions {
-  numbers: PhoneNumbers;
-  /** ISO codes of those whose numbers are taken; all without it. */
-  countries?: readonly string[];
+export interface CsvCheckOptions extends CsvNumberOptions {
   /** Template parameters: each needs a column, and a value in every row. */
   requiredColumns?: readonly string[];
-  /** WATI reads the bytes itself: what only this reader would understand is refused. */
-  passedOn?: boolean;
   rowsMax: number;
   cellBytesMax: number;
   /** Called with each row while the file is without fault. Whether it stays so is known only after `end()`. */
@@ -54,8 +46,8 @@ export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
 
 class Checker implements CsvCheck {
   readonly #options: CsvCheckOptions;
-  readonly #numbers = new NumberTable();
   readonly #faults = new CsvFaults();
+  readonly #recipients: CsvRecipients;
   readonly #start = new CsvStart();
   /** Blank rows behind the last that is not: harmless at the end of the file. */
   #blank = { count: 0, row: 0, line: 0 };
@@ -69,6 +61,7 @@ class Checker implements CsvCheck {
 
   constructor(options: CsvCheckOptions) {
     this.#options = options;
+    this.#recipients = new CsvRecipients(options, this.#faults);
   }
 
   write(chunk: Uint8Array): void {
@@ -188,7 +181,7 @@ class Checker implements CsvCheck {
     }
     let sound = true;
     for (const [index, cell] of cells.entries()) if (!this.#isSound(row, names[index] ?? '', cell)) sound = false;
-    const to = this.#readNumber(row, cells, columns);
+    const to = this.#recipients.read(row, cells, columns);
     for (const { parameter, index } of required) {
       const cell = cells[index] ?? '';
       const fault = cell.includes('\uFFFD') ? undefined : valueFault(cell);
@@ -210,42 +203,6 @@ class Checker implements CsvCheck {
     return false;
   }
 
-  #readNumber(row: number, cells: string[], columns: CsvColumns): string | undefined {
-    const column = columns.names[columns.phone];
-    const reading = this.#numberIn(cells, columns);
-    if ('fault' in reading) {
-      this.#faults.add(row, column, `the number ${reading.fault}`);
-      return undefined;
-    }
-    if (!cells[columns.phone]?.startsWith('+')) this.#suspectCodes(row, cells, columns);
-    const earlier = this.#numbers.add(Number(reading.to), row);
-    if (earlier !== undefined) this.#faults.add(row, column, `the number is given twice, first in row ${earlier}`);
-    return reading.to;
-  }
-
-  #numberIn(cells: string[], { phone, countryCode }: CsvColumns): NumberReading {
-    const { numbers, countries, passedOn } = this.#options;
-    const number = cells[phone] ?? '';
-    const code = countryCode === undefined ? undefined : (cells[countryCode] ?? '');
-    const alone = code === undefined || (isBlank(code) && number.startsWith('+'));
-    const reading = alone ? numbers.read(number, countries) : numbers.readPair(code, number, countries);
-    if (passedOn && 'to' in reading && !(/^\+?\d+$/.test(number) && /^\+?\d*$/.test(code ?? ''))) {
-      return { fault: 'is not plain, and WATI reads this file itself: write digits, with or without + in front' };
-    }
-    return reading;
-  }
-
-  /** A country code in a column that is not called so would be left out of the number. */
-  #suspectCodes(row: number, cells: string[], { suspects, others }: CsvColumns): void {
-    for (const { name, index } of suspects) {
-      if (/^(\+|00)?[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
-    }
-    if (row > lookedAtRows) return;
-    for (const { name, index } of others) {
-      if (/^\+[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
-    }
-  }
-
   /** csv-parse gave up: what follows cannot be told apart into rows. */
   #broken(error: unknown): unknown {
     if (error instanceof UploadError || !(error instanceof CsvError)) return error;
@@ -264,7 +221,6 @@ class Checker implements CsvCheck {
 
 const notUtf8 =
   'the cell has bytes that are not UTF-8 (the plain "CSV" of Excel is Windows-1252): save the file as "CSV UTF-8 (Comma delimited)"';
-const otherCode = 'the cell looks like the country code of the number: call the column CountryCode, or remove it';
 
 const lineBreaksIn = (cells: readonly string[]): number =>
   cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
