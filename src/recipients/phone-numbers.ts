@@ -15,7 +15,7 @@ interface NumberingPlan {
   /** All that share the code. */
   countries: CountryCode[];
   lengths: ReadonlySet<number>;
-  /** What the main country assigns; undefined: libphonenumber is asked for each number. */
+  /** What any of them assigns; undefined: libphonenumber is asked for each number. */
   assigned: RegExp | undefined;
 }
 
@@ -167,10 +167,13 @@ export class PhoneNumbers {
 
   #readPlan(code: string): NumberingPlan {
     const countries = this.#countriesOf.get(code) ?? [];
-    const metadata = new Metadata();
-    metadata.selectNumberingPlan(code as CountryCode);
-    const plan = metadata.numberingPlan;
-    return { code, countries, lengths: new Set(plan?.possibleLengths()), assigned: assignedBy(plan) };
+    const plans = countries.map(planIn);
+    // The main country of a code has no leading digits of its own, and most of the numbers.
+    const patterns = plans
+      .toSorted((one, other) => Number(one.leading !== undefined) - Number(other.leading !== undefined))
+      .map(({ pattern }) => pattern);
+    const assigned = patterns.includes(undefined) ? undefined : new RegExp(`^(?:${[...new Set(patterns)].join('|')})$`);
+    return { code, countries, lengths: new Set(plans.flatMap(({ lengths }) => lengths)), assigned };
   }
 }
 
@@ -181,18 +184,24 @@ const fits = ({ lengths, assigned }: NumberingPlan, national: string): boolean =
 const isWhatsAppMexican = (plan: NumberingPlan, national: string): boolean =>
   plan.code === '52' && national.length === 11 && national.startsWith('1') && fits(plan, national.slice(1));
 
+/** One country's part of a numbering plan. */
+function planIn(country: CountryCode) {
+  const metadata = new Metadata();
+  metadata.selectNumberingPlan(country);
+  const plan = metadata.numberingPlan;
+  return { lengths: plan?.possibleLengths() ?? [], leading: plan?.leadingDigits(), pattern: patternOf(plan) };
+}
+
 /** The library's types leave this method out; without it every number is parsed, which is right but slower. */
-function assignedBy(plan: object | undefined): RegExp | undefined {
+function patternOf(plan: object | undefined): string | undefined {
   if (plan === undefined || !('nationalNumberPattern' in plan)) return undefined;
   const { nationalNumberPattern } = plan;
   if (typeof nationalNumberPattern !== 'function') return undefined;
   const pattern: unknown = nationalNumberPattern.call(plan);
-  return typeof pattern === 'string' ? new RegExp(`^(?:${pattern})$`) : undefined;
+  return typeof pattern === 'string' ? pattern : undefined;
 }
 
 function leadingDigitsOf(country: CountryCode): RegExp | undefined {
-  const metadata = new Metadata();
-  metadata.selectNumberingPlan(country);
-  const leading = metadata.numberingPlan?.leadingDigits();
+  const { leading } = planIn(country);
   return leading === undefined ? undefined : new RegExp(`^(?:${leading})`);
 }
