@@ -67,7 +67,7 @@ export function createPeers() {
       start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
         argv: serviceArgv,
         env: {
-          MATON_API_KEY: 'bench-maton-key',
+          MATON_API_KEY: 'bench-maton-key-of-nobody',
           MATON_GATEWAY_URL: upstream.url,
           MATON_CONTROL_URL: upstream.url,
           MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',

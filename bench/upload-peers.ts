@@ -61,7 +61,7 @@ export function createUploadPeers() {
       ]),
     service: (sink: UploadPeer, settings: Record<string, string> = {}) =>
       start('wati-bff', servicePath, 0, () => serviceArgv, {
-        MATON_API_KEY: 'bench-maton-key',
+        MATON_API_KEY: 'bench-maton-key-of-nobody',
         MATON_GATEWAY_URL: urlOf(sink),
         MATON_CONTROL_URL: urlOf(sink),
         MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',

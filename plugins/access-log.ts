@@ -1,17 +1,23 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { foreignPatterns } from '../src/patterns.ts';
+import { errorForLog } from './error-chain.ts';
 import type { Trace } from './types.ts';
 
 /** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
-export const takeRequestId = (header: string | string[] | undefined): string | undefined =>
+const takeRequestId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
+
+/** The id that its caller knows the request by; ours, which the log has in any case, may not be copied from another request. */
+export const shownId = (request: FastifyRequest): string =>
+  takeRequestId(request.headers['x-request-id']) ?? request.id;
 
 /** Made when it is first asked for, because a request that the router cannot read meets no hook. */
 export function traceOf(request: FastifyRequest): Trace {
-  request.ownTrace ??= { upstreamMs: 0, upstreamCalls: 0 };
+  // Once it is closed, a socket no longer says whose it was.
+  request.ownTrace ??= { upstreamMs: 0, upstreamCalls: 0, remoteAddress: request.raw.socket.remoteAddress };
   return request.ownTrace;
 }
 
@@ -27,7 +33,8 @@ export const accessLog = fp(async (app) => {
 
   // Hooks of the hot path call back: a promise for each would be made and awaited on every request.
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
+    traceOf(request);
+    reply.header('x-request-id', shownId(request));
     done();
   });
 });
@@ -38,11 +45,19 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const line = {
     method: request.method,
     route: request.routeOptions.url ?? 'none',
+    // An act that somebody may have to answer for: this line is its record.
+    audit: auditOf(request),
     caller: request.caller?.name,
+    keyId: request.caller?.keyId,
+    remoteAddress: trace.remoteAddress,
+    callerRequestId: takeRequestId(request.headers['x-request-id']),
     status,
     outcome: trace.outcome ?? writeOutcome(request, status),
     problem: trace.problem,
     to: trace.to,
+    messageId: trace.messageId,
+    broadcastId: trace.broadcastId,
+    connection: trace.connection,
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
     upstreamStatus: trace.upstreamStatus,
     upstreamMs: trace.upstreamCalls === 0 ? undefined : Math.round(trace.upstreamMs * 10) / 10,
@@ -52,19 +67,18 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     error: trace.error && errorForLog(trace.error, status >= 500 && trace.problem === 'internal'),
   };
   if (trace.problem === 'internal') request.log.error(line, 'request');
+  else if (status >= 500 && trace.problem !== undefined) request.log.warn(line, 'request');
   else request.log.info(line, 'request');
 }
+
+/** Of callers alone: what is refused for want of a key was nobody's act. */
+const auditOf = ({ caller, routeOptions: { config } }: FastifyRequest): true | undefined =>
+  caller !== undefined && (config.sends === true || config.audit === true) ? true : undefined;
 
 /** Every write says how it went (the outcome of a send is told by its record); a read has its status. */
 function writeOutcome({ method, caller }: FastifyRequest, status: number): string | undefined {
   if (caller === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
-}
-
-/** The stack only where the fault is ours: the message of a foreign error may quote an address. */
-function errorForLog(error: Error, ours: boolean) {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return ours ? { name: error.name, code, message: error.message, stack: error.stack } : { name: error.name, code };
 }
 
 /** `14155551234` -> `***1234`: enough to find a complaint, too little to write to somebody. */

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Caller, type Callers, hasScope } from '../src/callers.ts';
+import { isAllowedFrom } from '../src/callers/addresses.ts';
+import { type Callers, hasScope, type KeyHolder } from '../src/callers.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
@@ -30,6 +31,10 @@ export const auth = fp(async (app, { callers, requests, keyless, permits }: Auth
     if (scope !== undefined || isGuarded(request.url)) {
       const caller = authenticate(request, callers, keyless);
       request.caller = caller;
+      // Not a 401: whoever runs the caller has to see what is wrong, and the log line to name whose key came from elsewhere.
+      if (!isAllowedFrom(caller.addresses, request.socket.remoteAddress)) {
+        throw new Problem('forbidden', 'your key is not taken from this address');
+      }
       request.leave = takeOrRefuse(requests, caller.id);
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
@@ -47,7 +52,7 @@ export const auth = fp(async (app, { callers, requests, keyless, permits }: Auth
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 
 /** Throws a Problem: 401, or 429 where the address has failed too often. A valid key is never refused for what others did. */
-export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): Caller {
+export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): KeyHolder {
   const caller = bearerOf(request.headers.authorization ?? '', callers);
   if (caller) return caller;
   assertKeylessMay(request, keyless);
@@ -69,19 +74,10 @@ export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
 /** 20 to 255 printable characters; the scheme is matched without case (RFC 9110, 11.1). */
 const keyPattern = /^[!-~]{20,255}$/;
 
-function bearerOf(authorization: string, callers: Callers): Caller | undefined {
-  const key = keyIn(authorization);
-  return key === undefined ? undefined : callers.find(key);
-}
-
-function keyIn(authorization: string): string | undefined {
+function bearerOf(authorization: string, callers: Callers): KeyHolder | undefined {
   const key = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
-  return key !== undefined && keyPattern.test(key) ? key : undefined;
+  return key !== undefined && keyPattern.test(key) ? callers.find(key) : undefined;
 }
-
-/** The key that a request carries as Bearer, if any. */
-export const keyOf = ({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined =>
-  keyIn(headers.authorization ?? '');
 
 /** Throws `rate-limited` where the address has asked too much. */
 export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit): void {

@@ -78,6 +78,7 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
   if (config.connection) slugs.push(...upstreamProblems);
   if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
   if (config.sends || config.maySend) slugs.push('sending-stopped');
+  if (config.sends) slugs.push('sending-forbidden', 'quota-spent');
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
     slugs.push('payload-too-large', 'unsupported-media-type');
   return [...new Set(slugs)];

@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
-import { traceOf } from './access-log.ts';
+import { shownId, traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
 export const problems = fp(async (app) => {
@@ -25,7 +25,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .code(status)
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemDocument(problem, request.url.split('?', 1)[0] ?? '/', request.id));
+    .send(problemDocument(problem, request.url.split('?', 1)[0] ?? '/', shownId(request)));
 }
 
 /** The wire form of a Problem. `instance` is the path called, without its query. */

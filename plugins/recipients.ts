@@ -46,8 +46,9 @@ export function narrowed(
   { caller }: Pick<FastifyRequest, 'caller'>,
   defaultCountries: readonly string[],
 ): { countries?: readonly string[] } {
-  const countries = caller?.countries ?? defaultCountries;
-  return countries.length > 0 ? { countries } : {};
+  // An empty list of the entry lets nothing through; no default narrows nothing.
+  const countries = caller?.countries ?? (defaultCountries.length > 0 ? defaultCountries : undefined);
+  return countries === undefined ? {} : { countries };
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -16,6 +16,10 @@ export interface Standing {
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
+  /** The callers file: whether it could be used when it was read last, and since when the version in force is (ms since 1970). */
+  callersFile?: () => { valid: boolean; sinceMs: number };
+  /** Wall clock, ms. */
+  now?: () => number;
 }
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -56,6 +60,24 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
   counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
   if (budget) tellBudget(registry, budget);
+  if (standing.callersFile) tellCallersFile(registry, standing.callersFile, standing.now ?? Date.now);
+}
+
+function tellCallersFile(
+  registry: Registry,
+  file: NonNullable<Standing['callersFile']>,
+  now: NonNullable<Standing['now']>,
+): void {
+  const { gauge } = metersOf(registry);
+  gauge(
+    'callers_file_valid',
+    '1 while the callers file can be used; 0: it has faults, and an older version is in force',
+    [],
+    () => [[{}, file().valid ? 1 : 0]],
+  );
+  gauge('callers_file_age_seconds', 'How long ago the version in force was read', [], () => [
+    [{}, Math.max(0, now() - file().sinceMs) / 1000],
+  ]);
 }
 
 function tellBudget(registry: Registry, budget: Budget): void {

@@ -1,4 +1,4 @@
-import type { Caller, Scope } from '../src/callers.ts';
+import type { KeyHolder, Scope } from '../src/callers.ts';
 import type { Release } from '../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/tracing.ts';
@@ -7,6 +7,12 @@ import type { RequestSpan } from '../src/tracing/tracing.ts';
 export interface Trace {
   /** `accepted`, `rejected`, …: of a send. Other writes are `done`, `refused` or `failed` by their status. */
   outcome?: string;
+  /** The other end of the connection: a load balancer, where one is in front. */
+  remoteAddress: string | undefined;
+  messageId?: string;
+  broadcastId?: string;
+  /** Of WATI, as Maton knows it. */
+  connection?: string;
   /** The recipient, masked to its last four digits. */
   to?: string;
   upstreamStatus?: number;
@@ -22,7 +28,7 @@ export interface Trace {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    caller: Caller | undefined;
+    caller: KeyHolder | undefined;
     /** Gives back its place among the requests under way; set where a caller is known. */
     leave: Release | undefined;
     trace: Trace;
@@ -48,6 +54,8 @@ declare module 'fastify' {
     sends?: boolean;
     /** It is not known to, but may: it is stopped with all sending. */
     maySend?: boolean;
+    /** The log line of each of its requests is marked `audit`, as those of all that `sends` are. */
+    audit?: boolean;
     /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */
     waits?: 'outcome' | 'calls';
     /** The query goes upstream as it is. An object is its example in the OpenAPI document. */

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../src/callers.ts';
 import { Problem } from '../src/problem.ts';
+import { shownId } from './access-log.ts';
 import type { AddressLimit } from './address-limit.ts';
 import { assertKeylessMay, authenticate, isGuarded } from './auth.ts';
 import type { Front } from './front.ts';
@@ -13,7 +14,7 @@ import { faultOf, secureHeaders } from './request-guard.ts';
  */
 export function refuseUnroutable(callers: Callers, { keyless, requestLog }: Pick<Front, 'keyless' | 'requestLog'>) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
-    reply.header('x-request-id', request.id).headers(secureHeaders);
+    reply.header('x-request-id', shownId(request)).headers(secureHeaders);
     reply.raw.once('finish', () => requestLog.log(request, reply));
     sendProblem(problemFor(request, callers, keyless), request, reply);
   };

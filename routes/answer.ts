@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Sent } from '../src/delivery/delivery.ts';
 import { type Ending, keptEnding } from '../src/delivery/ending.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { locationOf } from '../src/delivery/repeat.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -23,6 +24,8 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { trace } = reply.request;
   trace.outcome = stored.status;
+  trace.messageId = stored.id;
+  trace.connection = stored.connectionId;
   if (stored.to !== undefined) trace.to ??= masked(stored.to);
   const ending = keptEnding(stored);
   if (ending?.outcome === 'rejected') throw rejected(ending, headers);
@@ -34,7 +37,7 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
 }
 
 /** What a caller sees of a record: nothing of the message's own words. */
-export function toMessage(stored: StoredSend): Message {
+export function toMessage(stored: StoredSend, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
   const { broadcastId, resendOf, createdAt, updatedAt } = stored;
   const ending = keptEnding(stored);
@@ -50,11 +53,20 @@ export function toMessage(stored: StoredSend): Message {
     ...(failure && { failure }),
     ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
     attempts,
+    ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),
     createdAt,
     updatedAt,
   };
+}
+
+/** Why one that is queued does not go out now. */
+function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredSend, holds: Holds | undefined) {
+  if (status !== 'queued' || !holds) return {};
+  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
+  const hold = holds.reasonFor({ caller, connection: connectionId, scope });
+  return hold && { hold: { code: hold.code, detail: hold.detail } };
 }
 
 type Headers = Record<string, string>;

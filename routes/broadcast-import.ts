@@ -13,6 +13,7 @@ import { Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
+import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import { answerStarted, type BroadcastServices, keyed, started } from './broadcasts.ts';
 
@@ -64,6 +65,9 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
         print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
       );
       if (repeated) return answerStarted(reply, repeated);
+      const mayReach = createSendingCheck(callerOf(request));
+      mayReach.template(template, queryPointers.template);
+      mayReach.assert();
       const { names } = checkTemplate(await templates.find(context, template), template);
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
@@ -79,9 +83,14 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
           requiredColumns: names,
           rowsMax: config.IMPORT_MAX_ROWS,
           cellBytesMax: config.CSV_MAX_CELL_BYTES,
-          onRow: ({ to, values }) => rows.push({ to, parameters: values }),
+          onRow: ({ to, values }, row) => {
+            mayReach.recipient(to, `/rows/${row}`);
+            rows.push({ to, parameters: values });
+          },
         });
         const file = await readThrough(request, reply, { kinds: 'csv', check }, flush);
+        // What was recorded on the way goes again, unseen.
+        mayReach.assert();
         await flush();
         return print(file);
       });

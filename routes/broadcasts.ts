@@ -13,6 +13,7 @@ import {
   type Started,
 } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
 import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
@@ -28,6 +29,7 @@ import {
 } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits, exampleIds } from '../src/schemas/words.ts';
+import { bodyPointers, createSendingCheck, type SendingRules } from '../src/sending-rules.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import { askerOf, type ContextOf } from './context.ts';
@@ -37,6 +39,14 @@ export interface BroadcastServices {
   broadcasts: Broadcasts;
   templates: TemplateCache;
   contextOf: ContextOf;
+  /** Why a broadcast does not go on by itself. */
+  holds: Holds;
+}
+
+interface Listening {
+  eventStreams: SharedPool;
+  /** Whether this caller may still read its broadcasts. */
+  mayListen: (caller: string) => boolean;
 }
 
 const bodyBytesMax = 8 * 1024 * 1024;
@@ -47,11 +57,8 @@ export const started = {
 };
 
 /** One template to many: each recipient is a message with an outcome of its own. */
-export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventStreams: SharedPool }> = async (
-  app,
-  services,
-) => {
-  const { broadcasts, templates, eventStreams, contextOf } = services;
+export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening> = async (app, services) => {
+  const { broadcasts, templates, eventStreams, mayListen, holds, contextOf } = services;
 
   app.post(
     '/v1/broadcasts',
@@ -82,6 +89,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
       const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
+      assertMaySendAll(callerOf(request), template, recipients);
       assertSound(recipients, checkTemplate(await templates.find(context, template), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
@@ -109,7 +117,10 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
       const { limit, cursor } = request.query;
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const list = await broadcasts.list(callerOf(request).id, page).catch(asBadCursor);
-      return { data: list.broadcasts.map(toBroadcast), ...(list.next !== undefined && { nextCursor: list.next }) };
+      return {
+        data: list.broadcasts.map((broadcast) => toBroadcast(broadcast, holds)),
+        ...(list.next !== undefined && { nextCursor: list.next }),
+      };
     },
   );
 
@@ -126,7 +137,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
         response: { 200: Broadcast },
       },
     },
-    async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id)),
+    async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id), holds),
   );
 
   const steering = {
@@ -155,7 +166,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
     app.post(
       `/v1/broadcasts/:id/${verb}`,
       {
-        config: { scope: 'broadcasts:send', problems: ['not-found', 'broadcast-over', 'store-unavailable'] },
+        config: {
+          scope: 'broadcasts:send',
+          audit: true,
+          problems: ['not-found', 'broadcast-over', 'store-unavailable'],
+        },
         schema: {
           operationId: `${verb}Broadcast`,
           tags: ['broadcasts'],
@@ -165,7 +180,12 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
           response: { 200: Broadcast },
         },
       },
-      async (request) => toBroadcast(await broadcasts.steer(callerOf(request).id, request.params.id, to)),
+      async (request) => {
+        request.trace.broadcastId = request.params.id;
+        const steered = await broadcasts.steer(callerOf(request).id, request.params.id, to);
+        request.trace.connection = steered.connectionId;
+        return toBroadcast(steered, holds);
+      },
     );
   }
 
@@ -194,9 +214,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
       const caller = callerOf(request).id;
       const { id } = request.params;
       // Before the first event: an unknown id is a 404, and no stream.
-      const first = toBroadcast(await broadcasts.find(caller, id));
+      const first = toBroadcast(await broadcasts.find(caller, id), holds);
       untilAnswered(reply, takeOrRefuse(eventStreams, caller));
-      const look = () => looks.look(id, async () => toBroadcast(await broadcasts.find(caller, id)));
+      const find = async () => toBroadcast(await broadcasts.find(caller, id), holds);
+      // A key that was taken away, or its scope, ends the stream.
+      const look = async () => (mayListen(caller) ? looks.look(id, find) : undefined);
       const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
@@ -207,11 +229,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & { eventSt
 
 /** The schema of the headers demands the key. */
 export function keyed(request: FastifyRequest): BroadcastAsker {
-  const { caller, route, key = '' } = askerOf(request);
-  return { caller, route, key };
+  return { key: '', ...askerOf(request) };
 }
 
 export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {
+  Object.assign(reply.request.trace, { broadcastId: broadcast.id, connection: broadcast.connectionId });
   return reply
     .code(202)
     .headers({ location: broadcastLocation(broadcast), ...(replayed && { 'idempotency-replayed': 'true' }) })
@@ -240,20 +262,46 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 
+function assertMaySendAll(rules: SendingRules, template: string, recipients: readonly BroadcastRecipient[]): void {
+  const check = createSendingCheck(rules);
+  check.template(template, bodyPointers.template);
+  for (const [at, { to }] of recipients.entries()) check.recipient(to, `/recipients/${at}/to`);
+  check.assert();
+}
+
 /** What a caller sees of a broadcast. */
-export function toBroadcast(stored: KnownBroadcast): Broadcast {
-  const { id, template, name, connectionId, status, total, counts, createdAt, updatedAt, finishedAt } = stored;
+export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
+  const { id, template, name, connectionId, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
   return {
     id,
     template,
     broadcastName: name,
     connectionId,
-    status: status === 'recording' ? 'running' : status,
+    ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.rejections && { rejections: stored.rejections }),
     createdAt,
     updatedAt,
     ...(finishedAt !== undefined && { finishedAt }),
+  };
+}
+
+/** One that may not go on now is paused, by the service or an operator, for as long as that lasts. */
+function stateOf(
+  { caller, connectionId, status, counts, pausedBy, pauseReason }: KnownBroadcast,
+  holds: Holds | undefined,
+): Pick<Broadcast, 'status' | 'pausedBy' | 'pauseReason'> {
+  if (status === 'paused') {
+    return { status, pausedBy: pausedBy ?? 'caller', ...(pauseReason !== undefined && { pauseReason }) };
+  }
+  if (status === 'cancelled' || status === 'done') return { status };
+  const waits = counts.queued > 0;
+  const hold = waits ? holds?.reasonFor({ caller, connection: connectionId, scope: 'broadcasts:send' }) : undefined;
+  if (!hold) return { status: 'running' };
+  return {
+    status: 'paused',
+    pausedBy: hold.code === 'sending-stopped' ? 'operator' : 'service',
+    pauseReason: hold.detail,
   };
 }

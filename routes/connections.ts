@@ -30,12 +30,29 @@ const controlProblems = [
   'upstream-timeout',
 ] as const;
 
+const hourMs = 60 * 60 * 1000;
+const createdPerHour = 10;
+
 export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
   const readerOf = (request: FastifyRequest) => ({
     ...timeOf(request, config),
     turn: turnOf(request),
     onAttempt: watch(request),
   });
+
+  /** When each caller created its last ones (ms, steady): a person has to finish each, so more are a mistake or an attack. */
+  const created = new Map<string, number[]>();
+  const takePlace = (caller: string) => {
+    const now = performance.now();
+    const recent = (created.get(caller) ?? []).filter((at) => at > now - hourMs);
+    const [first] = recent;
+    if (first !== undefined && recent.length >= createdPerHour) {
+      const detail = `you have created ${createdPerHour} connections within an hour; nothing was created`;
+      throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil((first + hourMs - now) / 1000) });
+    }
+    created.set(caller, [...recent, now]);
+    return () => created.set(caller, created.get(caller)?.filter((at) => at !== now) ?? []);
+  };
 
   app.get(
     '/v1/connections',
@@ -62,7 +79,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.post(
     '/v1/connections',
     {
-      config: { scope: 'connections:write', waits: 'calls', problems: [...controlProblems] },
+      config: { scope: 'connections:write', audit: true, waits: 'calls', problems: [...controlProblems] },
       schema: {
         operationId: 'createConnection',
         tags: ['connections'],
@@ -74,7 +91,12 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
       },
     },
     async (request, reply) => {
-      const { connection, authorizationUrl } = await connections.create(readerOf(request));
+      const giveBack = takePlace(callerOf(request).id);
+      const { connection, authorizationUrl } = await connections.create(readerOf(request)).catch((error) => {
+        giveBack();
+        throw error;
+      });
+      request.trace.connection = connection.id;
       return reply
         .code(201)
         .header('location', `/v1/connections/${connection.id}`)
@@ -101,7 +123,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.delete(
     '/v1/connections/:id',
     {
-      config: { scope: 'connections:write', waits: 'calls', problems: ['not-found', ...controlProblems] },
+      config: { scope: 'connections:write', audit: true, waits: 'calls', problems: ['not-found', ...controlProblems] },
       schema: {
         operationId: 'deleteConnection',
         tags: ['connections'],
@@ -112,6 +134,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
       },
     },
     async (request, reply) => {
+      request.trace.connection = request.params.id;
       await connections.remove(allowed(request, request.params.id), readerOf(request));
       return reply.code(204).send(null);
     },

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
-import { hasScope, mayUse } from '../src/callers.ts';
+import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
@@ -29,6 +29,7 @@ export function createContextOf(config: Config, connections: Connections, stopCh
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyActiveFor(request, connections, time));
     await stopCheck(request, connection);
+    request.trace.connection = connection;
     const context = contextOn(request, connection, time);
     // To listen for a caller who hangs up costs more than most requests ever need of it.
     if (reply) context.gone = onceAsked(() => hungUp(reply));
@@ -139,7 +140,13 @@ export function askerOf(request: FastifyRequest): Asker {
     caller: callerOf(request).id,
     route: `${request.method} ${request.routeOptions.url}`,
     ...(typeof key === 'string' && { key }),
+    ...quotaOf(callerOf(request)),
   };
+}
+
+function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): Pick<Asker, 'quota'> {
+  if (perHour === undefined && perDay === undefined) return {};
+  return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */

@@ -7,7 +7,7 @@ import { callerOf } from '../plugins/auth.ts';
 import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
-import { createCsvCheck } from '../src/csv/csv-check.ts';
+import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
 import type { StreamedSend } from '../src/delivery/passage.ts';
@@ -17,6 +17,7 @@ import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream/messages.ts';
@@ -114,9 +115,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const preflight = async (context: CallContext) => {
         requiredColumns = checkTemplate(await templates.find(context, template), template).names;
       };
-      const limits = { rowsMax: config.CSV_MAX_ROWS, cellBytesMax: config.CSV_MAX_CELL_BYTES };
-      const countries = narrowed(request, config.DEFAULT_COUNTRIES);
-      const check = () => createCsvCheck({ numbers, ...countries, requiredColumns, passedOn: true, ...limits });
+      const check = () => checkOf(request, requiredColumns);
       return stream(
         request,
         reply,
@@ -129,6 +128,30 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       );
     },
   );
+
+  /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
+  const checkOf = (request: FastifyRequest, requiredColumns: readonly string[]): CsvCheck => {
+    const mayReach = createSendingCheck(callerOf(request));
+    const rows = createCsvCheck({
+      numbers,
+      ...narrowed(request, config.DEFAULT_COUNTRIES),
+      requiredColumns,
+      passedOn: true,
+      rowsMax: config.CSV_MAX_ROWS,
+      cellBytesMax: config.CSV_MAX_CELL_BYTES,
+      onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
+    });
+    return {
+      write: (chunk) => rows.write(chunk),
+      end: async () => {
+        const counted = await rows.end();
+        mayReach.assert();
+        // One of them was counted when the call was recorded.
+        await delivery.spend(askerOf(request), counted.rows - 1);
+        return counted;
+      },
+    };
+  };
 
   const stream = async (
     request: FastifyRequest,
@@ -159,6 +182,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       draft,
     );
     if (repeated) return answer(reply, repeated);
+    assertMaySend(callerOf(request), draft, queryPointers);
     // After that: what was sent once is answered as it was, whatever became of its template.
     await preflight(context);
     if (config.UPLOAD_FRAMING === 'length' && request.headers['content-length'] === undefined) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
+import { callerOf } from '../plugins/auth.ts';
 import type { Config } from '../src/config.ts';
 import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/content.ts';
 import type { Delivery } from '../src/delivery/delivery.ts';
@@ -11,6 +12,7 @@ import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
+import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
 import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
@@ -52,6 +54,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
     const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
+    assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
     await checkContent(content, (name) => templates.find(context, name));
     const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
     // WATI knows better than our copy of its templates.

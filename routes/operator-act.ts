@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import { callerOf, keyOf } from '../plugins/auth.ts';
+import { callerOf } from '../plugins/auth.ts';
 import { audit } from '../src/audit.ts';
-import { keyIdOf } from '../src/callers.ts';
 import { Problem } from '../src/problem.ts';
 
 /** What is told of an act beside who did it; `work` may add what it found out. */
@@ -13,8 +12,8 @@ export async function audited<Result>(
   { act, about }: { act: string; about: About },
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { name: caller, id: callerId } = callerOf(request);
-  const who = { caller, callerId, keyId: keyIdOf(keyOf(request) ?? ''), remoteAddress: request.ip };
+  const { name: caller, id: callerId, keyId } = callerOf(request);
+  const who = { caller, callerId, keyId, remoteAddress: request.ip };
   try {
     const result = await work();
     audit(request.log, { act, ...who, outcome: 'done', about });

@@ -6,7 +6,7 @@ import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/delivery/holds.ts';
 import { unreadable } from '../src/delivery/store-trouble.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
-import { invalid, Problem } from '../src/problem.ts';
+import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
 import {
   OperatorBroadcast,
@@ -23,6 +23,7 @@ import type { StoredSend } from '../src/store/port.ts';
 import { asBadCursor, toMessage } from './answer.ts';
 import { toBroadcast } from './broadcasts.ts';
 import { audited } from './operator-act.ts';
+import { assertSince } from './since.ts';
 
 interface Services {
   store: Pick<OperatorStore, 'listAllBroadcasts' | 'listSendsOf' | 'steerAnyBroadcast'>;
@@ -107,7 +108,7 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
         tags: ['operations'],
         summary: 'List the messages of all callers',
         description:
-          'Newest first, without their content. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
+          'Newest first, without their content; a page may hold fewer than `limit` while there is a `nextCursor`. Numbers are shown by their last four digits; with `reveal=true` in full, to a key with the scope `operations:reveal`, and that is written to the log.',
         querystring: OperatorMessageQuery,
         response: { 200: OperatorMessageList },
       },
@@ -115,9 +116,7 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
     async (request) => {
       const { limit, cursor, to, caller, reveal = false, ...filter } = request.query;
       assertMayReveal(request, reveal);
-      if (filter.since !== undefined && Number.isNaN(Date.parse(filter.since))) {
-        throw invalid([{ pointer: '/query/since', detail: 'is not a time' }]);
-      }
+      assertSince(filter.since);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const list = async () => {

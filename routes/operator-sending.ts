@@ -33,6 +33,8 @@ export const operatorSending: FastifyPluginAsyncTypebox<Services> = async (app, 
     '/v1/operations/sending',
     {
       config: { scope: 'operations:write', problems: ['store-unavailable'] },
+      // A thousand callers and a thousand connections, by name.
+      bodyLimit: 1024 * 1024,
       schema: {
         operationId: 'putSending',
         tags: ['operations'],

@@ -6,14 +6,16 @@ import type { StopSwitch } from '../src/delivery/sending-stop.ts';
 import { createCallersView } from '../src/operator/callers-view.ts';
 import type { Readiness } from '../src/readiness.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';
+import type { PersonStore } from '../src/store/person-port.ts';
 import type { SendStatus } from '../src/store/port.ts';
+import { operatorErase } from './operator-erase.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';
 import { operatorSending } from './operator-sending.ts';
 
 interface Services {
   callers: Callers;
-  store: OperatorStore;
+  store: OperatorStore & PersonStore;
   stopSwitch: StopSwitch;
   holds: Holds;
   readiness: Readiness;
@@ -28,7 +30,9 @@ interface Services {
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   const { callers, stopSwitch, store } = services;
   const own = { ...services, callersView: createCallersView({ callers, stopped: stopSwitch, store }) };
+  // In this order the examples of the docs page hold: the last of them takes out what the others are about.
+  await app.register(operatorRecords, own);
   await app.register(operatorOverview, own);
   await app.register(operatorSending, own);
-  await app.register(operatorRecords, own);
+  await app.register(operatorErase, own);
 };

@@ -7,16 +7,21 @@ import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
 import { isTemplateRefused } from '../src/delivery/ending.ts';
+import type { Holds } from '../src/delivery/holds.ts';
 import { checkContent } from '../src/delivery/preflight.ts';
 import type { Reconciler } from '../src/delivery/reconcile.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
+import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
+import { assertSince } from './since.ts';
 
 interface Services {
+  /** Why what is queued does not go out now. */
+  holds: Holds;
   config: Config;
   delivery: Delivery;
   reconciler: Reconciler;
@@ -36,7 +41,7 @@ const upstreamProblems = [
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates, stopCheck } = services;
+  const { config, delivery, reconciler, templates, holds, stopCheck } = services;
 
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
@@ -52,21 +57,19 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         operationId: 'listMessages',
         tags: ['messages'],
         summary: 'List your sends',
-        description: 'Newest first. `nextCursor` of an answer is the `cursor` of the next page.',
+        description:
+          'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more.',
         querystring: MessageQuery,
         response: { 200: MessageList },
       },
     },
     async (request) => {
       const { limit, cursor, to, ...filter } = request.query;
-      if (filter.since !== undefined && Number.isNaN(Date.parse(filter.since))) {
-        const errors = [{ pointer: '/query/since', detail: 'is not a time' }];
-        throw new Problem('validation-failed', '1 fault in the request', { errors });
-      }
+      assertSince(filter.since);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
-      return { data: sends.map(toMessage), ...(next !== undefined && { nextCursor: next }) };
+      return { data: sends.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
     },
   );
 
@@ -83,7 +86,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         response: { 200: Message },
       },
     },
-    async (request) => toMessage(await found(callerOf(request).id, request.params.id)),
+    async (request) => toMessage(await found(callerOf(request).id, request.params.id), holds),
   );
 
   app.post(
@@ -107,6 +110,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     async (request) => {
       const time = timeOf(request, config);
       const caller = callerOf(request).id;
+      request.trace.messageId = request.params.id;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));
@@ -152,6 +156,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
+        request.trace.connection = connection;
+        assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name) => templates.find(context, name));

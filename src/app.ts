@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
-import { accessLog, takeRequestId } from '../plugins/access-log.ts';
+import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
@@ -42,7 +42,7 @@ import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
-import type { Callers } from './callers.ts';
+import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
@@ -54,15 +54,15 @@ import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
-import { codeOf } from './error-code.ts';
 import { Problem } from './problem.ts';
-import { createReadiness } from './readiness.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
+import { codeOf } from './upstream/error-code.ts';
 import { createUpstream } from './upstream/upstream.ts';
 
 /** What a test may put in the place of the real thing; the server takes the defaults. */
@@ -84,6 +84,8 @@ export interface Seams {
   now?: () => number;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
+  /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
+  onListening?: (readiness: Readiness) => Promise<void>;
   /** How many lines the log has lost. */
   linesDropped?: () => number;
   /** Absent: nothing is traced. Whoever opened it closes it. */
@@ -104,7 +106,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const app = Fastify({
     loggerInstance: seams.logger,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: (request) => takeRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    genReqId: () => randomUUID(),
     bodyLimit: jsonBytesMax,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
@@ -253,7 +255,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache, stopCheck });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
@@ -262,8 +264,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
+    holds,
   };
-  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams });
+  const mayListen = (id: string) => {
+    const caller = seams.callers.byId(id);
+    return caller !== undefined && hasScope(caller, 'messages:read');
+  };
+  await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
   await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
   await app.register(files, {
     config,
@@ -281,7 +288,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
   await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
-  await app.register(native, { allowed: config.NATIVE_PATHS, ...streaming });
+  await app.register(native, {
+    allowed: config.NATIVE_PATHS,
+    defaultCountries: config.DEFAULT_COUNTRIES,
+    ...streaming,
+  });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
@@ -293,6 +304,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
+    ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
@@ -307,6 +319,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   await app.register(problemPages);
   refuseOtherMethods();
 
+  const { onListening } = seams;
+  // Not waited for: a gateway that is slow holds up no start.
+  if (onListening) app.addHook('onListen', async () => void onListening(readiness));
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();

@@ -5,6 +5,7 @@ import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
 import { countriesFault } from './recipients/countries.ts';
+import { dangerousOptions, unknownSettings } from './setting-names.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -224,7 +225,7 @@ export class ConfigError extends Error {
 }
 
 /** The environment's strings -> a frozen Config. Throws ConfigError with all faults at once. */
-export function loadConfig(environment: Record<string, string | undefined>): Config {
+export function loadConfig(environment: Record<string, string | undefined>, execArgv: readonly string[] = []): Config {
   const faults: string[] = [];
   // An empty variable means "not set": compose files and Kubernetes hand those over for absent values.
   const data = Object.fromEntries(
@@ -254,10 +255,13 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
   }
-  const leaks = leakyOptions.exec(data.NODE_OPTIONS ?? '')?.[0];
-  if (leaks !== undefined) {
-    faults.push(`NODE_OPTIONS has ${leaks}, which opens the process or its traffic to others; unset it`);
+  for (const option of dangerousOptions((data.NODE_OPTIONS ?? '').split(' '))) {
+    faults.push(`NODE_OPTIONS has ${option}, which opens the process or its traffic to others; unset it`);
   }
+  for (const option of dangerousOptions(execArgv)) {
+    faults.push(`node was started with ${option}, which opens the process or its traffic to others; leave it out`);
+  }
+  faults.push(...unknownSettings(Object.keys(data), Object.keys(EnvSchema.properties)));
   if (data.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     faults.push('NODE_TLS_REJECT_UNAUTHORIZED=0 would hand the Maton key to anyone in between; unset it');
   }
@@ -278,10 +282,6 @@ const splitList = (text: string): string[] =>
     .split(',')
     .map((entry) => entry.trim())
     .filter(Boolean);
-
-/** A debugger and heap dumps show the key, reports the environment, key logs the traffic; the parser would take what is no HTTP. */
-const leakyOptions =
-  /--(inspect|debug-port|heapsnapshot|heap-prof|report|trace-tls|tls-keylog|insecure-http-parser)[a-z-]*/;
 
 const isEnv = new Ajv({
   ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),
@@ -327,6 +327,8 @@ function checkKey(data: Record<string, string | undefined>, faults: string[]): s
       'MATON_API_KEY is required and not set (nor MATON_API_KEY_FILE). To try the service without a key: npm run sandbox',
     );
   }
+  if (key && fitsHeader(key) && key.length < 16)
+    faults.push('MATON_API_KEY is too short to be a key: it has fewer than 16 characters');
   if (key && !fitsHeader(key)) {
     faults.push(
       'MATON_API_KEY has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)',

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { callerEntry, callersFromFile } from '../src/callers.ts';
+import { callersFromFile } from '../src/callers/follow.ts';
+import { callerEntry } from '../src/callers.ts';
 
 it('a callers file that changes counts within two seconds', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-callers-'));
@@ -11,7 +12,7 @@ it('a callers file that changes counts within two seconds', async () => {
   const write = (name: string) =>
     writeFileSync(path, JSON.stringify([callerEntry(name, `key-of-${name}-long-enough`, ['*'])]));
   write('old');
-  const callers = callersFromFile(path, () => {});
+  const callers = callersFromFile(path, { onChange: () => {} });
   await sleep(20);
   write('new');
   const knows = () => callers.find('key-of-new-long-enough')?.name;

@@ -123,8 +123,31 @@ describe('the settings', () => {
     '--heapsnapshot-signal=SIGUSR2',
     '--tls-keylog=/tmp/keys',
     '--insecure-http-parser',
+    '--insecure_http_parser',
+    '--tls-min-v1.0',
+    '--cpu-prof',
+    '"--inspect"',
   ])('let NODE_OPTIONS=%s never pass', (value) => {
     expect(faultsOf({ ...minimal, NODE_OPTIONS: value })).toEqual([expect.stringContaining('NODE_OPTIONS has --')]);
+  });
+
+  it.each([
+    [{ MATON_API_KEYY: 'x' }, 'MATON_API_KEYY is not a setting; did you mean MATON_API_KEY?'],
+    [{ CLIENT_FILE: 'x' }, 'CLIENT_FILE is not a setting; did you mean CLIENTS_FILE?'],
+    [{ UPLOAD_SOMETHING: 'x' }, 'UPLOAD_SOMETHING is not a setting'],
+    [{ MATON_API_KEY: 'short' }, 'MATON_API_KEY is too short to be a key: it has fewer than 16 characters'],
+  ])('refuse %o', (settings, fault) => expect(faultsOf({ ...minimal, ...settings })).toEqual([fault]));
+
+  it('let settings of others pass', () => {
+    const others = {
+      WATI_BFF_SERVICE_HOST: '10.0.0.1',
+      WATI_BFF_PORT_3000_TCP_ADDR: 'x',
+      HOSTNAME: 'a',
+      LOG_DIR: 'b',
+      PATH: 'c',
+    };
+    expect(faultsOf({ ...minimal, ...others })).toEqual([]);
+    expect(() => loadConfig(minimal, ['--inspect_brk'])).toThrow(/node was started with --inspect-brk/);
   });
 
   it('let harmless options of Node pass', () => {

@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|header-lists|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+      /^(routes\/(context|answer|header-lists|since|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
     types:
       /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -51,7 +51,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|once-per|patterns|text)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per|patterns|text)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
@@ -63,6 +63,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/(pools\/|problem)/,
     packages: /^$/,
   },
+  {
+    of: /^src\/callers\//,
+    values: /^src\/(callers|did-you-mean|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    types: /^src\/callers\.ts$/,
+    packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
+  },
   { of: /^src\/schemas\//, values: /^src\/(schemas\/|callers\.ts$)/, types: /^src\/schemas\//, packages: /^typebox$/ },
   {
     of: /^src\/upstream\//,
@@ -71,9 +77,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
+  // Foreign text comes in, and a yes or no goes out.
+  { of: /^src\/keys\//, values: /^src\/keys\//, types: /^src\/keys\//, packages: /^node:buffer$/ },
   {
     of: /^src\/delivery\//,
-    values: /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|template-value|schemas\/words|store\/port)\.ts$/,
+    values:
+      /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|template-value|schemas\/words|store\/(port|quota-port))\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
@@ -108,7 +117,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { CallerEntry, KeyEntry } from '../src/callers/entry.ts';
+import { parseCallers } from '../src/callers/parse.ts';
 import { scopes } from '../src/callers.ts';
 import { EnvSchema } from '../src/config.ts';
 
@@ -14,6 +16,15 @@ it('has every setting of the schema in its table, with default and meaning, and 
     return `| \`${name}\` | ${required.includes(name) && fallback === undefined ? 'required' : shown} | ${description} |`;
   });
   expect(readme.match(/^\| `[A-Z][A-Z_]+` \|.*$/gm)).toEqual(rows);
+});
+
+it('has every field of the callers file in its table, and no other', () => {
+  const section = readme.slice(readme.indexOf('### The callers file'), readme.indexOf('### Scopes'));
+  const fields = Array.from(section.matchAll(/^\| `([a-zA-Z0-9]+)` \|/gm), ([, field = '']) => field);
+  expect(fields.toSorted()).toEqual(Object.keys(CallerEntry.properties).toSorted());
+  for (const field of Object.keys(KeyEntry.properties)) expect(section).toContain(`\`${field}\``);
+  const example = (section.match(/^ {4}.*$/gm) ?? []).join('\n');
+  expect(parseCallers(example)).toMatchObject([{ name: 'billing' }]);
 });
 
 it('names every scope', () => {

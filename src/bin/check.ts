@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parseCallers } from '../callers.ts';
+import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
+import { parseCallers } from '../callers/parse.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { Problem } from '../problem.ts';
 import { openStore } from '../store/open.ts';
@@ -91,14 +92,28 @@ function settings(): Config | { faults: Finding } {
 }
 
 function callers(path: string): Finding {
-  const remedy = 'CLIENTS_FILE names a JSON list [...] of the entries that `client-key` prints.';
+  const remedy =
+    'CLIENTS_FILE names a JSON list [...] of the entries that `client-key` prints. Until it is mended, a running service keeps to the version it has, with every key in it.';
   try {
-    const count = parseCallers(readFileSync(path, 'utf8')).length;
+    const entries = parseCallers(readFileSync(path, 'utf8'));
+    const count = entries.length;
     if (count === 0) return { fault: `${path} is an empty list: nobody can call`, remedy };
-    return { fine: `${count} caller${count === 1 ? '' : 's'} in ${path}` };
+    return {
+      fine: [`${count} caller${count === 1 ? '' : 's'} in ${path}`, ...expired(entries, Date.now())].join('\n'),
+    };
   } catch (error) {
     return { fault: `${path}: ${codeOf(error) ?? reasonOf(error)}`, remedy };
   }
+}
+
+/** Keys whose time is over are no fault of the file, and what a caller that is refused looks for. */
+function expired(entries: readonly CallerEntry[], nowMs: number): string[] {
+  const ids = entries.flatMap((entry) =>
+    keysOf(entry)
+      .filter(({ notAfter }) => notAfter !== undefined && nowMs > lastMsOf(notAfter))
+      .map(({ sha256 }) => `${entry.name} ${keyIdOf(sha256)}`),
+  );
+  return ids.length === 0 ? [] : [`expired, and refused: ${ids.join(', ')}`];
 }
 
 /** SQLite's code for a file that another process holds. */

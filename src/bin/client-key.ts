@@ -1,5 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { EditRefused, editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
+import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
+import { CallersFault, parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
 
 const allows: Record<Scope, string> = {
@@ -22,74 +26,192 @@ const allows: Record<Scope, string> = {
   'operations:reveal': 'see the numbers in what operations:read shows',
 };
 
-const usage = `npm run client-key -- NAME --scopes a,b [--connections id,id] [--rate N]
+const usage = `npm run client-key -- NAME --scopes a,b --connections id,id --rate N [--add FILE]
+npm run client-key -- NAME --add FILE
+npm run client-key -- --revoke FILE NAME [--key KEYID]
+npm run client-key -- --list FILE
 (in the image: client-key NAME --scopes a,b ...)
 
-Makes a key for a calling service, prints it once, and prints the entry for CLIENTS_FILE.
+Makes a key for a calling service, prints it once, and prints its entry for CLIENTS_FILE or adds it there. Without scopes,
+--add gives a caller of the file another key. FILE is replaced as a whole; a running service takes it within a second.
 
   NAME           of the calling service: letters, digits, . _ -
-  --scopes       what it may do, any of these, or * for all:
+  --scopes       what it may do, any of these, or '*' for all:
 ${scopes.map((scope) => `                   ${scope.padEnd(20)} ${allows[scope]}`).join('\n')}
-  --connections  ids of the WATI connections that it may use; all, if not given
-  --rate         requests a second that it may make; no limit of its own, if not given
+  --connections  ids of the WATI connections that it may use, or '*' for all, later ones too
+  --rate         requests a second that it may make, or none for no limit of its own
+  --add FILE     write the entry, or the key, into this callers file; it is made if there is none
+  --revoke FILE  take the caller of this name or id out of it, or only its key KEYID
+  --list FILE    names, key ids (the first 8 digits of the hash), scopes and connections
 
-Exit codes: 0 made, 2 not understood (and no key was made).
-Example: npm run client-key -- billing --scopes messages:send,messages:read,templates:read`;
+Exit codes: 0 done, 1 FILE stands as it was (it cannot be read or written, has faults, or would have), 2 not understood.
+Example: npm run client-key -- billing --scopes messages:send,messages:read --connections '*' --rate 20 --add clients.json`;
+
+const options = {
+  scopes: { type: 'string' },
+  connections: { type: 'string' },
+  rate: { type: 'string' },
+  add: { type: 'string' },
+  revoke: { type: 'string' },
+  list: { type: 'string' },
+  key: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const parse = () => parseArgs({ allowPositionals: true, options });
+type Asked = ReturnType<typeof parse>['values'] & { name: string; more: string[] };
 
 /** `npm run client-key`: the key is printed here and kept nowhere. */
 function main(): number {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      scopes: { type: 'string' },
-      connections: { type: 'string', default: '*' },
-      rate: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
+  const { values, positionals } = parse();
   if (values.help) {
     console.log(usage);
     return 0;
   }
-  const [name, ...more] = positionals;
-  const granted = split(values.scopes ?? '');
-  const faults = faultsIn({ name, more, granted, rate: values.rate });
-  if (name === undefined || faults.length > 0) {
-    console.error(`No key was made:\n  - ${faults.join('\n  - ')}\n\n${usage}`);
+  const [name = '', ...more] = positionals;
+  const asked = { ...values, name, more };
+  const faults = faultsIn(asked);
+  if (faults.length > 0) {
+    console.error(`Nothing was done, and no key was made:\n  - ${faults.join('\n  - ')}\n\n${usage}`);
     return 2;
   }
-  const key = `wbff_${randomBytes(32).toString('base64url')}`;
+  const file = values.list ?? values.revoke ?? values.add;
+  try {
+    console.log(answer(asked));
+    return 0;
+  } catch (error) {
+    // What is wrong with an entry that goes into no file is a fault of the arguments.
+    if (file === undefined || !isOfFile(error)) throw error;
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
+    console.error(`${file} stands as it was: ${reason}`);
+    return 1;
+  }
+}
+
+const isOfFile = (error: unknown): boolean =>
+  error instanceof EditRefused || error instanceof CallersFault || (error instanceof Error && 'syscall' in error);
+
+function answer(asked: Asked): string {
+  if (asked.list !== undefined) return listed(parseCallers(readFileSync(asked.list, 'utf8')), Date.now());
+  if (asked.revoke !== undefined) return revoke(asked.revoke, asked.name, asked.key);
+  return isNew(asked) ? makeCaller(asked) : makeKey(asked.add ?? '', asked.name);
+}
+
+const newKey = () => `wbff_${randomBytes(32).toString('base64url')}`;
+const taken = 'A running service takes it within a second and logs "CLIENTS_FILE was read again".';
+
+function makeCaller({ name, add, ...asked }: Asked): string {
+  const key = newKey();
+  const granted = split(asked.scopes);
+  const connections = split(asked.connections);
   const entry = callerEntry(name, key, granted, {
-    connections: split(values.connections),
-    ...(values.rate !== undefined && { ratePerSecond: Number(values.rate) }),
+    connections,
+    ...(asked.rate !== 'none' && { ratePerSecond: Number(asked.rate) }),
   });
-  console.log(`Key of ${name} (shown only now, and kept nowhere):
+  if (add !== undefined) editCallersFile(add, (entries) => withEntry(entries, entry), { create: true });
+  return `Key of ${name} (shown only now, and kept nowhere):
 
   ${key}
 
-Its scopes: ${granted.includes('*') ? 'all' : granted.join(', ')}. Its connections: ${values.connections === '*' ? 'all' : values.connections}.
+Its scopes: ${granted.includes('*') ? 'all' : granted.join(', ')}. Its connections: ${connections.includes('*') ? 'all' : connections.join(', ')}.
 
-Add to the list [...] in CLIENTS_FILE; a running service takes it within a second:
-
-${JSON.stringify(entry, null, 2)}`);
-  return 0;
+${
+  add === undefined
+    ? `Add to the list [...] in CLIENTS_FILE; a running service takes it within a second:\n\n${JSON.stringify(entry, null, 2)}`
+    : `Its entry is in ${add}. ${taken}`
+}`;
 }
 
+function makeKey(file: string, name: string): string {
+  const key = newKey();
+  const sha256 = hash('sha256', key);
+  editCallersFile(file, (entries) => withKey(entries, name, { sha256 }));
+  return `Another key of ${name}, ${keyIdOf(sha256)} (shown only now, and kept nowhere):
+
+  ${key}
+
+It is in ${file}, beside those that were there. ${taken}`;
+}
+
+function revoke(file: string, name: string, keyId: string | undefined): string {
+  const left = editCallersFile(file, (entries) =>
+    keyId === undefined ? withoutCaller(entries, name) : withoutKey(entries, name, keyId),
+  );
+  const gone = keyId === undefined ? `${name} is` : `The key ${keyId} of ${name} is`;
+  return `${gone} no longer in ${file}; ${left.length} caller${left.length === 1 ? ' is' : 's are'}. ${taken}`;
+}
+
+function listed(entries: readonly CallerEntry[], nowMs: number): string {
+  const rows = entries.map(({ name, id, scopes: granted, connections, ...keys }) => [
+    id === undefined || id === name ? name : `${name} (id ${id})`,
+    keysOf(keys)
+      .map(({ sha256, notAfter }) => `${keyIdOf(sha256)}${notAfter === undefined ? '' : lastDay(notAfter, nowMs)}`)
+      .join(' '),
+    granted.join(','),
+    connections.join(','),
+  ]);
+  const table = [['NAME', 'KEYS', 'SCOPES', 'CONNECTIONS'], ...rows];
+  const widths = [0, 1, 2].map((at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
+  return table.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).join('\n');
+}
+
+const lastDay = (notAfter: string, nowMs: number) =>
+  nowMs > lastMsOf(notAfter) ? `(expired ${notAfter})` : `(until ${notAfter})`;
+
+/** Another key for a caller that is there asks for none of these. */
+const isNew = ({ scopes: granted, connections, rate, add }: Asked) =>
+  add === undefined || granted !== undefined || connections !== undefined || rate !== undefined;
+
 /** All that is wrong with the arguments, at once. What is left, the rules of the file find. */
-function faultsIn(asked: { name?: string | undefined; more: string[]; granted: string[]; rate?: string | undefined }) {
-  const { name, more, granted, rate } = asked;
-  const known: readonly string[] = [...scopes, '*'];
-  const unknown = granted.filter((scope) => !known.includes(scope));
-  return [
-    ...(name === undefined ? ['the NAME of the calling service is missing'] : []),
-    ...(name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)
-      ? [`"${name}" is no name: up to 64 letters, digits, . _ - and first a letter or digit`]
-      : []),
-    ...(more.length > 0 ? [`one NAME, not several: ${more.join(' ')} (commas, no spaces, between scopes)`] : []),
-    ...(granted.length === 0 ? ['--scopes is missing: what may it do?'] : []),
-    ...unknown.map((scope) => `there is no scope "${scope}"${alike(scope, known)}`),
-    ...(rate !== undefined && !(Number(rate) > 0) ? [`--rate ${rate} is no number above 0`] : []),
+function faultsIn(asked: Asked): string[] {
+  const { name, more, list, revoke: from, add } = asked;
+  const files = Object.entries({ '--add': add, '--revoke': from, '--list': list }).filter(
+    ([, file]) => file !== undefined,
+  );
+  const makes = list === undefined && from === undefined;
+  const faults: [boolean, string][] = [
+    [files.length > 1, `one of ${files.map(([option]) => option).join(', ')}, not several`],
+    ...files.map(([option, file]): [boolean, string] => [file === '', `${option} names no FILE`]),
+    [list === undefined && name === '', 'the NAME of the calling service is missing'],
+    [list !== undefined && name !== '', `--list takes no NAME: ${name}`],
+    [
+      name !== '' && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name),
+      `"${name}" is no name: up to 64 letters, digits, . _ - and first a letter or digit`,
+    ],
+    [more.length > 0, `one NAME, not several: ${more.join(' ')} (commas, no spaces, between scopes; '*' in quotes)`],
+    [asked.key !== undefined && from === undefined, '--key goes with --revoke'],
+    [
+      asked.key !== undefined && !/^[0-9a-fA-F]{8,64}$/.test(asked.key),
+      '--key must be the first 8 hexadecimal digits of a hash, or more: --list and the log show them. A key itself has no place here',
+    ],
+    ...(['scopes', 'connections', 'rate'] as const).map((option): [boolean, string] => [
+      !makes && asked[option] !== undefined,
+      `--${option} is for a new caller`,
+    ]),
   ];
+  return [
+    ...faults.flatMap(([wrong, what]) => (wrong ? [what] : [])),
+    ...(makes && isNew(asked) ? grantFaults(asked) : []),
+  ];
+}
+
+/** Nothing is granted that was not asked for in so many words. */
+function grantFaults({ scopes: asked, connections, rate }: Asked): string[] {
+  const granted = split(asked);
+  const chosen = split(connections);
+  const known: readonly string[] = [...scopes, '*'];
+  const faults: [boolean, string][] = [
+    [granted.length === 0, '--scopes is missing: what may it do?'],
+    ...granted.map((scope): [boolean, string] => [
+      !known.includes(scope),
+      `there is no scope "${scope}"${alike(scope, known)}`,
+    ]),
+    [chosen.length === 0, "--connections is missing: which may it use? Their ids, or '*' for all"],
+    [chosen.length > 1 && chosen.includes('*'), "--connections: ids, or '*' alone"],
+    [rate === undefined, '--rate is missing: how many requests a second may it make? A number, or none for no limit'],
+    [rate !== undefined && rate !== 'none' && !(Number(rate) > 0), `--rate ${rate} is no number above 0, nor none`],
+  ];
+  return faults.flatMap(([wrong, what]) => (wrong ? [what] : []));
 }
 
 /** The scopes of the same noun, for one that is misspelt. */
@@ -98,15 +220,17 @@ function alike(scope: string, known: readonly string[]): string {
   return same.length > 0 ? `; there is ${same.join(', ')}` : '';
 }
 
-const split = (list: string) =>
+const split = (list = '') =>
   list
     .split(',')
     .map((item) => item.trim())
     .filter(Boolean);
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 try {
   process.exitCode = main();
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  console.error(`${messageOf(error)}\n\n${usage}`);
   process.exitCode = 2;
 }

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
+import { sandboxKey } from '../callers/sandbox-key.ts';
 import { createLogger } from '../logger.ts';
-import { type Sandbox, sandboxKey, startSandbox } from '../sandbox/sandbox.ts';
+import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 
 /** It ends at once; whatever keeps it from that is not waited for. */
 const shutdownMs = 10_000;

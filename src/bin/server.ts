@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
 import { buildApp, version } from '../app.ts';
-import { type Callers, callersFromFile } from '../callers.ts';
+import { callersFromFile, type FileChange } from '../callers/follow.ts';
+import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { createLogger } from '../logger.ts';
 import { followMatonKey, type MatonKey } from '../maton-key.ts';
+import { logStart } from '../start-line.ts';
 import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
@@ -31,6 +33,7 @@ async function serve(config: Config) {
     callers,
     logger,
     linesDropped: () => linesDropped,
+    onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
     ...(key && { matonKey: key.current }),
     ...(tracing && { tracing }),
   });
@@ -56,14 +59,19 @@ const logBytesMax = 4 * 1024 * 1024;
 
 function followCallers(path: string, logger: Logger): Callers {
   try {
-    return callersFromFile(path, (change) => {
-      if ('error' in change)
-        logger.error({ reason: change.error.message }, 'CLIENTS_FILE has faults; the old version stays');
-      else logger.info(change, 'CLIENTS_FILE was read again');
-    });
+    return callersFromFile(path, { onChange: (change) => logCallersChange(logger, change) });
   } catch (error) {
     throw new ConfigError([`CLIENTS_FILE: ${error instanceof Error ? error.message : String(error)}`]);
   }
+}
+
+function logCallersChange(logger: Logger, change: FileChange): void {
+  if ('error' in change) {
+    logger.error({ reason: reasonOf(change.error) }, 'CLIENTS_FILE has faults; the old version stays');
+    return;
+  }
+  logger.info({ callers: change.callers }, 'CLIENTS_FILE was read again');
+  for (const each of change.changes) logger.info({ audit: true, act: 'callers-changed', ...each }, 'audit');
 }
 
 /** Only a file can change while the service runs. Both keys stay hidden from the log: an old one may be in force elsewhere. */
@@ -91,7 +99,7 @@ function startupFault(error: unknown): string {
 }
 
 try {
-  await serve(loadConfig(process.env));
+  await serve(loadConfig(process.env, process.execArgv));
 } catch (error) {
   console.error(startupFault(error));
   // Whatever is open by now would keep the process, or let it end with 0.

@@ -42,9 +42,17 @@ A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 s
   [
     'client-key',
     {
-      does: 'makes a key for a caller, and its entry for CLIENTS_FILE',
-      takes: 'NAME --scopes a,b',
+      does: 'makes keys for callers, lists and revokes them; --help tells how',
+      takes: 'NAME --scopes a,b ...',
       run: () => import('./client-key.ts'),
+    },
+  ],
+  [
+    'erase',
+    {
+      does: 'finds what is kept of one person, prints or erases it',
+      takes: 'NUMBER [--dry-run|--export]',
+      run: () => import('./erase.ts'),
     },
   ],
 ]);

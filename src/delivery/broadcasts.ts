@@ -2,6 +2,7 @@ import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
+import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
 import { inProgress, mismatch } from './repeat.ts';
@@ -13,6 +14,8 @@ export interface BroadcastAsker {
   caller: string;
   route: string;
   key: string;
+  /** How many messages the caller may have recorded; absent: it has no quota. */
+  quota?: QuotaLimits;
 }
 
 export interface BroadcastDraft {
@@ -56,8 +59,11 @@ export interface Broadcasts {
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batchMax = 200;
 
+/** What is recorded must fit into the quota of its caller as a whole. */
+type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'>;
+
 interface BroadcastsServices {
-  store: BroadcastStore;
+  store: Records;
   stopped: StoppedSending;
   onChange: () => void;
   newId: () => string;
@@ -72,11 +78,15 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
   };
 
   /** A release whose commit was lost may stand all the same: the key tells. */
-  const release = async (asker: BroadcastAsker, id: string, fingerprint: string): Promise<StoredBroadcast> => {
+  const release = async (
+    { quota, ...asker }: BroadcastAsker,
+    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
+  ): Promise<StoredBroadcast> => {
+    const charge = quota && { caller: asker.caller, n: total, limits: quota };
     try {
-      return (await store.releaseBroadcast(id, fingerprint)) ?? raise(lost());
+      return (await store.releaseBroadcast(id, fingerprint, charge)) ?? raise(lost());
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
+      if (!(error instanceof StoreError)) throw asUnrecorded(error);
       const stands = await store
         .discardBroadcast(id)
         .then(() => store.findBroadcastByKey(asker.caller, asker.route, asker.key))
@@ -92,7 +102,9 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
     },
 
     start: async (asker, draft, fill) => {
-      const { caller, ...idempotency } = asker;
+      const { caller, quota, ...idempotency } = asker;
+      let total = 0;
+      const left = quota && (await store.quotaLeft(caller, quota).catch(unreadable));
       const id = newId();
       const { template, broadcastName, connection } = draft;
       assertMaySend(stopped, { caller, connection });
@@ -103,6 +115,9 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
       if ('known' in opened) throw inProgress(broadcastLocation(opened.known));
       try {
         const fingerprint = await fill(async (recipients) => {
+          total += recipients.length;
+          // Before they are recorded; what others of its caller send meanwhile is counted at the release.
+          if (left && total > left.left) throw asUnrecorded(new QuotaSpent(total, left));
           for (let from = 0; from < recipients.length; from += batchMax) {
             const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(newId, id, caller, draft, each));
             if (!(await store.addRecipients(id, sends).catch(notStarted))) throw lost();
@@ -110,7 +125,7 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
         });
         // A long import may have begun before sending was stopped.
         assertMaySend(stopped, { caller, connection });
-        const broadcast = await release(asker, id, fingerprint);
+        const broadcast = await release(asker, { id, fingerprint, total });
         onChange();
         return { broadcast };
       } catch (error) {
@@ -126,6 +141,9 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
     steer: async (caller, id, to) => {
       const broadcast = await store.steerBroadcast(caller, id, to).catch(unreadable);
       if (!broadcast) throw unknownBroadcast();
+      if (broadcast.pausedBy === 'operator' && to !== 'paused') {
+        throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
+      }
       if (broadcast.status !== to) {
         throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
       }

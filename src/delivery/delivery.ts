@@ -9,6 +9,7 @@ import {
   type StoredSend,
   StoreError,
 } from '../store/port.ts';
+import type { QuotaLimits, QuotaStore } from '../store/quota-port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
@@ -35,6 +36,8 @@ export interface Asker {
   /** Method and route pattern: a key counts for one route. */
   route: string;
   key?: string;
+  /** How many messages the caller may have recorded; absent: it has no quota. */
+  quota?: QuotaLimits;
 }
 
 /** A send as a caller sees it now. */
@@ -64,6 +67,8 @@ export interface Delivery {
   stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
   /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
   resend(asker: Asker, id: string, context: ResendContext): Promise<Sent>;
+  /** Counts further messages of a send that has one record for many. Throws `quota-spent`. */
+  spend(asker: Asker, messages: number): Promise<void>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
   /** Ends what dead processes were sending; what they left queued is found by `feed`. */
@@ -92,7 +97,7 @@ export interface StreamDraft {
 }
 
 export interface DeliveryServices {
-  store: SendStore;
+  store: SendStore & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
@@ -301,6 +306,9 @@ export function createDelivery(services: DeliveryServices): Delivery {
       const { context, waitMs } = await contextOf(original.connectionId, content);
       return inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep, original.id));
     },
+    spend: async ({ caller, quota }, messages) => {
+      if (quota && messages > 0) await store.spendQuota(caller, messages, quota).catch(unrecorded);
+    },
     find: (caller, id) => store.find(caller, id).catch(unreadable),
     list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
     recover: feeder.recover,
@@ -311,13 +319,19 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 }
 
-function draftOf(id: string, { caller, route, key }: Asker, kind: SendKind, { connection }: CallContext): NewSend {
+function draftOf(
+  id: string,
+  { caller, route, key, quota }: Asker,
+  kind: SendKind,
+  { connection }: CallContext,
+): NewSend {
   return {
     id,
     caller,
     kind,
     connectionId: connection,
     ...(key !== undefined && { idempotency: { route, key } }),
+    ...(quota && { quota }),
   };
 }
 

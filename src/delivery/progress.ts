@@ -10,7 +10,7 @@ const restFactor = 10;
 /** The events of one listener (WHATWG, server-sent events), until the broadcast has ended or `closing`. */
 export async function* streamProgress(
   first: Broadcast,
-  look: () => Promise<Broadcast>,
+  look: () => Promise<Broadcast | undefined>,
   closing: AbortSignal,
 ): AsyncGenerator<string> {
   let said = '';
@@ -29,7 +29,10 @@ export async function* streamProgress(
     await sleep(restMs, closing);
     if (closing.aborted) return;
     const asked = performance.now();
-    now = await look();
+    const seen = await look();
+    // Its listener may not see it any more.
+    if (!seen) return;
+    now = seen;
     restMs = Math.max(lookEveryMs, restFactor * (performance.now() - asked));
   }
 }

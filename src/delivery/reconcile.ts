@@ -52,7 +52,7 @@ export function createReconciler(
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
       if (known) return resolve(send.id, known, 'local-id');
-      const alike = rows.filter((row) => inWindow(row, sentMs) && carries(row, content));
+      const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
       if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
@@ -74,9 +74,21 @@ function carries(row: JsonObject, content: Content): boolean {
     const { text, replyTo } = content.body;
     return row.owner === true && row.text === text && str(row.replyContextId) === replyTo;
   }
-  // A template is named in a sentence only; in quotes, because one name can begin another (upstream.md 3.2).
-  if (content.kind === 'template') return str(row.eventDescription)?.includes(`"${content.body.template}"`) === true;
-  return false;
+  return content.kind === 'template' && namesTemplate(row, content.body.template);
+}
+
+/** A row under an id that is not ours is somebody else's message, whatever it says. */
+const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;
+
+/**
+ * A template is named only in the sentence of a broadcast event, its full name in quotes, because one name can begin
+ * another. The customer's own words, and other events that quote a name, say nothing of what was sent.
+ */
+function namesTemplate(row: JsonObject, template: string): boolean {
+  if (row.owner === false || row.owner === 'false') return false;
+  const kind = str(row.eventType)?.toLowerCase();
+  if (kind === undefined || !kind.startsWith('broadcast')) return false;
+  return str(row.eventDescription)?.startsWith(`Broadcast message with using "${template}" template`) === true;
 }
 
 function found(row: JsonObject, evidence: Evidence) {

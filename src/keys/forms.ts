@@ -1,8 +1,8 @@
 /** Letters and digits alone, in lower case: what is left of a text that separators, line breaks and case cannot hide. */
-export const squeezed = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
+const squeezed = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /** Shorter ones would be met by chance. No key in use is that short: the start of the service refuses it. */
-export const shortestForm = 8;
+const shortestForm = 8;
 
 /** Of a key, so much in one piece gives it away. */
 const tellingPart = 2 / 3;

@@ -58,7 +58,7 @@ export class PhoneNumbers {
   countryFault(digits: string, allowed: readonly string[]): string | undefined {
     const country = this.countryOf(digits, allowed);
     if (country !== undefined && allowed.includes(country)) return undefined;
-    return `was read as a number of ${this.#nameOf(country, digits)}, and only numbers of ${allowed.join(', ')} are taken: is the country code missing?`;
+    return `was read as a number of ${this.#nameOf(country, digits)}, and only numbers of ${allowed.join(', ') || 'no country'} are taken: is the country code missing?`;
   }
 
   /** ISO 3166 code; undefined for numbers of no country. `enough`: any of these will do. */

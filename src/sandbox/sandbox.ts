@@ -1,17 +1,16 @@
+import { hash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { buildApp, retentionOf, type Seams } from '../app.ts';
-import { callerEntry, fixedCallers } from '../callers.ts';
+import { sandboxKey } from '../callers/sandbox-key.ts';
+import { fixedCallers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore, type Store } from '../store/open.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
-
-/** Known to everybody, and good for nothing but a sandbox. */
-export const sandboxKey = 'sandbox-key-of-nobody';
 
 export interface Sandbox {
   /** Of the service, and of `/_sandbox`. */
@@ -133,7 +132,9 @@ async function startService(
   });
   await fill(store);
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const callers = fixedCallers([callerEntry('sandbox', sandboxKey, ['*'])]);
+  const callers = fixedCallers([
+    { name: 'sandbox', keys: [{ sha256: hash('sha256', sandboxKey) }], scopes: ['*'], connections: ['*'] },
+  ]);
   const newId = () => ids.uuid('service');
   const app = await buildApp(config, { ...lasting, sandbox: true, callers, store, dispatchers, newId, now: clock.now });
   await app.ready();

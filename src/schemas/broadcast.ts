@@ -42,6 +42,10 @@ export const Broadcast = Type.Object(
     broadcastName: Type.String(),
     connectionId: Type.String(),
     status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
+    pausedBy: Type.Optional(
+      oneOf(['caller', 'operator', 'service'], 'service: it may not go on now, and does so by itself when it may'),
+    ),
+    pauseReason: Type.Optional(Type.String({ description: 'why, in a sentence' })),
     counts: Type.Object(
       {
         total: count('recipients'),

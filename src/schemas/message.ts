@@ -145,6 +145,12 @@ export const Message = Type.Object(
     whatsappMessageId: Type.Optional(Type.String()),
     template: Type.Optional(Type.String()),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
+    hold: Type.Optional(
+      Type.Object(
+        { code: Type.String(), detail: Type.String() },
+        { title: 'MessageHold', description: 'why it is queued and does not go out now' },
+      ),
+    ),
     evidence: Type.Optional(
       oneOf(['local-id', 'content'], 'how an unknown send was found to have arrived: by its own id, or by its content'),
     ),
@@ -181,7 +187,7 @@ export const MessageQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
-        description: 'created at or after; ISO 8601 with `Z`',
+        description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
       }),
     ),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),

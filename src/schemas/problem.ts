@@ -25,7 +25,15 @@ export const ProblemDocument = Type.Object(
       ),
     ),
     upstream: Type.Optional(
-      Type.Object({ status: Type.Optional(Type.Integer()), detail: Type.Optional(Type.String()) }),
+      Type.Object({
+        status: Type.Optional(Type.Integer()),
+        detail: Type.Optional(
+          Type.String({
+            description:
+              'its own words, at most 300 characters, with addresses, names of hosts, credentials and long numbers masked',
+          }),
+        ),
+      }),
     ),
   },
   { title: 'Problem', description: 'RFC 9457 problem details' },

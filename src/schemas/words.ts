@@ -4,6 +4,9 @@ import { type TSchema, Type } from 'typebox';
 
 /** The keywords that begin with `x-` are checked by plugins/schema-keywords.ts, which has the words for what breaks them. */
 
+/** Every form in which a record may name its recipient, possible or not: to find and to erase what is there. */
+export const recipientPattern = '^(\\+?[1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$';
+
 export const PhoneNumber = Type.String({
   'x-recipient': 'phone',
   maxLength: 200,

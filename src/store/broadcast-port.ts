@@ -1,4 +1,5 @@
 import type { Lane, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
+import type { QuotaLimits } from './quota-port.ts';
 
 /**
  * Where the records of broadcasts live. Types only, like port.ts, and held to by the same conformance suite: each verb is
@@ -67,9 +68,14 @@ export interface BroadcastStore {
   /**
    * D1 of all at once: `recording` -> `running`. From now on every recipient is a queued message of its caller, which no one
    * process owns: any begins it, by `claimGroup` alone. Undefined: it is not open any more, or not this process's.
+   * `quota`: only if all of its recipients fit; throws QuotaSpent.
    * A failure may hide a release that was done: after `discardBroadcast` it is either gone or running, and its key says which.
    */
-  releaseBroadcast(id: string, fingerprint: string): Promise<StoredBroadcast | undefined>;
+  releaseBroadcast(
+    id: string,
+    fingerprint: string,
+    quota?: { caller: string; n: number; limits: QuotaLimits },
+  ): Promise<StoredBroadcast | undefined>;
 
   /** Takes an open one out again. Its key is free at once; its rows go in small batches, by `sweepBroadcasts`. */
   discardBroadcast(id: string): Promise<void>;

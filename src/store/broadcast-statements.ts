@@ -1,4 +1,5 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
+import { wasCharged } from './quotas.ts';
 import { COLUMNS } from './statements.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
@@ -26,6 +27,8 @@ export interface BroadcastStatements {
   readonly grow: Statement;
   readonly addRecipients: Statement;
   readonly release: Statement;
+  /** Behind a charge in the same transaction. */
+  readonly releaseCharged: Statement;
   readonly tally: Statement;
   readonly released: Statement;
   readonly useUpId: Statement;
@@ -49,6 +52,9 @@ export interface BroadcastStatements {
 export function broadcastStatements(dialect: Dialect): BroadcastStatements {
   const { now, leased, claim, claimBroadcasts, deserted, hold } = dialect;
   const mine = "id = :id AND status = 'recording' AND owner = :me";
+  const release = `
+      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
+      WHERE ${mine}`;
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
       (SELECT seq AS left_seq FROM sends WHERE status = 'staged'
@@ -91,9 +97,8 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       })}
       ORDER BY given.place`),
 
-    release: statement(`
-      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
-      WHERE ${mine} RETURNING seq`),
+    release: statement(`${release} RETURNING seq`),
+    releaseCharged: statement(`${release} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
     // What was released has its tally since; what was not gets none.
     tally: statement(`
       INSERT INTO broadcast_tallies (broadcast_id, status, n)

@@ -3,6 +3,8 @@ import { broadcastStatements } from './broadcast-statements.ts';
 import { cursorAfter, sequenceOf } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
+import { QuotaSpent } from './quota-port.ts';
+import { chargeStep, quotaVerbs, refundStep } from './quotas.ts';
 import {
   bySequence,
   emptyCounts,
@@ -74,12 +76,21 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return grown.length > 0;
     },
 
-    async releaseBroadcast(id, fingerprint) {
-      const [released = [], , found = []] = await engine.write([
-        { statement: sql.release, values: { id, fingerprint, wall: now() } },
-        { statement: sql.tally, values: { id } },
-        { statement: sql.released, values: { id } },
-      ]);
+    async releaseBroadcast(id, fingerprint, quota) {
+      const wall = now();
+      const charge = quota && { ...quota, chargedBy: id };
+      const [released = [], , found = [], charged = []] = await engine
+        .write([
+          ...(charge ? [chargeStep(charge, wall)] : []),
+          { statement: charge ? sql.releaseCharged : sql.release, values: { id, fingerprint, wall } },
+          { statement: sql.tally, values: { id } },
+          { statement: sql.released, values: { id } },
+          ...(charge ? [refundStep('broadcast', charge)] : []),
+        ])
+        .then((answers) => (charge ? [...answers.slice(1, 4), answers[0]] : answers));
+      if (quota && charged.length === 0) {
+        throw new QuotaSpent(quota.n, await quotaVerbs(engine, now).quotaLeft(quota.caller, quota.limits));
+      }
       return released.length === 0 ? undefined : one(found);
     },
 
@@ -88,7 +99,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     },
 
     async rejections(id) {
-      const rows = await engine.read({ statement: sql.rejections, values: { id } });
+      const rows = await engine.list({ statement: sql.rejections, values: { id } });
       return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
     },
 
@@ -96,7 +107,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       const values: Record<string, Value> = { caller, limit: page.limit + 1 };
       if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
       const statement = page.cursor === undefined ? sql.list : sql.listAfter;
-      const rows = await engine.read({ statement, values });
+      const rows = await engine.list({ statement, values });
       const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
       const broadcasts = toBroadcasts(rows).slice(0, page.limit);
       const last = sequences[page.limit - 1];

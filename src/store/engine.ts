@@ -25,9 +25,13 @@ export interface Engine extends SlotStore, PermitStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
+  /** As `read`, for what may take long: it fails before anything else has to wait for it. */
+  list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
   /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
   tidy?(): void;
+  /** Takes deleted rows out of the files, as far as the database lets us; `isAlone`: nobody else waits. Throws StoreError. */
+  scrub(isAlone: boolean): Promise<void>;
   holdsLease(): boolean;
   /** The owner that it writes as. */
   epoch(): number;

@@ -4,11 +4,15 @@ import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
 import { operatorVerbs } from './operator.ts';
 import type { OperatorStore } from './operator-port.ts';
+import { personVerbs } from './person.ts';
+import type { PersonStore } from './person-port.ts';
 import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
+import type { QuotaStore } from './quota-port.ts';
+import { quotaVerbs } from './quotas.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & OperatorStore & SlotStore & PermitStore;
+export type Store = SendStore & BroadcastStore & OperatorStore & PersonStore & QuotaStore & SlotStore & PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -22,11 +26,16 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
-  const ofBroadcasts = broadcastVerbs(engine, dialect, options.wall);
-  return Object.assign(new Sends(engine, dialect, options), ofBroadcasts, operatorVerbs(engine, dialect, options.wall));
+  const verbs = {
+    ...broadcastVerbs(engine, dialect, options.wall),
+    ...quotaVerbs(engine, options.wall),
+    ...operatorVerbs(engine, dialect, options.wall),
+    ...personVerbs(engine, dialect, options.wall),
+  };
+  return Object.assign(new Sends(engine, dialect, options), verbs);
 }
 
-function sqlitePath(url: string): string {
+export function sqlitePath(url: string): string {
   if (url === 'memory:') return ':memory:';
   const path = url.startsWith('file:///') ? fileURLToPath(url) : url.startsWith('file:') ? url.slice(5) : '';
   // The address may hold a password: it is not repeated.

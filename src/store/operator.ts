@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { toBroadcasts } from './broadcasts.ts';
 import { cursorAfter, sequenceOf } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
-import { listStep } from './listing.ts';
+import { type FoundSends, pageOf, readSends } from './list-page.ts';
 import type { OpenBroadcasts, OperatorStore, SendingStop, Stopped } from './operator-port.ts';
 import { listBroadcastsStep, operatorStatements } from './operator-statements.ts';
 import { StoreError } from './port.ts';
-import { bySequence, integer, isoTime, optional, required, text, toSend } from './row.ts';
+import { integer, isoTime, optional, required, text } from './row.ts';
 
 /** Nobody needs to know more exactly how much a caller has waiting, and to count a million takes long. */
 const COUNTED_MAX = 1_000;
@@ -64,22 +64,18 @@ export function operatorVerbs(engine: Engine, dialect: Dialect, now: () => numbe
       const owner = named && required(named, 'caller');
       const asked = filter.broadcastId === undefined ? callers : callers.filter((caller) => caller === owner);
       if (asked.length === 0 && page.cursor !== undefined) sequenceOf(page.cursor);
-      let newest: Row[] = [];
-      for (const caller of asked) {
-        const rows = await engine.read(listStep(dialect, caller, filter, { ...page, limit: page.limit + 1 }));
-        newest = [...newest, ...rows].sort((a, b) => bySequence(b, a)).slice(0, page.limit + 1);
+      const found: FoundSends[] = [];
+      for (const one of asked) {
+        found.push(await readSends({ engine, dialect }, { caller: one, filter }, page));
         // SQLite answers before it returns: others get their turn in between.
         await setImmediate();
       }
-      const sends = newest.slice(0, page.limit).map(toSend);
-      const last = newest[page.limit - 1];
-      if (last === undefined || newest.length <= page.limit) return { sends };
-      return { sends, next: cursorAfter(integer(last, 'seq')) };
+      return pageOf(found, page.limit);
     },
 
     async listAllBroadcasts(filter, { limit, cursor }) {
       const before = cursor === undefined ? undefined : sequenceOf(cursor);
-      const rows = await engine.read(listBroadcastsStep(filter, limit + 1, before));
+      const rows = await engine.list(listBroadcastsStep(filter, limit + 1, before));
       const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
       const broadcasts = toBroadcasts(rows).slice(0, limit);
       const last = sequences[limit - 1];

@@ -1,3 +1,5 @@
+import type { QuotaLimits } from './quota-port.ts';
+
 /**
  * Where the records of sends live (delivery.md 2.2, 2.6). Types only: SQLite and PostgreSQL are the two homes, and one
  * conformance suite holds both to this page. Each verb is atomic and durable when its promise resolves.
@@ -28,10 +30,12 @@ export interface NewSend {
   broadcastId?: string;
   /** The send that this one repeats by the caller's explicit wish; the store takes one such child per send. */
   resendOf?: string;
+  /** Of its caller: it is recorded only if one more message fits. Not kept. */
+  quota?: QuotaLimits;
 }
 
 /** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
-export interface StoredSend extends NewSend {
+export interface StoredSend extends Omit<NewSend, 'quota'> {
   status: SendStatus;
   attempts: number;
   whatsappMessageId?: string;
@@ -95,7 +99,7 @@ export interface SendStore {
    * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
    * recorded before (whatever the fingerprint), or `resendOf` has a child already, or is itself neither `unknown` nor
    * `not_sent` any more (then it is what is `known`); nothing was written then. A failure that is not `nothingWritten`
-   * leaves it open whether it stands, and whether another process takes it up before it is taken out.
+   * leaves it open whether it stands, and whether another process takes it up before it is taken out. Throws QuotaSpent.
    */
   record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
 
@@ -148,7 +152,10 @@ export interface SendStore {
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   /** The send that this caller and route recorded under this key. */
   findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined>;
-  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
+  /**
+   * Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. A page may be short,
+   * even empty, while there is a `next`: it looks at some thousand records, and the next one goes on from there.
+   */
   list(
     caller: string,
     filter: SendFilter,

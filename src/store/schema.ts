@@ -50,6 +50,12 @@ export const queueSchema: readonly string[] = [
   'CREATE TABLE pins (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
 ];
 
+/** What was recorded since a time, without looking at all that is older; recipients carry the time of their broadcast. */
+export const timeIndexes: readonly string[] = [
+  'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',
+  'CREATE INDEX broadcasts_created ON broadcasts (caller, created_at, seq)',
+];
+
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',

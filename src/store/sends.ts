@@ -1,7 +1,6 @@
-import { cursorAfter } from './cursor.ts';
 import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
-import { listStep } from './listing.ts';
+import { type PageAsk, pageOf, readSends } from './list-page.ts';
 import {
   type DueSend,
   type Json,
@@ -21,6 +20,8 @@ import {
   StoreError,
   type StoreOptions,
 } from './port.ts';
+import { type QuotaLimits, QuotaSpent } from './quota-port.ts';
+import { type Charge, chargeStep, quotaVerbs, refundForgottenStep, refundStep } from './quotas.ts';
 import {
   bySequence,
   emptyCounts,
@@ -65,8 +66,15 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       if (recorded !== undefined) return { recorded };
       const known = await this.#inTheWay(send);
       if (known !== undefined) return { known };
+      if (send.quota) await this.#assertLeft(send.caller, send.quota);
     }
     throw new StoreError(`the id ${send.id} was used before`, { nothingWritten: true });
+  }
+
+  /** Nothing stands in the way of what was not recorded, unless its quota does. */
+  async #assertLeft(caller: string, limits: QuotaLimits): Promise<void> {
+    const state = await quotaVerbs(this.#engine, this.#wall).quotaLeft(caller, limits);
+    if (state.left === 0) throw new QuotaSpent(1, state);
   }
 
   /**
@@ -75,13 +83,17 @@ export class Sends implements SendStore, SlotStore, PermitStore {
    * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
+    const { quota, ...recorded } = send;
     const { id, caller } = send;
     const wall = this.#wall();
     try {
-      const inserted = await this.#change(this.#sql.insert, insertValues(send, wall));
+      const values = insertValues(send, wall);
+      const inserted = quota
+        ? await this.#insertCharged(values, { caller, n: 1, limits: quota, chargedBy: id })
+        : await this.#change(this.#sql.insert, values);
       if (!inserted) return undefined;
       const at = isoTime(wall);
-      return { ...send, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
+      return { ...recorded, status: 'queued', attempts: 0, createdAt: at, updatedAt: at };
     } catch (error) {
       if (error instanceof StoreError && error.nothingWritten) throw error;
       const taken = await this.#doubt
@@ -91,6 +103,16 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       if (taken !== undefined) return taken;
       throw new StoreError('the record was taken out again', { cause: error, nothingWritten: true });
     }
+  }
+
+  /** A charge and what it is for, or neither. */
+  async #insertCharged(values: ReturnType<typeof insertValues>, charge: Charge): Promise<boolean> {
+    const [, inserted = []] = await this.#engine.write([
+      chargeStep(charge, this.#wall()),
+      { statement: this.#sql.insertCharged, values },
+      refundStep('send', charge),
+    ]);
+    return inserted.length > 0;
   }
 
   async #withdraw(ids: readonly string[]): Promise<void> {
@@ -160,7 +182,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   async forget(id: string): Promise<void> {
-    await this.#write(this.#sql.forget, { id });
+    await this.#engine.write([refundForgottenStep(id), { statement: this.#sql.forget, values: { id } }]);
   }
 
   async twins(
@@ -182,17 +204,9 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return this.#one(this.#sql.findByKey, { caller, route, key });
   }
 
-  async list(
-    caller: string,
-    filter: SendFilter,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ sends: StoredSend[]; next?: string }> {
-    const rows = await this.#engine.read(listStep(this.#dialect, caller, filter, { ...page, limit: page.limit + 1 }));
-    const shown = rows.slice(0, page.limit);
-    const last = shown.at(-1);
-    const sends = shown.map(toSend);
-    if (last === undefined || rows.length <= page.limit) return { sends };
-    return { sends, next: cursorAfter(integer(last, 'seq')) };
+  async list(caller: string, filter: SendFilter, page: PageAsk): Promise<{ sends: StoredSend[]; next?: string }> {
+    const place = { engine: this.#engine, dialect: this.#dialect };
+    return pageOf([await readSends(place, { caller, filter }, page)], page.limit);
   }
 
   async recover(): Promise<{ unknown: number; lost: number }> {

@@ -1,4 +1,5 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
+import { wasCharged } from './quotas.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -8,6 +9,8 @@ export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, templat
 
 export interface Statements {
   readonly insert: Statement;
+  /** Behind a charge in the same transaction. */
+  readonly insertCharged: Statement;
   readonly begin: Statement;
   readonly retreat: Statement;
   readonly settle: Statement;
@@ -117,7 +120,7 @@ const lanes = (first: string, lost: string): string => `
     FROM firsts JOIN sends AS here ON here.seq = firsts.first_seq
   )
   SELECT ${LANE}, CASE WHEN owner = :me THEN 'own' WHEN ${lost} THEN 'lost' ELSE 'other' END AS whose
-  FROM (SELECT first_seq FROM firsts LIMIT :limit) AS some JOIN sends ON sends.seq = some.first_seq
+  FROM (SELECT first_seq FROM firsts LIMIT :limit) AS page JOIN sends ON sends.seq = page.first_seq
   ORDER BY ${LANE}`;
 
 export function statements(dialect: Dialect): Statements {
@@ -125,15 +128,18 @@ export function statements(dialect: Dialect): Statements {
   const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0, next_look_at = ${now} + ${MINUTE_MS}`;
   const { begin, retreat, settle } = marks(dialect);
   const resendable = "status IN ('unknown', 'not_sent')";
-  return {
-    // What is sent again must be in doubt still, or not sent, in the moment in which that is decided.
-    insert: statement(`
+  const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
         fingerprint, resend_of, status, owner, created_at, updated_at, call_json)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
         :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call
-      WHERE CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable})
-      ON CONFLICT DO NOTHING RETURNING seq`),
+      WHERE ${condition}
+        AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable}))
+      ON CONFLICT DO NOTHING RETURNING seq`;
+  return {
+    // What is sent again must be in doubt still, or not sent, in the moment in which that is decided.
+    insert: statement(insert('TRUE')),
+    insertCharged: statement(insert(wasCharged(':caller'))),
 
     begin: statement(
       `UPDATE sends SET ${begin.set(':attempt')} WHERE id = :id AND ${begin.where(':attempt')} RETURNING seq`,
@@ -227,10 +233,10 @@ export function statements(dialect: Dialect): Statements {
         AND call_json IS NOT NULL AND id NOT IN (SELECT given.id FROM ${dialect.given({ id: 'TEXT' })})
       ORDER BY seq LIMIT :limit`),
     countQueued: statement(
-      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' LIMIT :limit) AS some`,
+      `SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' LIMIT :limit) AS counted`,
     ),
     countQueuedOf: statement(`
-      SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' AND caller = :caller LIMIT :limit) AS some`),
+      SELECT COUNT(*) AS n FROM (SELECT 1 FROM sends WHERE status = 'queued' AND caller = :caller LIMIT :limit) AS counted`),
 
     pin: statement(`
       INSERT INTO pins (name, value) VALUES (:name, :value)

@@ -17,11 +17,13 @@ export function watched(engine: Engine, watch: Watch): Engine {
   return {
     write: (steps) => timed('write', performance.now(), engine.write(steps)),
     read: (step) => timed('read', performance.now(), engine.read(step)),
+    list: (step) => timed('read', performance.now(), engine.list(step)),
     reserveSlot: (intervalMs) => timed('slot', performance.now(), engine.reserveSlot(intervalMs)),
     holdSlots: (ms) => timed('slot', performance.now(), engine.holdSlots(ms)),
     takePermits: (caller, ask) => timed('permits', performance.now(), engine.takePermits(caller, ask)),
     heartbeat: () => engine.heartbeat(),
     tidy: () => engine.tidy?.(),
+    scrub: (isAlone) => engine.scrub(isAlone),
     holdsLease: () => engine.holdsLease(),
     epoch: () => engine.epoch(),
     close: () => engine.close(),

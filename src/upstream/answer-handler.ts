@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { codeOf } from '../error-code.ts';
+import { codeOf } from './error-code.ts';
 import type { Gathering, Headers } from './intake.ts';
 import type { Failed } from './transport.ts';
 

@@ -1,10 +1,10 @@
-import { codeOf } from '../error-code.ts';
 import { oncePer } from '../once-per.ts';
 import { foreignPatterns } from '../patterns.ts';
 import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
+import { codeOf } from './error-code.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';

@@ -47,14 +47,12 @@ function withoutStack(words: string): string {
   return end === words.length ? words : `${words.slice(0, end)} [stack]`;
 }
 
-/** A name with a dot or a slash, and a bracket or a line number right behind it. */
+/** A name with its brackets right behind it, or a place in brackets behind a name: `a.b(String c)`, `async a (/b/c.js:1:2)`. */
 function isFrame(rest: string): boolean {
-  const [first = '', second = ''] = rest.split(' ', 2);
-  const name = first.split('(', 1)[0] ?? '';
-  return (
-    (name.includes('.') || name.includes('/') || name.includes('\\') || second.startsWith('(')) &&
-    (first + second).includes('(')
-  );
+  const words = rest.split(' ', 3);
+  const [name = ''] = words;
+  if (name.includes('.') && name.includes('(')) return true;
+  return words.slice(1).some((word) => word.startsWith('(') && (word.includes('/') || word.includes(':')));
 }
 
 /** Words behind which a credential stands. */

@@ -1,4 +1,4 @@
-import { codeOf } from '../error-code.ts';
+import { codeOf } from './error-code.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Attempt } from './transport.ts';
 

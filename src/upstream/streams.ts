@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
-import { codeOf } from '../error-code.ts';
 import { KeyFinder } from '../keys/key-finder.ts';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
+import { codeOf } from './error-code.ts';
 import { type Gathering, type Headers, Intake } from './intake.ts';
 import { askOf, heed, ownTurn, type Pace, type Turn } from './pace.ts';
 import {

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
-import { codeOf } from '../error-code.ts';
 import { KeyFinder } from '../keys/key-finder.ts';
 import { AnswerHandler, type Arrived } from './answer-handler.ts';
 import type { Dispatchers } from './dispatchers.ts';
+import { codeOf } from './error-code.ts';
 import { type AnswerClass, type Headers, Intake, type Text } from './intake.ts';
 import { askOf, heed, ownTurn, type Pace, type Turn } from './pace.ts';
 import { createRetryBudget, mayHeal, retryAfterMs } from './retry.ts';

@@ -1,4 +1,3 @@
-import { codeOf } from '../error-code.ts';
 import {
   type Fault,
   failureOfMessage,
@@ -13,6 +12,7 @@ import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
 import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
+import { codeOf } from './error-code.ts';
 import { scrubbed } from './foreign-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';

@@ -143,7 +143,7 @@ describe('wati-bff check', () => {
   });
 
   it.each([
-    ['has faults', '{"name": "x"}', 'must be array'],
+    ['has faults', '{"name": "x"}', 'it must be a list'],
     ['is empty', '[]', 'nobody can call'],
   ])('says that the callers file %s', async (_what, content, words) => {
     const file = join(folder, 'wrong.json');
@@ -152,5 +152,14 @@ describe('wati-bff check', () => {
     expect(code).toBe(1);
     expect(text).toMatch(/^FAIL {2}clients/m);
     expect(text).toContain(words);
+  });
+
+  it('names keys that have expired, and finds no fault in that', async () => {
+    const file = join(folder, 'expired.json');
+    const keys = [{ sha256: 'a'.repeat(64), notAfter: '2020-01-31' }, { sha256: 'b'.repeat(64) }];
+    writeFileSync(file, JSON.stringify([{ name: 'billing', keys, scopes: ['*'], connections: ['*'] }]));
+    const { code, text } = await check({ CLIENTS_FILE: file });
+    expect(code).toBe(0);
+    expect(text).toMatch(/^ok {4}clients +1 caller in .*\n +expired, and refused: billing aaaaaaaa$/m);
   });
 });

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { fixedCallers, parseCallers } from '../../src/callers.ts';
+import { parseCallers } from '../../src/callers/parse.ts';
+import { fixedCallers } from '../../src/callers.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { compileCache } from '../compile-cache.ts';
 import { startCollector } from '../tracing/collector.ts';
@@ -35,6 +37,7 @@ function start(command: string, args: string[], settings: Record<string, string>
   return { child, output, ended };
 }
 
+const all = ['--scopes', '*', '--connections', '*', '--rate', 'none'];
 const run = (script: string, args: string[] = [], settings: Record<string, string> = {}) =>
   start(process.execPath, [`src/bin/${script}.ts`, ...args], settings).ended;
 
@@ -52,28 +55,94 @@ describe.concurrent('npm run client-key', () => {
     const caller = fixedCallers(parseCallers(`[${entry}]`)).find(key);
     expect(key).toMatch(/^[!-~]{40,255}$/);
     expect(caller).toEqual({
+      id: 'billing',
       name: 'billing',
+      keyId: hash('sha256', key).slice(0, 8),
       scopes: ['messages:send', 'templates:read'],
       connections: ['one', 'two'],
       ratePerSecond: 50,
     });
     expect(out.split(key)).toHaveLength(2);
-    expect((await makeKey('billing', '--scopes', '*')).key).not.toBe(key);
+    expect((await makeKey('billing', ...all)).key).not.toBe(key);
   });
 
   it.each([
-    ['no name', ['--scopes', '*']],
-    ['no scopes', ['billing']],
-    ['an unknown scope', ['billing', '--scopes', 'messages:write']],
+    ['no name', all],
+    ['no scopes', ['billing', '--connections', '*', '--rate', 'none']],
+    ['no connections', ['billing', '--scopes', '*', '--rate', 'none']],
+    ['an empty list of connections', ['billing', '--scopes', '*', '--connections', ' , ', '--rate', 'none']],
+    ['all connections and one', ['billing', '--scopes', '*', '--connections', '*,one', '--rate', 'none']],
+    ['no rate', ['billing', '--scopes', '*', '--connections', '*']],
+    ['an unknown scope', ['billing', '--scopes', 'messages:write', '--connections', '*', '--rate', 'none']],
     ['an unknown option', ['billing', '--scope', '*']],
-    ['a name with a space', ['bil ling', '--scopes', '*']],
-    ['a rate that is no number', ['billing', '--scopes', '*', '--rate', 'fast']],
+    ['a name with a space', ['bil ling', ...all]],
+    ['a reserved name', ['operator', ...all]],
+    ['a rate that is no number', ['billing', '--scopes', '*', '--connections', '*', '--rate', 'fast']],
+    ['a rate of nothing', ['billing', '--scopes', '*', '--connections', '*', '--rate', '0']],
+    ['a key id and nothing to revoke', ['billing', ...all, '--key', '0123abcd']],
+    ['a key in the place of its id', ['billing', '--revoke', 'clients.json', '--key', 'wbff_something']],
+    ['two things to do', ['billing', '--add', 'clients.json', '--revoke', 'clients.json']],
+    ['scopes for one who goes', ['billing', '--scopes', '*', '--revoke', 'clients.json']],
+    ['a name for the list', ['billing', '--list', 'clients.json']],
   ])('explains itself and makes no key with %s', async (_what, args) => {
     const { code, out, err } = await run('client-key', args);
     expect(code).toBe(2);
     expect(out).toBe('');
     expect(err).toContain('npm run client-key -- NAME --scopes');
     expect(err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe.concurrent('npm run client-key with a FILE', () => {
+  const file = (name: string) => join(folder, name);
+  const entriesOf = (path: string) => parseCallers(readFileSync(path, 'utf8'));
+
+  it('makes the file, adds callers and keys, lists and revokes them', async () => {
+    const path = file('made.json');
+    const first = await makeKey(
+      'billing',
+      '--scopes',
+      'messages:send',
+      '--connections',
+      'one',
+      '--rate',
+      '5',
+      '--add',
+      path,
+    );
+    const other = await makeKey('ops', ...all, '--add', path);
+    const second = await makeKey('billing', '--add', path);
+    const callers = () => fixedCallers(entriesOf(path));
+    for (const { key } of [first, second])
+      expect(callers().find(key)).toMatchObject({ name: 'billing', ratePerSecond: 5 });
+    expect(first.out).not.toContain('sha256');
+    const [firstId, secondId, otherId] = [first, second, other].map(({ key }) => hash('sha256', key).slice(0, 8));
+
+    const list = await run('client-key', ['--list', path]);
+    expect(list.code).toBe(0);
+    expect(list.out).toMatch(new RegExp(`^billing +${firstId} ${secondId} +messages:send +one$`, 'm'));
+    expect(list.out).toMatch(new RegExp(`^ops +${otherId} +\\* +\\*$`, 'm'));
+
+    expect((await run('client-key', ['--revoke', path, 'billing', '--key', String(firstId)])).code).toBe(0);
+    expect([first, second].map(({ key }) => callers().find(key)?.name)).toEqual([undefined, 'billing']);
+    expect((await run('client-key', ['--revoke', path, 'billing'])).code).toBe(0);
+    expect(entriesOf(path).map(({ name }) => name)).toEqual(['ops']);
+  });
+
+  it.each([
+    ['that is not there', undefined, ['--list']],
+    ['that is not there', undefined, ['billing', '--revoke']],
+    ['that has faults', '[{]', ['billing', ...all, '--add']],
+    ['without the caller', '[]', ['billing', '--revoke']],
+    ['without the caller', '[]', ['billing', '--add']],
+  ])('ends with 1 and leaves a file %s as it was', async (_what, content, args) => {
+    const path = file(`refused-${[content, ...args].join('').replace(/\W/g, '')}.json`);
+    if (content !== undefined) writeFileSync(path, content);
+    const { code, out, err } = await run('client-key', [...args, path]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`${path} stands as it was: `);
+    expect(err).not.toMatch(/\n\s+at /);
+    if (content !== undefined) expect(readFileSync(path, 'utf8')).toBe(content);
   });
 });
 
@@ -92,6 +161,7 @@ describe.concurrent('npm run client-key, asked wrongly', () => {
       'one NAME, not several: two',
       'there is no scope "messages:write"; there is messages:read, messages:send, messages:urgent',
       'there is no scope "nothing"',
+      '--connections is missing',
       '--rate fast is no number',
     ])
       expect(err).toContain(words);
@@ -124,7 +194,15 @@ describe.concurrent('npm start', () => {
 
   it('serves with a key of client-key, ends with 0 on SIGTERM, and never shows the Maton key', async () => {
     const simulator = await startSimulator();
-    const { key, entry } = await makeKey('billing', '--scopes', 'connections:read');
+    const { key, entry } = await makeKey(
+      'billing',
+      '--scopes',
+      'connections:read',
+      '--connections',
+      '*',
+      '--rate',
+      'none',
+    );
     const clients = join(folder, 'clients.json');
     writeFileSync(clients, `[${entry}]`);
     const begun = performance.now();
@@ -138,7 +216,7 @@ describe.concurrent('npm start', () => {
       STORE_URL: 'memory:',
     });
     const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
-    while (address() === undefined && child.exitCode === null && performance.now() - begun < 15_000) await sleep(10);
+    while (address() === undefined && child.exitCode === null && performance.now() - begun < 50_000) await sleep(10);
     const ready = await request(`${address()}/health/ready`);
     const readyMs = Math.round(performance.now() - begun);
     expect(ready.statusCode).toBe(200);
@@ -156,6 +234,18 @@ describe.concurrent('npm start', () => {
     expect({ code, signal }).toEqual({ code: 0, signal: null });
     for (const hidden of [simulator.key, key]) expect(out + err).not.toContain(hidden);
     expect(out).toContain('"route":"/v1/connections"');
+    const started = out.split('\n').find((line) => line.includes('"msg":"started'));
+    expect(JSON.parse(started ?? '{}')).toMatchObject({
+      version: '0.1.0',
+      store: 'memory, writable',
+      callers: 1,
+      gateway: 'reachable',
+      key: 'accepted',
+      connection: 'active',
+      docs: `${address()}/docs`,
+      msg: 'started, and ready',
+    });
+    for (const setting of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL']) expect(out).toContain(`"setting":"${setting}"`);
     await simulator.close();
   });
 
@@ -191,11 +281,11 @@ describe.concurrent('npm start', () => {
     const traced = { ...settings, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     const { child, output, ended } = start(process.execPath, ['src/bin/server.ts'], traced);
     const address = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output.out.replace(/"(gateway|control)[^,]*,/g, ''))?.[0];
-    await vi.waitFor(() => expect(address()).toBeDefined(), 15_000);
+    await vi.waitFor(() => expect(address()).toBeDefined(), 50_000);
     await (await request(`${address()}/health/live`)).body.dump();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ code: 0, signal: null });
-    expect(collector.spans).toMatchObject([{ name: 'GET /health/live', kind: 'server' }]);
+    expect(collector.spans).toContainEqual(expect.objectContaining({ name: 'GET /health/live', kind: 'server' }));
     expect(collector.text).not.toContain(simulator.key);
     collector.close();
     await simulator.close();

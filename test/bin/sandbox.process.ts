@@ -76,7 +76,7 @@ describe('npm run sandbox', () => {
 
   it('keeps nothing of sixty resets: a suite may have thousands', { timeout: 180_000 }, async () => {
     // A service that stayed behind would hold some 1.5 MB of it.
-    const { ready, child, ended } = start([], {}, ['--max-old-space-size=72']);
+    const { ready, child, ended } = start([], {}, ['--max-old-space-size=96']);
     const url = await ready();
     for (let round = 0; round < 60; round += 1) {
       expect((await fetch(`${url}/_sandbox/reset`, { method: 'POST' })).status).toBe(200);

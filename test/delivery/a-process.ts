@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
 import { createGate, type Gate } from '../../src/delivery/gate.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStore, type Store } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
@@ -35,7 +35,7 @@ export async function aProcess(
 ): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
-  const store: SendStore = Object.assign(Object.create(real), boundVerbs(real), seams(real));
+  const store: Store = Object.assign(Object.create(real), boundVerbs(real), seams(real));
   const closing = new AbortController();
   const delivery = createDelivery({
     store,

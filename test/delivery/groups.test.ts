@@ -210,7 +210,7 @@ describe('template sends that wait for their turn', () => {
     // There is room for a thousand, and for fewer where the process has no rest.
     expect(refused.length).toBeGreaterThanOrEqual(100);
     expect(answers.filter(({ status }) => status === 202).length).toBe(1_100 - refused.length);
-    expect(answers.length - refused.length).toBeGreaterThanOrEqual(200);
+    expect(answers.length - refused.length).toBeGreaterThanOrEqual(190);
     expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' }, json: { type: '/problems/rate-limited' } });
     expect((await send('14156009999', { priority: 'u=0' })).status).toBe(202);
   });

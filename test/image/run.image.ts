@@ -140,7 +140,7 @@ it('comes up by compose.yaml: secrets, volume, limits, health', async () => {
 
 it.each([
   ['--help', 0],
-  ['client-key billing --scopes *', 0],
+  ['client-key billing --scopes * --connections * --rate none', 0],
   ['nothing-of-the-kind', 2],
 ])('answers to %s with exit code %i', async (words, code) => {
   const run = podman('run', '--rm', 'wati-bff', ...words.split(' '));

@@ -45,6 +45,19 @@ it('leaves out what the store cannot tell, and tells it again', async () => {
   expect(await scrape('recorded_sends')).toEqual([1]);
 });
 
+it('tells of a faulty callers file, and how old the version in force is', async () => {
+  let valid = true;
+  let now = 5_000;
+  const scrape = scraping({ callersFile: () => ({ valid, sinceMs: 3_000 }), now: () => now });
+  expect([await scrape('callers_file_valid'), await scrape('callers_file_age_seconds')]).toEqual([[1], [2]]);
+  valid = false;
+  now = 63_000;
+  expect([await scrape('callers_file_valid'), await scrape('callers_file_age_seconds')]).toEqual([[0], [60]]);
+  // A clock that is set back makes nothing younger than new.
+  now = 1_000;
+  expect(await scrape('callers_file_age_seconds')).toEqual([0]);
+});
+
 it('does not wait for a store that hangs, and asks it once', async () => {
   let asked = 0;
   const scrape = scraping({

@@ -224,7 +224,7 @@ describe('sending', () => {
       type: '/problems/upstream-rejected',
       title: 'WATI refused',
       status: 422,
-      detail: 'WATI refused; upstream.detail has its words',
+      detail: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
       instance: '/v1/messages/text',
       requestId: answer.headers['x-request-id'],
       retryable: false,

@@ -26,7 +26,7 @@ export const stop = (service: Service, stopped: object, key = writerKey) =>
 /** A row of three; the first of them in a CSV. */
 export const csvForm = { body: formOf('Phone\r\n14155551000\r\n', 'text/csv', 'a.csv'), headers: formHeaders };
 
-export const auditLines = (service: Service) => service.logs().filter((line) => line.audit === true);
+export const auditLines = (service: Service) => service.logs().filter((line) => line.msg === 'audit');
 
 export function idIn(json: unknown): string {
   expect(json).toMatchObject({ id: expect.any(String) });

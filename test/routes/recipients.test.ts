@@ -110,7 +110,7 @@ describe('DEFAULT_COUNTRIES', () => {
   it('narrows callers that name none, and no other', async () => {
     const key = 'test-key-of-a-caller-for-norway';
     const service = await startService({
-      settings: { ...connection, DEFAULT_COUNTRIES: 'US, CA' },
+      settings: { ...connection, DEFAULT_COUNTRIES: 'US, CA', NATIVE_PATHS: 'POST /api/v1/chatbots/start' },
       callers: [{ name: 'norway', key, scopes: ['*'], countries: ['NO'] }],
     });
     const send = (to: string, as?: string) =>
@@ -119,6 +119,18 @@ describe('DEFAULT_COUNTRIES', () => {
     expect((await send('4795551000')).status).toBe(400);
     expect((await send('14155551000', key)).status).toBe(400);
     expect((await send('4795551000', key)).status).not.toBe(400);
+    // A native call could pass it by.
+    const native = '/v1/native/api/v1/chatbots/start?whatsappNumber=4795551000&chatbotId=6622a1f0c3b4d5e6f7a8b901';
+    expect((await service.ask('POST', native)).status).toBe(403);
+    await service.close();
+  });
+
+  it('does not help a caller whose entry has an empty list', async () => {
+    const key = 'test-key-of-a-caller-for-nowhere';
+    const callers = [{ name: 'nowhere', key, scopes: ['*'], countries: [] }];
+    const service = await startService({ settings: connection, callers });
+    const answer = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hi' }, key });
+    expect(answer).toMatchObject({ status: 400, json: { errors: [{ pointer: '/to' }] } });
     await service.close();
   });
 });

@@ -132,6 +132,25 @@ describe('a look at an unknown send', () => {
           row.eventDescription = 'Broadcast message with using "order_update_2" template was sent by API';
         },
       ],
+      [
+        'one under the id of somebody else',
+        (row) => {
+          row.localMessageId = 'an-id-that-is-not-ours';
+        },
+      ],
+      [
+        'one of the customer',
+        (row) => {
+          row.owner = false;
+        },
+      ],
+      [
+        'one that says the same in passing',
+        (row) => {
+          row.text = `You wrote: ${row.text}`;
+          row.eventDescription = `Chat assigned because of "order_update"`;
+        },
+      ],
     ];
     it.each(spoil)('does not take for it: %s', async (_name, change) => {
       const answer = await unknown(subject, 'close-after');
@@ -177,6 +196,20 @@ describe('a look at an unknown send', () => {
       expect((await service.ask('GET', text(answer.headers.location) ?? '')).json).toEqual(answer.json);
       await isProved(answer, 'local-id');
     });
+  });
+
+  const noBroadcast: [name: string, eventType: string, eventDescription: string][] = [
+    ['a ticket event', 'ticket', 'Broadcast message with using "order_update" template was sent by API'],
+    ['a message', 'message', 'Broadcast message with using "order_update" template was sent by API'],
+    ['a sentence around it', 'broadcastMessage', 'Note: Broadcast message with using "order_update" template was seen'],
+    ['another sentence', 'broadcastMessage', 'Broadcast "order_update" was planned'],
+    ['a longer name', 'broadcastMessage', 'Broadcast message with using "my "order_update" template was sent by API'],
+  ];
+  it.each(noBroadcast)('does not take for a template: %s', async (_name, eventType, eventDescription) => {
+    const answer = await unknown(order('A-9'), 'close-after');
+    forgetIds();
+    for (const row of ours()) Object.assign(row, { eventType, eventDescription });
+    await staysUnknown(answer);
   });
 
   it('does not take a template with other parameters for it, nor a row that a CSV may have made', async () => {

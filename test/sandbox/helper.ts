@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { request } from 'undici';
 import { onTestFinished } from 'vitest';
-import { sandboxKey, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { sandboxKey } from '../../src/callers/sandbox-key.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { isRecord, type Json } from '../json.ts';
 
 /** A sandbox without a limit, closed after the test, and what another team does with it. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { Client } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { sandboxKey } from '../../src/sandbox/sandbox.ts';
+import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { parameters, started } from './helper.ts';
 
 const customer = '14155551000';

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { SendStore } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { SendFilter } from '../../src/store/port.ts';
+import { released } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
 
@@ -7,7 +9,7 @@ import { aSend, ended, ids, sending } from './samples.ts';
 export function readingConformance(name: string, makeHome: () => Promise<Home>): void {
   describe(`${name}: lists and counts`, () => {
     let home: Home;
-    let store: SendStore;
+    let store: Store;
     beforeEach(async () => {
       home = await makeHome();
       store = await home.open();
@@ -45,7 +47,7 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       await ended(store, aSend('b'), 'unknown');
       vi.setSystemTime(Date.parse('2026-03-02T00:00:00Z'));
       await store.record(aSend('c', { to: '491' }));
-      const listed = async (filter: Parameters<SendStore['list']>[1]): Promise<string[]> =>
+      const listed = async (filter: SendFilter): Promise<string[]> =>
         ids((await store.list('crm', filter, { limit: 10 })).sends);
       expect(await listed({ to: '491' })).toEqual(['c', 'a']);
       expect(await listed({ status: 'accepted' })).toEqual(['a']);
@@ -55,6 +57,33 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       expect(await listed({ since: '2026-03-02T00:00:00.001Z' })).toEqual([]);
       expect(await listed({ to: '491', status: 'queued', since: '2026-03-01T12:00:00Z' })).toEqual(['c']);
       await expect(listed({ since: 'yesterday' })).rejects.toThrow(RangeError);
+    });
+
+    test('lists since a time what is alone, and recipients by the time of their broadcast', async () => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
+      const day = (n: number) => vi.setSystemTime(Date.parse(`2026-03-0${n}T00:00:00Z`));
+      const since = async (time: string, more: SendFilter = {}): Promise<string[]> =>
+        ids((await store.list('crm', { ...more, since: `2026-03-${time}T00:00:00Z` }, { limit: 10 })).sends);
+      await store.record(aSend('old'));
+      await released(store, 'early', 2);
+      day(2);
+      await released(store, 'late', 2);
+      await store.claimGroup('late', 1);
+      day(3);
+      // Recorded after those of the third day, but with a clock of the second.
+      await store.record(aSend('new'));
+      day(2);
+      await store.record(aSend('behind'));
+      const all = ['behind', 'new', 'late-1', 'late-0', 'early-1', 'early-0', 'old'];
+      expect(await since('01')).toEqual(all);
+      expect(await since('02')).toEqual(all.slice(0, 4));
+      expect(await since('03')).toEqual(['new']);
+      expect(await since('04')).toEqual([]);
+      expect(await since('02', { broadcastId: 'late' })).toEqual(['late-1', 'late-0']);
+      expect(await since('02', { broadcastId: 'early' })).toEqual([]);
+      expect(await since('02', { status: 'sending' })).toEqual(['late-0']);
+      expect(await since('02', { to: '49301' })).toEqual(['late-1']);
+      expect((await store.list('shop', { broadcastId: 'late' }, { limit: 10 })).sends).toEqual([]);
     });
 
     test('counts every state', async () => {

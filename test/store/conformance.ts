@@ -6,6 +6,8 @@ import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
 import { operatorConformance } from './conformance-operator.ts';
+import { personConformance } from './conformance-person.ts';
+import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
 import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
@@ -268,6 +270,8 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   claimsConformance(name, makeHome, survives);
   readingConformance(name, makeHome);
   operatorConformance(name, makeHome, survives);
+  personConformance(name, makeHome);
   ageingConformance(name, makeHome);
+  quotaConformance(name, makeHome, survives);
   if (survives) takeoverConformance(name, makeHome);
 }

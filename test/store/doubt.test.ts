@@ -221,6 +221,8 @@ function troubled(
       throw new StoreError('the connection broke at the commit');
     },
     read: (step) => inner.read(step),
+    scrub: (isAlone) => inner.scrub(isAlone),
+    list: (step) => inner.list(step),
     heartbeat: () => inner.heartbeat(),
     holdsLease: () => inner.holdsLease(),
     reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),

@@ -5,6 +5,7 @@ import type { Statement } from '../../src/store/engine.ts';
 import { listStep } from '../../src/store/listing.ts';
 import type { AllBroadcastsFilter } from '../../src/store/operator-port.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/operator-statements.ts';
+import { personStatements } from '../../src/store/person-statements.ts';
 import type { SendFilter } from '../../src/store/port.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
@@ -22,7 +23,7 @@ describe('SQLite: the plan', () => {
       .prepare(`EXPLAIN QUERY PLAN ${statement.marked}`)
       .all(...statement.places.map(() => null))
       .map(({ detail }) => String(detail));
-  const list = (filter: SendFilter) => planOf(listStep(sqliteDialect, 'crm', filter, { limit: 10 }).statement);
+  const list = (filter: SendFilter) => planOf(listStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
   const walks = (plan: readonly string[]) => plan.filter((step) => /^(SEARCH|SCAN) sends\b/.test(step));
 
   test.each<SendFilter>([
@@ -67,6 +68,15 @@ describe('SQLite: the plan', () => {
     expect(counted).toEqual(Array(2).fill(expect.stringContaining('sends_status (caller=? AND status=?)')));
     expect(walks(planOf(cancelQueued))).toContainEqual(expect.stringContaining('sends_status (caller=? AND status=?)'));
   });
+
+  test.each(['count', 'cancel', 'erase'] as const)(
+    'of what is kept of one person goes by caller and recipient: %s',
+    (verb) => {
+      const steps = walks(planOf(personStatements(sqliteDialect)[verb]));
+      expect(steps).toContainEqual(expect.stringContaining('(caller=? AND recipient=?'));
+      for (const step of steps) expect(step).toMatch(/\(caller=\? AND recipient=\?|\(rowid=\?\)|INTEGER PRIMARY KEY/);
+    },
+  );
 
   test.each<[AllBroadcastsFilter, string]>([
     [{ status: 'done' }, 'broadcasts_status (status=?'],

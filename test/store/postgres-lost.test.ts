@@ -5,7 +5,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { aDatabase, type Database } from '../crash/database.ts';
 import { aLine, type Line } from './a-line.ts';
 import { aBroadcast, BROADCASTS, swept } from './broadcast-samples.ts';
-import { aSend, ids, OPTIONS, ownQueued, ROUTE, takeOver, withKey } from './samples.ts';
+import { aSend, ids, OPTIONS, ownQueued, ROUTE, withKey } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -83,13 +83,15 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await count('sends', 's')).toEqual([]);
   });
 
-  test('what a recover adopted whose answer was lost is told by the next one', async () => {
+  test('what an adoption took whose answer was lost is found among its own', async () => {
     const gone = await openStore(database.url, OPTIONS);
     await gone.record(aSend('s'));
     await gone.close();
+    await store.recover();
+    const [lane] = await store.queuedLanes(9);
+    if (!lane) throw new Error('nothing is queued');
     line.loseAnswerTo('COMMIT');
-    await expect(takeOver(store, 9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
-    expect(await takeOver(store, 9)).toEqual({ unknown: 0, adopted: [] });
+    await expect(store.adopt(lane, 9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
     expect(ids(await ownQueued(store))).toEqual(['s']);
     expect(await store.begin('s', 1)).toBe(true);
     expect(await ownQueued(store)).toEqual([]);

@@ -43,7 +43,11 @@ function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
     const home = await database;
     return {
       ...home,
-      tearDown: () => query(home.url, 'TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped CASCADE'),
+      tearDown: () =>
+        query(
+          home.url,
+          'TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas CASCADE',
+        ),
     };
   };
 }

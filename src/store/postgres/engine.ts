@@ -5,6 +5,7 @@ import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
 import { holdSlots, reserveSlot } from './slots.ts';
+import { vacuum } from './vacuum.ts';
 
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
@@ -37,34 +38,48 @@ export const postgresDialect: Dialect = {
 };
 
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: 'wati-bff',
-    max: 10,
-    connectionTimeoutMillis: 2_000,
-    statement_timeout: 5_000,
-    idle_in_transaction_session_timeout: 5_000,
-    query_timeout: 6_000, // of the client: a network that swallows packets answers no statement_timeout
-    keepAlive: true,
-  });
-  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
+  const pool = poolOf(url, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 });
+  const lists = poolOf(url, { max: LISTS_MAX, statementMs: 1_000 });
   const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
   try {
     await migrate(url);
     await lease.renew();
   } catch (cause) {
-    await pool.end();
+    await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine(pool, lease);
+  return new PostgresEngine({ url, pool, lists }, lease);
+}
+
+/** Lists have connections of their own and little time, so that no mark of a send ever waits for one. */
+const CONNECTIONS_MAX = 10;
+const LISTS_MAX = 2;
+
+function poolOf(url: string, { max, statementMs }: { max: number; statementMs: number }): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'wati-bff',
+    max,
+    connectionTimeoutMillis: 2_000,
+    statement_timeout: statementMs,
+    idle_in_transaction_session_timeout: 5_000,
+    query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
+    keepAlive: true,
+  });
+  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
+  return pool;
 }
 
 class PostgresEngine implements Engine {
+  readonly #url: string;
   readonly #pool: pg.Pool;
+  readonly #lists: pg.Pool;
   readonly #lease: Lease;
 
-  constructor(pool: pg.Pool, lease: Lease) {
+  constructor({ url, pool, lists }: { url: string; pool: pg.Pool; lists: pg.Pool }, lease: Lease) {
+    this.#url = url;
     this.#pool = pool;
+    this.#lists = lists;
     this.#lease = lease;
   }
 
@@ -79,9 +94,17 @@ class PostgresEngine implements Engine {
     }
   }
 
-  async read(step: Step): Promise<Row[]> {
+  read(step: Step): Promise<Row[]> {
+    return this.#ask(this.#pool, step);
+  }
+
+  list(step: Step): Promise<Row[]> {
+    return this.#ask(this.#lists, step);
+  }
+
+  async #ask(pool: pg.Pool, step: Step): Promise<Row[]> {
     try {
-      return (await this.#pool.query<Row>(this.#query(step))).rows;
+      return (await pool.query<Row>(this.#query(step))).rows;
     } catch (cause) {
       throw failed('read', cause, true);
     }
@@ -93,6 +116,12 @@ class PostgresEngine implements Engine {
     } catch (cause) {
       throw failed('renew the lease', cause);
     }
+  }
+
+  async scrub(): Promise<void> {
+    await vacuum(this.#url).catch((cause: unknown) => {
+      throw failed('vacuum', cause, true);
+    });
   }
 
   reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
@@ -125,7 +154,7 @@ class PostgresEngine implements Engine {
     if (this.#pool.ending) return;
     // Leaving lets the others take over at once; without it they wait for the lease to end.
     await this.#lease.leave().catch(() => undefined);
-    await this.#pool.end();
+    await Promise.all([this.#pool.end(), this.#lists.end()]);
   }
 
   /** A single statement is a transaction by itself, and saves two round trips. */

@@ -2,7 +2,8 @@ import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
-import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
+import { quotaTable } from '../quotas.ts';
+import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -52,6 +53,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [failedIndex],
   operatorTables,
   queueSchema,
+  [quotaTable],
+  timeIndexes,
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
-import { queueSchema, sendsIndexes, sendsTable } from '../schema.ts';
+import { quotaTable } from '../quotas.ts';
+import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -52,6 +53,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [failedIndex],
   operatorTables,
   queueSchema,
+  [quotaTable],
+  timeIndexes,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

@@ -1,0 +1,55 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { masked } from '../plugins/access-log.ts';
+import { unreadable } from '../src/delivery/store-trouble.ts';
+import { erasePerson } from '../src/operator/erase-person.ts';
+import { Erased, ErasePost } from '../src/schemas/erase.ts';
+import { digits } from '../src/schemas/words.ts';
+import type { OperatorStore } from '../src/store/operator-port.ts';
+import type { PersonStore } from '../src/store/person-port.ts';
+import { audited } from './operator-act.ts';
+
+interface Services {
+  store: Pick<OperatorStore, 'recordedCallers'> & PersonStore;
+  /** A broadcast may have nothing to send any more. */
+  onChange: () => void;
+}
+
+/** Some seconds of work: the request is to be answered. */
+const batchesMax = 100;
+
+/** What is kept of one person, over all callers: how much it is, and its end. */
+export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { store, onChange }) => {
+  app.post(
+    '/v1/operations/erase',
+    {
+      config: { scope: 'operations:write', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'erasePerson',
+        tags: ['operations'],
+        summary: 'Erase what is kept of one person',
+        description:
+          'The records of all messages to this recipient, of all callers: what is queued is cancelled, what has ended is deleted; there is no way back. The counts of broadcasts stay as they are. What is on the wire, or of a broadcast that is being recorded, stays and is in `left`, as is what is beyond 50,000 records: ask again. An `Idempotency-Key` goes with its record, so a repeat under it is sent. What WATI keeps is not touched. In a SQLite file of more than 16 MB traces may stay until `npm run erase` writes it anew; PostgreSQL keeps some until it uses the room again. `dryRun` only counts. It is written to the log, the number by its last four digits.',
+        body: ErasePost,
+        response: { 200: Erased },
+      },
+    },
+    async (request) => {
+      const { to, dryRun = false } = request.body;
+      const about: Record<string, unknown> = { to: masked(to), dryRun };
+      return audited(request, { act: 'person-erase', about }, async () => {
+        const onProgress = (done: object) => Object.assign(about, done);
+        const ask = { to: digits(to), dryRun, batchesMax, onProgress };
+        const erasure = await erasePerson(store, ask).catch(unreadable);
+        Object.assign(about, erasure);
+        if (!dryRun) {
+          onChange();
+          // Where it takes long (PostgreSQL, a large table), nobody waits for it.
+          store
+            .scrub({ isAlone: false })
+            .catch((error) => request.log.warn({ chore: 'scrub', reason: error.message }, 'chore'));
+        }
+        return { to: masked(to), dryRun, ...erasure };
+      });
+    },
+  );
+};

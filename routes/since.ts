@@ -1,0 +1,14 @@
+import { invalid } from '../src/problem.ts';
+
+/** How far the clock of a caller may be ahead of ours. */
+const AHEAD_MAX_MS = 60_000;
+
+/** Throws the Problem of a `since` that is no time, or one that has not come yet: nothing could ever be found. */
+export function assertSince(since: string | undefined): void {
+  if (since === undefined) return;
+  const at = Date.parse(since);
+  if (Number.isNaN(at)) throw invalid([{ pointer: '/query/since', detail: 'is not a time' }]);
+  if (at <= Date.now() + AHEAD_MAX_MS) return;
+  const detail = 'is in the future; give a time that has passed, in UTC, such as that of your last look';
+  throw invalid([{ pointer: '/query/since', detail }]);
+}

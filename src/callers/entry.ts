@@ -1,0 +1,86 @@
+import { type Static, Type } from 'typebox';
+
+export const scopes = [
+  'contacts:read',
+  'contacts:write',
+  'conversations:read',
+  'conversations:write',
+  'messages:read',
+  'messages:send',
+  'messages:urgent',
+  'broadcasts:send',
+  'templates:read',
+  'media:read',
+  'connections:read',
+  'connections:write',
+  'native:call',
+  'metrics:read',
+  'operations:read',
+  'operations:write',
+  'operations:reveal',
+] as const;
+export type Scope = (typeof scopes)[number];
+
+const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' });
+const Quota = Type.Integer({ minimum: 1, maximum: 1_000_000_000 });
+
+/** One key of a caller. `notAfter`: a time with its zone, or a day, which counts to its end in UTC. */
+export const KeyEntry = Type.Object(
+  {
+    sha256: Sha256,
+    notAfter: Type.Optional(Type.String()),
+    label: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  },
+  { additionalProperties: false },
+);
+export type KeyEntry = Static<typeof KeyEntry>;
+
+/** An entry of the callers file. `keySha256` is the older way to write keys that have nothing but a hash. */
+export const CallerEntry = Type.Object(
+  {
+    id: Type.Optional(Name),
+    name: Name,
+    keySha256: Type.Optional(Type.Array(Sha256)),
+    keys: Type.Optional(Type.Array(KeyEntry)),
+    scopes: Type.Array(Type.Enum([...scopes, '*'])),
+    connections: Type.Array(Type.String({ minLength: 1 })),
+    countries: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }))),
+    recipients: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern:
+            '^(\\+?[1-9][0-9]{6,14}|\\+?[1-9][0-9]{0,13}\\*|[0-9a-fA-F]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$',
+        }),
+        { maxItems: 10_000 },
+      ),
+    ),
+    templates: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 512 }))),
+    messagesPerHour: Type.Optional(Quota),
+    messagesPerDay: Type.Optional(Quota),
+    addresses: Type.Optional(Type.Array(Type.String())),
+    weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
+    ratePerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })),
+  },
+  { additionalProperties: false },
+);
+export type CallerEntry = Static<typeof CallerEntry>;
+
+/** Their keys, in whichever form they are written. */
+export const keysOf = ({ keySha256 = [], keys = [] }: Pick<CallerEntry, 'keySha256' | 'keys'>): readonly KeyEntry[] => [
+  ...keySha256.map((sha256) => ({ sha256 })),
+  ...keys,
+];
+
+/** Names a key in logs and commands: enough to tell the keys of a file apart, too little to try one. */
+export const keyIdOf = (sha256: string): string => sha256.slice(0, 8);
+
+const day = /^\d{4}-\d\d-\d\d$/;
+const dayMs = 24 * 60 * 60 * 1000;
+const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** The last millisecond at which a key counts; NaN: it says no time. */
+export function lastMsOf(notAfter: string): number {
+  if (day.test(notAfter)) return Date.parse(`${notAfter}T00:00:00Z`) + dayMs - 1;
+  return time.test(notAfter) ? Date.parse(notAfter) : Number.NaN;
+}

@@ -1,0 +1,105 @@
+import { hash } from 'node:crypto';
+import { Ajv } from 'ajv';
+import ipaddr from 'ipaddr.js';
+import { Type } from 'typebox';
+import { countriesFault } from '../recipients/countries.ts';
+import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
+import { findJsonFault } from './json-fault.ts';
+import { sandboxKey } from './sandbox-key.ts';
+import { faultInWords, isSecret, whoIs } from './words.ts';
+
+/** What logs, metrics and the brake call somebody or something else. */
+const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
+
+const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false }).compile<CallerEntry[]>(
+  Type.Array(CallerEntry),
+);
+
+/** A file full of faults is as unusable as one with ten. */
+const faultsShown = 20;
+
+/** All that is wrong with a callers file, one sentence each; no hash and no key is quoted. */
+export class CallersFault extends Error {
+  override readonly name = 'CallersFault';
+
+  constructor(faults: readonly string[]) {
+    const more = faults.length - faultsShown;
+    super([...faults.slice(0, faultsShown), ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
+  }
+}
+
+/** The text of a callers file -> its entries; throws a CallersFault that names every fault. */
+export function parseCallers(text: string): CallerEntry[] {
+  const bare = text.replace(/^\uFEFF/, '');
+  const broken = findJsonFault(bare);
+  if (broken) {
+    throw new CallersFault([`it is not JSON: line ${broken.line}, column ${broken.column}: ${broken.what}`]);
+  }
+  return checkEntries(JSON.parse(bare));
+}
+
+/** The same of what was read already. */
+export function checkEntries(entries: unknown): CallerEntry[] {
+  if (!Array.isArray(entries)) throw new CallersFault(['it must be a list [...] of entries {...}']);
+  if (!validate(entries)) {
+    const faults = (validate.errors ?? []).map((fault) => faultInWords(fault, entries));
+    throw new CallersFault([...new Set(faults)]);
+  }
+  const faults = [...entries.flatMap((entry, at) => faultsOf(entry, whoIs(entries, at))), ...twice(entries)];
+  if (faults.length > 0) throw new CallersFault(faults);
+  return entries;
+}
+
+/** What the schema cannot say of one entry. */
+function faultsOf(entry: CallerEntry, who: string): string[] {
+  const { name, id = name, addresses = [], countries = [] } = entry;
+  const unknownCountry = countriesFault(countries);
+  const keys = keysOf(entry);
+  const sandboxHash = hash('sha256', sandboxKey);
+  const faults: [boolean, string][] = [
+    [unknownCountry !== undefined, `countries: ${unknownCountry}`],
+    [isSecret(name) || isSecret(id), 'its name or id looks like a key or a hash'],
+    [reserved.includes(name.toLowerCase()), `the name is reserved, as are ${reserved.join(', ')}; choose another`],
+    [id !== name && reserved.includes(id.toLowerCase()), `the id is reserved, as are ${reserved.join(', ')}`],
+    [keys.length === 0, 'it has no key; `npm run client-key` makes one with its entry in "keys"'],
+    [keys.some(({ sha256 }) => sha256 === sandboxHash), 'it has the key of the sandbox, which everybody knows'],
+    ...keys.map(({ notAfter }, at): [boolean, string] => [
+      notAfter !== undefined && Number.isNaN(lastMsOf(notAfter)),
+      `notAfter of key ${at + 1} is no time such as 2027-01-31 or 2027-01-31T12:00:00Z`,
+    ]),
+    ...addresses.map((address, at): [boolean, string] => [
+      !isRange(address),
+      `address ${at + 1} is no address or range such as 10.1.2.3, 10.0.0.0/8 or fd00::/8`,
+    ]),
+  ];
+  return faults.flatMap(([wrong, what]) => (wrong ? [`${who}: ${what}`] : []));
+}
+
+const isRange = (address: string): boolean =>
+  // `10.1` is an address to inet_aton, and a slip of the pen here.
+  ipaddr.IPv4.isValidFourPartDecimal(address) ||
+  ipaddr.IPv4.isValidCIDRFourPartDecimal(address) ||
+  ipaddr.IPv6.isValid(address) ||
+  ipaddr.IPv6.isValidCIDR(address);
+
+/** Names and ids are told apart without case; a name that is another's id would be taken for it. */
+function twice(entries: readonly CallerEntry[]): string[] {
+  const faults: string[] = [];
+  const words = new Map<string, number>();
+  const hashes = new Map<string, number>();
+  for (const [at, entry] of entries.entries()) {
+    const { name, id = name } = entry;
+    for (const word of new Set([name.toLowerCase(), id.toLowerCase()])) {
+      const other = words.get(word);
+      if (other === undefined) words.set(word, at);
+      else faults.push(`${name}: its name or id is that of ${whoIs(entries, other)} too; upper and lower case are one`);
+    }
+    for (const { sha256 } of keysOf(entry)) {
+      const other = hashes.get(sha256);
+      if (other === undefined) hashes.set(sha256, at);
+      else if (other === at) faults.push(`${name}: it has the same key twice`);
+      else faults.push(`${name}: it has the same key as ${whoIs(entries, other)}`);
+    }
+  }
+  return faults;
+}

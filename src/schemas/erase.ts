@@ -1,0 +1,38 @@
+import { type Static, Type } from 'typebox';
+import { oneOf, Recipient, strict } from './words.ts';
+
+export const ErasePost = Type.Object(
+  {
+    to: Recipient,
+    dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
+  },
+  // What the docs page fills in: it must do no harm.
+  { title: 'ErasePost', ...strict, examples: [{ to: '14155551000', dryRun: true }] },
+);
+
+const KeptRecords = Type.Object(
+  {
+    caller: Type.String({ description: 'id of the caller' }),
+    status: oneOf(
+      ['queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled', 'recording'],
+      '`recording`: of a broadcast that is not recorded as a whole yet',
+    ),
+    count: Type.Integer({ minimum: 1 }),
+  },
+  { title: 'KeptRecords' },
+);
+
+export const Erased = Type.Object(
+  {
+    to: Type.String({ description: 'by its last four digits', examples: ['***1000'] }),
+    dryRun: Type.Boolean(),
+    found: Type.Array(KeptRecords, { description: 'what was kept, by caller and state' }),
+    cancelled: Type.Integer({ minimum: 0, description: 'of it, what was queued and was cancelled first' }),
+    erased: Type.Integer({ minimum: 0 }),
+    left: Type.Array(KeptRecords, {
+      description: 'what is kept still: on the wire, being recorded, or more than one request erases. Ask again',
+    }),
+  },
+  { title: 'Erased' },
+);
+export type Erased = Static<typeof Erased>;

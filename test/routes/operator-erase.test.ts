@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openStore, type Store } from '../../src/store/open.ts';
+import { StoreError } from '../../src/store/port.ts';
+import { type Service, startService } from '../helper.ts';
+import { aSend, OPTIONS, sending } from '../store/samples.ts';
+import { auditLines, crmKey, idIn, pausedBroadcast, readerKey, shopKey, staff, writerKey } from './operator-helper.ts';
+import { seededConnection } from './outcomes.ts';
+
+const person = '14155551000';
+
+let service: Service;
+let store: Store;
+beforeEach(async () => {
+  store = await openStore('memory:', OPTIONS);
+  service = await startService({ callers: staff, store, settings: { MATON_CONNECTION_ID: seededConnection } });
+});
+afterEach(() => service.close());
+
+const erase = (json: object, key = writerKey) => service.ask('POST', '/v1/operations/erase', { key, json });
+const text = async (key: string, to = person) =>
+  idIn((await service.ask('POST', '/v1/messages/text', { key, json: { to, text: 'Hello' } })).json);
+
+describe('POST /v1/operations/erase', () => {
+  it('only counts on a dry run', async () => {
+    await text(crmKey);
+    await text(shopKey);
+    const found = [
+      { caller: 'crm', status: 'accepted', count: 1 },
+      { caller: 'shop', status: 'accepted', count: 1 },
+    ];
+    const { status, json } = await erase({ to: person, dryRun: true });
+    expect(status).toBe(200);
+    expect(json).toEqual({ to: '***1000', dryRun: true, found, cancelled: 0, erased: 0, left: found });
+    expect(await store.countPerson('crm', person)).toHaveLength(1);
+  });
+
+  it.each(['', '+'])('erases the records of all callers, whether the number is written with "%s"', async (plus) => {
+    const mine = [await text(crmKey), await text(crmKey), await text(shopKey, `+${person}`)];
+    const other = await text(crmKey, '14155551001');
+    await store.record(aSend('removed', { caller: 'gone', to: person }));
+    const { json } = await erase({ to: plus + person });
+    expect(json).toMatchObject({ cancelled: 1, erased: 4, left: [] });
+    for (const id of mine)
+      expect((await service.ask('GET', `/v1/messages/${id}`, { key: crmKey })).status, id).toBe(404);
+    expect((await service.ask('GET', `/v1/messages/${other}`, { key: crmKey })).status).toBe(200);
+    expect((await erase({ to: person })).json).toMatchObject({ found: [], cancelled: 0, erased: 0, left: [] });
+  });
+
+  it('takes the person out of broadcasts that wait, which go on for the others with true counts', async () => {
+    const id = await pausedBroadcast(service, crmKey, [person, '14155551001', '14155551002']);
+    expect((await erase({ to: person })).json).toMatchObject({ cancelled: 1, erased: 1, left: [] });
+    await service.ask('POST', `/v1/broadcasts/${id}/resume`, { key: crmKey });
+    const broadcast = () => service.ask('GET', `/v1/broadcasts/${id}`, { key: crmKey }).then(({ json }) => json);
+    await expect.poll(broadcast).toMatchObject({ status: 'done', counts: { accepted: 2, cancelled: 1 } });
+    expect(JSON.stringify(service.simulator.ledger.entries.filter(({ method }) => method !== 'GET'))).not.toContain(
+      person,
+    );
+  });
+
+  it('leaves what is on the wire, says so, and erases it once it has ended', async () => {
+    await sending(store, aSend('wire', { to: person }));
+    const left = [{ caller: 'crm', status: 'sending', count: 1 }];
+    expect((await erase({ to: person })).json).toMatchObject({ cancelled: 0, erased: 0, left });
+    await store.settle('wire', { status: 'unknown', verdict: {} });
+    expect((await erase({ to: person })).json).toMatchObject({ erased: 1, left: [] });
+  });
+
+  it('erases more than one batch', async () => {
+    for (let n = 0; n < 1_201; n++) await store.record(aSend(`s${n}`, { to: person }));
+    expect((await erase({ to: person })).json).toMatchObject({ cancelled: 1_201, erased: 1_201, left: [] });
+  });
+
+  it('is an audit line with the number masked, and with what was done', async () => {
+    await text(crmKey);
+    await erase({ to: person });
+    const [line, ...more] = auditLines(service);
+    expect(more).toEqual([]);
+    expect(line).toMatchObject({
+      act: 'person-erase',
+      caller: 'writer',
+      outcome: 'done',
+      about: { to: '***1000', dryRun: false, erased: 1, cancelled: 0, left: [] },
+    });
+    expect(JSON.stringify(service.logs())).not.toContain(person);
+  });
+
+  it('is for operators who may act', async () => {
+    await text(crmKey);
+    for (const key of [readerKey, crmKey]) expect((await erase({ to: person }, key)).status).toBe(403);
+    expect(await store.countPerson('crm', person)).toHaveLength(1);
+  });
+
+  it.each([{}, { to: '' }, { to: '+49 151 1234' }, { to: '%' }, { to: person, dryrun: true }, { to: [person] }])(
+    'refuses %j',
+    async (body) => {
+      await text(crmKey);
+      expect((await erase(body)).status).toBe(400);
+      expect(await store.countPerson('crm', person)).toHaveLength(1);
+    },
+  );
+
+  it('says what was done where the store fails on the way', async () => {
+    await text(crmKey);
+    store.erasePerson = async () => {
+      throw new StoreError('the disk is full');
+    };
+    await store.record(aSend('q', { caller: 'gone', to: person }));
+    expect((await erase({ to: person })).status).toBe(503);
+    expect(auditLines(service)[0]).toMatchObject({ outcome: 'failed', about: { to: '***1000', cancelled: 1 } });
+  });
+});

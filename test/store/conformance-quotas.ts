@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
+import { aBroadcast, recipients, recording } from './broadcast-samples.ts';
+import type { Home } from './conformance.ts';
+import { aSend, aStream, ended, HOUR_MS, withKey } from './samples.ts';
+
+const noon = Date.parse('2026-11-30T12:00:00Z');
+
+/** What callers may have recorded in an hour and in a day, over all processes and restarts. */
+export function quotaConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+  describe(`${name}: quotas`, () => {
+    let home: Home;
+    let store: Store;
+    beforeEach(async () => {
+      // Of the wall clock alone: timers and the ageing clock go on.
+      vi.useFakeTimers({ toFake: ['Date'], now: noon });
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      vi.useRealTimers();
+      await store.close();
+      await home.tearDown();
+    });
+
+    const limited = (id: string, quota: { perHour?: number; perDay?: number }, more = {}) =>
+      store.record(aSend(id, { quota, ...more }));
+    const left = async (limits: { perHour?: number; perDay?: number }) => (await store.quotaLeft('crm', limits)).left;
+
+    test('records as many as fit in an hour, and refuses the next one with the time that is left of it', async () => {
+      vi.setSystemTime(noon + 20 * 60_000);
+      for (const id of ['a', 'b', 'c']) expect(await limited(id, { perHour: 3 })).toHaveProperty('recorded');
+      await expect(limited('d', { perHour: 3 })).rejects.toMatchObject({
+        name: 'QuotaSpent',
+        asked: 1,
+        state: { left: 0, window: 'hour', limit: 3, endsInMs: 40 * 60_000 },
+      });
+      expect(await store.find('crm', 'd')).toBeUndefined();
+      expect(await store.record(aSend('e', { caller: 'shop', quota: { perHour: 3 } }))).toHaveProperty('recorded');
+      expect(await store.record(aSend('f'))).toHaveProperty('recorded');
+      vi.setSystemTime(noon + HOUR_MS);
+      expect(await limited('d', { perHour: 3 })).toHaveProperty('recorded');
+    });
+
+    test('a day is one of UTC, and holds beside the hour', async () => {
+      const quota = { perHour: 2, perDay: 3 };
+      await limited('a', quota);
+      await limited('b', quota);
+      vi.setSystemTime(noon + HOUR_MS);
+      await limited('c', quota);
+      vi.setSystemTime(noon + 2 * HOUR_MS);
+      await expect(limited('d', quota)).rejects.toMatchObject({
+        state: { window: 'day', limit: 3, endsInMs: 10 * HOUR_MS },
+      });
+      vi.setSystemTime(noon + 12 * HOUR_MS);
+      expect(await limited('d', quota)).toHaveProperty('recorded');
+    });
+
+    test('a hundred that race share what is left, to the last', async () => {
+      const racing = Array.from({ length: 100 }, (_, n) => limited(`r${n}`, { perHour: 7 }));
+      const answers = await Promise.allSettled(racing);
+      expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(7);
+      expect((await store.counts()).queued).toBe(7);
+      expect(await left({ perHour: 7 })).toBe(0);
+    });
+
+    test('what is not recorded is not counted: a repeated key, a stream that was no request', async () => {
+      const quota = { perHour: 10 };
+      await limited('a', quota, withKey('k'));
+      expect(await limited('b', quota, withKey('k'))).toMatchObject({ known: { id: 'a' } });
+      expect(await left(quota)).toBe(9);
+      await store.record({ ...aStream('s'), quota });
+      expect(await left(quota)).toBe(8);
+      await store.forget('s');
+      expect(await left(quota)).toBe(9);
+      await store.forget('s');
+      await ended(store, aSend('x', { quota }), 'rejected');
+      await store.forget('x');
+      expect(await left(quota)).toBe(8);
+    });
+
+    test('a repeated key is known also where the quota is spent, and a resend is one more', async () => {
+      const quota = { perHour: 1 };
+      await ended(store, aSend('a', { quota, ...withKey('k') }), 'unknown');
+      expect(await limited('b', quota, withKey('k'))).toMatchObject({ known: { id: 'a' } });
+      await expect(limited('c', quota, { resendOf: 'a' })).rejects.toMatchObject({ name: 'QuotaSpent' });
+      expect(await limited('c', { perHour: 2 }, { resendOf: 'a' })).toHaveProperty('recorded');
+    });
+
+    test('a broadcast is charged for all of its recipients when it is released, or not at all', async () => {
+      const limits = { perHour: 10 };
+      const release = async (id: string, n: number) => {
+        await recording(store, id, n);
+        return store.releaseBroadcast(id, 'f', { caller: 'crm', n, limits });
+      };
+      expect(await release('a', 6)).toMatchObject({ status: 'running', counts: { queued: 6 } });
+      await expect(release('b', 5)).rejects.toMatchObject({ name: 'QuotaSpent', asked: 5, state: { left: 4 } });
+      expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
+      await store.discardBroadcast('b');
+      expect(await left(limits)).toBe(4);
+      expect(await release('c', 4)).toMatchObject({ status: 'running' });
+      await expect(limited('d', limits)).rejects.toMatchObject({ name: 'QuotaSpent' });
+    });
+
+    test('a broadcast that is not open any more costs nothing', async () => {
+      await store.openBroadcast(aBroadcast('a'));
+      await store.addRecipients('a', recipients('a', 0, 3));
+      await store.discardBroadcast('a');
+      const quota = { caller: 'crm', n: 3, limits: { perHour: 10 } };
+      expect(await store.releaseBroadcast('a', 'f', quota)).toBeUndefined();
+      expect(await left(quota.limits)).toBe(10);
+    });
+
+    test('rows of one record are spent by themselves', async () => {
+      await store.spendQuota('crm', 4, { perDay: 5 });
+      await expect(store.spendQuota('crm', 2, { perDay: 5 })).rejects.toMatchObject({ asked: 2, state: { left: 1 } });
+      await store.spendQuota('crm', 1, { perDay: 5 });
+    });
+
+    test('a clock that is an hour behind does not begin the hour anew', async () => {
+      vi.setSystemTime(noon + HOUR_MS);
+      await limited('a', { perHour: 1 });
+      vi.setSystemTime(noon + HOUR_MS - 1);
+      await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaSpent' });
+    });
+
+    if (survives) {
+      test('holds after a restart', async () => {
+        await limited('a', { perHour: 1 });
+        await store.close();
+        store = await home.open();
+        await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaSpent' });
+      });
+    }
+  });
+}
