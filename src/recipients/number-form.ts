@@ -5,7 +5,7 @@ const plainNumber = /^[1-9][0-9]{6,14}$/;
 const separated = /^\+[\p{Zs}\p{Pd}0-9.()[\]]*$/u;
 /** Bounds what the rules look at. */
 const lengthMax = 100;
-const separators = /[^0-9]+/g;
+const separators = /[^0-9]/g;
 
 export type NumberForm = { digits: string } | { fault: string };
 

@@ -24,6 +24,13 @@ export const Recipient = Type.String({
   examples: ['14155551000'],
 });
 
+/** Of what is recorded already: a number from before a rule can be found and erased still. */
+export const RecordedRecipient = Type.String({
+  pattern: recipientPattern,
+  description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
+  examples: ['14155551000'],
+});
+
 /** What people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
 export const text = (maxLength: number, example: string, options: { description?: string; line?: true } = {}) =>
   Type.String({
