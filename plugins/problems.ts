@@ -2,7 +2,6 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { type FieldError, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
-import { patternWords } from '../src/schemas/words.ts';
 import { shownId, traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
@@ -109,6 +108,14 @@ function inWords(keyword: string, message: string, params: Record<string, unknow
   if (keyword === 'not') return 'is a value that is not taken here';
   if (keyword === 'enum' && Array.isArray(params.allowedValues))
     return `must be one of ${params.allowedValues.join(', ')}`;
-  if (keyword === 'pattern') return patternWords[String(params.pattern)] ?? message;
-  return message;
+  if (keyword === 'pattern') return 'does not have the form that the API description asks for here';
+  return limitWords(keyword, Number(params.limit)) ?? message;
+}
+
+function limitWords(keyword: string, limit: number): string | undefined {
+  if (keyword === 'minLength') return limit === 1 ? 'must not be blank' : `must have at least ${limit} characters`;
+  if (keyword === 'maxLength') return `must have at most ${limit} characters`;
+  if (keyword === 'minItems') return limit === 1 ? 'must not be an empty list' : `must have at least ${limit} entries`;
+  if (keyword === 'maxItems') return `must have at most ${limit} entries`;
+  return undefined;
 }

@@ -1,18 +1,22 @@
 import { Ajv } from 'ajv';
 import type { FastifyInstance } from 'fastify';
 import { onceAsked } from '../src/once-per.ts';
+import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
+import { textFault } from '../src/text.ts';
+import { addKeywords } from './schema-keywords.ts';
 
 /**
  * Fastify's own validator drops unknown properties and coerces types (delivery.md 1.8). Here nothing is dropped, and only
  * what arrives as text anyway (query, path, headers) is read as a number, a boolean or a list.
  */
-export function useStrictValidation(app: FastifyInstance) {
+export function useStrictValidation(app: FastifyInstance, numbers: PhoneNumbers) {
   // The schemas are ours, and checked with openapi.yaml: to check them at every start costs time and memory.
   const trusted = { meta: false, validateSchema: false } as const;
   const shared = { ...trusted, useDefaults: true, removeAdditional: false, strict: true } as const;
   const firstFault = new Ajv({ ...shared, coerceTypes: false });
   const everyFault = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
   const fromText = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
+  for (const ajv of [firstFault, everyFault, fromText]) addKeywords(ajv, numbers);
   // Compiled when the first request comes: all at once are a tenth of the start, and most callers use few routes.
   app.setValidatorCompiler(({ schema, httpPart }) => {
     if (httpPart === 'body') {
@@ -26,8 +30,8 @@ export function useStrictValidation(app: FastifyInstance) {
           const listFaults = lister();
           return listFaults(body) ? first : { error: listFaults.errors ?? [] };
         }
-        const at = halfPair(body, '');
-        return at === undefined ? { value: body } : { error: [{ ...illFormed, instancePath: at }] };
+        const fault = brokenText(body, '');
+        return fault === undefined ? { value: body } : { error: [fault] };
       };
     }
     const numbers = integersOf(schema);
@@ -35,7 +39,9 @@ export function useStrictValidation(app: FastifyInstance) {
     return (values: Record<string, unknown>) => {
       const validate = validator();
       for (const name of numbers) if (!isWhole(values[name])) values[name] = 'not a number';
-      return validate(values) ? { value: values } : { error: validate.errors ?? [] };
+      if (!validate(values)) return { error: validate.errors ?? [] };
+      const fault = httpPart === 'headers' ? undefined : brokenText(values, '');
+      return fault === undefined ? { value: values } : { error: [fault] };
     };
   });
 
@@ -74,25 +80,24 @@ function hasMoreValues(body: unknown, most: number): boolean {
   return false;
 }
 
-/** JSON can carry half of a surrogate pair (`"\\ud800"`), which is no character and cannot stand in an address. */
-const illFormed = {
-  keyword: 'wellFormed',
-  schemaPath: '',
-  message: 'has half of a surrogate pair, which is no character',
-  params: {},
-};
-
-/** Where such a half stands in a value that a schema has bounded already; an RFC 6901 pointer. */
-function halfPair(value: unknown, at: string): string | undefined {
-  if (typeof value === 'string') return value.isWellFormed() ? undefined : at;
+/** The first text in a value, or name in it, that breaks the rule of src/text.ts. A schema has bounded the value already. */
+function brokenText(value: unknown, at: string): BrokenText | undefined {
+  if (typeof value === 'string') {
+    const message = textFault(value);
+    return message === undefined ? undefined : { ...notText, message, instancePath: at };
+  }
   if (!isObject(value)) return undefined;
   for (const [name, inner] of Object.entries(value)) {
-    if (!name.isWellFormed()) return at;
-    const found = halfPair(inner, `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    const message = textFault(name, 'line');
+    if (message !== undefined) return { ...notText, message: `has a name that ${message}`, instancePath: at };
+    const found = brokenText(inner, `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
     if (found !== undefined) return found;
   }
   return undefined;
 }
+
+const notText = { keyword: 'x-text', schemaPath: '', params: {} };
+type BrokenText = typeof notText & { message: string; instancePath: string };
 
 /** Ajv would read `1e400` as Infinity, past every limit, and `0x10` as 16: in an address a number is digits. */
 const isWhole = (value: unknown) => typeof value !== 'string' || /^-?\d{1,15}$/.test(value);

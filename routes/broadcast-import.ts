@@ -3,24 +3,28 @@ import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
 import { Problem } from '../src/problem.ts';
+import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import { answerStarted, type BroadcastServices, keyed, started } from './broadcasts.ts';
 
+interface CsvServices {
+  uploads: Uploads;
+  numbers: PhoneNumbers;
+}
+
 /** A broadcast from a CSV, whose rows are recorded as they come in: flat memory, and all of them or none. */
-export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { uploads: Uploads }> = async (
-  app,
-  services,
-) => {
-  const { config, broadcasts, templates, uploads, contextOf } = services;
+export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvServices> = async (app, services) => {
+  const { config, broadcasts, templates, uploads, numbers, contextOf } = services;
 
   // Only multipart forms are taken here, and their bodies are left to the handler.
   app.removeAllContentTypeParsers();
@@ -45,7 +49,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { up
         tags: ['broadcasts'],
         summary: 'Send a template to the numbers of a CSV, each a message of its own',
         description:
-          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`, each number once; the columns named like the parameters of the template fill them.',
+          'Nothing is sent unless every row is valid; then the answer comes once all are recorded. UTF-8 with commas, semicolons or tabs and a header row; the number in `Phone`, whole or with its country code in `CountryCode`, each number once; the columns named like the parameters of the template fill them. Case, blanks, `_` and `-` make no difference in names of columns; blank rows at the end, commas behind every row, a BOM and `sep=` are passed over. Each fault names its `row` and `line`.',
         querystring: ImportQuery,
         headers: BroadcastHeaders,
         response: started,
@@ -74,6 +78,8 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & { up
           await add(batch);
         };
         const check = createCsvCheck({
+          numbers,
+          ...narrowed(request, config.DEFAULT_COUNTRIES),
           requiredColumns: names,
           rowsMax: config.IMPORT_MAX_ROWS,
           cellBytesMax: config.CSV_MAX_CELL_BYTES,

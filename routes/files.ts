@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
+import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
@@ -13,6 +14,7 @@ import type { StreamedSend } from '../src/delivery/passage.ts';
 import { checkTemplate } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { invalid, Problem } from '../src/problem.ts';
+import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
 import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending-rules.ts';
@@ -31,6 +33,7 @@ interface Services {
   streams: Streams;
   templates: TemplateCache;
   uploads: Uploads;
+  numbers: PhoneNumbers;
   contextOf: ContextOf;
 }
 
@@ -39,7 +42,7 @@ const bytesPerMs = 64;
 
 /** Files and CSVs: the caller's multipart body flows into WATI's, held by nobody. */
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, sendCalls, streams, templates, uploads, contextOf } = services;
+  const { config, delivery, sendCalls, streams, templates, uploads, numbers, contextOf } = services;
 
   // Only multipart forms are taken here, and their bodies are left to the handlers.
   app.removeAllContentTypeParsers();
@@ -78,7 +81,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const call = sendCalls.file(to, asked.caption);
       const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
-      return stream(request, reply, call, { kinds: 'media' }, { kind: 'file', to }, asked, { media: true });
+      return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
     },
   );
 
@@ -99,7 +102,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         tags: ['broadcasts'],
         summary: 'Send a template to the numbers of a CSV, in one call of WATI',
         description:
-          'Streams the CSV through to WATI; nothing complete reaches it unless every row is valid. UTF-8, comma or semicolon, a header row, the number in `Phone`, its country code there or in `CountryCode`; each number once. WATI answers for no single row: the one message that comes back stands for the whole call.',
+          'Streams the CSV through to WATI; nothing complete reaches it unless every row is valid. WATI reads the file itself, so it has to be plain: UTF-8 with commas or semicolons, a header row, digits with or without `+` in `Phone`, their country code there or in `CountryCode`, each number once, and a column for each template parameter. Other forms are taken by `import`. WATI answers for no single row: the one message that comes back stands for the whole call.',
         querystring: CsvQuery,
         headers: KeyedSendHeaders,
         response: sendResponses,
@@ -108,30 +111,16 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     async (request, reply) => {
       const { template, broadcastName } = request.query;
       const call = sendCalls.csv({ name: template, broadcastName });
-      const mayReach = createSendingCheck(callerOf(request));
-      const rows = createCsvCheck({
-        rowsMax: config.CSV_MAX_ROWS,
-        cellBytesMax: config.CSV_MAX_CELL_BYTES,
-        onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
-      });
-      // Its end is what completes the file for WATI: until then nobody is written to.
-      const check: CsvCheck = {
-        write: (chunk) => rows.write(chunk),
-        end: async () => {
-          const counted = await rows.end();
-          mayReach.assert();
-          // One of them was counted when the call was recorded.
-          await delivery.spend(askerOf(request), counted.rows - 1);
-          return counted;
-        },
+      let requiredColumns: readonly string[] = [];
+      const preflight = async (context: CallContext) => {
+        requiredColumns = checkTemplate(await templates.find(context, template), template).names;
       };
-      const preflight = async (context: CallContext) =>
-        void checkTemplate(await templates.find(context, template), template);
+      const check = () => checkOf(request, requiredColumns);
       return stream(
         request,
         reply,
         call,
-        { kinds: 'csv', check },
+        () => ({ kinds: 'csv', check: check() }),
         { kind: 'csv', template },
         request.query,
         { many: true },
@@ -140,11 +129,35 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
   );
 
+  /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
+  const checkOf = (request: FastifyRequest, requiredColumns: readonly string[]): CsvCheck => {
+    const mayReach = createSendingCheck(callerOf(request));
+    const rows = createCsvCheck({
+      numbers,
+      ...narrowed(request, config.DEFAULT_COUNTRIES),
+      requiredColumns,
+      passedOn: true,
+      rowsMax: config.CSV_MAX_ROWS,
+      cellBytesMax: config.CSV_MAX_CELL_BYTES,
+      onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
+    });
+    return {
+      write: (chunk) => rows.write(chunk),
+      end: async () => {
+        const counted = await rows.end();
+        mayReach.assert();
+        // One of them was counted when the call was recorded.
+        await delivery.spend(askerOf(request), counted.rows - 1);
+        return counted;
+      },
+    };
+  };
+
   const stream = async (
     request: FastifyRequest,
     reply: FastifyReply,
     call: StreamedCall,
-    file: Pick<UploadOptions, 'kinds' | 'check'>,
+    file: () => Pick<UploadOptions, 'kinds' | 'check'>,
     draft: StreamDraft,
     asked: Readonly<Record<string, unknown>>,
     expected: Expectation,
@@ -155,7 +168,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       const holder = callerOf(request).id;
-      return uploads.begin(request.raw, { ...file, ...own, holder, onRead: () => invite(reply) });
+      return uploads.begin(request.raw, { ...file(), ...own, holder, onRead: () => invite(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { callerOf } from '../plugins/auth.ts';
+import { narrowed } from '../plugins/recipients.ts';
 import { hasBody, invite } from '../plugins/request-bodies.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
 import { isPerilous, type NativePath, rotatesToken } from '../src/native-paths.ts';
@@ -17,6 +18,8 @@ import { begun, passedOn } from './media.ts';
 
 interface Services {
   allowed: readonly NativePath[];
+  /** Of callers whose entry names no `countries`. */
+  defaultCountries: readonly string[];
   streams: Streams;
   diagnosis: Diagnosis;
   /** Answers that stream through, by caller. */
@@ -36,7 +39,7 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
 export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { allowed, streams, diagnosis, downloads, contextOf } = services;
+  const { allowed, defaultCountries, streams, diagnosis, downloads, contextOf } = services;
   // The body is not read here: it flows to WATI as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
@@ -68,7 +71,8 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
       },
       handler: async (request, reply) => {
         const path = nativePath(request, allowed);
-        assertMayCallNative(callerOf(request), request.method);
+        const caller = callerOf(request);
+        assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, request.method);
         const context = await contextOf(request);
         untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
         const length = Number(request.headers['content-length']);

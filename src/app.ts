@@ -13,12 +13,14 @@ import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
 import { problems } from '../plugins/problems.ts';
+import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
 import { requestGuard } from '../plugins/request-guard.ts';
 import { createStopCheck, refuseStopped } from '../plugins/sending-stop.ts';
 import { slowReaders } from '../plugins/slow-readers.ts';
 import { patient, tellStanding } from '../plugins/standing-metrics.ts';
+import { strictText } from '../plugins/strict-text.ts';
 import { endSpan, traceRequests } from '../plugins/tracing.ts';
 import { refuseUnreadable } from '../plugins/unreadable.ts';
 import { refuseUnroutable } from '../plugins/unroutable.ts';
@@ -54,6 +56,7 @@ import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
+import { PhoneNumbers } from './recipients/phone-numbers.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
 import type { Tracing } from './tracing/tracing.ts';
@@ -207,7 +210,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     await app.register(adminListener, { host, port, readiness, registry: metrics.registry });
   }
   app.removeContentTypeParser('text/plain');
-  useStrictValidation(app);
+  const numbers = new PhoneNumbers();
+  useStrictValidation(app, numbers);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
   await app.register(accessLog);
@@ -236,6 +240,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(refuseStopped, { check: stopCheck });
   await app.register(requestBodies, { bodies: pools.bodies });
+  await app.register(strictText);
+  await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
   const docs = {
     account: seams.sandbox ? ('sandbox' as const) : ('real' as const),
     ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, seams.callers) }),
@@ -265,7 +271,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     return caller !== undefined && hasScope(caller, 'messages:read');
   };
   await app.register(broadcasts, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
-  await app.register(broadcastImport, { ...broadcastServices, uploads });
+  await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
   await app.register(files, {
     config,
     delivery,
@@ -273,6 +279,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     streams: upstream.streams,
     templates: templateCache,
     uploads,
+    numbers,
     contextOf,
   });
   await app.register(templates, { templates: templateCache, contextOf });
@@ -281,7 +288,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
   await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
-  await app.register(native, { allowed: config.NATIVE_PATHS, ...streaming });
+  await app.register(native, {
+    allowed: config.NATIVE_PATHS,
+    defaultCountries: config.DEFAULT_COUNTRIES,
+    ...streaming,
+  });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import { isLoopback } from './loopback.ts';
 import { fitsHeader } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
+import { countriesFault } from './recipients/countries.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
 import { readStoreTls, type StoreTls } from './store-tls.ts';
 
@@ -159,6 +160,11 @@ export const EnvSchema = Type.Object({
     description: 'what WATI gets: `Content-Length` where the caller sent one (`auto`), always, or never',
     default: 'auto',
   }),
+  DEFAULT_COUNTRIES: Type.String({
+    description:
+      'the `countries` of callers that name none: ISO codes such as `US,CA`; a number of another country is a 400. Empty: all',
+    default: '',
+  }),
   CSV_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that streams to WATI', default: 10_000, minimum: 1 }),
   IMPORT_MAX_ROWS: Type.Integer({ description: 'rows of a CSV that is imported', default: 1_000_000, minimum: 1 }),
   CSV_MAX_CELL_BYTES: Type.Integer({ description: 'bytes of one cell', default: 4096, minimum: 1, maximum: 65_536 }),
@@ -200,13 +206,20 @@ export interface Config
   extends Readonly<
     Omit<
       Env,
-      'MATON_API_KEY' | 'MATON_API_KEY_FILE' | 'STORE_URL_FILE' | 'STORE_TLS' | 'NATIVE_PATHS' | 'MATON_CONNECT_HOSTS'
+      | 'MATON_API_KEY'
+      | 'MATON_API_KEY_FILE'
+      | 'STORE_URL_FILE'
+      | 'STORE_TLS'
+      | 'NATIVE_PATHS'
+      | 'MATON_CONNECT_HOSTS'
+      | 'DEFAULT_COUNTRIES'
     >
   > {
   readonly MATON_API_KEY: string;
   readonly STORE_TLS: StoreTls;
   readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
+  readonly DEFAULT_COUNTRIES: readonly string[];
 }
 
 /** Everything that is wrong with the settings, in words that never quote a secret. */
@@ -245,6 +258,9 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
   const storeTls = env && readStoreTls({ url: env.STORE_URL, tls: env.STORE_TLS, pgHost: data.PGHOST }, faults);
+  const countries = splitList(env?.DEFAULT_COUNTRIES ?? '');
+  const unknown = countriesFault(countries);
+  if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
@@ -269,8 +285,15 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     STORE_TLS: storeTls,
     MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
     NATIVE_PATHS: native,
+    DEFAULT_COUNTRIES: countries,
   });
 }
+
+const splitList = (text: string): string[] =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean);
 
 const isEnv = new Ajv({
   ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),

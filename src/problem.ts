@@ -4,6 +4,9 @@ import { type ProblemSlug, problemTypes } from './problem-types.ts';
 export interface FieldError {
   pointer: string;
   detail: string;
+  /** Of CSVs: the data row from 1 (0: the header), and the line of the file where it begins. */
+  row?: number;
+  line?: number;
 }
 
 export interface ProblemExtras {

@@ -2,7 +2,7 @@ import type { Caller } from './callers.ts';
 import { type FieldError, Problem } from './problem.ts';
 
 /** What the entry of a caller narrows its sends to; what is absent narrows nothing. `[]` lets nothing through. */
-export type SendingRules = Pick<Caller, 'recipients' | 'templates' | 'countries'>;
+export type SendingRules = Pick<Caller, 'recipients' | 'templates'> & { countries?: readonly string[] };
 
 /** What is to be sent. */
 export interface Sending {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { isBlank, textFault } from '../src/text.ts';
 import { isRecord, type Json } from './json.ts';
 import { record } from './operations.ts';
 
@@ -26,9 +27,16 @@ export function validOf(schema: Json): fc.Arbitrary<unknown> {
   }
 }
 
-function validString({ pattern, minLength = 0, maxLength = 200 }: Json): fc.Arbitrary<string> {
+const phones = ['14155550100', '+1 (415) 555-0101', '+919812345678', '4915112345678'];
+const ids = ['64f0c1d2e3a4b5c6d7e8f901', 'US.123124141512', 'US.ENT.11815799212886844830'];
+
+function validString(schema: Json): fc.Arbitrary<string> {
+  const { pattern, minLength = 0, maxLength = 200 } = schema;
+  if (schema['x-recipient'] !== undefined)
+    return fc.constantFrom(...phones, ...(schema['x-recipient'] === 'any' ? ids : []));
   const [least, most] = [Number(minLength), Number(maxLength)];
-  const fits = (text: string) => [...text].length >= least && [...text].length <= most && text.isWellFormed();
+  const fits = (text: string) =>
+    [...text].length >= least && [...text].length <= most && !isBroken(text, schema['x-text']);
   if (typeof pattern !== 'string')
     return fc.string({ minLength: least, maxLength: most, unit: 'grapheme' }).filter(fits);
   // The pattern knows which addresses begin well, a URL parser which are addresses.
@@ -36,6 +44,9 @@ function validString({ pattern, minLength = 0, maxLength = 200 }: Json): fc.Arbi
   const rule = new RegExp(pattern, 'u');
   return fc.stringMatching(rule).filter((text) => fits(text) && rule.test(text));
 }
+
+const isBroken = (text: string, kind: unknown): boolean =>
+  textFault(text, kind === 'line' ? 'line' : 'lines') !== undefined || (kind !== undefined && isBlank(text));
 
 function validObject(schema: Json): fc.Arbitrary<unknown> {
   const required = Array.isArray(schema.required) ? schema.required.map(String) : [];

@@ -68,6 +68,7 @@ interface ServiceOptions {
     connections?: string[];
     ratePerSecond?: number;
     weight?: number;
+    countries?: string[];
   }[];
   seams?: Partial<Seams>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */

@@ -42,18 +42,18 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|header-lists|since|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+      /^(routes\/(context|answer|header-lists|since|media|broadcasts|write-once|operator-[\w-]+)|plugins\/(auth|access-log|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|answers\/(flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
     types:
-      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per|patterns)|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per|patterns|text)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
+      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   // A share of something knows neither what it is nor who has it.
@@ -65,7 +65,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|did-you-mean|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|did-you-mean|recipients\/countries|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
@@ -96,13 +96,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/upload\//,
     values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
-    types: /^src\/(upload\/|problem-types\.ts$)/,
+    types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
     packages: /^(file-type|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,
-    values: /^src\/(csv\/[\w-]+|upload\/upload-error|template-value)\.ts$/,
-    types: /^src\/csv\//,
+    values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|template-value|text)\.ts$/,
+    types: /^src\/(csv|recipients)\/|^src\/problem\.ts$/,
     packages: /^(csv-parse|node:[\w/]+)$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.

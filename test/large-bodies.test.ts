@@ -29,7 +29,7 @@ describe('a large body at fault', () => {
       'more recipients than there may be',
       '/v1/broadcasts',
       broadcast(list(450_000, 0)),
-      { pointer: '/recipients', detail: 'must NOT have more than 10000 items' },
+      { pointer: '/recipients', detail: 'must have at most 10000 entries' },
     ],
     [
       'such recipients, and no template',
@@ -61,7 +61,7 @@ describe('a large body at fault', () => {
     expect(errors[99]).toMatchObject({ pointer: '/recipients/99/to' });
     const sound = Array.from({ length: 9_999 }, (_, at) => ({ to: `${14_155_560_000 + at}`, parameters }));
     expect(errorsOf(await post('/v1/broadcasts', broadcast([...sound, { to: '1' }, {}])))).toMatchObject([
-      { pointer: '/recipients', detail: 'must NOT have more than 10000 items' },
+      { pointer: '/recipients', detail: 'must have at most 10000 entries' },
       { pointer: '/recipients/9999/to' },
       { pointer: '/recipients/10000/to', detail: 'is required' },
     ]);

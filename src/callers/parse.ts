@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Ajv } from 'ajv';
 import ipaddr from 'ipaddr.js';
 import { Type } from 'typebox';
+import { countriesFault } from '../recipients/countries.ts';
 import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
 import { findJsonFault } from './json-fault.ts';
 import { sandboxKey } from './sandbox-key.ts';
@@ -51,10 +52,12 @@ export function checkEntries(entries: unknown): CallerEntry[] {
 
 /** What the schema cannot say of one entry. */
 function faultsOf(entry: CallerEntry, who: string): string[] {
-  const { name, id = name, addresses = [] } = entry;
+  const { name, id = name, addresses = [], countries = [] } = entry;
+  const unknownCountry = countriesFault(countries);
   const keys = keysOf(entry);
   const sandboxHash = hash('sha256', sandboxKey);
   const faults: [boolean, string][] = [
+    [unknownCountry !== undefined, `countries: ${unknownCountry}`],
     [isSecret(name) || isSecret(id), 'its name or id looks like a key or a hash'],
     [reserved.includes(name.toLowerCase()), `the name is reserved, as are ${reserved.join(', ')}; choose another`],
     [id !== name && reserved.includes(id.toLowerCase()), `the id is reserved, as are ${reserved.join(', ')}`],

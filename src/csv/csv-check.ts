@@ -1,23 +1,17 @@
 import { finished } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
 import { valueFault } from '../template-value.ts';
+import { isBlank, textFault } from '../text.ts';
+import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
+import { type CsvColumns, readHeader } from './csv-columns.ts';
 import { CsvFaults } from './csv-faults.ts';
-import { NumberTable } from './number-table.ts';
+import { type CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
+import { type CsvDialect, CsvStart } from './csv-start.ts';
 
-/** The header row has to be held until its end shows which delimiter it uses. */
-const HEADER_BYTES_MAX = 64 * 1024;
-const BOM = Buffer.from('\uFEFF');
 /** Bounds what one row can take, however many cells it has. */
-const ROW_CELLS_MAX = 64;
-
-/** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
-const COLUMNS_MAX = 256;
-
-/** The rule for recipients everywhere in this service. */
-const NUMBER = /^[1-9][0-9]{6,14}$/;
-/** U+FFFD is what bytes that are no UTF-8 are decoded to; written by the caller, it is the trace of a bad conversion. */
-const NOT_TEXT = /[\0\uFFFD]/;
+const rowCellsMax = 64;
+const rowBytesMin = 64 * 1024;
 
 export interface CsvRow {
   /** Country code and number, digits only. */
@@ -26,7 +20,7 @@ export interface CsvRow {
   values: Record<string, string>;
 }
 
-export interface CsvCheckOptions {
+export interface CsvCheckOptions extends CsvNumberOptions {
   /** Template parameters: each needs a column, and a value in every row. */
   requiredColumns?: readonly string[];
   rowsMax: number;
@@ -43,41 +37,38 @@ export interface CsvCheck {
 }
 
 /**
- * Checks a CSV of recipients while its bytes pass (contract, section 4): UTF-8, RFC 4180 with comma or semicolon, a
- * header row with `Phone` and perhaps `CountryCode`, every number once. Memory is a row, the first 100 faults, and 16
- * bytes or so for each number.
+ * Checks a CSV of recipients while its bytes pass: UTF-8 with comma, semicolon or tab, a header row with `Phone` and perhaps
+ * `CountryCode`, every number once. Memory is a row, the first 100 faults, and 16 bytes or so for each number.
  */
 export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
   return new Checker(options);
 }
 
-interface Columns {
-  names: string[];
-  phone: number;
-  countryCode: number | undefined;
-  required: { parameter: string; index: number }[];
-}
-
 class Checker implements CsvCheck {
   readonly #options: CsvCheckOptions;
-  readonly #numbers = new NumberTable();
   readonly #faults = new CsvFaults();
+  readonly #recipients: CsvRecipients;
+  readonly #start = new CsvStart();
+  /** Blank rows behind the last that is not: harmless at the end of the file. */
+  #blank = { count: 0, row: 0, line: 0 };
   #rows = 0;
-  #start: Buffer[] = [];
-  #startLength = 0;
-  #quoted = false;
-  #separators = { commas: 0, semicolons: 0 };
+  /** By csv-parse. */
+  #linesCounted = 0;
+  /** Of the file: where the next row begins. */
+  #nextLine = 1;
   #parser: Parser | undefined;
-  #columns: Columns | undefined;
+  #columns: CsvColumns | undefined;
 
   constructor(options: CsvCheckOptions) {
     this.#options = options;
+    this.#recipients = new CsvRecipients(options, this.#faults);
   }
 
   write(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (this.#parser) this.#feed(this.#parser, bytes);
-    else if (this.#headerEndsIn(bytes)) this.#open();
+    else if (this.#start.endsIn(bytes)) this.#open();
+    else if (this.#start.tooLong) this.#refuse('the header row has no end within 65536 bytes');
   }
 
   async end(): Promise<{ rows: number }> {
@@ -88,39 +79,35 @@ class Checker implements CsvCheck {
     } catch (error) {
       throw this.#broken(error);
     }
-    if (this.#rows === 0 && this.#faults.count === 0) this.#faults.add(0, undefined, 'the file has no rows');
+    const rows = this.#rows - this.#blank.count;
+    if (rows === 0 && this.#faults.count === 0) this.#faults.add(0, undefined, 'the file has no rows');
     if (this.#faults.count > 0) throw this.#faults.refusal();
-    return { rows: this.#rows };
-  }
-
-  /** Holds the header row and counts what could separate its cells. */
-  #headerEndsIn(bytes: Buffer): boolean {
-    // A copy: whoever wrote the chunk may use its memory again.
-    this.#start.push(Buffer.from(bytes));
-    this.#startLength += bytes.length;
-    for (const byte of bytes) {
-      if (byte === 0x22) this.#quoted = !this.#quoted;
-      else if (this.#quoted) continue;
-      else if (byte === 0x2c) this.#separators.commas += 1;
-      else if (byte === 0x3b) this.#separators.semicolons += 1;
-      else if (byte === 0x0a) return true;
-    }
-    if (this.#startLength <= HEADER_BYTES_MAX) return false;
-    this.#faults.add(0, undefined, `the header row has no end within ${HEADER_BYTES_MAX} bytes`);
-    throw this.#faults.refusal();
+    return { rows };
   }
 
   #open(): Parser {
-    const { commas, semicolons } = this.#separators;
+    const { dialect, rest } = this.#start.read();
+    const foreign = foreignFile(rest.subarray(0, 4100));
+    if (foreign !== undefined) this.#refuse(`the file is ${foreign}`);
+    if (this.#options.passedOn) this.#refuseDialect(dialect);
+    const { delimiter, endsWithCr, sepLine } = dialect;
+    if (sepLine) this.#nextLine = 2;
     const parser = parse({
       // Not `bom`: csv-parse would then take UTF-16 too.
-      delimiter: semicolons > commas ? ';' : ',',
-      record_delimiter: ['\r\n', '\n'],
+      delimiter,
+      record_delimiter: endsWithCr ? ['\r'] : ['\r\n', '\n'],
+      // Blanks around a cell and its quotes; a tab would count as one.
+      trim: !this.#options.passedOn && delimiter !== '\t',
       // Ragged rows are counted as faults of their own; csv-parse would stop at the first.
       relax_column_count: true,
-      max_record_size: Math.max(HEADER_BYTES_MAX, this.#options.cellBytesMax * ROW_CELLS_MAX),
+      max_record_size: Math.max(rowBytesMin, this.#options.cellBytesMax * rowCellsMax),
       // Takes every row inside write(), and leaves nothing for the readable side.
-      on_record: (cells: string[]) => {
+      on_record: (cells: string[], { lines }) => {
+        this.#faults.line = this.#nextLine;
+        // It counts CRLF in a cell twice.
+        const more = lines - this.#linesCounted > 1 ? lineBreaksIn(cells) : 0;
+        this.#linesCounted = lines;
+        this.#nextLine += 1 + more;
         this.#take(cells);
         return null;
       },
@@ -128,11 +115,21 @@ class Checker implements CsvCheck {
     // The error is read from `errored` and from finished().
     parser.on('error', () => {});
     this.#parser = parser;
-    const held = Buffer.concat(this.#start);
-    const start = held.subarray(held.indexOf(BOM) === 0 ? BOM.length : 0);
-    this.#start = [];
-    if (start.length > 0) this.#feed(parser, start);
+    if (rest.length > 0) this.#feed(parser, rest);
     return parser;
+  }
+
+  #refuse(detail: string): never {
+    this.#faults.add(this.#rows, undefined, detail);
+    throw this.#faults.refusal();
+  }
+
+  #refuseDialect({ delimiter, endsWithCr, sepLine }: CsvDialect): void {
+    const remedy = 'save it with commas and plain line ends, or send it to /v1/broadcasts/import';
+    if (sepLine) this.#refuse('the file begins with the line sep=, which WATI does not know: remove it');
+    if (delimiter === '\t')
+      this.#refuse(`the columns are separated by tabs, and WATI reads this file itself: ${remedy}`);
+    if (endsWithCr) this.#refuse(`the lines end with CR alone, and WATI reads this file itself: ${remedy}`);
   }
 
   #feed(parser: Parser, bytes: Buffer): void {
@@ -146,66 +143,59 @@ class Checker implements CsvCheck {
       return;
     }
     this.#rows += 1;
-    if (this.#rows > this.#options.rowsMax) {
-      this.#faults.add(this.#rows, undefined, `the file has more than ${this.#options.rowsMax} rows`);
-      throw this.#faults.refusal();
+    if (isBlankRow(cells)) {
+      if (this.#blank.count === 0) this.#blank = { count: 0, row: this.#rows, line: this.#faults.line };
+      this.#blank.count += 1;
+      return;
     }
+    this.#noteBlank();
+    const { rowsMax } = this.#options;
+    if (this.#rows > rowsMax) this.#refuse(`the file has more than ${rowsMax} rows`);
     this.#readRow(cells, this.#columns);
   }
 
-  #readHeader(names: string[]): Columns {
-    if (names.length > COLUMNS_MAX) {
-      this.#faults.add(0, undefined, `the header has ${names.length} columns, at most ${COLUMNS_MAX}`);
-      throw this.#faults.refusal();
-    }
-    const lower = names.map((name) => name.toLowerCase());
-    const seen = new Set<string>();
-    names.forEach((name, index) => {
-      if (name.trim() === '') this.#faults.add(0, undefined, `column ${index + 1} has no name`);
-      else if (seen.has(lower[index] ?? '')) this.#faults.add(0, name, 'there are two columns of this name');
-      seen.add(lower[index] ?? '');
-      this.#readCell(0, name, name);
-    });
-    const find = (name: string, missing: string): number => {
-      const index = lower.indexOf(name.toLowerCase());
-      if (index === -1) this.#faults.add(0, name, missing);
-      return index;
-    };
-    const phone = find('Phone', 'this column is missing');
-    const required = (this.#options.requiredColumns ?? []).map((parameter) => ({
-      parameter,
-      index: find(parameter, 'the template parameter has no column'),
-    }));
-    if (this.#faults.count > 0) throw this.#faults.refusal();
-    const countryCode = lower.indexOf('countrycode');
-    return { names, phone, countryCode: countryCode === -1 ? undefined : countryCode, required };
+  /** Blank rows between others may be where something was lost. */
+  #noteBlank(): void {
+    const { count, row, line } = this.#blank;
+    if (count === 0) return;
+    const detail = count === 1 ? 'the row is blank: remove it' : `${count} rows from here on are blank: remove them`;
+    this.#faults.add(row, undefined, detail, line);
+    this.#blank = { count: 0, row: 0, line: 0 };
   }
 
-  #readRow(cells: string[], columns: Columns): void {
+  #readHeader(cells: string[]): CsvColumns {
+    const { requiredColumns: required = [], passedOn: exact = false } = this.#options;
+    for (const cell of cells) this.#isSound(0, cell, cell);
+    const columns = readHeader(cells, { required, exact }, this.#faults);
+    if (columns === undefined || this.#faults.count > 0) throw this.#faults.refusal();
+    return columns;
+  }
+
+  #readRow(cells: string[], columns: CsvColumns): void {
     const row = this.#rows;
-    if (cells.length !== columns.names.length) {
-      const blank = cells.length === 1 && cells[0] === '';
-      const detail = blank ? 'the row is blank' : `${cells.length} cells, the header has ${columns.names.length}`;
-      this.#faults.add(row, undefined, detail);
+    const { names, required } = columns;
+    if (cells.length !== names.length && !isPadded(cells, names.length)) {
+      const more = cells.length > names.length ? ': put a cell that holds the separator into quotes' : '';
+      this.#faults.add(row, undefined, `${cells.length} cells, the header has ${names.length}${more}`);
       return;
     }
     let sound = true;
-    for (const [index, cell] of cells.entries()) {
-      if (!this.#readCell(row, columns.names[index] ?? '', cell)) sound = false;
-    }
-    const to = this.#readNumber(row, cells, columns);
-    for (const { parameter, index } of columns.required) {
-      const fault = valueFault(cells[index] ?? '');
+    for (const [index, cell] of cells.entries()) if (!this.#isSound(row, names[index] ?? '', cell)) sound = false;
+    const to = this.#recipients.read(row, cells, columns);
+    for (const { parameter, index } of required) {
+      const cell = cells[index] ?? '';
+      const fault = cell.includes('\uFFFD') ? undefined : valueFault(cell);
       if (fault !== undefined) this.#faults.add(row, parameter, `the value ${fault}`);
     }
     if (to === undefined || !sound || this.#faults.count > 0 || !this.#options.onRow) return;
-    const values = Object.fromEntries(columns.required.map(({ parameter, index }) => [parameter, cells[index] ?? '']));
+    const values = Object.fromEntries(required.map(({ parameter, index }) => [parameter, cells[index] ?? '']));
     this.#options.onRow({ to, values }, row);
   }
 
-  #readCell(row: number, column: string, cell: string): boolean {
+  #isSound(row: number, column: string, cell: string): boolean {
     const { cellBytesMax } = this.#options;
-    if (NOT_TEXT.test(cell)) this.#faults.add(row, column, 'the cell has a NUL or bytes that are not UTF-8');
+    const fault = textFault(cell);
+    if (fault !== undefined) this.#faults.add(row, column, cell.includes('\uFFFD') ? notUtf8 : `the cell ${fault}`);
     // A UTF-16 unit is at most 3 bytes: most cells need no counting.
     else if (cell.length * 3 > cellBytesMax && Buffer.byteLength(cell) > cellBytesMax) {
       this.#faults.add(row, column, `the cell has more than ${cellBytesMax} bytes`);
@@ -213,29 +203,30 @@ class Checker implements CsvCheck {
     return false;
   }
 
-  #readNumber(row: number, cells: string[], { names, phone, countryCode }: Columns): string | undefined {
-    const whole = (countryCode === undefined ? '' : (cells[countryCode] ?? '')) + (cells[phone] ?? '');
-    const to = whole.startsWith('+') ? whole.slice(1) : whole;
-    if (!NUMBER.test(to)) {
-      this.#faults.add(row, names[phone], 'not a number with its country code: 7 to 15 digits, no 0 first');
-      return undefined;
-    }
-    const earlier = this.#numbers.add(Number(to), row);
-    if (earlier !== undefined)
-      this.#faults.add(row, names[phone], `the number is given twice, first in row ${earlier}`);
-    return to;
-  }
-
   /** csv-parse gave up: what follows cannot be told apart into rows. */
   #broken(error: unknown): unknown {
     if (error instanceof UploadError || !(error instanceof CsvError)) return error;
-    const row = this.#columns === undefined ? 0 : this.#rows + 1;
     const tooLong = error.code === 'CSV_MAX_RECORD_SIZE';
+    this.#faults.line = this.#nextLine;
     this.#faults.add(
-      row,
+      this.#columns === undefined ? 0 : this.#rows + 1,
       undefined,
-      tooLong ? 'the row is too long' : 'quotes are not closed, or stand where they may not',
+      tooLong
+        ? 'the row is too long'
+        : 'quotes are not closed, or stand where they may not: write a quote inside of a cell twice, and the cell in quotes',
     );
     return this.#faults.refusal(error);
   }
 }
+
+const notUtf8 =
+  'the cell has bytes that are not UTF-8 (the plain "CSV" of Excel is Windows-1252): save the file as "CSV UTF-8 (Comma delimited)"';
+
+const lineBreaksIn = (cells: readonly string[]): number =>
+  cells.reduce((sum, cell) => sum + (cell.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
+
+/** Behind the named columns stand empty cells only. */
+const isPadded = (cells: readonly string[], width: number): boolean =>
+  cells.length > width && cells.slice(width).every(isBlank);
+
+const isBlankRow = (cells: readonly string[]): boolean => (cells[0] ?? '').trim() === '' && cells.every(isBlank);

@@ -1,34 +1,29 @@
+import type { FieldError } from '../problem.ts';
 import { UploadError } from '../upload/upload-error.ts';
 
 const LISTED_MAX = 100;
 
-export interface CsvFault {
-  /** Data rows count from 1; 0 is the header. */
-  row: number;
-  column?: string;
-  detail: string;
-}
-
 /** Lists the first 100 faults of a file and counts the others. */
 export class CsvFaults {
-  readonly #listed: CsvFault[] = [];
+  readonly #listed: FieldError[] = [];
   #count = 0;
+  /** Of the file, from 1: where the row begins that is read now. */
+  line = 1;
 
   get count(): number {
     return this.#count;
   }
 
-  add(row: number, column: string | undefined, detail: string): void {
+  /** Data rows count from 1; 0 is the header. */
+  add(row: number, column: string | undefined, detail: string, line = this.line): void {
     this.#count += 1;
-    if (this.#listed.length >= LISTED_MAX) return;
-    this.#listed.push(column === undefined ? { row, detail } : { row, column, detail });
+    if (this.#listed.length < LISTED_MAX) this.#listed.push({ pointer: pointerTo(row, column), detail, row, line });
   }
 
   refusal(cause?: unknown): UploadError {
     const count = `${this.#count} ${this.#count === 1 ? 'fault' : 'faults'}`;
     const cut = this.#count > LISTED_MAX ? `; the first ${LISTED_MAX} are listed` : '';
-    const errors = this.#listed.map(({ row, column, detail }) => ({ pointer: pointerTo(row, column), detail }));
-    return new UploadError('invalid-csv', `${count}${cut}`, { errors, cause });
+    return new UploadError('invalid-csv', `${count}${cut}`, { errors: this.#listed, cause });
   }
 }
 

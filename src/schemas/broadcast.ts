@@ -1,14 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { oneOf, PhoneNumber, strict, Timestamp } from './words.ts';
+import { oneOf, PhoneNumber, strict, Timestamp, text } from './words.ts';
 
-const broadcastName = Type.String({
-  minLength: 1,
-  maxLength: 256,
-  pattern: '\\S',
-  description: 'shown in WATI',
-  examples: ['autumn-sale'],
-});
+const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 
 export const BroadcastPost = Type.Object(
   {

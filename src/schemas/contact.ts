@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { PhoneNumber, pageOf, paging, strict, Timestamp, textByName } from './words.ts';
+import { PhoneNumber, pageOf, paging, strict, Timestamp, text, textByName } from './words.ts';
 
 const attributes = (description: string) => textByName({ description, examples: [{ member: 'VIP' }] });
 
@@ -47,7 +47,7 @@ export const ContactParams = Type.Object({ recipient: PhoneNumber }, strict);
 
 export const ContactPut = Type.Object(
   {
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: '\\S', examples: ['Asha'] })),
+    name: Type.Optional(text(256, 'Asha', { line: true })),
     attributes: Type.Optional(attributes('attributes to set')),
   },
   { title: 'ContactPut', ...strict, examples: [{ name: 'Asha', attributes: { member: 'VIP' } }] },

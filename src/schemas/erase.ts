@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox';
-import { oneOf, Recipient, strict } from './words.ts';
+import { oneOf, RecordedRecipient, strict } from './words.ts';
 
 export const ErasePost = Type.Object(
   {
-    to: Recipient,
+    to: RecordedRecipient,
     dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
   },
   // What the docs page fills in: it must do no harm.

@@ -1,11 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp } from './words.ts';
+import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp, text } from './words.ts';
 
-/** Lengths and counts are WATI's (upstream.md 3.3, 3.7 and 7); a blank text is refused there, so it is here. */
-const text = (maxLength: number, example: string, description?: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: '\\S', examples: [example], ...(description && { description }) });
-
+/** Lengths and counts are WATI's. */
 const httpsUrl = Type.String({
   maxLength: 2048,
   pattern: '^https://[^\\s/?#@]+(/[^\\s]*)?$',
@@ -43,15 +40,15 @@ export const ButtonsPost = Type.Object(
       Type.Object(
         {
           type: oneOf(['text', 'image', 'video', 'document']),
-          text: Type.Optional(text(60, 'Delivery', 'of `text` headers')),
+          text: Type.Optional(text(60, 'Delivery', { description: 'of `text` headers', line: true })),
           url: Type.Optional(httpsUrl),
-          fileName: Type.Optional(text(240, 'invoice.pdf', 'of `document` headers')),
+          fileName: Type.Optional(text(240, 'invoice.pdf', { description: 'of `document` headers', line: true })),
         },
         { title: 'ButtonsHeader', ...strict },
       ),
     ),
-    footer: Type.Optional(text(60, 'Answer until noon')),
-    buttons: Type.Array(Type.Object({ text: text(20, 'Yes') }, strict), {
+    footer: Type.Optional(text(60, 'Answer until noon', { line: true })),
+    buttons: Type.Array(Type.Object({ text: text(20, 'Yes', { line: true }) }, strict), {
       minItems: 1,
       maxItems: 3,
       description: 'the answer names the text of a button, so the texts must differ',
@@ -72,16 +69,19 @@ export const ListPost = Type.Object(
   {
     to: PhoneNumber,
     body: text(1024, 'When shall we come?'),
-    header: Type.Optional(text(60, 'Appointment')),
-    footer: Type.Optional(text(60, 'You can change it later')),
-    buttonText: text(20, 'Choose'),
+    header: Type.Optional(text(60, 'Appointment', { line: true })),
+    footer: Type.Optional(text(60, 'You can change it later', { line: true })),
+    buttonText: text(20, 'Choose', { line: true }),
     sections: Type.Array(
       Type.Object(
         {
-          title: text(24, 'Monday'),
+          title: text(24, 'Monday', { line: true }),
           rows: Type.Array(
             Type.Object(
-              { title: text(24, '9:00'), description: Type.Optional(text(72, 'first in the morning')) },
+              {
+                title: text(24, '9:00', { line: true }),
+                description: Type.Optional(text(72, 'first in the morning', { line: true })),
+              },
               strict,
             ),
             { minItems: 1, maxItems: 10 },
@@ -114,7 +114,9 @@ export const TemplatePost = Type.Object(
     to: PhoneNumber,
     template: TemplateName,
     parameters: Type.Optional(TemplateParameters),
-    broadcastName: Type.Optional(text(256, 'order-confirmations', 'shown in WATI; the template name if absent')),
+    broadcastName: Type.Optional(
+      text(256, 'order-confirmations', { description: 'shown in WATI; the template name if absent', line: true }),
+    ),
   },
   {
     title: 'TemplatePost',
@@ -168,7 +170,7 @@ export type Message = Static<typeof Message>;
 export const FileQuery = Type.Object({ to: Recipient, caption: Type.Optional(text(1024, 'Your invoice')) }, strict);
 
 export const CsvQuery = Type.Object(
-  { template: TemplateName, broadcastName: text(256, 'autumn-sale', 'shown in WATI') },
+  { template: TemplateName, broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }) },
   strict,
 );
 

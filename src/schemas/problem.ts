@@ -19,6 +19,8 @@ export const ProblemDocument = Type.Object(
             description: 'JSON pointer into the body; `/query/…`, `/path/…`, `/headers/…` elsewhere',
           }),
           detail: Type.String(),
+          row: Type.Optional(Type.Integer({ description: 'of a CSV: the data row, from 1; 0 is the header' })),
+          line: Type.Optional(Type.Integer({ description: 'of a CSV: the line of the file where the row begins' })),
         }),
       ),
     ),

@@ -2,30 +2,44 @@ import { type TSchema, Type } from 'typebox';
 
 /** The words that several nouns share (contract 1). A schema with a `title` becomes a component of openapi.yaml. */
 
-const phone = '\\+?[1-9][0-9]{6,14}';
+/** The keywords that begin with `x-` are checked by plugins/schema-keywords.ts, which has the words for what breaks them. */
 
-const phonePattern = `^${phone}$`;
-export const recipientPattern = `^(${phone}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{4,64})$`;
-
-/** What a person reads where one of these patterns is broken. */
-export const patternWords: Readonly<Record<string, string>> = {
-  [phonePattern]: 'must be digits with country code and an optional leading +, e.g. 14155551000',
-  [recipientPattern]: 'must be digits with country code, e.g. 14155551000, a 24-hex contact id, or a BSUID',
-  '\\S': 'must not be blank',
-};
+/** Every form in which a record may name its recipient, possible or not: to find and to erase what is there. */
+export const recipientPattern = '^(\\+?[1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$';
 
 export const PhoneNumber = Type.String({
-  pattern: phonePattern,
-  description: 'digits with country code, an optional leading `+`',
+  'x-recipient': 'phone',
+  maxLength: 200,
+  description:
+    'a possible phone number with its country code: digits alone, or behind a `+` with blanks, dots, dashes and brackets',
   examples: ['14155551000'],
 });
 
-/** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number (upstream.md 3.0). */
+/** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number. */
 export const Recipient = Type.String({
-  pattern: recipientPattern,
-  description: 'a phone number with country code, a 24-hex contact id, or a BSUID such as `US.123124141512`',
+  'x-recipient': 'any',
+  maxLength: 200,
+  description:
+    'a possible phone number with its country code (digits alone, or behind a `+` with blanks, dots, dashes and brackets), a 24-hex contact id, or a BSUID such as `US.123124141512`',
   examples: ['14155551000'],
 });
+
+/** Of what is recorded already: a number from before a rule can be found and erased still. */
+export const RecordedRecipient = Type.String({
+  pattern: recipientPattern,
+  description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
+  examples: ['14155551000'],
+});
+
+/** What people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
+export const text = (maxLength: number, example: string, options: { description?: string; line?: true } = {}) =>
+  Type.String({
+    minLength: 1,
+    maxLength,
+    'x-text': options.line ? 'line' : 'lines',
+    examples: [example],
+    ...(options.description && { description: options.description }),
+  });
 
 /** What the docs page is filled in with, and what the sandbox has from its start (src/delivery/example-records.ts). */
 export const exampleIds = {

@@ -1,5 +1,6 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { extensionOf } from './file-name.ts';
+import { foreignFile } from './foreign-file.ts';
 import { malformed, UploadError } from './upload-error.ts';
 
 export type FileKind = 'image' | 'audio' | 'video' | 'document' | 'csv';
@@ -51,14 +52,11 @@ const MEDIA = new Map<string, FileType>([
 
 const CSV: FileType = { kind: 'csv', extensions: ['csv'], signatures: [] };
 
-/** What browsers, Excel's registry entries and curl call a CSV. */
-const CSV_NAMES = new Set([
-  'text/csv',
-  'text/plain',
-  'text/comma-separated-values',
-  'application/csv',
-  'application/vnd.ms-excel',
-]);
+/** What browsers and Excel's registry entries call a CSV. */
+const CSV_NAMES = new Set(['text/plain', 'application/vnd.ms-excel']);
+
+/** A type that is not in the list says nothing: programs know many names for a CSV. */
+const contradictsCsv = (declared: string): boolean => MEDIA.has(declared) && !CSV_NAMES.has(declared);
 
 const ALIASES = new Map([
   ['image/jpg', 'image/jpeg'],
@@ -103,8 +101,11 @@ export interface FileFacts {
 export async function checkFile(kinds: 'media' | 'csv', facts: FileFacts): Promise<CheckedFile> {
   const declared = essence(facts.declared);
   if (kinds === 'csv') {
-    if (declared !== undefined && !CSV_NAMES.has(declared)) throw notAllowed('only CSV files are taken here');
-    if (facts.firstBytes.includes(0)) throw notAllowed('the file is binary, not a CSV');
+    const foreign = foreignFile(facts.firstBytes);
+    if (foreign !== undefined) throw notAllowed(`the file is ${foreign}`);
+    if (declared !== undefined && contradictsCsv(declared)) {
+      throw notAllowed(`the file is declared as ${declared}: only CSV files are taken here`);
+    }
     return checked('text/csv', CSV);
   }
   const sniffed = await signatureOf(facts.firstBytes);

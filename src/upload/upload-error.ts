@@ -1,3 +1,5 @@
+import type { FieldError } from '../problem.ts';
+
 /** Why an upload is refused. The route maps it: 400 `malformed`, `no-file`, `too-many-parts`, `wrong-field`; 413 `too-large`; 415 `unsupported-type`; 422 `invalid-csv`. */
 export type UploadErrorCode =
   | 'malformed'
@@ -12,7 +14,7 @@ export interface UploadErrorFacts {
   /** The limit that was passed, in bytes; always there with `too-large`. */
   limitBytes?: number;
   /** Single faults, as a problem lists them; with `invalid-csv`. */
-  errors?: { pointer: string; detail: string }[];
+  errors?: FieldError[];
   cause?: unknown;
 }
 
@@ -21,7 +23,7 @@ export class UploadError extends Error {
   readonly code: UploadErrorCode;
   readonly detail: string;
   readonly limitBytes: number | undefined;
-  readonly errors: { pointer: string; detail: string }[] | undefined;
+  readonly errors: FieldError[] | undefined;
 
   constructor(code: UploadErrorCode, detail: string, facts: UploadErrorFacts = {}) {
     super(`${code}: ${detail}`, facts.cause === undefined ? undefined : { cause: facts.cause });

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CsvCheckOptions, type CsvRow, createCsvCheck } from '../../src/csv/csv-check.ts';
+import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';
 import { slices } from '../upload/multipart-helper.ts';
 
+const numbers = new PhoneNumbers();
 const LIMITS = { rowsMax: 1000, cellBytesMax: 40 };
 
 async function check(
@@ -12,7 +14,7 @@ async function check(
   sizes = [65_536],
 ): Promise<{ rows: number; seen: CsvRow[] } | UploadError> {
   const seen: CsvRow[] = [];
-  const csv = createCsvCheck({ ...LIMITS, ...options, onRow: (row) => seen.push(row) });
+  const csv = createCsvCheck({ numbers, ...LIMITS, ...options, onRow: (row) => seen.push(row) });
   try {
     for (const chunk of slices(Buffer.from(file), sizes)) csv.write(chunk);
     return { ...(await csv.end()), seen };
@@ -28,6 +30,12 @@ const SPLITS = [[65_536], [1], [3, 1, 7]];
 describe('a CSV', () => {
   it.each([
     ['one column', 'Phone\r\n919812345678\r\n14155550100\r\n'],
+    ['blank lines at the end', 'Phone\r\n919812345678\r\n14155550100\r\n\r\n\r\n'],
+    ['a comma behind every row', 'Phone,\n919812345678,\n14155550100,\n,\n'],
+    ['the line sep=;', 'sep=;\r\nName;Phone\r\na;919812345678\r\nb;14155550100\r\n'],
+    ['tabs', 'Name\tPhone\na\t919812345678\n\t14155550100\n'],
+    ['line ends of an old Mac', 'Phone,Name\r919812345678,"a\rb"\r14155550100,b\r'],
+    ['padded cells and quotes', ' Phone , "Name" \n 919812345678 , "a"\n14155550100,b\n'],
     ['no line end at the end', 'Phone\r\n919812345678\r\n14155550100'],
     ['LF', 'Phone\n919812345678\n14155550100\n'],
     ['a BOM', '\uFEFFPhone\r\n919812345678\r\n14155550100\r\n'],
@@ -62,12 +70,13 @@ describe('a CSV', () => {
   const N = '919812345678';
   it.each<[string, string | Buffer, string[], Partial<CsvCheckOptions>?]>([
     ['nothing', '', ['/rows/0']],
-    ['an empty line', '\n', ['/rows/0', '/rows/0/Phone']],
+    ['an empty line', '\n', ['/rows/0']],
     ['a header alone', 'Phone\r\n', ['/rows/0']],
     ['no Phone', `Number\n${N}\n`, ['/rows/0/Phone']],
-    ['a tab between', `Name\tPhone\na\t${N}\n`, ['/rows/0/Phone']],
+    ['a bar between', `Name|Phone\na|${N}\n`, ['/rows/0/Phone']],
     ['two columns of one name', `Phone,phone\n${N},1\n`, ['/rows/0/phone']],
-    ['a column without name', `Phone,\n${N},1\n`, ['/rows/0']],
+    ['a column without name', `Phone,,Name\n${N},1,a\n`, ['/rows/0']],
+    ['a cell behind the columns', `Phone,\n${N},1\n`, ['/rows/1']],
     ['257 columns', `Phone${Array.from({ length: 256 }, (_, n) => `,a${n}`).join('')}\n`, ['/rows/0']],
     ['as many columns as a header row can hold', `Phone${',a'.repeat(16_000)}\n`, ['/rows/0']],
     ['a parameter without column', `Phone\n${N}\n`, ['/rows/0/name'], { requiredColumns: ['name'] }],
@@ -77,16 +86,17 @@ describe('a CSV', () => {
     ['16 digits', 'Phone\n1234567890123456\n', ['/rows/1/Phone']],
     ['a 0 first', 'Phone\n0919812345678\n', ['/rows/1/Phone']],
     ['blanks', 'Phone\n91 98123 45678\n', ['/rows/1/Phone']],
-    ['a blank before', `Phone\n ${N}\n`, ['/rows/1/Phone']],
+    ['a blank before', `Phone\n ${N}\n`, ['/rows/1/Phone'], { passedOn: true }],
     ["Excel's own way", 'Phone\n9.19812E+11\n', ['/rows/1/Phone']],
     ['two plusses', 'CountryCode,Phone\n+91,+9812345678\n', ['/rows/1/Phone']],
     ['other digits', 'Phone\n\u0967\u0968\u0969\u096a\u096b\u096c\u096d\u096e\n', ['/rows/1/Phone']],
     ['a number twice', `Phone\n${N}\n14155550100\n+${N}\n`, ['/rows/3/Phone']],
-    ['a number twice in two ways', `Phone,CountryCode\n${N},\n9812345678,91\n`, ['/rows/2/Phone']],
+    ['a number twice in two ways', `Phone,CountryCode\n+${N},\n9812345678,91\n`, ['/rows/2/Phone']],
+    ['no country code at all', `Phone,CountryCode\n9812345678,\n`, ['/rows/1/Phone']],
     ['a cell too few', `Phone,Name\n${N},a\n14155550100\n`, ['/rows/2']],
     ['a cell too many', `Phone,Name\n${N},a,b\n`, ['/rows/1']],
-    ['a blank line', `Phone,Name\n${N},a\n\n`, ['/rows/2']],
-    ['a NUL', `Phone,Name\n${N},a\0\n`, ['/rows/1/Name']],
+    ['a blank line between', `Phone,Name\n${N},a\n\n,\n14155550100,b\n`, ['/rows/2']],
+    ['a control character', `Phone,Name\n${N},a\x07\n`, ['/rows/1/Name']],
     ['Latin-1', Buffer.from(`Phone,Name\n${N},caf\u00e9\n`, 'latin1'), ['/rows/1/Name']],
     ['Latin-1 in the header', Buffer.from(`Phone,Caf\u00e9\n${N},x\n`, 'latin1'), ['/rows/0/Caf\uFFFD']],
     [
@@ -94,7 +104,7 @@ describe('a CSV', () => {
       Buffer.concat([Buffer.from(`Phone,Name\n${N},`), Buffer.from([0xf0, 0x9f]), Buffer.from('\n')]),
       ['/rows/1/Name'],
     ],
-    ['UTF-16', Buffer.from(`\uFEFFPhone\n${N}\n`, 'utf16le'), ['/rows/0/\uFFFD\uFFFDP\0h\0o\0n\0e\0', '/rows/0/Phone']],
+    ['UTF-16', Buffer.from(`\uFEFFPhone\n${N}\n`, 'utf16le'), ['/rows/0']],
     ['a long cell', `Phone,Name\n${N},${'\u00e9'.repeat(21)}\n`, ['/rows/1/Name']],
     ['an endless header', 'x'.repeat(70_000), ['/rows/0']],
     ['an endless row', `Phone,Name\n${N},"${'x'.repeat(300_000)}`, ['/rows/1']],
@@ -128,10 +138,10 @@ describe('a CSV', () => {
   });
 
   it('finds every number given twice, and no other', async () => {
-    const number = fc.bigInt({ min: 1_000_000n, max: 999_999_999_999_999n }).map(String);
+    const number = fc.integer({ min: 0, max: 199_999_999 }).map((last) => String(919_800_000_000 + last));
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.oneof(number, fc.integer({ min: 1_000_000, max: 1_000_040 }).map(String)), {
+        fc.array(fc.oneof(number, fc.integer({ min: 919_800_000_000, max: 919_800_000_040 }).map(String)), {
           minLength: 1,
           maxLength: 90,
         }),
@@ -149,7 +159,7 @@ describe('a CSV', () => {
   });
 
   it('remembers 200,000 numbers', async () => {
-    const rows = Array.from({ length: 200_000 }, (_, i) => String(900_000_000_000_000 + i * 4096));
+    const rows = Array.from({ length: 200_000 }, (_, i) => String(919_800_000_000 + i * 128));
     expect(await check(`Phone\n${rows.join('\n')}\n`, { rowsMax: 200_000 })).toMatchObject({ rows: 200_000 });
     const again = await check(`Phone\n${rows.join('\n')}\n${rows[150_000]}\n`, { rowsMax: 300_000 });
     expect(again).toMatchObject({

@@ -169,11 +169,11 @@ describe('contacts upstream', () => {
   });
 
   it('finds the contact with exactly this number among those that contain it', async () => {
-    service.simulator.tenant.addContact('41555510001', { name: 'longer' });
-    service.simulator.tenant.addContact('4155551000', { name: 'exact' });
-    const answer = await service.ask('GET', '/v1/contacts/4155551000');
-    expect(answer).toMatchObject({ status: 200, json: { phone: '4155551000', name: 'exact' } });
-    expect((await service.ask('GET', '/v1/contacts/5555100')).json).toMatchObject({ type: '/problems/not-found' });
+    service.simulator.tenant.addContact('5511876543221', { name: 'longer' });
+    service.simulator.tenant.addContact('551187654322', { name: 'exact' });
+    const answer = await service.ask('GET', '/v1/contacts/551187654322');
+    expect(answer).toMatchObject({ status: 200, json: { phone: '551187654322', name: 'exact' } });
+    expect((await service.ask('GET', '/v1/contacts/5511876543')).json).toMatchObject({ type: '/problems/not-found' });
   });
 
   it('creates with 201, updates with 200, and says what is known', async () => {

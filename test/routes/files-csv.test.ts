@@ -71,7 +71,12 @@ describe('a CSV that streams to WATI', () => {
       json: { detail: expect.stringContaining('150 faults; the first 100') },
     });
     expect(answer.json.errors).toHaveLength(100);
-    expect(answer.json.errors).toContainEqual({ pointer: '/rows/100/Phone', detail: expect.any(String) });
+    expect(answer.json.errors).toContainEqual({
+      pointer: '/rows/100/Phone',
+      detail: expect.any(String),
+      row: 100,
+      line: 101,
+    });
     expect(ledger().filter(({ complete, processed }) => complete || processed)).toEqual([]);
   });
 

@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCsvCheck } from '../../src/csv/csv-check.ts';
+import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
 import { type ReframeOptions, reframe } from '../../src/upload/multipart.ts';
 import type { UploadErrorCode } from '../../src/upload/upload-error.ts';
 import { D, REFUSED, SENT } from './multipart-cases.ts';
@@ -205,7 +206,10 @@ describe('an upload', () => {
     ['a file', {}, form({ disposition: D('filename=a.pdf'), type: null, file: grow(PDF, 8 * MIB) }), 384 * 1024],
     [
       'a CSV',
-      { kinds: 'csv' as const, check: createCsvCheck({ rowsMax: 1_000_000, cellBytesMax: 100 }) },
+      {
+        kinds: 'csv' as const,
+        check: createCsvCheck({ numbers: new PhoneNumbers(), rowsMax: 1_000_000, cellBytesMax: 100 }),
+      },
       form({ disposition: D('filename=a.csv'), type: null, file: `Phone\r\n${'919812345678\r\n'.repeat(100_000)}` }),
       192 * 1024,
     ],
@@ -243,7 +247,7 @@ describe('a CSV upload', () => {
   const csv = (): Partial<ReframeOptions> => ({
     kinds: 'csv',
     upstreamField: 'whatsapp_numbers_csv',
-    check: createCsvCheck({ rowsMax: 1000, cellBytesMax: 100 }),
+    check: createCsvCheck({ numbers: new PhoneNumbers(), rowsMax: 1000, cellBytesMax: 100 }),
   });
   const upload = (file: string, type = 'text/csv') => form({ disposition: D('filename="people.csv"'), type, file });
   const rows = (count: number) =>

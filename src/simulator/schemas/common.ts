@@ -35,7 +35,9 @@ export function text(max: number) {
 export const Phone = Type.String({ pattern: '^[1-9][0-9]{6,14}$' });
 
 /** Phone number, contact id or BSUID. */
-export const Target = Type.String({ pattern: '^([1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.[A-Za-z0-9]{1,128})$' });
+export const Target = Type.String({
+  pattern: '^([1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$',
+});
 
 export const NameValue = exact({ name: Type.String({ minLength: 1 }), value: Type.String() });
 

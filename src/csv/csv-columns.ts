@@ -1,0 +1,155 @@
+import { isBlank } from '../text.ts';
+import type { CsvFaults } from './csv-faults.ts';
+
+/** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
+const columnsMax = 256;
+
+export interface CsvColumns {
+  /** Without those behind the last that has a name: programs write commas there. */
+  names: string[];
+  phone: number;
+  countryCode: number | undefined;
+  required: { parameter: string; index: number }[];
+  /** May hold the country code under another name. */
+  suspects: { name: string; index: number }[];
+  /** Neither of these: a `+91` there is a country code all the same. */
+  others: { name: string; index: number }[];
+}
+
+interface HeaderOptions {
+  required: readonly string[];
+  /** Another program reads the header after us, and knows it by these names only. */
+  exact: boolean;
+}
+
+/** Case, blanks, `_`, `-` and what cannot be seen make no difference between names. */
+const fold = (name: string): string =>
+  name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s\p{Cf}\p{Pd}_]/gu, '');
+
+const callingCodeNames = /country|dial|isd|calling|prefix|vorwahl|vorwal|indicatif|^cc$|phonecode|ddi$/;
+const phoneNames = /phone|fon|mobil|tel|cell|number|nummer|whatsapp|handy|msisdn|contact|recipient|^to$/;
+
+/** Reads the header row. Its faults are added; with any, the answer is undefined. */
+export function readHeader(cells: string[], options: HeaderOptions, faults: CsvFaults): CsvColumns | undefined {
+  if (cells.length > columnsMax) {
+    faults.add(0, undefined, `the header has ${cells.length} columns, at most ${columnsMax}`);
+    return undefined;
+  }
+  const last = cells.findLastIndex((cell) => !isBlank(cell));
+  const names = cells.slice(0, last + 1).map((cell) => cell.trim());
+  if (names.length === 0) {
+    faults.add(0, undefined, 'the header row is blank: the first line has to name the columns, one of them Phone');
+    return undefined;
+  }
+  noteNames(names, faults);
+  const folded = names.map(fold);
+  const indexOf = (wanted: string) => {
+    const exact = names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
+    return exact === -1 ? folded.indexOf(fold(wanted)) : exact;
+  };
+  const columns = {
+    phone: indexOf('Phone'),
+    countryCode: indexOf('CountryCode'),
+    required: options.required.map((parameter) => ({ parameter, index: indexOf(parameter) })),
+  };
+  if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names));
+  for (const { parameter, index } of columns.required) {
+    if (index === -1) faults.add(0, parameter, `the template parameter has no column; found: ${listed(names)}`);
+  }
+  const used = new Set([columns.phone, columns.countryCode, ...columns.required.map(({ index }) => index)]);
+  noteAmbiguous(names, folded, used, faults);
+  if (options.exact) noteInexact(cells, ['Phone', 'CountryCode', ...options.required], indexOf, faults);
+  const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
+  if (columns.countryCode === -1) noteNearly(spare, folded, faults);
+  if (faults.count > 0) return undefined;
+  const isSuspect = ({ index }: { index: number }) => callingCodeNames.test(folded[index] ?? '');
+  const watched = columns.countryCode === -1 ? spare : [];
+  return {
+    ...{ names, phone: columns.phone, required: columns.required },
+    countryCode: columns.countryCode === -1 ? undefined : columns.countryCode,
+    suspects: watched.filter(isSuspect),
+    others: watched.filter((column) => !isSuspect(column)),
+  };
+}
+
+function noteNames(names: readonly string[], faults: CsvFaults): void {
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    const lower = name.toLowerCase();
+    if (isBlank(name)) {
+      const numbering =
+        index === 0 ? ' (programs that number the rows leave it out: pandas does not with index=False)' : '';
+      faults.add(0, undefined, `column ${index + 1} has no name${numbering}: name it, or remove it`);
+    } else if (seen.has(lower)) faults.add(0, name, 'there are two columns of this name');
+    seen.add(lower);
+  }
+}
+
+/** Two columns that differ in blanks, `_` and `-` only, where one of them is used: which is meant is not known. */
+function noteAmbiguous(names: string[], folded: string[], used: ReadonlySet<number>, faults: CsvFaults): void {
+  const byName = Map.groupBy(folded.keys(), (index) => folded[index] ?? '');
+  for (const [name, [first, second]] of byName) {
+    if (first === undefined || second === undefined || name === '') continue;
+    if (name !== 'phone' && name !== 'countrycode') continue;
+    if (names[first]?.toLowerCase() === names[second]?.toLowerCase() || !used.has(first)) continue;
+    faults.add(0, names[second], `this is nearly the name of column ${first + 1}: remove one of the two`);
+  }
+}
+
+function noteInexact(cells: string[], wanted: string[], indexOf: (name: string) => number, faults: CsvFaults): void {
+  for (const name of wanted) {
+    const cell = cells[indexOf(name)];
+    if (cell === undefined || cell.toLowerCase() === name.toLowerCase()) continue;
+    faults.add(
+      0,
+      cell.trim(),
+      `WATI reads this file itself: call the column ${name}, without blanks around, or send it to /v1/broadcasts/import`,
+    );
+  }
+}
+
+function noteNearly(spare: { name: string; index: number }[], folded: readonly string[], faults: CsvFaults): void {
+  for (const { name, index } of spare) {
+    const own = folded[index] ?? '';
+    const nearly =
+      distance(own, 'countrycode') <= 2 ||
+      /^(phone|mobile|tel)?(country|calling|dial|dialing|dialling|isd)(calling|dial|dialing|phone)?code$/.test(own) ||
+      own === 'countryprefix';
+    if (nearly) faults.add(0, name, 'this is nearly CountryCode: call it CountryCode, or remove it');
+  }
+}
+
+function phoneMissing(names: readonly string[]): string {
+  if (names.some((name) => (name.match(/\d/g)?.length ?? 0) >= 7)) {
+    return 'this column is missing: the first line holds a number, and has to name the columns, one of them Phone';
+  }
+  const near = names.filter((name) => phoneNames.test(fold(name)) || distance(fold(name), 'phone') <= 2);
+  const advice = near.length === 1 ? `; if "${cut(near[0] ?? '')}" holds the number, call it Phone` : '';
+  return `this column is missing; found: ${listed(names)}${advice}`;
+}
+
+const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
+
+/** The first names, for the reader to compare. Digits could be of a number, where the header is missing. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => cut(name).replaceAll(/\d{5,}/g, '…'));
+  return `${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`;
+}
+
+/** Levenshtein's, up to what two short words can be apart; longer ones are far. */
+function distance(one: string, other: string): number {
+  if (Math.abs(one.length - other.length) > 2) return 3;
+  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (const [at, letter] of [...one].entries()) {
+    const next = [at + 1];
+    for (const [index, theirs] of [...other].entries()) {
+      const swapped = (row[index] ?? 0) + (letter === theirs ? 0 : 1);
+      next.push(Math.min(swapped, (row[index + 1] ?? 0) + 1, (next[index] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[other.length] ?? 0;
+}

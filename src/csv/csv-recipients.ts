@@ -1,0 +1,66 @@
+import type { NumberReading, PhoneNumbers } from '../recipients/phone-numbers.ts';
+import { isBlank } from '../text.ts';
+import type { CsvColumns } from './csv-columns.ts';
+import type { CsvFaults } from './csv-faults.ts';
+import { NumberTable } from './number-table.ts';
+
+/** In so many first rows any cell like `+91` is looked at. */
+const lookedAtRows = 20;
+const otherCode = 'the cell looks like the country code of the number: call the column CountryCode, or remove it';
+
+export interface CsvNumberOptions {
+  numbers: PhoneNumbers;
+  /** ISO codes of those whose numbers are taken; all without it. */
+  countries?: readonly string[];
+  /** WATI reads the bytes itself: what only this reader would understand is refused. */
+  passedOn?: boolean;
+}
+
+/** Reads the number of each row, from one cell or two, and finds those that are given twice. */
+export class CsvRecipients {
+  readonly #options: CsvNumberOptions;
+  readonly #faults: CsvFaults;
+  readonly #known = new NumberTable();
+
+  constructor(options: CsvNumberOptions, faults: CsvFaults) {
+    this.#options = options;
+    this.#faults = faults;
+  }
+
+  /** Digits only; undefined: it has a fault, which is added. */
+  read(row: number, cells: string[], columns: CsvColumns): string | undefined {
+    const column = columns.names[columns.phone];
+    const reading = this.#numberIn(cells, columns);
+    if ('fault' in reading) {
+      this.#faults.add(row, column, `the number ${reading.fault}`);
+      return undefined;
+    }
+    if (!cells[columns.phone]?.startsWith('+')) this.#suspectCodes(row, cells, columns);
+    const earlier = this.#known.add(Number(reading.to), row);
+    if (earlier !== undefined) this.#faults.add(row, column, `the number is given twice, first in row ${earlier}`);
+    return reading.to;
+  }
+
+  #numberIn(cells: string[], { phone, countryCode }: CsvColumns): NumberReading {
+    const { numbers, countries, passedOn } = this.#options;
+    const number = cells[phone] ?? '';
+    const code = countryCode === undefined ? undefined : (cells[countryCode] ?? '');
+    const alone = code === undefined || (isBlank(code) && number.startsWith('+'));
+    const reading = alone ? numbers.read(number, countries) : numbers.readPair(code, number, countries);
+    if (passedOn && 'to' in reading && !(/^\+?\d+$/.test(number) && /^\+?\d*$/.test(code ?? ''))) {
+      return { fault: 'is not plain, and WATI reads this file itself: write digits, with or without + in front' };
+    }
+    return reading;
+  }
+
+  /** A country code in a column that is not called so would be left out of the number. */
+  #suspectCodes(row: number, cells: string[], { suspects, others }: CsvColumns): void {
+    for (const { name, index } of suspects) {
+      if (/^(\+|00)?[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
+    }
+    if (row > lookedAtRows) return;
+    for (const { name, index } of others) {
+      if (/^\+[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
+    }
+  }
+}
