@@ -236,7 +236,7 @@ describe.concurrent('what SIGTERM ends', () => {
   it('leaves what is queued to the next life, which sends it once', async () => {
     const place = newPlace();
     const service = await place.start({ settings: { MATON_RATE_PER_SECOND: '1' } });
-    const recipients = ['1', '2', '3', '4'].map((n) => `1610555010${n}5`);
+    const recipients = ['1', '2', '3', '4'].map((n) => `1610555200${n}`);
     for (const to of recipients) {
       simulator.tenant.receive(to, 'Hello', Date.now());
       await text(service.url, to, { async: true });
