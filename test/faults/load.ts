@@ -55,7 +55,8 @@ function draw(at: number, random: Random): { subject: Subject; sent: Sent; async
     : kind === 6
       ? random.pick(troubles)
       : random.pick([...troubles, ...verdicts] as const);
-  const to = `19${String(at).padStart(7, '0')}${ending}`;
+  // A German mobile number, which has eleven digits behind its country code.
+  const to = `4915${String(at).padStart(5, '0')}${ending}`;
   const subjects = [
     ...sendingTo(() => to),
     fileSubject(to, 'x'.repeat(random.between(1, 60_000))),
