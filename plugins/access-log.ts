@@ -45,7 +45,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const line = {
     method: request.method,
     route: request.routeOptions.url ?? 'none',
-    // An act that somebody may have to answer for: this line is its record.
+    // Marks the line as part of the audit trail.
     audit: auditOf(request),
     caller: request.caller?.name,
     keyId: request.caller?.keyId,
@@ -71,7 +71,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   else request.log.info(line, 'request');
 }
 
-/** Of callers alone: what is refused for want of a key was nobody's act. */
+/** Only requests with a valid key belong to the audit trail. */
 const auditOf = ({ caller, routeOptions: { config } }: FastifyRequest): true | undefined =>
   caller !== undefined && (config.sends === true || config.audit === true) ? true : undefined;
 

@@ -31,7 +31,7 @@ export const auth = fp(async (app, { callers, requests, keyless, permits }: Auth
     if (scope !== undefined || isGuarded(request.url)) {
       const caller = authenticate(request, callers, keyless);
       request.caller = caller;
-      // Not a 401: whoever runs the caller has to see what is wrong, and the log line to name whose key came from elsewhere.
+      // A 403, not a 401: the key is valid, and the log line names the caller whose key came from another address.
       if (!isAllowedFrom(caller.addresses, request.socket.remoteAddress)) {
         throw new Problem('forbidden', 'your key is not taken from this address');
       }

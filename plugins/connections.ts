@@ -34,10 +34,9 @@ const nearlyFull = 0.8;
 const isBusy = (socket: Socket & { _httpMessage?: unknown }) => Boolean(socket._httpMessage);
 
 /**
- * Bounds the connections of a listener, of all and of each remote address, so that whoever opens as many as he can leaves
- * room for the others. Where all are taken, a new one takes the place of the oldest that has never been answered, so that who
- * comes with a request is served though others come with none. While nearly all are taken, one that has no request under way is closed after `silentMs`: one that
- * never said a word, sends its header letter by letter, or is kept open for later.
+ * Limits the connections of a listener, in all and by remote address, so that one client cannot use up all of them. At the
+ * limit a new connection replaces the oldest one that was never answered. While nearly all are taken, a connection without a
+ * request under way is closed after `silentMs`: a silent one, one that sends its header slowly, or one kept alive.
  */
 export function watchConnections(
   server: Server,

@@ -56,16 +56,16 @@ function assertPlain({ headers }: FastifyRequest): void {
 const smallBytes = 256 * 1024;
 
 /**
- * Takes what the body may come to from the bytes that all callers have, before it is asked for: whoever announces much and
- * sends it slowly, over many connections, would otherwise fill the memory. A large one is kept count of until it is answered,
- * because what was read from it is larger still.
+ * Reserves the announced size of a body in the shared pool of bytes before the body is read. Without it, large bodies that
+ * come in slowly over many connections fill the memory. A large body keeps its reservation until the answer, because the
+ * objects parsed from it are larger still.
  */
 function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedPool): void {
   const { bodyLimit } = request.routeOptions;
   const declared = request.headers['content-length'];
   const bytes = declared === undefined ? bodyLimit : Number(declared);
   if (bytes > bodyLimit) throw new Problem('payload-too-large', 'the body is over the limit of this operation');
-  // Where nobody is known, no route takes a body.
+  // Routes without a key take no body.
   const release = takeOrRefuse(bodies, request.caller?.id ?? 'none', bytes);
   if (bytes <= smallBytes) request.raw.once('end', release);
   untilAnswered(reply, release);
