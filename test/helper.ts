@@ -92,6 +92,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     DRAIN_DELAY_MS: '0',
     // All tests of a file come from one address.
     KEYLESS_PER_SECOND: '100000',
+    // Writing the description down costs a start most of its time; tests that read it turn it on.
+    DOCS: 'off',
     ...options.settings,
   });
   let log = '';
