@@ -6,6 +6,7 @@ import { buildApp, type Seams } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
+import { usualPauses } from '../src/pauses.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
 import type { Store } from '../src/store/open.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
@@ -109,6 +110,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     callers,
     logger,
     processMetrics,
+    pauses: { ...usualPauses, readRetryMs: 10, probeFirstMs: 50 },
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
     ...(options.store && { store: options.store }),
