@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
 import { isLoopback } from './loopback.ts';
-import { fitsHeader } from './maton-key.ts';
+import { fitsHeader, keyLengthMin } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
 import { countriesFault } from './recipients/countries.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
@@ -339,8 +339,8 @@ function checkKey(data: Record<string, string | undefined>, faults: string[]): s
       'MATON_API_KEY is required and not set (nor MATON_API_KEY_FILE). To try the service without a key: npm run sandbox',
     );
   }
-  if (key && fitsHeader(key) && key.length < 16)
-    faults.push('MATON_API_KEY is too short to be a key: it has fewer than 16 characters');
+  if (key && fitsHeader(key) && key.length < keyLengthMin)
+    faults.push(`MATON_API_KEY is too short to be a key: it has fewer than ${keyLengthMin} characters`);
   if (key && !fitsHeader(key)) {
     faults.push(
       'MATON_API_KEY has a character that cannot stand in a header (a space, a line break, a non-ASCII letter)',

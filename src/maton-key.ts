@@ -9,9 +9,12 @@ export interface MatonKey {
 /** It goes into a header as it is: anything else would fail on the first call instead of now. */
 export const fitsHeader = (key: string): boolean => /^[!-~]+$/.test(key);
 
+/** One that is shorter is a mistake, and would be found in texts that have nothing to do with it. */
+export const keyLengthMin = 16;
+
 /**
  * A key that can be rotated without a restart: its file is read again and again, because file events miss how Kubernetes
- * swaps a mounted secret. A version that cannot be read, is empty or cannot stand in a header leaves the old one in force.
+ * swaps a mounted secret. A version that cannot be read, is too short or cannot stand in a header leaves the old one in force.
  * `onChange` hears of each fault once, and of a new key before it is used.
  */
 export function followMatonKey(
@@ -25,6 +28,7 @@ export function followMatonKey(
   const look = () => {
     try {
       const next = readFileSync(path, 'utf8').trim();
+      if (next.length < keyLengthMin) throw new Error(`it has fewer than ${keyLengthMin} characters`);
       if (!fitsHeader(next)) throw new Error('it is empty, or has a character that cannot stand in a header');
       fault = undefined;
       if (next === key) return;

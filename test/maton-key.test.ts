@@ -19,15 +19,22 @@ function follow(name: string, first: string) {
 }
 
 it('takes a new key from its file, also by a swapped link, and keeps the old one for anything else', async () => {
-  const { path, key, changes } = follow('key', 'first');
-  expect(key.current()).toBe('first');
-  writeFileSync(path, 'second\n');
-  await expect.poll(() => key.current()).toBe('second');
-  for (const bad of ['', ' \n', 'two words', 'sch\u00f6n', 'a\nb']) {
+  const { path, key, changes } = follow('key', 'the-first-maton-key');
+  expect(key.current()).toBe('the-first-maton-key');
+  writeFileSync(path, 'the-second-maton-key\n');
+  await expect.poll(() => key.current()).toBe('the-second-maton-key');
+  for (const bad of [
+    '',
+    ' \n',
+    'too-short',
+    'two words of a length',
+    'sch\u00f6n-and-long-enough',
+    'lines-of-a\nkey-like-thing',
+  ]) {
     writeFileSync(path, bad);
     await expect.poll(() => changes.at(-1)).toEqual({ error: expect.any(Error) });
-    expect(key.current()).toBe('second');
-    writeFileSync(path, `second${' '.repeat(bad.length)}`);
+    expect(key.current()).toBe('the-second-maton-key');
+    writeFileSync(path, `the-second-maton-key${' '.repeat(bad.length)}`);
     await sleep(100);
     changes.length = 0;
   }
@@ -36,11 +43,11 @@ it('takes a new key from its file, also by a swapped link, and keeps the old one
   await sleep(100);
   // Said once, not at each look.
   expect(changes).toEqual([{ error: expect.objectContaining({ code: 'ENOENT' }) }]);
-  expect(key.current()).toBe('second');
-  writeFileSync(join(folder, 'mounted'), 'third');
+  expect(key.current()).toBe('the-second-maton-key');
+  writeFileSync(join(folder, 'mounted'), 'the-third-maton-key');
   symlinkSync(join(folder, 'mounted'), join(folder, 'link'));
   renameSync(join(folder, 'link'), path);
-  await expect.poll(() => key.current()).toBe('third');
+  await expect.poll(() => key.current()).toBe('the-third-maton-key');
   key.close();
 });
 

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { CiliumNetworkPolicy } from '@kubernetes-models/cilium/cilium.io/v2/CiliumNetworkPolicy';
+import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
 import { validate as deployment } from 'kubernetes-models/_schemas/IoK8sApiAppsV1Deployment';
 import { validate as service } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Service';
 import { validate as networkPolicy } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1NetworkPolicy';
@@ -7,14 +9,27 @@ import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { EnvSchema } from '../../src/config.ts';
 
-const text = readFileSync('ops/kubernetes.yaml', 'utf8');
+const read = (name: string) => readFileSync(`ops/kubernetes${name}.yaml`, 'utf8');
+const text = read('');
+
+/** Their packages hand out no schemas, only classes that throw. */
+const takes = (fresh: () => { validate(): void }) => (manifest: object) => {
+  try {
+    Object.assign(fresh(), manifest).validate();
+    return true;
+  } catch {
+    return false;
+  }
+};
 
 /** Of the Kubernetes API, by version and kind. */
-const schemas = new Map([
+const schemas = new Map<string, (manifest: object) => boolean>([
   ['apps/v1 Deployment', deployment],
   ['v1 Service', service],
   ['policy/v1 PodDisruptionBudget', podDisruptionBudget],
   ['networking.k8s.io/v1 NetworkPolicy', networkPolicy],
+  ['monitoring.coreos.com/v1 ServiceMonitor', takes(() => new ServiceMonitor())],
+  ['cilium.io/v2 CiliumNetworkPolicy', takes(() => new CiliumNetworkPolicy())],
 ]);
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
@@ -36,7 +51,7 @@ function faultsOf(manifests: string): string[] {
 }
 
 /** The schemas let pass what they do not know, as the API drops it: what they never look at is a mistake of ours. */
-function watched(value: unknown, place: string, seen: Set<string>): unknown {
+function watched<Value>(value: Value, place: string, seen: Set<string>): Value {
   if (!isObject(value)) return value;
   return new Proxy(value, {
     get: (target, key) => {
@@ -52,9 +67,27 @@ function places(value: unknown, place: string): string[] {
   return Object.entries(value).flatMap(([key, inner]) => [`${place}/${key}`, ...places(inner, `${place}/${key}`)]);
 }
 
-it('has manifests that the Kubernetes API would take, and no field that it would drop', () => {
-  expect(faultsOf(text)).toEqual([]);
-  expect(parseAllDocuments(text)).toHaveLength(schemas.size);
+it.each([
+  ['', 4],
+  ['-monitoring', 2],
+  ['-egress', 1],
+])('has manifests in ops/kubernetes%s.yaml that the API would take, and no field that it would drop', (name, count) => {
+  expect(faultsOf(read(name))).toEqual([]);
+  expect(parseAllDocuments(read(name))).toHaveLength(count);
+});
+
+it('lets the probes and Prometheus reach the admin port, which the callers are kept from', () => {
+  const [workload, , , policy] = parseAllDocuments(text).map((document) => document.toJS());
+  const [container] = workload.spec.template.spec.containers;
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
+    expect(container[probe].httpGet.port).toBe('admin');
+  }
+  const [callers, monitoring] = policy.spec.ingress;
+  expect(callers.ports).toEqual([{ protocol: 'TCP', port: 3000 }]);
+  expect(monitoring.ports).toEqual([{ protocol: 'TCP', port: 3001 }]);
+  const [adminService, monitor] = parseAllDocuments(read('-monitoring')).map((document) => document.toJS());
+  expect(adminService.metadata.labels).toMatchObject(monitor.spec.selector.matchLabels);
+  expect(adminService.spec.ports[0].name).toBe(monitor.spec.endpoints[0].port);
 });
 
 it.each([
@@ -74,7 +107,7 @@ it.each([
 it('sets nothing that the service does not know', () => {
   const known = Object.keys(EnvSchema.properties);
   for (const file of ['ops/kubernetes.yaml', 'compose.yaml', 'compose.scale.yaml']) {
-    const settings = readFileSync(file, 'utf8').match(/\b(MATON|CLIENTS|STORE)_\w+\b(?=:|, value)/g) ?? [];
+    const settings = readFileSync(file, 'utf8').match(/\b(MATON|CLIENTS|STORE|ADMIN)_\w+\b(?=:|, value)/g) ?? [];
     expect(settings.filter((name) => !known.includes(name))).toEqual([]);
     expect(settings).toContain('MATON_API_KEY_FILE');
   }
@@ -84,7 +117,15 @@ it('runs one replica of three with the same rights and limits as the one instanc
   const one = parse(readFileSync('compose.yaml', 'utf8')).services['wati-bff'];
   const { services } = parse(readFileSync('compose.scale.yaml', 'utf8'));
   const many = services['wati-bff'];
-  for (const name of ['read_only', 'cap_drop', 'security_opt', 'mem_limit', 'stop_grace_period', 'restart']) {
+  for (const name of [
+    'read_only',
+    'cap_drop',
+    'security_opt',
+    'mem_limit',
+    'pids_limit',
+    'ulimits',
+    'stop_grace_period',
+  ]) {
     expect(many[name]).toEqual(one[name]);
     expect(many[name]).toBeDefined();
   }

@@ -106,6 +106,7 @@ const alerts = readFileSync('ops/alerts.yaml', 'utf8')
     of: `the alert ${block.split('\n')[0]}`,
     expr: /^ {8}expr: (.+)$/m.exec(block)?.[1] ?? '',
     legend: Array.from(block.matchAll(/\$labels\.(\w+)/g), ([, label = '']) => label),
+    runbook: /^ {10}runbook_url: (.+)$/m.exec(block)?.[1],
   }));
 
 /** What Prometheus itself says of every sample. */
@@ -117,6 +118,15 @@ describe('the dashboard and the alerts', () => {
     expect(alerts.length).toBeGreaterThan(10);
     const ids = panels.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('each lead to a section of its own that says what to do', () => {
+    const sections = readFileSync('docs/alerts.md', 'utf8').matchAll(/^## (\w+)$/gm);
+    const links = alerts.map(({ of, runbook }) => [of.split(' ').at(-1)?.toLowerCase(), runbook]);
+    expect(links).toEqual(links.map(([name]) => [name, `docs/alerts.md#${name}`]));
+    expect(Array.from(sections, ([, name]) => name?.toLowerCase()).toSorted()).toEqual(
+      links.map(([name]) => name).toSorted(),
+    );
   });
 
   it.each([...targets, ...alerts])('use only what /metrics answers: $of', ({ expr, legend }) => {
