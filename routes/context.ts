@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { isConnectionName } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
 import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
@@ -71,7 +72,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   const caller = callerOf(request);
   const named = request.headers['maton-connection'];
   if (named !== undefined) {
-    if (typeof named !== 'string' || !/^[!-~]{1,512}$/.test(named)) {
+    if (!isConnectionName(named)) {
       const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
       throw new Problem('validation-failed', '1 fault in the request; nothing was sent', { errors });
     }
@@ -151,7 +152,12 @@ function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): 
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
 export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
-  const { prefer } = request.headers;
-  const isAsync = prefer !== undefined && preferences(String(prefer)).has('respond-async');
-  return isAsync ? 0 : Math.max(1, untilMs - performance.now());
+  return isAsync(request) ? 0 : Math.max(1, untilMs - performance.now());
 }
+
+const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
+  prefer !== undefined && preferences(String(prefer)).has('respond-async');
+
+/** What it sends goes out behind its answer: so wished, or a broadcast of ours. */
+export const isUnattended = (request: FastifyRequest): boolean =>
+  request.routeOptions.config.waits !== 'outcome' || isAsync(request);

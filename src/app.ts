@@ -6,9 +6,11 @@ import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
 import { drain } from '../plugins/drain.ts';
+import { createIsRepeat } from '../plugins/earlier-request.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { createListedCheck, refuseUnlisted } from '../plugins/listed-connection.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -29,7 +31,7 @@ import { broadcastImport } from '../routes/broadcast-import.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
-import { createContextOf } from '../routes/context.ts';
+import { createContextOf, isUnattended, timeOf } from '../routes/context.ts';
 import { conversations } from '../routes/conversations.ts';
 import { files } from '../routes/files.ts';
 import { media } from '../routes/media.ts';
@@ -50,6 +52,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
 import { createHolds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
+import { createListedConnections } from './delivery/listed-connections.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
@@ -142,7 +145,12 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const holds = createHolds(seams.callers, stopSwitch);
-  const stopCheck = createStopCheck({ stopped: stopSwitch, store });
+  const isRepeat = createIsRepeat(store);
+  const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
+  const listedCheck = createListedCheck({
+    ...{ listed: createListedConnections(upstream.connections), stopCheck, isRepeat, isUnattended },
+    untilMs: (request) => timeOf(request, config).untilMs,
+  });
   const contextOf = createContextOf(config, upstream.connections, stopCheck);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
@@ -239,6 +247,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...(slots && { permits: slots }),
   });
   await app.register(refuseStopped, { check: stopCheck });
+  await app.register(refuseUnlisted, { check: listedCheck });
   await app.register(requestBodies, { bodies: pools.bodies });
   await app.register(strictText);
   await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
@@ -255,7 +264,15 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
+  await app.register(records, {
+    config,
+    delivery,
+    reconciler,
+    templates: templateCache,
+    holds,
+    stopCheck,
+    listedCheck,
+  });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });

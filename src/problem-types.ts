@@ -93,7 +93,8 @@ export const problemTypes = {
     status: 409,
     title: 'The connection cannot be used',
     retryable: false,
-    meaning: 'The connection is unknown to Maton, not ACTIVE, or there is none at all. Nothing was sent.',
+    meaning:
+      'The connection is unknown to Maton, not ACTIVE, or there is none at all. Nothing was sent; where Maton does not list it, nothing was recorded either.',
     cause: 'The authorization was never finished, was withdrawn, or the id is misspelt.',
     remedy: 'Create one with `POST /v1/connections`, open its `authorizationUrl`, and wait until it is active.',
     repeat: 'Yes, once the connection is active.',

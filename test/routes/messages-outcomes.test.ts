@@ -142,9 +142,11 @@ describe('a refusal that could mean two things', () => {
       /in front of WATI/,
     ],
     [
-      'the connection is gone',
-      ({ tenant }) => {
-        tenant.connections.length = 0;
+      'the connection is gone since Maton listed it last',
+      (simulator) => {
+        simulator.tenant.connections.length = 0;
+        const known = [{ connection_id: seededConnection, status: 'ACTIVE', app: 'wati' }];
+        simulator.script('listConnections', { body: { connections: known } });
       },
       { ...unusable, upstreamStatus: 400 },
       /knows no such WATI connection/,
