@@ -42,6 +42,15 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('dependency_up', 'What /health/ready knows: 1 it works, 0 it does not', ['dependency'], async () =>
     dependencies(await ready()),
   );
+  gauge(
+    'connection_changed',
+    '1 while the only active connection is not the one that was used before: what names none is refused',
+    [],
+    async () => {
+      const state = await ready();
+      return state ? [[{}, state.connection === 'changed' ? 1 : 0]] : [];
+    },
+  );
   gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
     Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
@@ -181,7 +190,7 @@ function dependencies(ready: Ready | undefined): Sample[] {
     [{ dependency: 'gateway' }, gateway === 'reachable' ? 1 : 0],
   ];
   if (key !== 'unknown') samples.push([{ dependency: 'key' }, key === 'accepted' ? 1 : 0]);
-  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'active' ? 1 : 0]);
+  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'none' ? 0 : 1]);
   return samples;
 }
 

@@ -4,6 +4,7 @@ import { isConnectionName } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
 import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
+import type { ConnectionPin } from '../src/delivery/connection-pin.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
 import { Problem } from '../src/problem.ts';
@@ -24,11 +25,22 @@ export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promi
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
-export function createContextOf(config: Config, connections: Connections, stopCheck: StopCheck): ContextOf {
+interface ContextServices {
+  connections: Connections;
+  pin: ConnectionPin;
+  stopCheck: StopCheck;
+}
+
+export function createContextOf(config: Config, { connections, pin, stopCheck }: ContextServices): ContextOf {
+  const onlyOne = async (request: FastifyRequest, time: Time) => {
+    const only = await onlyActiveFor(request, connections, time);
+    await (request.routeOptions.config.sends ? pin.use(only) : pin.compare(only));
+    return only;
+  };
   return async (request, reply) => {
     const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
-    const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    const connection = chosen ?? (await onlyOne(request, time));
     await stopCheck(request, connection);
     request.trace.connection = connection;
     const context = contextOn(request, connection, time);

@@ -48,6 +48,7 @@ import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
+import { acceptConnection, createConnectionPin } from './delivery/connection-pin.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
 import { createHolds } from './delivery/holds.ts';
@@ -151,9 +152,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...{ listed: createListedConnections(upstream.connections), stopCheck, isRepeat, isUnattended },
     untilMs: (request) => timeOf(request, config).untilMs,
   });
-  const contextOf = createContextOf(config, upstream.connections, stopCheck);
+  const pin = createConnectionPin({
+    store,
+    onChange: (changed) =>
+      seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
+  });
+  const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch, pin });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
   const sends = createSendsPool();
@@ -337,12 +343,15 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   refuseOtherMethods();
 
   const { onListening } = seams;
+  const accepted = config.MATON_CONNECTION_ID;
   // Not waited for: a gateway that is slow holds up no start.
   if (onListening) app.addHook('onListen', async () => void onListening(readiness));
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();
     await keeper.start();
+    if (accepted !== undefined)
+      void acceptConnection(store, accepted).catch((error) => onFault('connection-pin', error));
     pump.nudge();
   });
   app.addHook('onClose', async () => {

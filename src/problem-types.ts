@@ -85,7 +85,8 @@ export const problemTypes = {
     title: 'Several connections, and none was chosen',
     retryable: false,
     meaning: 'More than one WATI account could be meant. The service does not guess whose customers to write to.',
-    cause: 'A second WATI account was connected, and the operator set no `MATON_CONNECTION_ID`.',
+    cause:
+      'A second WATI account was connected, or another one took the place of the one that was used before, and the operator set no `MATON_CONNECTION_ID`.',
     remedy: 'Name one with the header `Maton-Connection`; `GET /v1/connections` lists yours.',
     repeat: never,
   },

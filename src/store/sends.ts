@@ -260,6 +260,15 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return required(row, 'value');
   }
 
+  async pinned(name: string): Promise<string | undefined> {
+    const [row] = await this.#engine.read({ statement: this.#sql.pinned, values: { name } });
+    return row && required(row, 'value');
+  }
+
+  async repin(name: string, value: string): Promise<void> {
+    await this.#write(this.#sql.repin, { name, value });
+  }
+
   /** Every recovery and adoption waits for the one before, committed or not (Dialect.fence). */
   #fence(): Step[] {
     return this.#sql.fence.map((statement) => ({ statement, values: {} }));

@@ -33,6 +33,8 @@ export interface Statements {
   readonly countQueued: Statement;
   readonly countQueuedOf: Statement;
   readonly pin: Statement;
+  readonly pinned: Statement;
+  readonly repin: Statement;
   readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
@@ -241,6 +243,10 @@ export function statements(dialect: Dialect): Statements {
     pin: statement(`
       INSERT INTO pins (name, value) VALUES (:name, :value)
       ON CONFLICT (name) DO UPDATE SET value = pins.value RETURNING value`),
+    pinned: statement('SELECT value FROM pins WHERE name = :name'),
+    repin: statement(`
+      INSERT INTO pins (name, value) VALUES (:name, :value)
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value`),
 
     // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
     look: statement(`
