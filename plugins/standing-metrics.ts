@@ -13,6 +13,8 @@ export interface Standing {
   sendsRestMs: number;
   /** How many broadcasts run and have something to send. */
   broadcasts(): Promise<number>;
+  /** Messages that wait because their caller may not send now, by why. */
+  held(): Promise<Readonly<Record<string, number>>>;
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
@@ -32,6 +34,7 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   const ready = patient(standing.ready, 0);
   const sends = patient(standing.sends, standing.sendsRestMs);
   const broadcasts = patient(standing.broadcasts, 0);
+  const held = patient(standing.held, standing.sendsRestMs);
 
   gauge('build_info', 'Always 1: which build it is', ['version', 'node'], () => [
     [{ version, node: process.versions.node }, 1],
@@ -58,6 +61,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
     const running = await broadcasts();
     return running === undefined ? [] : [[{ status: 'running' }, running]];
   });
+  gauge(
+    'held_messages',
+    'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',
+    ['reason'],
+    async () => Object.entries((await held()) ?? {}).map(([reason, count]) => [{ reason }, count]),
+  );
   gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
     const { all, callers, connections } = standing.stopped();
     return [

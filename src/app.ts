@@ -55,9 +55,12 @@ import { createHolds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
 import { createListedConnections } from './delivery/listed-connections.ts';
 import { createPump } from './delivery/pump.ts';
+import { createQueueLog } from './delivery/queue-log.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
+import { createCallersView } from './operator/callers-view.ts';
+import { heldMessages } from './operator/held-messages.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
@@ -159,7 +162,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch, pin });
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
+    ...{ store, stopSwitch, pin },
+    hasRecovered: () => keeper.hasRecovered,
+  });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
   const sends = createSendsPool();
@@ -178,8 +184,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
     onGroup: metrics.group,
   };
+  const queueLog = createQueueLog(seams.logger, store);
   const delivery = createDelivery({
     ...lives,
+    onHold: queueLog.sendsHeld,
     stopped: stopSwitch,
     newId,
     sends,
@@ -190,24 +198,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  /** How a broadcast ended, in the log. */
-  const tellEnd = async (broadcastId: string, caller: string) => {
-    const ended = await store.findBroadcast(caller, broadcastId).catch(() => undefined);
-    if (ended)
-      seams.logger.info(
-        { broadcastId, callerId: caller, status: ended.status, counts: ended.counts },
-        'broadcast ended',
-      );
-  };
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
-    onHold: ({ caller, connectionId }, hold) => {
-      const line = { callerId: caller, connection: connectionId, hold: hold?.code };
-      if (hold) seams.logger.warn(line, 'broadcasts are held');
-      else seams.logger.info(line, 'broadcasts go on');
-    },
-    onOver: ({ id, caller }) => void tellEnd(id, caller),
+    onHold: queueLog.broadcastsHeld,
+    onOver: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
@@ -284,7 +279,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
+    broadcasts: createBroadcasts({
+      ...{ store, stopped: stopSwitch, newId },
+      onChange: pump.nudge,
+      onStart: queueLog.started,
+    }),
     templates: templateCache,
     contextOf,
     holds,
@@ -316,6 +315,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     defaultCountries: config.DEFAULT_COUNTRIES,
     ...streaming,
   });
+  const callersView = createCallersView({ callers: seams.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
@@ -325,18 +325,19 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sends: () => store.counts(),
     sendsRestMs: countsRestMs,
     stopped: () => stopSwitch.stopped,
+    held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(pools)],
+    pools: [sends, ...uploads.pools, ...Object.values(pools), ...upstream.intake.pools],
     linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callers: seams.callers, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    ...{ callersView, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

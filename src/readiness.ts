@@ -28,12 +28,14 @@ interface ReadinessServices {
   store: Pick<SendStore, 'check'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
+  /** What an earlier process left behind has been looked through. */
+  hasRecovered: () => boolean;
 }
 
 export function createReadiness(
   connections: Connections,
   configured: string | undefined,
-  { store, stopSwitch, pin }: ReadinessServices,
+  { store, stopSwitch, pin, hasRecovered }: ReadinessServices,
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
@@ -76,8 +78,9 @@ export function createReadiness(
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       const { all, callers, connections } = stopSwitch.stopped;
       const isStopped = all || callers.length + connections.length > 0;
+      const started = able ? (hasRecovered() ? 'ready' : 'recovering') : 'not-ready';
       return {
-        status: draining ? 'draining' : able ? 'ready' : 'not-ready',
+        status: draining ? 'draining' : started,
         ...state,
         // No reason to take the instance out: no other one sends, and reads go on.
         ...(isStopped && { sending: 'stopped' as const }),

@@ -5,7 +5,10 @@ export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
 
 export const Ready = Type.Object(
   {
-    status: oneOf(['ready', 'not-ready', 'draining']),
+    status: oneOf(
+      ['ready', 'recovering', 'not-ready', 'draining'],
+      'recovering: after a start, while what an earlier process left behind is looked through',
+    ),
     store: oneOf(['writable', 'failing'], 'whether sends can be recorded'),
     gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
     key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
