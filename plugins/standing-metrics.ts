@@ -15,6 +15,8 @@ export interface Standing {
   broadcasts(): Promise<number>;
   /** Messages that wait because their caller may not send now, by why. */
   held(): Promise<Readonly<Record<string, number>>>;
+  /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
+  dayQuota(): { used: number; limit: number };
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
@@ -75,6 +77,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
       [{ scope: 'connection' }, connections.length],
     ];
   });
+  gauge('upstream_calls_today', 'Calls of this replica to the gateway since midnight UTC, or its start', [], () => [
+    [{}, standing.dayQuota().used],
+  ]);
+  gauge('upstream_calls_day_limit', 'Its share of UPSTREAM_CALLS_PER_DAY; 0: there is no limit', [], () => [
+    [{}, standing.dayQuota().limit],
+  ]);
   gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
   counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
   if (budget) tellBudget(registry, budget);

@@ -134,10 +134,16 @@ export function turnOf(request: FastifyRequest): Turn {
   return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
 
-/** Lets the request's log line, and its trace, tell what the upstream answered. */
+/**
+ * Lets the request's log line, and its trace, tell what the upstream answered. A read or change that takes several calls costs its
+ * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
+ */
 export function watch(request: FastifyRequest): (report: AttemptReport) => void {
+  let answered = 0;
   return (report) => {
     const { status, durationMs, shared } = report;
+    if (!shared && status !== undefined && status < 500 && status !== 429) answered += 1;
+    if (!shared && answered > 1 && !request.routeOptions.config.sends) request.charge?.();
     request.trace.span?.attempt(report);
     if (shared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;

@@ -5,6 +5,7 @@ import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
+import { refuseOverQuota } from '../plugins/day-quota.ts';
 import { drain } from '../plugins/drain.ts';
 import { createIsRepeat } from '../plugins/earlier-request.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
@@ -43,6 +44,7 @@ import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
+import { DayQuota } from './budget/day-quota.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
 import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
@@ -128,12 +130,18 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
   const budget = seams.budget ?? openBudget(config, slots);
+  const dayQuota = new DayQuota(
+    config.UPSTREAM_CALLS_PER_DAY,
+    () => budget?.stats().replicas ?? 1,
+    seams.now ?? (() => Date.now()),
+  );
   const upstream = createUpstream(
     config,
     seams.matonKey ?? (() => config.MATON_API_KEY),
     dispatchers,
     (report) => {
       metrics.attempt(report);
+      if (report.host === 'gateway' && report.sent) dayQuota.count();
       seams.tracing?.saw(report);
       readiness.saw(report);
     },
@@ -248,6 +256,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...(slots && { permits: slots }),
   });
   await app.register(refuseStopped, { check: stopCheck });
+  await app.register(refuseOverQuota, { quota: dayQuota, isRepeat });
   await app.register(refuseUnlisted, { check: listedCheck });
   await app.register(requestBodies, { bodies: pools.bodies });
   await app.register(strictText);
@@ -325,6 +334,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sends: () => store.counts(),
     sendsRestMs: countsRestMs,
     stopped: () => stopSwitch.stopped,
+    dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
