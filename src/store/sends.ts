@@ -226,7 +226,10 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   async queuedLanes(limit: number, after?: QueuedLane): Promise<QueuedLane[]> {
     const { queuedLanes, queuedLanesAfter } = this.#sql;
     const step = after
-      ? { statement: queuedLanesAfter, values: { limit, ...laneValues(after), owner: after.owner } }
+      ? {
+          statement: queuedLanesAfter,
+          values: { limit, caller: after.caller, connection_id: after.connectionId, owner: after.owner },
+        }
       : { statement: queuedLanes, values: { limit } };
     return (await this.#engine.read(step)).map(toQueuedLane);
   }
