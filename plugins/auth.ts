@@ -26,6 +26,7 @@ export const auth = fp(async (app, { callers, requests, keyless, permits }: Auth
   const limit = createCallerLimit(permits);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('leave', undefined);
+  app.decorateRequest('charge', undefined);
   app.addHook('onRequest', (request, _reply, done) => {
     const { scope, probe } = request.routeOptions.config;
     if (scope !== undefined || isGuarded(request.url)) {
@@ -39,7 +40,9 @@ export const auth = fp(async (app, { callers, requests, keyless, permits }: Auth
       if (scope !== undefined && !hasScope(caller, scope)) {
         throw new Problem('forbidden', `your key lacks the scope ${scope}`);
       }
-      limit(caller.id, caller.ratePerSecond, done);
+      const { id, ratePerSecond } = caller;
+      if (ratePerSecond !== undefined) request.charge = () => limit.charge(id, ratePerSecond);
+      limit(id, ratePerSecond, done);
       return;
     }
     // Probes come from everywhere, and are answered whatever else is going on.

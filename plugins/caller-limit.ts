@@ -17,14 +17,18 @@ type Done = (refused?: Problem) => void;
  */
 export function createCallerLimit(source?: PermitSource, clock = () => performance.now()) {
   const limits = new Map<string, Limit>();
-  return (name: string, perSecond: number | undefined, done: Done) => {
-    if (perSecond === undefined) return done();
-    let limit = limits.get(name);
+  const limitOf = (name: string, perSecond: number): Limit => {
+    const known = limits.get(name);
     // The callers file may change while we run.
-    if (limit?.perSecond !== perSecond) {
-      limit = source === undefined ? new OwnLimit(perSecond, clock) : new SharedLimit(source, name, perSecond, clock);
-      limits.set(name, limit);
-    }
+    if (known?.perSecond === perSecond) return known;
+    const made =
+      source === undefined ? new OwnLimit(perSecond, clock) : new SharedLimit(source, name, perSecond, clock);
+    limits.set(name, made);
+    return made;
+  };
+  const ask = (name: string, perSecond: number | undefined, done: Done) => {
+    if (perSecond === undefined) return done();
+    const limit = limitOf(name, perSecond);
     const told = (waitMs: number) => {
       if (waitMs === 0) return done();
       const detail = `your own limit of ${perSecond} requests a second is spent`;
@@ -34,12 +38,17 @@ export function createCallerLimit(source?: PermitSource, clock = () => performan
     if (typeof waitMs === 'number') told(waitMs);
     else void waitMs.then(told);
   };
+  /** A request that has passed costs one more than was taken for it: the caller's next ones wait for that. */
+  const charge = (name: string, perSecond: number) => limitOf(name, perSecond).charge();
+  return Object.assign(ask, { charge });
 }
 
 interface Limit {
   readonly perSecond: number;
   /** 0: it may pass; otherwise it is refused, and another one could pass after so many ms. */
   take(): number | Promise<number>;
+  /** Takes one off, whether there is one or not. */
+  charge(): void;
 }
 
 const burstOf = (perSecond: number): number => Math.max(1, perSecond);
@@ -65,6 +74,11 @@ class OwnLimit implements Limit {
     return (Math.max(0, this.#tat - this.#clock()) * this.perSecond) / 1000;
   }
 
+  charge(): void {
+    const now = this.#clock();
+    this.#tat = Math.min(Math.max(this.#tat, now) + 1000 / this.perSecond, now + DEBT_MAX_MS);
+  }
+
   take(): number {
     const rate = { perSecond: this.perSecond, burst: burstOf(this.perSecond) };
     const { tat, waitMs } = takePermit(this.#tat, this.#clock(), rate);
@@ -73,6 +87,8 @@ class OwnLimit implements Limit {
   }
 }
 
+/** However much was charged, a caller is heard again after so long. */
+const DEBT_MAX_MS = 60_000;
 /** Permits taken in advance are good for so long, and then lost: by so much may replicas let pass at the wrong time. */
 const KEEP_MS = 200;
 /** Of a second's worth, so much may be taken in advance. */
@@ -97,6 +113,8 @@ class SharedLimit implements Limit {
   #kept = { permits: 0, until: Number.NEGATIVE_INFINITY };
   #emptyUntil = Number.NEGATIVE_INFINITY;
   #replicas = 1;
+  /** Charged, and not yet taken off by the source; `at`: when it was charged last. */
+  #debt = { permits: 0, at: 0 };
   #failing: { share: OwnLimit; retryAt: number } | undefined;
 
   constructor(source: PermitSource, name: string, perSecond: number, clock: () => number) {
@@ -104,6 +122,16 @@ class SharedLimit implements Limit {
     this.#name = name;
     this.perSecond = perSecond;
     this.#clock = clock;
+  }
+
+  charge(): void {
+    this.#failing?.share.charge();
+    if (this.#failing) return;
+    if (this.#kept.permits > 0) this.#kept.permits -= 1;
+    else {
+      const most = (this.perSecond * DEBT_MAX_MS) / 1000;
+      this.#debt = { permits: Math.max(1, Math.min(this.#debt.permits + 1, most)), at: this.#clock() };
+    }
   }
 
   take(): number | Promise<number> {
@@ -139,7 +167,13 @@ class SharedLimit implements Limit {
     const batch = this.#waiting.splice(0);
     const burst = burstOf(this.perSecond);
     const most = Math.min(Math.floor(burst), batch.length + Math.min(recent, Math.floor(this.perSecond * AHEAD_SHARE)));
-    const ask = { perSecond: this.perSecond, burst, most, owed: Math.min(burst, this.#failing?.share.spent ?? 0) };
+    const unasked = this.#failing?.share.spent ?? 0;
+    // Who rested for as long as it takes to earn it back owes nothing any more.
+    if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
+    const owed = Math.min(burst, unasked + this.#debt.permits);
+    const paid = Math.max(0, owed - unasked);
+    this.#debt.permits -= paid;
+    const ask = { perSecond: this.perSecond, burst, most, owed };
     let answered = false;
     const end = (then: () => void) => {
       if (answered) return; // too late: those permits are lost
@@ -149,7 +183,11 @@ class SharedLimit implements Limit {
       then();
       this.#goOn();
     };
-    const fail = () => end(() => this.#fail(batch));
+    const fail = () =>
+      end(() => {
+        this.#debt.permits += paid;
+        this.#fail(batch);
+      });
     const patience = setTimeout(fail, PATIENCE_MS);
     this.#source
       .takePermits(this.#name, ask)

@@ -75,7 +75,7 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
     'shutting-down',
   ];
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited', 'overloaded');
-  if (config.connection) slugs.push(...upstreamProblems);
+  if (config.connection) slugs.push(...upstreamProblems, 'quota-spent');
   if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
   if (config.sends || config.maySend) slugs.push('sending-stopped');
   if (config.sends) slugs.push('sending-forbidden', 'quota-spent');

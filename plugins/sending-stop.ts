@@ -2,40 +2,30 @@ import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { StoppedSending } from '../src/delivery/holds.ts';
 import { sendingStopped } from '../src/delivery/sending-stop.ts';
-import { unreadable } from '../src/delivery/store-trouble.ts';
-import type { BroadcastStore } from '../src/store/broadcast-port.ts';
-import type { SendStore } from '../src/store/port.ts';
 import { callerOf } from './auth.ts';
+import type { IsRepeat } from './earlier-request.ts';
 
 interface Services {
   stopped: StoppedSending;
   /** A request that was answered before is answered again: it sends nothing. */
-  store: Pick<SendStore, 'findByKey'> & Pick<BroadcastStore, 'findBroadcastByKey'>;
+  isRepeat: IsRepeat;
 }
 
 /** `undefined`: it may go on. Otherwise it is being found out whether it repeats an earlier one; rejects with `sending-stopped`. */
 export type StopCheck = (request: FastifyRequest, connection?: string) => Promise<void> | undefined;
 
 /** Asked on the way of every request that may put a message before a person, again when its connection is known. */
-export function createStopCheck({ stopped, store }: Services): StopCheck {
+export function createStopCheck({ stopped, isRepeat }: Services): StopCheck {
   return (request, connection) => {
     const { sends, maySend } = request.routeOptions.config;
     if (!sends && !maySend) return undefined;
     const { id } = callerOf(request);
     const hold = stopped.reasonFor({ caller: id, ...(connection !== undefined && { connection }) });
     if (!hold) return undefined;
-    return isRepeat(request, id).then((repeats) => {
+    return isRepeat(request).then((repeats) => {
       if (!repeats) throw sendingStopped(hold);
     });
   };
-
-  async function isRepeat(request: FastifyRequest, caller: string): Promise<boolean> {
-    const key = request.headers['idempotency-key'];
-    if (typeof key !== 'string' || !request.routeOptions.config.sends) return false;
-    const route = `${request.method} ${request.routeOptions.url}`;
-    const send = await store.findByKey(caller, route, key).catch(unreadable);
-    return send !== undefined || (await store.findBroadcastByKey(caller, route, key).catch(unreadable)) !== undefined;
-  }
 }
 
 /** Refuses before the body is read. Register after plugins/auth.ts: it asks who calls. */

@@ -13,6 +13,10 @@ export interface Standing {
   sendsRestMs: number;
   /** How many broadcasts run and have something to send. */
   broadcasts(): Promise<number>;
+  /** Messages that wait because their caller may not send now, by why. */
+  held(): Promise<Readonly<Record<string, number>>>;
+  /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
+  dayQuota(): { used: number; limit: number };
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
@@ -32,6 +36,7 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   const ready = patient(standing.ready, 0);
   const sends = patient(standing.sends, standing.sendsRestMs);
   const broadcasts = patient(standing.broadcasts, 0);
+  const held = patient(standing.held, standing.sendsRestMs);
 
   gauge('build_info', 'Always 1: which build it is', ['version', 'node'], () => [
     [{ version, node: process.versions.node }, 1],
@@ -42,6 +47,15 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('dependency_up', 'What /health/ready knows: 1 it works, 0 it does not', ['dependency'], async () =>
     dependencies(await ready()),
   );
+  gauge(
+    'connection_changed',
+    '1 while the only active connection is not the one that was used before: what names none is refused',
+    [],
+    async () => {
+      const state = await ready();
+      return state ? [[{}, state.connection === 'changed' ? 1 : 0]] : [];
+    },
+  );
   gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
     Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
@@ -49,6 +63,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
     const running = await broadcasts();
     return running === undefined ? [] : [[{ status: 'running' }, running]];
   });
+  gauge(
+    'held_messages',
+    'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',
+    ['reason'],
+    async () => Object.entries((await held()) ?? {}).map(([reason, count]) => [{ reason }, count]),
+  );
   gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
     const { all, callers, connections } = standing.stopped();
     return [
@@ -57,6 +77,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
       [{ scope: 'connection' }, connections.length],
     ];
   });
+  gauge('upstream_calls_today', 'Calls of this replica to the gateway since midnight UTC, or its start', [], () => [
+    [{}, standing.dayQuota().used],
+  ]);
+  gauge('upstream_calls_day_limit', 'Its share of UPSTREAM_CALLS_PER_DAY; 0: there is no limit', [], () => [
+    [{}, standing.dayQuota().limit],
+  ]);
   gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
   counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
   if (budget) tellBudget(registry, budget);
@@ -181,7 +207,7 @@ function dependencies(ready: Ready | undefined): Sample[] {
     [{ dependency: 'gateway' }, gateway === 'reachable' ? 1 : 0],
   ];
   if (key !== 'unknown') samples.push([{ dependency: 'key' }, key === 'accepted' ? 1 : 0]);
-  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'active' ? 1 : 0]);
+  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'none' ? 0 : 1]);
   return samples;
 }
 

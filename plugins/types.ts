@@ -31,6 +31,8 @@ declare module 'fastify' {
     caller: KeyHolder | undefined;
     /** Gives back its place among the requests under way; set where a caller is known. */
     leave: Release | undefined;
+    /** Takes one more off its caller's `ratePerSecond`; absent where there is none. */
+    charge: (() => void) | undefined;
     trace: Trace;
     /** What `trace` reads; absent until then. */
     ownTrace: Trace | undefined;

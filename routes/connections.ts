@@ -18,7 +18,7 @@ import type { Connections, MatonConnection } from '../src/upstream/connections.t
 import { timeOf, turnOf, watch } from './context.ts';
 
 interface Services {
-  config: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
+  config: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS' | 'CONNECTIONS_CREATED_PER_HOUR'>;
   connections: Connections;
 }
 
@@ -31,7 +31,6 @@ const controlProblems = [
 ] as const;
 
 const hourMs = 60 * 60 * 1000;
-const createdPerHour = 10;
 
 export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
   const readerOf = (request: FastifyRequest) => ({
@@ -40,6 +39,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
     onAttempt: watch(request),
   });
 
+  const { CONNECTIONS_CREATED_PER_HOUR: createdPerHour } = config;
   /** When each caller created its last ones (ms, steady): a person has to finish each, so more are a mistake or an attack. */
   const created = new Map<string, number[]>();
   const takePlace = (caller: string) => {

@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
+import { isConnectionName } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
 import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
+import type { ConnectionPin } from '../src/delivery/connection-pin.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
 import { Problem } from '../src/problem.ts';
@@ -23,11 +25,22 @@ export type ContextOf = (request: FastifyRequest, reply?: FastifyReply) => Promi
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
 
-export function createContextOf(config: Config, connections: Connections, stopCheck: StopCheck): ContextOf {
+interface ContextServices {
+  connections: Connections;
+  pin: ConnectionPin;
+  stopCheck: StopCheck;
+}
+
+export function createContextOf(config: Config, { connections, pin, stopCheck }: ContextServices): ContextOf {
+  const onlyOne = async (request: FastifyRequest, time: Time) => {
+    const only = await onlyActiveFor(request, connections, time);
+    await (request.routeOptions.config.sends ? pin.use(only) : pin.compare(only));
+    return only;
+  };
   return async (request, reply) => {
     const time = timeOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
-    const connection = chosen ?? (await onlyActiveFor(request, connections, time));
+    const connection = chosen ?? (await onlyOne(request, time));
     await stopCheck(request, connection);
     request.trace.connection = connection;
     const context = contextOn(request, connection, time);
@@ -71,7 +84,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   const caller = callerOf(request);
   const named = request.headers['maton-connection'];
   if (named !== undefined) {
-    if (typeof named !== 'string' || !/^[!-~]{1,512}$/.test(named)) {
+    if (!isConnectionName(named)) {
       const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
       throw new Problem('validation-failed', '1 fault in the request; nothing was sent', { errors });
     }
@@ -121,10 +134,16 @@ export function turnOf(request: FastifyRequest): Turn {
   return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
 
-/** Lets the request's log line, and its trace, tell what the upstream answered. */
+/**
+ * Lets the request's log line, and its trace, tell what the upstream answered. A read or change that takes several calls costs its
+ * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
+ */
 export function watch(request: FastifyRequest): (report: AttemptReport) => void {
+  let answered = 0;
   return (report) => {
     const { status, durationMs, shared } = report;
+    if (!shared && status !== undefined && status < 500 && status !== 429) answered += 1;
+    if (!shared && answered > 1 && !request.routeOptions.config.sends) request.charge?.();
     request.trace.span?.attempt(report);
     if (shared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;
@@ -151,7 +170,12 @@ function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): 
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
 export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
-  const { prefer } = request.headers;
-  const isAsync = prefer !== undefined && preferences(String(prefer)).has('respond-async');
-  return isAsync ? 0 : Math.max(1, untilMs - performance.now());
+  return isAsync(request) ? 0 : Math.max(1, untilMs - performance.now());
 }
+
+const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
+  prefer !== undefined && preferences(String(prefer)).has('respond-async');
+
+/** What it sends goes out behind its answer: so wished, or a broadcast of ours. */
+export const isUnattended = (request: FastifyRequest): boolean =>
+  request.routeOptions.config.waits !== 'outcome' || isAsync(request);

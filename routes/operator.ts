@@ -1,9 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Budget } from '../src/budget/words.ts';
-import type { Callers } from '../src/callers.ts';
 import type { Holds } from '../src/delivery/holds.ts';
 import type { StopSwitch } from '../src/delivery/sending-stop.ts';
-import { createCallersView } from '../src/operator/callers-view.ts';
+import type { CallersView } from '../src/operator/callers-view.ts';
 import type { Readiness } from '../src/readiness.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';
 import type { PersonStore } from '../src/store/person-port.ts';
@@ -14,7 +13,7 @@ import { operatorRecords } from './operator-records.ts';
 import { operatorSending } from './operator-sending.ts';
 
 interface Services {
-  callers: Callers;
+  callersView: CallersView;
   store: OperatorStore & PersonStore;
   stopSwitch: StopSwitch;
   holds: Holds;
@@ -28,11 +27,9 @@ interface Services {
 
 /** For those who run the service: what all callers send, and the ways to hold it back. */
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
-  const { callers, stopSwitch, store } = services;
-  const own = { ...services, callersView: createCallersView({ callers, stopped: stopSwitch, store }) };
   // In this order the examples of the docs page hold: the last of them takes out what the others are about.
-  await app.register(operatorRecords, own);
-  await app.register(operatorOverview, own);
-  await app.register(operatorSending, own);
-  await app.register(operatorErase, own);
+  await app.register(operatorRecords, services);
+  await app.register(operatorOverview, services);
+  await app.register(operatorSending, services);
+  await app.register(operatorErase, services);
 };

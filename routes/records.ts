@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { maskedIn } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
+import type { ListedCheck } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
@@ -27,6 +28,7 @@ interface Services {
   reconciler: Reconciler;
   templates: TemplateCache;
   stopCheck: StopCheck;
+  listedCheck: ListedCheck;
 }
 
 /** Of the connection that the record names. */
@@ -41,7 +43,7 @@ const upstreamProblems = [
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
 export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates, holds, stopCheck } = services;
+  const { config, delivery, reconciler, templates, holds, stopCheck, listedCheck } = services;
 
   const found = async (caller: string, id: string) => {
     const stored = await delivery.find(caller, id);
@@ -156,6 +158,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const on: ResendContext = async (connection, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
+        await listedCheck(request, connection);
         request.trace.connection = connection;
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);

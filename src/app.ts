@@ -5,10 +5,13 @@ import { accessLog } from '../plugins/access-log.ts';
 import { adminListener } from '../plugins/admin.ts';
 import { auth, hasKey } from '../plugins/auth.ts';
 import type { PermitSource } from '../plugins/caller-limit.ts';
+import { refuseOverQuota } from '../plugins/day-quota.ts';
 import { drain } from '../plugins/drain.ts';
+import { createIsRepeat } from '../plugins/earlier-request.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { createListedCheck, refuseUnlisted } from '../plugins/listed-connection.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -29,7 +32,7 @@ import { broadcastImport } from '../routes/broadcast-import.ts';
 import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
-import { createContextOf } from '../routes/context.ts';
+import { createContextOf, isUnattended, timeOf } from '../routes/context.ts';
 import { conversations } from '../routes/conversations.ts';
 import { files } from '../routes/files.ts';
 import { media } from '../routes/media.ts';
@@ -41,19 +44,25 @@ import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBudget } from './budget/budget.ts';
+import { DayQuota } from './budget/day-quota.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
 import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
+import { acceptConnection, createConnectionPin } from './delivery/connection-pin.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
 import { createHolds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
+import { createListedConnections } from './delivery/listed-connections.ts';
 import { createPump } from './delivery/pump.ts';
+import { createQueueLog } from './delivery/queue-log.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
+import { createCallersView } from './operator/callers-view.ts';
+import { heldMessages } from './operator/held-messages.ts';
 import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -125,12 +134,18 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
   const budget = seams.budget ?? openBudget(config, slots);
+  const dayQuota = new DayQuota(
+    config.UPSTREAM_CALLS_PER_DAY,
+    () => budget?.stats().replicas ?? 1,
+    seams.now ?? (() => Date.now()),
+  );
   const upstream = createUpstream(
     config,
     seams.matonKey ?? (() => config.MATON_API_KEY),
     dispatchers,
     (report) => {
       metrics.attempt(report);
+      if (report.host === 'gateway' && report.sent) dayQuota.count();
       seams.tracing?.saw(report);
       readiness.saw(report);
     },
@@ -147,10 +162,23 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const onFault = (chore: string, error: unknown) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const holds = createHolds(seams.callers, stopSwitch);
-  const stopCheck = createStopCheck({ stopped: stopSwitch, store });
-  const contextOf = createContextOf(config, upstream.connections, stopCheck);
+  const isRepeat = createIsRepeat(store);
+  const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
+  const listedCheck = createListedCheck({
+    ...{ listed: createListedConnections(upstream.connections), stopCheck, isRepeat, isUnattended },
+    untilMs: (request) => timeOf(request, config).untilMs,
+  });
+  const pin = createConnectionPin({
+    store,
+    onChange: (changed) =>
+      seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
+  });
+  const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
-  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
+  const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
+    ...{ store, stopSwitch, pin },
+    hasRecovered: () => keeper.hasRecovered,
+  });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal, pauses.probeFirstMs);
   const sends = createSendsPool();
@@ -169,8 +197,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
     onGroup: metrics.group,
   };
+  const queueLog = createQueueLog(seams.logger, store);
   const delivery = createDelivery({
     ...lives,
+    onHold: queueLog.sendsHeld,
     stopped: stopSwitch,
     newId,
     sends,
@@ -181,25 +211,12 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  /** How a broadcast ended, in the log. */
-  const tellEnd = async (broadcastId: string, caller: string) => {
-    const ended = await store.findBroadcast(caller, broadcastId).catch(() => undefined);
-    if (ended)
-      seams.logger.info(
-        { broadcastId, callerId: caller, status: ended.status, counts: ended.counts },
-        'broadcast ended',
-      );
-  };
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
     lookEveryMs: pauses.lookEveryMs,
-    onHold: ({ caller, connectionId }, hold) => {
-      const line = { callerId: caller, connection: connectionId, hold: hold?.code };
-      if (hold) seams.logger.warn(line, 'broadcasts are held');
-      else seams.logger.info(line, 'broadcasts go on');
-    },
-    onOver: ({ id, caller }) => void tellEnd(id, caller),
+    onHold: queueLog.broadcastsHeld,
+    onOver: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
@@ -245,6 +262,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     ...(slots && { permits: slots }),
   });
   await app.register(refuseStopped, { check: stopCheck });
+  await app.register(refuseOverQuota, { quota: dayQuota, isRepeat });
+  await app.register(refuseUnlisted, { check: listedCheck });
   await app.register(requestBodies, { bodies: pools.bodies });
   await app.register(strictText);
   await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
@@ -261,13 +280,25 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
+  await app.register(records, {
+    config,
+    delivery,
+    reconciler,
+    templates: templateCache,
+    holds,
+    stopCheck,
+    listedCheck,
+  });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
+    broadcasts: createBroadcasts({
+      ...{ store, stopped: stopSwitch, newId },
+      onChange: pump.nudge,
+      onStart: queueLog.started,
+    }),
     templates: templateCache,
     contextOf,
     holds,
@@ -299,6 +330,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     defaultCountries: config.DEFAULT_COUNTRIES,
     ...streaming,
   });
+  const callersView = createCallersView({ callers: seams.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
   tellStanding(metrics.registry, {
@@ -308,30 +340,35 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sends: () => store.counts(),
     sendsRestMs: countsRestMs,
     stopped: () => stopSwitch.stopped,
+    dayQuota: () => dayQuota.reading(),
+    held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => (await store.runningBroadcasts(100)).length,
     ...(budget && { budget }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(pools)],
+    pools: [sends, ...uploads.pools, ...Object.values(pools), ...upstream.intake.pools],
     linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callers: seams.callers, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    ...{ callersView, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
   refuseOtherMethods();
 
   const { onListening } = seams;
+  const accepted = config.MATON_CONNECTION_ID;
   // Not waited for: a gateway that is slow holds up no start.
   if (onListening) app.addHook('onListen', async () => void onListening(readiness));
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();
     await keeper.start();
+    if (accepted !== undefined)
+      void acceptConnection(store, accepted).catch((error) => onFault('connection-pin', error));
     pump.nudge();
   });
   app.addHook('onClose', async () => {

@@ -48,6 +48,20 @@ export const EnvSchema = Type.Object({
     minimum: 1,
     maximum: 1_000_000,
   }),
+  UPSTREAM_CALLS_PER_DAY: Type.Optional(
+    Type.Integer({
+      description:
+        "a guard for WATI's monthly quota: calls to the gateway in a day (UTC), all replicas together; reads are refused at nine tenths; each process counts from its start",
+      minimum: 1,
+      maximum: 100_000_000,
+    }),
+  ),
+  CONNECTIONS_CREATED_PER_HOUR: Type.Integer({
+    description: 'connections that one caller may create in an hour, counted by each process',
+    default: 10,
+    minimum: 1,
+    maximum: 1_000,
+  }),
   WATI_PLAN: Type.Enum(['growth', 'pro', 'business', 'none'], {
     description: "WATI's own limits per group of routes; `none` for no such limit",
     default: 'growth',

@@ -85,7 +85,8 @@ export const problemTypes = {
     title: 'Several connections, and none was chosen',
     retryable: false,
     meaning: 'More than one WATI account could be meant. The service does not guess whose customers to write to.',
-    cause: 'A second WATI account was connected, and the operator set no `MATON_CONNECTION_ID`.',
+    cause:
+      'A second WATI account was connected, or another one took the place of the one that was used before, and the operator set no `MATON_CONNECTION_ID`.',
     remedy: 'Name one with the header `Maton-Connection`; `GET /v1/connections` lists yours.',
     repeat: never,
   },
@@ -93,7 +94,8 @@ export const problemTypes = {
     status: 409,
     title: 'The connection cannot be used',
     retryable: false,
-    meaning: 'The connection is unknown to Maton, not ACTIVE, or there is none at all. Nothing was sent.',
+    meaning:
+      'The connection is unknown to Maton, not ACTIVE, or there is none at all. Nothing was sent; where Maton does not list it, nothing was recorded either.',
     cause: 'The authorization was never finished, was withdrawn, or the id is misspelt.',
     remedy: 'Create one with `POST /v1/connections`, open its `authorizationUrl`, and wait until it is active.',
     repeat: 'Yes, once the connection is active.',
@@ -240,11 +242,13 @@ export const problemTypes = {
   },
   'quota-spent': {
     status: 429,
-    title: 'The quota of messages is spent',
+    title: 'A quota is spent',
     retryable: true,
-    meaning: 'Your entry allows so many messages an hour or a day, and this one would be more. Nothing was sent.',
+    meaning:
+      'Your entry allows so many messages an hour or a day, and this one would be more; or the calls that the service may make to WATI in a day are spent, for reads a little sooner. Nothing was sent.',
     cause: 'A loop that sends, a larger campaign than was agreed, or a quota that is too small.',
-    remedy: 'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`.',
+    remedy:
+      'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`, or `UPSTREAM_CALLS_PER_DAY`; the detail says which.',
     repeat: later,
   },
   'upstream-invalid': {

@@ -1,8 +1,9 @@
+import type { ConnectionPin } from './delivery/connection-pin.ts';
 import type { StopSwitch } from './delivery/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
 import type { SendStore } from './store/port.ts';
-import type { Connections } from './upstream/connections.ts';
+import type { Connections, MatonConnection } from './upstream/connections.ts';
 import type { AttemptReport } from './upstream/transport.ts';
 
 export interface Readiness {
@@ -23,10 +24,18 @@ const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }
 /** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
 const storeTrustedMs = 1_000;
 
+interface ReadinessServices {
+  store: Pick<SendStore, 'check'>;
+  stopSwitch: Pick<StopSwitch, 'stopped'>;
+  pin: Pick<ConnectionPin, 'otherThan'>;
+  /** What an earlier process left behind has been looked through. */
+  hasRecovered: () => boolean;
+}
+
 export function createReadiness(
   connections: Connections,
   configured: string | undefined,
-  { store, stopSwitch }: { store: Pick<SendStore, 'check'>; stopSwitch: Pick<StopSwitch, 'stopped'> },
+  { store, stopSwitch, pin, hasRecovered }: ReadinessServices,
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
@@ -39,11 +48,19 @@ export function createReadiness(
       const usable = all.some(
         ({ id, status }) => status === 'ACTIVE' && (configured === undefined || id === configured),
       );
-      return { gateway: 'reachable', key: 'accepted', connection: usable ? 'active' : 'none' };
+      const connection = !usable ? 'none' : (await isAnother(all)) ? 'changed' : 'active';
+      return { gateway: 'reachable', key: 'accepted', connection };
     } catch (error) {
       const refused = error instanceof Problem && error.slug === 'upstream-unauthorized';
       return refused ? { gateway: 'reachable', key: 'refused', connection: 'unknown' } : silent;
     }
+  };
+
+  /** The only active one is not the one that was used before. */
+  const isAnother = async (all: readonly MatonConnection[]): Promise<boolean> => {
+    const [only, ...others] = all.filter(({ status }) => status === 'ACTIVE');
+    if (configured !== undefined || !only || others.length > 0) return false;
+    return (await pin.otherThan(only.id).catch(() => undefined)) !== undefined;
   };
 
   return {
@@ -61,8 +78,9 @@ export function createReadiness(
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       const { all, callers, connections } = stopSwitch.stopped;
       const isStopped = all || callers.length + connections.length > 0;
+      const started = able ? (hasRecovered() ? 'ready' : 'recovering') : 'not-ready';
       return {
-        status: draining ? 'draining' : able ? 'ready' : 'not-ready',
+        status: draining ? 'draining' : started,
         ...state,
         // No reason to take the instance out: no other one sends, and reads go on.
         ...(isStopped && { sending: 'stopped' as const }),

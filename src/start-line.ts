@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import type { Callers } from './callers.ts';
+import { type Callers, hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import type { Readiness } from './readiness.ts';
 
@@ -23,6 +23,14 @@ export async function logStart(logger: FastifyBaseLogger, start: StartLine): Pro
   for (const [setting, host] of foreignHosts(config)) {
     logger.warn({ setting, host }, `${setting} is no host of Maton: the Maton key and what is sent go there`);
   }
+  const connectors = callers.list().filter(({ caller }) => hasScope(caller, 'connections:write'));
+  if (config.MATON_CONNECTION_ID === undefined && connectors.length > 0) {
+    const names = connectors.map(({ caller }) => caller.name);
+    logger.warn(
+      { setting: 'MATON_CONNECTION_ID', callers: names },
+      'MATON_CONNECTION_ID is not set, and callers may connect accounts: set it, so that none of them becomes the only one',
+    );
+  }
   let state = await readiness.check();
   for (let checks = 1; checks < checksMax && state.gateway === 'unreachable'; checks += 1) {
     state = await readiness.check();
@@ -38,7 +46,8 @@ export async function logStart(logger: FastifyBaseLogger, start: StartLine): Pro
     ...(config.MATON_CONNECTION_ID !== undefined && { connectionId: config.MATON_CONNECTION_ID }),
     docs: config.DOCS === 'off' ? 'off' : `${origin}/docs`,
   };
-  if (status === 'ready' && gateway === 'reachable') logger.info(facts, 'started, and ready');
+  if (status === 'ready' && gateway === 'reachable' && connection !== 'changed')
+    logger.info(facts, 'started, and ready');
   else logger.warn(facts, 'started, and cannot do all its work yet: `npm run check` says more');
 }
 

@@ -50,6 +50,25 @@ describe('the own limit of a caller, over replicas', () => {
     expect(Math.max(...source.asks.map(({ most }) => most))).toBeLessThanOrEqual(50 + 100);
   });
 
+  it.each([['counted here'], ['shared']])(
+    'is taken off for what a request costs besides, and no longer than a minute: %s',
+    async (how) => {
+      const limit = createCallerLimit(how === 'shared' ? await aSource() : undefined, clock);
+      now += 100_000;
+      expect(await many(limit, 5, 1)).toBe(1);
+      // As a request that took five calls.
+      for (let n = 0; n < 4; n++) limit.charge('a', 5);
+      expect(await many(limit, 5, 5)).toBe(0);
+      now += 200;
+      expect(await many(limit, 5, 5)).toBe(1);
+      for (let n = 0; n < 10_000; n++) limit.charge('a', 5);
+      now += 59_000;
+      expect(await many(limit, 5, 5)).toBe(0);
+      now += 3_000;
+      expect(await many(limit, 5, 1)).toBe(1);
+    },
+  );
+
   it('refuses without asking until the next permit is due', async () => {
     const source = await aSource();
     const limit = createCallerLimit(source, clock);

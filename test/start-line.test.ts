@@ -14,13 +14,13 @@ const fine: Ready = {
 const ofMaton = { MATON_GATEWAY_URL: 'https://gateway.maton.ai', MATON_CONTROL_URL: 'https://ctrl.maton.ai' };
 
 /** The answers of the checks, one after the other; the last one stays. */
-async function linesOf(states: Ready[], settings: object = {}) {
+async function linesOf(states: Ready[], settings: object = {}, scopes = ['messages:send']) {
   const lines: Record<string, unknown>[] = [];
   const logger = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
   await logStart(logger, {
     version: '1.2.3',
     config: { ...ofMaton, STORE_URL: 'memory:', DOCS: 'on', ...settings },
-    callers: fixedCallers([callerEntry('billing', 'key-of-billing-long-enough', ['*'])]),
+    callers: fixedCallers([callerEntry('billing', 'key-of-billing-long-enough', scopes)]),
     readiness: { check: async () => (states.length > 1 ? states.shift() : states[0]) ?? fine },
     origin: 'http://127.0.0.1:3000',
   });
@@ -48,6 +48,7 @@ describe('the line at the start', () => {
     ['a key that is refused', { status: 'not-ready', key: 'refused', connection: 'unknown' }],
     ['a gateway that cannot be reached', { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }],
     ['no connection', { status: 'not-ready', connection: 'none' }],
+    ['an only connection that is not the one of before', { connection: 'changed' }],
     ['a store that fails', { status: 'not-ready', store: 'failing' }],
   ])('warns of %s', async (_what, part) => {
     const { status: _, store, ...rest } = { ...fine, ...part };
@@ -55,6 +56,15 @@ describe('the line at the start', () => {
       { level: 40, store: `memory, ${store}`, ...rest, msg: expect.stringContaining('npm run check') },
     ]);
   });
+
+  it.each([['*'], ['connections:write']])(
+    'warns where %s may connect an account that becomes the only one',
+    async (scope) => {
+      const warning = { level: 40, setting: 'MATON_CONNECTION_ID', callers: ['billing'] };
+      expect(await linesOf([fine], {}, [scope])).toMatchObject([warning, { msg: 'started, and ready' }]);
+      expect(await linesOf([fine], { MATON_CONNECTION_ID: 'c-1' }, [scope])).toHaveLength(1);
+    },
+  );
 
   it('waits for a gateway that is only slow', async () => {
     const silent: Ready = { ...fine, gateway: 'unreachable', key: 'unknown', connection: 'unknown' };

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { parseCallers } from '../callers/parse.ts';
+import { hasScope } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { keptConnection } from '../delivery/connection-pin.ts';
 import { Problem } from '../problem.ts';
-import { openStore } from '../store/open.ts';
+import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
@@ -29,7 +31,12 @@ async function main(): Promise<boolean> {
     return report.allFine();
   }
   await report.step('clients', () => callers(config.CLIENTS_FILE));
-  await report.step('store', () => store(config));
+  let kept: string | undefined;
+  await report.step('store', () =>
+    store(config, async (opened) => {
+      kept = await keptConnection(opened);
+    }),
+  );
 
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const upstream = createUpstream(
@@ -45,7 +52,7 @@ async function main(): Promise<boolean> {
     return { fine: 'Maton takes the key' };
   });
   if (answered) {
-    const { usable, finding } = choice(known, config.MATON_CONNECTION_ID);
+    const { usable, finding } = choice(known, config, kept);
     await report.step('connection', () => finding);
     for (const id of usable) await report.step('gateway', () => gateway(upstream, id));
     if (usable.length === 0) report.skip(['gateway'], 'not tried without a connection');
@@ -119,7 +126,7 @@ function expired(entries: readonly CallerEntry[], nowMs: number): string[] {
 /** SQLite's code for a file that another process holds. */
 const busy = 5;
 
-async function store(config: Config): Promise<Finding> {
+async function store(config: Config, read: (opened: Store) => Promise<void>): Promise<Finding> {
   const { STORE_URL: url, STORE_LEASE_MS: leaseMs, STORE_TLS: tls } = config;
   const isPostgres = url.startsWith('postgres');
   // Nothing ages here: the store is closed again before anything could.
@@ -129,6 +136,7 @@ async function store(config: Config): Promise<Finding> {
     const opened = await openStore(url, { ...kept, leaseMs, tls });
     try {
       await opened.check();
+      await read(opened);
     } finally {
       await opened.close();
     }
@@ -150,7 +158,11 @@ async function store(config: Config): Promise<Finding> {
 }
 
 /** Which connections would be used: one, or with several that callers choose from each of them. */
-function choice(known: MatonConnection[], configured: string | undefined): { usable: string[]; finding: Finding } {
+function choice(
+  known: MatonConnection[],
+  { MATON_CONNECTION_ID: configured, CLIENTS_FILE: clients }: Config,
+  kept: string | undefined,
+): { usable: string[]; finding: Finding } {
   const active = known.filter(({ status }) => status === 'ACTIVE').map(({ id }) => id);
   const others = known.length - active.length;
   if (configured !== undefined) {
@@ -165,9 +177,29 @@ function choice(known: MatonConnection[], configured: string | undefined): { usa
     const fault = others === 0 ? 'there is none' : `none is active; ${others} pending or failed`;
     return { usable: [], finding: { fault, remedy: authorize } };
   }
-  if (more.length === 0) return { usable: [only], finding: { fine: `${only} is the only active one` } };
+  if (more.length === 0 && kept !== undefined && kept !== only) {
+    const fault = `${only} is the only active one, and ${kept} is the one that was used before: requests that name none are refused`;
+    const remedy = `Find out whose account ${only} is. If it is yours: MATON_CONNECTION_ID=${only}`;
+    return { usable: [only], finding: { fault, remedy } };
+  }
+  if (more.length === 0) {
+    const connectors = connectingCallers(clients);
+    const warning = `set MATON_CONNECTION_ID=${only}: ${connectors.join(', ')} may connect accounts (connections:write)`;
+    const fine = [`${only} is the only active one`, ...(connectors.length === 0 ? [] : [warning])].join('\n');
+    return { usable: [only], finding: { fine } };
+  }
   const fine = `${active.length} are active: callers must name one (Maton-Connection), or set MATON_CONNECTION_ID`;
   return { usable: active, finding: { fine } };
+}
+
+/** Who may connect an account that then is the only active one; none where the file cannot be read, which is told elsewhere. */
+function connectingCallers(path: string): string[] {
+  try {
+    const entries = parseCallers(readFileSync(path, 'utf8'));
+    return entries.filter((entry) => hasScope(entry, 'connections:write')).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 const authorize = 'POST /v1/connections, open its authorizationUrl in a browser, and sign in to WATI.';

@@ -66,10 +66,12 @@ interface BroadcastsServices {
   store: Records;
   stopped: StoppedSending;
   onChange: () => void;
+  /** All recipients are recorded, and go out from now on. */
+  onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
 }
 
-export function createBroadcasts({ store, stopped, onChange, newId }: BroadcastsServices): Broadcasts {
+export function createBroadcasts({ store, stopped, onChange, onStart, newId }: BroadcastsServices): Broadcasts {
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
@@ -126,6 +128,7 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
         // A long import may have begun before sending was stopped.
         assertMaySend(stopped, { caller, connection });
         const broadcast = await release(asker, { id, fingerprint, total });
+        onStart?.(broadcast);
         onChange();
         return { broadcast };
       } catch (error) {

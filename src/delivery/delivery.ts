@@ -20,6 +20,7 @@ import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCal
 import { keptEnding, toJson } from './ending.ts';
 import type { Gate } from './gate.ts';
 import { createGroups, type GroupMax, lineKey } from './groups.ts';
+import type { TellHold } from './held-lanes.ts';
 import type { Holds, StoppedSending } from './holds.ts';
 import { type LiveSend, live } from './life.ts';
 import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
@@ -114,6 +115,8 @@ export interface DeliveryServices {
   /** How long a recovered send may go on with its tries. */
   patienceMs: number;
   onEnd?: (stored: StoredSend) => void;
+  /** What a caller has queued over a connection is held from now on, or not any more. */
+  onHold?: TellHold;
   onGroup?: (lane: Turn['lane'], size: number) => void;
   groupMax: GroupMax;
   /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
@@ -198,9 +201,10 @@ export function createDelivery(services: DeliveryServices): Delivery {
   const feeder = createQueueFeeder({
     ...{ store, running, recording, takeUp },
     closing: services.closing,
-    mayGo: ({ caller, connectionId: connection }) =>
-      services.gate.isOpen(connection) &&
-      services.holds.reasonFor({ caller, connection, scope: 'messages:send' }) === undefined,
+    isOpen: ({ connectionId }) => services.gate.isOpen(connectionId),
+    holdOf: ({ caller, connectionId: connection }) =>
+      services.holds.reasonFor({ caller, connection, scope: 'messages:send' }),
+    ...(services.onHold && { onHold: services.onHold }),
   });
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {

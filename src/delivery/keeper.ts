@@ -5,8 +5,13 @@ import type { Reconciler } from './reconcile.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
 export interface Keeper {
-  /** Resolves once what dead processes were sending is ended; what they left queued is taken up in the background. */
+  /**
+   * Ends what dead processes were sending, and begins to take up what they left queued. Where that takes long it goes on in the
+   * background, so that the process listens; rejects where it fails before.
+   */
   start(): Promise<void>;
+  /** All that was left behind has been ended or looked at once; what may go out is on its way. */
+  readonly hasRecovered: boolean;
   stop(): Promise<void>;
 }
 
@@ -23,6 +28,8 @@ interface KeeperServices {
 const reconcileEveryMs = 2_000;
 /** How soon what waits in the store goes on, once it may: a look into an index where anything is left. */
 const feedEveryMs = 250;
+/** How long a start waits for its recovery. */
+const startPatienceMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
@@ -67,13 +74,41 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
     }
   };
 
+  let hasRecovered = false;
+  const recover = async () => {
+    await delivery.recover();
+    if (!hasRecovered) await delivery.feed();
+    hasRecovered = true;
+  };
+
+  /** Rejects where it fails while it is waited for; later it is tried again at its next turn. */
+  const recoverFirst = async () => {
+    const waited = new AbortController();
+    let isLate = false;
+    const first = recover().catch((error) => {
+      if (!isLate) throw error;
+      onFault('recover', error);
+    });
+    const late = sleep(startPatienceMs, waited.signal).then(() => {
+      isLate = true;
+    });
+    await Promise.race([first, late]).finally(() => waited.abort());
+    busy.add(first);
+    void first.finally(() => busy.delete(first));
+  };
+
   return {
+    get hasRecovered() {
+      return hasRecovered;
+    },
     start: async () => {
-      await delivery.recover();
       every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
+      await recoverFirst();
       every(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
-      every(leaseMs, 'recover', () => delivery.recover());
-      every(feedEveryMs, 'queue', () => delivery.feed());
+      every(leaseMs, 'recover', recover);
+      every(feedEveryMs, 'queue', async () => {
+        if (hasRecovered) await delivery.feed();
+      });
       every(reconcileEveryMs, 'reconcile', lookAtOne);
       every(purgeEveryMs, 'purge', purgeAll);
     },

@@ -4,7 +4,7 @@ import { type Lane, type Mark, type StoredSend, StoreError } from '../store/port
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import type { Hold } from './holds.ts';
+import { HeldLanes, type TellHold } from './held-lanes.ts';
 import { type LifeServices, type LiveSend, transmit } from './life.ts';
 import { groupPassage } from './passage.ts';
 import { patiently, sleep } from './patience.ts';
@@ -26,7 +26,7 @@ interface PumpServices extends LifeServices {
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or not any more. */
-  onHold?: (lane: Lane, hold: Hold | undefined) => void;
+  onHold?: TellHold;
   /** See `Pauses`. */
   lookEveryMs?: number;
   /** A broadcast came to its end. */
@@ -53,8 +53,7 @@ export function createPump(services: PumpServices): Pump {
    * cannot come any more: they are looked at until they are over, and nothing of them is left to be claimed.
    */
   const doubtful = new Map<string, Running>();
-  /** Why the broadcasts of a lane do not go on. */
-  const heldLanes = new Map<string, Hold['code']>();
+  const heldLanes = new HeldLanes(services.onHold);
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
@@ -84,11 +83,8 @@ export function createPump(services: PumpServices): Pump {
 
   /** Whether the caller may not send now; told when that begins and when it is over. */
   const isHeld = (lane: Lane): boolean => {
-    const name = JSON.stringify([lane.caller, lane.connectionId]);
     const hold = holds.reasonFor({ caller: lane.caller, connection: lane.connectionId, scope: 'broadcasts:send' });
-    if (hold?.code !== heldLanes.get(name)) services.onHold?.(lane, hold);
-    if (hold) heldLanes.set(name, hold.code);
-    else heldLanes.delete(name);
+    heldLanes.note(lane, hold);
     return hold !== undefined;
   };
 

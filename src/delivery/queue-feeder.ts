@@ -1,4 +1,6 @@
 import type { Lane, QueuedLane, SendStore, StoredSend } from '../store/port.ts';
+import { HeldLanes, type TellHold } from './held-lanes.ts';
+import type { Hold } from './holds.ts';
 import type { LiveSend } from './life.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
@@ -14,8 +16,12 @@ interface FeederServices {
   running: ReadonlyMap<string, Promise<LiveSend>>;
   /** Ids whose records are being written: they are under way as soon as those are answered. */
   recording: ReadonlySet<string>;
-  /** Whether what is queued in this lane may go out now. */
-  mayGo: (lane: Lane) => boolean;
+  /** Whether the gateway takes what is queued in this lane. */
+  isOpen: (lane: Lane) => boolean;
+  /** Why its caller may not send now; undefined: it may. */
+  holdOf: (lane: Lane) => Hold | undefined;
+  /** What is queued in a lane is held from now on, or not any more. */
+  onHold?: TellHold;
   /** Resolves when the send has ended, or is left to the store again. */
   takeUp: (stored: StoredSend) => Promise<unknown>;
   closing: AbortSignal;
@@ -36,7 +42,8 @@ export interface QueueFeeder {
 }
 
 export function createQueueFeeder(services: FeederServices): QueueFeeder {
-  const { store, running, recording, mayGo, closing } = services;
+  const { store, running, recording, closing } = services;
+  const heldLanes = new HeldLanes(services.onHold);
   let isPending = true;
   let fed = 0;
 
@@ -76,10 +83,14 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     // Set again by whatever is left behind meanwhile.
     isPending = false;
     try {
-      for (const lane of await lanesOf()) {
+      const lanes = await lanesOf();
+      heldLanes.keepOnly(lanes);
+      for (const lane of lanes) {
         if (closing.aborted) return;
         if (lane.whose === 'other') continue;
-        const isHeld = !mayGo(lane);
+        const hold = services.holdOf(lane);
+        heldLanes.note(lane, hold);
+        const isHeld = hold !== undefined || !services.isOpen(lane);
         const taken = isHeld ? 0 : await feedLane(lane);
         if (isHeld || taken > 0 || fed >= underWayMax) isPending = true;
       }

@@ -5,11 +5,17 @@ export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
 
 export const Ready = Type.Object(
   {
-    status: oneOf(['ready', 'not-ready', 'draining']),
+    status: oneOf(
+      ['ready', 'recovering', 'not-ready', 'draining'],
+      'recovering: after a start, while what an earlier process left behind is looked through',
+    ),
     store: oneOf(['writable', 'failing'], 'whether sends can be recorded'),
     gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
     key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
-    connection: oneOf(['active', 'none', 'unknown'], 'whether a connection can be used'),
+    connection: oneOf(
+      ['active', 'changed', 'none', 'unknown'],
+      'whether a connection can be used; changed: the only active one is not the one that was used before, so requests that name none are refused',
+    ),
     sending: Type.Optional(
       oneOf(
         ['stopped'],

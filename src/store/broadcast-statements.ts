@@ -1,6 +1,6 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { wasCharged } from './quotas.ts';
-import { COLUMNS } from './statements.ts';
+import { COLUMNS, firstBehind } from './statements.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
   paused_by, pause_reason, created_at, updated_at, finished_at`;
@@ -138,9 +138,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       WITH RECURSIVE firsts (first_seq) AS (
         SELECT (SELECT seq FROM broadcasts WHERE ${RUNNING} ORDER BY caller, connection_id, seq LIMIT 1)
         UNION ALL
-        SELECT (SELECT later.seq FROM broadcasts AS later WHERE later.status = 'running' AND later.ended_at IS NULL
-            AND (later.caller, later.connection_id) > (here.caller, here.connection_id)
-          ORDER BY later.caller, later.connection_id, later.seq LIMIT 1)
+        SELECT ${firstBehind("broadcasts AS later WHERE later.status = 'running' AND later.ended_at IS NULL", ['caller', 'connection_id'], (column) => `here.${column}`)}
         FROM firsts JOIN broadcasts AS here ON here.seq = firsts.first_seq
       )
       SELECT caller, connection_id FROM firsts JOIN broadcasts ON broadcasts.seq = firsts.first_seq`),

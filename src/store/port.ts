@@ -188,8 +188,12 @@ export interface SendStore {
   /** How many sends are queued, of all or of one caller, recipients of broadcasts aside; counts no further than `limit`. */
   countQueued(limit: number, caller?: string): Promise<number>;
 
-  /** The value that was first given for this name by any process; it is kept for good. */
+  /** The value that was first given for this name by any process; it is kept until it is given anew by `repin`. */
   pin(name: string, value: string): Promise<string>;
+  /** The same without giving one; undefined: there is none. */
+  pinned(name: string): Promise<string | undefined>;
+  /** From now on the value of this name is this one. */
+  repin(name: string, value: string): Promise<void>;
 
   /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
   dueForReconcile(limit: number): Promise<DueSend[]>;

@@ -226,7 +226,10 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   async queuedLanes(limit: number, after?: QueuedLane): Promise<QueuedLane[]> {
     const { queuedLanes, queuedLanesAfter } = this.#sql;
     const step = after
-      ? { statement: queuedLanesAfter, values: { limit, ...laneValues(after), owner: after.owner } }
+      ? {
+          statement: queuedLanesAfter,
+          values: { limit, caller: after.caller, connection_id: after.connectionId, owner: after.owner },
+        }
       : { statement: queuedLanes, values: { limit } };
     return (await this.#engine.read(step)).map(toQueuedLane);
   }
@@ -258,6 +261,15 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   async pin(name: string, value: string): Promise<string> {
     const [row = {}] = await this.#write(this.#sql.pin, { name, value });
     return required(row, 'value');
+  }
+
+  async pinned(name: string): Promise<string | undefined> {
+    const [row] = await this.#engine.read({ statement: this.#sql.pinned, values: { name } });
+    return row && required(row, 'value');
+  }
+
+  async repin(name: string, value: string): Promise<void> {
+    await this.#write(this.#sql.repin, { name, value });
   }
 
   /** Every recovery and adoption waits for the one before, committed or not (Dialect.fence). */

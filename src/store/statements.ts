@@ -33,6 +33,8 @@ export interface Statements {
   readonly countQueued: Statement;
   readonly countQueuedOf: Statement;
   readonly pin: Statement;
+  readonly pinned: Statement;
+  readonly repin: Statement;
   readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
@@ -109,15 +111,29 @@ function marks({ now, lost, leased }: Dialect) {
 
 const LANE = 'caller, connection_id, owner';
 
-/** The first row of each lane, found by one step in the index from lane to lane: nothing of what is queued is walked over. */
+/**
+ * The first row behind a place in the order of these columns. A step for each column, because SQLite uses only the first one
+ * of a comparison of rows, and would walk over all that is queued of a caller.
+ */
+export function firstBehind(rows: string, columns: readonly string[], place: (column: string) => string): string {
+  const steps = columns.map((column, at) => {
+    const same = columns.slice(0, at).map((before) => `AND later.${before} = ${place(before)}`);
+    const order = [...columns.slice(at), 'seq'].map((each) => `later.${each}`);
+    return `(SELECT later.seq FROM ${rows} ${same.join(' ')} AND later.${column} > ${place(column)}
+      ORDER BY ${order.join(', ')} LIMIT 1)`;
+  });
+  return `COALESCE(${steps.reverse().join(', ')})`;
+}
+
+const behind = (place: (column: string) => string): string =>
+  firstBehind("sends AS later WHERE later.status = 'queued'", ['caller', 'connection_id', 'owner'], place);
+
+/** The first row of each lane, found by a step in the index from lane to lane: nothing of what is queued is walked over. */
 const lanes = (first: string, lost: string): string => `
   WITH RECURSIVE firsts (first_seq) AS (
     SELECT (${first})
     UNION ALL
-    SELECT (SELECT later.seq FROM sends AS later WHERE later.status = 'queued'
-        AND (later.caller, later.connection_id, later.owner) > (here.caller, here.connection_id, here.owner)
-      ORDER BY later.caller, later.connection_id, later.owner, later.seq LIMIT 1)
-    FROM firsts JOIN sends AS here ON here.seq = firsts.first_seq
+    SELECT ${behind((column) => `here.${column}`)} FROM firsts JOIN sends AS here ON here.seq = firsts.first_seq
   )
   SELECT ${LANE}, CASE WHEN owner = :me THEN 'own' WHEN ${lost} THEN 'lost' ELSE 'other' END AS whose
   FROM (SELECT first_seq FROM firsts LIMIT :limit) AS page JOIN sends ON sends.seq = page.first_seq
@@ -212,13 +228,7 @@ export function statements(dialect: Dialect): Statements {
         updated_at = :wall
       WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
     queuedLanes: statement(lanes(`SELECT seq FROM sends WHERE status = 'queued' ORDER BY ${LANE}, seq LIMIT 1`, lost)),
-    queuedLanesAfter: statement(
-      lanes(
-        `SELECT seq FROM sends WHERE status = 'queued' AND (${LANE}) > (:caller, :connection, :owner)
-         ORDER BY ${LANE}, seq LIMIT 1`,
-        lost,
-      ),
-    ),
+    queuedLanesAfter: statement(lanes(`SELECT ${behind((column) => `:${column}`)}`, lost)),
     // Given to the owner in full: the index leads to the oldest of them, past those of all other owners.
     adopt: statement(`
       WITH orphans AS MATERIALIZED
@@ -241,6 +251,10 @@ export function statements(dialect: Dialect): Statements {
     pin: statement(`
       INSERT INTO pins (name, value) VALUES (:name, :value)
       ON CONFLICT (name) DO UPDATE SET value = pins.value RETURNING value`),
+    pinned: statement('SELECT value FROM pins WHERE name = :name'),
+    repin: statement(`
+      INSERT INTO pins (name, value) VALUES (:name, :value)
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value`),
 
     // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
     look: statement(`

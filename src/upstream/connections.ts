@@ -21,6 +21,8 @@ export interface Connections {
   list(reader: Reader): Promise<MatonConnection[]>;
   /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
   recent(maxAgeMs: number, how?: Pick<Reader, 'turn'> & { once?: boolean }): Promise<MatonConnection[]>;
+  /** The ids of the last whole list, with what was created and deleted here since; undefined before the first one. */
+  readonly known: ReadonlySet<string> | undefined;
   create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
   /** Throws `not-found` for those of other apps as well. */
   get(id: string, reader: Reader): Promise<MatonConnection>;
@@ -39,10 +41,13 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
     return transport.attempt({ ...call, host: 'control', ...(turn && { turn }) }, leftMs(untilMs), onAttempt);
   };
 
+  let known: Set<string> | undefined;
+
   const listAll = async (reader: Reader & { once?: boolean }): Promise<MatonConnection[]> => {
     const found = new Map<string, MatonConnection>();
     let query: Call['query'] = { app: 'wati', limit: 100 };
-    for (let pages = 0; pages < 20; pages++) {
+    let isWhole = false;
+    for (let pages = 0; pages < 20 && !isWhole; pages++) {
       const call = { operation: 'listConnections', path: '/connections', query };
       const answer = reader.once ? transport.attempt({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
       const body = controlBody(await answer);
@@ -52,9 +57,10 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
         if (connection) found.set(connection.id, connection);
       }
       const next = (['next_token', 'cursor'] as const).find((name) => str(body[name]) !== undefined);
-      if (next === undefined || body.connections.length === 0) break;
-      query = { ...query, [next]: str(body[next]) };
+      isWhole = next === undefined || body.connections.length === 0;
+      if (next !== undefined) query = { ...query, [next]: str(body[next]) };
     }
+    if (isWhole) known = new Set(found.keys());
     return [...found.values()];
   };
 
@@ -87,6 +93,9 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
   return {
     list: listAll,
     recent,
+    get known() {
+      return known;
+    },
     create: async (asker) => {
       const json = { app: 'wati' };
       const call = { operation: 'createConnection', method: 'POST', path: '/connections', json } as const;
@@ -94,6 +103,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
       const connection = readConnection(raw);
       if (!connection) throw strange();
       last = undefined;
+      known?.add(connection.id);
       const url = str(raw.url) ?? str(raw.authorization_url);
       return { connection, ...(url !== undefined && { authorizationUrl: pageOf(url, connectHosts) }) };
     },
@@ -104,6 +114,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
       // Content undocumented: 200, 202, 204 and an empty body are all success (upstream.md 2.2).
       controlBody(await write(call, asker), true);
       last = undefined;
+      known?.delete(id);
     },
   };
 }

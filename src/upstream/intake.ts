@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { hiddenKey, type KeyFinder } from '../keys/key-finder.ts';
-import { type PoolReading, type Release, SharedPool } from '../pools/shared-pool.ts';
+import { type Release, SharedPool } from '../pools/shared-pool.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { scanned } from './body-scan.ts';
 
@@ -66,8 +66,8 @@ export class Intake {
     };
   }
 
-  readings(): PoolReading[] {
-    return Object.values(this.#pools).map((pool) => pool.reading());
+  get pools(): readonly SharedPool[] {
+    return Object.values(this.#pools);
   }
 
   gather(status: number, origin: Origin): Gathering {

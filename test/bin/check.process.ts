@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
+import { OPTIONS } from '../store/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -56,10 +57,23 @@ describe('wati-bff check', () => {
       ['ok settings', 'ok clients', 'ok store', 'ok key', 'ok connection', 'ok gateway'],
     ]);
     expect(text).toContain(`${seeded} is the only active one`);
+    expect(text).toContain(`set MATON_CONNECTION_ID=${seeded}: billing may connect accounts`);
     expect(simulator.ledger.entries.map(({ operation }) => operation)).toEqual([
       'listConnections',
       'getMessageTemplates',
     ]);
+  });
+
+  it('tells that the only active connection is not the one that was used before', async () => {
+    const url = `file:${join(folder, 'pinned.db')}`;
+    const store = await openStore(url, OPTIONS);
+    await store.pin('only-connection', 'ours');
+    await store.close();
+    const { code, text, words } = await check({ STORE_URL: url });
+    expect([code, words?.slice(3)]).toEqual([1, ['ok key', 'FAIL connection', 'ok gateway']]);
+    expect(text).toContain('ours is the one that was used before');
+    expect(text).toContain(`MATON_CONNECTION_ID=${seeded}`);
+    expect((await check({ STORE_URL: url, MATON_CONNECTION_ID: seeded })).code).toBe(0);
   });
 
   it('names every fault of the settings, looks at the callers all the same, and asks nobody', async () => {

@@ -68,6 +68,13 @@ it.each<[string, string[], string[]]>([
       return (fields(json).data as Record<string, unknown>[]).find((each) => each.id === id);
     };
     await expect.poll(async () => fields((await shown())?.hold).code).toMatch(/-removed$/);
+    const isHeld = {
+      callerId: 'crm',
+      hold: expect.stringMatching(/-removed$/),
+      broadcasts: 1,
+      queued: expect.any(Number),
+    };
+    await expect.poll(service.logs).toContainEqual(expect.objectContaining({ ...isHeld, msg: 'broadcasts are held' }));
     // What was on the wire when the entry went has ended; then nothing more goes out.
     await expect.poll(async () => fields((await shown())?.counts).sending).toBe(0);
     const before = sent();
@@ -82,6 +89,12 @@ it.each<[string, string[], string[]]>([
         counts: { accepted: 40 },
       });
     expect(sent()).toBe(40);
+    const about = (msg: string) => service.logs().filter((line) => line.msg === msg);
+    expect(about('broadcast started')).toMatchObject([{ broadcastId: id, callerId: 'crm', total: 40 }]);
+    expect(about('broadcasts are held')).toHaveLength(1);
+    await expect
+      .poll(() => about('broadcast ended'))
+      .toMatchObject([{ broadcastId: id, status: 'done', counts: { accepted: 40 } }]);
   },
 );
 
@@ -100,11 +113,24 @@ it('single sends that nobody waits for stay queued with the reason, leave memory
     return fields(json).data as { hold?: { code: string } }[];
   };
   await expect.poll(async () => (await queued()).every(({ hold }) => hold?.code === 'caller-removed')).toBe(true);
+  const waiting = (await queued()).length;
+  const metrics = async () => (await service.ask('GET', '/metrics', asOperator)).text;
+  await expect.poll(metrics).toContain(`wati_bff_held_messages{reason="caller-removed"} ${waiting}`);
+  const isHeld = {
+    level: 'warn',
+    callerId: 'crm',
+    hold: 'caller-removed',
+    queued: waiting,
+    msg: 'queued sends are held',
+  };
+  await expect.poll(service.logs).toContainEqual(expect.objectContaining(isHeld));
   grant(scopes);
   const { ledger } = service.simulator;
   await expect.poll(() => ledger.of('sendSessionMessage').length, { timeout: 30_000 }).toBe(to.length);
   const calls = service.simulator.ledger.of('sendSessionMessage').flatMap(({ recipients }) => recipients);
   expect(calls.toSorted()).toEqual(to);
+  expect(service.logs().filter(({ msg }) => msg === 'queued sends are held')).toHaveLength(1);
+  await expect.poll(metrics).toContain('wati_bff_held_messages{reason="caller-removed"} 0');
 });
 
 it('a caller cannot let go on what an operator has paused', async () => {

@@ -8,7 +8,7 @@ const leaseMs = 15_000;
 const standing = { status: 'unknown' as const, attempts: 1, createdAt: '', updatedAt: '' };
 
 /** A keeper of a store that has so many rows to purge; nothing else of it is there. */
-function aKeeper(rows: number, seams: Partial<SendStore> = {}) {
+function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<Delivery> = {}) {
   const purged: { at: number; limit: number }[] = [];
   const faults: string[] = [];
   const looks: string[] = [];
@@ -27,7 +27,7 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}) {
   } as unknown as SendStore;
   const keeper = createKeeper({
     store,
-    delivery: { recover: async () => {}, feed: async () => {} } as unknown as Delivery,
+    delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
     reconciler: { look: async ({ id }, _context, nth) => looks.push(`${id} ${nth}`) > 0 },
     leaseMs,
     onFault: (chore) => void faults.push(chore),
@@ -48,6 +48,43 @@ describe('the keeper', () => {
     expect(purged.at(-1)?.at).toBeLessThan(70_000);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(purged).toHaveLength(22);
+    await keeper.stop();
+  });
+
+  it('lets a start go on after a second, and is through once what was left behind is looked at', async () => {
+    const looked = Promise.withResolvers<void>();
+    const { keeper } = aKeeper(0, {}, { feed: () => looked.promise });
+    const started = keeper.start();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await started;
+    expect(keeper.hasRecovered).toBe(false);
+    looked.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(keeper.hasRecovered).toBe(true);
+    await keeper.stop();
+  });
+
+  it('fails a start whose recovery fails at once, and tries again where it fails later', async () => {
+    const down = new Error('down');
+    const { keeper: failing } = aKeeper(0, {}, { recover: () => Promise.reject(down) });
+    await expect(failing.start()).rejects.toBe(down);
+    await failing.stop();
+
+    const late = Promise.withResolvers<void>();
+    let tries = 0;
+    const recover = async () => {
+      tries += 1;
+      if (tries === 1) await late.promise;
+    };
+    const { keeper, faults } = aKeeper(0, {}, { recover });
+    const started = keeper.start();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await started;
+    late.reject(down);
+    await vi.advanceTimersByTimeAsync(0);
+    expect([faults, keeper.hasRecovered]).toEqual([['recover'], false]);
+    await vi.advanceTimersByTimeAsync(leaseMs);
+    expect([tries, keeper.hasRecovered]).toEqual([2, true]);
     await keeper.stop();
   });
 

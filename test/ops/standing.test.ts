@@ -20,6 +20,8 @@ const fine: Standing = {
   sends: async () => ({ unknown: 1 }),
   sendsRestMs: 0,
   broadcasts: async () => 1,
+  dayQuota: () => ({ used: 1, limit: 0 }),
+  held: async () => ({ 'caller-removed': 0 }),
   stopped: () => ({ all: false, callers: [], connections: [] }),
 };
 const scraping = (standing: Partial<Standing>) => {

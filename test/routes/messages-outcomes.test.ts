@@ -142,12 +142,13 @@ describe('a refusal that could mean two things', () => {
       /in front of WATI/,
     ],
     [
-      'the connection is gone',
-      ({ tenant }) => {
-        tenant.connections.length = 0;
+      'the connection is gone, and the list of them cannot be had',
+      (simulator) => {
+        simulator.tenant.connections.length = 0;
+        simulator.script('listConnections', ...Array(5).fill({ status: 400 }));
       },
       { ...unusable, upstreamStatus: 400 },
-      /knows no such WATI connection/,
+      /finds fault with the connection/,
     ],
     [
       'the connection is pending',

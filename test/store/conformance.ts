@@ -61,6 +61,16 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       });
     });
 
+    test('keeps the first value of a pin, until it is given anew', async () => {
+      expect(await store.pinned('one')).toBeUndefined();
+      expect(await Promise.all(['a', 'b', 'c'].map((value) => store.pin('one', value)))).toEqual(['a', 'a', 'a']);
+      expect([await store.pinned('one'), await store.pinned('another')]).toEqual(['a', undefined]);
+      for (const value of ['b', 'b', 'c']) await store.repin('one', value);
+      expect([await store.pin('one', 'd'), await store.pinned('one')]).toEqual(['c', 'c']);
+      await store.repin('another', 'x');
+      expect(await store.pin('another', 'y')).toBe('x');
+    });
+
     test('records one of a hundred that race under one key', async () => {
       const racing = Array.from({ length: 100 }, (_, n) => store.record(aSend(`r${n}`, withKey('k', `f${n}`))));
       const answers = await Promise.all(racing);

@@ -9,6 +9,7 @@ import { personStatements } from '../../src/store/person-statements.ts';
 import type { SendFilter } from '../../src/store/port.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
+import { statements } from '../../src/store/statements.ts';
 
 /** How SQLite finds what it is asked for: a million recipients must not be walked for one of them. */
 describe('SQLite: the plan', () => {
@@ -85,5 +86,26 @@ describe('SQLite: the plan', () => {
   ])('of a page of all broadcasts goes by what is asked: %j', (filter, index) => {
     const plan = planOf(listBroadcastsStep(filter, 10, 99).statement);
     expect(plan).toContainEqual(expect.stringContaining(index));
+  });
+
+  test.each([
+    'orphanSending',
+    'orphanStreams',
+    'queuedLanes',
+    'queuedLanesAfter',
+    'adopt',
+    'ownQueued',
+    'countQueued',
+    'countQueuedOf',
+  ] as const)('of %s goes by the index of what is queued, or being sent', (name) => {
+    const plan = planOf(statements(sqliteDialect)[name]);
+    const steps = plan.filter((step) => /^(SEARCH|SCAN) (sends|later|here)\b/.test(step));
+    expect(steps.length).toBeGreaterThan(0);
+    for (const step of steps) expect(step).toMatch(/sends_queued|sends_streams|sends_sending|INTEGER PRIMARY KEY/);
+    // By all columns before the last, or a lane would be walked over.
+    const laterSteps = steps.filter((step) => step.includes(' later '));
+    const behind = [/caller=\? AND connection_id=\? AND owner>\?/, /caller=\? AND connection_id>\?/, /caller>\?/];
+    for (const [at, step] of laterSteps.slice(-3).entries()) expect(step).toMatch(behind[at] ?? '');
+    if (name === 'adopt' || name === 'ownQueued') expect(plan.join()).not.toContain('TEMP B-TREE');
   });
 });

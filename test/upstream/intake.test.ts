@@ -45,9 +45,9 @@ describe('the bytes of an answer', () => {
     // A send has room of its own.
     const act = intake.gather(200, { ...origin, answers: 'act' });
     expect(codeOf(() => act.add(kib(900)))).toBe('taken');
-    expect(intake.readings().map(({ name }) => name)).toEqual(['answers', 'send-answers']);
+    expect(intake.pools.map(({ name }) => name)).toEqual(['answers', 'send-answers']);
     for (const gathering of taken) gathering.drop();
-    expect(intake.readings()[0]?.used).toBe(0);
+    expect(intake.pools[0]?.used).toBe(0);
     expect(open('crm')).toBe('taken');
   });
 
@@ -70,6 +70,6 @@ describe('the bytes of an answer', () => {
     await Promise.all(texts);
     await new Promise((resume) => setImmediate(resume));
     expect(order).toEqual(['a', 'after a', 'b', 'after b', 'c', 'after c']);
-    expect(intake.readings()[0]?.used).toBe(0);
+    expect(intake.pools[0]?.used).toBe(0);
   });
 });

@@ -1,0 +1,21 @@
+import type { FastifyRequest } from 'fastify';
+import { unreadable } from '../src/delivery/store-trouble.ts';
+import type { BroadcastStore } from '../src/store/broadcast-port.ts';
+import type { SendStore } from '../src/store/port.ts';
+import { callerOf } from './auth.ts';
+
+/** Whether a request repeats one that was recorded: it is answered as that one was, and sends nothing. */
+export type IsRepeat = (request: FastifyRequest) => Promise<boolean>;
+
+export function createIsRepeat(
+  store: Pick<SendStore, 'findByKey'> & Pick<BroadcastStore, 'findBroadcastByKey'>,
+): IsRepeat {
+  return async (request) => {
+    const key = request.headers['idempotency-key'];
+    if (typeof key !== 'string' || !request.routeOptions.config.sends) return false;
+    const { id } = callerOf(request);
+    const route = `${request.method} ${request.routeOptions.url}`;
+    const send = await store.findByKey(id, route, key).catch(unreadable);
+    return send !== undefined || (await store.findBroadcastByKey(id, route, key).catch(unreadable)) !== undefined;
+  };
+}

@@ -1,0 +1,53 @@
+import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../store/broadcast-port.ts';
+import type { OperatorStore } from '../store/operator-port.ts';
+import type { TellHold } from './held-lanes.ts';
+
+/** One line for each turn of what nobody waits for, with counts: how it started, why it is held, how it ended. */
+export interface QueueLog {
+  started(broadcast: StoredBroadcast): void;
+  broadcastsHeld: TellHold;
+  sendsHeld: TellHold;
+  ended(broadcast: EndedBroadcast): void;
+}
+
+type Write = (line: object, message: string) => void;
+type Log = { readonly info: Write; readonly warn: Write };
+type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'openBroadcasts' | 'workOf'>;
+
+/** The counts are looked up behind the event, and left out where the store cannot be read. */
+export function createQueueLog(log: Log, store: Store): QueueLog {
+  const queuedOf = async (caller: string) => (await store.workOf([caller]))[0]?.queued ?? 0;
+  const tell =
+    (what: string, countsOf: (lane: Parameters<TellHold>[0]) => Promise<object>): TellHold =>
+    (lane, hold) => {
+      const line = { callerId: lane.caller, connection: lane.connectionId };
+      if (!hold) {
+        log.info(line, `${what} go on`);
+        return;
+      }
+      void countsOf(lane)
+        .catch(() => ({}))
+        .then((counts) => log.warn({ ...line, hold: hold.code, ...counts }, `${what} are held`));
+    };
+  return {
+    started: ({ id, caller, connectionId, total }) =>
+      log.info({ broadcastId: id, callerId: caller, connection: connectionId, total }, 'broadcast started'),
+    broadcastsHeld: tell('broadcasts', async ({ caller, connectionId }) => {
+      const open = await store.openBroadcasts();
+      const held = open.filter((each) => each.caller === caller && each.connectionId === connectionId);
+      const broadcasts = held.reduce((sum, { status, count }) => sum + (status === 'running' ? count : 0), 0);
+      return { broadcasts, queued: await queuedOf(caller) };
+    }),
+    sendsHeld: tell('queued sends', async ({ caller }) => ({ queued: await queuedOf(caller) })),
+    ended: ({ id, caller }) => {
+      void store.findBroadcast(caller, id).then(
+        (ended) => {
+          if (!ended) return;
+          const line = { broadcastId: id, callerId: caller, status: ended.status, counts: ended.counts };
+          log.info(line, 'broadcast ended');
+        },
+        () => {},
+      );
+    },
+  };
+}

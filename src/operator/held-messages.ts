@@ -1,0 +1,18 @@
+import { hasScope, type Scope } from '../callers.ts';
+import type { HoldCode } from '../delivery/holds.ts';
+import type { OperatorCaller } from '../schemas/operator.ts';
+
+type HeldReason = Extract<HoldCode, 'caller-removed' | 'sending-stopped' | 'scope-removed'>;
+
+const sendingScopes: readonly Scope[] = ['messages:send', 'broadcasts:send'];
+
+/** Messages that wait because of their whole caller, by why; those of one connection of it are not told apart. */
+export function heldMessages(callers: readonly OperatorCaller[]): Record<HeldReason, number> {
+  const held = { 'caller-removed': 0, 'sending-stopped': 0, 'scope-removed': 0 };
+  for (const { queued, hold, inFile, scopes } of callers) {
+    if (!inFile) held['caller-removed'] += queued;
+    else if (hold) held['sending-stopped'] += queued;
+    else if (!sendingScopes.some((scope) => hasScope({ scopes }, scope))) held['scope-removed'] += queued;
+  }
+  return held;
+}

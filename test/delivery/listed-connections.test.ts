@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { createListedConnections } from '../../src/delivery/listed-connections.ts';
+import { Problem } from '../../src/problem.ts';
+
+const untilMs = Number.MAX_SAFE_INTEGER;
+
+/** A control API with a list that a test may change, and a clock that only the test moves. */
+function withList(ids: readonly string[] | undefined) {
+  const control = {
+    ids,
+    calls: 0,
+    failure: undefined as Error | undefined,
+    hold: undefined as Promise<void> | undefined,
+  };
+  let known: Set<string> | undefined;
+  let now = 0;
+  const listed = createListedConnections(
+    {
+      recent: async () => {
+        control.calls += 1;
+        await control.hold;
+        if (control.failure) throw control.failure;
+        known = new Set(control.ids);
+        return [];
+      },
+      get known() {
+        return known;
+      },
+    },
+    { clock: () => now },
+  );
+  const answerTo = async (id: string) => (await listed.look(id, untilMs)).is;
+  return {
+    control,
+    listed,
+    answerTo,
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+}
+
+describe('the connections that Maton lists', () => {
+  it('are asked for once for all names that come meanwhile, and not again for those that are known', async () => {
+    const { control, listed, answerTo } = withList(['c-1', 'c-2']);
+    const names = ['c-1', 'c-2', ...Array.from({ length: 50 }, (_, at) => `evil-${at}`)];
+    const answers = await Promise.all(names.map(answerTo));
+    expect(answers).toEqual(['listed', 'listed', ...Array(50).fill('unlisted')]);
+    expect(control.calls).toBe(1);
+    expect([listed.knows('c-1'), listed.knows('evil-1')]).toEqual([true, false]);
+    for (let at = 0; at < 20; at += 1) expect(await answerTo('c-2')).toBe('listed');
+    expect(control.calls).toBe(1);
+  });
+
+  it('are asked for no more than five times at once, and once in two seconds then, however many names are made up', async () => {
+    const { control, answerTo, pass } = withList(['c-1']);
+    for (let at = 0; at < 1_000; at += 1) {
+      expect(await answerTo(`evil-${at}`)).toBe('unlisted');
+      pass(10);
+    }
+    expect(control.calls).toBeGreaterThan(5);
+    expect(control.calls).toBeLessThanOrEqual(5 + 10 / 2);
+  });
+
+  it('have one that was added since the last look', async () => {
+    const { control, answerTo } = withList(['c-1']);
+    expect(await answerTo('c-new')).toBe('unlisted');
+    control.ids = ['c-1', 'c-new'];
+    expect(await answerTo('c-new')).toBe('listed');
+  });
+
+  it('cannot be told where the list fails; what was known stays, and whether there was a list before is said', async () => {
+    const { control, listed, answerTo } = withList(['c-1']);
+    control.failure = new Problem('upstream-unavailable', 'down');
+    expect(await listed.look('c-2', untilMs)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
+    control.failure = undefined;
+    expect(await answerTo('c-1')).toBe('listed');
+    control.failure = new Problem('upstream-unauthorized', 'refused');
+    expect(await listed.look('c-2', untilMs)).toEqual({ is: 'unavailable', missing: true, error: control.failure });
+    expect(await answerTo('c-1')).toBe('listed');
+  });
+
+  it('hold nobody up for longer than a request has, nor those who come later', async () => {
+    const { control, listed } = withList(['c-1']);
+    const held = Promise.withResolvers<void>();
+    control.hold = held.promise;
+    expect(await listed.look('c-1', performance.now())).toEqual({ is: 'unavailable', missing: false });
+    expect(control.calls).toBe(1);
+    held.resolve();
+    await expect.poll(() => listed.knows('c-1')).toBe(true);
+  });
+});
