@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { codeOf } from './error-code.ts';
+import { failureWords, type Side } from './failure-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
@@ -113,7 +113,8 @@ export function refusedProblem(status: number, reason: string): Problem {
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
-export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
+/** A call without a whole answer. The code of the cause goes to the log alone. */
+export function unreachable(failed: Attempt & { kind: 'failed' }, side: Side = 'gateway'): Problem {
   const { cause } = failed;
   if (isTurnTooLate(cause)) {
     const detail = 'the calls that Maton and WATI allow a second are spent for as long as you would wait';
@@ -124,10 +125,7 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   }
   if (cause instanceof AnswerRefused) return refusedAnswer(cause, failed.status);
   if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
-  return new Problem('upstream-unavailable', `the gateway could not be reached (${codeOf(cause)})`, {
-    cause,
-    retryAfterS: 2,
-  });
+  return new Problem('upstream-unavailable', failureWords(cause, side), { cause, retryAfterS: 2 });
 }
 
 /** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */
