@@ -13,7 +13,8 @@ import {
 } from '../src/schemas/conversation.ts';
 import { digits } from '../src/schemas/words.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
-import { isObject, isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
+import { isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
+import { mediaPathOf } from '../src/upstream/row-media.ts';
 import type { ContextOf } from './context.ts';
 import { writeOnce } from './write-once.ts';
 
@@ -118,7 +119,7 @@ function toConversationMessage(row: JsonObject): ConversationMessage {
   const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
   const isMessage = isTemplate || eventType === 'message';
   const text = isTemplate ? (str(row.finalText) ?? str(row.eventDescription) ?? str(row.text)) : str(row.text);
-  const path = mediaPath(row);
+  const path = mediaPathOf(row);
   const status = str(row.statusString)?.toLowerCase();
   const code = str(row.failedCode);
   const detail = str(row.failedDetail);
@@ -141,14 +142,3 @@ function toConversationMessage(row: JsonObject): ConversationMessage {
 
 const optional = <Key extends string>(key: Key, value: string | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: string };
-
-/** The stored path stands in `data`, as a string or inside an object. Free text in `data` is no path. */
-function mediaPath(row: JsonObject): string | undefined {
-  const candidates = [
-    row.data,
-    row.media,
-    isObject(row.data) ? row.data.path : undefined,
-    isObject(row.media) ? row.media.path : undefined,
-  ];
-  return candidates.map(str).find((candidate) => candidate !== undefined && /^data\/[\w./-]+$/.test(candidate));
-}
