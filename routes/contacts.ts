@@ -7,6 +7,7 @@ import { digits } from '../src/schemas/words.ts';
 import type { ContactList, Contacts, WatiContact } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/lenient.ts';
 import type { ContextOf } from './context.ts';
+import { toPage } from './page.ts';
 import { writeOnce } from './write-once.ts';
 
 interface Services {
@@ -23,7 +24,8 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         operationId: 'listContacts',
         tags: ['contacts'],
         summary: 'List contacts',
-        description: 'A page of the contacts that WATI knows. A page beyond the end is empty.',
+        description:
+          'A page of the contacts that WATI knows; one that was deleted there and is still listed has `deleted: true`. A page beyond the end is empty. A page longer than 4 MiB is a 502 that says so: ask for a smaller `pageSize`.',
         querystring: ContactQuery,
         response: { 200: ContactPage },
       },
@@ -50,7 +52,8 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         operationId: 'getContact',
         tags: ['contacts'],
         summary: 'Read a contact',
-        description: 'The contact with exactly this number.',
+        description:
+          'The contact with exactly this number. One that was deleted is a 404; of several with this number it is the one that changed last.',
         params: ContactParams,
         response: { 200: Contact },
       },
@@ -131,9 +134,9 @@ function toFilter(text: string) {
 /** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
 const automatic = new Set(['name', 'phone', 'language']);
 
-const pageOf = oncePer(({ contacts, total }: ContactList, number: number, size: number) => ({
+const pageOf = oncePer(({ contacts, link }: ContactList, number: number, size: number) => ({
   data: contacts.map(toContact),
-  page: { number, size, ...(total !== undefined && { total }) },
+  page: toPage(link, number, size),
 }));
 
 function toContact(raw: WatiContact): Contact {
@@ -148,6 +151,7 @@ function toContact(raw: WatiContact): Contact {
   if (raw.name !== undefined) contact.name = raw.name;
   if (raw.optedIn !== undefined) contact.optedIn = raw.optedIn;
   if (raw.allowBroadcast !== undefined) contact.allowBroadcast = raw.allowBroadcast;
+  if (raw.isDeleted) contact.deleted = true;
   if (raw.contactStatus !== undefined) contact.status = raw.contactStatus.toLowerCase();
   const createdAt = isoDate(raw.created);
   if (createdAt !== undefined) contact.createdAt = createdAt;

@@ -16,6 +16,7 @@ import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
 import { mediaPathOf } from '../src/upstream/row-media.ts';
 import type { ContextOf } from './context.ts';
+import { toPage } from './page.ts';
 import { writeOnce } from './write-once.ts';
 
 interface Services {
@@ -103,9 +104,9 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
   );
 };
 
-const pageWithEvents = oncePer(({ rows, total }: History, number: number, size: number) => ({
+const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({
   data: rows.map(toConversationMessage),
-  page: { number, size, ...(total !== undefined && { total }) },
+  page: toPage(link, number, size),
 }));
 
 const pageOf = oncePer((history: History, number: number, size: number) => {

@@ -3,6 +3,7 @@ import type { SendStore, StoredSend } from '../store/port.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
+import { inSmallerPages } from '../upstream/pages.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
 import { type Content, contentOf } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
@@ -46,9 +47,9 @@ export function createReconciler(
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }
-      const { rows } = await conversations
-        .history(context, send.to, { pageNumber: 1, pageSize: 100 })
-        .catch(emptyIfUnknown);
+      const { to } = send;
+      const newest = (pageSize: number) => conversations.history(context, to, { pageNumber: 1, pageSize });
+      const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
       if (known) return resolve(send.id, known, 'local-id');

@@ -12,6 +12,7 @@ export const Contact = Type.Object(
     optedIn: Type.Optional(Type.Boolean()),
     allowBroadcast: Type.Optional(Type.Boolean({ description: 'false: the customer wants no broadcasts' })),
     status: Type.Optional(Type.String({ description: 'lower case, e.g. `valid`' })),
+    deleted: Type.Optional(Type.Boolean({ description: 'true: deleted in WATI, which lists it still' })),
     createdAt: Type.Optional(Timestamp),
     updatedAt: Type.Optional(Timestamp),
   },

@@ -4,6 +4,7 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
+import { isBareDenial, refusalIn } from './answers/sentences.ts';
 import { failureWords, type Side } from './failure-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
@@ -70,6 +71,8 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
     if (body === undefined) throw strange(status);
     return body;
   }
+  const refusal = status === 403 && !answer.heldKey ? deniedWith(reasonOf(body, ''), body) : undefined;
+  if (refusal) throw refusal;
   if (status === 401 || status === 403) {
     throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
       upstream: { status },
@@ -82,6 +85,15 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   throw statusProblem(answer, reasonOf(body, text));
 }
 
+/**
+ * A 403 with words of its own is about what they say: a plan, a role, a feature. Undefined where they are about credentials, or
+ * where there are none.
+ */
+function deniedWith(reason: string, body: unknown): Problem | undefined {
+  if (!isObject(body) || isBareDenial(reason) || refusalIn(reason, 'session') === 'credentials') return undefined;
+  return refusedProblem(403, reason);
+}
+
 /** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
@@ -91,7 +103,8 @@ export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: st
   const upstream = { status, detail: reason };
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
-    return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status }, retryAfterS });
+    const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };
+    return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status, ...words }, retryAfterS });
   }
   if (status >= 500 || status === 408) {
     return new Problem('upstream-unavailable', `the upstream answered ${status}`, { upstream, retryAfterS: 2 });

@@ -1,9 +1,11 @@
 import { oncePer } from '../once-per.ts';
 import { foreignPatterns } from '../patterns.ts';
-import { saidBy } from './answers/flags.ts';
+import { Problem } from '../problem.ts';
+import { flagOf } from './answers/fields.ts';
 import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
-import { bool, isObject, type JsonObject, num, paramPairs, str } from './lenient.ts';
+import { bool, isObject, isoDate, type JsonObject, list, paramPairs, str } from './lenient.ts';
+import { asPageTooLong, entriesIn, inSmallerPages, type Link, linkIn, pagesOf } from './pages.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
 export interface WatiContact {
@@ -15,6 +17,8 @@ export interface WatiContact {
   optedIn: boolean | undefined;
   allowBroadcast: boolean | undefined;
   contactStatus: string | undefined;
+  /** WATI keeps contacts that were deleted, and lists them. */
+  isDeleted: boolean;
   created: unknown;
   lastUpdated: unknown;
 }
@@ -31,14 +35,17 @@ export interface ContactList {
   contacts: readonly WatiContact[];
   /** How many WATI sent, those that cannot be read included. */
   sent: number;
-  total: number | undefined;
+  link: Link;
 }
 
 type Attributes = Readonly<Record<string, string>>;
 
 export interface Contacts {
   list(context: CallContext, filter: ContactFilter): Promise<ContactList>;
-  /** The contact with exactly this number. `name` also matches part of a number, so the list is narrowed here. */
+  /**
+   * The contact with exactly this number that was not deleted; of several, the one that changed last. `name` also matches part
+   * of a number, so the list is narrowed here.
+   */
   find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
   /** `exists`: WATI has the number already, nothing was changed. */
   add(
@@ -51,7 +58,8 @@ export interface Contacts {
   update(context: CallContext, phone: string, attributes: Attributes): Promise<WatiContact | undefined>;
 }
 
-const findPageSize = 100;
+/** The second where contacts have so many attributes that a page of the first is too long. */
+const findPageSizes = [100, 10] as const;
 
 /**
  * A short number may be part of many others; beyond these pages it is taken for absent. A number of ten digits and more is in few,
@@ -60,32 +68,37 @@ const findPageSize = 100;
 const findPagesMax = (phone: string): number => (phone.length < 10 ? 2 : 5);
 
 export function createContacts(client: Client): Contacts {
-  const listPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
+  const readPage: Contacts['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
     const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
     if (!isObject(body)) throw strange(200);
     return pageIn(body);
   };
 
+  const findIn = async (context: CallContext, phone: string, pageSize: number) => {
+    const read = async (page: { pageNumber: number; pageSize: number }) => {
+      const { contacts, ...rest } = await readPage(context, { ...page, name: phone });
+      return { items: contacts, ...rest };
+    };
+    const pages = pagesOf(read, { pageSize, pagesMax: findPagesMax(phone), keyOf });
+    for await (const contacts of pages) {
+      const match = lastChanged(contacts.filter(({ wAid, isDeleted }) => wAid === phone && !isDeleted));
+      if (match) return match;
+    }
+    return undefined;
+  };
+
   return {
-    list: listPage,
-    find: async (context, phone) => {
-      for (let pageNumber = 1; pageNumber <= findPagesMax(phone); pageNumber++) {
-        const { contacts, sent } = await listPage(context, { pageNumber, pageSize: findPageSize, name: phone });
-        const match = contacts.find((contact) => contact.wAid === phone);
-        if (match || sent < findPageSize) return match;
-      }
-      return undefined;
-    },
+    list: (context, filter) =>
+      readPage(context, filter).catch((error: unknown) => asPageTooLong(error, filter.pageSize)),
+    find: (context, phone) => inSmallerPages(findPageSizes, (pageSize) => findIn(context, phone, pageSize)),
     add: async (context, phone, name, attributes) => {
       const json = { name: name ?? null, customParams: toParams(attributes) };
-      const body = await client.write(context, {
-        operation: 'addContact',
-        method: 'POST',
-        path: `/api/v1/addContact/${phone}`,
-        json,
-      });
-      if (saidBy(body) === 'no' && foreignPatterns.alreadyExists.pattern.test(reasonOf(body, ''))) return 'exists';
+      const path = `/api/v1/addContact/${phone}`;
+      const call = { operation: 'addContact', method: 'POST', path, json } as const;
+      const body = await client.write(context, call).catch(existsOrThrow);
+      // The words decide, whatever flag or status stands beside them.
+      if (body === 'exists' || saysExists(reasonOf(body, ''))) return 'exists';
       assertSuccess(body);
       return readContact(body.contact);
     },
@@ -100,22 +113,42 @@ export function createContacts(client: Client): Contacts {
   };
 }
 
+const saysExists = (reason: string): boolean => foreignPatterns.alreadyExists.pattern.test(reason);
+
+function existsOrThrow(error: unknown): 'exists' {
+  const refused = error instanceof Problem && error.slug === 'upstream-rejected';
+  if (refused && saysExists(error.extras.upstream?.detail ?? '')) return 'exists';
+  throw error;
+}
+
+const keyOf = ({ id, wAid }: WatiContact): string => id ?? wAid ?? '';
+
+/** One number may have several contacts. */
+function lastChanged(contacts: readonly WatiContact[]): WatiContact | undefined {
+  const changed = ({ lastUpdated, created }: WatiContact) => isoDate(lastUpdated) ?? isoDate(created) ?? '';
+  return contacts.toSorted((one, other) =>
+    changed(one) < changed(other) ? 1 : changed(one) > changed(other) ? -1 : 0,
+  )[0];
+}
+
 const isBareRefusal = (body: JsonObject) =>
   body.result === false && !isUnknownContact(reasonOf(body, '')) && reasonOf(body, '') === 'no reason was given';
 
 const toParams = (attributes: Attributes) => Object.entries(attributes).map(([name, value]) => ({ name, value }));
 
 /** A page of contacts, as those who share the answer share it. */
-const pageIn = oncePer((body: JsonObject) => {
-  if (!Array.isArray(body.contact_list)) throw strange(200);
-  const total = isObject(body.link) ? num(body.link.total) : undefined;
+const pageIn = oncePer((body: JsonObject): ContactList => {
+  const entries = entriesIn(body, body.contact_list);
   const contacts: WatiContact[] = [];
-  for (const raw of body.contact_list) {
+  for (const raw of entries) {
     const contact = readContact(raw);
     if (contact) contacts.push(contact);
   }
-  return { contacts, sent: body.contact_list.length, total };
+  return { contacts, sent: entries.length, link: linkIn(body) };
 });
+
+/** An attribute that is null has no value, which is not an empty one. */
+const hasValue = (entry: unknown): boolean => isObject(entry) && (entry.value ?? entry.paramValue ?? null) !== null;
 
 function readContact(raw: unknown): WatiContact | undefined {
   if (!isObject(raw)) return undefined;
@@ -126,7 +159,8 @@ function readContact(raw: unknown): WatiContact | undefined {
     id,
     wAid,
     name: str(raw.fullName) ?? str(raw.firstName),
-    customParams: paramPairs(raw.customParams),
+    customParams: paramPairs(list(raw.customParams).filter(hasValue)),
+    isDeleted: flagOf(raw.isDeleted) === true || str(raw.contactStatus)?.toUpperCase() === 'DELETED',
     optedIn: bool(raw.optedIn),
     allowBroadcast: bool(raw.allowBroadcast),
     contactStatus: str(raw.contactStatus),

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createReconciler } from '../../src/delivery/reconcile.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { StoredSend } from '../../src/store/port.ts';
+import { linkIn } from '../../src/upstream/pages.ts';
 import { OPTIONS } from '../store/samples.ts';
 
 const send: StoredSend = {
@@ -29,7 +30,7 @@ test.each([
   const reads: string[] = [];
   const history = async () => {
     reads.push('history');
-    return { rows: [], total: 0 };
+    return { rows: [], link: linkIn({}) };
   };
   const byLocalId = async () => void reads.push('id');
   const reconciler = createReconciler(store, { history }, channel ? { byLocalId } : undefined);
