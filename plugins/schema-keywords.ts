@@ -1,4 +1,5 @@
 import type { Ajv, SchemaValidateFunction } from 'ajv';
+import { httpsFault } from '../src/https-address.ts';
 import { readMediaPath } from '../src/media-path.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { readRecipient } from '../src/recipients/recipient.ts';
@@ -6,7 +7,7 @@ import { isBlank, textFault } from '../src/text.ts';
 
 const lengthMax = 200;
 
-/** What JSON Schema has no word for: `x-recipient: phone | any`, `x-text: lines | line`, `x-media-path: stored`. They carry words of their own. */
+/** What JSON Schema has no word for: `x-recipient: phone | any`, `x-text: lines | line`, `x-media-path: stored`, `x-address: https`. They carry words of their own. */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
   const readInPlace: SchemaValidateFunction = (kind, text: string, _schema, at) => {
@@ -37,8 +38,19 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
     readPathInPlace.errors = [{ keyword: 'x-media-path', message: reading.fault, params: {} }];
     return false;
   };
+  const checkAddress: SchemaValidateFunction = (_kind, text: string, _schema, at) => {
+    const message = httpsFault(text);
+    if (message === undefined) {
+      // Case counts for nobody but those who compare it.
+      if (at && !text.startsWith('https')) at.parentData[at.parentDataProperty] = text.replace(/^https/i, 'https');
+      return true;
+    }
+    checkAddress.errors = [{ keyword: 'x-address', message, params: {} }];
+    return false;
+  };
   const shared = { type: 'string', schemaType: 'string', errors: true } as const;
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, validate: readInPlace });
   ajv.addKeyword({ ...shared, keyword: 'x-text', validate: checkText });
+  ajv.addKeyword({ ...shared, keyword: 'x-address', modifying: true, validate: checkAddress });
   ajv.addKeyword({ ...shared, keyword: 'x-media-path', modifying: true, validate: readPathInPlace });
 }

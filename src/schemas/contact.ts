@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { PhoneNumber, pageOf, paging, strict, Timestamp, text, textByName } from './words.ts';
+import { pageOf, paging, Recipient, strict, Timestamp, text, textByName } from './words.ts';
 
 const attributes = (description: string) => textByName({ description, examples: [{ member: 'VIP' }] });
 
@@ -44,7 +44,7 @@ export const ContactQuery = Type.Object(
   strict,
 );
 
-export const ContactParams = Type.Object({ recipient: PhoneNumber }, strict);
+export const ContactParams = Type.Object({ recipient: Recipient }, strict);
 
 export const ContactPut = Type.Object(
   {

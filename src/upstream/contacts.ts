@@ -11,6 +11,8 @@ import { asPageTooLong, entriesIn, inSmallerPages, type Link, linkIn, pagesOf } 
 export interface WatiContact {
   id: string | undefined;
   wAid: string | undefined;
+  /** WhatsApp's ids of this person for the business, and for the enterprise that it belongs to. */
+  bsuids: readonly string[];
   name: string | undefined;
   /** Name, value, name, value: whoever wants them as a map makes the only one. */
   customParams: readonly string[];
@@ -47,6 +49,8 @@ export interface Contacts {
    * of a number, so the list is narrowed here.
    */
   find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
+  /** The contact with exactly this contact id or BSUID, which was not deleted. */
+  findById(context: CallContext, id: string): Promise<WatiContact | undefined>;
   /** `exists`: WATI has the number already, nothing was changed. */
   add(
     context: CallContext,
@@ -55,7 +59,7 @@ export interface Contacts {
     attributes: Attributes,
   ): Promise<WatiContact | 'exists' | undefined>;
   /** Throws `not-found` where there is no such contact. */
-  update(context: CallContext, phone: string, attributes: Attributes): Promise<WatiContact | undefined>;
+  update(context: CallContext, target: string, attributes: Attributes): Promise<WatiContact | undefined>;
 }
 
 /** The second where contacts have so many attributes that a page of the first is too long. */
@@ -75,6 +79,14 @@ export function createContacts(client: Client): Contacts {
     return pageIn(body);
   };
 
+  /** By WATI's newer API, which not every gateway and token reaches: then it tells nothing. */
+  const readById = async (context: CallContext, id: string) => {
+    const call = { operation: 'getContactV3', path: `/api/ext/v3/contacts/${id}` };
+    const body = await client.get(context, call).catch(nothingIfAnswered);
+    if (!isObject(body)) return undefined;
+    return readContact(isObject(body.contact) ? body.contact : body);
+  };
+
   const findIn = async (context: CallContext, phone: string, pageSize: number) => {
     const read = async (page: { pageNumber: number; pageSize: number }) => {
       const { contacts, ...rest } = await readPage(context, { ...page, name: phone });
@@ -92,6 +104,15 @@ export function createContacts(client: Client): Contacts {
     list: (context, filter) =>
       readPage(context, filter).catch((error: unknown) => asPageTooLong(error, filter.pageSize)),
     find: (context, phone) => inSmallerPages(findPageSizes, (pageSize) => findIn(context, phone, pageSize)),
+    findById: async (context, id) => {
+      const isMeant = (contact: WatiContact | undefined) =>
+        contact !== undefined && !contact.isDeleted && (contact.id === id || contact.bsuids.includes(id));
+      const known = await readById(context, id);
+      if (isMeant(known)) return known;
+      // The older API knows no single contact; that its search finds ids is not documented, so one page is asked for.
+      const { contacts } = await readPage(context, { pageNumber: 1, pageSize: findPageSizes[1], name: id });
+      return lastChanged(contacts.filter(isMeant));
+    },
     add: async (context, phone, name, attributes) => {
       const json = { name: name ?? null, customParams: toParams(attributes) };
       const path = `/api/v1/addContact/${phone}`;
@@ -102,9 +123,9 @@ export function createContacts(client: Client): Contacts {
       assertSuccess(body);
       return readContact(body.contact);
     },
-    update: async (context, phone, attributes) => {
+    update: async (context, target, attributes) => {
       const json = { customParams: toParams(attributes) };
-      const path = `/api/v1/updateContactAttributes/${phone}`;
+      const path = `/api/v1/updateContactAttributes/${target}`;
       const body = await client.write(context, { operation: 'updateContactAttributes', method: 'POST', path, json });
       // A bare result:false is how a tenant says that there is no such contact (upstream.md 3.1).
       assertSuccess(isBareRefusal(body) ? { ...body, info: "Can't find Contact" } : body);
@@ -122,6 +143,12 @@ function existsOrThrow(error: unknown): 'exists' {
 }
 
 const keyOf = ({ id, wAid }: WatiContact): string => id ?? wAid ?? '';
+
+function nothingIfAnswered(error: unknown): undefined {
+  const told = error instanceof Problem && error.extras.upstream !== undefined;
+  if (!told || ['upstream-unavailable', 'rate-limited', 'connection-unusable'].includes(error.slug)) throw error;
+  return undefined;
+}
 
 /** One number may have several contacts. */
 function lastChanged(contacts: readonly WatiContact[]): WatiContact | undefined {
@@ -153,18 +180,20 @@ const hasValue = (entry: unknown): boolean => isObject(entry) && (entry.value ??
 function readContact(raw: unknown): WatiContact | undefined {
   if (!isObject(raw)) return undefined;
   const id = str(raw.id);
-  const wAid = (str(raw.wAid) ?? str(raw.phone))?.replace(/^\+/, '');
+  const wAid = (str(raw.wAid) ?? str(raw.wa_id) ?? str(raw.phone))?.replace(/^\+/, '');
   if (id === undefined && wAid === undefined) return undefined;
+  const contactStatus = str(raw.contactStatus) ?? str(raw.contact_status);
   return {
     id,
     wAid,
-    name: str(raw.fullName) ?? str(raw.firstName),
-    customParams: paramPairs(list(raw.customParams).filter(hasValue)),
-    isDeleted: flagOf(raw.isDeleted) === true || str(raw.contactStatus)?.toUpperCase() === 'DELETED',
-    optedIn: bool(raw.optedIn),
-    allowBroadcast: bool(raw.allowBroadcast),
-    contactStatus: str(raw.contactStatus),
+    bsuids: [str(raw.bsuid), str(raw.parentBsuid)].filter((each) => each !== undefined),
+    name: str(raw.fullName) ?? str(raw.firstName) ?? str(raw.name) ?? str(raw.display_name),
+    customParams: paramPairs(list(raw.customParams ?? raw.custom_params).filter(hasValue)),
+    isDeleted: flagOf(raw.isDeleted) === true || contactStatus?.toUpperCase() === 'DELETED',
+    optedIn: bool(raw.optedIn ?? raw.opted_in),
+    allowBroadcast: bool(raw.allowBroadcast ?? raw.allow_broadcast),
+    contactStatus,
     created: raw.created,
-    lastUpdated: raw.lastUpdated,
+    lastUpdated: raw.lastUpdated ?? raw.last_updated,
   };
 }
