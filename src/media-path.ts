@@ -1,7 +1,7 @@
 import { isBlank, textFault } from './text.ts';
 
 /** The longest path that is asked for. */
-export const mediaPathMax = 1_024;
+const mediaPathMax = 1_024;
 
 /** Under this name WATI's own addresses of files carry the path. */
 const parameter = 'filename=';

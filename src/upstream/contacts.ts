@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts';
 import { flagOf } from './answers/fields.ts';
 import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact, strange } from './client.ts';
-import { bool, isObject, isoDate, type JsonObject, list, paramPairs, str } from './lenient.ts';
+import { isObject, isoDate, type JsonObject, list, paramPairs, str } from './lenient.ts';
 import { asPageTooLong, entriesIn, inSmallerPages, type Link, linkIn, pagesOf } from './pages.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out (upstream.md 3.1). Dates are still as WATI writes them. */
@@ -190,8 +190,8 @@ function readContact(raw: unknown): WatiContact | undefined {
     name: str(raw.fullName) ?? str(raw.firstName) ?? str(raw.name) ?? str(raw.display_name),
     customParams: paramPairs(list(raw.customParams ?? raw.custom_params).filter(hasValue)),
     isDeleted: flagOf(raw.isDeleted) === true || contactStatus?.toUpperCase() === 'DELETED',
-    optedIn: bool(raw.optedIn ?? raw.opted_in),
-    allowBroadcast: bool(raw.allowBroadcast ?? raw.allow_broadcast),
+    optedIn: flagOf(raw.optedIn ?? raw.opted_in),
+    allowBroadcast: flagOf(raw.allowBroadcast ?? raw.allow_broadcast),
     contactStatus,
     created: raw.created,
     lastUpdated: raw.lastUpdated ?? raw.last_updated,

@@ -53,7 +53,7 @@ export function paramPairs(value: unknown): string[] {
 }
 
 /** A value that is no text, as one: true and 5 as they read, lists and objects as JSON. */
-export function textOf(value: unknown): string {
+function textOf(value: unknown): string {
   if (value === null || value === undefined) return '';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -91,7 +91,7 @@ export async function* pagesOf<Item>(
 }
 
 /** The answer to a read was longer than any that is taken. */
-export const isTooLong = (error: unknown): boolean =>
+const isTooLong = (error: unknown): boolean =>
   error instanceof Problem && error.cause instanceof AnswerRefused && error.cause.code === 'ANSWER_TOO_LONG';
 
 /** With smaller pages where one is too long: what is asked for has to be read, whatever it weighs. */
