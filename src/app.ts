@@ -54,6 +54,7 @@ import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
 import { createTemplateCache } from './delivery/template-cache.ts';
+import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
@@ -82,6 +83,8 @@ export interface Seams {
   newId?: () => string;
   /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
   now?: () => number;
+  /** The usual ones by default. */
+  pauses?: Pauses;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
   /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
@@ -117,6 +120,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  const pauses = seams.pauses ?? usualPauses;
   const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
@@ -133,6 +137,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     {
       replicas: slots !== undefined,
       ...(budget && { pace: budget }),
+      readRetryMs: pauses.readRetryMs,
       onEcho: (operation) => {
         metrics.keyEcho(operation);
         seams.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
@@ -147,7 +152,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
   const closing = new AbortController();
-  const gate = createGate(upstream.answers, closing.signal);
+  const gate = createGate(upstream.answers, closing.signal, pauses.probeFirstMs);
   const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
@@ -188,6 +193,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const pump = createPump({
     ...lives,
     groupMax: config.GROUP_MAX_BROADCAST,
+    lookEveryMs: pauses.lookEveryMs,
     onHold: ({ caller, connectionId }, hold) => {
       const line = { callerId: caller, connection: connectionId, hold: hold?.code };
       if (hold) seams.logger.warn(line, 'broadcasts are held');

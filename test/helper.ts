@@ -6,6 +6,7 @@ import { buildApp, type Seams } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
 import { createLogger } from '../src/logger.ts';
+import { usualPauses } from '../src/pauses.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
 import type { Store } from '../src/store/open.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
@@ -92,6 +93,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     DRAIN_DELAY_MS: '0',
     // All tests of a file come from one address.
     KEYLESS_PER_SECOND: '100000',
+    // Writing the description down costs a start most of its time; tests that read it turn it on.
+    DOCS: 'off',
     ...options.settings,
   });
   let log = '';
@@ -107,6 +110,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     callers,
     logger,
     processMetrics,
+    pauses: { ...usualPauses, readRetryMs: 10, probeFirstMs: 50 },
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
     ...(options.store && { store: options.store }),

@@ -12,7 +12,7 @@ describe('the OpenAPI document', () => {
   let document: Json;
   let operations: Operation[];
   beforeAll(async () => {
-    service = await startService();
+    service = await startService({ settings: { DOCS: 'on' } });
     document = documentOf(service);
     operations = operationsOf(service);
   });

@@ -34,7 +34,7 @@ describe('every operation that needs a key', () => {
 
   beforeAll(async () => {
     service = await startService({
-      settings: { NATIVE_PATHS: `${native},POST /api/v1/chatbots/start` },
+      settings: { DOCS: 'on', NATIVE_PATHS: `${native},POST /api/v1/chatbots/start` },
       callers: [
         ...scopes.map((scope) => ({
           name: `without-${scope.replace(':', '-')}`,

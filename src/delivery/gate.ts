@@ -1,3 +1,4 @@
+import { usualPauses } from '../pauses.ts';
 import { sleep } from './patience.ts';
 
 /** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
@@ -14,12 +15,15 @@ export interface Gate {
   passed(connection: string): void;
 }
 
-/** From one probe to the next: soon, so that a restart costs little, then no more than twice a minute. */
-const probeFirstMs = 1_000;
+/** From one probe to the next, at most. */
 const probeMaxMs = 30_000;
 
 /** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
-export function createGate(probe: (connection: string) => Promise<boolean>, closing: AbortSignal): Gate {
+export function createGate(
+  probe: (connection: string) => Promise<boolean>,
+  closing: AbortSignal,
+  probeFirstMs = usualPauses.probeFirstMs,
+): Gate {
   const shut = new Map<string, Promise<void>>();
   /** From the last probe of a connection to its next one, ms. */
   const pauses = new Map<string, number>();

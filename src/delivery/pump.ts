@@ -1,3 +1,4 @@
+import { usualPauses } from '../pauses.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-port.ts';
 import { type Lane, type Mark, type StoredSend, StoreError } from '../store/port.ts';
 import type { SendCalls } from '../upstream/messages.ts';
@@ -26,6 +27,8 @@ interface PumpServices extends LifeServices {
   onGroup?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or not any more. */
   onHold?: (lane: Lane, hold: Hold | undefined) => void;
+  /** See `Pauses`. */
+  lookEveryMs?: number;
   /** A broadcast came to its end. */
   onOver?: (broadcast: EndedBroadcast) => void;
   onFault: (error: unknown) => void;
@@ -33,7 +36,6 @@ interface PumpServices extends LifeServices {
 
 type Running = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
 
-const lookEveryMs = 1_000;
 /** Asked for in one look besides as many as run already; it begins those of them that do not run, which may be more. */
 const broadcastsMax = 100;
 /** Rows that one sweep may touch: it holds up the event loop for some 10 ms. */
@@ -213,7 +215,7 @@ export function createPump(services: PumpServices): Pump {
     else void each.unrecorded.then(() => each.unrecorded === undefined && handedOut.delete(each));
   };
 
-  const timer = setInterval(nudge, lookEveryMs).unref();
+  const timer = setInterval(nudge, services.lookEveryMs ?? usualPauses.lookEveryMs).unref();
 
   return {
     nudge,

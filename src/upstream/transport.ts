@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
+import { usualPauses } from '../pauses.ts';
 import { AnswerHandler, type Arrived } from './answer-handler.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
@@ -76,6 +77,8 @@ export interface TransportOptions {
   /** Makes text of bytes; absent: with limits of its own. */
   intake?: Intake;
   onAttempt?: (report: AttemptReport) => void;
+  /** See `Pauses`. */
+  readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
 }
@@ -88,7 +91,7 @@ export interface Transport {
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs, pace } = options;
+  const { dispatchers, timeoutMs, pace, readRetryMs = usualPauses.readRetryMs } = options;
   const retryBudget = createRetryBudget();
   const intake = options.intake ?? new Intake(new KeyFinder(() => [options.key()]), () => {});
 
@@ -143,7 +146,7 @@ export function createTransport(options: TransportOptions): Transport {
       const left = end - performance.now();
       const outcome = await (tries === 1 && call.hasTurn ? once : attempt)(call, left, onAttempt);
       if (tries > 2 || !mayHeal(outcome) || (pace && call.gone?.().aborted)) return outcome;
-      const waitMs = retryAfterMs(outcome) ?? 200 + Math.random() * 600 * tries;
+      const waitMs = retryAfterMs(outcome) ?? readRetryMs * (1 + 3 * Math.random() * tries);
       if (performance.now() + waitMs >= end || !retryBudget.spend()) return outcome;
       await new Promise((resume) => setTimeout(resume, waitMs));
     }

@@ -38,6 +38,8 @@ interface Surroundings {
   replicas: boolean;
   /** An answer to this operation had a key of this service in it. */
   onEcho?: (operation: string) => void;
+  /** See `Pauses`. */
+  readRetryMs?: number;
 }
 
 /** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
@@ -48,7 +50,7 @@ export function createUpstream(
   key: () => string,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
-  { pace, replicas, onEcho = () => {} }: Surroundings,
+  { pace, replicas, onEcho = () => {}, readRetryMs }: Surroundings,
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
@@ -61,6 +63,7 @@ export function createUpstream(
     onAttempt,
     onWrite: (connection: string | undefined) => reads.wrote(connection),
     ...(pace && { pace }),
+    ...(readRetryMs !== undefined && { readRetryMs }),
   };
   const transport = createTransport({ ...shared, timeoutMs });
   const reads = createReads(transport, { timeoutMs, replicas, ...(pace && { pace }) });

@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { type Callers, callerEntry, fixedCallers } from '../../src/callers.ts';
+import { usualPauses } from '../../src/pauses.ts';
 import { type Service, startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
 
@@ -30,9 +31,13 @@ function changing() {
   return { callers, grant, asOperator: { key: 'key-of-the-tester-with-all' } };
 }
 
+const hasty = { ...usualPauses, lookEveryMs: 50 };
 const numbers = (n: number) => Array.from({ length: n }, (_, at) => String(14155552000 + at));
 const start = async (callers: Callers, settings: Record<string, string> = {}) => {
-  service = await startService({ seams: { callers }, settings: { GROUP_MAX_BROADCAST: '1', ...settings } });
+  service = await startService({
+    seams: { callers, pauses: hasty },
+    settings: { GROUP_MAX_BROADCAST: '1', ...settings },
+  });
 };
 const broadcast = (n: number) =>
   service.ask('POST', '/v1/broadcasts', {
@@ -54,7 +59,7 @@ it.each<[string, string[], string[]]>([
   'a broadcast of a caller who loses %s waits, says why, and goes on when it is back',
   async (_what, left, through) => {
     const { callers, grant, asOperator } = changing();
-    await start(callers, { MATON_RATE_PER_SECOND: '20' });
+    await start(callers, { MATON_RATE_PER_SECOND: '20', WATI_PLAN: 'none' });
     const { id } = fields((await broadcast(40)).json);
     await expect.poll(sent).toBeGreaterThan(1);
     grant(left, through);

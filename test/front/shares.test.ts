@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SharedLooks } from '../../src/delivery/progress.ts';
-import { allKey, type Service, startService } from '../helper.ts';
+import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { connection, fileTo, multipartType, pdf, pdfForm } from '../routes/files-helper.ts';
 import { form } from '../upload/multipart-helper.ts';
@@ -67,7 +67,7 @@ describe('bodies that are announced and not sent', () => {
   });
 
   it('and such that came in give their bytes back while the send goes on', async () => {
-    await start();
+    await start(hasty.settings);
     service.simulator.script('sendSessionMessage', { fault: 'hang' });
     const sent = service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
     await expect.poll(() => service.simulator.ledger.of('sendSessionMessage').length).toBe(1);

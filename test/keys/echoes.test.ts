@@ -18,6 +18,21 @@ import { encodings } from './encodings.ts';
 const key = 'mtn_live-7Qz.4fK1~Xp9sT2vB8wR6yU3';
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-echoes-'));
 
+const unescaped = (form: string): string => {
+  const text: unknown = JSON.parse(`"${form}"`);
+  return String(text);
+};
+
+/** Each form of the key in small letters, with the name of its encoding. */
+const forbidden = new Map(
+  Object.entries(encodings).flatMap(([name, encode]) => {
+    const form = encode(key);
+    return [form, JSON.stringify(form).slice(1, -1), unescaped(form)].map(
+      (each) => [each.toLowerCase(), name] as const,
+    );
+  }),
+);
+
 describe('a Maton key that the upstream quotes', () => {
   let simulator: Simulator;
   let upstream: EchoingUpstream;
@@ -80,10 +95,13 @@ describe('a Maton key that the upstream quotes', () => {
     ['heads', /getMessageTemplates|connections/],
   ];
 
-  it.each(Object.entries(encodings))('%s, is in no answer of any route', async (_name, encode) => {
-    upstream.quote = encode(key);
+  const quotes = Object.entries(encodings).map(([name, encode], turn) => [name, encode(key), turn] as const);
+  it.each(quotes)('%s, is in no answer of any route', async (_name, quote, turn) => {
+    upstream.quote = quote;
     const statuses = new Set<number>();
     for (const [at, [manner, spared]] of manners.entries()) {
+      // The key as it is in every manner; its other forms in two of them, each in turn.
+      if (turn > 0 && at !== turn % manners.length && at !== (turn + 2) % manners.length) continue;
       Object.assign(upstream, { manner, spared, status: [400, 404, 409, 422, 413][at] ?? 400 });
       upstream.asked = 0;
       for (const operation of operations) {
@@ -126,18 +144,10 @@ describe('a Maton key that the upstream quotes', () => {
 
 /** Neither the key, nor any of its forms, nor one that JSON would turn into it. */
 function expectClean(texts: readonly string[], about: string) {
-  const forms = Object.entries(encodings).map(([name, encode]) => [name, encode(key)] as const);
   for (const text of texts) {
     const lower = text.toLowerCase();
-    for (const [name, form] of forms) {
-      for (const each of [form, JSON.stringify(form).slice(1, -1), unescaped(form)]) {
-        if (lower.includes(each.toLowerCase())) expect.unreachable(`${about}: ${name}: ${text.slice(0, 500)}`);
-      }
+    for (const [form, name] of forbidden) {
+      if (lower.includes(form)) expect.unreachable(`${about}: ${name}: ${text.slice(0, 500)}`);
     }
   }
 }
-
-const unescaped = (form: string): string => {
-  const text: unknown = JSON.parse(`"${form}"`);
-  return String(text);
-};

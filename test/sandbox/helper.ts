@@ -7,7 +7,7 @@ import { isRecord, type Json } from '../json.ts';
 
 /** A sandbox without a limit, closed after the test, and what another team does with it. */
 export async function started(settings: Record<string, string> = {}, seed?: string) {
-  const environment = { PORT: '0', MATON_RATE_PER_SECOND: '100000', ...settings };
+  const environment = { PORT: '0', MATON_RATE_PER_SECOND: '100000', DOCS: 'off', ...settings };
   const sandbox = await startSandbox(environment, { seed, logger: () => pino({ level: 'silent' }) });
   onTestFinished(() => sandbox.close());
 

@@ -1,0 +1,11 @@
+/** How long the service rests before it looks or tries again, ms; an argument, so that tests need not wait as long. */
+export interface Pauses {
+  /** Before a read is made again; as much and up to three times as much more at random, so that not all come at once. */
+  readonly readRetryMs: number;
+  /** From a refusal of all sends of a connection to the first call that tries whether it is over; doubled from then on. */
+  readonly probeFirstMs: number;
+  /** Between two looks for broadcasts that another replica has recorded. */
+  readonly lookEveryMs: number;
+}
+
+export const usualPauses: Pauses = { readRetryMs: 200, probeFirstMs: 1_000, lookEveryMs: 1_000 };
