@@ -73,7 +73,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/upstream\//,
     values:
-      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback|media-path)\.ts$/,
+      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback|media-path|pauses)\.ts$/,
     types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
@@ -82,7 +82,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|template-value|recipients\/recipient|schemas\/words|store\/(port|quota-port))\.ts$/,
+      /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|pauses|template-value|recipients\/recipient|schemas\/words|store\/(port|quota-port))\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
