@@ -1,11 +1,13 @@
 import type { Ajv, SchemaValidateFunction } from 'ajv';
+import { httpsFault } from '../src/https-address.ts';
+import { readMediaPath } from '../src/media-path.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { readRecipient } from '../src/recipients/recipient.ts';
 import { isBlank, textFault } from '../src/text.ts';
 
 const lengthMax = 200;
 
-/** What JSON Schema has no word for: `x-recipient: phone | any` and `x-text: lines | line`. They carry words of their own. */
+/** What JSON Schema has no word for: `x-recipient: phone | any`, `x-text: lines | line`, `x-media-path: stored`, `x-address: https`. They carry words of their own. */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
   const readInPlace: SchemaValidateFunction = (kind, text: string, _schema, at) => {
@@ -26,7 +28,29 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
     checkText.errors = [{ keyword: 'x-text', message, params: {} }];
     return false;
   };
+  /** Puts the stored path in the place of an address of WATI that shows the file. */
+  const readPathInPlace: SchemaValidateFunction = (_kind, text: string, _schema, at) => {
+    const reading = readMediaPath(text);
+    if ('path' in reading) {
+      if (at) at.parentData[at.parentDataProperty] = reading.path;
+      return true;
+    }
+    readPathInPlace.errors = [{ keyword: 'x-media-path', message: reading.fault, params: {} }];
+    return false;
+  };
+  const checkAddress: SchemaValidateFunction = (_kind, text: string, _schema, at) => {
+    const message = httpsFault(text);
+    if (message === undefined) {
+      // Case counts for nobody but those who compare it.
+      if (at && !text.startsWith('https')) at.parentData[at.parentDataProperty] = text.replace(/^https/i, 'https');
+      return true;
+    }
+    checkAddress.errors = [{ keyword: 'x-address', message, params: {} }];
+    return false;
+  };
   const shared = { type: 'string', schemaType: 'string', errors: true } as const;
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, validate: readInPlace });
   ajv.addKeyword({ ...shared, keyword: 'x-text', validate: checkText });
+  ajv.addKeyword({ ...shared, keyword: 'x-address', modifying: true, validate: checkAddress });
+  ajv.addKeyword({ ...shared, keyword: 'x-media-path', modifying: true, validate: readPathInPlace });
 }

@@ -2,11 +2,14 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
 import { oncePer } from '../src/once-per.ts';
 import { Problem } from '../src/problem.ts';
+import { isPhone } from '../src/recipients/recipient.ts';
 import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQuery } from '../src/schemas/contact.ts';
 import { digits } from '../src/schemas/words.ts';
-import type { ContactList, Contacts, WatiContact } from '../src/upstream/contacts.ts';
+import type { ContactList, WatiContact } from '../src/upstream/contact-answers.ts';
+import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/lenient.ts';
 import type { ContextOf } from './context.ts';
+import { toPage } from './page.ts';
 import { writeOnce } from './write-once.ts';
 
 interface Services {
@@ -23,7 +26,8 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         operationId: 'listContacts',
         tags: ['contacts'],
         summary: 'List contacts',
-        description: 'A page of the contacts that WATI knows. A page beyond the end is empty.',
+        description:
+          'A page of the contacts that WATI knows; one that was deleted there and is still listed has `deleted: true`. A page beyond the end is empty. A page longer than 4 MiB is a 502 that says so: ask for a smaller `pageSize`.',
         querystring: ContactQuery,
         response: { 200: ContactPage },
       },
@@ -50,14 +54,23 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         operationId: 'getContact',
         tags: ['contacts'],
         summary: 'Read a contact',
-        description: 'The contact with exactly this number.',
+        description:
+          'The contact with exactly this number. One that was deleted is a 404; of several with this number it is the one that changed last. By a contact id or BSUID it is found where WATI lets it be.',
         params: ContactParams,
         response: { 200: Contact },
       },
     },
     async (request, reply) => {
-      const found = await contacts.find(await contextOf(request, reply), digits(request.params.recipient));
-      if (!found) throw new Problem('not-found', 'WATI knows no contact with this number');
+      const recipient = digits(request.params.recipient);
+      const context = await contextOf(request, reply);
+      if (isPhone(recipient)) {
+        const found = await contacts.find(context, recipient);
+        if (!found) throw new Problem('not-found', 'WATI knows no contact with this number');
+        return toContact(found);
+      }
+      const found = await contacts.findById(context, recipient);
+      const detail = 'WATI finds no contact with this id, or does not let contacts be found by ids; try the number';
+      if (!found) throw new Problem('not-found', detail);
       return toContact(found);
     },
   );
@@ -65,13 +78,13 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
   app.put(
     '/v1/contacts/:recipient',
     {
-      config: { scope: 'contacts:write', connection: true },
+      config: { scope: 'contacts:write', connection: true, problems: ['not-found'] },
       schema: {
         operationId: 'putContact',
         tags: ['contacts'],
         summary: 'Create or update a contact',
         description:
-          'Creates the contact (201) or updates its attributes (200). WATI cannot change the name of a contact that exists: it is then set as the attribute `name`. The answer to an update says what is known of the contact, not all that WATI holds.',
+          'Creates the contact (201) or updates its attributes (200). By a contact id or BSUID one that exists is updated, and a 404 otherwise: WATI creates contacts from numbers alone. WATI cannot change the name of a contact that exists: it is then set as the attribute `name`. The answer to an update says what is known of the contact, not all that WATI holds.',
         params: ContactParams,
         body: ContactPut,
         response: { 200: Contact, 201: Contact },
@@ -82,7 +95,8 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       const phone = digits(request.params.recipient);
       request.trace.to = masked(phone);
       const { name, attributes = {} } = request.body;
-      const added = await contacts.add(context, phone, name, attributes);
+      // WATI makes contacts from numbers alone: an id is of one that exists.
+      const added = isPhone(phone) ? await contacts.add(context, phone, name, attributes) : 'exists';
       if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
       const changes = { ...attributes, ...(name !== undefined && { name }) };
       const updated = Object.keys(changes).length > 0 ? await contacts.update(context, phone, changes) : undefined;
@@ -115,9 +129,9 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
 };
 
 /** What is known where WATI answers a bare success: what was just set. WATI takes the number wherever it takes an id. */
-const asSent = (phone: string, name: string | undefined, attributes: Record<string, string>): Contact => ({
-  id: phone,
-  phone,
+const asSent = (target: string, name: string | undefined, attributes: Record<string, string>): Contact => ({
+  id: target,
+  ...(isPhone(target) && { phone: target }),
   ...(name !== undefined && { name }),
   attributes,
 });
@@ -131,9 +145,9 @@ function toFilter(text: string) {
 /** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
 const automatic = new Set(['name', 'phone', 'language']);
 
-const pageOf = oncePer(({ contacts, total }: ContactList, number: number, size: number) => ({
+const pageOf = oncePer(({ contacts, link }: ContactList, number: number, size: number) => ({
   data: contacts.map(toContact),
-  page: { number, size, ...(total !== undefined && { total }) },
+  page: toPage(link, number, size),
 }));
 
 function toContact(raw: WatiContact): Contact {
@@ -148,6 +162,7 @@ function toContact(raw: WatiContact): Contact {
   if (raw.name !== undefined) contact.name = raw.name;
   if (raw.optedIn !== undefined) contact.optedIn = raw.optedIn;
   if (raw.allowBroadcast !== undefined) contact.allowBroadcast = raw.allowBroadcast;
+  if (raw.isDeleted) contact.deleted = true;
   if (raw.contactStatus !== undefined) contact.status = raw.contactStatus.toLowerCase();
   const createdAt = isoDate(raw.created);
   if (createdAt !== undefined) contact.createdAt = createdAt;

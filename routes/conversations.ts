@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
 import { oncePer } from '../src/once-per.ts';
 import {
-  type ConversationMessage,
   ConversationMessagePage,
   ConversationParams,
   ConversationQuery,
@@ -13,8 +12,9 @@ import {
 } from '../src/schemas/conversation.ts';
 import { digits } from '../src/schemas/words.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
-import { isObject, isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
 import type { ContextOf } from './context.ts';
+import { toConversationMessages } from './conversation-rows.ts';
+import { toPage } from './page.ts';
 import { writeOnce } from './write-once.ts';
 
 interface Services {
@@ -32,7 +32,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         tags: ['conversations'],
         summary: 'Read the history of a conversation',
         description:
-          'Newest first. Real messages only, so a page can be shorter than `pageSize`; `events=true` keeps the system events between them.',
+          'Newest first. Real messages only, so a page can be shorter than `pageSize`; `events=true` keeps the system events between them. Taps, places, contacts, orders and reactions are fields of their own. A page longer than 4 MiB is a 502 that says so: ask for a smaller `pageSize`.',
         params: ConversationParams,
         querystring: ConversationQuery,
         response: { 200: ConversationMessagePage },
@@ -102,53 +102,12 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
   );
 };
 
-const pageWithEvents = oncePer(({ rows, total }: History, number: number, size: number) => ({
-  data: rows.map(toConversationMessage),
-  page: { number, size, ...(total !== undefined && { total }) },
+const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({
+  data: toConversationMessages(rows),
+  page: toPage(link, number, size),
 }));
 
 const pageOf = oncePer((history: History, number: number, size: number) => {
   const { data, page } = pageWithEvents(history, number, size);
   return { data: data.filter(({ direction }) => direction !== 'system'), page };
 });
-
-/** A row of getMessages; events and messages are told apart by `eventType` (upstream.md 3.2, contract 8.4). */
-function toConversationMessage(row: JsonObject): ConversationMessage {
-  const eventType = str(row.eventType) ?? 'message';
-  const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
-  const isMessage = isTemplate || eventType === 'message';
-  const text = isTemplate ? (str(row.finalText) ?? str(row.eventDescription) ?? str(row.text)) : str(row.text);
-  const path = mediaPath(row);
-  const status = str(row.statusString)?.toLowerCase();
-  const code = str(row.failedCode);
-  const detail = str(row.failedDetail);
-  const operator = str(row.operatorName);
-  const replyTo = str(row.replyContextId);
-  return {
-    id: str(row.id) ?? '',
-    // `owner` is null on events and may be absent on templates, which are always ours.
-    direction: !isMessage ? 'system' : isTemplate || row.owner === true ? 'out' : 'in',
-    type: isTemplate ? 'template' : isMessage ? (str(row.type) ?? 'text') : eventType,
-    ...optional('text', isMessage ? text : (text ?? str(row.eventDescription))),
-    ...(path !== undefined && { media: { path } }),
-    ...optional('status', isMessage ? status : undefined),
-    ...((code ?? detail) !== undefined && { failure: { ...optional('code', code), ...optional('detail', detail) } }),
-    ...optional('operator', operator),
-    ...optional('replyTo', replyTo),
-    at: isoDate(row.created) ?? isoDate(row.timestamp) ?? new Date(0).toISOString(),
-  };
-}
-
-const optional = <Key extends string>(key: Key, value: string | undefined) =>
-  (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: string };
-
-/** The stored path stands in `data`, as a string or inside an object. Free text in `data` is no path. */
-function mediaPath(row: JsonObject): string | undefined {
-  const candidates = [
-    row.data,
-    row.media,
-    isObject(row.data) ? row.data.path : undefined,
-    isObject(row.media) ? row.media.path : undefined,
-  ];
-  return candidates.map(str).find((candidate) => candidate !== undefined && /^data\/[\w./-]+$/.test(candidate));
-}

@@ -79,7 +79,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       request.trace.to = masked(to);
       const asked = { ...request.query, to };
       const call = sendCalls.file(to, asked.caption);
-      const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+      const detail = addressFault(call, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
       return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
     },

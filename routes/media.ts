@@ -1,23 +1,15 @@
-import { finished, Readable } from 'node:stream';
+import { finished, type Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { callerOf } from '../plugins/auth.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
+import { asAttachment } from '../src/content-disposition.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { saidBy } from '../src/upstream/answers/flags.ts';
-import { reasonOf } from '../src/upstream/answers/reason.ts';
-import {
-  brokenOff,
-  type CallContext,
-  type Diagnosis,
-  statusProblem,
-  unreachable,
-  withheld,
-} from '../src/upstream/client.ts';
-import { isObject, parseJson } from '../src/upstream/lenient.ts';
+import { brokenOff, type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
+import { fileOf } from '../src/upstream/stored-file.ts';
 import type { Opened, Streams } from '../src/upstream/streams.ts';
 import { type ContextOf, hungUp } from './context.ts';
 
@@ -32,18 +24,15 @@ interface Services {
 const MediaQuery = Type.Object(
   {
     path: Type.String({
-      maxLength: 512,
-      // No segment begins with a dot, so none climbs out (delivery.md 1.6).
-      pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$',
-      description: '`media.path` of a conversation message',
+      maxLength: 8_192,
+      'x-media-path': 'stored',
+      description:
+        '`media.path` of a conversation message; an address of WATI that shows the file (`…/showFile?fileName=…`) is taken as well',
       examples: ['data/images/5f0c6a3e-0001-4000-8000-000000000001.png'],
     }),
   },
   strict,
 );
-
-/** As much of an answer as is looked at to tell a failure from a file. */
-const peekBytesMax = 64 * 1024;
 
 export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams, diagnosis, downloads, contextOf }) => {
   app.get(
@@ -60,7 +49,8 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
         operationId: 'getMedia',
         tags: ['media'],
         summary: 'Download a file of a conversation',
-        description: 'Streams the file with its own content type.',
+        description:
+          'Streams the file with its own content type. A web page or a failure in JSON that the upstream answers in the place of the file is a problem, never the file.',
         querystring: MediaQuery,
       },
     },
@@ -85,9 +75,9 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
           });
         }
         if (answer.heldKey) throw withheld(status);
-        const file = await fileOf(answer, context, diagnosis);
+        const file = await fileOf(answer, fileName, context, diagnosis);
         // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
-        const disposition = `attachment; filename="${fileName.split('/').at(-1)}"`;
+        const disposition = asAttachment(fileName.split('/').at(-1) ?? '');
         // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.
         const passed = passedOn(answer, ['content-type', 'content-length', 'content-encoding']);
         reply.headers({ 'content-type': 'application/octet-stream', ...passed, 'content-disposition': disposition });
@@ -124,27 +114,6 @@ export const passedOn = (answer: Opened, names: readonly string[]): Record<strin
     }),
   );
 
-/** The file's bytes; or the Problem, because a failure can be a 200 with JSON (contract 8.15). */
-async function fileOf(answer: Opened, context: CallContext, diagnosis: Diagnosis): Promise<Readable> {
-  const ok = answer.status >= 200 && answer.status < 300;
-  const type = header(answer, 'content-type') ?? '';
-  if (ok && !/json|^text\/plain/i.test(type)) {
-    await begun(answer.body);
-    return answer.body;
-  }
-  const { head, rest } = await peek(answer.body);
-  const text = new TextDecoder().decode(head);
-  const body = parseJson(text);
-  if (ok && !(isObject(body) && saidBy(body) === 'no')) return rest;
-  if (ok) throw new Problem('not-found', 'WATI has no such file');
-  if (answer.status === 400) {
-    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
-    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status: 400 } });
-  }
-  if (answer.status === 404) throw new Problem('not-found', 'WATI has no such file');
-  throw statusProblem({ ...answer, text }, reasonOf(body, text));
-}
-
 /**
  * Resolves once the first bytes of an answer are there, or its end: where it is lost before, nothing was said to the caller
  * yet, and he hears of it as of an upstream that did not answer at all. Throws that Problem.
@@ -159,30 +128,4 @@ export async function begun(body: Readable): Promise<void> {
     body.off('readable', resolve);
   }
   if (body.errored) throw brokenOff(body.errored);
-}
-
-/** The first bytes, and the whole stream again with them in front. */
-async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
-  const chunks: Buffer[] = [];
-  const iterator: AsyncIterator<Buffer> = body.iterator({ destroyOnReturn: false });
-  let bytes = 0;
-  let ended = false;
-  while (bytes <= peekBytesMax && !ended) {
-    const next = await iterator.next().catch((error: unknown) => {
-      throw brokenOff(error);
-    });
-    ended = next.done === true;
-    if (!next.done) {
-      chunks.push(next.value);
-      bytes += next.value.length;
-    }
-  }
-  const rest = Readable.from(
-    (async function* () {
-      yield* chunks;
-      if (!ended) yield* body;
-    })(),
-    { objectMode: false },
-  );
-  return { head: Buffer.concat(chunks), rest };
 }

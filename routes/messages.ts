@@ -62,9 +62,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     return answer(reply, sent);
   };
 
-  const assertFits = (content: SingleContent, pointer: string) => {
+  const assertFits = (content: SingleContent, pointer: string, text?: string) => {
     const { call } = planCall(sendCalls, content, randomUUID());
-    const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+    const detail = addressFault(call, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
 
@@ -79,7 +79,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     },
     (request, reply) => {
       const content: SingleContent = { kind: 'text', body: request.body };
-      assertFits(content, '/text');
+      assertFits(content, '/text', request.body.text);
       return send(request, reply, content);
     },
   );
@@ -94,10 +94,10 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       },
     },
     (request, reply) => {
-      const { url, caption } = request.body;
-      if (!URL.canParse(url)) throw invalid([{ pointer: '/url', detail: 'is not a URL' }]);
+      const { url, caption = '' } = request.body;
       const content: SingleContent = { kind: 'file-link', body: request.body };
-      assertFits(content, caption === undefined ? '/url' : '/caption');
+      if (encodeURIComponent(url).length > encodeURIComponent(caption).length) assertFits(content, '/url');
+      else assertFits(content, '/caption', caption);
       return send(request, reply, content);
     },
   );
@@ -135,6 +135,12 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       );
       const labels = rows.map(({ title }) => title);
       const errors = repeated(labels, (at) => rows[at]?.pointer ?? '');
+      if (request.body.sections.length > 1) {
+        for (const [at, { title }] of request.body.sections.entries()) {
+          const detail = 'is required where there is more than one section';
+          if (title === undefined) errors.push({ pointer: `/sections/${at}/title`, detail });
+        }
+      }
       if (rows.length > 10) errors.push({ pointer: '/sections', detail: `has ${rows.length} rows in all, at most 10` });
       if (errors.length > 0) throw invalid(errors);
       return send(request, reply, { kind: 'list', body: request.body });

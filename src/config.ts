@@ -190,7 +190,7 @@ export const EnvSchema = Type.Object({
     default: 'on',
   }),
   TEXT_URL_MAX_BYTES: Type.Integer({
-    description: 'WATI takes texts in the URL; a longer URL is refused with a 400',
+    description: 'WATI takes texts in the URL; a longer URL is refused with a 400 that says how much of the text fits',
     default: 8192,
     minimum: 1024,
     maximum: 65536,

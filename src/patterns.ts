@@ -25,7 +25,11 @@ export const foreignPatterns = foreign({
   notDigit: { pattern: /\P{Nd}/gu, worst: 'a' },
   sendsTemplate: { pattern: /broadcast|template/i, worst: 'broadcastemplat' },
   unknownContact: { pattern: /can'?t find contact|contact not found/i, worst: "can't find contac" },
-  alreadyExists: { pattern: /already exists/i, worst: 'already exist' },
+  alreadyExists: {
+    pattern:
+      /\balready (?:been )?(?:exist|add|regist|creat|present|taken|in use)|\bexists already\b|\bduplicate (?:contact|number|phone|key|entry)/i,
+    worst: 'already been exis',
+  },
   connection: { pattern: /connection/i, worst: 'connectio' },
   expired: { pattern: /expired/i, worst: 'expire' },
   optedOut: { pattern: /opted?[ -]?out/i, worst: 'opted ou' },

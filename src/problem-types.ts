@@ -256,8 +256,9 @@ export const problemTypes = {
     title: 'The answer of WATI cannot be understood',
     retryable: false,
     meaning: 'The upstream answered something that is neither a success nor a failure known to this service.',
-    cause: 'WATI or the gateway changed an answer, or something in between put a page of its own there.',
-    remedy: 'Give the requestId to your operator.',
+    cause:
+      'WATI or the gateway changed an answer, something in between put a page of its own there, or a page of a list is too long.',
+    remedy: 'Ask for a smaller `pageSize` where the detail says so; else give the requestId to your operator.',
     repeat: 'A read, yes. A send that ended like this was not taken by WATI if `outcome` is `rejected`.',
   },
   'upstream-unauthorized': {

@@ -34,13 +34,14 @@ function validString(schema: Json): fc.Arbitrary<string> {
   const { pattern, minLength = 0, maxLength = 200 } = schema;
   if (schema['x-recipient'] !== undefined)
     return fc.constantFrom(...phones, ...(schema['x-recipient'] === 'any' ? ids : []));
+  if (schema['x-address'] !== undefined) return fc.webUrl({ validSchemes: ['https'], withQueryParameters: true });
+  if (schema['x-media-path'] !== undefined)
+    return fc.constantFrom('data/images/a b.jpg', 'data/documents/\u00fc+(1).pdf');
   const [least, most] = [Number(minLength), Number(maxLength)];
   const fits = (text: string) =>
     [...text].length >= least && [...text].length <= most && !isBroken(text, schema['x-text']);
   if (typeof pattern !== 'string')
     return fc.string({ minLength: least, maxLength: most, unit: 'grapheme' }).filter(fits);
-  // The pattern knows which addresses begin well, a URL parser which are addresses.
-  if (pattern.startsWith('^https://')) return fc.webUrl({ validSchemes: ['https'] });
   const rule = new RegExp(pattern, 'u');
   return fc.stringMatching(rule).filter((text) => fits(text) && rule.test(text));
 }

@@ -226,7 +226,10 @@ function faultOf(error: unknown): Finding {
     'connection-unusable': authorize,
     'rate-limited': 'Try again in a minute: the calls that the account has are spent.',
   };
-  return { fault: error.message, remedy: remedies[error.slug] ?? 'Act on the reason that is given.' };
+  // Who operates the service has a use for the code, which callers have not.
+  const code = codeOf(error.cause);
+  const fault = code === undefined ? error.message : `${error.message} (${code})`;
+  return { fault, remedy: remedies[error.slug] ?? 'Act on the reason that is given.' };
 }
 
 const codeOf = (error: unknown): string | undefined =>

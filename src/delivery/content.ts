@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isPhone } from '../recipients/recipient.ts';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
 import { digits } from '../schemas/words.ts';
 import type { StoredSend } from '../store/port.ts';
@@ -18,7 +19,7 @@ export interface TemplateContent {
   body: TemplatePost;
 }
 
-/** Everything but a template, which goes out in a bulk call, alone or in company. */
+/** Everything but a template. */
 export type SingleContent = Exclude<Content, TemplateContent>;
 
 export interface PlannedCall {
@@ -27,7 +28,7 @@ export interface PlannedCall {
 }
 
 /** Our words into WATI's. `localMessageId` is our own id of the send, carried where WATI takes one (delivery.md 2.8). */
-export function planCall(calls: SendCalls, { kind, body }: SingleContent, localMessageId: string): PlannedCall {
+export function planCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): PlannedCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':
@@ -42,6 +43,10 @@ export function planCall(calls: SendCalls, { kind, body }: SingleContent, localM
       const { to: _, ...content } = body;
       return { call: calls.list(to, content), expected: {} };
     }
+    case 'template': {
+      const template = { name: body.template, broadcastName: body.broadcastName ?? body.template };
+      return { call: calls.templateTo(to, template, body.parameters ?? {}), expected: { template: true } };
+    }
   }
 }
 
@@ -53,11 +58,11 @@ export function receiverOf(stored: StoredSend): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/** What template sends must agree in to go out together. */
-export const groupOf = ({ body }: TemplateContent) => ({
-  name: body.template,
-  broadcastName: body.broadcastName ?? body.template,
-});
+/** What template sends must agree in to go out together. Undefined: this content goes in a call of its own. */
+export function groupOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
+  if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
+  return { name: body.template, broadcastName: body.broadcastName ?? body.template };
+}
 
 /** Only a Content was recorded there. */
 export function contentOf({ call }: Pick<StoredSend, 'call'>): Content | undefined {
@@ -68,8 +73,8 @@ function isContent(value: unknown): value is Content {
   return typeof value === 'object' && value !== null && 'kind' in value && 'body' in value;
 }
 
-/** Whether WATI takes our own id with this kind. */
-export const carriesLocalId = (kind: Content['kind']): boolean => kind === 'text' || kind === 'template';
+/** Whether WATI takes our own id with this content. */
+export const carriesLocalId = (content: Content): boolean => content.kind === 'text' || groupOf(content) !== undefined;
 
 const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
 

@@ -165,8 +165,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
 
   /** Alone, or with the templates that wait and agree with it. */
   const lifeOf = (send: LiveSend, content: Content, context: CallContext): Promise<LiveSend> => {
-    if (content.kind === 'template') {
-      const template = groupOf(content);
+    const template = groupOf(content);
+    if (template) {
       if (groups) return groups.join(send, template, context);
       const alone = { sendCalls, transport, splitsGroups: false, takeTurn: async () => {} };
       return live(send, groupPassage(template, context, alone), context, services);
@@ -208,15 +208,16 @@ export function createDelivery(services: DeliveryServices): Delivery {
   });
 
   const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
-    if (content.kind !== 'template') {
-      return assertTurnInTime(planCall(sendCalls, content, '').call.operation, context, waitMs);
-    }
-    const groupsBefore = groups?.callsBefore(groupOf(content), context);
+    const template = groupOf(content);
+    if (!template) return assertTurnInTime(planCall(sendCalls, content, '').call.operation, context, waitMs);
+    const groupsBefore = groups?.callsBefore(template, context);
     assertTurnInTime('sendTemplateMessages', context, waitMs, groupsBefore);
   };
 
-  const lineOf = (content: Content, context: CallContext): string =>
-    content.kind === 'template' ? lineKey(groupOf(content), context) : whoOf(context.turn);
+  const lineOf = (content: Content, context: CallContext): string => {
+    const template = groupOf(content);
+    return template ? lineKey(template, context) : whoOf(context.turn);
+  };
 
   const sendContent = async (
     asker: Asker,
@@ -230,7 +231,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
     assertContentInTime(content, context, tryMs);
     if (waitMs === 0) await assertHeldRoom(asker.caller, context.connection);
-    const localMessageId = carriesLocalId(content.kind) ? newId() : undefined;
+    const localMessageId = carriesLocalId(content) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
     const draft = {
       ...draftOf(newId(), asker, content.kind, context),

@@ -1,8 +1,10 @@
 import { Problem } from '../problem.ts';
 import type { SendStore, StoredSend } from '../store/port.ts';
+import { flagOf } from '../upstream/answers/fields.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
+import { inSmallerPages } from '../upstream/pages.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
 import { type Content, contentOf } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
@@ -22,15 +24,16 @@ const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
 export function createReconciler(
-  store: SendStore,
+  store: Pick<SendStore, 'twins' | 'resolve'>,
   conversations: Pick<Conversations, 'history'>,
   readBack: ReadBack | undefined,
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
-  const twinsOf = (send: StoredSend, sentMs: number) => {
+  const twinsOf = (send: StoredSend, sentMs: number, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
-    return store.twins(send, from, until).catch(unreadable);
+    // Where the words are the same but for their form, any other text to this person may be the one.
+    return store.twins(exact ? send : { ...send, fingerprint: '' }, from, until).catch(unreadable);
   };
 
   const resolve = (id: string, row: JsonObject, evidence: Evidence) =>
@@ -46,16 +49,16 @@ export function createReconciler(
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }
-      const { rows } = await conversations
-        .history(context, send.to, { pageNumber: 1, pageSize: 100 })
-        .catch(emptyIfUnknown);
+      const { to } = send;
+      const newest = (pageSize: number) => conversations.history(context, to, { pageNumber: 1, pageSize });
+      const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
       if (known) return resolve(send.id, known, 'local-id');
       const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
-      if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
+      if (!only || others.length > 0 || (await twinsOf(send, sentMs, isExact(only, content))) > 0) return false;
       return resolve(send.id, only, 'content');
     },
   };
@@ -72,10 +75,19 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
 function carries(row: JsonObject, content: Content): boolean {
   if (content.kind === 'text') {
     const { text, replyTo } = content.body;
-    return row.owner === true && row.text === text && str(row.replyContextId) === replyTo;
+    return flagOf(row.owner) === true && isSameText(row.text, text) && str(row.replyContextId) === replyTo;
   }
   return content.kind === 'template' && namesTemplate(row, content.body.template);
 }
+
+/** WATI may compose letters, end lines in another way and cut blanks off. */
+const isSameText = (shown: unknown, sent: string): boolean =>
+  shown === sent || (typeof shown === 'string' && folded(shown) === folded(sent));
+
+const folded = (text: string): string => text.normalize('NFC').replace(/\r\n?/g, '\n').trim();
+
+const isExact = (row: JsonObject, content: Content): boolean =>
+  content.kind !== 'text' || row.text === content.body.text;
 
 /** A row under an id that is not ours is somebody else's message, whatever it says. */
 const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;
@@ -85,7 +97,7 @@ const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== u
  * another. The customer's own words, and other events that quote a name, say nothing of what was sent.
  */
 function namesTemplate(row: JsonObject, template: string): boolean {
-  if (row.owner === false || row.owner === 'false') return false;
+  if (flagOf(row.owner) === false) return false;
   const kind = str(row.eventType)?.toLowerCase();
   if (kind === undefined || !kind.startsWith('broadcast')) return false;
   return str(row.eventDescription)?.startsWith(`Broadcast message with using "${template}" template`) === true;

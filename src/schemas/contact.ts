@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { PhoneNumber, pageOf, paging, strict, Timestamp, text, textByName } from './words.ts';
+import { pageOf, paging, Recipient, strict, Timestamp, text, textByName } from './words.ts';
 
 const attributes = (description: string) => textByName({ description, examples: [{ member: 'VIP' }] });
 
@@ -12,6 +12,7 @@ export const Contact = Type.Object(
     optedIn: Type.Optional(Type.Boolean()),
     allowBroadcast: Type.Optional(Type.Boolean({ description: 'false: the customer wants no broadcasts' })),
     status: Type.Optional(Type.String({ description: 'lower case, e.g. `valid`' })),
+    deleted: Type.Optional(Type.Boolean({ description: 'true: deleted in WATI, which lists it still' })),
     createdAt: Type.Optional(Timestamp),
     updatedAt: Type.Optional(Timestamp),
   },
@@ -43,7 +44,7 @@ export const ContactQuery = Type.Object(
   strict,
 );
 
-export const ContactParams = Type.Object({ recipient: PhoneNumber }, strict);
+export const ContactParams = Type.Object({ recipient: Recipient }, strict);
 
 export const ContactPut = Type.Object(
   {

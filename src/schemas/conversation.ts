@@ -1,12 +1,82 @@
 import { type Static, Type } from 'typebox';
 import { oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
 
+const optionalText = Type.Optional(Type.String());
+
 export const ConversationMessage = Type.Object(
   {
     id: Type.String(),
-    direction: oneOf(['in', 'out', 'system'], '`in`: the customer wrote; `system`: an event, only with `events=true`'),
+    direction: oneOf(
+      ['in', 'out', 'unknown', 'system'],
+      '`in`: the customer wrote; `unknown`: WATI does not say who did; `system`: an event, only with `events=true`',
+    ),
     type: Type.String({ description: 'text, image, document, template, button, …; of events their name' }),
-    text: Type.Optional(Type.String()),
+    text: Type.Optional(Type.String({ description: 'of a tap: the label that was tapped' })),
+    button: Type.Optional(
+      Type.Object(
+        {
+          text: Type.String({ description: 'the label' }),
+          id: optionalText,
+          description: optionalText,
+          payload: optionalText,
+        },
+        { title: 'ButtonReply', description: 'what the customer tapped: a button, or a row of a list' },
+      ),
+    ),
+    location: Type.Optional(
+      Type.Object(
+        {
+          latitude: Type.Number(),
+          longitude: Type.Number(),
+          name: optionalText,
+          address: optionalText,
+          url: optionalText,
+        },
+        { title: 'Location' },
+      ),
+    ),
+    contacts: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: optionalText,
+            phones: Type.Array(Type.String({ description: 'as it was written' })),
+            emails: Type.Optional(Type.Array(Type.String())),
+            organization: optionalText,
+          },
+          { title: 'ContactCard' },
+        ),
+      ),
+    ),
+    order: Type.Optional(
+      Type.Object(
+        {
+          catalogId: optionalText,
+          text: optionalText,
+          items: Type.Array(
+            Type.Object(
+              {
+                productId: Type.String(),
+                quantity: Type.Optional(Type.Number()),
+                price: Type.Optional(Type.Number()),
+                currency: optionalText,
+              },
+              { title: 'OrderItem' },
+            ),
+          ),
+        },
+        { title: 'Order' },
+      ),
+    ),
+    reaction: Type.Optional(
+      Type.Object(
+        {
+          emoji: Type.Optional(Type.String({ description: 'absent: an earlier reaction was taken back' })),
+          messageId: Type.Optional(Type.String({ description: 'id of the WhatsApp message' })),
+        },
+        { title: 'Reaction' },
+      ),
+    ),
     media: Type.Optional(
       Type.Object({ path: Type.String({ description: 'for `GET /v1/media?path=`' }) }, { title: 'MediaReference' }),
     ),

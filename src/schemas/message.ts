@@ -1,19 +1,23 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp, text } from './words.ts';
+import { exampleIds, oneOf, Recipient, strict, Timestamp, text } from './words.ts';
 
 /** Lengths and counts are WATI's. */
 const httpsUrl = Type.String({
-  maxLength: 2048,
-  pattern: '^https://[^\\s/?#@]+(/[^\\s]*)?$',
-  description: 'https only; WATI fetches it',
+  maxLength: 8_192,
+  'x-address': 'https',
+  description:
+    'https only; WATI fetches it. Presigned addresses fit, as long as the call to WATI is not too long with them',
   examples: ['https://example.com/invoice.pdf'],
 });
 
 export const TextPost = Type.Object(
   {
     to: Recipient,
-    text: text(4096, 'Your parcel is on its way.'),
+    text: text(4096, 'Your parcel is on its way.', {
+      description:
+        'WATI takes it in the address of a call, where 8,192 bytes fit (`TEXT_URL_MAX_BYTES`): 4,096 letters of ASCII, some 1,300 of Greek or Cyrillic, 890 of Hindi or Chinese, 670 emoji. The 400 for a longer one says how many of its characters fit.',
+    }),
     replyTo: Type.Optional(
       Type.String({ minLength: 1, maxLength: 512, description: 'id of the WhatsApp message to quote' }),
     ),
@@ -34,7 +38,7 @@ export type FileLinkPost = Static<typeof FileLinkPost>;
 
 export const ButtonsPost = Type.Object(
   {
-    to: PhoneNumber,
+    to: Recipient,
     body: text(1024, 'Shall we deliver today?'),
     header: Type.Optional(
       Type.Object(
@@ -67,7 +71,7 @@ export type ButtonsPost = Static<typeof ButtonsPost>;
 
 export const ListPost = Type.Object(
   {
-    to: PhoneNumber,
+    to: Recipient,
     body: text(1024, 'When shall we come?'),
     header: Type.Optional(text(60, 'Appointment', { line: true })),
     footer: Type.Optional(text(60, 'You can change it later', { line: true })),
@@ -75,7 +79,9 @@ export const ListPost = Type.Object(
     sections: Type.Array(
       Type.Object(
         {
-          title: text(24, 'Monday', { line: true }),
+          title: Type.Optional(
+            text(24, 'Monday', { description: 'needed where there is more than one section', line: true }),
+          ),
           rows: Type.Array(
             Type.Object(
               {
@@ -111,7 +117,7 @@ export type ListPost = Static<typeof ListPost>;
 
 export const TemplatePost = Type.Object(
   {
-    to: PhoneNumber,
+    to: Recipient,
     template: TemplateName,
     parameters: Type.Optional(TemplateParameters),
     broadcastName: Type.Optional(

@@ -78,7 +78,11 @@ export const paging = { page: PageNumber, pageSize: PageSize };
 
 const Page = Type.Object(
   { number: Type.Integer(), size: Type.Integer(), total: Type.Optional(Type.Integer()) },
-  { title: 'Page', description: '`total` is there when the upstream tells it.' },
+  {
+    title: 'Page',
+    description:
+      '`total` is there when the upstream tells it. `size` is less than was asked for where the upstream puts fewer entries on a page; page on with that.',
+  },
 );
 
 /** Every list of the upstream's things answers `{data, page}`. */

@@ -77,6 +77,26 @@ export function getContacts(call: Call, tenant: Tenant): Answer {
   return ok({ result: 'success', contact_list: page.items.map(contactToWire), link: page.link });
 }
 
+/** In the newer API's spelling. */
+export function getContactV3(call: Call, tenant: Tenant): Answer {
+  const contact = tenant.settings.v3 ? findContact(tenant, call.params.target ?? '') : undefined;
+  if (!contact) return { status: 404, body: { code: 'NotFound', message: 'Contact not found' }, acted: false };
+  return ok({
+    id: contact.id,
+    wa_id: contact.phone,
+    name: contact.name,
+    phone: contact.phone,
+    created: new Date(contact.createdAt).toISOString(),
+    last_updated: new Date(contact.updatedAt).toISOString(),
+    contact_status: contact.status,
+    opted_in: contact.optedIn,
+    allow_broadcast: contact.allowBroadcast,
+    custom_params: [...attributesOf(contact)].map(([name, value]) => ({ name, value })),
+    bsuid: contact.bsuid ?? null,
+    parentBsuid: null,
+  });
+}
+
 export function addContact(call: Call, tenant: Tenant): Answer {
   const phone = call.params.target ?? '';
   if (tenant.contacts.has(phone)) return refusal({ info: 'Contact with this phone number already exists' });

@@ -1,7 +1,7 @@
 import { chatbots, rotateToken, startChatbot } from './bots.ts';
 import type { Answer, Call } from './call.ts';
 import { createConnection, deleteConnection, getConnection, listConnections } from './connections.ts';
-import { addContact, getContacts, updateContactAttributes } from './contacts.ts';
+import { addContact, getContacts, getContactV3, updateContactAttributes } from './contacts.ts';
 import { assignOperator, getMessageByLocalId, getMessages, updateChatStatus } from './conversations.ts';
 import { getMedia } from './media.ts';
 import {
@@ -25,6 +25,7 @@ import type { Tenant } from './tenant.ts';
 /** What the tenant does on each operation. */
 export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => Answer>> = {
   getContacts,
+  getContactV3,
   addContact,
   updateContactAttributes,
   getMessages,

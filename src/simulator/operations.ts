@@ -18,6 +18,14 @@ const v2 = '/api/v2';
 export const operations = [
   { operation: 'getContacts', host: 'gateway', method: 'GET', path: `${v1}/getContacts`, body: 'none', sends: false },
   {
+    operation: 'getContactV3',
+    host: 'gateway',
+    method: 'GET',
+    path: '/api/ext/v3/contacts/:target',
+    body: 'none',
+    sends: false,
+  },
+  {
     operation: 'addContact',
     host: 'gateway',
     method: 'POST',

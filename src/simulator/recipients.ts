@@ -11,6 +11,6 @@ export function recipientsIn(
   if (operation === 'sendTemplateMessageCSV') return csv ? readCsv(csv.toString('utf8')).map((row) => row.phone) : [];
   if (BulkBody.Check(json)) return json.receivers.map((receiver) => receiver.whatsappNumber);
   if (typeof json !== 'object' || json === null) return [];
-  const number: unknown = 'whatsappNumber' in json ? json.whatsappNumber : undefined;
+  const number: unknown = 'whatsappNumber' in json ? json.whatsappNumber : 'target' in json ? json.target : undefined;
   return typeof number === 'string' ? [number] : [];
 }

@@ -1,5 +1,5 @@
 import type { Contact } from './contacts.ts';
-import { addRow, outboundRow, rowBase } from './messages.ts';
+import { addRow, inboundRow, outboundRow, rowBase } from './messages.ts';
 import { seedTemplates } from './seed-templates.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -87,6 +87,16 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
       localMessageId: `seed-local-${step}`,
     });
   }
+  const written = (step: number, more: object) =>
+    addRow(tenant, contact, { ...inboundRow(tenant.ids, contact, '', at(step)), text: null, ...more });
+  written(30, { type: 'interactive', interactiveButtonReply: { id: '1', title: 'Yes please' } });
+  written(30.5, { type: 'location', location: { latitude: 12.9716, longitude: 77.5946, name: 'Cubbon Park' } });
+  // In rows of some tenants, as in webhooks, the whole address stands in the place of the path.
+  written(31, {
+    type: 'document',
+    text: 'Terms and conditions.txt',
+    data: 'https://live-mt-server.wati.io/2552/api/file/showFile?fileName=data/documents/5f0c6a3e-0002-4000-8000-000000000002.txt',
+  });
   addRow(tenant, contact, {
     ...outboundRow(tenant.ids, contact, 'The invoice', 'image', at(32)),
     data: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png',

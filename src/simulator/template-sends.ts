@@ -1,4 +1,4 @@
-import { type Answer, badRequest, type Call, ok, one, refusal } from './call.ts';
+import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { contactToWire, findContact } from './contacts.ts';
 import { readCsv } from './csv.ts';
 import { magicVerdict } from './magic.ts';
@@ -26,8 +26,11 @@ const badParameters = 'Check your template, it cannot have typos or blank text';
 
 export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
   if (!SingleBody.Check(call.json)) return badRequest(['body']);
-  const { template_name, parameters } = call.json;
-  const sent = send(call, tenant, template_name, [receiverOf(call, parameters)]);
+  const { template_name, parameters, target } = call.json;
+  const phone =
+    target === undefined ? one(call.query, 'whatsappNumber') : (findContact(tenant, target)?.phone ?? phoneIn(target));
+  if (phone === undefined) return noContact();
+  const sent = send(call, tenant, template_name, [{ phone, values: parameters }]);
   if (typeof sent === 'string') return refused(tenant, sent, { info: sent });
   const [receipt] = sent;
   if (!receipt) return badRequest(['receivers']);
@@ -157,6 +160,8 @@ function sendOne(
 function receiverOf(call: Call, values: Receiver['values']): Receiver {
   return { phone: one(call.query, 'whatsappNumber') ?? '', values };
 }
+
+const phoneIn = (target: string): string | undefined => (/^[0-9]{7,15}$/.test(target) ? target : undefined);
 
 function toReceiver(receiver: {
   readonly whatsappNumber: string;

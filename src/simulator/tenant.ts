@@ -32,6 +32,8 @@ export interface Settings {
   channelNumberRequired: boolean;
   /** The number of the first page. */
   pageBase: 0 | 1;
+  /** Whether the gateway reaches WATI's newer API; where its address has the tenant in it, everything there is a 404. */
+  v3: boolean;
   /** The n-th look at a PENDING connection sees its end state. */
   pollsUntilSettled: number;
   connectionOutcome: 'ACTIVE' | 'FAILED';
@@ -73,6 +75,7 @@ const defaults: Settings = {
   retryAfter: undefined,
   contentType: 'application/json; charset=utf-8',
   lenientForm: false,
+  v3: true,
   mediaByApi: true,
   mediaAsText: false,
   missingMedia: 404,

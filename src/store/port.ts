@@ -144,7 +144,8 @@ export interface SendStore {
 
   /**
    * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
-   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody.
+   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. An empty
+   * fingerprint stands for that of every text.
    */
   twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
 

@@ -4,7 +4,8 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { codeOf } from './error-code.ts';
+import { isBareDenial, refusalIn } from './answers/sentences.ts';
+import { failureWords, type Side } from './failure-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
@@ -70,6 +71,8 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
     if (body === undefined) throw strange(status);
     return body;
   }
+  const refusal = status === 403 && !answer.heldKey ? deniedWith(reasonOf(body, ''), body) : undefined;
+  if (refusal) throw refusal;
   if (status === 401 || status === 403) {
     throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
       upstream: { status },
@@ -82,6 +85,15 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   throw statusProblem(answer, reasonOf(body, text));
 }
 
+/**
+ * A 403 with words of its own is about what they say: a plan, a role, a feature. Undefined where they are about credentials, or
+ * where there are none.
+ */
+function deniedWith(reason: string, body: unknown): Problem | undefined {
+  if (!isObject(body) || isBareDenial(reason) || refusalIn(reason, 'session') === 'credentials') return undefined;
+  return refusedProblem(403, reason);
+}
+
 /** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
@@ -91,7 +103,8 @@ export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: st
   const upstream = { status, detail: reason };
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
-    return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status }, retryAfterS });
+    const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };
+    return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status, ...words }, retryAfterS });
   }
   if (status >= 500 || status === 408) {
     return new Problem('upstream-unavailable', `the upstream answered ${status}`, { upstream, retryAfterS: 2 });
@@ -113,7 +126,8 @@ export function refusedProblem(status: number, reason: string): Problem {
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
-export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
+/** A call without a whole answer. The code of the cause goes to the log alone. */
+export function unreachable(failed: Attempt & { kind: 'failed' }, side: Side = 'gateway'): Problem {
   const { cause } = failed;
   if (isTurnTooLate(cause)) {
     const detail = 'the calls that Maton and WATI allow a second are spent for as long as you would wait';
@@ -124,10 +138,7 @@ export function unreachable(failed: Attempt & { kind: 'failed' }): Problem {
   }
   if (cause instanceof AnswerRefused) return refusedAnswer(cause, failed.status);
   if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
-  return new Problem('upstream-unavailable', `the gateway could not be reached (${codeOf(cause)})`, {
-    cause,
-    retryAfterS: 2,
-  });
+  return new Problem('upstream-unavailable', failureWords(cause, side), { cause, retryAfterS: 2 });
 }
 
 /** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */

@@ -121,7 +121,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
 
 /** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused (upstream.md 2.4). */
 function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
-  if (answer.kind === 'failed') throw unreachable(answer);
+  if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
   if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
   const body = parseJson(text);

@@ -1,12 +1,11 @@
 import { oncePer } from '../once-per.ts';
-import { saidBy } from './answers/flags.ts';
-import { reasonOf } from './answers/reason.ts';
-import { assertSuccess, type CallContext, type Client, isUnknownContact, refusedProblem, strange } from './client.ts';
-import { isObject, type JsonObject, list, num } from './lenient.ts';
+import { assertSuccess, type CallContext, type Client, strange } from './client.ts';
+import { isObject, type JsonObject } from './lenient.ts';
+import { asPageTooLong, entriesIn, type Link, linkIn, type PageAsk } from './pages.ts';
 
 export interface Conversations {
   /** One page of rows, newest first, real messages and events mixed (upstream.md 3.2). */
-  history(context: CallContext, target: string, page: { pageNumber: number; pageSize: number }): Promise<History>;
+  history(context: CallContext, target: string, page: PageAsk): Promise<History>;
   /** Without an e-mail WATI hands the chat to the bot (upstream.md 3.8); `undefined` says that on purpose. */
   assignOperator(context: CallContext, target: string, email: string | undefined): Promise<void>;
   setStatus(context: CallContext, target: string, ticketStatus: string): Promise<void>;
@@ -14,26 +13,22 @@ export interface Conversations {
 
 export interface History {
   rows: readonly JsonObject[];
-  total: number | undefined;
+  link: Link;
 }
 
 /** As those who share the answer share it. */
 const historyIn = oncePer((body: JsonObject): History => {
-  const inner = isObject(body.messages) ? body.messages.items : (body.messages ?? body.items);
-  if (!Array.isArray(inner)) {
-    // Some tenants only say why (upstream.md 3.2).
-    const reason = reasonOf(body, '');
-    if (saidBy(body) === 'no' || isUnknownContact(reason)) throw refusedProblem(200, reason);
-    throw strange(200);
-  }
-  return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };
+  const inner = isObject(body.messages) ? body.messages.items : 'messages' in body ? body.messages : body.items;
+  return { rows: entriesIn(body, inner).filter(isObject), link: linkIn(body) };
 });
 
 export function createConversations(client: Client, channelNumber: string | undefined): Conversations {
   return {
     history: async (context, target, query) => {
       const path = `/api/v1/getMessages/${target}`;
-      const body = await client.get(context, { operation: 'getMessages', path, query });
+      const body = await client
+        .get(context, { operation: 'getMessages', path, query: { ...query } })
+        .catch((error: unknown) => asPageTooLong(error, query.pageSize));
       if (!isObject(body)) throw strange(200);
       return historyIn(body);
     },

@@ -44,12 +44,18 @@ export function paramPairs(value: unknown): string[] {
   for (const entry of list(value)) {
     if (!isObject(entry)) continue;
     const name = str(entry.name) ?? str(entry.paramName);
-    const text = entry.value ?? entry.paramValue;
+    const value = entry.value ?? entry.paramValue;
     // Object.fromEntries would take any name, at three times the cost; this one alone is no ordinary property.
     if (name === undefined || name === '__proto__') continue;
-    found.push(name, typeof text === 'string' ? text : (str(text) ?? ''));
+    found.push(name, typeof value === 'string' ? value : textOf(value));
   }
   return found;
+}
+
+/** A value that is no text, as one: true and 5 as they read, lists and objects as JSON. */
+function textOf(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];

@@ -7,9 +7,11 @@ export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sen
 export interface SendCalls {
   text(target: string, text: string, localMessageId: string, replyContextId?: string): SendCall;
   fileLink(target: string, fileUrl: string, caption?: string): SendCall;
-  buttons(phone: string, content: WatiButtons): SendCall;
-  list(phone: string, content: WatiList): SendCall;
+  buttons(target: string, content: WatiButtons): SendCall;
+  list(target: string, content: WatiList): SendCall;
   template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendCall;
+  /** To a contact id or BSUID, which the bulk form is not known to take. */
+  templateTo(target: string, template: WatiTemplateSend, parameters: Readonly<Record<string, string>>): SendCall;
   file(target: string, caption?: string): StreamedCall;
   csv(template: WatiTemplateSend): StreamedCall;
 }
@@ -29,7 +31,7 @@ export interface WatiList {
   body: string;
   footer?: string;
   buttonText: string;
-  sections: { title: string; rows: { title: string; description?: string }[] }[];
+  sections: { title?: string; rows: { title: string; description?: string }[] }[];
 }
 
 export interface WatiTemplateSend {
@@ -94,6 +96,19 @@ export function createSendCalls(channel: string | undefined): SendCalls {
         ...(channel !== undefined && { channel_number: channel }),
       },
     }),
+    templateTo: (target, { name, broadcastName }, parameters) => ({
+      operation: 'sendTemplateMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendTemplateMessage',
+      json: {
+        target,
+        template_name: name,
+        broadcast_name: broadcastName,
+        parameters: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
+        ...(channel !== undefined && { channel_number: channel }),
+      },
+    }),
     file: (target, caption) => ({
       operation: 'sendSessionFile',
       method: 'POST',
@@ -111,10 +126,31 @@ export function createSendCalls(channel: string | undefined): SendCalls {
   };
 }
 
-/** WATI takes texts in the address, and what stands before it may cut long ones (upstream.md 10, item 2). */
-export function addressFault({ path, query }: Pick<Call, 'path' | 'query'>, bytesMax: number): string | undefined {
+/**
+ * WATI takes texts in the address of a call, and what stands before it may cut long ones. `text`: what could be made shorter; the
+ * fault then says how much of it fits.
+ */
+export function addressFault(
+  { path, query }: Pick<Call, 'path' | 'query'>,
+  bytesMax: number,
+  text?: string,
+): string | undefined {
   // Path and query as they go out, the gateway's prefix included.
   const bytes = '/wati'.length + path.length + queryString(query).length;
   if (bytes <= bytesMax) return undefined;
-  return `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
+  const fault = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
+  if (text === undefined) return fault;
+  const { fits, all } = charactersIn(text, encodeURIComponent(text).length - (bytes - bytesMax));
+  return `${fault}; the first ${fits} of its ${all} characters would fit: send it in parts`;
+}
+
+/** How many characters of a text fit into so many bytes of an address. */
+function charactersIn(text: string, bytesMax: number): { fits: number; all: number } {
+  let [fits, all, bytes] = [0, 0, 0];
+  for (const character of text) {
+    bytes += encodeURIComponent(character).length;
+    all += 1;
+    if (bytes <= bytesMax) fits = all;
+  }
+  return { fits, all };
 }

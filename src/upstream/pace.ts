@@ -17,6 +17,7 @@ const groups: Record<string, RouteGroup> = {
   addContact: 'contacts',
   getMessages: 'messages',
   sendTemplateMessages: 'templates',
+  sendTemplateMessage: 'templates',
 };
 
 /** Lets calls out no faster than Maton and WATI take them. Every call asks, control calls included (contract 8.11). */

@@ -1,6 +1,7 @@
 import { foreignPatterns } from '../patterns.ts';
 import { type CallContext, type Client, strange } from './client.ts';
-import { isObject, type JsonObject, list, num, params, str } from './lenient.ts';
+import { isObject, type JsonObject, list, params, str } from './lenient.ts';
+import { entriesIn, inSmallerPages, linkIn, type Page, type PageAsk, pagesOf } from './pages.ts';
 
 /** WATI's template in WATI's words (upstream.md 3.5). `names` are its variables in body order. */
 export interface WatiTemplate {
@@ -21,27 +22,31 @@ export interface Templates {
   all(context: CallContext): Promise<WatiTemplate[]>;
 }
 
-const pageSize = 100;
-const pagesMax = 50;
+/** The second where templates are so large that a page of the first is too long. */
+const pageSizes = [100, 20] as const;
+/** So many templates are read. */
+const templatesMax = 5_000;
 
 export function createTemplates(client: Client): Templates {
+  const read = async (context: CallContext, query: PageAsk): Promise<Page<WatiTemplate>> => {
+    const path = '/api/v1/getMessageTemplates';
+    const body = await client.get(context, { operation: 'getMessageTemplates', path, query: { ...query } });
+    if (!isObject(body)) throw strange(200);
+    const entries = entriesIn(body, body.messageTemplates);
+    const items = entries.flatMap((raw) => readTemplate(raw) ?? []);
+    return { items, sent: entries.length, link: linkIn(body) };
+  };
+
+  const all = async (context: CallContext, pageSize: number) => {
+    const found = new Map<string, WatiTemplate>();
+    const pagesMax = templatesMax / pageSize;
+    const pages = pagesOf((ask) => read(context, ask), { pageSize, pagesMax, keyOf: ({ id }) => id });
+    for await (const page of pages) for (const template of page) found.set(template.id, template);
+    return [...found.values()];
+  };
+
   return {
-    all: async (context) => {
-      const found = new Map<string, WatiTemplate>();
-      for (let pageNumber = 1; pageNumber <= pagesMax; pageNumber++) {
-        const query = { pageSize, pageNumber };
-        const path = '/api/v1/getMessageTemplates';
-        const body = await client.get(context, { operation: 'getMessageTemplates', path, query });
-        if (!isObject(body) || !Array.isArray(body.messageTemplates)) throw strange(200);
-        const page = list(body.messageTemplates);
-        const before = found.size;
-        for (const template of page.flatMap((raw) => readTemplate(raw) ?? [])) found.set(template.id, template);
-        // Some tenants repeat a page or start at 0 (upstream.md 3.1): no new id, or all of `total`, is the end.
-        const total = isObject(body.link) ? num(body.link.total) : undefined;
-        if (page.length < pageSize || found.size === before || found.size === total) break;
-      }
-      return [...found.values()];
-    },
+    all: (context) => inSmallerPages(pageSizes, (pageSize) => all(context, pageSize)),
   };
 }
 

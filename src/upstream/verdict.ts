@@ -11,7 +11,7 @@ import { firstOf, flagOf, objectOf, valuesOf, wordsOf } from './answers/fields.t
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
 import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
-import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
+import { type Refusal, refusalIn, type SendFamily, isBareDenial as saysNothing } from './answers/sentences.ts';
 import { codeOf } from './error-code.ts';
 import { scrubbed } from './foreign-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
@@ -288,11 +288,10 @@ function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
     if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
   }
   // Without words of its own, a 403 is about who asks.
-  if (status === 403) return isBareDenial(body, text, detail) ? 'credentials' : 'other';
+  if (status === 403) return isBare(body, text, detail) ? 'credentials' : 'other';
   if (status === 404) return isPage ? 'route' : 'recipient';
   return status === 400 ? 'bad-request' : 'other';
 }
 
-const isBareDenial = (body: unknown, text: string, detail: string): boolean =>
-  (body === undefined && text.trim() === '') ||
-  /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(detail);
+const isBare = (body: unknown, text: string, detail: string): boolean =>
+  (body === undefined && text.trim() === '') || saysNothing(detail);

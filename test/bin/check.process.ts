@@ -102,7 +102,9 @@ describe('wati-bff check', () => {
   it('tells that Maton is not there', async () => {
     const { code, text } = await check({ MATON_CONTROL_URL: 'http://127.0.0.1:9' });
     expect(code).toBe(1);
-    expect(text).toMatch(/^FAIL {2}key +the gateway could not be reached \(ECONNREFUSED\)/m);
+    expect(text).toMatch(
+      /^FAIL {2}key +Maton's API for connections could not be reached: it takes no connections \(ECONNREFUSED\)/m,
+    );
     expect(text).toContain('-> Look at the network');
   });
 

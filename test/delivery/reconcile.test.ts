@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { createReconciler } from '../../src/delivery/reconcile.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { StoredSend } from '../../src/store/port.ts';
+import { linkIn } from '../../src/upstream/pages.ts';
 import { OPTIONS } from '../store/samples.ts';
 
 const send: StoredSend = {
@@ -29,7 +30,7 @@ test.each([
   const reads: string[] = [];
   const history = async () => {
     reads.push('history');
-    return { rows: [], total: 0 };
+    return { rows: [], link: linkIn({}) };
   };
   const byLocalId = async () => void reads.push('id');
   const reconciler = createReconciler(store, { history }, channel ? { byLocalId } : undefined);
@@ -39,4 +40,41 @@ test.each([
   }
   expect(reads).toEqual(expected);
   await store.close();
+});
+
+describe('a text that WATI shows in another form', () => {
+  const sent = 'Gr\u00fc\u00dfe\nfrom us';
+  const look = async (row: object, twins = 0) => {
+    const asked: string[] = [];
+    const store = {
+      resolve: async () => true,
+      twins: async ({ fingerprint = '' }: { fingerprint?: string }) => {
+        asked.push(fingerprint);
+        return twins;
+      },
+    };
+    const own = { eventType: 'message', owner: true, type: 'text', created: '2026-03-01T00:00:01.000Z', ...row };
+    const history = async () => ({ rows: [own], link: linkIn({}) });
+    const unknown = { ...send, fingerprint: 'f', call: { kind: 'text', body: { to: '14155551000', text: sent } } };
+    const found = await createReconciler(store, { history }, undefined).look(unknown, { connection: 'one' });
+    return { found, asked };
+  };
+
+  it('is the same after composing, with other line ends and without outer blanks', async () => {
+    for (const text of [sent.normalize('NFD'), sent.replace('\n', '\r\n'), sent.replace('\n', '\r'), ` ${sent}\n`]) {
+      expect(await look({ text }), JSON.stringify(text)).toEqual({ found: true, asked: [''] });
+      // Any other text to this person could be the one.
+      expect((await look({ text }, 1)).found).toBe(false);
+    }
+    expect(await look({ text: sent })).toEqual({ found: true, asked: ['f'] });
+    expect((await look({ text: sent, owner: 'true' })).found).toBe(true);
+  });
+
+  it('is another where its words differ, or another wrote it', async () => {
+    for (const text of ['Gr\u00fc\u00dfe from us', 'gr\u00fc\u00dfe\nfrom us', `${sent}!`, '', null, 7, [sent]]) {
+      expect((await look({ text })).found, JSON.stringify(text)).toBe(false);
+    }
+    for (const owner of [false, 'false', null, 1]) expect((await look({ text: sent, owner })).found).toBe(false);
+    expect((await look({ text: ` ${sent}`, localMessageId: 'another-id' })).found).toBe(false);
+  });
 });

@@ -212,7 +212,7 @@ describe('contacts upstream', () => {
     ['GET', '/v1/contacts?createdDate=05-14-2026', undefined, '/query/createdDate'],
     ['GET', '/v1/contacts?attribute=member:like:x', undefined, '/query/attribute/0'],
     ['GET', '/v1/contacts?attribute=member:==', undefined, '/query/attribute/0'],
-    ['GET', '/v1/contacts/US.123124141512', undefined, '/path/recipient'],
+    ['GET', '/v1/contacts/us.123124141512', undefined, '/path/recipient'],
     ['GET', '/v1/contacts/..%2f14155551000', undefined, '/path/recipient'],
     ['PUT', '/v1/contacts/123', {}, '/path/recipient'],
     ['PUT', '/v1/contacts/14155551000', { name: ' ' }, '/name'],

@@ -1,9 +1,43 @@
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Scripted } from '../../src/simulator/faults.ts';
 import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
+
+const server = 'https://live-mt-server.wati.io/2552/api/file/showFile?fileName=';
+/** As WATI writes them into a row, and the path in each. */
+const shapes: [data: unknown, path: string][] = [
+  [`${server}data/images/0266.jpg`, 'data/images/0266.jpg'],
+  [`${server}data%2Fdocuments%2F%C3%BC%20b%2Bc%26d.pdf`, 'data/documents/\u00fc b+c&d.pdf'],
+  [`${server}data/documents/Invoice (1) #2 & 50%.pdf&t=1`, 'data/documents/Invoice (1) #2 & 50%.pdf'],
+  ['https://live-server-10234.wati.io/data/voices/a%20b.ogg?x=1', 'data/voices/a b.ogg'],
+  ['data/documents/Invoice (1).pdf', 'data/documents/Invoice (1).pdf'],
+  ['/data/stickers/[1].webp', 'data/stickers/[1].webp'],
+  [{ fileName: 'Invoice.pdf', url: `${server}data/documents/1.pdf` }, 'data/documents/1.pdf'],
+  ['{"path":"data/documents/2.pdf"}', 'data/documents/2.pdf'],
+  [[{ media: { link: 'data/documents/3.pdf' } }], 'data/documents/3.pdf'],
+];
+
+const page = '<html><body>Sign in</body></html>';
+/** Answers in the place of a file, as they are called and as they are packed. */
+const notFiles: [string, Scripted][] = [
+  ['HTML', { body: page, contentType: 'text/html; charset=utf-8' }],
+  ['XHTML', { body: page, contentType: 'application/xhtml+xml' }],
+  ['HTML called an image', { body: `\r\n  ${htmlPage}`, contentType: 'image/png' }],
+  ['HTML behind a byte order mark', { body: `\uFEFF${page}`, contentType: 'application/octet-stream' }],
+  ['HTML behind comments', { body: `<?xml version="1.0"?>\n<!-- edge -->${page}`, contentType: 'image/png' }],
+  ['HTML in UTF-16', { body: Buffer.from(`\uFEFF${page}`, 'utf16le'), contentType: 'image/png' }],
+  ['packed HTML', { body: gzipSync(page), contentType: 'image/png', headers: { 'content-encoding': 'gzip' } }],
+  [
+    'HTML packed by Brotli',
+    { body: brotliCompressSync(page), contentType: 'image/png', headers: { 'content-encoding': 'br' } },
+  ],
+  ['JSON', { body: { message: 'An error occurred' } }],
+  ['JSON called an image', { body: '{"code":500,"message":"no"}', contentType: 'image/png' }],
+  ['a sentence', { body: 'File not found', contentType: 'text/plain' }],
+];
 
 describe('media', () => {
   let service: Service;
@@ -60,6 +94,19 @@ describe('media', () => {
       'connection-unusable',
     ],
     ['413', once({ status: 413 }), 422, 'upstream-rejected'],
+    ...notFiles.map(([name, answer]): [string, Arrange, number, string] => [
+      `200 with ${name}`,
+      once(answer),
+      502,
+      'upstream-invalid',
+    ]),
+    ['200 with a 404 in JSON', once({ body: { title: 'Not Found', status: 404 } }), 404, 'not-found'],
+    [
+      '200 with a refusal called an image',
+      once({ body: '\uFEFF {"result":"false","info":"no"}', contentType: 'image/png' }),
+      404,
+      'not-found',
+    ],
   ];
   it.each(outcomes)('%s', async (_name, arrange, status, slug) => {
     await arrange(service.simulator, 'getMedia');
@@ -78,11 +125,51 @@ describe('media', () => {
     await own.close();
   });
 
-  it.each(['../x', 'data/../x', '/data/x', 'data//x', 'data/.x', 'data/x%0a', ''])(
-    'refuses the path %j before any byte',
-    async (path) => {
-      expect((await service.ask('GET', `/v1/media?path=${path}`)).status).toBe(400);
-      expect(service.simulator.ledger.entries).toEqual([]);
-    },
-  );
+  it.each<[string, string, string, Scripted['body'], string]>([
+    ['a page of text', 'data/documents/a.txt', 'text/plain', 'About <html>', 'filename="a.txt"'],
+    ['JSON that a customer sent', 'data/documents/a.json', 'application/json', '{"message":"hi"}', 'filename="a.json"'],
+    ['a drawing', 'data/documents/a.svg', 'image/svg+xml', '<svg></svg>', 'filename="a.svg"'],
+    ['no bytes at all', 'data/images/a.png', 'image/png', '', 'filename="a.png"'],
+    [
+      'a file with a name of many letters',
+      'data/documents/Rechnung \u00fc\u2019(1)+&.pdf',
+      'application/pdf',
+      '%PDF-1.4',
+      `filename="Rechnung __(1)__.pdf"; filename*=UTF-8''Rechnung%20%C3%BC%E2%80%99%281%29%2B%26.pdf`,
+    ],
+  ])('hands out %s', async (_name, path, contentType, body, name) => {
+    service.simulator.script('getMedia', { body, contentType });
+    const answer = await service.ask('GET', `/v1/media?path=${encodeURIComponent(path)}`);
+    expect([answer.status, answer.text]).toEqual([200, body]);
+    expect(answer.headers).toMatchObject({
+      'content-type': contentType,
+      'content-disposition': `attachment; ${name}`,
+    });
+    expect(service.simulator.ledger.of('getMedia')).toMatchObject([{ query: { fileName: path } }]);
+  });
+
+  it('takes what the rows of a conversation give out, and the address in them as well', async () => {
+    for (const [data, path] of shapes) {
+      const row = { id: '1', eventType: 'message', owner: false, type: 'document', text: null, data };
+      service.simulator.script('getMessages', { body: { messages: { items: [row] } } });
+      const { json } = await service.ask('GET', '/v1/conversations/14155551000/messages');
+      expect(json, JSON.stringify(data)).toMatchObject({ data: [{ media: { path } }] });
+      const asked = typeof data === 'string' && data.startsWith('http') ? [path, data] : [path];
+      for (const address of asked) {
+        service.simulator.script('getMedia', { body: '%PDF-1.4', contentType: 'application/pdf' });
+        const answer = await service.ask('GET', `/v1/media?path=${encodeURIComponent(address)}`);
+        expect(answer.status, address).toBe(200);
+        expect(service.simulator.ledger.of('getMedia').at(-1)?.query).toEqual({ fileName: path });
+      }
+    }
+  });
+
+  it.each([
+    ...['../x', 'data/../x', '/data/x', 'data//x', 'data/.x', 'data/x%0a', '', 'data/%252e%252e/x', 'data/a%5Cb'],
+    ...['https://example.com/x.jpg', 'https://example.com/showFile?fileName=..%252Fx', `data/${'x'.repeat(1_100)}`],
+  ])('refuses the path %j before any byte', async (path) => {
+    const { json } = await service.ask('GET', `/v1/media?path=${path}`);
+    expect(json).toMatchObject({ type: '/problems/validation-failed', errors: [{ pointer: '/query/path' }] });
+    expect(service.simulator.ledger.entries).toEqual([]);
+  });
 });

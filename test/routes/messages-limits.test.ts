@@ -102,6 +102,20 @@ const cases: [what: string, route: string, json: object, pointers: string[]][] =
     ['/sections/0/rows/0/description'],
   ],
   ['a section title of 25', 'list', list({ sections: [{ title: letters(25), rows: rows(1) }] }), ['/sections/0/title']],
+  ['one section without a title', 'list', list({ sections: [{ rows: rows(3) }] }), []],
+  [
+    'two sections, one without a title',
+    'list',
+    list({ sections: [{ title: 'A', rows: rows(1) }, { rows: rows(1, 'other') }] }),
+    ['/sections/1/title'],
+  ],
+  [
+    'sections without titles',
+    'list',
+    list({ sections: [{ rows: rows(1) }, { rows: rows(1, 'b') }] }),
+    ['/sections/0/title', '/sections/1/title'],
+  ],
+  ['a blank title of a section', 'list', list({ sections: [{ title: ' ', rows: rows(1) }] }), ['/sections/0/title']],
   ['a button text of 21', 'list', list({ buttonText: letters(21) }), ['/buttonText']],
 ];
 
@@ -152,14 +166,15 @@ describe('a text in the address', () => {
     await service.close();
   });
 
-  it('names the caption of a file link, if there is one', async () => {
+  it('names what is longer of a file link, its address or its caption', async () => {
     const service = await startService({
       settings: { MATON_CONNECTION_ID: seededConnection, TEXT_URL_MAX_BYTES: '1024' },
     });
     const link = { to, url: `https://example.com/${letters(1000)}` };
     for (const [json, pointer] of [
       [link, '/url'],
-      [{ ...link, caption: 'x' }, '/caption'],
+      [{ ...link, caption: 'x' }, '/url'],
+      [{ to, url: image.url, caption: letters(1000) }, '/caption'],
     ] as const) {
       const answer = await service.ask('POST', '/v1/messages/file-link', { json });
       expect(answer.json).toMatchObject({ status: 400, errors: [{ pointer }] });

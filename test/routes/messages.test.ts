@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { askFor, callersOwnHeaders, fields, once, seededConnection, upstreamHeaders } from './outcomes.ts';
-import { sendingTo } from './sending.ts';
+import { callersOwnHeaders, fields, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const uuid = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -187,23 +186,6 @@ describe('sending', () => {
     const sent = service.simulator.ledger.of('sendSessionMessage').map(({ query }) => query.localMessageId);
     expect(new Set(told)).toEqual(new Set(sent));
     expect(new Set(sent).size).toBe(2);
-  });
-
-  it.each([
-    ['a contact id', '65f0c0de0000000000000000'],
-    ['a BSUID', 'US.123124141512'],
-  ])('takes %s for a text and a file link, and for nothing else', async (_name, to) => {
-    const statuses = await Promise.all(
-      sendingTo(() => to).map(async (subject) => [subject.name, (await askFor(service, subject)).status]),
-    );
-    expect(Object.fromEntries(statuses)).toEqual({
-      text: 201,
-      'file-link': 201,
-      buttons: 400,
-      list: 400,
-      template: 400,
-    });
-    expect(service.simulator.ledger.entries.map(({ path }) => path.split('/').at(-1))).toEqual([to, to]);
   });
 
   it('tells that WATI sent the address of a file as a text', async () => {

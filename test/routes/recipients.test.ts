@@ -69,7 +69,7 @@ describe('a recipient, on every route that takes one', () => {
 
   it('is not a contact id or BSUID where WATI takes a number alone', async () => {
     const phoneOnly = sendable().filter(({ schema }) => schema['x-recipient'] === 'phone');
-    expect(phoneOnly.length).toBeGreaterThan(4);
+    expect(phoneOnly.length).toBeGreaterThan(0);
     for (const { pointer, send } of phoneOnly) {
       const detail = 'is an id: a phone number with its country code is needed here';
       expect(await send(service, 'US.123124141512')).toMatchObject({

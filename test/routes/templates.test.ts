@@ -182,7 +182,7 @@ describe('templates', () => {
 describe('outcomes of', () => {
   describeOutcomes([list, get], {
     again: [list],
-    more: [['result:false', once({ body: { result: false, info: 'no' } }), problem(502, 'upstream-invalid', 200, 1)]],
+    more: [['result:false', once({ body: { result: false, info: 'no' } }), problem(422, 'upstream-rejected', 200, 1)]],
   });
   describeSides([list, get, preview]);
 });

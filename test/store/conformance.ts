@@ -243,6 +243,8 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await store.twins(a, from, until)).toBe(1);
       expect(await store.twins(a, from, new Date(at - 30_000).toISOString())).toBe(0);
       expect(await store.twins({ ...a, to: '14155559999' }, from, until)).toBe(0);
+      expect(await store.twins({ ...a, fingerprint: '' }, from, until)).toBe(2);
+      expect(await store.twins({ ...a, to: '14155559999', fingerprint: '' }, from, until)).toBe(0);
     });
 
     test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {

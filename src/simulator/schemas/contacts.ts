@@ -35,6 +35,8 @@ export const getContactsRule: Rule = {
   },
 };
 
+export const getContactV3Rule: Rule = { params: exact({ target: Target }), query: exact({}) };
+
 export const addContactRule: Rule = {
   params: exact({ target: Phone }),
   query: exact({ sourceType: Type.Optional(Type.String()) }),

@@ -4,7 +4,7 @@ import { answered, exact, Phone, type Rule, repeated, Target, text } from './com
 
 const channelPhoneNumber = Type.Optional(Phone);
 const toTarget = exact({ target: Target });
-const toNumber = exact({ whatsappNumber: Phone, channelPhoneNumber });
+const toWhom = exact({ whatsappNumber: Target, channelPhoneNumber });
 
 export const sendSessionMessageRule: Rule = {
   params: toTarget,
@@ -62,13 +62,13 @@ const List = exact({
 export const ListBody = Compile(List);
 
 export const sendInteractiveButtonsMessageRule: Rule = {
-  query: toNumber,
+  query: toWhom,
   body: Buttons,
   further: ({ json }) => (ButtonsBody.Check(json) ? [...headerFaults(json), ...labelFaults(json)] : []),
 };
 
 export const sendInteractiveListMessageRule: Rule = {
-  query: toNumber,
+  query: toWhom,
   body: List,
   further({ json }) {
     if (!ListBody.Check(json)) return [];

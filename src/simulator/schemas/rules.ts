@@ -1,6 +1,6 @@
 import type { Operation } from '../operations.ts';
 import type { Rule } from './common.ts';
-import { addContactRule, getContactsRule, updateContactAttributesRule } from './contacts.ts';
+import { addContactRule, getContactsRule, getContactV3Rule, updateContactAttributesRule } from './contacts.ts';
 import {
   sendInteractiveButtonsMessageRule,
   sendInteractiveListMessageRule,
@@ -25,14 +25,16 @@ import {
 import {
   getMessageTemplatesRule,
   sendTemplateMessageCsvRule,
-  sendTemplateMessageRule,
   sendTemplateMessagesV1Rule,
   sendTemplateMessagesV2Rule,
+  sendTemplateMessageV1Rule,
+  sendTemplateMessageV2Rule,
 } from './templates.ts';
 
 /** The simulator's own idea of every request, written from upstream.md and not from the client that it has to catch. */
 export const rules: Readonly<Record<Operation, Rule>> = {
   getContacts: getContactsRule,
+  getContactV3: getContactV3Rule,
   addContact: addContactRule,
   updateContactAttributes: updateContactAttributesRule,
   getMessages: getMessagesRule,
@@ -41,8 +43,8 @@ export const rules: Readonly<Record<Operation, Rule>> = {
   sendSessionFile: sendSessionFileRule,
   sendSessionFileViaUrl: sendSessionFileViaUrlRule,
   getMessageTemplates: getMessageTemplatesRule,
-  sendTemplateMessageV1: sendTemplateMessageRule,
-  sendTemplateMessageV2: sendTemplateMessageRule,
+  sendTemplateMessageV1: sendTemplateMessageV1Rule,
+  sendTemplateMessageV2: sendTemplateMessageV2Rule,
   sendTemplateMessagesV1: sendTemplateMessagesV1Rule,
   sendTemplateMessagesV2: sendTemplateMessagesV2Rule,
   sendTemplateMessageCSV: sendTemplateMessageCsvRule,

@@ -11,12 +11,13 @@ import {
   paging,
   type Rule,
   repeated,
+  Target,
   text,
 } from './common.ts';
 
 const names = { template_name: text(512), broadcast_name: text(512), channel_number: Type.Optional(Phone) };
 
-const Single = exact({ ...names, parameters: Type.Array(NameValue) });
+const Single = exact({ ...names, target: Type.Optional(Target), parameters: Type.Array(NameValue) });
 export const SingleBody = Compile(Single);
 
 const receiver = { whatsappNumber: Phone, customParams: Type.Array(NameValue) };
@@ -33,7 +34,18 @@ export const BulkBody = Compile(BulkV2);
 
 export const getMessageTemplatesRule: Rule = { query: exact({ ...paging, channelPhoneNumber: Type.Optional(Phone) }) };
 
-export const sendTemplateMessageRule: Rule = {
+/** v1 names the recipient in the query, or as `target` in the body, where it may be an id as well. */
+export const sendTemplateMessageV1Rule: Rule = {
+  query: exact({ whatsappNumber: Type.Optional(Phone) }),
+  body: Single,
+  further: ({ json, query }) => {
+    if (!SingleBody.Check(json)) return [];
+    const named = [json.target, query.whatsappNumber].filter((each) => each !== undefined).length;
+    const recipient = named === 1 ? [] : [answered('names no recipient, or two, in whatsappNumber and target')];
+    return [...recipient, ...valueFindings('parameters', json.parameters)];
+  },
+};
+export const sendTemplateMessageV2Rule: Rule = {
   query: exact({ whatsappNumber: Phone }),
   body: Single,
   further: ({ json }) => (SingleBody.Check(json) ? valueFindings('parameters', json.parameters) : []),

@@ -117,3 +117,7 @@ export function refusalIn(words: string, family: SendFamily): Refusal | undefine
 /** Whether these words refuse anything, of whatever family. */
 export const isKnownRefusal = (words: string): boolean =>
   refusalIn(words, 'session') !== undefined || refusalIn(words, 'template') !== undefined;
+
+/** Words that say no more than the status beside them. */
+export const isBareDenial = (words: string): boolean =>
+  /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(words);

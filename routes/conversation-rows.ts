@@ -1,0 +1,68 @@
+import type { ConversationMessage } from '../src/schemas/conversation.ts';
+import { flagOf } from '../src/upstream/answers/fields.ts';
+import { isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
+import { contentOfRow } from '../src/upstream/row-content.ts';
+import { mediaPathOf } from '../src/upstream/row-media.ts';
+
+/** The rows of a page in our words. A row that WATI lists twice is one, with the later of its states. */
+export function toConversationMessages(rows: readonly JsonObject[]): ConversationMessage[] {
+  const known = new Map<string, ConversationMessage>();
+  const messages: ConversationMessage[] = [];
+  for (const row of rows) {
+    const message = toConversationMessage(row);
+    const key = message.id === '' ? undefined : `${message.direction === 'system'} ${message.id}`;
+    const same = key === undefined ? undefined : known.get(key);
+    if (same) {
+      if (message.status !== undefined && rankOf(message) > rankOf(same)) same.status = message.status;
+      if (message.failure && !same.failure) same.failure = message.failure;
+      continue;
+    }
+    if (key !== undefined) known.set(key, message);
+    messages.push(message);
+  }
+  return messages;
+}
+
+/** A message goes through these in order; WATI's list may be behind itself, and no state is taken back. */
+const states = ['sent', 'delivered', 'read', 'replied'];
+const rankOf = ({ status }: ConversationMessage): number =>
+  states.indexOf(status === 'failed' ? 'delivered' : (status ?? ''));
+
+/** A row of getMessages; events and messages are told apart by `eventType`. */
+function toConversationMessage(row: JsonObject): ConversationMessage {
+  const eventType = str(row.eventType) ?? 'message';
+  const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
+  const isMessage = isTemplate || eventType === 'message';
+  const content = isMessage ? contentOfRow(row) : {};
+  const path = mediaPathOf(row);
+  const code = str(row.failedCode);
+  const detail = str(row.failedDetail);
+  return {
+    id: str(row.id) ?? '',
+    direction: isMessage ? directionOf(row, isTemplate) : 'system',
+    type: isTemplate ? 'template' : isMessage ? (str(row.type) ?? 'text') : eventType,
+    ...optional('text', textOf(row, { isTemplate, isMessage }) ?? content.button?.text ?? content.order?.text),
+    ...(path !== undefined && { media: { path } }),
+    ...content,
+    ...optional('status', isMessage ? str(row.statusString)?.toLowerCase() : undefined),
+    ...((code ?? detail) !== undefined && { failure: { ...optional('code', code), ...optional('detail', detail) } }),
+    ...optional('operator', str(row.operatorName)),
+    ...optional('replyTo', str(row.replyContextId)),
+    at: isoDate(row.created) ?? isoDate(row.timestamp) ?? new Date(0).toISOString(),
+  };
+}
+
+/** `owner` is null on events and may be absent on templates, which are always ours. Elsewhere nothing else tells who wrote. */
+function directionOf({ owner }: JsonObject, isTemplate: boolean): ConversationMessage['direction'] {
+  if (isTemplate) return 'out';
+  const isOurs = flagOf(owner);
+  return isOurs === undefined ? 'unknown' : isOurs ? 'out' : 'in';
+}
+
+function textOf(row: JsonObject, { isTemplate, isMessage }: { isTemplate: boolean; isMessage: boolean }) {
+  if (isTemplate) return str(row.finalText) ?? str(row.eventDescription) ?? str(row.text);
+  return str(row.text) ?? (isMessage ? undefined : str(row.eventDescription));
+}
+
+const optional = <Key extends string>(key: Key, value: string | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { [Name in Key]?: string };

@@ -1,0 +1,64 @@
+import { oncePer } from '../once-per.ts';
+import { flagOf } from './answers/fields.ts';
+import { isObject, type JsonObject, list, paramPairs, str } from './lenient.ts';
+import { entriesIn, type Link, linkIn } from './pages.ts';
+
+/** WATI's contact in WATI's words, with the doubt taken out. Dates are still as WATI writes them. */
+export interface WatiContact {
+  id: string | undefined;
+  wAid: string | undefined;
+  /** WhatsApp's ids of this person for the business, and for the enterprise that it belongs to. */
+  bsuids: readonly string[];
+  name: string | undefined;
+  /** Name, value, name, value: whoever wants them as a map makes the only one. */
+  customParams: readonly string[];
+  optedIn: boolean | undefined;
+  allowBroadcast: boolean | undefined;
+  contactStatus: string | undefined;
+  /** WATI keeps contacts that were deleted, and lists them. */
+  isDeleted: boolean;
+  created: unknown;
+  lastUpdated: unknown;
+}
+
+export interface ContactList {
+  contacts: readonly WatiContact[];
+  /** How many WATI sent, those that cannot be read included. */
+  sent: number;
+  link: Link;
+}
+
+/** A page of contacts, as those who share the answer share it. */
+export const contactsIn = oncePer((body: JsonObject): ContactList => {
+  const entries = entriesIn(body, body.contact_list);
+  const contacts: WatiContact[] = [];
+  for (const raw of entries) {
+    const contact = readContact(raw);
+    if (contact) contacts.push(contact);
+  }
+  return { contacts, sent: entries.length, link: linkIn(body) };
+});
+
+/** An attribute that is null has no value, which is not an empty one. */
+const hasValue = (entry: unknown): boolean => isObject(entry) && (entry.value ?? entry.paramValue ?? null) !== null;
+
+export function readContact(raw: unknown): WatiContact | undefined {
+  if (!isObject(raw)) return undefined;
+  const id = str(raw.id);
+  const wAid = (str(raw.wAid) ?? str(raw.wa_id) ?? str(raw.phone))?.replace(/^\+/, '');
+  if (id === undefined && wAid === undefined) return undefined;
+  const contactStatus = str(raw.contactStatus) ?? str(raw.contact_status);
+  return {
+    id,
+    wAid,
+    bsuids: [str(raw.bsuid), str(raw.parentBsuid)].filter((each) => each !== undefined),
+    name: str(raw.fullName) ?? str(raw.firstName) ?? str(raw.name) ?? str(raw.display_name),
+    customParams: paramPairs(list(raw.customParams ?? raw.custom_params).filter(hasValue)),
+    isDeleted: flagOf(raw.isDeleted) === true || contactStatus?.toUpperCase() === 'DELETED',
+    optedIn: flagOf(raw.optedIn ?? raw.opted_in),
+    allowBroadcast: flagOf(raw.allowBroadcast ?? raw.allow_broadcast),
+    contactStatus,
+    created: raw.created,
+    lastUpdated: raw.lastUpdated ?? raw.last_updated,
+  };
+}

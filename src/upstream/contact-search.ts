@@ -1,0 +1,95 @@
+import { Problem } from '../problem.ts';
+import { type CallContext, type Client, strange } from './client.ts';
+import { type ContactList, contactsIn, readContact, type WatiContact } from './contact-answers.ts';
+import { isObject, isoDate } from './lenient.ts';
+import { asPageTooLong, inSmallerPages, pagesOf } from './pages.ts';
+
+export interface ContactFilter {
+  pageNumber: number;
+  pageSize: number;
+  name?: string | undefined;
+  createdDate?: string | undefined;
+  attribute?: { name: string; operator: string; value?: string }[] | undefined;
+}
+
+/** The reads of contacts. */
+export interface ContactSearch {
+  list(context: CallContext, filter: ContactFilter): Promise<ContactList>;
+  /**
+   * The contact with exactly this number that was not deleted; of several, the one that changed last. `name` also matches part
+   * of a number, so the list is narrowed here.
+   */
+  find(context: CallContext, phone: string): Promise<WatiContact | undefined>;
+  /** The contact with exactly this contact id or BSUID, which was not deleted. */
+  findById(context: CallContext, id: string): Promise<WatiContact | undefined>;
+}
+
+/** The second where contacts have so many attributes that a page of the first is too long. */
+const findPageSizes = [100, 10] as const;
+
+/**
+ * A short number may be part of many others; beyond these pages it is taken for absent. A number of ten digits and more is in few,
+ * so its pages are no cost; a short one may not spend the calls of others.
+ */
+const findPagesMax = (phone: string): number => (phone.length < 10 ? 2 : 5);
+
+export function createContactSearch(client: Client): ContactSearch {
+  const readPage: ContactSearch['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
+    const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
+    const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
+    if (!isObject(body)) throw strange(200);
+    return contactsIn(body);
+  };
+
+  /** By WATI's newer API, which not every gateway and token reaches: then it tells nothing. */
+  const readById = async (context: CallContext, id: string) => {
+    const call = { operation: 'getContactV3', path: `/api/ext/v3/contacts/${id}` };
+    const body = await client.get(context, call).catch(nothingIfAnswered);
+    if (!isObject(body)) return undefined;
+    return readContact(isObject(body.contact) ? body.contact : body);
+  };
+
+  const findIn = async (context: CallContext, phone: string, pageSize: number) => {
+    const read = async (page: { pageNumber: number; pageSize: number }) => {
+      const { contacts, ...rest } = await readPage(context, { ...page, name: phone });
+      return { items: contacts, ...rest };
+    };
+    const pages = pagesOf(read, { pageSize, pagesMax: findPagesMax(phone), keyOf });
+    for await (const contacts of pages) {
+      const match = lastChanged(contacts.filter(({ wAid, isDeleted }) => wAid === phone && !isDeleted));
+      if (match) return match;
+    }
+    return undefined;
+  };
+
+  return {
+    list: (context, filter) =>
+      readPage(context, filter).catch((error: unknown) => asPageTooLong(error, filter.pageSize)),
+    find: (context, phone) => inSmallerPages(findPageSizes, (pageSize) => findIn(context, phone, pageSize)),
+    findById: async (context, id) => {
+      const isMeant = (contact: WatiContact | undefined) =>
+        contact !== undefined && !contact.isDeleted && (contact.id === id || contact.bsuids.includes(id));
+      const known = await readById(context, id);
+      if (isMeant(known)) return known;
+      // The older API knows no single contact; that its search finds ids is not documented, so one page is asked for.
+      const { contacts } = await readPage(context, { pageNumber: 1, pageSize: findPageSizes[1], name: id });
+      return lastChanged(contacts.filter(isMeant));
+    },
+  };
+}
+
+const keyOf = ({ id, wAid }: WatiContact): string => id ?? wAid ?? '';
+
+function nothingIfAnswered(error: unknown): undefined {
+  const told = error instanceof Problem && error.extras.upstream !== undefined;
+  if (!told || ['upstream-unavailable', 'rate-limited', 'connection-unusable'].includes(error.slug)) throw error;
+  return undefined;
+}
+
+/** One number may have several contacts. */
+function lastChanged(contacts: readonly WatiContact[]): WatiContact | undefined {
+  const changed = ({ lastUpdated, created }: WatiContact) => isoDate(lastUpdated) ?? isoDate(created) ?? '';
+  return contacts.toSorted((one, other) =>
+    changed(one) < changed(other) ? 1 : changed(one) > changed(other) ? -1 : 0,
+  )[0];
+}

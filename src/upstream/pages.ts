@@ -1,0 +1,118 @@
+import { Problem } from '../problem.ts';
+import { AnswerRefused } from './answer-refused.ts';
+import { saidBy } from './answers/flags.ts';
+import { reasonOf } from './answers/reason.ts';
+import { isUnknownContact, refusedProblem, strange } from './client.ts';
+import { isObject, type JsonObject, str } from './lenient.ts';
+
+/** Which page is asked for. */
+export interface PageAsk {
+  pageNumber: number;
+  pageSize: number;
+}
+
+/** What WATI says of a page beside its entries. */
+export interface Link {
+  total: number | undefined;
+  /** How many entries WATI puts on a page, which may be fewer than were asked for. */
+  pageSize: number | undefined;
+  /** Undefined: it does not say. */
+  hasNext: boolean | undefined;
+  hasPrevious: boolean;
+}
+
+export interface Page<Item> {
+  items: readonly Item[];
+  /** How many WATI sent, those that cannot be read included. */
+  sent: number;
+  link: Link;
+}
+
+/** The entries of a list. `null` beside a success is an empty one; an answer that refuses, or is no list, is a Problem. */
+export function entriesIn(body: JsonObject, value: unknown): readonly unknown[] {
+  const said = saidBy(body);
+  if (Array.isArray(value) && said !== 'no') return value;
+  const reason = reasonOf(body, '');
+  if (said === 'no' || isUnknownContact(reason)) throw refusedProblem(200, reason);
+  if (value === null && said === 'yes') return [];
+  throw strange(200);
+}
+
+export function linkIn(body: JsonObject): Link {
+  const link = isObject(body.link) ? body.link : {};
+  const pageSize = count(link.pageSize);
+  return {
+    total: count(link.total),
+    pageSize: pageSize === 0 ? undefined : pageSize,
+    hasNext: 'nextPage' in link ? str(link.nextPage) !== undefined : undefined,
+    hasPrevious: str(link.prevPage) !== undefined,
+  };
+}
+
+/** Some answer with numbers, some with texts. */
+function count(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value.trim()) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+}
+
+interface Walk<Item> {
+  pageSize: number;
+  pagesMax: number;
+  /** Some tenants repeat a page for ever: one with nothing new on it is the end. */
+  keyOf: (item: Item) => string;
+}
+
+/** Page after page, as long as WATI says that there is one. */
+export async function* pagesOf<Item>(
+  read: (ask: PageAsk) => Promise<Page<Item>>,
+  { pageSize, pagesMax, keyOf }: Walk<Item>,
+): AsyncGenerator<readonly Item[]> {
+  const seen = new Set<string>();
+  let received = 0;
+  for (let pageNumber = 1; pageNumber <= pagesMax; pageNumber += 1) {
+    const page = await read({ pageNumber, pageSize });
+    const { items, sent, link } = page;
+    // Some tenants count from 0: then there is a page before the first.
+    if (pageNumber === 1 && (link.hasPrevious || (sent === 0 && (link.total ?? 0) > 0))) {
+      const before = await read({ pageNumber: 0, pageSize });
+      received += before.sent;
+      for (const item of before.items) seen.add(keyOf(item));
+      yield before.items;
+    }
+    const known = seen.size;
+    for (const item of items) seen.add(keyOf(item));
+    received += sent;
+    if (sent === 0) return;
+    yield items;
+    if (items.length > 0 && seen.size === known) return;
+    if (link.total !== undefined ? received >= link.total : !(link.hasNext ?? sent >= (link.pageSize ?? pageSize)))
+      return;
+  }
+}
+
+/** The answer to a read was longer than any that is taken. */
+const isTooLong = (error: unknown): boolean =>
+  error instanceof Problem && error.cause instanceof AnswerRefused && error.cause.code === 'ANSWER_TOO_LONG';
+
+/** With smaller pages where one is too long: what is asked for has to be read, whatever it weighs. */
+export async function inSmallerPages<Value>(
+  sizes: readonly [number, number],
+  read: (pageSize: number) => Promise<Value>,
+): Promise<Value> {
+  const [first, second] = sizes;
+  return read(first).catch((error: unknown) => {
+    if (isTooLong(error)) return read(second);
+    throw error;
+  });
+}
+
+/** Says to who chose the size of a page that it was too long, and what helps. Throws. */
+export function asPageTooLong(error: unknown, pageSize: number): never {
+  if (!(error instanceof Problem) || !isTooLong(error)) throw error;
+  const remedy =
+    pageSize === 1
+      ? 'and holds one entry alone'
+      : `ask again with a pageSize of less than ${pageSize}, such as ${Math.ceil(pageSize / 4)}`;
+  const detail = `this page is longer than the 4 MiB that are read of one: ${remedy}`;
+  throw new Problem('upstream-invalid', detail, error.extras);
+}
