@@ -33,6 +33,7 @@ interface Services {
 const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',
+  'quota-spent',
   'upstream-invalid',
   'upstream-unauthorized',
   'upstream-unavailable',

@@ -242,9 +242,11 @@ export const problemTypes = {
     status: 429,
     title: 'The quota of messages is spent',
     retryable: true,
-    meaning: 'Your entry allows so many messages an hour or a day, and this one would be more. Nothing was sent.',
+    meaning:
+      'Your entry allows so many messages an hour or a day, and this one would be more; or WATI says that the account has spent its own quota, quoted in `upstream.detail`. Nothing was sent.',
     cause: 'A loop that sends, a larger campaign than was agreed, or a quota that is too small.',
-    remedy: 'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`.',
+    remedy:
+      'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`, or for a larger plan of WATI.',
     repeat: later,
   },
   'upstream-invalid': {

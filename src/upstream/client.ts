@@ -4,6 +4,8 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
+import { isAboutCredentials } from './answers/refusal.ts';
+import { spentIn } from './answers/spent.ts';
 import { codeOf } from './error-code.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
@@ -70,7 +72,7 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
     if (body === undefined) throw strange(status);
     return body;
   }
-  if (status === 401 || status === 403) {
+  if ((status === 401 || status === 403) && (answer.heldKey || isAboutCredentials(status, body, text))) {
     throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
       upstream: { status },
     });
@@ -85,10 +87,20 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
 /** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
+/** Nobody knows when a quota is there again; to ask sooner is of no use. */
+const spentRetryAfterS = 3_600;
+
 /** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
+  const spent = spentIn(answer);
+  if (spent) {
+    return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
+      upstream: { status, detail: spent.words },
+      retryAfterS: spentRetryAfterS,
+    });
+  }
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     return new Problem('rate-limited', 'the upstream limits the rate', { upstream: { status }, retryAfterS });

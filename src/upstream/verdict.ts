@@ -7,11 +7,13 @@ import {
   notOnWhatsApp as noWhatsApp,
   wordsOfFaults,
 } from './answers/faults.ts';
-import { firstOf, flagOf, objectOf, valuesOf, wordsOf } from './answers/fields.ts';
+import { firstOf, objectOf, wordsOf } from './answers/fields.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
 import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
+import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
+import { spentIn } from './answers/spent.ts';
 import { codeOf } from './error-code.ts';
 import { scrubbed } from './foreign-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
@@ -140,9 +142,6 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
 
 const familyOf = ({ many, template }: Expectation): SendFamily => (many || template ? 'template' : 'session');
 
-const saysNotOnWhatsApp = (body: JsonObject): boolean =>
-  valuesOf(body, 'validWhatsAppNumber').some((value) => flagOf(value) === false);
-
 /**
  * What a bulk answer proves for each receiver, in order. A verdict on the whole call is one object for all of them. Who is
  * not named is unknown, who is named and was not asked for is ignored.
@@ -219,17 +218,18 @@ const idIn = (value: unknown): string | undefined => {
   return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
 };
 
-/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send, and says so itself. */
+/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send: that is a refusal. */
 function turnedAway(status: number, answer: Attempt): Verdict {
+  const spent = spentIn(answer);
+  if (spent) return { outcome: 'rejected', refusal: spent.refusal, detail: spent.words, status };
   const waitMs = retryAfterMs(answer);
   const reason = answer.kind === 'answered' ? wordsOfAnswer(answer.text) : undefined;
   const ours = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
-  const isSpent = reason !== undefined && refusalIn(reason, 'session') === 'account';
   return {
     outcome: 'not_sent',
     detail: reason === undefined ? ours : `${ours} (${reason})`,
     status,
-    heals: !isSpent,
+    heals: true,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   };
 }
@@ -262,37 +262,3 @@ function held(faults: readonly Fault[], status: number, family: SendFamily): Ver
 function rejectedBecause(words: string, status: number, family: SendFamily): Verdict {
   return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: scrubbed(words), status };
 }
-
-interface Refused {
-  readonly status: number;
-  readonly body: unknown;
-  readonly text: string;
-  readonly detail: string;
-  readonly family: SendFamily;
-}
-
-/**
- * Sorts a refusal by what its words say, then by its status. A status alone does not tell whose fault it is: an edge answers
- * 403 in HTML to one value in a text, and WATI to a plan that lacks a feature.
- */
-function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
-  if (status >= 300 && status < 400) return 'redirect';
-  const isPage = text.trimStart().startsWith('<');
-  if (status === 401) return 'credentials';
-  if (status === 403 && isPage) return 'edge';
-  const listed = isObject(body) ? faultsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
-  const seen = (isPage ? undefined : refusalIn(detail, family)) ?? listed;
-  if (seen !== undefined) return seen;
-  if (isObject(body)) {
-    if (saysNotOnWhatsApp(body)) return 'recipient';
-    if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
-  }
-  // Without words of its own, a 403 is about who asks.
-  if (status === 403) return isBareDenial(body, text, detail) ? 'credentials' : 'other';
-  if (status === 404) return isPage ? 'route' : 'recipient';
-  return status === 400 ? 'bad-request' : 'other';
-}
-
-const isBareDenial = (body: unknown, text: string, detail: string): boolean =>
-  (body === undefined && text.trim() === '') ||
-  /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(detail);
