@@ -11,8 +11,8 @@ export interface Standing {
   sends(): Promise<Readonly<Record<string, number>>>;
   /** How long the store has rest from that, ms. */
   sendsRestMs: number;
-  /** How many broadcasts run and have something to send. */
-  broadcasts(): Promise<number>;
+  /** How many broadcasts run and have something to send, and how many the service has paused because all was refused. */
+  broadcasts(): Promise<{ running: number; held: number }>;
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   budget?: Budget;
@@ -45,10 +45,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
     Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
-  gauge('broadcasts', 'Broadcasts that run and have something left to send, 100 at most', ['status'], async () => {
-    const running = await broadcasts();
-    return running === undefined ? [] : [[{ status: 'running' }, running]];
-  });
+  gauge(
+    'broadcasts',
+    'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
+    ['status'],
+    async () => Object.entries((await broadcasts()) ?? {}).map(([status, count]) => [{ status }, count]),
+  );
   gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
     const { all, callers, connections } = standing.stopped();
     return [

@@ -48,7 +48,7 @@ import { createSendsPool } from './delivery/admission.ts';
 import { createBroadcasts } from './delivery/broadcasts.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
-import { createHolds } from './delivery/holds.ts';
+import { createHolds, type Holds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
@@ -148,6 +148,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
+  /** For those who ask why something waits. */
+  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? gate.holdOf(ask.connection) };
   const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
@@ -193,6 +195,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       if (hold) seams.logger.warn(line, 'broadcasts are held');
       else seams.logger.info(line, 'broadcasts go on');
     },
+    onPause: ({ id, caller }) =>
+      seams.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
     onOver: ({ id, caller }) => void tellEnd(id, caller),
     onFault: (error) => onFault('broadcasts', error),
   });
@@ -255,7 +259,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     templates: templateCache,
     contextOf,
   });
-  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds, stopCheck });
+  await app.register(records, { config, delivery, reconciler, templates: templateCache, holds: shownHolds, stopCheck });
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
@@ -264,7 +268,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
-    holds,
+    holds: shownHolds,
   };
   const mayListen = (id: string) => {
     const caller = seams.callers.byId(id);
@@ -302,7 +306,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     sends: () => store.counts(),
     sendsRestMs: countsRestMs,
     stopped: () => stopSwitch.stopped,
-    broadcasts: async () => (await store.runningBroadcasts(100)).length,
+    broadcasts: async () => ({
+      running: (await store.runningBroadcasts(100)).length,
+      held: await store.heldBroadcasts(),
+    }),
     ...(budget && { budget }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
@@ -313,7 +320,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callers: seams.callers, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    ...{ callers: seams.callers, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: pump.nudge },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

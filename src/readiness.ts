@@ -1,6 +1,7 @@
 import type { StopSwitch } from './delivery/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
+import type { BroadcastStore } from './store/broadcast-port.ts';
 import type { SendStore } from './store/port.ts';
 import type { Connections } from './upstream/connections.ts';
 import type { AttemptReport } from './upstream/transport.ts';
@@ -23,14 +24,19 @@ const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }
 /** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
 const storeTrustedMs = 1_000;
 
+interface ReadinessServices {
+  store: Pick<SendStore, 'check'> & Pick<BroadcastStore, 'heldBroadcasts'>;
+  stopSwitch: Pick<StopSwitch, 'stopped'>;
+}
+
 export function createReadiness(
   connections: Connections,
   configured: string | undefined,
-  { store, stopSwitch }: { store: Pick<SendStore, 'check'>; stopSwitch: Pick<StopSwitch, 'stopped'> },
+  { store, stopSwitch }: ReadinessServices,
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
-  let lastStore: { at: number; state: Promise<Ready['store']> } | undefined;
+  let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
   let last: { at: number; state: Promise<Told> } | undefined;
 
   const ask = async (): Promise<Told> => {
@@ -54,7 +60,7 @@ export function createReadiness(
           () => 'writable' as const,
           () => 'failing' as const,
         );
-        lastStore = { at: performance.now(), state };
+        lastStore = { at: performance.now(), state, held: state.then(() => store.heldBroadcasts()).catch(() => 0) };
       }
       const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
@@ -66,6 +72,7 @@ export function createReadiness(
         ...state,
         // No reason to take the instance out: no other one sends, and reads go on.
         ...(isStopped && { sending: 'stopped' as const }),
+        ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
     saw: ({ host, sent, failed }) => {
@@ -77,7 +84,7 @@ export function createReadiness(
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store' | 'sending'>;
+type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts'>;
 
 function within(ms: number, state: Promise<Told>): Promise<Told> {
   return new Promise((resolve) => {

@@ -43,7 +43,10 @@ export const Broadcast = Type.Object(
     connectionId: Type.String(),
     status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
     pausedBy: Type.Optional(
-      oneOf(['caller', 'operator', 'service'], 'service: it may not go on now, and does so by itself when it may'),
+      oneOf(
+        ['caller', 'operator', 'service'],
+        'service: WATI refused all of it, and it goes on when it is resumed; or it may not go on now, and does so by itself when it may. `pauseReason` says which',
+      ),
     ),
     pauseReason: Type.Optional(Type.String({ description: 'why, in a sentence' })),
     counts: Type.Object(

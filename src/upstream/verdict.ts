@@ -23,7 +23,8 @@ import type { Attempt } from './transport.ts';
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
   | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean; partly?: string }
-  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number }
+  /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
+  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 

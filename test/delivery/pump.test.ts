@@ -21,7 +21,7 @@ afterEach(() => store.close());
 /** The pump alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
 function aPump(attempt: (call: Call) => Promise<Attempt>, seams: Partial<Store> = {}) {
   const gate = createGate(async () => false, closing.signal);
-  gate.shut('shut');
+  gate.shut('shut', { code: 'credentials-refused', detail: 'no' });
   const pump = createPump({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
