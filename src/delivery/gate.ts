@@ -24,7 +24,11 @@ const probeFirstMs = 1_000;
 const probeMaxMs = 30_000;
 
 /** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
-export function createGate(probe: (connection: string) => Promise<boolean>, closing: AbortSignal): Gate {
+export function createGate(
+  probe: (connection: string) => Promise<boolean>,
+  closing: AbortSignal,
+  wait: typeof sleep = sleep,
+): Gate {
   const shut = new Map<string, { over: Promise<void>; hold: Hold }>();
   const times = new Map<string, number>();
   /** From the last probe of a connection to its next one, ms. */
@@ -34,7 +38,7 @@ export function createGate(probe: (connection: string) => Promise<boolean>, clos
     do {
       const pauseMs = pauses.get(connection) ?? probeFirstMs;
       pauses.set(connection, Math.min(pauseMs * 2, probeMaxMs));
-      await sleep(pauseMs, closing);
+      await wait(pauseMs, closing);
     } while (!closing.aborted && !(await probe(connection).catch(() => false)));
     shut.delete(connection);
   };
