@@ -50,6 +50,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
 import { createHolds, type Holds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
+import { createLooker, type LookClock } from './delivery/looker.ts';
 import { createPump } from './delivery/pump.ts';
 import { createReconciler } from './delivery/reconcile.ts';
 import { createStopSwitch } from './delivery/sending-stop.ts';
@@ -82,6 +83,8 @@ export interface Seams {
   newId?: () => string;
   /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
   now?: () => number;
+  /** By which unknown sends are looked for; real time by default. */
+  looks?: LookClock;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
   /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
@@ -204,9 +207,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const keeper = createKeeper({
     store,
     delivery,
-    reconciler,
     leaseMs: config.STORE_LEASE_MS,
     onFault,
+  });
+  const looker = createLooker({
+    ...{ store, reconciler, onFault: (error: unknown) => onFault('reconcile', error) },
+    ...(budget && { pace: budget }),
+    ...seams.looks,
   });
 
   if (config.ADMIN_PORT !== undefined) {
@@ -265,7 +272,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
+    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId, looker, now: lives.now }),
     templates: templateCache,
     contextOf,
     holds: shownHolds,
@@ -333,6 +340,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // Before anything goes out.
     await stopSwitch.start();
     await keeper.start();
+    looker.start();
     pump.nudge();
   });
   app.addHook('onClose', async () => {
@@ -341,7 +349,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     const ended = Promise.all([delivery.close(), pump.close()]);
     budget?.close();
     await ended;
-    await keeper.stop();
+    await Promise.all([keeper.stop(), looker.stop()]);
     await stopSwitch.close();
     await dispatchers.close();
     await store.close();

@@ -1,10 +1,12 @@
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
+import type { LookProgress, LookStore } from '../store/look-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
+import type { Looker } from './looker.ts';
 import { inProgress, mismatch } from './repeat.ts';
 import { assertMaySend } from './sending-stop.ts';
 import { asUnrecorded, unreadable } from './store-trouble.ts';
@@ -32,8 +34,11 @@ export interface BroadcastRecipient {
 /** Takes recipients as they are found valid; resolves when more may come. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/** With the reasons of those that were rejected, where they were asked for. */
-export type KnownBroadcast = StoredBroadcast & { rejections?: Readonly<Record<string, number>> };
+/** With the reasons of those that were rejected, and how far the looks for the unknown ones are, where they were asked for. */
+export type KnownBroadcast = StoredBroadcast & {
+  rejections?: Readonly<Record<string, number>>;
+  looks?: LookProgress & { estimatedEndAt?: string };
+};
 
 export interface Started {
   broadcast: KnownBroadcast;
@@ -51,6 +56,8 @@ export interface Broadcasts {
    */
   start(asker: BroadcastAsker, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
+  /** Looks for all its unknown recipients, from now on, one after another. Throws `not-found`. */
+  lookForUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
   /** Throws `not-found`, and `broadcast-over` where it has come to its end. */
   steer(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
@@ -60,21 +67,44 @@ export interface Broadcasts {
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
-type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'>;
+type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'> & Omit<LookStore, 'dueForReconcile'>;
 
 interface BroadcastsServices {
   store: Records;
   stopped: StoppedSending;
   onChange: () => void;
   newId: () => string;
+  looker: Pick<Looker, 'nudge' | 'estimateMs'>;
+  /** Wall clock, ms. */
+  now: () => number;
 }
 
-export function createBroadcasts({ store, stopped, onChange, newId }: BroadcastsServices): Broadcasts {
+/** More looks than that are not counted for an estimate. */
+const dueMax = 100_000;
+/** The first look comes so long after the end of a send. */
+const firstLookMs = 60_000;
+
+export function createBroadcasts(services: BroadcastsServices): Broadcasts {
+  const { store, stopped, onChange, newId, looker } = services;
+
+  /** Until when all are looked for: behind those that are due before. */
+  const looksOf = async (id: string): Promise<NonNullable<KnownBroadcast['looks']>> => {
+    const progress = await store.lookProgress(id);
+    if (progress.left === 0) return progress;
+    const ahead = Math.max(progress.left, await store.looksDue(dueMax));
+    const endMs = services.now() + firstLookMs + looker.estimateMs(ahead);
+    return { ...progress, estimatedEndAt: new Date(endMs).toISOString() };
+  };
+
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
-    if (broadcast.counts.rejected === 0) return broadcast;
-    return { ...broadcast, rejections: await store.rejections(id).catch(unreadable) };
+    const { rejected, unknown } = broadcast.counts;
+    return {
+      ...broadcast,
+      ...(rejected > 0 && { rejections: await store.rejections(id).catch(unreadable) }),
+      ...(unknown > 0 && { looks: await looksOf(id).catch(unreadable) }),
+    };
   };
 
   /** A release whose commit was lost may stand all the same: the key tells. */
@@ -136,6 +166,16 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
     },
 
     find,
+    lookForUnknown: async (caller, id, mayUse) => {
+      const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
+      if (!broadcast) throw unknownBroadcast();
+      if (!mayUse(broadcast.connectionId)) {
+        throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
+      }
+      await store.askForLooks(id).catch(unreadable);
+      looker.nudge();
+      return find(caller, id);
+    },
     list: (caller, page) => store.listBroadcasts(caller, page).catch(unreadable),
 
     steer: async (caller, id, to) => {

@@ -70,6 +70,35 @@ export const Broadcast = Type.Object(
         examples: [{ 'opted-out': 3, recipient: 1 }],
       }),
     ),
+    looks: Type.Optional(
+      Type.Object(
+        {
+          left: count('unknown ones that were not looked for yet, or not since `reconcile` asked for it'),
+          estimatedEndAt: Type.Optional(
+            Type.String({
+              description: 'when all of these will have been looked for, at the pace so far; absent where none is left',
+              examples: ['2026-11-02T10:05:00.000Z'],
+            }),
+          ),
+          lostCalls: Type.Array(
+            Type.Object(
+              {
+                sentAt: Timestamp,
+                recipients: count('that it carried and whose outcome was unknown then'),
+                found: count('found to have arrived: any means that the call went through'),
+                looked: count('still unknown, and looked for at least once: no match proves nothing'),
+              },
+              { title: 'LostCall' },
+            ),
+            { description: 'calls for several recipients whose answer was lost, oldest first, 100 at most' },
+          ),
+        },
+        {
+          title: 'BroadcastLooks',
+          description: 'how far the search for the unknown ones is; there while any is unknown',
+        },
+      ),
+    ),
     createdAt: Timestamp,
     updatedAt: Timestamp,
     finishedAt: Type.Optional(Timestamp),

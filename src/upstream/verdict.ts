@@ -178,8 +178,10 @@ function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] 
   const faults = shareOut(faultsIn(body), receivers);
   const entries = named && matchReceivers(named, receivers);
   const doubtful = strange(status);
+  const unnamed: Verdict = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   return receivers.map((receiver) => {
-    const verdict = entries ? judgeNamed(status, entries.get(receiver)) : ({ outcome: 'accepted' } as const);
+    const entry = entries?.get(receiver);
+    const verdict = entries ? (entry ? judgeNamed(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
     if (own.length > 0 && verdict.outcome !== 'rejected') return held(own, status, 'template');
     // The call is said to have failed, or something is held against nobody in particular, and nothing against this one.
@@ -188,8 +190,7 @@ function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] 
   });
 }
 
-function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
-  if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
+function judgeNamed(status: number, entry: JsonObject): Verdict {
   const faults = faultsOfReceiver(entry);
   if (faults.length > 0) return held(faults, status, 'template');
   const localMessageId = idIn(firstOf(entry, 'localMessageId'));
