@@ -1,3 +1,4 @@
+import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type Engine, type Row, type Statement, type Step, statement } from './engine.ts';
 import type { DueSend, LookProgress, LookStore } from './look-port.ts';
 import { bySequence, integer, isoTime, text, toSend } from './row.ts';
@@ -75,7 +76,7 @@ const toLostCall = (row: Row): LookProgress['lostCalls'][number] => ({
   looked: integer(row, 'looked'),
 });
 
-function lookStatements({ now, claim, given }: Dialect) {
+export function lookStatements({ now, claim, given }: Dialect) {
   const these = `id IN (SELECT given.id FROM ${given({ id: 'TEXT' })}) AND status = 'unknown'`;
   // Slots: 1, 5, 15, 60 minutes after the end. The slot moves on in the statement that hands it out.
   const look = (which: string) =>
@@ -88,6 +89,8 @@ function lookStatements({ now, claim, given }: Dialect) {
       WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`);
   const isLeft = `(looked_at IS NULL OR looked_at <
     (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
+  // In the words of the index, which SQLite else does not know to hold.
+  const unknownOf = `broadcast_id = :id AND status = 'unknown' AND broadcast_id IS NOT NULL AND ${FAILED}`;
   return {
     lookFirst: look('next_look_at IS NOT NULL AND look_place = 0'),
     look: look('next_look_at IS NOT NULL'),
@@ -103,13 +106,13 @@ function lookStatements({ now, claim, given }: Dialect) {
     askEach: statement(`
       WITH asked AS MATERIALIZED
         (SELECT seq AS asked_seq FROM sends
-         WHERE broadcast_id = :id AND status = 'unknown' AND ${isLeft}
+         WHERE ${unknownOf} AND ${isLeft}
            AND (next_look_at IS NULL OR next_look_at > CAST(:askedAt AS BIGINT) + look_place)
          ORDER BY seq LIMIT :limit ${claim})
       UPDATE sends SET next_look_at = CAST(:askedAt AS BIGINT) + look_place
       WHERE seq IN (SELECT asked_seq FROM asked) RETURNING seq`),
     left: statement(`
-      SELECT COUNT(*) AS n FROM sends WHERE broadcast_id = :id AND status = 'unknown' AND ${isLeft}`),
+      SELECT COUNT(*) AS n FROM sends WHERE ${unknownOf} AND ${isLeft}`),
     lostCalls: statement(`
       SELECT MIN(sent_at) AS sent_at, COUNT(*) AS n,
         SUM(CASE WHEN status = 'accepted' THEN 1 ELSE 0 END) AS found,
