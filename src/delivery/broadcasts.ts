@@ -1,9 +1,10 @@
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
-import type { LookProgress, LookStore } from '../store/look-port.ts';
+import type { LookStore } from '../store/look-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
+import { type Looks, looksOf } from './broadcast-looks.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
 import type { Looker } from './looker.ts';
@@ -37,7 +38,7 @@ export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promi
 /** With the reasons of those that were rejected, and how far the looks for the unknown ones are, where they were asked for. */
 export type KnownBroadcast = StoredBroadcast & {
   rejections?: Readonly<Record<string, number>>;
-  looks?: LookProgress & { estimatedEndAt?: string };
+  looks?: Looks;
 };
 
 export interface Started {
@@ -79,22 +80,8 @@ interface BroadcastsServices {
   now: () => number;
 }
 
-/** More looks than that are not counted for an estimate. */
-const dueMax = 100_000;
-/** The first look comes so long after the end of a send. */
-const firstLookMs = 60_000;
-
 export function createBroadcasts(services: BroadcastsServices): Broadcasts {
   const { store, stopped, onChange, newId, looker } = services;
-
-  /** Until when all are looked for: behind those that are due before. */
-  const looksOf = async (id: string): Promise<NonNullable<KnownBroadcast['looks']>> => {
-    const progress = await store.lookProgress(id);
-    if (progress.left === 0) return progress;
-    const ahead = Math.max(progress.left, await store.looksDue(dueMax));
-    const endMs = services.now() + firstLookMs + looker.estimateMs(ahead);
-    return { ...progress, estimatedEndAt: new Date(endMs).toISOString() };
-  };
 
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
@@ -103,7 +90,7 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
     return {
       ...broadcast,
       ...(rejected > 0 && { rejections: await store.rejections(id).catch(unreadable) }),
-      ...(unknown > 0 && { looks: await looksOf(id).catch(unreadable) }),
+      ...(unknown > 0 && { looks: await looksOf(id, services).catch(unreadable) }),
     };
   };
 
