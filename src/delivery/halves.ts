@@ -128,7 +128,7 @@ class Search<Item extends Receiver> {
     if (this.#hasProbed) return true;
     this.#hasProbed = true;
     const left = this.#untried({ from: 0, to: this.#receivers.length });
-    for (const at of new Set([left.at(-1), left[left.length >> 1]])) {
+    for (const at of new Set([left.at(-1), left[(left.length - 1) >> 1]])) {
       const verdicts = at === undefined ? undefined : await this.#send([at]);
       if (at !== undefined && verdicts) this.#note([at], verdicts);
       if (this.#anyTaken || this.#hasEnded) break;
