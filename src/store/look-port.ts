@@ -24,7 +24,7 @@ export interface LostCall {
 }
 
 export interface LookProgress {
-  /** Unknown ones that were not looked for yet, or not since it was asked for. */
+  /** Unknown ones that will be looked for and were not yet, or not since it was asked for. */
   left: number;
   /** Oldest first; at most a hundred, of at most 20,000 recipients. */
   lostCalls: LostCall[];

@@ -87,7 +87,7 @@ export function lookStatements({ now, claim, given }: Dialect) {
       UPDATE sends SET looks = looks + 1, next_look_at = ended_at +
         CASE looks WHEN 0 THEN ${5 * MINUTE_MS} WHEN 1 THEN ${15 * MINUTE_MS} WHEN 2 THEN ${60 * MINUTE_MS} END
       WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`);
-  const isLeft = `(looked_at IS NULL OR looked_at <
+  const isOld = `(looked_at IS NULL OR looked_at <
     (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
   // In the words of the index, which SQLite else does not know to hold.
   const unknownOf = `broadcast_id = :id AND status = 'unknown' AND broadcast_id IS NOT NULL AND ${FAILED}`;
@@ -106,13 +106,14 @@ export function lookStatements({ now, claim, given }: Dialect) {
     askEach: statement(`
       WITH asked AS MATERIALIZED
         (SELECT seq AS asked_seq FROM sends
-         WHERE ${unknownOf} AND ${isLeft}
+         WHERE ${unknownOf} AND ${isOld}
            AND (next_look_at IS NULL OR next_look_at > CAST(:askedAt AS BIGINT) + look_place)
          ORDER BY seq LIMIT :limit ${claim})
       UPDATE sends SET next_look_at = CAST(:askedAt AS BIGINT) + look_place
       WHERE seq IN (SELECT asked_seq FROM asked) RETURNING seq`),
     left: statement(`
-      SELECT COUNT(*) AS n FROM sends WHERE ${unknownOf} AND ${isLeft}`),
+      SELECT COUNT(*) AS n FROM sends WHERE ${unknownOf} AND ${isOld}
+        AND next_look_at IS NOT NULL`),
     lostCalls: statement(`
       SELECT MIN(sent_at) AS sent_at, COUNT(*) AS n,
         SUM(CASE WHEN status = 'accepted' THEN 1 ELSE 0 END) AS found,

@@ -65,6 +65,8 @@ export const lookSchema: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN look_place INTEGER NOT NULL DEFAULT 0',
   'ALTER TABLE sends ADD COLUMN looked_at BIGINT',
   'ALTER TABLE broadcasts ADD COLUMN looks_asked_at BIGINT',
+  // What was looked for before that was written down.
+  "UPDATE sends SET looked_at = ended_at WHERE status = 'unknown' AND looks > 0",
   'CREATE INDEX sends_look_first ON sends (next_look_at) WHERE next_look_at IS NOT NULL AND look_place = 0',
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
