@@ -36,15 +36,16 @@ interface Tries {
 
 /** What a call of a broadcast tells of all its recipients; `undefined`: of each of its own what it is. */
 export function heldIn(verdicts: readonly Verdict[], { attempts, triesMax, isEnding }: Tries): HeldBack | undefined {
+  const inVain = verdicts.flatMap((verdict, at) =>
+    verdict.outcome === 'not_sent' && (!verdict.heals || (attempts[at] ?? 1) >= triesMax) ? [at] : [],
+  );
   const fault = faultOfAll(verdicts);
   if (fault) {
     // Refused alone again after a resume, it is its own fault: the others must get past it.
     const isOwn = (at: number) => isAlone(verdicts[at]) && (attempts[at] ?? 1) > 1;
-    return { places: new Set(fault.places.filter((at) => !isOwn(at))), reason: reasonOfPause(fault.verdict) };
+    const places = fault.places.filter((at) => !isOwn(at));
+    return { places: new Set([...places, ...inVain]), reason: reasonOfPause(fault.verdict) };
   }
-  const inVain = verdicts.flatMap((verdict, at) =>
-    verdict.outcome === 'not_sent' && (!verdict.heals || (attempts[at] ?? 1) >= triesMax) ? [at] : [],
-  );
   const last = verdicts[inVain.at(-1) ?? -1];
   if (last?.outcome !== 'not_sent') return undefined;
   const reason = `it could not go out: ${last.detail}. Nothing is lost; resume it once that is mended`;
@@ -60,9 +61,11 @@ function faultOfAll(verdicts: readonly Verdict[]): { verdict: Rejected; places: 
   const places = verdicts.flatMap((verdict, at) => (isOfAll(verdict) ? [at] : []));
   const last = verdicts[places.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
-  const tail = verdicts.length - 1 - verdicts.findLastIndex((verdict) => !isOfAll(verdict));
-  if (tail === verdicts.length || verdicts.some((verdict) => 'ofAll' in verdict)) return { verdict: last, places };
-  return tail < inARow ? undefined : { verdict: last, places: places.slice(-tail) };
+  // What could not go out says nothing of the others.
+  const from = verdicts.findLastIndex((verdict) => !isOfAll(verdict) && verdict.outcome !== 'not_sent') + 1;
+  if (from === 0 || verdicts.some((verdict) => 'ofAll' in verdict)) return { verdict: last, places };
+  const tail = places.filter((at) => at >= from);
+  return tail.length < inARow ? undefined : { verdict: last, places: tail };
 }
 
 const isOfAll = (verdict: Verdict): boolean =>
