@@ -67,7 +67,7 @@ export function createLooker(services: LookerServices): Looker {
     try {
       const context = { connection: due.connectionId, turn };
       if (group.length > 1) await reconciler.lookTogether(group, context);
-      else await reconciler.look(due, context, due.look);
+      else if (await reconciler.look(due, context, due.look)) return true;
     } catch (error) {
       onFault(error);
       const isPassing = error instanceof Problem && passing.has(error.slug);

@@ -15,6 +15,12 @@ const RECIPIENTS_MAX = 20_000;
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const ASKED_AT_ONCE = 500;
 
+/** Whether any of these are due, and those that are handed out. */
+interface Look {
+  readonly any: Statement;
+  readonly some: Statement;
+}
+
 /** The verbs of src/store/look-port.ts, in SQL that both databases speak. */
 export function lookVerbs(engine: Engine, dialect: Dialect): LookStore {
   const sql = lookStatements(dialect);
@@ -24,16 +30,20 @@ export function lookVerbs(engine: Engine, dialect: Dialect): LookStore {
     return rows;
   };
 
+  /** Mostly nothing is due, and to find that out by a write would cost more. */
+  const take = async ({ any, some }: Look, values: Step['values'], limit: number): Promise<DueSend[]> => {
+    if (limit <= 0 || (await engine.read({ statement: any, values })).length === 0) return [];
+    return toDue(await write(some, { ...values, limit }));
+  };
+
   return {
     async dueForReconcile(limit) {
-      const first = await write(sql.lookFirst, { limit });
-      const others = first.length < limit ? await write(sql.look, { limit: limit - first.length }) : [];
-      return [...toDue(first), ...toDue(others)];
+      const first = await take(sql.lookFirst, {}, limit);
+      return [...first, ...(await take(sql.look, {}, limit - first.length))];
     },
 
-    async dueBeside({ to, connectionId }, limit) {
-      return toDue(await write(sql.lookBeside, { recipient: text(to), connection: connectionId, limit }));
-    },
+    dueBeside: ({ to, connectionId }, limit) =>
+      take(sql.lookBeside, { recipient: text(to), connection: connectionId }, limit),
 
     async looked(ids, how) {
       if (ids.length === 0) return;
@@ -79,14 +89,17 @@ const toLostCall = (row: Row): LookProgress['lostCalls'][number] => ({
 export function lookStatements({ now, claim, given }: Dialect) {
   const these = `id IN (SELECT given.id FROM ${given({ id: 'TEXT' })}) AND status = 'unknown'`;
   // Slots: 1, 5, 15, 60 minutes after the end. The slot moves on in the statement that hands it out.
-  const look = (which: string) =>
-    statement(`
+  const look = (which: string): Look => ({
+    any: statement(`
+      SELECT 1 AS one FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which} LIMIT 1`),
+    some: statement(`
       WITH due AS MATERIALIZED
         (SELECT seq AS due_seq FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which}
          ORDER BY next_look_at LIMIT :limit ${claim})
       UPDATE sends SET looks = looks + 1, next_look_at = ended_at +
         CASE looks WHEN 0 THEN ${5 * MINUTE_MS} WHEN 1 THEN ${15 * MINUTE_MS} WHEN 2 THEN ${60 * MINUTE_MS} END
-      WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`);
+      WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`),
+  });
   const isOld = `(looked_at IS NULL OR looked_at <
     (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
   // In the words of the index, which SQLite else does not know to hold.
