@@ -59,6 +59,7 @@ const upstreamProblems: ProblemSlug[] = [
   'connection-ambiguous',
   'connection-unusable',
   'upstream-rejected',
+  'quota-spent',
   'upstream-invalid',
   'upstream-unauthorized',
   'upstream-unavailable',

@@ -11,8 +11,8 @@ export interface Standing {
   sends(): Promise<Readonly<Record<string, number>>>;
   /** How long the store has rest from that, ms. */
   sendsRestMs: number;
-  /** How many broadcasts run and have something to send. */
-  broadcasts(): Promise<number>;
+  /** How many broadcasts run and have something to send, and how many the service has paused because all was refused. */
+  broadcasts(): Promise<{ running: number; held: number }>;
   /** Messages that wait because their caller may not send now, by why. */
   held(): Promise<Readonly<Record<string, number>>>;
   /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
@@ -59,10 +59,12 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
     Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
-  gauge('broadcasts', 'Broadcasts that run and have something left to send, 100 at most', ['status'], async () => {
-    const running = await broadcasts();
-    return running === undefined ? [] : [[{ status: 'running' }, running]];
-  });
+  gauge(
+    'broadcasts',
+    'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
+    ['status'],
+    async () => Object.entries((await broadcasts()) ?? {}).map(([status, count]) => [{ status }, count]),
+  );
   gauge(
     'held_messages',
     'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',

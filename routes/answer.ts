@@ -89,6 +89,7 @@ const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSl
   credentials: 'upstream-unauthorized',
   connection: 'connection-unusable',
   account: 'upstream-rejected',
+  quota: 'quota-spent',
   edge: 'upstream-rejected',
   route: 'upstream-rejected',
   redirect: 'upstream-invalid',
@@ -107,6 +108,7 @@ const refusalWords: Record<
   'template-parameters': 'WATI refused the parameters of the template; upstream.detail has its words',
   template: 'WATI refused the template; upstream.detail has its words',
   account: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
+  quota: 'WATI refused: the account has spent its quota; upstream.detail has its words',
   edge: 'refused: what stands in front of WATI does not let this content pass; nothing was sent',
   route: 'WATI does not know this call; an operator has to look at it',
   'bad-request': 'WATI refused the request; upstream.detail has its words',
@@ -124,7 +126,8 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
-  return new Problem(slug, refusalWords[refusal], extras);
+  // Under its key it is answered again, however long that is.
+  return new Problem(slug, refusalWords[refusal], { ...extras, ...(refusal === 'quota' && { retryable: false }) });
 }
 
 /** Throws what a list of records says of a cursor that is none of its own. */

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
+import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import {
   type BroadcastAsker,
@@ -189,6 +190,29 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
     );
   }
 
+  app.post(
+    '/v1/broadcasts/:id/reconcile',
+    {
+      config: { scope: 'broadcasts:send', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'reconcileBroadcast',
+        tags: ['broadcasts'],
+        summary: 'Look whether the unknown recipients of a broadcast got it',
+        description:
+          'All that are `unknown` are looked for from now on, one after another, at the pace that other calls leave: first one of each lost call, then the others. `looks` tells how far that is and when it ends; asked again meanwhile, nothing is added. A match makes a message `accepted`; none proves nothing. Nothing is ever sent by this.',
+        params: broadcastParams(exampleIds.doneBroadcast),
+        response: { 202: answers('The looks begin; read the broadcast to follow them.', Broadcast) },
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      request.trace.broadcastId = request.params.id;
+      const sought = await broadcasts.lookForUnknown(caller.id, request.params.id, (id) => mayUse(caller, id));
+      request.trace.connection = sought.connectionId;
+      return reply.code(202).header('location', broadcastLocation(sought)).send(toBroadcast(sought, holds));
+    },
+  );
+
   const listening = new AbortController();
   const looks = new SharedLooks<Broadcast>();
   app.addHook('preClose', async () => listening.abort());
@@ -281,6 +305,7 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
     ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.rejections && { rejections: stored.rejections }),
+    ...(stored.looks && { looks: stored.looks }),
     createdAt,
     updatedAt,
     ...(finishedAt !== undefined && { finishedAt }),

@@ -35,6 +35,7 @@ interface Services {
 const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',
+  'quota-spent',
   'upstream-invalid',
   'upstream-unauthorized',
   'upstream-unavailable',

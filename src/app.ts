@@ -53,9 +53,10 @@ import { createBroadcasts } from './delivery/broadcasts.ts';
 import { acceptConnection, createConnectionPin } from './delivery/connection-pin.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createGate } from './delivery/gate.ts';
-import { createHolds } from './delivery/holds.ts';
+import { createHolds, type Holds } from './delivery/holds.ts';
 import { createKeeper } from './delivery/keeper.ts';
 import { createListedConnections } from './delivery/listed-connections.ts';
+import { createLooker, type LookClock } from './delivery/looker.ts';
 import { createPump } from './delivery/pump.ts';
 import { createQueueLog } from './delivery/queue-log.ts';
 import { createReconciler } from './delivery/reconcile.ts';
@@ -94,6 +95,8 @@ export interface Seams {
   now?: () => number;
   /** The usual ones by default. */
   pauses?: Pauses;
+  /** By which unknown sends are looked for; real time by default. */
+  looks?: LookClock;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
   /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
@@ -180,7 +183,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     hasRecovered: () => keeper.hasRecovered,
   });
   const closing = new AbortController();
-  const gate = createGate(upstream.answers, closing.signal, pauses.probeFirstMs);
+  const gate = createGate(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
+  /** For those who ask why something waits. */
+  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? gate.holdOf(ask.connection) };
   const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
@@ -216,6 +221,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     groupMax: config.GROUP_MAX_BROADCAST,
     lookEveryMs: pauses.lookEveryMs,
     onHold: queueLog.broadcastsHeld,
+    onPause: ({ id, caller }) =>
+      seams.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
     onOver: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
@@ -223,9 +230,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const keeper = createKeeper({
     store,
     delivery,
-    reconciler,
     leaseMs: config.STORE_LEASE_MS,
     onFault,
+  });
+  const looker = createLooker({
+    ...{ store, reconciler, onFault: (error: unknown) => onFault('reconcile', error) },
+    ...(budget && { pace: budget }),
+    ...seams.looks,
   });
 
   if (config.ADMIN_PORT !== undefined) {
@@ -285,7 +296,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     delivery,
     reconciler,
     templates: templateCache,
-    holds,
+    holds: shownHolds,
     stopCheck,
     listedCheck,
   });
@@ -295,13 +306,14 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const broadcastServices = {
     config,
     broadcasts: createBroadcasts({
-      ...{ store, stopped: stopSwitch, newId },
+      ...{ store, stopped: stopSwitch, newId, looker },
+      now: lives.now,
       onChange: pump.nudge,
       onStart: queueLog.started,
     }),
     templates: templateCache,
     contextOf,
-    holds,
+    holds: shownHolds,
   };
   const mayListen = (id: string) => {
     const caller = seams.callers.byId(id);
@@ -342,7 +354,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     stopped: () => stopSwitch.stopped,
     dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
-    broadcasts: async () => (await store.runningBroadcasts(100)).length,
+    broadcasts: async () => ({
+      running: (await store.runningBroadcasts(100)).length,
+      held: await store.heldBroadcasts(),
+    }),
     ...(budget && { budget }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
@@ -353,7 +368,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callersView, store, stopSwitch, holds, readiness, budget, onChange: pump.nudge },
+    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: pump.nudge },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
@@ -369,6 +384,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     await keeper.start();
     if (accepted !== undefined)
       void acceptConnection(store, accepted).catch((error) => onFault('connection-pin', error));
+    looker.start();
     pump.nudge();
   });
   app.addHook('onClose', async () => {
@@ -377,7 +393,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     const ended = Promise.all([delivery.close(), pump.close()]);
     budget?.close();
     await ended;
-    await keeper.stop();
+    await Promise.all([keeper.stop(), looker.stop()]);
     await stopSwitch.close();
     await dispatchers.close();
     await store.close();

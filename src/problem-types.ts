@@ -245,10 +245,10 @@ export const problemTypes = {
     title: 'A quota is spent',
     retryable: true,
     meaning:
-      'Your entry allows so many messages an hour or a day, and this one would be more; or the calls that the service may make to WATI in a day are spent, for reads a little sooner. Nothing was sent.',
+      'Your entry allows so many messages an hour or a day, and this one would be more; or the calls that the service may make to WATI in a day are spent, for reads a little sooner; or WATI says that the account has spent its own quota, quoted in `upstream.detail`. Nothing was sent.',
     cause: 'A loop that sends, a larger campaign than was agreed, or a quota that is too small.',
     remedy:
-      'Wait until Retry-After; ask your operator for a larger `messagesPerHour` or `messagesPerDay`, or `UPSTREAM_CALLS_PER_DAY`; the detail says which.',
+      'Wait until Retry-After; ask your operator for a larger `messagesPerHour`, `messagesPerDay` or `UPSTREAM_CALLS_PER_DAY`, or for a larger plan of WATI; the detail says which.',
     repeat: later,
   },
   'upstream-invalid': {

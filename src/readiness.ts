@@ -2,6 +2,7 @@ import type { ConnectionPin } from './delivery/connection-pin.ts';
 import type { StopSwitch } from './delivery/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
+import type { BroadcastStore } from './store/broadcast-port.ts';
 import type { SendStore } from './store/port.ts';
 import type { Connections, MatonConnection } from './upstream/connections.ts';
 import type { AttemptReport } from './upstream/transport.ts';
@@ -25,7 +26,7 @@ const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }
 const storeTrustedMs = 1_000;
 
 interface ReadinessServices {
-  store: Pick<SendStore, 'check'>;
+  store: Pick<SendStore, 'check'> & Pick<BroadcastStore, 'heldBroadcasts'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
   /** What an earlier process left behind has been looked through. */
@@ -39,7 +40,7 @@ export function createReadiness(
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
-  let lastStore: { at: number; state: Promise<Ready['store']> } | undefined;
+  let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
   let last: { at: number; state: Promise<Told> } | undefined;
 
   const ask = async (): Promise<Told> => {
@@ -71,7 +72,7 @@ export function createReadiness(
           () => 'writable' as const,
           () => 'failing' as const,
         );
-        lastStore = { at: performance.now(), state };
+        lastStore = { at: performance.now(), state, held: state.then(() => store.heldBroadcasts()).catch(() => 0) };
       }
       const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
@@ -84,6 +85,7 @@ export function createReadiness(
         ...state,
         // No reason to take the instance out: no other one sends, and reads go on.
         ...(isStopped && { sending: 'stopped' as const }),
+        ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
     saw: ({ host, sent, failed }) => {
@@ -95,7 +97,7 @@ export function createReadiness(
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store' | 'sending'>;
+type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts'>;
 
 function within(ms: number, state: Promise<Told>): Promise<Told> {
   return new Promise((resolve) => {

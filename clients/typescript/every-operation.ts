@@ -75,6 +75,7 @@ const calls: Record<keyof operations, () => Called> = {
   pauseBroadcast: () => POST('/v1/broadcasts/{id}/pause', ofBroadcast),
   resumeBroadcast: () => POST('/v1/broadcasts/{id}/resume', ofBroadcast),
   cancelBroadcast: () => POST('/v1/broadcasts/{id}/cancel', ofBroadcast),
+  reconcileBroadcast: () => POST('/v1/broadcasts/{id}/reconcile', ofBroadcast),
   listTemplates: () => GET('/v1/templates', { params: { query: { status: 'approved' } } }),
   getTemplate: () => GET('/v1/templates/{name}', { params: { path: { name: 'order_update' } } }),
   previewTemplate: () =>

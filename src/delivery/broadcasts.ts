@@ -1,10 +1,13 @@
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
+import type { LookStore } from '../store/look-port.ts';
 import { type NewSend, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
+import { type Looks, looksOf } from './broadcast-looks.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
+import type { Looker } from './looker.ts';
 import { inProgress, mismatch } from './repeat.ts';
 import { assertMaySend } from './sending-stop.ts';
 import { asUnrecorded, unreadable } from './store-trouble.ts';
@@ -32,8 +35,11 @@ export interface BroadcastRecipient {
 /** Takes recipients as they are found valid; resolves when more may come. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/** With the reasons of those that were rejected, where they were asked for. */
-export type KnownBroadcast = StoredBroadcast & { rejections?: Readonly<Record<string, number>> };
+/** With the reasons of those that were rejected, and how far the looks for the unknown ones are, where they were asked for. */
+export type KnownBroadcast = StoredBroadcast & {
+  rejections?: Readonly<Record<string, number>>;
+  looks?: Looks;
+};
 
 export interface Started {
   broadcast: KnownBroadcast;
@@ -51,6 +57,8 @@ export interface Broadcasts {
    */
   start(asker: BroadcastAsker, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
+  /** Looks for all its unknown recipients, from now on, one after another. Throws `not-found`. */
+  lookForUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
   /** Throws `not-found`, and `broadcast-over` where it has come to its end. */
   steer(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
@@ -60,7 +68,7 @@ export interface Broadcasts {
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
-type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'>;
+type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'> & Omit<LookStore, 'dueForReconcile'>;
 
 interface BroadcastsServices {
   store: Records;
@@ -69,14 +77,23 @@ interface BroadcastsServices {
   /** All recipients are recorded, and go out from now on. */
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
+  looker: Pick<Looker, 'nudge' | 'estimateMs'>;
+  /** Wall clock, ms. */
+  now: () => number;
 }
 
-export function createBroadcasts({ store, stopped, onChange, onStart, newId }: BroadcastsServices): Broadcasts {
+export function createBroadcasts(services: BroadcastsServices): Broadcasts {
+  const { store, stopped, onChange, onStart, newId, looker } = services;
+
   const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
     const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
     if (!broadcast) throw unknownBroadcast();
-    if (broadcast.counts.rejected === 0) return broadcast;
-    return { ...broadcast, rejections: await store.rejections(id).catch(unreadable) };
+    const { rejected, unknown } = broadcast.counts;
+    return {
+      ...broadcast,
+      ...(rejected > 0 && { rejections: await store.rejections(id).catch(unreadable) }),
+      ...(unknown > 0 && { looks: await looksOf(id, services).catch(unreadable) }),
+    };
   };
 
   /** A release whose commit was lost may stand all the same: the key tells. */
@@ -139,6 +156,16 @@ export function createBroadcasts({ store, stopped, onChange, onStart, newId }: B
     },
 
     find,
+    lookForUnknown: async (caller, id, mayUse) => {
+      const broadcast = await store.findBroadcast(caller, id).catch(unreadable);
+      if (!broadcast) throw unknownBroadcast();
+      if (!mayUse(broadcast.connectionId)) {
+        throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
+      }
+      await store.askForLooks(id).catch(unreadable);
+      looker.nudge();
+      return find(caller, id);
+    },
     list: (caller, page) => store.listBroadcasts(caller, page).catch(unreadable),
 
     steer: async (caller, id, to) => {

@@ -1,4 +1,5 @@
 import { usualPauses } from '../pauses.ts';
+import type { Hold } from './holds.ts';
 import { sleep } from './patience.ts';
 
 /** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
@@ -6,8 +7,12 @@ export interface Gate {
   /** Resolves when the sends of this connection may go on, or the process ends. */
   opened(connection: string): Promise<void>;
   isOpen(connection: string): boolean;
+  /** Why the sends of this connection wait; `undefined`: they do not. */
+  holdOf(connection: string): Hold | undefined;
   /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
-  shut(connection: string): void;
+  shut(connection: string, hold: Hold): void;
+  /** How often it was shut since a send came through: probes were answered in between, and sends were not. */
+  timesShut(connection: string): number;
   /**
    * A send came through: the next refusal is a new one. Until then a probe that is answered proves little (a token may
    * read and not send).
@@ -18,13 +23,20 @@ export interface Gate {
 /** From one probe to the next, at most. */
 const probeMaxMs = 30_000;
 
+interface GateSeams {
+  /** See `Pauses`. */
+  probeFirstMs?: number;
+  wait?: typeof sleep;
+}
+
 /** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
 export function createGate(
   probe: (connection: string) => Promise<boolean>,
   closing: AbortSignal,
-  probeFirstMs = usualPauses.probeFirstMs,
+  { probeFirstMs = usualPauses.probeFirstMs, wait = sleep }: GateSeams = {},
 ): Gate {
-  const shut = new Map<string, Promise<void>>();
+  const shut = new Map<string, { over: Promise<void>; hold: Hold }>();
+  const times = new Map<string, number>();
   /** From the last probe of a connection to its next one, ms. */
   const pauses = new Map<string, number>();
 
@@ -32,19 +44,26 @@ export function createGate(
     do {
       const pauseMs = pauses.get(connection) ?? probeFirstMs;
       pauses.set(connection, Math.min(pauseMs * 2, probeMaxMs));
-      await sleep(pauseMs, closing);
+      await wait(pauseMs, closing);
     } while (!closing.aborted && !(await probe(connection).catch(() => false)));
     shut.delete(connection);
   };
 
-  const opened = (connection: string) => shut.get(connection) ?? Promise.resolve();
+  const opened = (connection: string) => shut.get(connection)?.over ?? Promise.resolve();
 
   return {
     opened,
-    passed: (connection) => void pauses.delete(connection),
+    passed: (connection) => {
+      pauses.delete(connection);
+      times.delete(connection);
+    },
+    holdOf: (connection) => shut.get(connection)?.hold,
+    timesShut: (connection) => times.get(connection) ?? 0,
     isOpen: (connection) => !shut.has(connection),
-    shut: (connection) => {
-      if (!shut.has(connection)) shut.set(connection, probeUntilAnswered(connection));
+    shut: (connection, hold) => {
+      if (shut.has(connection)) return;
+      times.set(connection, (times.get(connection) ?? 0) + 1);
+      shut.set(connection, { over: probeUntilAnswered(connection), hold });
     },
   };
 }

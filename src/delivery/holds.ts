@@ -6,7 +6,9 @@ export type HoldCode =
   | 'scope-removed'
   | 'connection-removed'
   | 'sending-stopped'
-  | 'connection-refused';
+  | 'connection-refused'
+  | 'credentials-refused'
+  | 'gateway-unreachable';
 
 export interface Hold {
   readonly code: HoldCode;

@@ -1,7 +1,6 @@
-import type { SendStore, StoredSend } from '../store/port.ts';
+import type { SendStore } from '../store/port.ts';
 import type { Delivery } from './delivery.ts';
 import { sleep } from './patience.ts';
-import type { Reconciler } from './reconcile.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
 export interface Keeper {
@@ -18,14 +17,11 @@ export interface Keeper {
 interface KeeperServices {
   store: SendStore;
   delivery: Delivery;
-  reconciler: Reconciler;
   leaseMs: number;
   /** A chore failed; it is tried again at its next turn. */
   onFault: (chore: string, error: unknown) => void;
 }
 
-/** Slowly: reads share the budget of the sends (delivery.md 2.8, item 7: one in two seconds at most; a look is one). */
-const reconcileEveryMs = 2_000;
 /** How soon what waits in the store goes on, once it may: a look into an index where anything is left. */
 const feedEveryMs = 250;
 /** How long a start waits for its recovery. */
@@ -38,7 +34,7 @@ const purgeBatch = 500;
  */
 const purgePauseMs = 200;
 
-export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: KeeperServices): Keeper {
+export function createKeeper({ store, delivery, leaseMs, onFault }: KeeperServices): Keeper {
   const timers: NodeJS.Timeout[] = [];
   const busy = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -60,11 +56,6 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
       });
     }, ms);
     timers.push(timer.unref());
-  };
-
-  const lookAtOne = async () => {
-    const [due] = await store.dueForReconcile(1);
-    if (due) await reconciler.look(due, contextOf(due), due.look);
   };
 
   /** A busy day leaves more behind than one batch a minute takes. */
@@ -109,7 +100,6 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
       every(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();
       });
-      every(reconcileEveryMs, 'reconcile', lookAtOne);
       every(purgeEveryMs, 'purge', purgeAll);
     },
     stop: async () => {
@@ -119,9 +109,3 @@ export function createKeeper({ store, delivery, reconciler, leaseMs, onFault }: 
     },
   };
 }
-
-/** Behind everybody who waits for an answer. */
-const contextOf = ({ connectionId }: StoredSend) => ({
-  connection: connectionId,
-  turn: { caller: 'wati-bff', lane: 'broadcast' as const },
-});

@@ -3,6 +3,7 @@ import { StoreError } from '../store/port.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import { askOf, type Pace } from '../upstream/pace.ts';
 import type { Verdict } from '../upstream/verdict.ts';
+import { heldIn, holdBy, reasonOfCredentials } from './fault-of-all.ts';
 import type { Gate } from './gate.ts';
 import type { Holds } from './holds.ts';
 import type { Passage } from './passage.ts';
@@ -228,6 +229,8 @@ export async function transmit(
     ? await passage.go(sends, () => store.holdsLease() && store.epoch() === epoch)
     : sends.map(() => endedInLine);
   if (verdicts.some(tookCredentials)) gate.passed(context.connection);
+  const attempts = sends.map(({ stored }) => stored.attempts);
+  const held = passage.holdAll && heldIn(verdicts, { attempts, triesMax, isEnding: services.closing.aborted });
   const over: Judged[] = [];
   const again: Again[] = [];
   // One for all, so that those who went together can go together again.
@@ -235,12 +238,20 @@ export async function transmit(
   for (const [at, send] of sends.entries()) {
     const verdict = verdicts[at];
     if (!verdict) throw new Error('a passage judges every send');
-    const pauseMs = passage.streamed ? undefined : pauseBefore(verdict, send, jitterMs, services);
+    const isHeldBack = held?.places.has(at) === true;
+    const pauseMs = isHeldBack ? 0 : passage.streamed ? undefined : pauseBefore(verdict, send, jitterMs, services);
     if (pauseMs === undefined) over.push({ send, verdict });
     else again.push({ send, pauseMs });
-    if (pauseMs !== undefined && mendsElsewhere(verdict, send)) gate.shut(context.connection);
+    if (pauseMs !== undefined && !isHeldBack && mendsElsewhere(verdict, send))
+      gate.shut(context.connection, holdBy(verdict));
   }
-  const [retreated] = await Promise.all([retreat(again, services), end(over, passage, context, services)]);
+  const reason = held?.reason ?? reasonOfCredentials(verdicts, gate.timesShut(context.connection));
+  const goBack = async () => {
+    // First: whichever process finds them there would send them.
+    if (reason !== undefined) await passage.holdAll?.(reason);
+    return retreat(again, services);
+  };
+  const [retreated] = await Promise.all([goBack(), end(over, passage, context, services)]);
   return retreated;
 }
 

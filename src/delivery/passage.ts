@@ -12,6 +12,8 @@ export interface Passage {
   operation: string;
   /** Makes the call, and says of each send what it proves. `mayStart` is asked right before the first byte. */
   go(sends: readonly LiveSend[], mayStart: () => boolean): Promise<readonly Verdict[]>;
+  /** Of a broadcast: what is refused for all of it goes back to those who wait, once this has stopped them. */
+  holdAll?: (reason: string) => Promise<void>;
   /** Its bytes come from the caller as they go: it can be made once. */
   streamed?: StreamedSend;
 }

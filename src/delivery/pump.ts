@@ -29,6 +29,8 @@ interface PumpServices extends LifeServices {
   onHold?: TellHold;
   /** See `Pauses`. */
   lookEveryMs?: number;
+  /** A broadcast was refused as a whole, and paused. */
+  onPause?: (broadcast: EndedBroadcast) => void;
   /** A broadcast came to its end. */
   onOver?: (broadcast: EndedBroadcast) => void;
   onFault: (error: unknown) => void;
@@ -197,12 +199,24 @@ export function createPump(services: PumpServices): Pump {
     for (const each of sends) handedOut.set(each, { id: each.stored.id, attempt: each.stored.attempts });
     const { sendCalls, transport, splitsGroups } = services;
     const takeTurn = async () => pace?.take(askFor(broadcast));
-    const passage = groupPassage(template, context, { sendCalls, transport, splitsGroups, takeTurn });
+    const group = groupPassage(template, context, { sendCalls, transport, splitsGroups, takeTurn });
+    const passage = { ...group, holdAll: (reason: string) => pause(broadcast, reason) };
     const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
     for (const each of sends) letGo(each);
     const queued = new Set(again.map((each) => each.send));
     for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
     return Math.max(0, ...again.map((each) => each.pauseMs));
+  };
+
+  /** Refused as a whole, it waits for somebody who mends the cause and lets it go on. */
+  const pause = async ({ id, caller }: Running, reason: string) => {
+    const steer = () => store.steerBroadcast(caller, id, 'paused', { by: 'service', reason });
+    const paused = await patiently(steer, closing).catch((failure) => {
+      // The process ends first: what comes of it is found out by the next one.
+      if (!(failure instanceof StoreError)) throw failure;
+      return undefined;
+    });
+    if (paused?.pausedBy === 'service') services.onPause?.({ id, caller });
   };
 
   /** While its end is not written down, it is being sent, in the store. */

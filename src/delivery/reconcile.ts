@@ -17,6 +17,8 @@ export interface Reconciler {
    * that nobody asked for costs one read (delivery.md 2.8, item 7): by turns of the message by its id and the history.
    */
   look(send: StoredSend, context: CallContext, nth?: number): Promise<boolean>;
+  /** One look for several that went to one person over one connection: the history is read once. */
+  lookTogether(sends: readonly StoredSend[], context: CallContext): Promise<void>;
 }
 
 /** How far the clocks of WATI and ours may differ, and how late WATI may write a message down (delivery.md 2.8, item 4). */
@@ -36,32 +38,63 @@ export function createReconciler(
     return store.twins(exact ? send : { ...send, fingerprint: '' }, from, until).catch(unreadable);
   };
 
+  const historyOf = async (to: string, context: CallContext) => {
+    const newest = (pageSize: number) => conversations.history(context, to, { pageNumber: 1, pageSize });
+    const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
+    return rows;
+  };
+
   const resolve = (id: string, row: JsonObject, evidence: Evidence) =>
     store.resolve(id, found(row, evidence)).catch(unreadable);
 
+  const findIn = async (rows: readonly JsonObject[], send: Sought): Promise<boolean> => {
+    const { localMessageId, content, sentMs, stored } = send;
+    const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
+    if (known) return resolve(stored.id, known, 'local-id');
+    const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
+    const [only, ...others] = alike;
+    // Two that look the same, here or among our own sends: neither can be told to be this one.
+    if (!only || others.length > 0 || (await twinsOf(stored, sentMs, isExact(only, content))) > 0) return false;
+    return resolve(stored.id, only, 'content');
+  };
+
   return {
     look: async (send, context, nth) => {
-      const content = contentOf(send);
-      if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
-      const { localMessageId } = send;
+      const sought = soughtIn(send);
+      if (!sought) return false;
+      const { localMessageId, to } = sought;
       if (readBack && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
         const own = await readBack.byLocalId(context, localMessageId);
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }
-      const { to } = send;
-      const newest = (pageSize: number) => conversations.history(context, to, { pageNumber: 1, pageSize });
-      const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
-      const sentMs = Date.parse(send.sentAt);
-      const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
-      if (known) return resolve(send.id, known, 'local-id');
-      const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
-      const [only, ...others] = alike;
-      // Two that look the same, here or among our own sends: neither can be told to be this one.
-      if (!only || others.length > 0 || (await twinsOf(send, sentMs, isExact(only, content))) > 0) return false;
-      return resolve(send.id, only, 'content');
+      return findIn(await historyOf(to, context), sought);
+    },
+    lookTogether: async (sends, context) => {
+      const sought = sends.map(soughtIn).filter((each) => each !== undefined);
+      const [first] = sought;
+      if (!first) return;
+      const rows = await historyOf(first.to, context);
+      for (const each of sought) await findIn(rows, each);
     },
   };
+}
+
+/** What a look goes by. */
+interface Sought {
+  stored: StoredSend;
+  to: string;
+  localMessageId: string | undefined;
+  content: Content;
+  sentMs: number;
+}
+
+/** Undefined: it is not unknown, or nothing of it can be recognized. */
+function soughtIn(stored: StoredSend): Sought | undefined {
+  const { status, to, sentAt, localMessageId } = stored;
+  const content = contentOf(stored);
+  if (status !== 'unknown' || to === undefined || sentAt === undefined || !content) return undefined;
+  return { stored, to, localMessageId, content, sentMs: Date.parse(sentAt) };
 }
 
 function inWindow(row: JsonObject, sentMs: number): boolean {

@@ -27,6 +27,7 @@ export async function end(
   if (judged.length === 0) return;
   const tell = once((verdict: Verdict) => told(verdict, context, services.diagnosis));
   const settlements: (Settlement & { id: string })[] = [];
+  const lostCallOf = lostCallsIn(judged);
   for (const { send, verdict } of judged) {
     if (streamed) await assertNoFault(streamed, send, verdict, services);
     const ending = endingOf(verdict, await tell(verdict));
@@ -37,9 +38,22 @@ export async function end(
     };
     const at = isoNow(services);
     send.stored = { ...send.stored, ...settlement, updatedAt: at };
-    settlements.push({ id: send.stored.id, ...settlement, at });
+    settlements.push({ id: send.stored.id, ...settlement, ...lostCallOf(verdict), at });
   }
   await settleOrPromise(judged, settlements, services);
+}
+
+/** One verdict for many is that of the call that they shared: it has the name of the first of them. */
+function lostCallsIn(judged: readonly Judged[]) {
+  const shared = Map.groupBy(judged, ({ verdict }) => verdict);
+  const places = new Map<Verdict, number>();
+  return (verdict: Verdict): Pick<Settlement, 'lostCall'> => {
+    const [first, ...others] = shared.get(verdict) ?? [];
+    if (verdict.outcome !== 'unknown' || !first || others.length === 0) return {};
+    const place = places.get(verdict) ?? 0;
+    places.set(verdict, place + 1);
+    return { lostCall: { id: first.send.stored.id, place } };
+  };
 }
 
 /** Throws what was wrong with the caller's body; while the process ends, what breaks off is no fault of the caller. */

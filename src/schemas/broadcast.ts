@@ -43,7 +43,10 @@ export const Broadcast = Type.Object(
     connectionId: Type.String(),
     status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
     pausedBy: Type.Optional(
-      oneOf(['caller', 'operator', 'service'], 'service: it may not go on now, and does so by itself when it may'),
+      oneOf(
+        ['caller', 'operator', 'service'],
+        'service: WATI refused all of it, and it goes on when it is resumed; or it may not go on now, and does so by itself when it may. `pauseReason` says which',
+      ),
     ),
     pauseReason: Type.Optional(Type.String({ description: 'why, in a sentence' })),
     counts: Type.Object(
@@ -66,6 +69,35 @@ export const Broadcast = Type.Object(
         description: 'the rejected by their reason, e.g. `opted-out`, `recipient` (not on WhatsApp)',
         examples: [{ 'opted-out': 3, recipient: 1 }],
       }),
+    ),
+    looks: Type.Optional(
+      Type.Object(
+        {
+          left: count('unknown ones that were not looked for yet, or not since `reconcile` asked for it'),
+          estimatedEndAt: Type.Optional(
+            Type.String({
+              description: 'when all of these will have been looked for, at the pace so far; absent where none is left',
+              examples: ['2026-11-02T10:05:00.000Z'],
+            }),
+          ),
+          lostCalls: Type.Array(
+            Type.Object(
+              {
+                sentAt: Timestamp,
+                recipients: count('that it carried and whose outcome was unknown then'),
+                found: count('found to have arrived: any means that the call went through'),
+                looked: count('still unknown, and looked for at least once: no match proves nothing'),
+              },
+              { title: 'LostCall' },
+            ),
+            { description: 'calls for several recipients whose answer was lost, oldest first, 100 at most' },
+          ),
+        },
+        {
+          title: 'BroadcastLooks',
+          description: 'how far the search for the unknown ones is; there while any is unknown',
+        },
+      ),
     ),
     createdAt: Timestamp,
     updatedAt: Timestamp,

@@ -22,6 +22,12 @@ export const Ready = Type.Object(
         'there while an operator has stopped all sending or some of it; the service is ready all the same',
       ),
     ),
+    broadcasts: Type.Optional(
+      oneOf(
+        ['held'],
+        'there while the service has paused broadcasts because WATI refused all of them; the service is ready all the same',
+      ),
+    ),
   },
   { title: 'Ready' },
 );

@@ -64,6 +64,8 @@ const holdCodes = [
   'connection-removed',
   'sending-stopped',
   'connection-refused',
+  'credentials-refused',
+  'gateway-unreachable',
 ] as const;
 
 const Hold = Type.Object(

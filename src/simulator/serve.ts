@@ -19,7 +19,12 @@ export interface World extends GateState {
   readonly check: (checked: Checked) => readonly Finding[];
   readonly deadlineMs: number;
   readonly now: () => number;
+  /** What befalls whole requests by what is in them. */
+  rule: Rule | undefined;
 }
+
+/** An answer in the place of the tenant's own, by the text of the body; `undefined`: the tenant's own. */
+export type Rule = (request: { readonly operation: Operation; readonly text: string }) => Scripted | undefined;
 
 interface Request {
   readonly raw: IncomingMessage;
@@ -77,6 +82,7 @@ export async function serve(
 
   const wrong = findings.filter((finding) => finding.answered).map((finding) => finding.text);
   if (!stopped && wrong.length === 0) scripted ??= transportMagic(world, request, entry.recipients);
+  if (!stopped && match) scripted ??= world.rule?.({ operation: match.route.operation, text: body.raw.toString() });
   const answer = stopped ?? answerOf(world, request, body, json, wrong, scripted ?? {});
   entry.processed = answer.acted;
   setStatus(entry, await perform(exchange, answer, scripted ?? {}));

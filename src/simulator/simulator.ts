@@ -9,7 +9,7 @@ import { type Plan, planWindows, slidingWindow } from './limits.ts';
 import { createMagic } from './magic.ts';
 import type { Operation } from './operations.ts';
 import { type Steering, sandboxRoute } from './sandbox.ts';
-import { serve, type World } from './serve.ts';
+import { type Rule, serve, type World } from './serve.ts';
 import { type Listener, listen } from './server.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
@@ -48,6 +48,8 @@ export interface Simulator {
   readonly ids: Ids;
   /** The next requests of that operation which pass the gateway get these, one each, in order. */
   script(operation: Operation, ...answers: Scripted[]): void;
+  /** From now on every request that passes the gateway is asked about; without a rule none is. */
+  rule(rule?: Rule): void;
   /** From now on connections to the gateway are refused; those that exist are destroyed. */
   stopGateway(): Promise<void>;
   startGateway(): Promise<void>;
@@ -79,6 +81,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     check: checker(),
     deadlineMs,
     now: clock.now,
+    rule: undefined,
   };
 
   function reset(seed = options.seed): void {
@@ -88,6 +91,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     ledger.clear();
     world.violations.length = 0;
     world.scripts.clear();
+    world.rule = undefined;
     world.magic.clear();
     account.clear();
     plans.clear();
@@ -133,6 +137,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     ids,
     script(operation, ...answers) {
       world.scripts.set(operation, [...(world.scripts.get(operation) ?? []), ...answers]);
+    },
+    rule(rule) {
+      world.rule = rule;
     },
     stopGateway,
     async startGateway() {

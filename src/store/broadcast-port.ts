@@ -8,8 +8,10 @@ import type { QuotaLimits } from './quota-port.ts';
 
 export type BroadcastStatus = 'recording' | 'running' | 'paused' | 'cancelled' | 'done';
 
-/** Of a pause that somebody asked for. What the service holds by itself stays `running` in the store. */
-export type PausedBy = 'caller' | 'operator';
+/**
+ * `service`: it was refused as a whole. What the service holds for as long as something lasts stays `running` in the store.
+ */
+export type PausedBy = 'caller' | 'operator' | 'service';
 
 /** Who steers a broadcast; its caller where nothing is said. */
 export interface Steering {
@@ -95,7 +97,7 @@ export interface BroadcastStore {
   /**
    * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Answers it as it
    * stands then, unchanged where there is no such arrow. What an operator paused only an operator resumes; an operator's pause
-   * takes the place of the caller's. Undefined: not this caller's.
+   * takes the place of any other. Undefined: not this caller's.
    */
   steerBroadcast(
     caller: string,
@@ -103,6 +105,9 @@ export interface BroadcastStore {
     to: 'paused' | 'running' | 'cancelled',
     how?: Steering,
   ): Promise<StoredBroadcast | undefined>;
+
+  /** How many are paused by the service. Costs no more than the broadcasts that have not ended. */
+  heldBroadcasts(): Promise<number>;
 
   /** The lanes of which broadcasts are running. Costs a step for each lane, however many broadcasts are in it. */
   runningLanes(): Promise<Lane[]>;

@@ -39,6 +39,7 @@ export interface BroadcastStatements {
   readonly list: Statement;
   readonly listAfter: Statement;
   readonly steer: Statement;
+  readonly held: Statement;
   readonly running: Statement;
   readonly runningIn: Statement;
   readonly runningLanes: Statement;
@@ -129,9 +130,12 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       WHERE id = :id AND caller = :caller AND ended_at IS NULL
         AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
           OR (status = 'paused' AND :to = 'cancelled')
-          OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') = 'caller'))
+          OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') <> 'operator'))
           OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
       RETURNING seq`),
+
+    held: statement(`
+      SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL`),
 
     // One step in the index from lane to lane.
     runningLanes: statement(`

@@ -123,6 +123,11 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
       return one(found);
     },
 
+    async heldBroadcasts() {
+      const [row] = await engine.read({ statement: sql.held, values: {} });
+      return row === undefined ? 0 : integer(row, 'n');
+    },
+
     async runningLanes() {
       return (await engine.read({ statement: sql.runningLanes, values: {} })).map(toLane);
     },
@@ -221,7 +226,7 @@ function toBroadcast(row: Row): StoredBroadcast {
   const fingerprint = optional(row, 'fingerprint');
   if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
   const pausedBy = optional(row, 'paused_by');
-  if (status === 'paused') broadcast.pausedBy = pausedBy === 'operator' ? 'operator' : 'caller';
+  if (status === 'paused') broadcast.pausedBy = pausedBy === 'operator' || pausedBy === 'service' ? pausedBy : 'caller';
   const pauseReason = optional(row, 'pause_reason');
   if (pauseReason !== undefined && status === 'paused') broadcast.pauseReason = pauseReason;
   if (row.finished_at !== null) broadcast.finishedAt = isoTime(integer(row, 'finished_at'));

@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-port.ts';
 import { broadcastVerbs } from './broadcasts.ts';
 import type { Dialect, Engine } from './engine.ts';
+import type { LookStore } from './look-port.ts';
+import { lookVerbs } from './looks.ts';
 import { operatorVerbs } from './operator.ts';
 import type { OperatorStore } from './operator-port.ts';
 import { personVerbs } from './person.ts';
@@ -12,7 +14,14 @@ import { quotaVerbs } from './quotas.ts';
 import { Sends } from './sends.ts';
 import { watched } from './watched.ts';
 
-export type Store = SendStore & BroadcastStore & OperatorStore & PersonStore & QuotaStore & SlotStore & PermitStore;
+export type Store = SendStore &
+  LookStore &
+  BroadcastStore &
+  OperatorStore &
+  PersonStore &
+  QuotaStore &
+  SlotStore &
+  PermitStore;
 
 /** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -28,6 +37,7 @@ function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store
   const engine = options.onUse ? watched(bare, options.onUse) : bare;
   const verbs = {
     ...broadcastVerbs(engine, dialect, options.wall),
+    ...lookVerbs(engine, dialect),
     ...quotaVerbs(engine, options.wall),
     ...operatorVerbs(engine, dialect, options.wall),
     ...personVerbs(engine, dialect, options.wall),

@@ -48,12 +48,6 @@ export interface StoredSend extends Omit<NewSend, 'quota'> {
   updatedAt: string;
 }
 
-/** An unknown send that is to be looked for. */
-export interface DueSend extends StoredSend {
-  /** Which of its looks this is, from 1. */
-  look: number;
-}
-
 /** What is queued of one caller for one connection: it may go, or is held, together. */
 export interface Lane {
   caller: string;
@@ -76,6 +70,8 @@ export interface Settlement {
   verdict: Json;
   /** Of a file, known only now. */
   fingerprint?: string;
+  /** Of an unknown one that shared its call with others: which call that was, and its place among them, from 0. */
+  lostCall?: { id: string; place: number };
   /** When, as the caller is told it (ISO 8601), so that a repeat is answered to the letter; the store's own time if absent. */
   at?: string;
 }
@@ -195,9 +191,6 @@ export interface SendStore {
   pinned(name: string): Promise<string | undefined>;
   /** From now on the value of this name is this one. */
   repin(name: string, value: string): Promise<void>;
-
-  /** Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. */
-  dueForReconcile(limit: number): Promise<DueSend[]>;
 
   /**
    * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call`, and deletes records

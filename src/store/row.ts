@@ -78,6 +78,8 @@ export function settleValues(id: string, settlement: Settlement, wall: number): 
     detail: text(settlement.failure?.detail),
     verdict: json(settlement.verdict),
     content: text(settlement.fingerprint),
+    lost_call: text(settlement.lostCall?.id),
+    place: settlement.lostCall?.place ?? 0,
     wall: settlement.at === undefined ? wall : wallTime(settlement.at),
   };
 }

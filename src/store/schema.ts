@@ -56,6 +56,21 @@ export const timeIndexes: readonly string[] = [
   'CREATE INDEX broadcasts_created ON broadcasts (caller, created_at, seq)',
 ];
 
+/**
+ * Unknown sends that shared a lost call. One of them (`look_place` 0) is looked for before all others, so it is found by an
+ * index of its own.
+ */
+export const lookSchema: readonly string[] = [
+  'ALTER TABLE sends ADD COLUMN lost_call TEXT',
+  'ALTER TABLE sends ADD COLUMN look_place INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE sends ADD COLUMN looked_at BIGINT',
+  'ALTER TABLE broadcasts ADD COLUMN looks_asked_at BIGINT',
+  // What was looked for before that was written down.
+  "UPDATE sends SET looked_at = ended_at WHERE status = 'unknown' AND looks > 0",
+  'CREATE INDEX sends_look_first ON sends (next_look_at) WHERE next_look_at IS NOT NULL AND look_place = 0',
+  'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
+];
+
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',

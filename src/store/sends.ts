@@ -2,7 +2,6 @@ import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type PageAsk, pageOf, readSends } from './list-page.ts';
 import {
-  type DueSend,
   type Json,
   type Lane,
   type Mark,
@@ -23,7 +22,6 @@ import {
 import { type QuotaLimits, QuotaSpent } from './quota-port.ts';
 import { type Charge, chargeStep, quotaVerbs, refundForgottenStep, refundStep } from './quotas.ts';
 import {
-  bySequence,
   emptyCounts,
   insertValues,
   integer,
@@ -275,11 +273,6 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   /** Every recovery and adoption waits for the one before, committed or not (Dialect.fence). */
   #fence(): Step[] {
     return this.#sql.fence.map((statement) => ({ statement, values: {} }));
-  }
-
-  async dueForReconcile(limit: number): Promise<DueSend[]> {
-    const due = await this.#write(this.#sql.look, { limit });
-    return due.sort(bySequence).map((row) => ({ ...toSend(row), look: integer(row, 'looks') }));
   }
 
   async purge(limit: number): Promise<number> {

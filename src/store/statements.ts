@@ -35,7 +35,6 @@ export interface Statements {
   readonly pin: Statement;
   readonly pinned: Statement;
   readonly repin: Statement;
-  readonly look: Statement;
   readonly free: Statement;
   readonly expire: Statement;
   readonly freeBroadcasts: Statement;
@@ -68,6 +67,8 @@ const SETTLEMENT = {
   detail: 'TEXT',
   verdict: 'TEXT',
   content: 'TEXT',
+  lost_call: 'TEXT',
+  place: 'INTEGER',
   wall: 'BIGINT',
 } as const;
 
@@ -98,7 +99,8 @@ function marks({ now, lost, leased }: Dialect) {
         fingerprint = COALESCE(${given('content')}, fingerprint),
         call_json = CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
         ended_at = ${now}, looks = 0,
-        next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} END,
+        next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END,
+        lost_call = ${given('lost_call')}, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
         updated_at = ${given('wall')}`,
       where: (status: string) => `(
         ((sends.status = 'queued' OR (sends.status = 'staged' AND ${ofBroadcast("'running', 'paused'")}))
@@ -141,7 +143,7 @@ const lanes = (first: string, lost: string): string => `
 
 export function statements(dialect: Dialect): Statements {
   const { now, lost, leased, claim, claimBroadcasts } = dialect;
-  const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0, next_look_at = ${now} + ${MINUTE_MS}`;
+  const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0`;
   const { begin, retreat, settle } = marks(dialect);
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
@@ -218,9 +220,14 @@ export function statements(dialect: Dialect): Statements {
     fence: dialect.fence.map(statement),
     orphanSending: statement(`
       WITH orphans AS MATERIALIZED
-        (SELECT seq AS orphan FROM sends WHERE status = 'sending' AND owner IN (${dialect.deadOwners('sending')}) ${claim})
-      UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall
-      WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
+        (SELECT seq AS orphan, COALESCE(broadcast_id, id) AS shared, sent_at AS shared_at FROM sends
+         WHERE status = 'sending' AND owner IN (${dialect.deadOwners('sending')}) ${claim}),
+      placed AS
+        (SELECT orphan, ROW_NUMBER() OVER (PARTITION BY shared, shared_at ORDER BY orphan) - 1 AS place FROM orphans)
+      UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall,
+        next_look_at = ${now} + ${MINUTE_MS} + placed.place, look_place = placed.place,
+        lost_call = CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END
+      FROM placed WHERE sends.seq = placed.orphan RETURNING sends.seq`),
     orphanStreams: statement(`
       WITH orphans AS MATERIALIZED
         (SELECT seq AS orphan FROM sends
@@ -256,15 +263,6 @@ export function statements(dialect: Dialect): Statements {
     repin: statement(`
       INSERT INTO pins (name, value) VALUES (:name, :value)
       ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value`),
-
-    // Slots: 1, 5, 15, 60 minutes after the end (delivery.md 2.8). The slot moves on in the statement that hands it out.
-    look: statement(`
-      WITH due AS MATERIALIZED
-        (SELECT seq AS due_seq FROM sends WHERE next_look_at <= ${now} AND status = 'unknown'
-         ORDER BY next_look_at LIMIT :limit ${claim})
-      UPDATE sends SET looks = looks + 1, next_look_at = ended_at +
-        CASE looks WHEN 0 THEN ${5 * MINUTE_MS} WHEN 1 THEN ${15 * MINUTE_MS} WHEN 2 THEN ${60 * MINUTE_MS} END
-      WHERE seq IN (SELECT due_seq FROM due) RETURNING looks, ${COLUMNS}`),
 
     free: statement(`
       WITH old AS MATERIALIZED

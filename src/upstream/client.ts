@@ -4,7 +4,9 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { isBareDenial, refusalIn } from './answers/sentences.ts';
+import { isAboutCredentials } from './answers/refusal.ts';
+import { isBareDenial } from './answers/sentences.ts';
+import { spentIn } from './answers/spent.ts';
 import { failureWords, type Side } from './failure-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
@@ -71,9 +73,7 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
     if (body === undefined) throw strange(status);
     return body;
   }
-  const refusal = status === 403 && !answer.heldKey ? deniedWith(reasonOf(body, ''), body) : undefined;
-  if (refusal) throw refusal;
-  if (status === 401 || status === 403) {
+  if ((status === 401 || status === 403) && (answer.heldKey || isAboutCredentials(status, body, text))) {
     throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
       upstream: { status },
     });
@@ -85,22 +85,23 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   throw statusProblem(answer, reasonOf(body, text));
 }
 
-/**
- * A 403 with words of its own is about what they say: a plan, a role, a feature. Undefined where they are about credentials, or
- * where there are none.
- */
-function deniedWith(reason: string, body: unknown): Problem | undefined {
-  if (!isObject(body) || isBareDenial(reason) || refusalIn(reason, 'session') === 'credentials') return undefined;
-  return refusedProblem(403, reason);
-}
-
 /** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
+
+/** Nobody knows when a quota is there again; to ask sooner is of no use. */
+const spentRetryAfterS = 3_600;
 
 /** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
+  const spent = spentIn(answer);
+  if (spent) {
+    return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
+      upstream: { status, detail: spent.words },
+      retryAfterS: spentRetryAfterS,
+    });
+  }
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };

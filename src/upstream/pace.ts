@@ -1,3 +1,4 @@
+import { isSpent } from './answers/spent.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Attempt } from './transport.ts';
 
@@ -67,8 +68,8 @@ export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): bo
 
 /**
  * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
- * calls slow down.
+ * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
  */
 export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
-  if (answer.status === 429) pace?.refused(undefined, retryAfterMs(answer));
+  if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));
 }

@@ -1,3 +1,4 @@
+import { isSpent } from './answers/spent.ts';
 import { codeOf } from './error-code.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Attempt } from './transport.ts';
@@ -8,6 +9,7 @@ const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYE
 /** Whether a read may be tried again. */
 export function mayHeal(outcome: Attempt): boolean {
   if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));
+  if (isSpent(outcome)) return false;
   return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
 }
 

@@ -107,7 +107,6 @@ export function createStreams(options: StreamOptions): Streams {
         signal,
       });
       report({ status: answer.statusCode });
-      heed(options.pace, { status: answer.statusCode, headers: answer.headers });
       // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
       answer.body.on('error', () => {});
       answer.body.once('close', wrote);
@@ -127,6 +126,7 @@ export function createStreams(options: StreamOptions): Streams {
     open: async (context, call) => {
       const answer = await openRaw(context, call);
       if (answer.kind === 'failed') return answer;
+      heed(options.pace, { status: answer.status, headers: answer.headers });
       const { headers, heldKey } = intake.headers(answer.headers, call.operation);
       const body = intake.stream(answer.body, headers, call.operation);
       return { ...answer, headers, body, ...(heldKey && { heldKey }) };
@@ -140,9 +140,11 @@ export function createStreams(options: StreamOptions): Streams {
       try {
         await gather(body, gathering);
         const outcome: Attempt = { kind: 'answered', status, ...(await gathering.text(headers)) };
+        heed(options.pace, outcome);
         return outcome;
       } catch (thrown) {
         gathering.drop();
+        heed(options.pace, { status, headers });
         const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
         return { kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', status, headers, cause };
       } finally {

@@ -95,6 +95,12 @@ export function createTransport(options: TransportOptions): Transport {
   const retryBudget = createRetryBudget();
   const intake = options.intake ?? new Intake(new KeyFinder(() => [options.key()]), () => {});
 
+  const heeded = async (answer: Attempt | Promise<Attempt>): Promise<Attempt> => {
+    const whole = await answer;
+    heed(pace, whole);
+    return whole;
+  };
+
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
@@ -106,11 +112,12 @@ export function createTransport(options: TransportOptions): Transport {
         (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
-          heed(pace, outcome);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);
-          resolve('gathering' in outcome ? textOf(outcome) : outcome);
+          const whole = 'gathering' in outcome ? textOf(outcome) : outcome;
+          // Its words tell whether it is about the pace.
+          resolve(outcome.status === 429 ? heeded(whole) : whole);
         },
         call.sends ? pauseStacks : undefined,
       );

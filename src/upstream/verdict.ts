@@ -7,11 +7,13 @@ import {
   notOnWhatsApp as noWhatsApp,
   wordsOfFaults,
 } from './answers/faults.ts';
-import { firstOf, flagOf, objectOf, valuesOf, wordsOf } from './answers/fields.ts';
+import { firstOf, objectOf, wordsOf } from './answers/fields.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
 import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
-import { type Refusal, refusalIn, type SendFamily, isBareDenial as saysNothing } from './answers/sentences.ts';
+import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
+import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
+import { spentIn } from './answers/spent.ts';
 import { codeOf } from './error-code.ts';
 import { scrubbed } from './foreign-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
@@ -21,7 +23,8 @@ import type { Attempt } from './transport.ts';
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
   | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean; partly?: string }
-  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number }
+  /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
+  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 
@@ -140,9 +143,6 @@ function judgeBody(status: number, body: unknown, text: string, expected: Expect
 
 const familyOf = ({ many, template }: Expectation): SendFamily => (many || template ? 'template' : 'session');
 
-const saysNotOnWhatsApp = (body: JsonObject): boolean =>
-  valuesOf(body, 'validWhatsAppNumber').some((value) => flagOf(value) === false);
-
 /**
  * What a bulk answer proves for each receiver, in order. A verdict on the whole call is one object for all of them. Who is
  * not named is unknown, who is named and was not asked for is ignored.
@@ -178,8 +178,10 @@ function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] 
   const faults = shareOut(faultsIn(body), receivers);
   const entries = named && matchReceivers(named, receivers);
   const doubtful = strange(status);
+  const unnamed: Verdict = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   return receivers.map((receiver) => {
-    const verdict = entries ? judgeNamed(status, entries.get(receiver)) : ({ outcome: 'accepted' } as const);
+    const entry = entries?.get(receiver);
+    const verdict = entries ? (entry ? judgeNamed(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
     if (own.length > 0 && verdict.outcome !== 'rejected') return held(own, status, 'template');
     // The call is said to have failed, or something is held against nobody in particular, and nothing against this one.
@@ -188,8 +190,7 @@ function judgeEach(attempt: Attempt, receivers: readonly Receiver[]): Verdict[] 
   });
 }
 
-function judgeNamed(status: number, entry: JsonObject | undefined): Verdict {
-  if (!entry) return { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
+function judgeNamed(status: number, entry: JsonObject): Verdict {
   const faults = faultsOfReceiver(entry);
   if (faults.length > 0) return held(faults, status, 'template');
   const localMessageId = idIn(firstOf(entry, 'localMessageId'));
@@ -219,17 +220,18 @@ const idIn = (value: unknown): string | undefined => {
   return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
 };
 
-/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send, and says so itself. */
+/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send: that is a refusal. */
 function turnedAway(status: number, answer: Attempt): Verdict {
+  const spent = spentIn(answer);
+  if (spent) return { outcome: 'rejected', refusal: spent.refusal, detail: spent.words, status };
   const waitMs = retryAfterMs(answer);
   const reason = answer.kind === 'answered' ? wordsOfAnswer(answer.text) : undefined;
   const ours = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
-  const isSpent = reason !== undefined && refusalIn(reason, 'session') === 'account';
   return {
     outcome: 'not_sent',
     detail: reason === undefined ? ours : `${ours} (${reason})`,
     status,
-    heals: !isSpent,
+    heals: true,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   };
 }
@@ -262,36 +264,3 @@ function held(faults: readonly Fault[], status: number, family: SendFamily): Ver
 function rejectedBecause(words: string, status: number, family: SendFamily): Verdict {
   return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: scrubbed(words), status };
 }
-
-interface Refused {
-  readonly status: number;
-  readonly body: unknown;
-  readonly text: string;
-  readonly detail: string;
-  readonly family: SendFamily;
-}
-
-/**
- * Sorts a refusal by what its words say, then by its status. A status alone does not tell whose fault it is: an edge answers
- * 403 in HTML to one value in a text, and WATI to a plan that lacks a feature.
- */
-function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
-  if (status >= 300 && status < 400) return 'redirect';
-  const isPage = text.trimStart().startsWith('<');
-  if (status === 401) return 'credentials';
-  if (status === 403 && isPage) return 'edge';
-  const listed = isObject(body) ? faultsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
-  const seen = (isPage ? undefined : refusalIn(detail, family)) ?? listed;
-  if (seen !== undefined) return seen;
-  if (isObject(body)) {
-    if (saysNotOnWhatsApp(body)) return 'recipient';
-    if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
-  }
-  // Without words of its own, a 403 is about who asks.
-  if (status === 403) return isBare(body, text, detail) ? 'credentials' : 'other';
-  if (status === 404) return isPage ? 'route' : 'recipient';
-  return status === 400 ? 'bad-request' : 'other';
-}
-
-const isBare = (body: unknown, text: string, detail: string): boolean =>
-  (body === undefined && text.trim() === '') || saysNothing(detail);

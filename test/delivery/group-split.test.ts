@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { htmlPage } from '../../src/simulator/pages.ts';
 import { type Service, startService } from '../helper.ts';
+import { startPaced } from '../paced.ts';
 import { fields } from '../routes/outcomes.ts';
 
 let service: Service;
@@ -46,4 +47,36 @@ it('GROUP_SPLIT=off rejects all of a group that a 2xx refuses', async () => {
   const { counts } = await broadcastOf(four);
   expect(counts).toMatchObject({ rejected: 4 });
   expect(service.simulator.ledger.of(operation)).toHaveLength(1);
+});
+
+it('of single sends that went in one call, those of two callers, one is at fault: the others are accepted', async () => {
+  const key = 'key-of-another-caller';
+  const paced = await startPaced(10, {
+    callers: [{ name: 'other', key, scopes: ['*'], connections: ['*'] }],
+  });
+  ({ service } = paced);
+  service.simulator.rule(({ text }) =>
+    text.includes('<script>')
+      ? {
+          status: 200,
+          body: { result: false, error: 'Check your template, it cannot have typos or blank text', receivers: [] },
+          process: false,
+        }
+      : undefined,
+  );
+  await paced.during(service.ask('GET', '/v1/templates'));
+  const sends = Array.from({ length: 8 }, (_, at) => {
+    const order_status = at === 5 ? '<script>' : 'shipped';
+    const json = {
+      to: `1415555100${at}`,
+      template: 'order_update',
+      parameters: { ...parameters, order_status },
+      broadcastName: 'x',
+    };
+    return service.ask('POST', '/v1/messages/template', { json, ...(at % 2 === 0 && { key }) });
+  });
+  const answers = await paced.during(Promise.all(sends));
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201, 422, 201, 201]);
+  expect(answers[5]?.json).toMatchObject({ type: '/problems/template-parameters-invalid', outcome: 'rejected' });
+  expect(service.simulator.ledger.of(operation).some(({ recipients }) => recipients.length > 1)).toBe(true);
 });

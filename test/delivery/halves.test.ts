@@ -63,6 +63,40 @@ describe('a group that is refused as a whole', () => {
     );
   });
 
+  it('leaves nobody without a verdict, and takes nobody for refused whom nobody refused, unless it is about all', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 2, max: 60 }), fc.infiniteStream(fc.boolean()), async (n, draws) => {
+        const poison = new Set(Array.from({ length: n }, (_, at) => at).filter(() => draws.next().value));
+        const { calls, sent, send } = upstream(poison);
+        const verdicts = await sendInHalves(receiversOf(n), { send, takeTurn: always, splitsGroups: true });
+        const isOfAll = verdicts.some((verdict) => 'ofAll' in verdict);
+        for (const [at, verdict] of verdicts.entries()) {
+          expect(verdict.outcome).toBe(sent.includes(`id-${at}`) ? 'accepted' : 'rejected');
+          if (!isOfAll) expect(verdict.outcome === 'rejected').toBe(poison.has(at));
+          if ('ofAll' in verdict && verdict.ofAll === 'alone') expect(calls).toContainEqual([`id-${at}`]);
+        }
+        // It is about all only where not one was taken, wherever it was tried.
+        if (isOfAll) expect([sent.length, poison.size > 4]).toEqual([0, true]);
+        expect(new Set(sent).size).toBe(sent.length);
+        expect(calls.length).toBeLessThanOrEqual(2 * n);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('finds culprits side by side, at its beginning or its end', async () => {
+    for (const culprits of [
+      [0, 1, 2, 3, 4, 5],
+      [194, 195, 196, 197, 198, 199],
+      [0, 1, 2, 199],
+    ]) {
+      const { sent, send } = upstream(new Set(culprits));
+      const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+      expect(sent).toHaveLength(200 - culprits.length);
+      expect(verdicts.filter(({ outcome }) => outcome === 'rejected')).toHaveLength(culprits.length);
+    }
+  });
+
   it('is given up after three singles in the same words, where none was taken', async () => {
     const { calls, send } = upstream(new Set(receiversOf(200).keys()));
     const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });

@@ -2,21 +2,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery.ts';
 import { createKeeper } from '../../src/delivery/keeper.ts';
 import type { SendStore } from '../../src/store/port.ts';
-import { aSend } from '../store/samples.ts';
 
 const leaseMs = 15_000;
-const standing = { status: 'unknown' as const, attempts: 1, createdAt: '', updatedAt: '' };
 
 /** A keeper of a store that has so many rows to purge; nothing else of it is there. */
 function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<Delivery> = {}) {
   const purged: { at: number; limit: number }[] = [];
   const faults: string[] = [];
-  const looks: string[] = [];
   let left = rows;
   const store = {
     heartbeat: async () => {},
     withdrawDoubtful: async () => {},
-    dueForReconcile: async () => [],
     purge: async (limit: number) => {
       purged.push({ at: Date.now(), limit });
       const took = Math.min(limit, left);
@@ -28,11 +24,10 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<De
   const keeper = createKeeper({
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
-    reconciler: { look: async ({ id }, _context, nth) => looks.push(`${id} ${nth}`) > 0 },
     leaseMs,
     onFault: (chore) => void faults.push(chore),
   });
-  return { keeper, purged, faults, looks };
+  return { keeper, purged, faults };
 }
 
 describe('the keeper', () => {
@@ -115,15 +110,6 @@ describe('the keeper', () => {
     const stopped = keeper.stop();
     await vi.advanceTimersByTimeAsync(40_000);
     await stopped;
-  });
-
-  it('looks for one unknown send in two seconds, and says which look it is', async () => {
-    const due = [4, 1, 2].map((look) => ({ ...aSend('a'), ...standing, look }));
-    const { keeper, looks } = aKeeper(0, { dueForReconcile: async (limit) => due.splice(0, limit) });
-    await keeper.start();
-    await vi.advanceTimersByTimeAsync(5_000);
-    expect(looks).toEqual(['a 4', 'a 1']);
-    await keeper.stop();
   });
 
   it('goes on at the next turn after a purge that failed', async () => {

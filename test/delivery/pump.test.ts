@@ -19,9 +19,12 @@ beforeEach(async () => {
 afterEach(() => store.close());
 
 /** The pump alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
-function aPump(attempt: (call: Call) => Promise<Attempt>, seams: Partial<Store> = {}) {
-  const gate = createGate(async () => false, closing.signal);
-  gate.shut('shut');
+function aPump(
+  attempt: (call: Call) => Promise<Attempt>,
+  seams: Partial<Store> = {},
+  gate = createGate(async () => false, closing.signal),
+) {
+  gate.shut('shut', { code: 'credentials-refused', detail: 'no' });
   const pump = createPump({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
@@ -226,5 +229,39 @@ test('a claim that wrote nothing puts nothing back', async () => {
   pump.nudge();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 5 });
   expect([sent, claimed.mock.calls]).toEqual([numbers, []]);
+  await close();
+});
+
+test('credentials with which reads are answered and sends are refused cost three calls, and one more for each resume', async () => {
+  const numbers = await sendable('b', 5);
+  const { sent, attempt } = anUpstream();
+  let calls = 0;
+  let isMended = false;
+  const refusing = async (call: Call): Promise<Attempt> => {
+    calls++;
+    return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
+  };
+  const gate = createGate(async () => true, closing.signal, { wait: async () => {} });
+  const { pump, close } = aPump(refusing, {}, gate);
+  const stateOf = async () => {
+    const { status, pausedBy, counts } = (await store.findBroadcast('crm', 'b')) ?? {};
+    return { status, pausedBy, counts };
+  };
+  const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
+  const resume = async () => {
+    await store.steerBroadcast('crm', 'b', 'running');
+    pump.nudge();
+  };
+  pump.nudge();
+  await expect.poll(stateOf).toEqual(paused);
+  expect(calls).toBe(3);
+  expect((await store.findBroadcast('crm', 'b'))?.pauseReason).toMatch(/answers reads and refuses sends/);
+  await resume();
+  await expect.poll(stateOf).toEqual(paused);
+  expect(calls).toBe(4);
+  isMended = true;
+  await resume();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 5 });
+  expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
 });

@@ -146,7 +146,7 @@ test('a gate that opens in vain is probed less and less often, until a send is t
   try {
     const gate = createGate(async () => true, new AbortController().signal);
     const shutFor = async () => {
-      gate.shut('one');
+      gate.shut('one', { code: 'credentials-refused', detail: 'no' });
       for (let seconds = 1; ; seconds += 1) {
         await vi.advanceTimersByTimeAsync(1_000);
         if (gate.isOpen('one')) return seconds;

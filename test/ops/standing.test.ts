@@ -19,7 +19,7 @@ const fine: Standing = {
   }),
   sends: async () => ({ unknown: 1 }),
   sendsRestMs: 0,
-  broadcasts: async () => 1,
+  broadcasts: async () => ({ running: 1, held: 0 }),
   dayQuota: () => ({ used: 1, limit: 0 }),
   held: async () => ({ 'caller-removed': 0 }),
   stopped: () => ({ all: false, callers: [], connections: [] }),

@@ -202,7 +202,12 @@ describe('a broadcast', () => {
       await new Promise((resume) => setTimeout(resume, 1_500));
       // What was on the wire when the first was refused ends alike; nothing begins after it.
       expect(service.simulator.ledger.of(operation).length).toBeLessThanOrEqual(8);
-      expect((await read(id)).counts).toEqual({ ...none, total: 60, queued: 60 });
+      expect(await read(id)).toMatchObject({
+        status: 'paused',
+        pausedBy: 'service',
+        pauseReason: expect.stringContaining('refuses the credentials'),
+        counts: { ...none, total: 60, queued: 60 },
+      });
       settings[which] = 'ok';
       expect(await finished(id)).toMatchObject({ status: 'done', counts: { ...none, total: 60, accepted: 60 } });
       const accepted = service.simulator.ledger.of(operation).filter(({ processed }) => processed);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { SendStore } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
 import type { Home } from './conformance.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, MINUTE_MS, ROUTE, sending, withKey } from './samples.ts';
 
@@ -7,7 +7,7 @@ import { aSend, DAY_MS, ended, found, HOUR_MS, ids, MINUTE_MS, ROUTE, sending, w
 export function ageingConformance(name: string, makeHome: () => Promise<Home>): void {
   describe(`${name}: ages`, () => {
     let home: Home;
-    let store: SendStore;
+    let store: Store;
     beforeEach(async () => {
       home = await makeHome();
       store = await home.open();

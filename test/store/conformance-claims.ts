@@ -118,6 +118,27 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(await store.rejections('nobody')).toEqual({});
     });
 
+    test('what the service paused, with its reason, is told and counted, and its caller may let it go on', async () => {
+      await released(store, 'b', 2);
+      await released(store, 'c', 2);
+      const how = { by: 'service' as const, reason: 'no credits' };
+      expect(await store.heldBroadcasts()).toBe(0);
+      const paused = { status: 'paused', pausedBy: 'service', pauseReason: 'no credits' };
+      expect(await store.steerBroadcast('crm', 'b', 'paused', how)).toMatchObject(paused);
+      expect(await store.claimGroup('b', 2)).toEqual([]);
+      expect(await store.heldBroadcasts()).toBe(1);
+      // Its caller's own pause says no more, and an operator's takes the place of either.
+      expect(await store.steerBroadcast('crm', 'b', 'paused')).toMatchObject(paused);
+      await store.steerBroadcast('crm', 'c', 'paused');
+      expect(await store.steerBroadcast('crm', 'c', 'paused', how)).toMatchObject({ pausedBy: 'caller' });
+      expect(await store.steerBroadcast('crm', 'b', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('pauseReason');
+      expect(await store.heldBroadcasts()).toBe(0);
+      await store.steerBroadcast('crm', 'b', 'paused', how);
+      expect(await store.steerAnyBroadcast('b', 'paused')).toMatchObject({ pausedBy: 'operator' });
+      expect(await store.steerBroadcast('crm', 'b', 'running')).toMatchObject({ pausedBy: 'operator' });
+    });
+
     test.each([
       ['running', 'running', 'running'],
       ['running', 'paused', 'paused'],

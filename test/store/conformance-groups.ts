@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
 import type { SendStore, Settlement } from '../../src/store/port.ts';
 import type { Home } from './conformance.ts';
 import { aSend, ended, found, sending, VERDICT } from './samples.ts';
@@ -59,7 +60,7 @@ const VERBS: Readonly<
 export function groupsConformance(name: string, makeHome: () => Promise<Home>): void {
   describe(`${name}: marks groups`, () => {
     let home: Home;
-    let store: SendStore;
+    let store: Store;
     beforeEach(async () => {
       home = await makeHome();
       store = await home.open();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { SendStore } from '../../src/store/port.ts';
+import type { Store } from '../../src/store/open.ts';
 import type { Home } from './conformance.ts';
 import { aSend, aStream, ended, found, ids, MINUTE_MS, ownQueued, sending, takeOver, withKey } from './samples.ts';
 
@@ -7,8 +7,8 @@ import { aSend, aStream, ended, found, ids, MINUTE_MS, ownQueued, sending, takeO
 export function takeoverConformance(name: string, makeHome: () => Promise<Home>): void {
   describe(`${name}: recovers`, () => {
     let home: Home;
-    let first: SendStore;
-    let opened: SendStore[];
+    let first: Store;
+    let opened: Store[];
     beforeEach(async () => {
       home = await makeHome();
       first = await home.open();
@@ -18,7 +18,7 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       for (const store of opened) await store.close();
       await home.tearDown();
     });
-    const successor = async (): Promise<SendStore> => {
+    const successor = async (): Promise<Store> => {
       await first.close();
       const store = await home.open();
       opened.push(store);

@@ -5,6 +5,7 @@ import { ageingConformance } from './conformance-ageing.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { groupsConformance } from './conformance-groups.ts';
+import { looksConformance } from './conformance-looks.ts';
 import { operatorConformance } from './conformance-operator.ts';
 import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
@@ -284,6 +285,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
   operatorConformance(name, makeHome, survives);
   personConformance(name, makeHome);
   ageingConformance(name, makeHome);
+  looksConformance(name, makeHome, survives);
   quotaConformance(name, makeHome, survives);
   if (survives) takeoverConformance(name, makeHome);
 }

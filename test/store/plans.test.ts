@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { broadcastStatements } from '../../src/store/broadcast-statements.ts';
 import type { Statement } from '../../src/store/engine.ts';
 import { listStep } from '../../src/store/listing.ts';
+import { lookStatements } from '../../src/store/looks.ts';
 import type { AllBroadcastsFilter } from '../../src/store/operator-port.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/operator-statements.ts';
 import { personStatements } from '../../src/store/person-statements.ts';
@@ -56,6 +57,24 @@ describe('SQLite: the plan', () => {
   test('of the reasons of a broadcast reads those of its own that were rejected, and only in the index', () => {
     const plan = planOf(broadcastStatements(sqliteDialect).rejections);
     expect(plan).toEqual([expect.stringContaining('USING COVERING INDEX sends_rejected (broadcast_id=?)')]);
+  });
+
+  test('of the looks for unknown sends goes by what is due, by person, or by broadcast', () => {
+    const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = lookStatements(sqliteDialect);
+    const first = (statement: Statement) => walks(planOf(statement)).filter((step) => !step.includes('rowid=?'));
+    for (const [{ any, some }, index] of [
+      [lookFirst, 'sends_look_first (next_look_at'],
+      [look, 'sends_look (next_look_at'],
+      [lookBeside, 'sends_twins (recipient=?'],
+    ] as const) {
+      for (const one of [any, some]) expect(first(one)).toEqual([expect.stringContaining(index)]);
+    }
+    for (const ofBroadcast of [left, askEach]) {
+      expect(first(ofBroadcast)).toEqual([expect.stringContaining('sends_failed (broadcast_id=? AND status=?')]);
+    }
+    expect(first(lostCalls)).toEqual([expect.stringContaining('sends_lost (broadcast_id=?')]);
+    expect(first(due)).toEqual([expect.stringContaining('COVERING INDEX sends_look')]);
+    expect(first(looked)).toEqual([expect.stringContaining('(id=?)')]);
   });
 
   test('of what operators ask of all callers goes from caller to caller, and reads no row that it does not count', () => {

@@ -30,8 +30,9 @@ async function aDatabase(server: string): Promise<PostgresHome> {
     open: () => openStore(url.href, OPTIONS),
     age: async (ms) => {
       const older = 'SET ended_at = ended_at - $1::bigint';
-      await query(url.href, `UPDATE sends ${older}, next_look_at = next_look_at - $1::bigint`, [ms]);
-      await query(url.href, `UPDATE broadcasts ${older}`, [ms]);
+      const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';
+      await query(url.href, `UPDATE sends ${older}, ${looks}`, [ms]);
+      await query(url.href, `UPDATE broadcasts ${older}, looks_asked_at = looks_asked_at - $1::bigint`, [ms]);
     },
     tearDown: () => query(server, `DROP DATABASE ${name} WITH (FORCE)`),
   };

@@ -249,7 +249,29 @@ const byStatus: Case[] = [
     name: 'a quota',
     status: 429,
     body: { message: 'Monthly API call quota exceeded. Upgrade your plan.' },
-    session: 'not_sent stays',
+    session: 'rejected quota',
+  },
+  ...[
+    'Your monthly message limit has been reached',
+    'You have exceeded your daily quota',
+    'Out of call volume quota. Quota will be replenished in 12:04:05',
+  ].map((message): Case => ({ name: message, status: 429, body: { message }, session: 'rejected quota' })),
+  ...[
+    'API calls quota exceeded! maximum admitted 10 per second',
+    'Rate limit is exceeded. Try again in 5 seconds.',
+    'quota exceeded for calls per minute',
+  ].map((message): Case => ({ name: message, status: 429, body: { message }, session: 'not_sent heals' })),
+  {
+    name: 'a plan that ended, with a 429',
+    status: 429,
+    body: { message: 'Your subscription has expired' },
+    session: 'rejected account',
+  },
+  {
+    name: 'a 401 about credits',
+    status: 401,
+    body: { message: 'Insufficient credits' },
+    session: 'rejected account',
   },
   {
     name: 'a 500 with a reason',

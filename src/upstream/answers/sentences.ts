@@ -7,6 +7,7 @@ export type Refusal =
   | 'template'
   | 'credentials'
   | 'account'
+  | 'quota'
   | 'edge'
   | 'route'
   | 'bad-request'
@@ -26,6 +27,16 @@ interface Sentence {
 /** Longer words are cut before they are looked at: what is known stands at their beginning. */
 const lengthMax = 500;
 
+/** So many a second is a pace, which heals in seconds, and no quota. */
+const isPace = /\b(?:per|a|each) (?:sec(?:ond)?|min(?:ute)?)\b|\/ ?s(?:ec)?\b/i;
+
+const quotaWords: readonly RegExp[] = [
+  /\b(?:quota|usage limit) (?:\w+ ){0,3}?(?:exceeded|reached|spent|exhausted|used up)\b/i,
+  /\b(?:exceeded|exhausted|reached|spent|used up|out of) (?:\w+ ){0,5}?(?:quota|usage limit)\b/i,
+  /\b(?:hourly|daily|weekly|monthly|yearly|annual) (?:\w+ ){0,3}?(?:limit|quota|allowance) (?:\w+ ){0,3}?(?:exceeded|reached|spent|exhausted|used up|hit)\b/i,
+  /\b(?:exceeded|exhausted|reached|spent|used up|hit) (?:\w+ ){0,2}?(?:hourly|daily|weekly|monthly|yearly|annual) (?:\w+ ){0,3}?(?:limit|quota|allowance)\b/i,
+];
+
 /**
  * The sentences and codes that were met. One loose word such as "expired" decides nothing: trials, tokens and connections
  * expire as well, and callers act on the type of a refusal. The first that fits counts.
@@ -36,7 +47,7 @@ const sentences: readonly Sentence[] = [
     says: /\binsufficient (?:\w+ ){0,3}?(?:credits?|balance|funds)\b|\b(?:out of|no|not enough) credits?\b/i,
     refusal: 'account',
   },
-  { says: /\b(?:quota|usage limit) (?:\w+ ){0,3}?(?:exceeded|reached|spent|exhausted)\b/i, refusal: 'account' },
+  ...quotaWords.map((says) => ({ says, refusal: 'quota' as const })),
   {
     says: /\b(?:your|the) (?:free )?(?:trial|subscription|plan|account) (?:has |is |was )?(?:been )?(?:expired|ended|suspended|cancell?ed|over)\b/i,
     refusal: 'account',
@@ -111,7 +122,11 @@ const sentences: readonly Sentence[] = [
 /** What these words refuse of a send of this family; `undefined`: they are not known. */
 export function refusalIn(words: string, family: SendFamily): Refusal | undefined {
   const cut = words.slice(0, lengthMax);
-  return sentences.find(({ says, family: only }) => (only === undefined || only === family) && says.test(cut))?.refusal;
+  const isQuota = !isPace.test(cut);
+  return sentences.find(
+    ({ says, family: only, refusal }) =>
+      (only === undefined || only === family) && (refusal !== 'quota' || isQuota) && says.test(cut),
+  )?.refusal;
 }
 
 /** Whether these words refuse anything, of whatever family. */

@@ -1,0 +1,48 @@
+import { isObject, type JsonObject } from '../lenient.ts';
+import { faultsIn } from './faults.ts';
+import { firstOf, flagOf, valuesOf } from './fields.ts';
+import { reasonOf } from './reason.ts';
+import { isBareDenial, type Refusal, refusalIn, type SendFamily } from './sentences.ts';
+
+interface Refused {
+  readonly status: number;
+  readonly body: unknown;
+  readonly text: string;
+  readonly detail: string;
+  readonly family: SendFamily;
+}
+
+/**
+ * Sorts a refusal by what its words say, then by its status. A status alone does not tell whose fault it is: an edge answers
+ * 403 in HTML to one value in a text, and WATI to a plan that lacks a feature.
+ */
+export function refusalOf({ status, body, text, detail, family }: Refused): Refusal {
+  if (status >= 300 && status < 400) return 'redirect';
+  const isPage = text.trimStart().startsWith('<');
+  if (status === 403 && isPage) return 'edge';
+  if (status === 401) {
+    const said = isPage ? undefined : refusalIn(detail, family);
+    return said === 'account' || said === 'quota' ? said : 'credentials';
+  }
+  const listed = isObject(body) ? faultsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
+  const seen = (isPage ? undefined : refusalIn(detail, family)) ?? listed;
+  if (seen !== undefined) return seen;
+  if (isObject(body)) {
+    if (saysNotOnWhatsApp(body)) return 'recipient';
+    if (/^(closed|expired|solved)$/i.test(String(firstOf(body, 'ticketStatus')))) return 'window-closed';
+  }
+  // Without words of its own, a 403 is about who asks.
+  if (status === 403) return isBare(body, text, detail) ? 'credentials' : 'other';
+  if (status === 404) return isPage ? 'route' : 'recipient';
+  return status === 400 ? 'bad-request' : 'other';
+}
+
+const isBare = (body: unknown, text: string, detail: string): boolean =>
+  (body === undefined && text.trim() === '') || isBareDenial(detail);
+
+/** Whether a 401 or 403 is about who asks, and not about a plan, a role or something in the request. */
+export const isAboutCredentials = (status: number, body: unknown, text: string): boolean =>
+  refusalOf({ status, body, text, detail: reasonOf(body, text), family: 'session' }) === 'credentials';
+
+export const saysNotOnWhatsApp = (body: JsonObject): boolean =>
+  valuesOf(body, 'validWhatsAppNumber').some((value) => flagOf(value) === false);
