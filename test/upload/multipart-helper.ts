@@ -135,7 +135,7 @@ export function readStrictly(body: Buffer, contentType = ''): { headers: string[
   const blank = body.indexOf('\r\n\r\n');
   const end = body.indexOf(closing, blank);
   if (blank === -1 || end === -1 || body.indexOf(`--${boundary}`, opening.length) !== end + 2) return undefined;
-  if (!['', '\r\n'].includes(body.toString('latin1', end + closing.length))) return undefined;
+  if (!/^ ?(\r\n)*$/.test(body.toString('latin1', end + closing.length))) return undefined;
   return { headers: body.toString('utf8', opening.length, blank).split('\r\n'), file: body.subarray(blank + 4, end) };
 }
 
