@@ -194,6 +194,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       complete: upload.complete,
       received: upload.done,
       abandon: () => upload.stream.destroy(),
+      fileName: upload.file.fileName,
       expected,
       operation: call.operation,
       fault: () => upload.done.then(() => undefined, faultOf),
