@@ -239,6 +239,7 @@ class Reframer extends Transform {
     // Before the head, so that a CSV with a wrong header never opens a request to WATI.
     this.#officeCheck = OfficeCheck.for(file.mimeType);
     this.#check(held.bytes);
+    if (this.#partEnded) this.#officeCheck?.end();
     const contentLength = this.#outgoingLength(file, offset, opening.length);
     const head = { fileName, mimeType: file.mimeType, kind: file.kind };
     this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
@@ -272,6 +273,7 @@ class Reframer extends Transform {
     if (contentLength !== undefined && this.#parser.seen !== contentLength) {
       throw malformed('the body is shorter than its Content-Length');
     }
+    this.#officeCheck?.end();
     await check?.end();
     // To a body that is over before it is read, undici gives a Content-Length of its own.
     await this.#reader.promise;

@@ -1,4 +1,5 @@
 import { fileTypeFromBuffer } from 'file-type';
+import { officeTypeIn } from './zip-folders.ts';
 
 /** How many first bytes of a file decide its type (file-type's own sample size). */
 export const SNIFF_BYTES = 4100;
@@ -96,6 +97,8 @@ async function knownType(sample: Buffer): Promise<{ is: string; extension: strin
     // "ID3" in a text is no tag.
     if (type === undefined || sample.toString('latin1', 0, 3) === 'ID3') return undefined;
     const { mime, ext } = type;
+    const office = mime === zip ? officeTypeIn(sample) : undefined;
+    if (office !== undefined) return { is: office, extension: ext };
     return { is: mime === 'audio/mpeg' && ext !== 'mp3' ? oldMpegSound : mime, extension: ext };
   } catch {
     // A sample that breaks its parser is no file of an allowed type: the same as no signature.

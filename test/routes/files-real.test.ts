@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { BOUNDARY, form, JPEG, PNG, zip } from '../upload/multipart-helper.ts';
-import { MP3, tag } from '../upload/sample-files.ts';
+import { BOUNDARY, form, JPEG, PNG } from '../upload/multipart-helper.ts';
+import { MP3, tag, zipFile } from '../upload/sample-files.ts';
 import { connection, csvPath, filePath, post } from './files-helper.ts';
 
 const importPath = '/v1/broadcasts/import?template=welcome&broadcastName=hello';
@@ -91,7 +91,10 @@ describe('a form as real programs write it', () => {
   });
 
   it('is refused with what it was taken for, and no call is made', async () => {
-    const macros = Buffer.concat([zip('xl/workbook.xml'), zip('xl/vbaProject.bin')]);
+    const macros = zipFile([
+      ['xl/workbook.xml', ''],
+      ['xl/vbaProject.bin', ''],
+    ]);
     for (const [parameters, type, file, detail] of [
       ['filename="a.jpg"', 'image/jpeg', PNG, 'and it is a PNG image: declare what it is, or nothing'],
       ['filename="a.gif"', 'image/gif', Buffer.from('GIF89a\0'), 'it is a GIF image; images are taken as .jpg'],

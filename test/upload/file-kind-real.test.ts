@@ -1,10 +1,25 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkFile } from '../../src/upload/file-kind.ts';
 import { mediaTypes, synonyms } from '../../src/upload/media-types.ts';
 import { D } from './multipart-cases.ts';
-import { CFB, form, grow, JPEG, PDF, PNG, readStrictly, run, sha256, zip } from './multipart-helper.ts';
-import { AAC, brand, contents, FLAC, GIF, MP2, MP3, OPENXML, OPUS, tag, VORBIS, word } from './sample-files.ts';
+import { CFB, form, JPEG, PDF, PNG, readStrictly, run, sha256, zip } from './multipart-helper.ts';
+import {
+  AAC,
+  brand,
+  contents,
+  FLAC,
+  GIF,
+  MP2,
+  MP3,
+  OPENXML,
+  OPUS,
+  tag,
+  VORBIS,
+  word,
+  zipFile,
+} from './sample-files.ts';
 
 /** Sends a file through as a caller's form: what goes out, as name and type, or the refusal. */
 async function told(name: string, type: string | null, file: Buffer | string, sizes = [65_536]): Promise<string> {
@@ -22,7 +37,22 @@ async function told(name: string, type: string | null, file: Buffer | string, si
 const docx = `${OPENXML}.wordprocessingml.document`;
 const xlsx = `${OPENXML}.spreadsheetml.sheet`;
 const workbook = Buffer.concat([zip('docProps/app.xml'), zip('xl/worksheets/sheet1.xml'), zip('xl/workbook.xml')]);
-const withMacros = Buffer.concat([workbook, zip('xl/vbaProject.bin')]);
+const macroTypes = contents('application/vnd.ms-excel.sheet.macroEnabled');
+const withMacros = zipFile([
+  ['xl/workbook.xml', ''],
+  ['xl/vbaProject.bin', 'x'],
+  ['[Content_Types].xml', macroTypes],
+]);
+/** Nothing in the first bytes but a picture, and the list of contents last. */
+const lateBook = (types: string, folder = 'xl', behind = true) =>
+  zipFile(
+    [
+      ['docProps/thumbnail.png', randomBytes(9000)],
+      [`${folder}/main.xml`, 'x'],
+      ['[Content_Types].xml', types],
+    ],
+    { behind },
+  );
 const utf16 = Buffer.from('\uFEFFGrüße', 'utf16le');
 
 describe('a declared type outside the list says nothing', () => {
@@ -138,33 +168,59 @@ describe('an Office file goes out under its own name, or not at all', () => {
   it.each<[string, string | null, Buffer, string]>([
     ['a.xlsx', null, workbook, `a.xlsx ${xlsx}`],
     ['report', null, workbook, `report.xlsx ${xlsx}`],
+    [
+      'report',
+      null,
+      zipFile(
+        [
+          ['_rels/.rels', ''],
+          ['xl/workbook.xml', ''],
+        ],
+        { behind: true },
+      ),
+      `report.xlsx ${xlsx}`,
+    ],
     ['a.docx', docx, Buffer.concat([zip('_rels/.rels'), zip('word/document.xml')]), `a.docx ${docx}`],
+    ['a.xlsx', null, lateBook(contents(xlsx)), `a.xlsx ${xlsx}`],
+    ['a.docx', docx, lateBook(contents(docx), 'word', false), `a.docx ${docx}`],
     ['a.xlsm', null, workbook, 'the file is named .xlsm and would go out as .xlsx'],
-    ['a.xlsm', 'application/vnd.ms-excel.sheet.macroEnabled.12', withMacros, 'the file is named .xlsm'],
-    ['a.xlsx', xlsx, withMacros, 'the file has macros: save it without them'],
-    ['a', null, withMacros, 'the file has macros'],
-    ['a.XLSM', null, word(contents('application/vnd.ms-excel.sheet.macroEnabled')), 'with macros (.xlsm)'],
-    ['a.xlsx', xlsx, word(contents('application/vnd.ms-excel.sheet.macroEnabled')), 'save it without macros'],
+    ['a.xlsm', 'application/vnd.ms-excel.sheet.macroEnabled.12', withMacros, '.xlsm'],
+    ['a.xlsx', xlsx, lateBook(macroTypes), 'the file is of a kind for macros'],
+    ['a.xlsx', xlsx, lateBook(contents(`${OPENXML}.spreadsheetml.template`)), 'a template'],
+    ['a.docx', null, lateBook(contents(xlsx)), 'another kind: give it a name that ends in .xlsx'],
+    ['a.docx', docx, lateBook('', 'ppt'), 'another kind: give it a name that ends in .pptx'],
+    ['a.XLSM', null, word(macroTypes), 'with macros (.xlsm)'],
+    ['a.xlsx', xlsx, word(macroTypes), 'save it without macros'],
     ['a.xltx', null, workbook, 'named .xltx and would go out as .xlsx'],
     ['a.docx', null, workbook, 'named .docx and would go out as .xlsx'],
     ['a.docx', xlsx, zip('x'), 'named .docx and would go out as .xlsx'],
     ['a.xls', 'application/msword', CFB, 'named .xls and would go out as .doc'],
     ['a.xlsb', null, workbook, 'named .xlsb'],
-    ['a.xlsx', null, Buffer.concat([zip('x'), zip('xl/workbook.bin')]), 'a binary workbook'],
+    [
+      'a.xlsx',
+      null,
+      zipFile([
+        ['x', ''],
+        ['xl/workbook.bin', ''],
+      ]),
+      'a binary workbook',
+    ],
     ['a.docx', docx, CFB, 'or of a newer one with a password'],
     ['a.odt', null, zip('x'), 'a zip file that does not show which one'],
   ])('%s declared as %s (%#)', async (name, type, file, expected) => {
-    expect(await told(name, type, file)).toContain(expected);
+    for (const sizes of [[65_536], [997, 1]]) expect(await told(name, type, file, sizes)).toContain(expected);
   });
 
-  it('wherever its macros stand, however it is cut', async () => {
+  it('however large it is, and however it is cut', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 0, max: 200_000 }),
-        fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 5 }),
-        async (at, sizes) => {
-          const file = Buffer.concat([grow(workbook, workbook.length + at), zip('xl/vbaProject.bin')]);
-          expect(await told('a.xlsx', xlsx, file, sizes)).toContain('the file has macros');
+        fc.integer({ min: 0, max: 400_000 }),
+        fc.array(fc.integer({ min: 200, max: 200_000 }), { minLength: 1, maxLength: 5 }),
+        fc.boolean(),
+        async (bytes, sizes, macros) => {
+          const last: [string, string][] = macros ? [['xl/vbaProject.bin', 'x']] : [];
+          const file = zipFile([['xl/workbook.xml', 'x'], ['xl/media/a.jpg', randomBytes(bytes)], ...last]);
+          expect(await told('a.xlsx', xlsx, file, sizes)).toContain(macros ? 'the file has macros' : `a.xlsx ${xlsx}`);
         },
       ),
       { numRuns: 40, seed: 8 },

@@ -43,3 +43,35 @@ export function word(list: string): Buffer {
 
 export const contents = (main: string): string =>
   `<Types><Override PartName="/x.xml" ContentType="${main}.main+xml"/></Types>`;
+
+/** A whole zip file, its parts as they are or deflated, with their lengths in front of them or behind (as streams write it). */
+export function zipFile(parts: readonly [name: string, content: string | Buffer][], { behind = false } = {}): Buffer {
+  const [bodies, list]: [Buffer[], Buffer[]] = [[], []];
+  let offset = 0;
+  for (const [name, content] of parts) {
+    const data = deflateRawSync(content);
+    const entry = Buffer.alloc(46);
+    entry.writeUInt32LE(0x02014b50, 0);
+    entry.writeUInt16LE(8, 10);
+    entry.writeUInt32LE(data.length, 20);
+    entry.writeUInt16LE(name.length, 28);
+    entry.writeUInt32LE(offset, 42);
+    const header = Buffer.alloc(30);
+    header.writeUInt32LE(0x04034b50, 0);
+    header.writeUInt16LE(behind ? 8 : 0, 6);
+    header.writeUInt16LE(8, 8);
+    header.writeUInt32LE(behind ? 0 : data.length, 18);
+    header.writeUInt32LE(behind ? 0 : content.length, 22);
+    header.writeUInt16LE(name.length, 26);
+    const descriptor = Buffer.alloc(behind ? 16 : 0, 'PK\x07\x08');
+    const body = Buffer.concat([header, Buffer.from(name), data, descriptor]);
+    offset += body.length;
+    bodies.push(body);
+    list.push(entry, Buffer.from(name));
+  }
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt32LE(Buffer.concat(list).length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...bodies, ...list, end]);
+}
