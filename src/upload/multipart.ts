@@ -3,57 +3,12 @@ import { finished, type Readable, Transform, type TransformCallback } from 'node
 import { type CheckedFile, checkFile } from './file-kind.ts';
 import { cleanFileName, safeFileName } from './file-name.ts';
 import { FileSample } from './file-sample.ts';
-import type { FileKind } from './media-types.ts';
 import { boundaryOf, EPILOGUE_BYTES_MAX, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
 import { OfficeCheck } from './office-files.ts';
 import type { PartHeaders } from './part-headers.ts';
+import type { FileDigest, FileHead, Reframed, ReframeOptions } from './reframed.ts';
 import { SpentChunks } from './spent-chunks.ts';
 import { malformed, UploadError } from './upload-error.ts';
-
-export interface ReframeOptions {
-  /** The caller's Content-Type header. */
-  contentType: string;
-  /** The caller's Content-Length, when there is one: bytes of the whole body. */
-  contentLength?: number;
-  /** The one form field the caller may send. */
-  field: string;
-  /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
-  upstreamField: string;
-  /** Over all kinds; the kind's own limit (upstream reference 6) holds as well. Bytes of the file. */
-  bytesMax: number;
-  kinds: 'media' | 'csv';
-  /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */
-  fileId: string;
-  /** Sees every file byte before it goes out; either method refuses the file by throwing. */
-  check?: { write(chunk: Buffer): void; end(): unknown };
-  /** Told how many bytes of the caller's body came in, as they come. */
-  onBytes?: (count: number) => void;
-}
-
-export interface FileHead {
-  fileName: string;
-  mimeType: string;
-  kind: FileKind;
-  /** Of the outgoing body, when the caller's is known; exact, or the body stays incomplete. */
-  contentLength?: number;
-}
-
-export interface FileDigest {
-  bytes: number;
-  /** Of the file alone, hex. */
-  sha256: string;
-}
-
-export interface Reframed {
-  /** The caller's body in, WATI's body out. */
-  stream: Transform;
-  /** Content-Type of the outgoing body. */
-  contentType: string;
-  /** What the file is, before any byte of it goes out; rejects with the stream's error. */
-  head: Promise<FileHead>;
-  /** Settles with the last boundary; rejects with the stream's error. */
-  done: Promise<FileDigest>;
-}
 
 /**
  * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out

@@ -1,4 +1,4 @@
-import type { ReframeOptions } from '../../src/upload/multipart.ts';
+import type { ReframeOptions } from '../../src/upload/reframed.ts';
 import type { UploadErrorCode } from '../../src/upload/upload-error.ts';
 import { BOUNDARY, CFB, type Form, form, grow, JPEG, PDF, PNG, zip } from './multipart-helper.ts';
 

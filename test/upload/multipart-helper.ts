@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { type FileDigest, type FileHead, type ReframeOptions, reframe } from '../../src/upload/multipart.ts';
+import { reframe } from '../../src/upload/multipart.ts';
+import type { FileDigest, FileHead, ReframeOptions } from '../../src/upload/reframed.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';
 
 export const BOUNDARY = 'XyZ';

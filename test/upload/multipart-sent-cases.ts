@@ -1,4 +1,4 @@
-import type { ReframeOptions } from '../../src/upload/multipart.ts';
+import type { ReframeOptions } from '../../src/upload/reframed.ts';
 import { D } from './multipart-cases.ts';
 import { BOUNDARY, CFB, type Form, grow, JPEG, MP4, PDF, zip } from './multipart-helper.ts';
 

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCsvCheck } from '../../src/csv/csv-check.ts';
 import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
-import { type ReframeOptions, reframe } from '../../src/upload/multipart.ts';
+import { reframe } from '../../src/upload/multipart.ts';
+import type { ReframeOptions } from '../../src/upload/reframed.ts';
 import type { UploadErrorCode } from '../../src/upload/upload-error.ts';
 import { D, REFUSED } from './multipart-cases.ts';
 import {
