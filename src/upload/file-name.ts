@@ -34,7 +34,9 @@ export function safeFileName(name: string, fileId: string, extensions: readonly 
 
 /** The last segment of a path, in NFC, without what is harmful to show or to write into a header. */
 export function cleanFileName(name: string): string {
-  const segment = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1).normalize('NFC');
+  const whole = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
+  // Of a name that is far too long, as much as may be needed: its beginning and its extension.
+  const segment = (whole.length > 1000 ? whole.slice(0, 900) + whole.slice(-20) : whole).normalize('NFC');
   const clean = Array.from(segment.replaceAll('\r\n', ' '), harmless).join('');
   // A full-width percent sign or digit becomes a plain one in code-page conversions.
   const folded = clean.normalize('NFKC');

@@ -32,7 +32,7 @@ export class FileSample {
   add(bytes: Buffer): void {
     const length = this.#length + bytes.length;
     if (length > this.#memory.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#memory.length));
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#needed));
       this.bytes.copy(larger);
       this.#memory = larger;
     }

@@ -10,7 +10,7 @@ export interface ReframeOptions {
   field: string;
   /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
   upstreamField: string;
-  /** Over all kinds; the kind's own limit (upstream reference 6) holds as well. Bytes of the file. */
+  /** Over all kinds; the limit of its kind holds as well. Bytes of the file. */
   bytesMax: number;
   kinds: 'media' | 'csv';
   /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */

@@ -53,6 +53,7 @@ const lateBook = (types: string, folder = 'xl', behind = true) =>
     ],
     { behind },
   );
+const noise = randomBytes(300_000);
 const utf16 = Buffer.from('\uFEFFGrüße', 'utf16le');
 
 describe('a declared type outside the list says nothing', () => {
@@ -214,16 +215,16 @@ describe('an Office file goes out under its own name, or not at all', () => {
   it('however large it is, and however it is cut', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 0, max: 400_000 }),
+        fc.integer({ min: 0, max: 300_000 }),
         fc.array(fc.integer({ min: 200, max: 200_000 }), { minLength: 1, maxLength: 5 }),
         fc.boolean(),
         async (bytes, sizes, macros) => {
           const last: [string, string][] = macros ? [['xl/vbaProject.bin', 'x']] : [];
-          const file = zipFile([['xl/workbook.xml', 'x'], ['xl/media/a.jpg', randomBytes(bytes)], ...last]);
+          const file = zipFile([['xl/workbook.xml', 'x'], ['xl/media/a.jpg', noise.subarray(0, bytes)], ...last]);
           expect(await told('a.xlsx', xlsx, file, sizes)).toContain(macros ? 'the file has macros' : `a.xlsx ${xlsx}`);
         },
       ),
-      { numRuns: 40, seed: 8 },
+      { numRuns: 15, seed: 8 },
     );
   });
 });
