@@ -39,7 +39,7 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
 /** What a caller sees of a record: nothing of the message's own words. */
 export function toMessage(stored: StoredSend, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
-  const { broadcastId, resendOf, createdAt, updatedAt } = stored;
+  const { fileName, broadcastId, resendOf, createdAt, updatedAt } = stored;
   const ending = keptEnding(stored);
   return {
     id,
@@ -50,6 +50,7 @@ export function toMessage(stored: StoredSend, holds?: Holds): Message {
     ...(localMessageId !== undefined && { localMessageId }),
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
     ...(template !== undefined && { template }),
+    ...(fileName !== undefined && { fileName }),
     ...(failure && { failure }),
     ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
     attempts,

@@ -68,7 +68,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         tags: ['messages'],
         summary: 'Send a file',
         description:
-          'Streams the one file of the form through to WATI, within the 24-hour window. What it is follows from its declared type and its first bytes; a contradiction is a 415.',
+          'Streams the one file of the form through to WATI, within the 24-hour window. What it is follows from its bytes; where they leave a choice, its declared type decides, then its name. A declared type that is not in the list of those taken says nothing; one of the list that contradicts the bytes is a 415, which says what the file was taken for and what would be taken. The name is decoded and cleaned, and `fileName` shows it as the customer sees it.',
         querystring: FileQuery,
         headers: SendHeaders,
         response: sendResponses,
@@ -194,6 +194,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       complete: upload.complete,
       received: upload.done,
       abandon: () => upload.stream.destroy(),
+      fileName: upload.file.fileName,
       expected,
       operation: call.operation,
       fault: () => upload.done.then(() => undefined, faultOf),

@@ -152,8 +152,10 @@ export const problemTypes = {
     title: 'This content type is not taken here',
     retryable: false,
     meaning: 'The Content-Type of the request or of its file part is not one that this operation takes.',
-    cause: 'A missing `Content-Type: application/json`, or a file whose bytes are not what its type says.',
-    remedy: 'Send the content type that the OpenAPI document names for the operation.',
+    cause:
+      'A missing `Content-Type: application/json`, or a file of a type that WhatsApp does not take, or of another than it is declared as.',
+    remedy:
+      'Send the content type that the OpenAPI document names for the operation; for a file, `detail` says what it was taken for and what would be taken.',
     repeat: never,
   },
   'idempotency-mismatch': {

@@ -4,7 +4,7 @@ import { valueFault } from '../template-value.ts';
 import { isBlank, textFault } from '../text.ts';
 import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
-import { type CsvColumns, readHeader } from './csv-columns.ts';
+import { type CsvColumns, readHeader, separatedBy } from './csv-columns.ts';
 import { CsvFaults } from './csv-faults.ts';
 import { type CsvNumberOptions, CsvRecipients } from './csv-recipients.ts';
 import { type CsvDialect, CsvStart } from './csv-start.ts';
@@ -56,6 +56,7 @@ class Checker implements CsvCheck {
   #linesCounted = 0;
   /** Of the file: where the next row begins. */
   #nextLine = 1;
+  #foreignDelimiter: string | undefined;
   #parser: Parser | undefined;
   #columns: CsvColumns | undefined;
 
@@ -90,7 +91,8 @@ class Checker implements CsvCheck {
     const foreign = foreignFile(rest.subarray(0, 4100));
     if (foreign !== undefined) this.#refuse(`the file is ${foreign}`);
     if (this.#options.passedOn) this.#refuseDialect(dialect);
-    const { delimiter, endsWithCr, sepLine } = dialect;
+    const { delimiter, endsWithCr, sepLine, foreignDelimiter } = dialect;
+    this.#foreignDelimiter = foreignDelimiter;
     if (sepLine) this.#nextLine = 2;
     const parser = parse({
       // Not `bom`: csv-parse would then take UTF-16 too.
@@ -166,7 +168,7 @@ class Checker implements CsvCheck {
   #readHeader(cells: string[]): CsvColumns {
     const { requiredColumns: required = [], passedOn: exact = false } = this.#options;
     for (const cell of cells) this.#isSound(0, cell, cell);
-    const columns = readHeader(cells, { required, exact }, this.#faults);
+    const columns = readHeader(cells, { required, exact, foreignDelimiter: this.#foreignDelimiter }, this.#faults);
     if (columns === undefined || this.#faults.count > 0) throw this.#faults.refusal();
     return columns;
   }
@@ -207,13 +209,16 @@ class Checker implements CsvCheck {
   #broken(error: unknown): unknown {
     if (error instanceof UploadError || !(error instanceof CsvError)) return error;
     const tooLong = error.code === 'CSV_MAX_RECORD_SIZE';
+    const foreign = this.#columns === undefined ? this.#foreignDelimiter : undefined;
     this.#faults.line = this.#nextLine;
     this.#faults.add(
       this.#columns === undefined ? 0 : this.#rows + 1,
       undefined,
       tooLong
         ? 'the row is too long'
-        : 'quotes are not closed, or stand where they may not: write a quote inside of a cell twice, and the cell in quotes',
+        : foreign === undefined
+          ? 'quotes are not closed, or stand where they may not: write a quote inside of a cell twice, and the cell in quotes'
+          : separatedBy(foreign),
     );
     return this.#faults.refusal(error);
   }

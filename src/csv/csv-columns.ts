@@ -20,7 +20,12 @@ interface HeaderOptions {
   required: readonly string[];
   /** Another program reads the header after us, and knows it by these names only. */
   exact: boolean;
+  /** What seems to part the columns and is not taken. */
+  foreignDelimiter: string | undefined;
 }
+
+export const separatedBy = (delimiter: string): string =>
+  `the columns are separated by ${delimiter}: save the file with commas, semicolons or tabs`;
 
 /** Case, blanks, `_`, `-` and what cannot be seen make no difference between names. */
 const fold = (name: string): string =>
@@ -55,7 +60,7 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
     countryCode: indexOf('CountryCode'),
     required: options.required.map((parameter) => ({ parameter, index: indexOf(parameter) })),
   };
-  if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names));
+  if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
   for (const { parameter, index } of columns.required) {
     if (index === -1) faults.add(0, parameter, `the template parameter has no column; found: ${listed(names)}`);
   }
@@ -122,7 +127,10 @@ function noteNearly(spare: { name: string; index: number }[], folded: readonly s
   }
 }
 
-function phoneMissing(names: readonly string[]): string {
+function phoneMissing(names: readonly string[], foreignDelimiter: string | undefined): string {
+  if (foreignDelimiter !== undefined) {
+    return `this column is missing; found: ${listed(names)}; ${separatedBy(foreignDelimiter)}`;
+  }
   if (names.some((name) => (name.match(/\d/g)?.length ?? 0) >= 7)) {
     return 'this column is missing: the first line holds a number, and has to name the columns, one of them Phone';
   }

@@ -8,6 +8,8 @@ export interface CsvDialect {
   endsWithCr: boolean;
   /** Excel's own first line, `sep=;`, is there. */
   sepLine: boolean;
+  /** What seems to part the columns and is not taken. */
+  foreignDelimiter?: string;
 }
 
 const delimiters = new Map([
@@ -15,6 +17,11 @@ const delimiters = new Map([
   [0x3b, ';'],
   [0x09, '\t'],
 ] as const);
+
+const foreignDelimiters = new Map([
+  [0x7c, '|'],
+  [0x3a, ':'],
+]);
 
 /** Holds the first lines of a file until they tell how it is written. */
 export class CsvStart {
@@ -38,7 +45,7 @@ export class CsvStart {
       if (byte === 0x22) this.#quoted = !this.#quoted;
       else if (this.#quoted) continue;
       else if (byte === 0x0d) this.#lastWasCr = true;
-      else if (byte === 0x2c || byte === 0x3b || byte === 0x09)
+      else if (byte === 0x2c || byte === 0x3b || byte === 0x09 || foreignDelimiters.has(byte))
         this.#counts.set(byte, (this.#counts.get(byte) ?? 0) + 1);
     }
     return false;
@@ -57,6 +64,7 @@ export class CsvStart {
         delimiter: sep?.[1] === ',' || sep?.[1] === ';' || sep?.[1] === '\t' ? sep[1] : this.#mostFrequent(),
         endsWithCr: cr !== -1 && (lf === -1 || cr + 1 < lf) && !this.#quotedBefore(start, cr),
         sepLine: sep !== null,
+        ...this.#foreignDelimiter(start),
       },
       rest: start.subarray(sep?.[0].length ?? 0),
     };
@@ -64,6 +72,14 @@ export class CsvStart {
 
   #quotedBefore(start: Buffer, end: number): boolean {
     return start.subarray(0, end).filter((byte) => byte === 0x22).length % 2 === 1;
+  }
+
+  /** A word with a colon and a blank behind it is a name of a column. */
+  #foreignDelimiter(start: Buffer): Pick<CsvDialect, 'foreignDelimiter'> {
+    const first = this.#counts.keys().next().value ?? 0x2c;
+    const foreignDelimiter = this.#counts.size === 1 ? foreignDelimiters.get(first) : undefined;
+    const isWord = foreignDelimiter === undefined || start.includes(`${foreignDelimiter} `);
+    return isWord ? {} : { foreignDelimiter };
   }
 
   #mostFrequent(): CsvDialect['delimiter'] {

@@ -280,7 +280,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       inRoom(context, async (keep) => {
         assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
         const outcome = await record(
-          { ...draftOf(newId(), asker, about.kind, context), ...about },
+          { ...draftOf(newId(), asker, about.kind, context), ...about, fileName: streamed.fileName },
           whoOf(context.turn),
         );
         if ('known' in outcome) throw inProgress(locationOf(outcome.known));

@@ -28,6 +28,8 @@ export interface StreamedSend {
   received: Promise<unknown>;
   /** Nobody will read it any more. */
   abandon(): void;
+  /** As it goes to WATI. */
+  fileName: string;
   expected: PlannedCall['expected'];
   /** Of WATI, whose limit counts. */
   operation: string;

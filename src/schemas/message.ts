@@ -150,6 +150,9 @@ export const Message = Type.Object(
     localMessageId: Type.Optional(Type.String({ description: 'our own id, carried by later status events' })),
     whatsappMessageId: Type.Optional(Type.String()),
     template: Type.Optional(Type.String()),
+    fileName: Type.Optional(
+      Type.String({ description: 'of a file or a CSV, cleaned, as WATI got it and the customer sees it' }),
+    ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
       Type.Object(

@@ -19,6 +19,8 @@ export interface NewSend {
   to?: string;
   connectionId: string;
   template?: string;
+  /** Of a file or a CSV, as it goes to WATI. */
+  fileName?: string;
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;

@@ -64,6 +64,7 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
     fingerprint: text(send.fingerprint),
     resendOf: text(send.resendOf),
     call: json(send.call),
+    fileName: text(send.fileName),
     wall,
   };
 }
@@ -126,6 +127,8 @@ export function toSend(row: Row): StoredSend {
   if (broadcastId !== undefined) send.broadcastId = broadcastId;
   const resendOf = optional(row, 'resend_of');
   if (resendOf !== undefined) send.resendOf = resendOf;
+  const fileName = optional(row, 'file_name');
+  if (fileName !== undefined) send.fileName = fileName;
   const call = parsed(row, 'call_json');
   if (call !== undefined) send.call = call;
   const verdict = parsed(row, 'verdict_json');

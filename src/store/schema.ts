@@ -50,6 +50,9 @@ export const queueSchema: readonly string[] = [
   'CREATE TABLE pins (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
 ];
 
+/** What a customer sees a file called. */
+export const fileNameColumn: readonly string[] = ['ALTER TABLE sends ADD COLUMN file_name TEXT'];
+
 /** What was recorded since a time, without looking at all that is older; recipients carry the time of their broadcast. */
 export const timeIndexes: readonly string[] = [
   'CREATE INDEX sends_created ON sends (caller, created_at, seq) WHERE broadcast_id IS NULL',

@@ -5,7 +5,7 @@ const MINUTE_MS = 60_000;
 
 export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
   idem_route, idem_key, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
-  verdict_json, sent_at, created_at, updated_at, call_json`;
+  verdict_json, sent_at, created_at, updated_at, call_json, file_name`;
 
 export interface Statements {
   readonly insert: Statement;
@@ -148,9 +148,9 @@ export function statements(dialect: Dialect): Statements {
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
-        fingerprint, resend_of, status, owner, created_at, updated_at, call_json)
+        fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call
+        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable}))
       ON CONFLICT DO NOTHING RETURNING seq`;

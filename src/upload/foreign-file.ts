@@ -1,3 +1,5 @@
+import { isUtf16 } from './signature.ts';
+
 const save = 'open it and save it as "CSV UTF-8 (Comma delimited)"';
 const utf16 = `UTF-16, such as the "Unicode Text" of Excel, not UTF-8: ${save}`;
 
@@ -5,8 +7,6 @@ const utf16 = `UTF-16, such as the "Unicode Text" of Excel, not UTF-8: ${save}`;
 const signatures: readonly (readonly [string, string])[] = [
   ['PK\x03\x04', `a workbook (Excel, LibreOffice) or another zip file, not a CSV: ${save}`],
   ['\xd0\xcf\x11\xe0', `a workbook of an old Excel (.xls), not a CSV: ${save}`],
-  ['\xff\xfe', utf16],
-  ['\xfe\xff', utf16],
   ['\x1f\x8b', 'compressed (gzip), not a CSV: unpack it'],
   ['%PDF-', 'a PDF, not a CSV'],
 ];
@@ -25,8 +25,7 @@ export function foreignFile(firstBytes: Buffer): string | undefined {
   const text = firstBytes.toString('latin1');
   const signed = signatures.find(([signature]) => text.startsWith(signature));
   if (signed) return signed[1];
-  // A letter and a NUL by turns: UTF-16 without a byte order mark.
-  if ((text[1] === '\0') !== (text[0] === '\0') && (text[3] === '\0') !== (text[2] === '\0')) return utf16;
+  if (isUtf16(firstBytes)) return utf16;
   if (text.includes('\0')) return `binary, not a CSV: ${save}`;
   const shown = text.replace('\xef\xbb\xbf', '').trimStart();
   return texts.find(([pattern]) => pattern.test(shown))?.[1];

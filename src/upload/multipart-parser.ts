@@ -7,8 +7,11 @@ const HEADER_BYTES_MAX = 16 * 1024;
 /** White space between a delimiter and its line end; RFC 2046 sets no bound, but it has to be held. */
 const PADDING_BYTES_MAX = 64;
 
+/** Line ends and blanks behind the closing delimiter. */
+export const EPILOGUE_BYTES_MAX = 1024;
+
 /** More than all framing around one file can take: nothing beyond this plus the file's limit need be read. */
-export const FRAMING_BYTES_MAX = PREAMBLE_BYTES_MAX + HEADER_BYTES_MAX + 1024;
+export const FRAMING_BYTES_MAX = PREAMBLE_BYTES_MAX + HEADER_BYTES_MAX + EPILOGUE_BYTES_MAX + 1024;
 
 const CRLF = Buffer.from('\r\n');
 const BLANK_LINE = Buffer.from('\r\n\r\n');
@@ -17,6 +20,7 @@ const BEGINNING = Buffer.from('\r\n--');
 const BEGINNINGS_MAX = 8;
 const NOTHING = Buffer.alloc(0);
 const [TAB, LF, CR, SPACE, DASH] = [0x09, 0x0a, 0x0d, 0x20, 0x2d];
+const LINE_ENDS_AND_BLANKS = [CR, LF, SPACE, TAB];
 
 export interface PartSink {
   /** @param offset of the first file byte in the whole body */
@@ -70,9 +74,9 @@ export class MultipartParser {
     return this.#seen;
   }
 
-  /** Whether a CRLF followed the closing delimiter. */
-  get endsWithCrlf(): boolean {
-    return this.#epilogue === CRLF.length;
+  /** How many bytes followed the closing delimiter. */
+  get epilogueBytes(): number {
+    return this.#epilogue;
   }
 
   write(chunk: Buffer): void {
@@ -89,7 +93,6 @@ export class MultipartParser {
   /** The body is over: throws unless it ended where a body may end. */
   end(): void {
     if (this.#state !== 'epilogue') throw malformed('the body ends before its closing boundary');
-    if (this.#epilogue === 1) throw malformed('bytes follow the closing boundary');
   }
 
   #readUntilDelimiter(bytes: Buffer): Buffer {
@@ -187,10 +190,15 @@ export class MultipartParser {
     return rest;
   }
 
-  /** RFC 2046 lets anything follow the closing delimiter; here it would be bytes that nobody checked or counted. */
+  /**
+   * RFC 2046 lets anything follow the closing delimiter; many clients end with an empty line. All else would be bytes that
+   * nobody checked, or the rest of a file that holds the delimiter.
+   */
   #readEpilogue(bytes: Buffer): Buffer {
-    if (bytes[0] !== CRLF[this.#epilogue]) throw malformed('bytes follow the closing boundary');
-    this.#epilogue += 1;
-    return bytes.subarray(1);
+    this.#epilogue += bytes.length;
+    if (this.#epilogue > EPILOGUE_BYTES_MAX || !bytes.every((byte) => LINE_ENDS_AND_BLANKS.includes(byte))) {
+      throw malformed('bytes other than line ends and blanks follow the closing boundary');
+    }
+    return NOTHING;
   }
 }

@@ -1,56 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { finished, type Readable, Transform, type TransformCallback } from 'node:stream';
-import { type CheckedFile, checkFile, type FileKind, SNIFF_BYTES } from './file-kind.ts';
-import { safeFileName } from './file-name.ts';
-import { boundaryOf, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
+import { type CheckedFile, checkFile } from './file-kind.ts';
+import { cleanFileName, safeFileName } from './file-name.ts';
+import { FileSample } from './file-sample.ts';
+import { boundaryOf, EPILOGUE_BYTES_MAX, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
+import { OfficeCheck } from './office-files.ts';
 import type { PartHeaders } from './part-headers.ts';
+import type { FileDigest, FileHead, Reframed, ReframeOptions } from './reframed.ts';
 import { SpentChunks } from './spent-chunks.ts';
 import { malformed, UploadError } from './upload-error.ts';
-
-export interface ReframeOptions {
-  /** The caller's Content-Type header. */
-  contentType: string;
-  /** The caller's Content-Length, when there is one: bytes of the whole body. */
-  contentLength?: number;
-  /** The one form field the caller may send. */
-  field: string;
-  /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
-  upstreamField: string;
-  /** Over all kinds; the kind's own limit (upstream reference 6) holds as well. Bytes of the file. */
-  bytesMax: number;
-  kinds: 'media' | 'csv';
-  /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */
-  fileId: string;
-  /** Sees every file byte before it goes out; either method refuses the file by throwing. */
-  check?: { write(chunk: Buffer): void; end(): unknown };
-  /** Told how many bytes of the caller's body came in, as they come. */
-  onBytes?: (count: number) => void;
-}
-
-export interface FileHead {
-  fileName: string;
-  mimeType: string;
-  kind: FileKind;
-  /** Of the outgoing body, when the caller's is known; exact, or the body stays incomplete. */
-  contentLength?: number;
-}
-
-export interface FileDigest {
-  bytes: number;
-  /** Of the file alone, hex. */
-  sha256: string;
-}
-
-export interface Reframed {
-  /** The caller's body in, WATI's body out. */
-  stream: Transform;
-  /** Content-Type of the outgoing body. */
-  contentType: string;
-  /** What the file is, before any byte of it goes out; rejects with the stream's error. */
-  head: Promise<FileHead>;
-  /** Settles with the last boundary; rejects with the stream's error. */
-  done: Promise<FileDigest>;
-}
 
 /**
  * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out
@@ -100,8 +58,9 @@ class Reframer extends Transform {
   /** File bytes so far. */
   #bytes = 0;
   #limit: { bytes: number; what: string };
-  /** The first bytes of the file, until they decided what it is. */
-  #held: Buffer[] | undefined = [];
+  /** Until it decided what the file is. */
+  #held: FileSample | undefined;
+  #officeCheck: OfficeCheck | undefined;
   readonly #reader = Promise.withResolvers<void>();
   readonly #spent = new SpentChunks();
   /** Where in the caller's body the others are let in next. */
@@ -113,6 +72,7 @@ class Reframer extends Transform {
   constructor(options: ReframeOptions, incomingBoundary: string, boundary: string) {
     super();
     this.#options = options;
+    this.#held = new FileSample(options.kinds === 'media');
     this.#limit = { bytes: options.bytesMax, what: 'the file' };
     this.#boundary = boundary;
     this.#closing = `\r\n--${boundary}--`;
@@ -153,8 +113,8 @@ class Reframer extends Transform {
       callback(toError(error));
       return;
     }
-    const ready = this.#partEnded || this.#bytes >= SNIFF_BYTES;
-    if (this.#held !== undefined && ready) this.#open(this.#held).then(() => callback(), callback);
+    const held = this.#held;
+    if (held !== undefined && (this.#partEnded || held.isComplete)) this.#open(held).then(() => callback(), callback);
     else if (this.#parser.seen < this.#turnEnds) callback();
     else {
       this.#turnEnds = this.#parser.seen + (this.#options.check ? CHECKED_TURN_BYTES : TURN_BYTES);
@@ -184,11 +144,16 @@ class Reframer extends Transform {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limit.bytes) throw tooLarge(this.#limit.bytes, this.#limit.what);
     if (this.#held !== undefined) {
-      this.#held.push(bytes);
+      this.#held.add(bytes);
       return;
     }
-    this.#options.check?.write(bytes);
+    this.#check(bytes);
     this.#pass(bytes);
+  }
+
+  #check(bytes: Buffer): void {
+    this.#options.check?.write(bytes);
+    this.#officeCheck?.write(bytes);
   }
 
   #pass(bytes: Buffer): void {
@@ -214,13 +179,12 @@ class Reframer extends Transform {
   }
 
   /** The first bytes are there: decides what the file is, and only then lets anything out. */
-  async #open(held: Buffer[]): Promise<void> {
+  async #open(held: FileSample): Promise<void> {
     if (this.#part === undefined || this.#bytes === 0) throw new UploadError('no-file', 'the file is empty');
     const { headers, offset } = this.#part;
     const { kinds, upstreamField, fileId } = this.#options;
-    const name = headers.fileName ?? '';
-    const firstBytes = Buffer.concat(held, Math.min(this.#bytes, SNIFF_BYTES));
-    const file = await checkFile(kinds, { declared: headers.contentType, name, firstBytes });
+    const name = cleanFileName(headers.fileName ?? '');
+    const file = await checkFile(kinds, { declared: headers.contentType, name, firstBytes: held.firstBytes });
     if (this.destroyed) return;
     const fileName = safeFileName(name, fileId, file.extensions);
     const opening = Buffer.from(
@@ -228,19 +192,21 @@ class Reframer extends Transform {
         `Content-Type: ${file.mimeType}\r\n\r\n`,
     );
     // Before the head, so that a CSV with a wrong header never opens a request to WATI.
-    for (const bytes of held) this.#options.check?.write(bytes);
+    this.#officeCheck = OfficeCheck.for(file.mimeType);
+    this.#check(held.bytes);
+    if (this.#partEnded) this.#officeCheck?.end();
     const contentLength = this.#outgoingLength(file, offset, opening.length);
     const head = { fileName, mimeType: file.mimeType, kind: file.kind };
     this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
     await this.head.promise;
     this.#held = undefined;
     this.#put(opening);
-    for (const bytes of held) this.#pass(bytes);
+    this.#pass(held.bytes);
   }
 
   /**
-   * The caller's length covers its framing, and everything of it is known by now but whether a CRLF follows the closing
-   * boundary. Ours ends as the caller's does, so that those two bytes cancel out.
+   * The caller's length covers its framing, and everything of it is known by now but how many line ends and blanks follow
+   * the closing boundary. As many follow ours, so that they cancel out.
    */
   #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
     const { bytesMax, contentLength } = this.#options;
@@ -250,7 +216,8 @@ class Reframer extends Transform {
     if (contentLength === undefined) return undefined;
     const fileAndEnd = contentLength - offset - this.#incomingClosingLength;
     if (fileAndEnd < this.#bytes) throw malformed('the body is longer than its Content-Length');
-    if (fileAndEnd - '\r\n'.length > bytes) throw tooLarge(bytes, this.#limit.what);
+    // What may be its end is no fault of the file: that is told when it has come.
+    if (fileAndEnd - EPILOGUE_BYTES_MAX > bytes) throw tooLarge(bytes, this.#limit.what);
     return openingLength + fileAndEnd + this.#closing.length;
   }
 
@@ -261,14 +228,19 @@ class Reframer extends Transform {
     if (contentLength !== undefined && this.#parser.seen !== contentLength) {
       throw malformed('the body is shorter than its Content-Length');
     }
+    this.#officeCheck?.end();
     await check?.end();
     // To a body that is over before it is read, undici gives a Content-Length of its own.
     await this.#reader.promise;
     if (this.destroyed) throw malformed('the upload was broken off');
     this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
-    return Buffer.from(this.#parser.endsWithCrlf ? `${this.#closing}\r\n` : this.#closing);
+    const endBytes = contentLength === undefined ? '\r\n'.length : this.#parser.epilogueBytes;
+    return Buffer.from(this.#closing + endOf(endBytes));
   }
 }
+
+/** Line ends as programs write them behind a closing boundary; an odd one is a blank before them, as RFC 2046 has it. */
+const endOf = (bytes: number): string => ' '.repeat(bytes % 2) + '\r\n'.repeat(Math.floor(bytes / 2));
 
 function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error('the upload cannot be read', { cause: error });

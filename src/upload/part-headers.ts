@@ -1,3 +1,4 @@
+import { fileNameOf } from './file-name-coding.ts';
 import { parseHeaderValue } from './header-value.ts';
 import { malformed } from './upload-error.ts';
 
@@ -6,7 +7,7 @@ const LINES_MAX = 20;
 export interface PartHeaders {
   /** The form field. */
   field: string;
-  /** As the caller wrote it, '' for an empty one; undefined: the part is a plain field, no file. */
+  /** Decoded, '' for an empty one; undefined: the part is a plain field, no file. */
   fileName: string | undefined;
   /** As the caller wrote it. */
   contentType: string | undefined;
@@ -51,21 +52,5 @@ function decode(block: Buffer): string {
 function checkEncoding(encoding: string | undefined): void {
   if (encoding !== undefined && !/^(?:binary|7bit|8bit)$/i.test(encoding)) {
     throw malformed('the part has a content transfer encoding other than binary, 8bit or 7bit');
-  }
-}
-
-/**
- * RFC 7578, 4.2 forbids `filename*`, but .NET's HttpClient always sends it beside an encoded `filename`: taken when it
- * is well formed, and as little trusted as the other.
- */
-function fileNameOf(parameters: ReadonlyMap<string, string>): string | undefined {
-  const plain = parameters.get('filename');
-  const extended = parameters.get('filename*');
-  if (extended === undefined) return plain;
-  const encoded = /^utf-8'[^']*'(.*)$/i.exec(extended)?.[1];
-  try {
-    return encoded === undefined ? (plain ?? '') : decodeURIComponent(encoded);
-  } catch {
-    return plain ?? '';
   }
 }

@@ -3,7 +3,8 @@ import { takeOrRefuse } from '../pools/refusal.ts';
 import { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import type { ProblemSlug } from '../problem-types.ts';
-import { type FileHead, type Reframed, type ReframeOptions, reframe } from './multipart.ts';
+import { reframe } from './multipart.ts';
+import type { FileHead, Reframed, ReframeOptions } from './reframed.ts';
 import { UploadError, type UploadErrorCode } from './upload-error.ts';
 
 /** One file on its way through: what it is, and the body that WATI gets. */

@@ -36,7 +36,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('gives back what was recorded', async () => {
-      const send = aSend('a', { template: 't', localMessageId: 'l', ...withKey('k') });
+      const send = aSend('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
       const answer = await store.record(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
       const whole = { ...send, status: 'queued', attempts: 0, ...times };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { type FileDigest, type FileHead, type ReframeOptions, reframe } from '../../src/upload/multipart.ts';
+import { reframe } from '../../src/upload/multipart.ts';
+import type { FileDigest, FileHead, ReframeOptions } from '../../src/upload/reframed.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';
 
 export const BOUNDARY = 'XyZ';
@@ -135,7 +136,7 @@ export function readStrictly(body: Buffer, contentType = ''): { headers: string[
   const blank = body.indexOf('\r\n\r\n');
   const end = body.indexOf(closing, blank);
   if (blank === -1 || end === -1 || body.indexOf(`--${boundary}`, opening.length) !== end + 2) return undefined;
-  if (!['', '\r\n'].includes(body.toString('latin1', end + closing.length))) return undefined;
+  if (!/^ ?(\r\n)*$/.test(body.toString('latin1', end + closing.length))) return undefined;
   return { headers: body.toString('utf8', opening.length, blank).split('\r\n'), file: body.subarray(blank + 4, end) };
 }
 

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCsvCheck } from '../../src/csv/csv-check.ts';
 import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
-import { type ReframeOptions, reframe } from '../../src/upload/multipart.ts';
+import { reframe } from '../../src/upload/multipart.ts';
+import type { ReframeOptions } from '../../src/upload/reframed.ts';
 import type { UploadErrorCode } from '../../src/upload/upload-error.ts';
-import { D, REFUSED, SENT } from './multipart-cases.ts';
+import { D, REFUSED } from './multipart-cases.ts';
 import {
   BOUNDARY,
   codeOf,
@@ -20,6 +21,7 @@ import {
   sha256,
   slices,
 } from './multipart-helper.ts';
+import { SENT } from './multipart-sent-cases.ts';
 
 const MIB = 1024 * 1024;
 const SPLITS = [[65_536], [1], [7, 1, 64], [2, 131, 3]];

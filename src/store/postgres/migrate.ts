@@ -3,7 +3,7 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -57,6 +57,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [quotaTable],
   timeIndexes,
   lookSchema,
+  fileNameColumn,
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

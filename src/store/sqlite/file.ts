@@ -5,7 +5,7 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -56,6 +56,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   [quotaTable],
   timeIndexes,
   lookSchema,
+  fileNameColumn,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

@@ -1,0 +1,46 @@
+import { SNIFF_BYTES, sampleEnd } from './signature.ts';
+
+/** The first bytes of a file, held until they show what it is: copies, as chunks may be tiny, and then cost more than they hold. */
+export class FileSample {
+  readonly #hasTags: boolean;
+  #memory = Buffer.allocUnsafeSlow(2 * SNIFF_BYTES);
+  #length = 0;
+  /** As far as is known: a tag in front of a sound is seen to be long only once it begins. */
+  #needed = SNIFF_BYTES;
+
+  /** @param hasTags whether a sound may come, behind whose tags is looked */
+  constructor(hasTags: boolean) {
+    this.#hasTags = hasTags;
+  }
+
+  /** All that was added. */
+  get bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  /** What is needed of it. */
+  get firstBytes(): Buffer {
+    return this.bytes.subarray(0, this.#end());
+  }
+
+  get isComplete(): boolean {
+    if (this.#length < this.#needed) return false;
+    this.#needed = this.#end();
+    return this.#length >= this.#needed;
+  }
+
+  add(bytes: Buffer): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#memory.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#needed));
+      this.bytes.copy(larger);
+      this.#memory = larger;
+    }
+    bytes.copy(this.#memory, this.#length);
+    this.#length = length;
+  }
+
+  #end(): number {
+    return this.#hasTags ? sampleEnd(this.bytes) : SNIFF_BYTES;
+  }
+}

@@ -1,0 +1,107 @@
+import { compound, hiddenByTag, pdfWithin, type Signature, zip } from './signature.ts';
+
+export type FileKind = 'image' | 'audio' | 'video' | 'document' | 'csv';
+
+const MIB = 1024 * 1024;
+
+/** Meta's limits per kind; its MB are read as 1024 * 1024. A CSV has only the overall limit. */
+export const kindBytesMax: Readonly<Record<FileKind, number>> = {
+  image: 5 * MIB,
+  audio: 16 * MIB,
+  video: 16 * MIB,
+  document: 100 * MIB,
+  csv: Number.POSITIVE_INFINITY,
+};
+
+export interface MediaType {
+  kind: FileKind;
+  /** The usual one first. */
+  extensions: readonly [string, ...string[]];
+  /** Signatures that prove the type: no declaration and no name is needed. */
+  proof: readonly string[];
+  /** Signatures that other types have as well: the declared type or the name decides. */
+  fits: readonly string[];
+}
+
+const media = (kind: FileKind, extensions: MediaType['extensions'], proof: string[], fits: string[] = []) => ({
+  kind,
+  extensions,
+  proof,
+  fits,
+});
+
+const OPENXML = 'application/vnd.openxmlformats-officedocument';
+
+/** The first bytes of an Office file may show no more than its container. */
+const openXml = (extension: string, mimeType: string): [string, MediaType] => [
+  mimeType,
+  media('document', [extension], [mimeType], [zip]),
+];
+
+/** What WhatsApp takes. A webp sticker counts as an image; of Ogg, Opus alone is taken. */
+export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaType>([
+  ['image/jpeg', media('image', ['jpg', 'jpeg', 'jpe', 'jfif'], ['image/jpeg'])],
+  ['image/png', media('image', ['png'], ['image/png', 'image/apng'])],
+  ['image/webp', media('image', ['webp'], ['image/webp'])],
+  ['audio/aac', media('audio', ['aac'], ['audio/aac'], [hiddenByTag])],
+  ['audio/amr', media('audio', ['amr'], ['audio/amr'])],
+  ['audio/mpeg', media('audio', ['mp3'], ['audio/mpeg'], [hiddenByTag])],
+  // Many encoders give an audio-only MP4 the brand of a video.
+  ['audio/mp4', media('audio', ['m4a', 'mp4'], ['audio/mp4', 'audio/x-m4a'], ['video/mp4'])],
+  ['audio/ogg', media('audio', ['ogg', 'opus', 'oga'], ['audio/ogg; codecs=opus'])],
+  ['video/mp4', media('video', ['mp4'], ['video/mp4', 'video/x-m4v'])],
+  ['video/3gpp', media('video', ['3gp'], ['video/3gpp'])],
+  ['application/pdf', media('document', ['pdf'], ['application/pdf', pdfWithin])],
+  ['text/plain', media('document', ['txt'], [])],
+  ['application/msword', media('document', ['doc'], [], [compound])],
+  ['application/vnd.ms-excel', media('document', ['xls'], [], [compound])],
+  ['application/vnd.ms-powerpoint', media('document', ['ppt'], [], [compound])],
+  openXml('docx', `${OPENXML}.wordprocessingml.document`),
+  openXml('xlsx', `${OPENXML}.spreadsheetml.sheet`),
+  openXml('pptx', `${OPENXML}.presentationml.presentation`),
+]);
+
+export const csvType: MediaType = media('csv', ['csv'], []);
+
+/**
+ * Other names of types of the list. They decide where the bytes leave a choice, and contradict nothing: programs use them
+ * loosely.
+ */
+export const synonyms: ReadonlyMap<string, string> = new Map([
+  ['image/jpg', 'image/jpeg'],
+  ['image/pjpeg', 'image/jpeg'],
+  ['audio/mp3', 'audio/mpeg'],
+  ['audio/x-mp3', 'audio/mpeg'],
+  ['audio/mpeg3', 'audio/mpeg'],
+  ['audio/x-mpeg', 'audio/mpeg'],
+  ['audio/x-mpeg-3', 'audio/mpeg'],
+  ['audio/mpg', 'audio/mpeg'],
+  ['audio/x-m4a', 'audio/mp4'],
+  ['audio/m4a', 'audio/mp4'],
+  ['audio/x-mp4', 'audio/mp4'],
+  ['audio/mp4a-latm', 'audio/mp4'],
+  ['audio/x-aac', 'audio/aac'],
+  ['audio/aacp', 'audio/aac'],
+  ['audio/x-hx-aac-adts', 'audio/aac'],
+  ['audio/vnd.dlna.adts', 'audio/aac'],
+  ['application/doc', 'application/msword'],
+  ['application/x-msword', 'application/msword'],
+  ['application/excel', 'application/vnd.ms-excel'],
+  ['application/x-excel', 'application/vnd.ms-excel'],
+  ['application/x-msexcel', 'application/vnd.ms-excel'],
+  ['application/powerpoint', 'application/vnd.ms-powerpoint'],
+  ['application/mspowerpoint', 'application/vnd.ms-powerpoint'],
+  ['application/x-mspowerpoint', 'application/vnd.ms-powerpoint'],
+]);
+
+/** Of the containers that Office shares with others. */
+export const isOffice = ({ fits }: MediaType): boolean => fits.includes(zip) || fits.includes(compound);
+
+/** The allowed types that bytes with this signature may be, those that it proves first. */
+export function typesOf({ is, isText }: Signature): readonly (readonly [string, MediaType])[] {
+  const proved = [...mediaTypes].filter(([, { proof }]) => proof.includes(is));
+  const fitting = [...mediaTypes].filter(([, { fits }]) => fits.includes(is));
+  // Two letters are a signature of some formats, such as bitmaps, and a text may begin with them.
+  const mayBeText = isText && (proved.length === 0 || is === pdfWithin);
+  return [...proved, ...fitting, ...[...mediaTypes].filter(([mimeType]) => mayBeText && mimeType === 'text/plain')];
+}

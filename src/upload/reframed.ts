@@ -1,0 +1,47 @@
+import type { Transform } from 'node:stream';
+import type { FileKind } from './media-types.ts';
+
+export interface ReframeOptions {
+  /** The caller's Content-Type header. */
+  contentType: string;
+  /** The caller's Content-Length, when there is one: bytes of the whole body. */
+  contentLength?: number;
+  /** The one form field the caller may send. */
+  field: string;
+  /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
+  upstreamField: string;
+  /** Over all kinds; the limit of its kind holds as well. Bytes of the file. */
+  bytesMax: number;
+  kinds: 'media' | 'csv';
+  /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */
+  fileId: string;
+  /** Sees every file byte before it goes out; either method refuses the file by throwing. */
+  check?: { write(chunk: Buffer): void; end(): unknown };
+  /** Told how many bytes of the caller's body came in, as they come. */
+  onBytes?: (count: number) => void;
+}
+
+export interface FileHead {
+  fileName: string;
+  mimeType: string;
+  kind: FileKind;
+  /** Of the outgoing body, when the caller's is known; exact, or the body stays incomplete. */
+  contentLength?: number;
+}
+
+export interface FileDigest {
+  bytes: number;
+  /** Of the file alone, hex. */
+  sha256: string;
+}
+
+export interface Reframed {
+  /** The caller's body in, WATI's body out. */
+  stream: Transform;
+  /** Content-Type of the outgoing body. */
+  contentType: string;
+  /** What the file is, before any byte of it goes out; rejects with the stream's error. */
+  head: Promise<FileHead>;
+  /** Settles with the last boundary; rejects with the stream's error. */
+  done: Promise<FileDigest>;
+}
