@@ -8,7 +8,7 @@ import { invite } from '../plugins/request-bodies.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
-import { checkTemplate } from '../src/delivery/preflight.ts';
+import { checkTemplate, columnsOf } from '../src/delivery/preflight.ts';
 import { Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
@@ -68,7 +68,8 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       const mayReach = createSendingCheck(callerOf(request));
       mayReach.template(template, queryPointers.template);
       mayReach.assert();
-      const { names } = checkTemplate(await templates.find(context, template), template);
+      // The header comes later than the time to read the template again.
+      const columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
         let rows: BroadcastRecipient[] = [];
@@ -80,7 +81,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
         const check = createCsvCheck({
           numbers,
           ...narrowed(request, config.DEFAULT_COUNTRIES),
-          requiredColumns: names,
+          ...columns,
           rowsMax: config.IMPORT_MAX_ROWS,
           cellBytesMax: config.CSV_MAX_CELL_BYTES,
           onRow: ({ to, values }, row) => {

@@ -14,7 +14,7 @@ import {
 } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Holds } from '../src/delivery/holds.ts';
-import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
+import { checkTemplate, languagesOf, parameterFaults, type Sendable, takes } from '../src/delivery/preflight.ts';
 import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
@@ -90,7 +90,8 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
       assertMaySendAll(callerOf(request), template, recipients);
-      assertSound(recipients, checkTemplate(await templates.find(context, template), template));
+      const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
+      assertSound(recipients, checkTemplate(await templates.look(context, template, { fits }), template));
       const draft = { template, broadcastName, connection: context.connection };
       const begun = broadcasts.start(asker, draft, async (add) => {
         await add(recipients);
@@ -241,7 +242,11 @@ export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Star
 }
 
 /** Every fault of every recipient is found before anything is recorded; the first hundred are told, with the total. */
-function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiTemplate): void {
+function assertSound(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
+  const fits = (each: WatiTemplate) =>
+    recipients.every(({ parameters = {} }) => parameterFaults(each, parameters).length === 0);
+  const fitting = versions.find(fits);
+  const template = fitting ?? versions[0];
   const first = new Map<string, number>();
   const shown: FieldError[] = [];
   let faults = 0;
@@ -255,10 +260,10 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
     const earlier = first.get(to);
     if (earlier === undefined) first.set(to, at);
     else note([{ pointer: '/to', detail: `is given twice, first at /recipients/${earlier}/to` }], at);
-    note(parameterFaults(names, parameters), at);
+    note(parameterFaults(template, parameters), at);
   }
   if (faults === 0) return;
-  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent`;
+  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitting ? '' : languagesOf(versions)}`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 

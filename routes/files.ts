@@ -11,7 +11,7 @@ import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
 import type { StreamedSend } from '../src/delivery/passage.ts';
-import { checkTemplate } from '../src/delivery/preflight.ts';
+import { checkTemplate, columnsOf } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
@@ -111,11 +111,12 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     async (request, reply) => {
       const { template, broadcastName } = request.query;
       const call = sendCalls.csv({ name: template, broadcastName });
-      let requiredColumns: readonly string[] = [];
+      let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
-        requiredColumns = checkTemplate(await templates.find(context, template), template).names;
+        // The header comes later than the time to read the template again.
+        columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
       };
-      const check = () => checkOf(request, requiredColumns);
+      const check = () => checkOf(request, columns);
       return stream(
         request,
         reply,
@@ -130,12 +131,12 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
   );
 
   /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
-  const checkOf = (request: FastifyRequest, requiredColumns: readonly string[]): CsvCheck => {
+  const checkOf = (request: FastifyRequest, columns: ReturnType<typeof columnsOf> | undefined): CsvCheck => {
     const mayReach = createSendingCheck(callerOf(request));
     const rows = createCsvCheck({
       numbers,
       ...narrowed(request, config.DEFAULT_COUNTRIES),
-      requiredColumns,
+      ...columns,
       passedOn: true,
       rowsMax: config.CSV_MAX_ROWS,
       cellBytesMax: config.CSV_MAX_CELL_BYTES,

@@ -55,7 +55,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
     assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
-    await checkContent(content, (name) => templates.find(context, name));
+    await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
     const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.distrust(context.connection);

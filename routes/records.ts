@@ -160,7 +160,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = contextOn(request, connection, time);
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
-        await checkContent(content, (name) => templates.find(context, name));
+        await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
       const sent = await delivery.resend(asker, id, on);

@@ -115,9 +115,9 @@ describe('a template', () => {
       ['b', 'h'],
     ],
     [
-      'a name in the header that nobody knows',
+      'a name in the header that is not listed',
       { bodyOriginal: '{{b}}', header: { type: 1, text: 'For {{h}}' } },
-      ['b'],
+      ['b', 'h'],
     ],
     [
       'a name in a button',
