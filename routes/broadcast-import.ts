@@ -56,10 +56,11 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       },
     },
     async (request, reply) => {
-      const { template, broadcastName } = request.query;
+      const { template, broadcastName, channel: asked } = request.query;
       const context = await contextOf(request);
       const asker = keyed(request);
-      const print = (file: unknown) => fingerprintOf(context.connection, [template, broadcastName, file]);
+      const print = (file: unknown) =>
+        fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
       // Under a key that was used, the file is read and compared, and recorded nowhere.
       const repeated = await broadcasts.repeated(asker, async () =>
         print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
@@ -70,7 +71,8 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       mayReach.assert();
       // The header comes later than the time to read the template again.
       const columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
-      const draft = { template, broadcastName, connection: context.connection };
+      const { connection, channel } = context;
+      const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {
         let rows: BroadcastRecipient[] = [];
         const flush = async () => {

@@ -82,17 +82,23 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       },
     },
     async (request, reply) => {
-      const { template, broadcastName } = request.body;
+      const { template, broadcastName, channel: asked } = request.body;
       const recipients = request.body.recipients.map((each) => ({ ...each, to: digits(each.to) }));
       const context = await contextOf(request);
       const asker = keyed(request);
-      const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
+      const fingerprint = fingerprintOf(context.connection, [
+        template,
+        broadcastName,
+        recipients,
+        ...(asked ? [asked] : []),
+      ]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
       assertMaySendAll(callerOf(request), template, recipients);
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
       assertSound(recipients, checkTemplate(await templates.look(context, template, { fits }), template));
-      const draft = { template, broadcastName, connection: context.connection };
+      const { connection, channel } = context;
+      const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {
         await add(recipients);
         return fingerprint;
@@ -276,13 +282,14 @@ function assertMaySendAll(rules: SendingRules, template: string, recipients: rea
 
 /** What a caller sees of a broadcast. */
 export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
-  const { id, template, name, connectionId, total, counts, createdAt, updatedAt, finishedAt } = stored;
+  const { id, template, name, connectionId, channel, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
   return {
     id,
     template,
     broadcastName: name,
     connectionId,
+    ...(channel !== undefined && { channel }),
     ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.rejections && { rejections: stored.rejections }),

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
 import { oncePer } from '../src/once-per.ts';
+import { invalid } from '../src/problem.ts';
 import {
+  ConversationChannel,
   type ConversationMessage,
   ConversationMessagePage,
   ConversationParams,
@@ -58,8 +60,10 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         operationId: 'assignOperator',
         tags: ['conversations'],
         summary: 'Assign a conversation',
-        description: 'To an operator by e-mail, or to the bot: `{"bot": true}`.',
+        description:
+          'To an operator by e-mail, or to the bot: `{"bot": true}`. WATI takes no `channel` here, so naming one is a 400.',
         params: ConversationParams,
+        querystring: ConversationChannel,
         body: OperatorPut,
         response: { 200: Operator },
       },
@@ -67,6 +71,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     async (request) => {
       const recipient = digits(request.params.recipient);
       request.trace.to = masked(recipient);
+      if (request.query.channel !== undefined) throw invalid([noChannel]);
       const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
@@ -83,6 +88,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         summary: 'Set the status of a conversation',
         description: '`blocked` stops the customer from reaching you.',
         params: ConversationParams,
+        querystring: ConversationChannel,
         body: StatusPut,
         response: { 200: StatusOfConversation },
       },
@@ -100,6 +106,11 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
       return { recipient, status };
     },
   );
+};
+
+const noChannel = {
+  pointer: '/query/channel',
+  detail: 'WATI assigns a conversation by the number of the customer alone, and takes no channel for it: leave it out',
 };
 
 const pageWithEvents = oncePer(({ rows, total }: History, number: number, size: number) => ({

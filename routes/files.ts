@@ -24,7 +24,7 @@ import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream
 import type { Streams } from '../src/upstream/streams.ts';
 import type { Expectation } from '../src/upstream/verdict.ts';
 import { answer, sendResponses } from './answer.ts';
-import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
+import { askerOf, type ContextOf, channelOf, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -79,7 +79,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       request.trace.to = masked(to);
       const asked = { ...request.query, to };
       const call = sendCalls.file(to, asked.caption);
-      const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+      const detail = addressFault({ ...call, channel: channelOf(request, config) }, config.TEXT_URL_MAX_BYTES);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
       return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
     },

@@ -15,7 +15,7 @@ import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPos
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
-import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
+import { askerOf, type ContextOf, channelOf, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -62,9 +62,10 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     return answer(reply, sent);
   };
 
-  const assertFits = (content: SingleContent, pointer: string) => {
+  const assertFits = (request: FastifyRequest, content: SingleContent, pointer: string) => {
     const { call } = planCall(sendCalls, content, randomUUID());
-    const detail = addressFault(call, config.TEXT_URL_MAX_BYTES);
+    const through = { ...call, channel: channelOf(request, config) };
+    const detail = addressFault(through, config.TEXT_URL_MAX_BYTES);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
 
@@ -79,7 +80,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     },
     (request, reply) => {
       const content: SingleContent = { kind: 'text', body: request.body };
-      assertFits(content, '/text');
+      assertFits(request, content, '/text');
       return send(request, reply, content);
     },
   );
@@ -97,7 +98,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       const { url, caption } = request.body;
       if (!URL.canParse(url)) throw invalid([{ pointer: '/url', detail: 'is not a URL' }]);
       const content: SingleContent = { kind: 'file-link', body: request.body };
-      assertFits(content, caption === undefined ? '/url' : '/caption');
+      assertFits(request, content, caption === undefined ? '/url' : '/caption');
       return send(request, reply, content);
     },
   );

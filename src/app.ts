@@ -146,6 +146,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const contextOf = createContextOf(config, upstream.connections, stopCheck);
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, { store, stopSwitch });
+  const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal);
   const sends = createSendsPool();
@@ -157,6 +158,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
     splitsGroups: config.GROUP_SPLIT === 'on',
+    channel,
     gate,
     holds,
     closing: closing.signal,
@@ -196,7 +198,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onOver: ({ id, caller }) => void tellEnd(id, caller),
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
+  const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
   const keeper = createKeeper({
     store,
     delivery,
@@ -261,7 +263,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const broadcastServices = {
     config,
-    broadcasts: createBroadcasts({ store, stopped: stopSwitch, onChange: pump.nudge, newId }),
+    broadcasts: createBroadcasts({ store, stopped: stopSwitch, channel, onChange: pump.nudge, newId }),
     templates: templateCache,
     contextOf,
     holds,

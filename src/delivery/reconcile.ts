@@ -24,7 +24,7 @@ const afterMs = 15 * 60_000;
 export function createReconciler(
   store: SendStore,
   conversations: Pick<Conversations, 'history'>,
-  readBack: ReadBack | undefined,
+  { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
   const twinsOf = (send: StoredSend, sentMs: number) => {
@@ -37,12 +37,14 @@ export function createReconciler(
     store.resolve(id, found(row, evidence)).catch(unreadable);
 
   return {
-    look: async (send, context, nth) => {
+    look: async (send, reader, nth) => {
       const content = contentOf(send);
       if (send.status !== 'unknown' || send.to === undefined || send.sentAt === undefined || !content) return false;
       const { localMessageId } = send;
-      if (readBack && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
-        const own = await readBack.byLocalId(context, localMessageId);
+      const channel = send.channel ?? byDefault;
+      const context = { ...reader, channel };
+      if (channel !== undefined && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
+        const own = await readBack.byLocalId({ ...context, channel }, localMessageId);
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }

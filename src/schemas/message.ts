@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp, text } from './words.ts';
+import { Channel, exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp, text } from './words.ts';
 
 /** Lengths and counts are WATI's. */
 const httpsUrl = Type.String({
@@ -10,9 +10,12 @@ const httpsUrl = Type.String({
   examples: ['https://example.com/invoice.pdf'],
 });
 
+const channel = Type.Optional(Channel);
+
 export const TextPost = Type.Object(
   {
     to: Recipient,
+    channel,
     text: text(4096, 'Your parcel is on its way.'),
     replyTo: Type.Optional(
       Type.String({ minLength: 1, maxLength: 512, description: 'id of the WhatsApp message to quote' }),
@@ -23,7 +26,7 @@ export const TextPost = Type.Object(
 export type TextPost = Static<typeof TextPost>;
 
 export const FileLinkPost = Type.Object(
-  { to: Recipient, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
+  { to: Recipient, channel, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
   {
     title: 'FileLinkPost',
     ...strict,
@@ -35,6 +38,7 @@ export type FileLinkPost = Static<typeof FileLinkPost>;
 export const ButtonsPost = Type.Object(
   {
     to: PhoneNumber,
+    channel,
     body: text(1024, 'Shall we deliver today?'),
     header: Type.Optional(
       Type.Object(
@@ -68,6 +72,7 @@ export type ButtonsPost = Static<typeof ButtonsPost>;
 export const ListPost = Type.Object(
   {
     to: PhoneNumber,
+    channel,
     body: text(1024, 'When shall we come?'),
     header: Type.Optional(text(60, 'Appointment', { line: true })),
     footer: Type.Optional(text(60, 'You can change it later', { line: true })),
@@ -112,6 +117,7 @@ export type ListPost = Static<typeof ListPost>;
 export const TemplatePost = Type.Object(
   {
     to: PhoneNumber,
+    channel,
     template: TemplateName,
     parameters: Type.Optional(TemplateParameters),
     broadcastName: Type.Optional(
@@ -144,6 +150,9 @@ export const Message = Type.Object(
     localMessageId: Type.Optional(Type.String({ description: 'our own id, carried by later status events' })),
     whatsappMessageId: Type.Optional(Type.String()),
     template: Type.Optional(Type.String()),
+    channel: Type.Optional(
+      Type.String({ description: 'the number of yours that it goes through, where one is known' }),
+    ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
       Type.Object(
@@ -167,10 +176,17 @@ export const Message = Type.Object(
 );
 export type Message = Static<typeof Message>;
 
-export const FileQuery = Type.Object({ to: Recipient, caption: Type.Optional(text(1024, 'Your invoice')) }, strict);
+export const FileQuery = Type.Object(
+  { to: Recipient, channel, caption: Type.Optional(text(1024, 'Your invoice')) },
+  strict,
+);
 
 export const CsvQuery = Type.Object(
-  { template: TemplateName, broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }) },
+  {
+    template: TemplateName,
+    channel,
+    broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }),
+  },
   strict,
 );
 

@@ -19,6 +19,10 @@ export interface NewSend {
   to?: string;
   connectionId: string;
   template?: string;
+  /** The company's own number that it goes through, where one is known. */
+  channel?: string;
+  /** It was named for this send, and is not the one that every process would take: only who knows of channels may begin it. */
+  channelNamed?: boolean;
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;
@@ -35,7 +39,7 @@ export interface NewSend {
 }
 
 /** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
-export interface StoredSend extends Omit<NewSend, 'quota'> {
+export interface StoredSend extends Omit<NewSend, 'quota' | 'channelNamed'> {
   status: SendStatus;
   attempts: number;
   whatsappMessageId?: string;

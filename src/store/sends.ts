@@ -83,7 +83,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
    * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
-    const { quota, ...recorded } = send;
+    const { quota, channelNamed: _, ...recorded } = send;
     const { id, caller } = send;
     const wall = this.#wall();
     try {

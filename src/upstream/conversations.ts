@@ -29,7 +29,7 @@ const historyIn = oncePer((body: JsonObject): History => {
   return { rows: list(inner).filter(isObject), total: isObject(body.link) ? num(body.link.total) : undefined };
 });
 
-export function createConversations(client: Client, channelNumber: string | undefined): Conversations {
+export function createConversations(client: Client): Conversations {
   return {
     history: async (context, target, query) => {
       const path = `/api/v1/getMessages/${target}`;
@@ -43,7 +43,7 @@ export function createConversations(client: Client, channelNumber: string | unde
       assertSuccess(await client.write(context, { operation: 'assignOperator', method: 'POST', path, query }));
     },
     setStatus: async (context, whatsappNumber, ticketStatus) => {
-      const json = { whatsappNumber, ticketStatus, channelPhoneNumber: channelNumber };
+      const json = { whatsappNumber, ticketStatus };
       const path = '/api/v1/updateChatStatus';
       assertSuccess(await client.write(context, { operation: 'updateChatStatus', method: 'POST', path, json }));
     },

@@ -1,3 +1,4 @@
+import { onChannel } from './channels.ts';
 import type { StreamCall } from './streams.ts';
 import { type Call, queryString } from './transport.ts';
 
@@ -43,8 +44,7 @@ export interface WatiReceiver {
   parameters: Readonly<Record<string, string>>;
 }
 
-/** `channel` is WATI_CHANNEL_NUMBER: sent where WATI takes one, left out where it is not set (upstream.md 4.1). */
-export function createSendCalls(channel: string | undefined): SendCalls {
+export function createSendCalls(): SendCalls {
   return {
     // The query, not the form: docs and working clients agree on it (upstream.md 3.3).
     text: (target, messageText, localMessageId, replyContextId) => ({
@@ -52,14 +52,14 @@ export function createSendCalls(channel: string | undefined): SendCalls {
       method: 'POST',
       sends: true,
       path: `/api/v1/sendSessionMessage/${target}`,
-      query: { messageText, localMessageId, replyContextId, channelPhoneNumber: channel },
+      query: { messageText, localMessageId, replyContextId },
     }),
     fileLink: (target, fileUrl, caption) => ({
       operation: 'sendSessionFileViaUrl',
       method: 'POST',
       sends: true,
       path: `/api/v1/sendSessionFileViaUrl/${target}`,
-      query: { fileUrl, caption, channelPhoneNumber: channel },
+      query: { fileUrl, caption },
     }),
     buttons: (whatsappNumber, content) => ({
       operation: 'sendInteractiveButtonsMessage',
@@ -91,14 +91,13 @@ export function createSendCalls(channel: string | undefined): SendCalls {
           localMessageId,
           customParams: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
         })),
-        ...(channel !== undefined && { channel_number: channel }),
       },
     }),
     file: (target, caption) => ({
       operation: 'sendSessionFile',
       method: 'POST',
       path: `/api/v1/sendSessionFile/${target}`,
-      query: { caption, channelPhoneNumber: channel },
+      query: { caption },
       field: 'file',
     }),
     csv: ({ name, broadcastName }) => ({
@@ -112,9 +111,12 @@ export function createSendCalls(channel: string | undefined): SendCalls {
 }
 
 /** WATI takes texts in the address, and what stands before it may cut long ones (upstream.md 10, item 2). */
-export function addressFault({ path, query }: Pick<Call, 'path' | 'query'>, bytesMax: number): string | undefined {
+export function addressFault(
+  call: Pick<Call, 'operation' | 'path' | 'query' | 'channel'>,
+  bytesMax: number,
+): string | undefined {
   // Path and query as they go out, the gateway's prefix included.
-  const bytes = '/wati'.length + path.length + queryString(query).length;
+  const bytes = '/wati'.length + call.path.length + queryString(onChannel(call).query).length;
   if (bytes <= bytesMax) return undefined;
   return `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
 }

@@ -32,7 +32,11 @@ test.each([
     return { rows: [], total: 0 };
   };
   const byLocalId = async () => void reads.push('id');
-  const reconciler = createReconciler(store, { history }, channel ? { byLocalId } : undefined);
+  const reconciler = createReconciler(
+    store,
+    { history },
+    { readBack: { byLocalId }, ...(channel && { channel: '919999900001' }) },
+  );
   for (const nth of [1, 2, 3, 4]) {
     expect(await reconciler.look(unknown, { connection: 'one' }, nth)).toBe(false);
     expect(reads).toHaveLength(nth);

@@ -44,6 +44,17 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await store.findByKey('crm', ROUTE, 'k')).toEqual(whole);
     });
 
+    test.each([true, false])('keeps the channel of a send through its attempts, named for it: %s', async (isNamed) => {
+      const { channelNamed: _, ...send } = aSend('a', { channel: '919999900001' });
+      await store.record({ ...send, channelNamed: isNamed });
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(true);
+      expect(await store.beginAll([{ id: 'a', attempt: 2 }])).toEqual(new Set(['a']));
+      expect(await store.find('crm', 'a')).toMatchObject({ channel: '919999900001', status: 'sending', attempts: 2 });
+      expect(await found(store, 'a')).not.toHaveProperty('channelNamed');
+    });
+
     test('keeps any text, and a call of 100 KB', async () => {
       const call = {
         text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800',

@@ -5,7 +5,7 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { channelColumns, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -55,6 +55,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
+  channelColumns,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
