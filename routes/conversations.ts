@@ -56,6 +56,9 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     '/v1/conversations/:recipient/operator',
     {
       config: { scope: 'conversations:write', connection: true, problems: ['not-found'] },
+      preValidation: async ({ query }) => {
+        if (typeof query === 'object' && query !== null && 'channel' in query) throw invalid([noChannel]);
+      },
       schema: {
         operationId: 'assignOperator',
         tags: ['conversations'],
@@ -63,7 +66,6 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         description:
           'To an operator by e-mail, or to the bot: `{"bot": true}`. WATI takes no `channel` here, so naming one is a 400.',
         params: ConversationParams,
-        querystring: ConversationChannel,
         body: OperatorPut,
         response: { 200: Operator },
       },
@@ -71,7 +73,6 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     async (request) => {
       const recipient = digits(request.params.recipient);
       request.trace.to = masked(recipient);
-      if (request.query.channel !== undefined) throw invalid([noChannel]);
       const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
