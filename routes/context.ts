@@ -48,7 +48,7 @@ export function channelOf(
   return askedChannel(request) ?? byDefault;
 }
 
-export function askedChannel({ body, query }: FastifyRequest): string | undefined {
+function askedChannel({ body, query }: FastifyRequest): string | undefined {
   const [asked] = [body, query].map(channelIn).filter((each) => each !== undefined);
   return asked;
 }

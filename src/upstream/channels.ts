@@ -21,8 +21,6 @@ const places: Readonly<Record<string, Place>> = {
   updateChatStatus: { in: 'body', name: 'channelPhoneNumber' },
 };
 
-export const takesChannel = (operation: string): boolean => Object.hasOwn(places, operation);
-
 interface Parts {
   operation: string;
   query?: Record<string, string | number | undefined>;
