@@ -129,7 +129,9 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
-  return new Problem(slug, wantsChannel(status, detail) ? channelWords : refusalWords[refusal], extras);
+  const isUnsorted = refusal === 'other' || refusal === 'bad-request';
+  const words = isUnsorted && wantsChannel(status, detail) ? channelWords : refusalWords[refusal];
+  return new Problem(slug, words, extras);
 }
 
 /** Throws what a list of records says of a cursor that is none of its own. */

@@ -25,6 +25,11 @@ export const foreignPatterns = foreign({
   notDigit: { pattern: /\P{Nd}/gu, worst: 'a' },
   sendsTemplate: { pattern: /broadcast|template/i, worst: 'broadcastemplat' },
   unknownContact: { pattern: /can'?t find contact|contact not found/i, worst: "can't find contac" },
+  wantsChannel: {
+    pattern:
+      /channel.{0,40}(?:required|empty|missing|null|specif)|(?:specif|name|choose|provide|select|missing|required).{0,40}channel|(?:several|multiple|more than one) (?:\w{1,20} )?(?:conversations|channels|numbers)/i,
+    worst: 'name channel ',
+  },
   alreadyExists: { pattern: /already exists/i, worst: 'already exist' },
   connection: { pattern: /connection/i, worst: 'connectio' },
   expired: { pattern: /expired/i, worst: 'expire' },

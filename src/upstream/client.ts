@@ -118,7 +118,7 @@ export function refusedProblem(status: number, reason: string): Problem {
 
 /** Whether a refusal asks for the number of the company: the contact may have a conversation with each of several. */
 export const wantsChannel = (status: number, reason: string): boolean =>
-  /channel/i.test(reason) || (status === 409 && /conversation|no reason was given/i.test(reason));
+  foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === 'no reason was given');
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 

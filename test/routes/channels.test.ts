@@ -133,15 +133,22 @@ describe.each([
     ]);
   });
 
-  it('is asked for in the words of the refusal that wants one', async () => {
-    const conflict = { code: 'x', message: 'Contact has multiple open conversations; specify one.' };
-    service.simulator.script('sendSessionMessage', { status: 409, body: conflict, process: false });
-    const json = { to: to(0), text: 'Hello' };
-    const sent = await service.ask('POST', '/v1/messages/text', { json });
-    expect(sent.json).toMatchObject({ status: 422, detail: expect.stringContaining('name it in `channel`') });
-    service.simulator.script('getMessages', { status: 409, body: conflict, process: false });
+  it.each([
+    [409, { message: 'Contact has multiple open conversations; specify one.' }, true],
+    [409, undefined, true],
+    [400, { error: 'channel_number can not be empty' }, true],
+    [200, { result: false, info: 'Please specify the channel' }, true],
+    [200, { result: false, info: 'The channel was disabled by Meta' }, false],
+    [409, { message: 'The contact is being merged' }, false],
+  ])('is asked for by a refusal with %i %j: %s', async (status, body, isAsked) => {
+    const { simulator } = service;
+    simulator.script('sendSessionMessage', { status, body, process: false });
+    const sent = await service.ask('POST', '/v1/messages/text', { json: { to: to(0), text: 'Hello' } });
+    expect(fields(sent.json).status).toBe(422);
+    expect(String(fields(sent.json).detail).includes('name it in `channel`')).toBe(isAsked);
+    simulator.script('getMessages', { status, body, process: false });
     const read = await service.ask('GET', `/v1/conversations/${to(0)}/messages`);
-    expect(read.json).toMatchObject({ detail: expect.stringContaining('in `channel`') });
+    expect(String(fields(read.json).detail).includes('in `channel`')).toBe(isAsked);
   });
 });
 
