@@ -54,7 +54,9 @@ export function createReconciler(
       const sentMs = Date.parse(send.sentAt);
       const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
       if (known) return resolve(send.id, known, 'local-id');
-      const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
+      const alike = rows.filter(
+        (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && carries(row, content),
+      );
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
       if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
@@ -78,6 +80,10 @@ function carries(row: JsonObject, content: Content): boolean {
   }
   return content.kind === 'template' && namesTemplate(row, content.body.template);
 }
+
+/** Not through another number of the company, where the row says which. */
+const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
+  channel === undefined || (str(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
 /** A row under an id that is not ours is somebody else's message, whatever it says. */
 const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;

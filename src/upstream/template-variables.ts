@@ -93,6 +93,7 @@ class Walk {
     const metBefore = this.#met.length;
     const mapping = new Map<string, string>();
     for (const [key, value] of Object.entries(node)) if (isMapping(key)) readMapping(value, '', mapping);
+    if (mapping.has('0')) countFromOne(mapping);
     const used = new Set<string>();
     for (const pair of textsOf(node)) {
       const named = this.#name(pair, mapping, used, inBody);
@@ -113,10 +114,14 @@ class Walk {
     const [source, variables] = names.length > 0 ? [original, names] : [text, positions];
     if (variables.length === 0) return undefined;
     const beside = names.length === positions.length ? positions : [];
-    const isOnly = mapping.size === 1 && new Set(variables).size === 1;
-    const only = isOnly ? [...mapping.keys()] : [];
+    const different = [...new Set(variables)];
+    // Numbered through all of the template, perhaps: as many are meant in their order.
+    const isOrdered = different.length === mapping.size && !different.some((each) => mapping.has(each));
+    const ordered = isOrdered ? [...mapping.keys()].sort((one, other) => Number(one) - Number(other)) : [];
     const found = variables.map((variable, at) => {
-      const index = [variable, beside[at] ?? '', String(at + 1), ...only].find((each) => mapping.has(each));
+      const index = [...[variable, beside[at] ?? '', String(at + 1)], ordered[different.indexOf(variable)] ?? ''].find(
+        (each) => mapping.has(each),
+      );
       const mapped = index === undefined ? undefined : mapping.get(index);
       if (index !== undefined) used.add(index);
       const name = [variable, beside[at] ?? ''].find((each) => each !== '' && !isPosition(each)) ?? mapped;
@@ -193,9 +198,16 @@ function readMapping(value: unknown, index: string, found: Map<string, string>, 
   }
 }
 
-/** WhatsApp takes a code or an end with each send, although no text shows a variable. */
+function countFromOne(mapping: Map<string, string>): void {
+  const entries = [...mapping];
+  mapping.clear();
+  for (const [index, name] of entries) mapping.set(isPosition(index) ? String(Number(index) + 1) : index, name);
+}
+
+/** WhatsApp takes a code, an end or the rest of an address with each send, although no text shows a variable. */
 function takesHidden(node: JsonObject): boolean {
   const type = plain(str(node.type) ?? '');
+  if (plain(str(fieldOf(node, 'urlType')) ?? '') === 'dynamic') return true;
   return /copycode|copyoffer|coupon/.test(type) || isObject(fieldOf(node, 'limitedTimeOffer'));
 }
 

@@ -30,6 +30,15 @@ const shapes: Record<string, Shape> = {
     urlOriginal: null,
     buttonParamMapping: mapping('more', 0),
   }),
+  'a button numbered through all of the template': button('url', {
+    url: 'https://a.example/{{1}}',
+    buttonParamMapping: mapping('more', 7),
+  }),
+  'a button whose address shows none': button('url', {
+    url: 'https://a.example/',
+    urlType: 'dynamic',
+    buttonParamMapping: mapping('more'),
+  }),
   'a button in the newer form': button('url', {
     url: 'https://a.example/{{1}}',
     url_original: null,
@@ -99,6 +108,11 @@ describe('parameters', () => {
       'any name where a position has none',
       button('url', { url: 'https://a.example/{{1}}', urlOriginal: null }),
       { name: 'a', whatever: 'b' },
+    ],
+    [
+      'any name with an address that is completed by the send',
+      button('url', { url: 'https://a.example/', urlType: 'dynamic' }),
+      { name: 'a', rest: 'b' },
     ],
     ['any name with a coupon that shows no variable', button('copy_code', { text: 'Copy' }), { name: 'a', code: 'X' }],
     [
