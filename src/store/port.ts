@@ -148,9 +148,14 @@ export interface SendStore {
 
   /**
    * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
-   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody.
+   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. What went through another
+   * channel may be the same, for all that its fingerprint tells.
    */
-  twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
+  twins(
+    send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint' | 'channel'>,
+    from: string,
+    until: string,
+  ): Promise<number>;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;

@@ -173,7 +173,8 @@ export function statements(dialect: Dialect): Statements {
     twins: statement(`
       SELECT
         (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
-           AND recipient = :recipient AND (fingerprint = :fingerprint OR template = :template))
+           AND recipient = :recipient AND (fingerprint = :fingerprint OR template = :template
+             OR COALESCE(channel, '') <> COALESCE(CAST(:channel AS TEXT), '')))
         + (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`

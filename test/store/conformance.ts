@@ -233,6 +233,18 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await found(store, 'b')).toMatchObject({ status: 'accepted' });
     });
 
+    test('counts what went to the same person through another channel as a twin', async () => {
+      const [from, until] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => new Date(ms).toISOString());
+      const through = (id: string, channel?: string) =>
+        aSend(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
+      const a = through('a', '919999900001');
+      for (const each of [a, through('b', '919999900001')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(0);
+      for (const each of [through('c', '919999900002'), through('d')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(2);
+      expect(await store.twins(through('d'), from ?? '', until ?? '')).toBe(3);
+    });
+
     test('counts the twins of a send by the time they began', async () => {
       await sending(store, { ...aSend('a'), fingerprint: 'same' });
       await sending(store, { ...aSend('b'), fingerprint: 'same' });
