@@ -9,7 +9,7 @@ import { lengthFaults } from './template-text.ts';
 /** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
 
-/** There is such a template, and WATI may send it (contract 8.7). */
+/** There is such a template, and WATI may send it. */
 export function checkTemplate({ versions, near }: Found, name: string): Sendable {
   const [first, ...others] = versions.filter(({ status }) => status === 'approved');
   if (first) return [first, ...others];
@@ -39,7 +39,7 @@ export const takes =
 type Parameters = Readonly<Record<string, string>>;
 type Takes = Pick<WatiTemplate, 'names' | 'others' | 'open'>;
 
-/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (upstream.md 3.6). */
+/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out. */
 export function checkParameters(versions: Sendable, parameters: Parameters): void {
   const [first] = versions;
   if (versions.some((each) => parameterFaults(each, parameters).length === 0)) return;
@@ -84,7 +84,7 @@ function valueFaults({ names, others, open }: Takes, parameters: Parameters): Fa
 
 function nameFaults({ names, others, open }: Takes, parameters: Parameters): Fault[] {
   const missing = names.filter((name) => !Object.hasOwn(parameters, name));
-  // WATI drops these silently and sends without them (upstream.md 3.6): the caller must hear of the misspelling.
+  // WATI drops these silently and sends without them: the caller must hear of the misspelling.
   const superfluous = open
     ? []
     : Object.keys(parameters).filter((name) => !names.includes(name) && !others.includes(name));
