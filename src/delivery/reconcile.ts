@@ -28,7 +28,7 @@ const afterMs = 15 * 60_000;
 export function createReconciler(
   store: Pick<SendStore, 'twins' | 'resolve'>,
   conversations: Pick<Conversations, 'history'>,
-  readBack: ReadBack | undefined,
+  { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
   const twinsOf = (send: StoredSend, sentMs: number, exact: boolean) => {
@@ -48,10 +48,12 @@ export function createReconciler(
     store.resolve(id, found(row, evidence)).catch(unreadable);
 
   const findIn = async (rows: readonly JsonObject[], send: Sought): Promise<boolean> => {
-    const { localMessageId, content, sentMs, stored } = send;
+    const { localMessageId, channel, content, sentMs, stored } = send;
     const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
     if (known) return resolve(stored.id, known, 'local-id');
-    const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
+    const alike = rows.filter(
+      (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && carries(row, content),
+    );
     const [only, ...others] = alike;
     // Two that look the same, here or among our own sends: neither can be told to be this one.
     if (!only || others.length > 0 || (await twinsOf(stored, sentMs, isExact(only, content))) > 0) return false;
@@ -59,23 +61,24 @@ export function createReconciler(
   };
 
   return {
-    look: async (send, context, nth) => {
-      const sought = soughtIn(send);
+    look: async (send, reader, nth) => {
+      const sought = soughtIn(send, byDefault);
       if (!sought) return false;
-      const { localMessageId, to } = sought;
-      if (readBack && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
-        const own = await readBack.byLocalId(context, localMessageId);
+      const { localMessageId, to, channel } = sought;
+      const context = { ...reader, channel };
+      if (channel !== undefined && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
+        const own = await readBack.byLocalId({ ...context, channel }, localMessageId);
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }
       return findIn(await historyOf(to, context), sought);
     },
-    lookTogether: async (sends, context) => {
-      const sought = sends.map(soughtIn).filter((each) => each !== undefined);
-      const [first] = sought;
-      if (!first) return;
-      const rows = await historyOf(first.to, context);
-      for (const each of sought) await findIn(rows, each);
+    lookTogether: async (sends, reader) => {
+      const sought = sends.map((send) => soughtIn(send, byDefault)).filter((each) => each !== undefined);
+      for (const [channel, through] of Map.groupBy(sought, (each) => each.channel)) {
+        const rows = await historyOf(through[0]?.to ?? '', { ...reader, channel });
+        for (const each of through) await findIn(rows, each);
+      }
     },
   };
 }
@@ -85,16 +88,18 @@ interface Sought {
   stored: StoredSend;
   to: string;
   localMessageId: string | undefined;
+  channel: string | undefined;
   content: Content;
   sentMs: number;
 }
 
 /** Undefined: it is not unknown, or nothing of it can be recognized. */
-function soughtIn(stored: StoredSend): Sought | undefined {
+function soughtIn(stored: StoredSend, channelByDefault: string | undefined): Sought | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
   if (status !== 'unknown' || to === undefined || sentAt === undefined || !content) return undefined;
-  return { stored, to, localMessageId, content, sentMs: Date.parse(sentAt) };
+  const channel = stored.channel ?? channelByDefault;
+  return { stored, to, localMessageId, channel, content, sentMs: Date.parse(sentAt) };
 }
 
 function inWindow(row: JsonObject, sentMs: number): boolean {
@@ -121,6 +126,9 @@ const folded = (text: string): string => text.normalize('NFC').replace(/\r\n?/g,
 
 const isExact = (row: JsonObject, content: Content): boolean =>
   content.kind !== 'text' || row.text === content.body.text;
+/** Not through another number of the company, where the row says which. */
+const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
+  channel === undefined || (str(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
 /** A row under an id that is not ours is somebody else's message, whatever it says. */
 const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;

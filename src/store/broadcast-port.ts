@@ -29,6 +29,8 @@ export interface NewBroadcast {
   template: string;
   name: string;
   connectionId: string;
+  /** The company's own number that all of it goes through, where one is known. */
+  channel?: string;
   idempotency: { route: string; key: string };
 }
 
@@ -116,7 +118,7 @@ export interface BroadcastStore {
   runningBroadcasts(
     limit: number,
     lane?: Lane,
-  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string }[]>;
+  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
 
   /**
    * D2 for a group: takes the oldest `limit` queued recipients of a running broadcast for this process; `queued` ->

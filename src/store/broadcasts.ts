@@ -143,6 +143,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
         connectionId: required(row, 'connection_id'),
         template: required(row, 'template'),
         name: required(row, 'name'),
+        ...channelOf(row),
       }));
     },
 
@@ -173,7 +174,15 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
 }
 
 function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  return { ...broadcast, name: text(broadcast.name), route: idempotency.route, key: idempotency.key, wall };
+  const { channel, ...rest } = broadcast;
+  return {
+    ...rest,
+    channel: text(channel),
+    name: text(rest.name),
+    route: idempotency.route,
+    key: idempotency.key,
+    wall,
+  };
 }
 
 const recipientValues = (send: NewSend, place: number): Record<string, Value> => ({
@@ -186,7 +195,14 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
   local_id: text(send.localMessageId),
   content: text(send.fingerprint),
   call: json(send.call),
+  channel: text(send.channel),
+  channel_attempt: send.channelNamed ? 0 : null,
 });
+
+function channelOf(row: Row): { channel?: string } {
+  const channel = optional(row, 'channel');
+  return channel === undefined ? {} : { channel };
+}
 
 /** Of rows that have the tallies of each broadcast beside each other. */
 export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
@@ -214,6 +230,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     template: required(row, 'template'),
     name: required(row, 'name'),
     connectionId: required(row, 'connection_id'),
+    ...channelOf(row),
     status,
     total,
     // Its tallies begin with its release.

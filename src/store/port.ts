@@ -21,6 +21,10 @@ export interface NewSend {
   template?: string;
   /** Of a file or a CSV, as it goes to WATI. */
   fileName?: string;
+  /** The company's own number that it goes through, where one is known. */
+  channel?: string;
+  /** It was named for this send, and is not the one that every process would take: only who knows of channels may begin it. */
+  channelNamed?: boolean;
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;
@@ -37,7 +41,7 @@ export interface NewSend {
 }
 
 /** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
-export interface StoredSend extends Omit<NewSend, 'quota'> {
+export interface StoredSend extends Omit<NewSend, 'quota' | 'channelNamed'> {
   status: SendStatus;
   attempts: number;
   whatsappMessageId?: string;
@@ -143,9 +147,13 @@ export interface SendStore {
   /**
    * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
    * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. An empty
-   * fingerprint stands for that of every text.
+   * fingerprint stands for that of every text. What went through another channel may be the same, for all that its fingerprint tells.
    */
-  twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
+  twins(
+    send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint' | 'channel'>,
+    from: string,
+    until: string,
+  ): Promise<number>;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;

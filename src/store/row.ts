@@ -58,6 +58,8 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
     recipient: text(send.to),
     connectionId: send.connectionId,
     template: text(send.template),
+    channel: text(send.channel),
+    channelAttempt: send.channelNamed ? 0 : null,
     localMessageId: text(send.localMessageId),
     route: text(send.idempotency?.route),
     key: text(send.idempotency?.key),
@@ -119,6 +121,8 @@ export function toSend(row: Row): StoredSend {
   if (to !== undefined) send.to = to;
   const template = optional(row, 'template');
   if (template !== undefined) send.template = template;
+  const channel = optional(row, 'channel');
+  if (channel !== undefined) send.channel = channel;
   const localMessageId = optional(row, 'local_message_id');
   if (localMessageId !== undefined) send.localMessageId = localMessageId;
   const whatsappMessageId = optional(row, 'whatsapp_message_id');

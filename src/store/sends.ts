@@ -81,7 +81,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
    * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
-    const { quota, ...recorded } = send;
+    const { quota, channelNamed: _, ...recorded } = send;
     const { id, caller } = send;
     const wall = this.#wall();
     try {
@@ -184,11 +184,16 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   async twins(
-    { id, to, template, fingerprint }: Parameters<SendStore['twins']>[0],
+    { id, to, template, fingerprint, channel }: Parameters<SendStore['twins']>[0],
     from: string,
     until: string,
   ): Promise<number> {
-    const content = { recipient: text(to), template: text(template), fingerprint: text(fingerprint) };
+    const content = {
+      recipient: text(to),
+      template: text(template),
+      fingerprint: text(fingerprint),
+      channel: text(channel),
+    };
     const values = { id, ...content, since: wallTime(from), until: wallTime(until) };
     const [row] = await this.#engine.read({ statement: this.#sql.twins, values });
     return row === undefined ? 0 : integer(row, 'n');

@@ -5,7 +5,7 @@ const MINUTE_MS = 60_000;
 
 export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
   idem_route, idem_key, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
-  verdict_json, sent_at, created_at, updated_at, call_json, file_name`;
+  verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel`;
 
 export interface Statements {
   readonly insert: Statement;
@@ -77,7 +77,8 @@ function marks({ now, lost, leased }: Dialect) {
   return {
     // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.
     begin: {
-      set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall`,
+      set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
+        channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
       where: (attempt: string) => `owner = :me AND ${leased}
         AND ((status = 'queued' AND attempts = ${attempt} - 1) OR (status = 'sending' AND attempts = ${attempt}))`,
     },
@@ -148,9 +149,9 @@ export function statements(dialect: Dialect): Statements {
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
-        fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name)
+        fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel, channel_attempt)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName
+        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable}))
       ON CONFLICT DO NOTHING RETURNING seq`;
@@ -191,7 +192,8 @@ export function statements(dialect: Dialect): Statements {
       SELECT
         (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient = :recipient
-           AND (fingerprint = :fingerprint OR template = :template OR (:fingerprint = '' AND kind = 'text')))
+           AND (fingerprint = :fingerprint OR template = :template OR (:fingerprint = '' AND kind = 'text')
+             OR COALESCE(channel, '') <> COALESCE(CAST(:channel AS TEXT), '')))
         + (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`

@@ -35,7 +35,7 @@ const subjects: Subject[] = [
   { ...fileSubject(to, secret), path: `/v1/messages/file?to=${to}&caption=${secret}` },
   {
     ...csvSubject(to),
-    ask: { body: formOf(`Name,Phone\r\n${secret},${to}\r\n`, 'text/csv', `${secret}.csv`), headers: formHeaders },
+    ask: { body: formOf(`Name,Phone\r\n${secret},${to}\r\n`, 'text/csv', 'people.csv'), headers: formHeaders },
   },
 ];
 

@@ -61,6 +61,19 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       await home.tearDown();
     });
 
+    test('keeps the channel of a broadcast and of its recipients', async () => {
+      const through = { channel: '919999900001' };
+      expect(await store.openBroadcast(aBroadcast('b', through))).toEqual({ opened: true });
+      const named = recipients('b', 0, 2).map((each) => ({ ...each, ...through, channelNamed: true }));
+      expect(await store.addRecipients('b', named)).toBe(true);
+      expect(await store.releaseBroadcast('b', 'print')).toMatchObject(through);
+      expect(await store.runningBroadcasts(9)).toEqual([expect.objectContaining({ id: 'b', ...through })]);
+      expect(await store.findBroadcast('crm', 'b')).toMatchObject(through);
+      expect(await store.claimGroup('b', 1)).toEqual([expect.objectContaining({ id: 'b-0', ...through })]);
+      expect(await store.retreat('b-0', 1)).toBe(true);
+      expect(await store.claimGroup('b', 9)).toMatchObject([through, through]);
+    });
+
     test('is invisible to every verb while it is recording', async () => {
       await recording(store, 'b', 3);
       expect(await everything(store, 'b')).toEqual(NOTHING);

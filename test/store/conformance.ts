@@ -45,6 +45,17 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await store.findByKey('crm', ROUTE, 'k')).toEqual(whole);
     });
 
+    test.each([true, false])('keeps the channel of a send through its attempts, named for it: %s', async (isNamed) => {
+      const { channelNamed: _, ...send } = aSend('a', { channel: '919999900001' });
+      await store.record({ ...send, channelNamed: isNamed });
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(true);
+      expect(await store.beginAll([{ id: 'a', attempt: 2 }])).toEqual(new Set(['a']));
+      expect(await store.find('crm', 'a')).toMatchObject({ channel: '919999900001', status: 'sending', attempts: 2 });
+      expect(await found(store, 'a')).not.toHaveProperty('channelNamed');
+    });
+
     test('keeps any text, and a call of 100 KB', async () => {
       const call = {
         text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800',
@@ -231,6 +242,18 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await store.settle('b', { status: 'accepted', verdict: VERDICT });
       await store.forget('b');
       expect(await found(store, 'b')).toMatchObject({ status: 'accepted' });
+    });
+
+    test('counts what went to the same person through another channel as a twin', async () => {
+      const [from, until] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => new Date(ms).toISOString());
+      const through = (id: string, channel?: string) =>
+        aSend(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
+      const a = through('a', '919999900001');
+      for (const each of [a, through('b', '919999900001')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(0);
+      for (const each of [through('c', '919999900002'), through('d')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(2);
+      expect(await store.twins(through('d'), from ?? '', until ?? '')).toBe(3);
     });
 
     test('counts the twins of a send by the time they began', async () => {

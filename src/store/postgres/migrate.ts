@@ -3,7 +3,15 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import {
+  channelColumns,
+  fileNameColumn,
+  lookSchema,
+  queueSchema,
+  sendsIndexes,
+  sendsTable,
+  timeIndexes,
+} from '../schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -58,6 +66,14 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   timeIndexes,
   lookSchema,
   fileNameColumn,
+  [
+    ...channelColumns,
+    // A replica of the version before would send through another number: it is not let begin. To it the row is somebody else's.
+    `CREATE FUNCTION leave_channel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
+    `CREATE TRIGGER sends_channel BEFORE UPDATE ON sends FOR EACH ROW
+       WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
+       EXECUTE FUNCTION leave_channel()`,
+  ],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

@@ -5,7 +5,15 @@ import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '.
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import {
+  channelColumns,
+  fileNameColumn,
+  lookSchema,
+  queueSchema,
+  sendsIndexes,
+  sendsTable,
+  timeIndexes,
+} from '../schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -57,6 +65,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   timeIndexes,
   lookSchema,
   fileNameColumn,
+  channelColumns,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
