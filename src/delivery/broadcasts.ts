@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
-import { type NewSend, StoreError } from '../store/port.ts';
+import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
@@ -60,7 +60,7 @@ export interface Broadcasts {
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
-type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'>;
+type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'> & Pick<SendStore, 'sameContent'>;
 
 interface BroadcastsServices {
   store: Records;
@@ -98,7 +98,7 @@ export function createBroadcasts({ store, stopped, onChange, newId }: Broadcasts
   return {
     repeated: async ({ caller, route, key }, fingerprint) => {
       const known = await store.findBroadcastByKey(caller, route, key).catch(unreadable);
-      return known && replay(known, await fingerprint());
+      return known && replay(known, store.sameContent(known, await fingerprint()));
     },
 
     start: async (asker, draft, fill) => {
@@ -176,9 +176,10 @@ function sendOf(
 }
 
 /** The table of delivery.md 2.6, for a request that was for many. */
-function replay(known: StoredBroadcast, fingerprint: string): Started {
-  if (known.fingerprint === undefined) throw inProgress(broadcastLocation(known));
-  if (known.fingerprint !== fingerprint) throw mismatch(broadcastLocation(known));
+function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
+  // While it is recording, nobody knows its content.
+  if (isSame === undefined) throw inProgress(broadcastLocation(known));
+  if (!isSame) throw mismatch(broadcastLocation(known));
   return { broadcast: known, replayed: true };
 }
 

@@ -4,7 +4,7 @@ import type { CallContext } from '../upstream/client.ts';
 import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
-import { type Content, contentOf } from './content.ts';
+import { type Content, contentOf, contentPrint } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 import { unreadable } from './store-trouble.ts';
 
@@ -27,10 +27,11 @@ export function createReconciler(
   readBack: ReadBack | undefined,
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
-  const twinsOf = (send: StoredSend, sentMs: number) => {
+  const twinsOf = (send: StoredSend, content: Content, sentMs: number) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
-    return store.twins(send, from, until).catch(unreadable);
+    const fingerprint = contentPrint(send.connectionId, content);
+    return store.twins({ ...send, fingerprint }, from, until).catch(unreadable);
   };
 
   const resolve = (id: string, row: JsonObject, evidence: Evidence) =>
@@ -55,7 +56,7 @@ export function createReconciler(
       const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
       const [only, ...others] = alike;
       // Two that look the same, here or among our own sends: neither can be told to be this one.
-      if (!only || others.length > 0 || (await twinsOf(send, sentMs)) > 0) return false;
+      if (!only || others.length > 0 || (await twinsOf(send, content, sentMs)) > 0) return false;
       return resolve(send.id, only, 'content');
     },
   };

@@ -36,7 +36,8 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   idempotency?: { route: string; key: string };
   /** Never `recording` in what find and list answer. */
   status: BroadcastStatus;
-  /** Absent while it is recording, and once the key is free again. */
+  /** Absent while it is recording, and once the key is free again; as those of a send. */
+  contentMac?: string;
   fingerprint?: string;
   /** Who paused it, and why in their words; only while it is `paused`. */
   pausedBy?: PausedBy;

@@ -2,7 +2,7 @@ import { type Dialect, type Statement, statement } from './engine.ts';
 import { wasCharged } from './quotas.ts';
 import { COLUMNS } from './statements.ts';
 
-const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
+const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
   paused_by, pause_reason, created_at, updated_at, finished_at`;
 
 /** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
@@ -53,7 +53,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
   const { now, leased, claim, claimBroadcasts, deserted, hold } = dialect;
   const mine = "id = :id AND status = 'recording' AND owner = :me";
   const release = `
-      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
+      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
       WHERE ${mine}`;
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
@@ -80,10 +80,10 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
     // Takes hold of the broadcast for the rest of the transaction.
     grow: statement(`UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${mine} RETURNING seq`),
     addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, fingerprint, broadcast_id,
+      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
         status, owner, created_at, updated_at, call_json)
       SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        given.content, opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call
+        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call
       FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${mine}) AS opened CROSS JOIN ${dialect.given({
         place: 'INTEGER',
         id: 'TEXT',
@@ -92,7 +92,6 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
         connection: 'TEXT',
         template: 'TEXT',
         local_id: 'TEXT',
-        content: 'TEXT',
         call: 'TEXT',
       })}
       ORDER BY given.place`),

@@ -1,5 +1,6 @@
 import type { BroadcastStatus, BroadcastStore, NewBroadcast, StoredBroadcast } from './broadcast-port.ts';
 import { broadcastStatements } from './broadcast-statements.ts';
+import { ContentMacs } from './content-mac.ts';
 import { cursorAfter, sequenceOf } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
@@ -23,6 +24,7 @@ import {
 /** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
 export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
   const sql = broadcastStatements(dialect);
+  const macs = new ContentMacs(engine);
   /** They may stand, or stand later: each would keep its key for as long as this process lives. */
   const doubtful = new Set<string>();
 
@@ -79,10 +81,12 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     async releaseBroadcast(id, fingerprint, quota) {
       const wall = now();
       const charge = quota && { ...quota, chargedBy: id };
+      const known = macs.known(fingerprint);
+      const printed = { contentMac: text(known.contentMac), fingerprint: text(known.fingerprint) };
       const [released = [], , found = [], charged = []] = await engine
         .write([
           ...(charge ? [chargeStep(charge, wall)] : []),
-          { statement: charge ? sql.releaseCharged : sql.release, values: { id, fingerprint, wall } },
+          { statement: charge ? sql.releaseCharged : sql.release, values: { id, ...printed, wall } },
           { statement: sql.tally, values: { id } },
           { statement: sql.released, values: { id } },
           ...(charge ? [refundStep('broadcast', charge)] : []),
@@ -179,7 +183,6 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
   connection: send.connectionId,
   template: text(send.template),
   local_id: text(send.localMessageId),
-  content: text(send.fingerprint),
   call: json(send.call),
 });
 
@@ -218,6 +221,8 @@ function toBroadcast(row: Row): StoredBroadcast {
   };
   const key = optional(row, 'idem_key');
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
+  const contentMac = optional(row, 'content_mac');
+  if (contentMac !== undefined) broadcast.contentMac = contentMac;
   const fingerprint = optional(row, 'fingerprint');
   if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
   const pausedBy = optional(row, 'paused_by');

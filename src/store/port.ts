@@ -22,7 +22,7 @@ export interface NewSend {
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;
-  /** SHA-256 of what is sent to whom, hex. Absent while a file is still coming in. */
+  /** SHA-256 of what is sent to whom, hex; never kept as it is. Absent while a file is still coming in, and of recipients. */
   fingerprint?: string;
   /** The caller's key (contract 4). */
   idempotency?: { route: string; key: string };
@@ -35,7 +35,11 @@ export interface NewSend {
 }
 
 /** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
-export interface StoredSend extends Omit<NewSend, 'quota'> {
+export interface StoredSend extends Omit<NewSend, 'quota' | 'fingerprint'> {
+  /** For `sameContent`; gone with the key, and without one an hour after the end. */
+  contentMac?: string;
+  /** The same, as earlier versions recorded it: plain. */
+  fingerprint?: string;
   status: SendStatus;
   attempts: number;
   whatsappMessageId?: string;
@@ -144,9 +148,17 @@ export interface SendStore {
 
   /**
    * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
-   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody.
+   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. So may one of
+   * its kind whose content is not known any more.
    */
-  twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
+  twins(
+    send: Pick<NewSend, 'id' | 'kind' | 'connectionId' | 'to' | 'template' | 'fingerprint'>,
+    from: string,
+    until: string,
+  ): Promise<number>;
+
+  /** Whether this is what was recorded; undefined: nothing is kept to tell it by. Asks nobody. */
+  sameContent(known: Pick<StoredSend, 'contentMac' | 'fingerprint'>, fingerprint: string): boolean | undefined;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;
@@ -195,7 +207,8 @@ export interface SendStore {
   dueForReconcile(limit: number): Promise<DueSend[]>;
 
   /**
-   * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call`, and deletes records
+   * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call` and what their content is
+   * known by, this without a key after an hour (not beside older replicas, which count no unknown twin), and deletes records
    * `recordRetentionMs` after the end; at most `limit` rows of each. Answers how many rows it touched.
    */
   purge(limit: number): Promise<number>;

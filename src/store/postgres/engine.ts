@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { bindings, type Dialect, type Engine, OF_OWNER, type Row, type Step } from '../engine.ts';
 import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
+import { keepSecret, newSecret, toSecret } from '../secret.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
@@ -56,11 +57,12 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
   try {
     await migrate(server);
     await lease.renew();
+    const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
+    return new PostgresEngine({ server, pool, lists }, lease, toSecret(rows[0]?.secret));
   } catch (cause) {
     await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine({ server, pool, lists }, lease);
 }
 
 class PostgresEngine implements Engine {
@@ -68,12 +70,14 @@ class PostgresEngine implements Engine {
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
+  readonly secret: Buffer;
 
-  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease) {
+  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
     this.#server = server;
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
+    this.secret = secret;
   }
 
   async write(steps: readonly Step[]): Promise<Row[][]> {
@@ -133,6 +137,10 @@ class PostgresEngine implements Engine {
     return takePermits(this.#pool, caller, ask).catch((cause: unknown) => {
       throw failed('take permits', cause);
     });
+  }
+
+  hasOlderReplicas(): boolean {
+    return this.#lease.hasOlder();
   }
 
   holdsLease(): boolean {

@@ -1,9 +1,11 @@
 import pg from 'pg';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { macColumns } from '../content-mac.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
 import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { secretsTable } from '../secret.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -56,6 +58,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
+  [
+    secretsTable,
+    ...macColumns,
+    // Those that do not say which version they speak are older than it.
+    'ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0',
+  ],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

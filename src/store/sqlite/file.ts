@@ -2,10 +2,12 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import { macColumns } from '../content-mac.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
 import { queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import { secretsTable } from '../secret.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 const MIGRATIONS: readonly (readonly string[])[] = [
@@ -55,6 +57,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
+  [secretsTable, ...macColumns],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
