@@ -85,7 +85,10 @@ export interface BroadcastStore {
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /** What this caller and route opened under this key, also while it is recording. */
   findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
-  /** Of its rejected recipients, how many for each reason: the failure's code. Whose it is, `findBroadcast` has said. */
+  /**
+   * Of its rejected recipients, how many for each reason: the failure's code. Whose it is, `findBroadcast` has said. As cheap,
+   * however many recipients it has; like the counts, they stay when those are deleted.
+   */
   rejections(id: string): Promise<Readonly<Record<string, number>>>;
   /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
   listBroadcasts(

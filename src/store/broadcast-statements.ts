@@ -115,9 +115,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
 
     find: statement(tallied(`id = :id AND caller = :caller AND ${SEEN}`)),
     findByKey: statement(tallied('caller = :caller AND idem_route = :route AND idem_key = :key')),
-    rejections: statement(`
-      SELECT failure_code, COUNT(*) AS n FROM sends
-      WHERE broadcast_id = :id AND status = 'rejected' GROUP BY failure_code`),
+    rejections: statement('SELECT reason, n FROM broadcast_reasons WHERE broadcast_id = :id AND n > 0'),
     list: statement(tallied(`caller = :caller AND ${SEEN} ORDER BY seq DESC LIMIT :limit`)),
     listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
 

@@ -103,8 +103,8 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     },
 
     async rejections(id) {
-      const rows = await engine.list({ statement: sql.rejections, values: { id } });
-      return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
+      const rows = await engine.read({ statement: sql.rejections, values: { id } });
+      return Object.fromEntries(rows.map((row) => [required(row, 'reason'), integer(row, 'n')]));
     },
 
     async listBroadcasts(caller, page) {

@@ -9,12 +9,14 @@ const HOUR_MS = 60 * 60_000;
  * What is kept of a content to know it again. A plain digest can be tried with guesses by whoever reads a row, because
  * texts to one number are few; an HMAC cannot without the key. `fingerprint` has the plain digests of earlier versions.
  */
-export const macColumns: readonly string[] = [
-  'ALTER TABLE sends ADD COLUMN content_mac TEXT',
-  'ALTER TABLE broadcasts ADD COLUMN content_mac TEXT',
-  `CREATE INDEX sends_known ON sends (ended_at)
-     WHERE ended_at IS NOT NULL AND idem_key IS NULL AND (content_mac IS NOT NULL OR fingerprint IS NOT NULL)`,
-];
+export const macColumns = {
+  sends: 'ALTER TABLE sends ADD COLUMN content_mac TEXT',
+  broadcasts: 'ALTER TABLE broadcasts ADD COLUMN content_mac TEXT',
+};
+
+/** Of those whose content is to be forgotten. */
+export const knownIndex = `CREATE INDEX sends_known ON sends (ended_at)
+  WHERE ended_at IS NOT NULL AND idem_key IS NULL AND (content_mac IS NOT NULL OR fingerprint IS NOT NULL)`;
 
 /** What a row knows its content by. */
 export type KnownContent = Pick<StoredSend, 'contentMac' | 'fingerprint'>;
