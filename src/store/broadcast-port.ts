@@ -1,4 +1,4 @@
-import type { Lane, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
+import type { Lane, ListPage, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
 import type { QuotaLimits } from './quota-port.ts';
 
 /**
@@ -90,11 +90,8 @@ export interface BroadcastStore {
    * however many recipients it has; like the counts, they stay when those are deleted.
    */
   rejections(id: string): Promise<Readonly<Record<string, number>>>;
-  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
-  listBroadcasts(
-    caller: string,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
+  /** Newest first. A cursor that this list did not answer for this caller throws RangeError. */
+  listBroadcasts(caller: string, page: ListPage): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
   /**
    * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Answers it as it

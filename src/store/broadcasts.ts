@@ -1,7 +1,7 @@
 import type { BroadcastStatus, BroadcastStore, NewBroadcast, StoredBroadcast } from './broadcast-port.ts';
 import { broadcastStatements } from './broadcast-statements.ts';
 import { ContentMacs } from './content-mac.ts';
-import { cursorAfter, sequenceOf } from './cursor.ts';
+import { Cursors, type ListName } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
 import { QuotaSpent } from './quota-port.ts';
@@ -25,6 +25,7 @@ import {
 export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
   const sql = broadcastStatements(dialect);
   const macs = new ContentMacs(engine);
+  const cursors = new Cursors(engine.secret);
   /** They may stand, or stand later: each would keep its key for as long as this process lives. */
   const doubtful = new Set<string>();
 
@@ -108,15 +109,12 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     },
 
     async listBroadcasts(caller, page) {
-      const values: Record<string, Value> = { caller, limit: page.limit + 1 };
-      if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
+      const list: ListName = ['broadcasts', caller];
+      const values: Record<string, Value> = { caller, limit: page.limit + 1, ...cursors.before(page, list) };
       const statement = page.cursor === undefined ? sql.list : sql.listAfter;
       const rows = await engine.list({ statement, values });
-      const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
-      const broadcasts = toBroadcasts(rows).slice(0, page.limit);
-      const last = sequences[page.limit - 1];
-      if (last === undefined || sequences.length <= page.limit) return { broadcasts };
-      return { broadcasts, next: cursorAfter(last) };
+      const { broadcasts, end } = pageOfBroadcasts(rows, page.limit);
+      return { broadcasts, ...cursors.next(end, list) };
     },
 
     async steerBroadcast(caller, id, to, { by, reason } = { by: 'caller' }) {
@@ -185,6 +183,14 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
   local_id: text(send.localMessageId),
   call: json(send.call),
 });
+
+/** As `pageOf`, of rows that were read for one more than a page has. */
+export function pageOfBroadcasts(rows: readonly Row[], limit: number): { broadcasts: StoredBroadcast[]; end?: number } {
+  const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
+  const broadcasts = toBroadcasts(rows).slice(0, limit);
+  const last = sequences[limit - 1];
+  return last === undefined || sequences.length <= limit ? { broadcasts } : { broadcasts, end: last };
+}
 
 /** Of rows that have the tallies of each broadcast beside each other. */
 export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {

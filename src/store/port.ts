@@ -98,6 +98,12 @@ export interface SendFilter {
   since?: string;
 }
 
+/** `cursor` is what the last page answered as `next`. */
+export interface ListPage {
+  limit: number;
+  cursor?: string;
+}
+
 export interface SendStore {
   /**
    * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
@@ -165,14 +171,10 @@ export interface SendStore {
   /** The send that this caller and route recorded under this key. */
   findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined>;
   /**
-   * Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. A page may be short,
-   * even empty, while there is a `next`: it looks at some thousand records, and the next one goes on from there.
+   * Newest first. A cursor that this list did not answer for this caller throws RangeError. A page may be short, even empty,
+   * while there is a `next`: it looks at some thousand records, and the next one goes on from there.
    */
-  list(
-    caller: string,
-    filter: SendFilter,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ sends: StoredSend[]; next?: string }>;
+  list(caller: string, filter: SendFilter, page: ListPage): Promise<{ sends: StoredSend[]; next?: string }>;
 
   /**
    * Ends what processes left behind that are dead (SQLite: every other; PostgreSQL: those whose lease has run out). Their

@@ -1,11 +1,13 @@
 import { ContentMacs } from './content-mac.ts';
+import { Cursors, type ListName } from './cursor.ts';
 import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
-import { type PageAsk, pageOf, readSends } from './list-page.ts';
+import { pageOf, readSends } from './list-page.ts';
 import {
   type DueSend,
   type Json,
   type Lane,
+  type ListPage,
   type Mark,
   type NewSend,
   type PermitAsk,
@@ -50,6 +52,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #wall: () => number;
   readonly #doubt: Doubt;
   readonly #macs: ContentMacs;
+  readonly #cursors: Cursors;
 
   constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
     this.#engine = engine;
@@ -59,6 +62,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     this.#wall = options.wall ?? (() => Date.now());
     this.#doubt = new Doubt((ids) => this.#withdraw(ids));
     this.#macs = new ContentMacs(engine);
+    this.#cursors = new Cursors(engine.secret);
   }
 
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
@@ -217,9 +221,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return this.#one(this.#sql.findByKey, { caller, route, key });
   }
 
-  async list(caller: string, filter: SendFilter, page: PageAsk): Promise<{ sends: StoredSend[]; next?: string }> {
+  async list(caller: string, filter: SendFilter, page: ListPage): Promise<{ sends: StoredSend[]; next?: string }> {
     const place = { engine: this.#engine, dialect: this.#dialect };
-    return pageOf([await readSends(place, { caller, filter }, page)], page.limit);
+    const list: ListName = ['sends', caller];
+    const ask = { limit: page.limit, ...this.#cursors.before(page, list) };
+    const { sends, end } = pageOf([await readSends(place, { caller, filter }, ask)], page.limit);
+    return { sends, ...this.#cursors.next(end, list) };
   }
 
   async recover(): Promise<{ unknown: number; lost: number }> {

@@ -38,9 +38,11 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
       await first.record(aStream('f'));
       await sending(first, aStream('g'));
       await ended(first, aSend('e'), 'accepted');
+      const { next: cursor = '' } = await first.list('crm', {}, { limit: 1 });
       await sending(first, aSend('r'));
       await first.retreat('r', 1);
       const store = await successor();
+      expect(ids((await store.list('crm', {}, { limit: 9, cursor })).sends)).toEqual(['g', 'f', 's', 'q']);
       expect(await store.begin('q', 1)).toBe(false);
       const { unknown, adopted } = await takeOver(store, 10);
       expect(unknown).toBe(2);
