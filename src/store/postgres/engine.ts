@@ -27,10 +27,14 @@ export const postgresDialect: Dialect = {
   deserted:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   hold: 'FOR SHARE',
+  // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
+  // also for a planner that has no statistics yet.
   walk: (_index, equal) => {
-    const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
-    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
-    return { table: 'sends', where, order: 'sends.seq DESC' };
+    const same = Object.entries(equal).map(([column, value]) => `sends.${column} = ${value}`);
+    const [column = '', value] = Object.entries(equal).at(-1) ?? [];
+    const ends = `(sends.${column}, sends.seq) < (${value}, :before) AND (sends.${column}, sends.seq) >= (${value}, :from)`;
+    const where = [...same.slice(0, -1), ends].join(' AND ');
+    return { table: 'sends', where, order: `sends.${column} DESC, sends.seq DESC` };
   },
   // An array, because it takes any for short and looks its rows up; a join may read the whole table.
   newest: ({ where, order }, also, most) =>
