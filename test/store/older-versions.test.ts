@@ -163,6 +163,16 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
     await old.tearDown();
   });
 
+  test('the table that has the words is vacuumed when a hundredth of it has changed', async () => {
+    const old = await postgresDatabase();
+    await (await openStore(old.url, OPTIONS)).close();
+    const early = ['autovacuum_vacuum_scale_factor=0.01', 'autovacuum_vacuum_threshold=200'];
+    const options = await old.run(`SELECT own.reloptions AS own, long.reloptions AS long FROM pg_class AS own
+      JOIN pg_class AS long ON long.oid = own.reltoastrelid WHERE own.oid = 'sends'::regclass`);
+    expect(options).toEqual([{ own: early, long: early }]);
+    await old.tearDown();
+  });
+
   test('replicas that start at once have one secret', async () => {
     const old = await postgresDatabase();
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(old.url, OPTIONS)));
