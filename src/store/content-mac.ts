@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import { type Dialect, type Engine, type Statement, statement } from './engine.ts';
 import type { StoredSend } from './port.ts';
 import { keyFor } from './secret.ts';
@@ -23,7 +23,7 @@ export type KnownContent = Pick<StoredSend, 'contentMac' | 'fingerprint'>;
 
 export class ContentMacs {
   readonly #engine: Pick<Engine, 'hasOlderReplicas'>;
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
 
   constructor(engine: Pick<Engine, 'secret' | 'hasOlderReplicas'>) {
     this.#engine = engine;

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import { keyFor } from './secret.ts';
 
 const CIPHER = 'aes-256-gcm';
@@ -15,7 +15,7 @@ export type ListName = readonly [list: 'sends' | 'broadcasts' | 'all sends' | 'a
  * makes one up or takes one to another list. All processes of a store understand each other's.
  */
 export class Cursors {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
 
   constructor(secret: Buffer) {
     this.#key = keyFor('cursors', secret);

@@ -1,4 +1,4 @@
-import { hkdfSync, randomBytes } from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
 import { statement } from './engine.ts';
 import { StoreError } from './port.ts';
 
@@ -20,5 +20,6 @@ export function toSecret(kept: unknown): Buffer {
   return secret;
 }
 
-export const keyFor = (use: 'content' | 'cursors', secret: Buffer): Buffer =>
-  Buffer.from(hkdfSync('sha256', secret, '', use, BYTES));
+/** An object, because bytes would be made one anew for each HMAC, at seven times the cost. */
+export const keyFor = (use: 'content' | 'cursors', secret: Buffer): KeyObject =>
+  createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', use, BYTES)));
