@@ -60,8 +60,8 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
   const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
   try {
     await migrate(server);
-    await lease.renew();
     const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
+    await lease.renew();
     return new PostgresEngine({ server, pool, lists }, lease, toSecret(rows[0]?.secret));
   } catch (cause) {
     await Promise.all([pool.end(), lists.end()]);
