@@ -65,14 +65,24 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
-  // One table in each: a lock that is held while another is waited for may meet a replica that has them the other way round.
-  [secretsTable],
-  [macColumns.sends],
-  [macColumns.broadcasts],
+  // One table of those that are in use in each: a lock that is held while another is waited for may meet a replica that has
+  // them the other way round.
+  [
+    secretsTable,
+    // Those that do not say which version they speak are older than it.
+    'ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0',
+  ],
+  [
+    macColumns.sends,
+    // Words that are dropped stay in dead versions of their row until it is vacuumed: by default that is a fifth of the table
+    // later.
+    `ALTER TABLE sends SET (
+       autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
+       toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
+     )`,
+  ],
+  [macColumns.broadcasts, reasonsTable],
   [knownIndex],
-  // Those that do not say which version they speak are older than it.
-  ['ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0'],
-  [reasonsTable],
   [
     // Nobody settles between the count and the new trigger. Replicas of the version before go on reading by sends_rejected.
     'LOCK TABLE sends IN SHARE ROW EXCLUSIVE MODE',
@@ -100,13 +110,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        ON CONFLICT (broadcast_id, reason) DO UPDATE SET n = reasons.n + excluded.n;
        RETURN NULL;
      END $$`,
-  ],
-  // Words that are dropped stay in dead versions of their row until it is vacuumed: by default that is a fifth of the table later.
-  [
-    `ALTER TABLE sends SET (
-       autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
-       toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
-     )`,
   ],
 ];
 
