@@ -2,7 +2,7 @@ import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import type { LookStore } from '../store/look-port.ts';
-import { type NewSend, StoreError } from '../store/port.ts';
+import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { type Looks, looksOf } from './broadcast-looks.ts';
 import { channelOf } from './channel-of.ts';
@@ -73,7 +73,10 @@ export interface Broadcasts {
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
-type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'> & Omit<LookStore, 'dueForReconcile'>;
+type Records = BroadcastStore &
+  Pick<QuotaStore, 'quotaLeft'> &
+  Omit<LookStore, 'dueForReconcile'> &
+  Pick<SendStore, 'sameContent'>;
 
 interface BroadcastsServices {
   store: Records;
@@ -124,7 +127,7 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
   return {
     repeated: async ({ caller, route, key }, fingerprint) => {
       const known = await store.findBroadcastByKey(caller, route, key).catch(unreadable);
-      return known && replay(known, await fingerprint());
+      return known && replay(known, store.sameContent(known, await fingerprint()));
     },
 
     start: async (asker, draft, fill) => {
@@ -228,9 +231,10 @@ function sendOf(
 }
 
 /** The table of delivery.md 2.6, for a request that was for many. */
-function replay(known: StoredBroadcast, fingerprint: string): Started {
-  if (known.fingerprint === undefined) throw inProgress(broadcastLocation(known));
-  if (known.fingerprint !== fingerprint) throw mismatch(broadcastLocation(known));
+function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
+  // While it is recording, nobody knows its content.
+  if (isSame === undefined) throw inProgress(broadcastLocation(known));
+  if (!isSame) throw mismatch(broadcastLocation(known));
   return { broadcast: known, replayed: true };
 }
 

@@ -258,7 +258,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
-      return replay(known, fingerprint);
+      return replay(store, known, fingerprint);
     }
     const untilMs = performance.now() + tryMs;
     const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
@@ -278,7 +278,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
       if (stream && isRunning(known)) throw inProgress(locationOf(known));
       if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
-      return replay(known, await fingerprint());
+      return replay(store, known, await fingerprint());
     },
     // First, because it is in a flood that it must cost little to be refused.
     send: (asker, content, context, waitMs) =>
@@ -311,7 +311,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
         if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
-        return replay(repeat, undefined);
+        return replay(store, repeat, undefined);
       }
       const original = await store.find(asker.caller, id).catch(unreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');

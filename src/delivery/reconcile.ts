@@ -6,7 +6,7 @@ import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
 import { inSmallerPages } from '../upstream/pages.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
-import { type Content, contentOf } from './content.ts';
+import { type Content, contentOf, contentPrint } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 import { unreadable } from './store-trouble.ts';
 
@@ -31,11 +31,12 @@ export function createReconciler(
   { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
-  const twinsOf = (send: StoredSend, sentMs: number, exact: boolean) => {
+  const twinsOf = ({ stored, content, sentMs }: Sought, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
     // Where the words are the same but for their form, any other text to this person may be the one.
-    return store.twins(exact ? send : { ...send, fingerprint: '' }, from, until).catch(unreadable);
+    const fingerprint = exact ? contentPrint(stored.connectionId, content) : '';
+    return store.twins({ ...stored, fingerprint }, from, until).catch(unreadable);
   };
 
   const historyOf = async (to: string, context: CallContext) => {
@@ -56,7 +57,7 @@ export function createReconciler(
     );
     const [only, ...others] = alike;
     // Two that look the same, here or among our own sends: neither can be told to be this one.
-    if (!only || others.length > 0 || (await twinsOf(stored, sentMs, isExact(only, content))) > 0) return false;
+    if (!only || others.length > 0 || (await twinsOf(send, isExact(only, content))) > 0) return false;
     return resolve(stored.id, only, 'content');
   };
 

@@ -2,7 +2,7 @@ import { type Dialect, type Statement, statement } from './engine.ts';
 import { wasCharged } from './quotas.ts';
 import { COLUMNS, firstBehind } from './statements.ts';
 
-const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
+const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
   channel, paused_by, pause_reason, created_at, updated_at, finished_at`;
 
 /** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
@@ -54,7 +54,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
   const { now, leased, claim, claimBroadcasts, deserted, hold } = dialect;
   const mine = "id = :id AND status = 'recording' AND owner = :me";
   const release = `
-      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
+      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
       WHERE ${mine}`;
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
@@ -81,10 +81,10 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
     // Takes hold of the broadcast for the rest of the transaction.
     grow: statement(`UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${mine} RETURNING seq`),
     addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, fingerprint, broadcast_id,
+      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
         status, owner, created_at, updated_at, call_json, channel, channel_attempt)
       SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        given.content, opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
+        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
       FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${mine}) AS opened CROSS JOIN ${dialect.given({
         place: 'INTEGER',
         id: 'TEXT',
@@ -93,7 +93,6 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
         connection: 'TEXT',
         template: 'TEXT',
         local_id: 'TEXT',
-        content: 'TEXT',
         call: 'TEXT',
         channel: 'TEXT',
         channel_attempt: 'INTEGER',
@@ -119,9 +118,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
 
     find: statement(tallied(`id = :id AND caller = :caller AND ${SEEN}`)),
     findByKey: statement(tallied('caller = :caller AND idem_route = :route AND idem_key = :key')),
-    rejections: statement(`
-      SELECT failure_code, COUNT(*) AS n FROM sends
-      WHERE broadcast_id = :id AND status = 'rejected' GROUP BY failure_code`),
+    rejections: statement('SELECT reason, n FROM broadcast_reasons WHERE broadcast_id = :id AND n > 0'),
     list: statement(tallied(`caller = :caller AND ${SEEN} ORDER BY seq DESC LIMIT :limit`)),
     listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
 
