@@ -1,7 +1,8 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type FieldError, Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
+import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
 import { shownId, traceOf } from './access-log.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
@@ -25,21 +26,49 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .code(status)
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemDocument(problem, request.url.split('?', 1)[0] ?? '/', shownId(request)));
+    .send(
+      problemDocument(problem, {
+        instance: instanceOf(request.url),
+        requestId: shownId(request),
+        detail: withAssurance(problem, request.routeOptions.config),
+      }),
+    );
+}
+
+const instanceMax = 256;
+
+/** The path that was called, without its query and no longer than a log line bears. */
+function instanceOf(url: string): string {
+  const path = (url.split('?', 1)[0] ?? '/').replace(/[^!-~]/g, '?');
+  return path.length > instanceMax ? `${path.slice(0, instanceMax)}...` : path;
+}
+
+/** Refused before anything is done. Where a message was to be sent, the answer says that it was not; a read has none to send. */
+const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
+  'validation-failed',
+  'template-parameters-invalid',
+  'rate-limited',
+  'overloaded',
+  'shutting-down',
+]);
+const nothingSent = 'nothing was sent';
+
+function withAssurance({ slug, message, extras }: Problem, { sends, maySend }: FastifyContextConfig): string {
+  const assures = (sends || maySend) && refusedFirst.has(slug) && extras.outcome !== 'unknown';
+  return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
 }
 
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
-  instance: string,
-  requestId: string,
+  { instance, requestId, detail = message }: { instance: string; requestId: string; detail?: string },
 ) {
   const { outcome, errors, upstream } = extras;
   return {
     type: `/problems/${slug}`,
     title: problemTypes[slug].title,
     status,
-    detail: message,
+    detail,
     instance,
     requestId,
     retryable,
@@ -85,37 +114,6 @@ function plain(error: FastifyError): string {
 const places: Record<string, string> = { body: '', querystring: '/query', params: '/path', headers: '/headers' };
 
 function validationProblem(error: FastifyError): Problem {
-  const place = places[error.validationContext ?? 'body'] ?? '';
-  const errors = new Map<string, FieldError>();
-  for (const { instancePath, keyword, message, params } of error.validation ?? []) {
-    // The branches of a union are told by their own faults.
-    if (keyword === 'anyOf' || keyword === 'if') continue;
-    const property = params.missingProperty ?? params.additionalProperty ?? params.propertyName;
-    const name = typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
-    const pointer = `${place}${instancePath}${name}`;
-    const detail = inWords(keyword, message ?? 'is not valid', params);
-    if (errors.size < 100) errors.set(`${pointer} ${detail}`, { pointer, detail });
-  }
-  const count = errors.size;
-  const detail = `${count} fault${count === 1 ? '' : 's'} in the request; nothing was sent`;
-  return new Problem('validation-failed', detail, { errors: [...errors.values()] });
-}
-
-function inWords(keyword: string, message: string, params: Record<string, unknown>): string {
-  if (keyword === 'required') return 'is required';
-  if (keyword === 'additionalProperties') return 'is not known here';
-  if (keyword === 'minProperties') return 'must have at least one of its properties';
-  if (keyword === 'not') return 'is a value that is not taken here';
-  if (keyword === 'enum' && Array.isArray(params.allowedValues))
-    return `must be one of ${params.allowedValues.join(', ')}`;
-  if (keyword === 'pattern') return 'does not have the form that the API description asks for here';
-  return limitWords(keyword, Number(params.limit)) ?? message;
-}
-
-function limitWords(keyword: string, limit: number): string | undefined {
-  if (keyword === 'minLength') return limit === 1 ? 'must not be blank' : `must have at least ${limit} characters`;
-  if (keyword === 'maxLength') return `must have at most ${limit} characters`;
-  if (keyword === 'minItems') return limit === 1 ? 'must not be an empty list' : `must have at least ${limit} entries`;
-  if (keyword === 'maxItems') return `must have at most ${limit} entries`;
-  return undefined;
+  const faults: readonly SchemaFault[] = error.validation ?? [];
+  return invalid(fieldErrors(faults, places[error.validationContext ?? 'body'] ?? ''));
 }

@@ -5,7 +5,10 @@ import { isBlank, textFault } from '../src/text.ts';
 
 const lengthMax = 200;
 
-/** What JSON Schema has no word for: `x-recipient: phone | any` and `x-text: lines | line`. They carry words of their own. */
+/**
+ * What JSON Schema has no word for: `x-recipient: phone | any` and `x-text: lines | line`, which carry words of their own,
+ * and `x-form`, which checks nothing: it says in words what a `pattern` asks for (src/schema-words.ts).
+ */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
   const readInPlace: SchemaValidateFunction = (kind, text: string, _schema, at) => {
@@ -29,4 +32,5 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   const shared = { type: 'string', schemaType: 'string', errors: true } as const;
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, validate: readInPlace });
   ajv.addKeyword({ ...shared, keyword: 'x-text', validate: checkText });
+  ajv.addKeyword({ keyword: 'x-form', schemaType: 'string' });
 }

@@ -25,7 +25,9 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   }
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
-  const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
+  const body = JSON.stringify(
+    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID() }),
+  );
   const headers = {
     ...secureHeaders,
     connection: 'close',

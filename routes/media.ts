@@ -35,6 +35,7 @@ const MediaQuery = Type.Object(
       maxLength: 512,
       // No segment begins with a dot, so none climbs out (delivery.md 1.6).
       pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$',
+      'x-form': 'a path such as data/images/a.png, as `media.path` of a message has it',
       description: '`media.path` of a conversation message',
       examples: ['data/images/5f0c6a3e-0001-4000-8000-000000000001.png'],
     }),

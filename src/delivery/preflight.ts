@@ -26,7 +26,7 @@ export function checkParameters(template: WatiTemplate, parameters: Readonly<Rec
   if (errors.length > 0) throw new Problem('template-parameters-invalid', faultCount(errors.length), { errors });
 }
 
-const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault; nothing was sent`;
+const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault`;
 
 /** Every fault of the parameters, in the order of the template, superfluous ones last. */
 export function parameterFaults(names: readonly string[], parameters: Readonly<Record<string, string>>): FieldError[] {

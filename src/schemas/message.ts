@@ -6,6 +6,7 @@ import { exampleIds, oneOf, PhoneNumber, Recipient, strict, Timestamp, text } fr
 const httpsUrl = Type.String({
   maxLength: 2048,
   pattern: '^https://[^\\s/?#@]+(/[^\\s]*)?$',
+  'x-form': 'an address that begins with https://, without blanks and without a user',
   description: 'https only; WATI fetches it',
   examples: ['https://example.com/invoice.pdf'],
 });
@@ -187,6 +188,7 @@ export const MessageQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
         description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
       }),
     ),
@@ -197,7 +199,13 @@ export const MessageQuery = Type.Object(
 );
 
 export const MessageParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [exampleIds.unknownMessage] }) },
+  {
+    id: Type.String({
+      pattern: '^[A-Za-z0-9-]{1,64}$',
+      'x-form': 'the id of a message',
+      examples: [exampleIds.unknownMessage],
+    }),
+  },
   strict,
 );
 
@@ -209,6 +217,7 @@ export const ResendPost = Type.Object(
 const idempotencyKey = (what: string, example: string) =>
   Type.String({
     pattern: '^[A-Za-z0-9._:-]{1,255}$',
+    'x-form': '1 to 255 letters, digits and . _ : -',
     examples: [example],
     description: `one key a ${what}; repeat it with the same request`,
   });
@@ -220,6 +229,7 @@ const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
 const priority = Type.Optional(
   Type.String({
     pattern: `^${priorityMember}([ \\t]*,[ \\t]*${priorityMember})*$`,
+    'x-form': 'u=0 to u=7, as RFC 9218 writes it',
     maxLength: 64,
     examples: ['u=3'],
     description:
