@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
+import { isAnswered } from './lingering-close.ts';
 import { problemDocument } from './problems.ts';
-import { isAnswered } from './request-bodies.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
@@ -35,7 +35,8 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+  socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+  socket.destroySoon();
 }
 
 /** The answer that this connection waits for, where Node's own handler of such errors looks for it. */

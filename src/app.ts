@@ -9,6 +9,7 @@ import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { lingeringClose } from '../plugins/lingering-close.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
@@ -219,6 +220,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const refusals = countRefusals(metrics.registry);
   onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
   await app.register(problems);
+  await app.register(lingeringClose);
   await app.register(requestGuard);
   await app.register(slowReaders);
   await app.register(drain, {
