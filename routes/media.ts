@@ -185,5 +185,7 @@ async function peek(body: Readable): Promise<{ head: Buffer; rest: Readable }> {
     })(),
     { objectMode: false },
   );
+  // One that is ended unread never runs what it is made of.
+  rest.once('close', () => body.destroy());
   return { head: Buffer.concat(chunks), rest };
 }

@@ -9,6 +9,7 @@ import { drain } from '../plugins/drain.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { answerHeads } from '../plugins/head.ts';
 import { lingeringClose } from '../plugins/lingering-close.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
@@ -212,6 +213,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   }
   app.removeContentTypeParser('text/plain');
   const numbers = new PhoneNumbers();
+  answerHeads(app);
   useStrictValidation(app, numbers);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
