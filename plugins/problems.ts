@@ -4,12 +4,14 @@ import { invalid, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
 import { shownId, traceOf } from './access-log.ts';
+import { watchPaths } from './paths.ts';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
 export const problems = fp(async (app) => {
-  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error), request, reply));
+  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
+  const near = watchPaths(app);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not-found', 'there is no such path'), request, reply),
+    sendProblem(new Problem('not-found', `there is no such path${near(request.url)}`), request, reply),
   );
 });
 
@@ -85,21 +87,30 @@ const byCode: Record<string, ProblemSlug> = {
   FST_ERR_NOT_FOUND: 'not-found',
 };
 
-function toProblem(error: unknown): Problem {
+function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (!isFastifyError(error)) return internal(error);
   if (error.validation) return validationProblem(error);
   const status = error.statusCode ?? 500;
   if (status < 400 || status >= 500) return internal(error);
   const slug = byCode[error.code] ?? (status === 413 ? 'payload-too-large' : 'malformed-request');
+  if (slug === 'unsupported-media-type') return new Problem(slug, typeFault(request), { cause: error });
   // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
   return new Problem(slug, details[slug] ?? plain(error), { cause: error });
 }
 
 const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
-  'unsupported-media-type': 'the Content-Type is missing, or not one that this operation takes',
 };
+
+/** What came, where it has the form of a type, and what is wanted. */
+function typeFault({ headers, routeOptions }: FastifyRequest): string {
+  const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
+  const type = headers['content-type'];
+  if (type === undefined) return `no Content-Type came; ${wanted}`;
+  const shown = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(?=\s*(;|$))/.exec(type)?.[0];
+  return shown === undefined ? `the Content-Type is no type; ${wanted}` : `the Content-Type is ${shown}; ${wanted}`;
+}
 
 const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
 

@@ -22,6 +22,18 @@ export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) 
   // Whatever else a caller expects is refused in plugins/request-guard.ts; Node's own 417 is no problem document.
   app.server.on('checkExpectation', take);
 
+  app.addHook('onRequest', (request, _reply, done) => {
+    // What is not there has no type: clients name one on every request, and where no body is wanted that is no fault.
+    if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
+    done();
+  });
+
+  app.addHook('preValidation', (request, _reply, done) => {
+    // No body is an empty object where all of it may be left out.
+    if (request.body === undefined && wantsNothing(request.routeOptions.schema?.body)) request.body = {};
+    done();
+  });
+
   app.addHook('preParsing', (request, reply, payload, done) => {
     if (!hasBody(request)) return done(null, payload);
     assertPlain(request);
@@ -35,11 +47,17 @@ export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) 
   });
 });
 
+function wantsNothing(schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false;
+  const required = 'required' in schema && Array.isArray(schema.required) && schema.required.length > 0;
+  return !required && !('minProperties' in schema);
+}
+
 /** Nothing is unpacked here: such a body would be taken for what it is not. */
 function assertPlain({ headers }: FastifyRequest): void {
   const coding = headers['content-encoding']?.trim();
   if (coding === undefined || coding === '' || coding.toLowerCase() === 'identity') return;
-  const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken; send the body as it is`;
+  const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken here; send the body as it is, without that header`;
   throw new Problem('unsupported-media-type', detail, { headers: { 'accept-encoding': 'identity' } });
 }
 

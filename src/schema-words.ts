@@ -58,7 +58,8 @@ export function faultInWords(fault: SchemaFault, pointer = fault.instancePath): 
   if (propertyName !== undefined) return `has a name that ${ruleInWords({ ...fault, data: propertyName })}`;
   if (fault.keyword === 'type') {
     const wanted = wantedBy(parentSchema);
-    if (pointer === '') return `a JSON body is wanted: ${wanted}${data === undefined ? '' : `, not ${kindOf(data)}`}`;
+    if (pointer === '')
+      return `a JSON body is wanted: ${wanted}${data === undefined || data === null ? '' : `, not ${kindOf(data)}`}`;
     return `must be ${wanted}, and is ${kindOf(data)}`;
   }
   if (fault.keyword === 'required') {

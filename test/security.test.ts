@@ -83,14 +83,15 @@ describe('every operation that needs a key', () => {
       expect(instance).toBe(goodRequest(operation).path);
       bodies.add(JSON.stringify(same));
     }
-    expect([...bodies]).toEqual([
-      JSON.stringify({
+    // In all but the sentence on what is wrong with it, which test/manners.test.ts has.
+    expect([...bodies].map((body) => JSON.parse(body))).toEqual([
+      {
         type: '/problems/unauthorized',
         title: 'A valid key is needed',
         status: 401,
-        detail: 'a valid key is needed: Authorization: Bearer <key>',
+        detail: expect.not.stringContaining(allKey),
         retryable: false,
-      }),
+      },
     ]);
   });
 
