@@ -6,8 +6,12 @@ import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
 import { shownId, traceOf } from './access-log.ts';
 import { watchPaths } from './paths.ts';
 
+/** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
+export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
+
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
-export const problems = fp(async (app) => {
+export const problems = fp<{ publicUrl?: string | undefined }>(async (app, { publicUrl }) => {
+  app.decorate('problemBase', problemBase(publicUrl));
   app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
   const near = watchPaths(app);
   app.setNotFoundHandler((request, reply) =>
@@ -32,6 +36,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
       problemDocument(problem, {
         instance: instanceOf(request.url),
         requestId: shownId(request),
+        base: request.server.problemBase,
         detail: withAssurance(problem, request.routeOptions.config),
       }),
     );
@@ -60,14 +65,22 @@ function withAssurance({ slug, message, extras }: Problem, { sends, maySend }: F
   return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
 }
 
+interface Told {
+  instance: string;
+  requestId: string;
+  /** The problem's own words by default. */
+  detail?: string;
+  base: string;
+}
+
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
-  { instance, requestId, detail = message }: { instance: string; requestId: string; detail?: string },
+  { instance, requestId, detail = message, base }: Told,
 ) {
   const { outcome, errors, upstream } = extras;
   return {
-    type: `/problems/${slug}`,
+    type: `${base}/problems/${slug}`,
     title: problemTypes[slug].title,
     status,
     detail,

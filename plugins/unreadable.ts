@@ -7,7 +7,7 @@ import { problemDocument } from './problems.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
-export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
   const pending = pendingOf(socket);
@@ -26,7 +26,7 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const body = JSON.stringify(
-    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID() }),
+    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID(), base }),
   );
   const headers = {
     ...secureHeaders,
@@ -37,7 +37,7 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
   socket.destroySoon();
-}
+};
 
 /** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;

@@ -14,7 +14,7 @@ import { lingeringClose } from '../plugins/lingering-close.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problems } from '../plugins/problems.ts';
+import { problemBase, problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
@@ -116,7 +116,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers, front),
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: refuseUnreadable(problemBase(config.PUBLIC_URL)),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
@@ -221,7 +221,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   if (seams.tracing) traceRequests(app, seams.tracing);
   const refusals = countRefusals(metrics.registry);
   onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
-  await app.register(problems);
+  await app.register(problems, { publicUrl: config.PUBLIC_URL });
   await app.register(lingeringClose);
   await app.register(requestGuard);
   await app.register(slowReaders);

@@ -74,6 +74,14 @@ export const EnvSchema = Type.Object({
     minimum: 0,
     maximum: 65535,
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description:
+        'where callers reach the service, such as `https://wati.example.com`: makes the `type` of a problem a whole link',
+      pattern: '^https?://[A-Za-z0-9.:[\\]-]{1,260}(/[A-Za-z0-9._~-]{1,64}){0,8}/?$',
+      'x-form': 'an address such as https://wati.example.com, without a user, a query and a fragment',
+    }),
+  ),
   CONNECTIONS_MAX: Type.Integer({
     description: 'connections of callers open at once; more are closed as they come',
     default: 4096,
