@@ -27,6 +27,13 @@ export function watchPaths(app: FastifyInstance): (url: string) => string {
       if (!filled.has(like)) filled.set(like, pattern);
     }
     const found = filled.get(nearest(path, [...filled.keys()]) ?? '');
-    return found === undefined ? '' : `; did you mean ${found.replace(/:(\w+)/g, '{$1}')}?`;
+    return found === undefined ? '' : `; did you mean ${templateOf(found)}?`;
   };
 }
+
+/** `/v1/contacts/:recipient` -> `/v1/contacts/{recipient}`. */
+const templateOf = (pattern: string): string =>
+  pattern
+    .split('/')
+    .map((word) => (word.startsWith(':') ? `{${word.slice(1)}}` : word))
+    .join('/');
