@@ -263,7 +263,7 @@ describe.concurrent('npm start', () => {
 
   it.each([
     ['an address of another machine', { HOST: '192.0.2.1' }, 'EADDRNOTAVAIL'],
-    ['a store in no folder', { STORE_URL: 'file:/proc/nowhere/a.db' }, ''],
+    ['a store in what is no folder', { STORE_URL: 'file:/dev/null/a.db' }, 'cannot open the store'],
     ['a database that is not there', { STORE_URL: 'postgres://a:b@127.0.0.1:1/c' }, 'ECONNREFUSED'],
     ['a public address that is none', { PUBLIC_URL: 'wati.example.com' }, 'PUBLIC_URL must be an address such as'],
   ])('ends with 1 where it cannot start: %s', async (name, wrong, words) => {
