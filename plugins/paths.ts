@@ -14,7 +14,8 @@ export function watchPaths(app: FastifyInstance): (url: string) => string {
     if (schema?.hide !== true && !url.includes('*')) known.add(url);
   });
   return (url) => {
-    const path = (url.split('?', 1)[0] ?? '').replace(/\/+$/, '');
+    const called = url.split('?', 1)[0] ?? '';
+    const path = called.endsWith('/') ? called.slice(0, -1) : called;
     if (path.length > lengthMax || path === '') return '';
     const segments = path.split('/');
     // What stands for a parameter is taken as it is: only the words between are compared.
