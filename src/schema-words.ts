@@ -130,7 +130,7 @@ const nearOf = (data: unknown, known: unknown) =>
   typeof data === 'string' && Array.isArray(known) ? didYouMean(data, known.map(String)) : '';
 
 /** What a schema asks for, as it follows on "must be". */
-export function wantedBy(schema: Schema): string {
+function wantedBy(schema: Schema): string {
   const { type, not } = schema;
   if (typeof schema['x-form'] === 'string') return schema['x-form'];
   if (Array.isArray(schema.enum)) return `one of ${schema.enum.map(shown).join(', ')}`;
@@ -188,7 +188,7 @@ function objectInWords({ properties, required }: Schema): string {
 const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
 
 /** What came, by its kind: never what it says. */
-export function kindOf(value: unknown): string {
+function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
