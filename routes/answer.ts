@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import type { Sent } from '../src/delivery/delivery-service.ts';
 import { locationOf } from '../src/delivery/idempotency.ts';
-import { type Ending, keptEnding } from '../src/delivery/outcome.ts';
+import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
@@ -21,27 +21,27 @@ export const sendResponses = {
 };
 
 /** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
-export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Sent): FastifyReply {
+export function answer(reply: FastifyReply, { stored, replayed, pendingWrite }: Sent): FastifyReply {
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { trace } = reply.request;
   trace.outcome = stored.status;
   trace.messageId = stored.id;
   trace.connection = stored.connectionId;
   if (stored.to !== undefined) trace.to ??= masked(stored.to);
-  const ending = keptEnding(stored);
-  if (ending?.outcome === 'rejected') throw rejected(ending, headers);
-  if (ending?.outcome === 'not_sent') throw notSent(ending, headers);
+  const outcome = storedOutcome(stored);
+  if (outcome?.outcome === 'rejected') throw rejected(outcome, headers);
+  if (outcome?.outcome === 'not_sent') throw notSent(outcome, headers);
   return reply
-    .code(ending?.outcome === 'accepted' ? 201 : 202)
+    .code(outcome?.outcome === 'accepted' ? 201 : 202)
     .headers(headers)
-    .send({ ...toMessage(stored), ...(unrecorded && { recorded: false }) });
+    .send({ ...toMessage(stored), ...(pendingWrite && { recorded: false }) });
 }
 
 /** What a caller sees of a record: nothing of the message's own words. */
 export function toMessage(stored: StoredSend, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
   const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
-  const ending = keptEnding(stored);
+  const outcome = storedOutcome(stored);
   return {
     id,
     kind,
@@ -54,7 +54,7 @@ export function toMessage(stored: StoredSend, holds?: Holds): Message {
     ...(fileName !== undefined && { fileName }),
     ...(channel !== undefined && { channel }),
     ...(failure && { failure }),
-    ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
+    ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
     attempts,
     ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),
@@ -77,7 +77,7 @@ const channelWords =
 
 type Headers = Record<string, string>;
 
-function notSent({ detail, status, retryAfterS }: Ending & { outcome: 'not_sent' }, headers: Headers): Problem {
+function notSent({ detail, status, retryAfterS }: Outcome & { outcome: 'not_sent' }, headers: Headers): Problem {
   return new Problem('upstream-unavailable', `${detail}; it is certain that nothing was sent`, {
     outcome: 'not_sent',
     headers,
@@ -86,7 +86,7 @@ function notSent({ detail, status, retryAfterS }: Ending & { outcome: 'not_sent'
   });
 }
 
-const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSlug> = {
+const byRefusal: Record<(Outcome & { outcome: 'rejected' })['refusal'], ProblemSlug> = {
   'window-closed': 'session-window-closed',
   recipient: 'recipient-invalid',
   'opted-out': 'recipient-opted-out',
@@ -105,7 +105,7 @@ const byRefusal: Record<(Ending & { outcome: 'rejected' })['refusal'], ProblemSl
 
 /** Our sentence for each refusal; WATI's own stands in `upstream.detail`. */
 const refusalWords: Record<
-  Exclude<(Ending & { outcome: 'rejected' })['refusal'], 'credentials' | 'connection' | 'redirect'>,
+  Exclude<(Outcome & { outcome: 'rejected' })['refusal'], 'credentials' | 'connection' | 'redirect'>,
   string
 > = {
   'window-closed': 'WATI refused: the 24 hours since the last message of this person are over; send a template',
@@ -121,7 +121,7 @@ const refusalWords: Record<
   other: 'WATI refused; upstream.detail has its words',
 };
 
-function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' }, headers: Headers): Problem {
+function rejected({ refusal, detail, status }: Outcome & { outcome: 'rejected' }, headers: Headers): Problem {
   const extras: ProblemExtras = { outcome: 'rejected', headers, upstream: { status, detail } };
   const slug = byRefusal[refusal];
   // Our own words need no quotation of them.

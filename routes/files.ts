@@ -9,7 +9,7 @@ import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery-service.ts';
-import type { StreamedSend } from '../src/delivery/dispatch/upstream-request.ts';
+import type { StreamedUpload } from '../src/delivery/dispatch/upstream-request.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
@@ -192,15 +192,15 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       throw new Problem('malformed-request', 'the request needs a Content-Length here; nothing was sent');
     }
     const upload = await begin();
-    const streamed: StreamedSend = {
+    const streamed: StreamedUpload = {
       open: (mayStart) => transmit(upload, call, context, mayStart),
       complete: upload.complete,
-      received: upload.done,
-      abandon: () => upload.stream.destroy(),
+      bodyReceived: upload.done,
+      cancel: () => upload.stream.destroy(),
       fileName: upload.file.fileName,
       expected,
       operation: call.operation,
-      fault: () => upload.done.then(() => undefined, faultOf),
+      clientError: () => upload.done.then(() => undefined, faultOf),
       fingerprint: () => fingerprint(upload).catch(() => undefined),
     };
     const sent = delivery.stream(asker, draft, streamed, context, sendWaitMs(request, context)).finally(upload.release);

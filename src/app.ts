@@ -56,7 +56,7 @@ import { acceptConnection, createConnectionPin } from './connections/connection-
 import { createListedConnections } from './connections/listed-connections.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
 import { createDelivery } from './delivery/delivery-service.ts';
-import { createGate } from './delivery/dispatch/circuit-breaker.ts';
+import { createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
 import { createLooker, type LookClock } from './delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from './delivery/reconcile/reconciler.ts';
 import { createKeeper } from './delivery/recovery/maintenance.ts';
@@ -186,9 +186,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
-  const gate = createGate(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
+  const breaker = createCircuitBreaker(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
   /** For those who ask why something waits. */
-  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? gate.holdOf(ask.connection) };
+  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
   const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
   const lives = {
@@ -197,9 +197,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
-    splitsGroups: config.GROUP_SPLIT === 'on',
+    splitsBatches: config.GROUP_SPLIT === 'on',
     channel,
-    gate,
+    breaker,
     holds,
     closing: closing.signal,
     ...(budget && { pace: budget }),

@@ -1,5 +1,5 @@
-import { type LifeServices, type LiveSend, transmit } from '../delivery/dispatch/deliver.ts';
-import { groupPassage } from '../delivery/dispatch/upstream-request.ts';
+import { type ActiveDelivery, type DispatchServices, executeAttempt } from '../delivery/dispatch/deliver.ts';
+import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { patiently } from '../delivery/recovery/retry-store.ts';
 import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
 import { usualPauses } from '../pauses.ts';
@@ -18,11 +18,11 @@ export interface Pump {
   close(): Promise<void>;
 }
 
-interface PumpServices extends LifeServices {
-  store: LifeServices['store'] & BroadcastStore;
+interface PumpServices extends DispatchServices {
+  store: DispatchServices['store'] & BroadcastStore;
   transport: Transport;
   sendCalls: SendCalls;
-  splitsGroups: boolean;
+  splitsBatches: boolean;
   /** Of those that name none; absent: WATI's own default. */
   channel?: string | undefined;
   groupMax: number;
@@ -49,10 +49,10 @@ const sweepMax = 500;
 const callsMax = 8;
 
 export function createPump(services: PumpServices): Pump {
-  const { store, closing, gate, holds, pace, groupMax } = services;
+  const { store, closing, breaker, holds, pace, groupMax } = services;
   const runners = new Map<string, Promise<void>>();
   /** Attempts that may have been sent, until the store says that they are over. */
-  const handedOut = new Map<LiveSend, Mark>();
+  const handedOut = new Map<ActiveDelivery, Mark>();
   /**
    * Of these a claim's answer was lost. A database may commit it whenever it likes, so there is no time after which it
    * cannot come any more: they are looked at until they are over, and nothing of them is left to be claimed.
@@ -112,13 +112,13 @@ export function createPump(services: PumpServices): Pump {
     let pauseMs = 0;
     for (;;) {
       if (doubtful.has(id)) await putBackAtLast(id);
-      await gate.opened(connection);
+      await breaker.whenClosed(connection);
       if (pauseMs > 0) await sleep(pauseMs, closing);
       pauseMs = 0;
       if (closing.aborted || !(await myTurn(ask))) break;
       const turnCameMs = performance.now();
       // Meanwhile a call of ours may have been turned away: the turn is lost then, and nothing else.
-      if (!gate.isOpen(connection)) continue;
+      if (!breaker.isClosed(connection)) continue;
       // What is left of it waits in the store until its caller may send again.
       if (isHeld(broadcast)) break;
       const epoch = store.epoch();
@@ -194,21 +194,23 @@ export function createPump(services: PumpServices): Pump {
     broadcast: Running,
     turnCameMs: number,
   ): Promise<number> => {
-    const sends = stored.map((each): LiveSend => ({ stored: each, untilMs: Number.POSITIVE_INFINITY, holds: true }));
+    const sends = stored.map(
+      (each): ActiveDelivery => ({ stored: each, deadline: Number.POSITIVE_INFINITY, detached: true }),
+    );
     const context = { connection: broadcast.connectionId, channel: broadcast.channel ?? services.channel };
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onGroup?.('broadcast', sends.length);
     // Before the first byte; for good where something goes wrong that nobody thought of.
     for (const each of sends) handedOut.set(each, { id: each.stored.id, attempt: each.stored.attempts });
-    const { sendCalls, transport, splitsGroups } = services;
-    const takeTurn = async () => pace?.take(askFor(broadcast));
-    const group = groupPassage(template, context, { sendCalls, transport, splitsGroups, takeTurn });
-    const passage = { ...group, holdAll: (reason: string) => pause(broadcast, reason) };
-    const again = await transmit(sends, epoch, passage, context, services, turnCameMs);
+    const { sendCalls, transport, splitsBatches } = services;
+    const acquirePermit = async () => pace?.take(askFor(broadcast));
+    const group = batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit });
+    const passage = { ...group, pauseBroadcast: (reason: string) => pause(broadcast, reason) };
+    const again = await executeAttempt(sends, epoch, passage, context, services, turnCameMs);
     for (const each of sends) letGo(each);
-    const queued = new Set(again.map((each) => each.send));
+    const queued = new Set(again.map((each) => each.delivery));
     for (const each of sends) if (!queued.has(each)) services.onEnd?.(each.stored);
-    return Math.max(0, ...again.map((each) => each.pauseMs));
+    return Math.max(0, ...again.map((each) => each.delayMs));
   };
 
   /** Refused as a whole, it waits for somebody who mends the cause and lets it go on. */
@@ -223,9 +225,9 @@ export function createPump(services: PumpServices): Pump {
   };
 
   /** While its end is not written down, it is being sent, in the store. */
-  const letGo = (each: LiveSend) => {
-    if (each.unrecorded === undefined) handedOut.delete(each);
-    else void each.unrecorded.then(() => each.unrecorded === undefined && handedOut.delete(each));
+  const letGo = (each: ActiveDelivery) => {
+    if (each.pendingWrite === undefined) handedOut.delete(each);
+    else void each.pendingWrite.then(() => each.pendingWrite === undefined && handedOut.delete(each));
   };
 
   const timer = setInterval(nudge, services.lookEveryMs ?? usualPauses.lookEveryMs).unref();

@@ -21,13 +21,13 @@ import type { Transport } from '../upstream/transport.ts';
 import { createAdmission, createSendsPool, type Keep } from './admission/admission.ts';
 import { Coming } from './admission/pending-inserts.ts';
 import { channelOf } from './channel-of.ts';
-import type { Gate } from './dispatch/circuit-breaker.ts';
+import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import { InvalidStream } from './dispatch/complete.ts';
-import { type LiveSend, live } from './dispatch/deliver.ts';
+import { type ActiveDelivery, deliver } from './dispatch/deliver.ts';
 import { createGroups, type GroupMax, lineKey } from './dispatch/template-batcher.ts';
-import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './dispatch/upstream-request.ts';
+import { batchRequest, plannedRequest, type StreamedUpload, uploadRequest } from './dispatch/upstream-request.ts';
 import { inProgress, isRunning, locationOf, mismatch, replay } from './idempotency.ts';
-import { keptEnding, toJson } from './outcome.ts';
+import { storedOutcome, toJson } from './outcome.ts';
 import { createQueueFeeder } from './recovery/queue-feeder.ts';
 import { notResendable, resendable, resentBefore } from './resend.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './send-content.ts';
@@ -48,7 +48,7 @@ export interface Sent {
   /** Answered from the record of an earlier request with the same key. */
   replayed?: true;
   /** True as it is, but not yet in the store. */
-  unrecorded?: true;
+  pendingWrite?: true;
 }
 
 /** How long the caller waits for the outcome; 0: not at all. */
@@ -66,7 +66,13 @@ export interface Delivery {
     stream?: StreamDraft,
   ): Promise<Sent | undefined>;
   send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
-  stream(asker: Asker, about: StreamDraft, streamed: StreamedSend, context: CallContext, waitMs: WaitMs): Promise<Sent>;
+  stream(
+    asker: Asker,
+    about: StreamDraft,
+    streamed: StreamedUpload,
+    context: CallContext,
+    waitMs: WaitMs,
+  ): Promise<Sent>;
   /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
   resend(asker: Asker, id: string, context: ResendContext): Promise<Sent>;
   /** Counts further messages of a send that has one record for many. Throws `quota-spent`. */
@@ -103,7 +109,7 @@ export interface DeliveryServices {
   transport: Transport;
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
-  gate: Gate;
+  breaker: CircuitBreaker;
   /** Whether a caller may still send; asked before each attempt. */
   holds: Holds;
   stopped: StoppedSending;
@@ -121,7 +127,7 @@ export interface DeliveryServices {
   onGroup?: (lane: Turn['lane'], size: number) => void;
   groupMax: GroupMax;
   /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
-  splitsGroups: boolean;
+  splitsBatches: boolean;
   /** The number that a send goes through which names none; absent: WATI's own default. */
   channel?: string | undefined;
   /** The room for sends under way, by caller; one of its own by default. */
@@ -132,17 +138,17 @@ export interface DeliveryServices {
 
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace, newId } = services;
-  const running = new Map<string, Promise<LiveSend>>();
+  const running = new Map<string, Promise<ActiveDelivery>>();
   const recording = new Set<string>();
   const coming = new Coming();
   const { inRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
-    ...{ coming, gate: services.gate, store, pace },
+    ...{ coming, breaker: services.breaker, store, pace },
     sends: services.sends ?? createSendsPool(),
   });
   const groups = pace && createGroups({ ...services, pace, coming });
 
   /** Lets a recorded send live, whoever waits for it. One that this process has adopted meanwhile lives already. */
-  const start = (send: LiveSend, life: () => Promise<LiveSend>): Promise<LiveSend> => {
+  const start = (send: ActiveDelivery, life: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> => {
     const { id } = send.stored;
     const lives = running.get(id);
     if (lives !== undefined) return lives;
@@ -154,7 +160,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const run = life()
       .catch(left)
       .then((ended) => {
-        if (keptEnding(ended.stored)) onEnd?.(ended.stored);
+        if (storedOutcome(ended.stored)) onEnd?.(ended.stored);
         else feeder.leave();
         return ended;
       });
@@ -167,16 +173,16 @@ export function createDelivery(services: DeliveryServices): Delivery {
   };
 
   /** Alone, or with the templates that wait and agree with it. */
-  const lifeOf = (send: LiveSend, content: Content, context: CallContext): Promise<LiveSend> => {
+  const lifeOf = (send: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> => {
     const template = groupOf(content);
     if (template) {
       if (groups) return groups.join(send, template, context);
-      const alone = { sendCalls, transport, splitsGroups: false, takeTurn: async () => {} };
-      return live(send, groupPassage(template, context, alone), context, services);
+      const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
+      return deliver(send, batchRequest(template, context, alone), context, services);
     }
     const { stored } = send;
     const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
-    return live(send, plannedPassage(plan, context, transport), context, services);
+    return deliver(send, plannedRequest(plan, context, transport), context, services);
   };
 
   const record = async (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
@@ -197,14 +203,14 @@ export function createDelivery(services: DeliveryServices): Delivery {
     if (!content) return;
     const turn = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, channel: stored.channel ?? services.channel, turn };
-    const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
+    const send: ActiveDelivery = { stored, deadline: performance.now() + services.patienceMs, detached: true };
     await start(send, () => lifeOf(send, content, context));
   };
 
   const feeder = createQueueFeeder({
     ...{ store, running, recording, takeUp },
     closing: services.closing,
-    isOpen: ({ connectionId }) => services.gate.isOpen(connectionId),
+    isOpen: ({ connectionId }) => services.breaker.isClosed(connectionId),
     holdOf: ({ caller, connectionId: connection }) =>
       services.holds.reasonFor({ caller, connection, scope: 'messages:send' }),
     ...(services.onHold && { onHold: services.onHold }),
@@ -260,8 +266,8 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
       return replay(store, known, fingerprint);
     }
-    const untilMs = performance.now() + tryMs;
-    const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
+    const deadline = performance.now() + tryMs;
+    const send: ActiveDelivery = { stored: outcome.recorded, deadline, ...(waitMs === 0 && { detached: true }) };
     const run = start(send, () => lifeOf(send, content, context));
     keep(run);
     return within(waitMs, run, send);
@@ -292,10 +298,10 @@ export function createDelivery(services: DeliveryServices): Delivery {
           whoOf(context.turn),
         );
         if ('known' in outcome) throw inProgress(locationOf(outcome.known));
-        const send: LiveSend = { stored: outcome.recorded, untilMs: 0 };
-        const run = start(send, () => live(send, streamedPassage(streamed), context, services));
+        const send: ActiveDelivery = { stored: outcome.recorded, deadline: 0 };
+        const run = start(send, () => deliver(send, uploadRequest(streamed), context, services));
         keep(run);
-        const cameIn = await Promise.race([run, streamed.received]).then(
+        const cameIn = await Promise.race([run, streamed.bodyReceived]).then(
           () => true,
           () => false,
         );
@@ -348,15 +354,15 @@ function draftOf(
   };
 }
 
-const seen = ({ stored, unrecorded }: LiveSend): Sent => ({
+const seen = ({ stored, pendingWrite }: ActiveDelivery): Sent => ({
   stored: { ...stored },
-  ...(unrecorded !== undefined && { unrecorded: true }),
+  ...(pendingWrite !== undefined && { pendingWrite: true }),
 });
 
 /** How the send stands when it has ended, or when the wait is over. */
-async function within(ms: number, run: Promise<LiveSend>, send: LiveSend): Promise<Sent> {
+async function within(ms: number, run: Promise<ActiveDelivery>, send: ActiveDelivery): Promise<Sent> {
   let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<LiveSend>((resolve) => {
+  const over = new Promise<ActiveDelivery>((resolve) => {
     timer = setTimeout(resolve, ms, send);
   });
   try {

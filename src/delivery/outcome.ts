@@ -3,7 +3,7 @@ import type { Refusal } from '../upstream/answers/sentences.ts';
 import type { Verdict } from '../upstream/verdict.ts';
 
 /** How a send ended, as it is kept and as a repeat is answered from it. JSON, and nothing of the customer in it. */
-export type Ending =
+export type Outcome =
   | { outcome: 'accepted'; evidence: Evidence; note?: { code: string; detail: string } }
   | { outcome: 'rejected'; refusal: Refusal | 'connection'; detail: string; status: number }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number }
@@ -13,17 +13,20 @@ export type Ending =
 export type Evidence = 'answer' | 'local-id' | 'content';
 
 /** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
-export function endingOf(verdict: Verdict, told: { connectionFault?: string; credentials?: string } = {}): Ending {
+export function outcomeOf(
+  verdict: Verdict,
+  explained: { connectionFault?: string; credentials?: string } = {},
+): Outcome {
   if (verdict.outcome === 'accepted') {
-    const note = noteOf(verdict);
+    const note = warningOf(verdict);
     return { outcome: 'accepted', evidence: 'answer', ...(note && { note }) };
   }
   if (verdict.outcome === 'rejected') {
     const { refusal, detail, status } = verdict;
-    if (told.connectionFault !== undefined) {
-      return { outcome: 'rejected', refusal: 'connection', detail: told.connectionFault, status };
+    if (explained.connectionFault !== undefined) {
+      return { outcome: 'rejected', refusal: 'connection', detail: explained.connectionFault, status };
     }
-    return { outcome: 'rejected', refusal, detail: told.credentials ?? detail, status };
+    return { outcome: 'rejected', refusal, detail: explained.credentials ?? detail, status };
   }
   const { outcome, detail, status } = verdict;
   const known = { detail, ...(status !== undefined && { status }) };
@@ -31,30 +34,30 @@ export function endingOf(verdict: Verdict, told: { connectionFault?: string; cre
   return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
 }
 
-function noteOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
+function warningOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
   if (partly !== undefined) return { code: 'partly-refused', detail: partly };
   return asText ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' } : undefined;
 }
 
 /** Mark D3, as the store takes it. */
 export function settlementOf(
-  ending: Ending,
+  outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
 ): Settlement {
-  const failure = failureOf(ending);
-  return { status: ending.outcome, ...ids, ...(failure && { failure }), verdict: toJson(ending) };
+  const failure = failureOf(outcome);
+  return { status: outcome.outcome, ...ids, ...(failure && { failure }), verdict: toJson(outcome) };
 }
 
-function failureOf(ending: Ending): { code: string; detail: string } | undefined {
-  if (ending.outcome === 'accepted') return ending.note;
-  return { code: ending.outcome === 'rejected' ? ending.refusal : ending.outcome, detail: ending.detail };
+function failureOf(outcome: Outcome): { code: string; detail: string } | undefined {
+  if (outcome.outcome === 'accepted') return outcome.note;
+  return { code: outcome.outcome === 'rejected' ? outcome.refusal : outcome.outcome, detail: outcome.detail };
 }
 
 export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
 
 /** The ending that a record keeps. Records that the store ended itself (a dead owner) have a status and a failure only. */
-export function keptEnding(send: StoredSend): Ending | undefined {
-  if (isEnding(send.verdict) && send.verdict.outcome === send.status) return send.verdict;
+export function storedOutcome(send: StoredSend): Outcome | undefined {
+  if (isOutcome(send.verdict) && send.verdict.outcome === send.status) return send.verdict;
   const detail = send.failure?.detail ?? 'no more is known';
   if (send.status === 'unknown') return { outcome: 'unknown', detail };
   if (send.status === 'not_sent') return { outcome: 'not_sent', detail, retryAfterS: 1 };
@@ -63,11 +66,11 @@ export function keptEnding(send: StoredSend): Ending | undefined {
 
 /** Whether WATI knew better than our copy of its templates. */
 export function isTemplateRefused(send: StoredSend): boolean {
-  const ending = keptEnding(send);
-  return ending?.outcome === 'rejected' && ending.refusal.startsWith('template');
+  const outcome = storedOutcome(send);
+  return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }
 
 /** Only what settlementOf wrote goes in there. */
-function isEnding(verdict: unknown): verdict is Ending {
+function isOutcome(verdict: unknown): verdict is Outcome {
   return typeof verdict === 'object' && verdict !== null && 'outcome' in verdict;
 }

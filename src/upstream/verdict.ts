@@ -25,7 +25,7 @@ export type Verdict =
   | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean; partly?: string }
   /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
-  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; heals: boolean }
+  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 
 /** A receiver of a bulk call. */
@@ -72,9 +72,9 @@ function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
     if (status !== undefined && refusals.has(status)) return refused(status, undefined, '', familyOf(expected));
     if (status !== undefined && notProcessed.has(status)) return turnedAway(status, attempt);
     if (!attempt.sent || expected.cut) {
-      const heals = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
+      const retryable = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
       const detail = attempt.sent ? 'the upload broke off before its end' : 'the gateway could not be reached';
-      return { outcome: 'not_sent', detail, heals };
+      return { outcome: 'not_sent', detail, retryable };
     }
     const detail = attempt.timedOut
       ? 'no answer came before the deadline; it may or may not have been sent'
@@ -89,7 +89,7 @@ function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
         outcome: 'not_sent',
         detail: `the upstream answered ${status} before the upload was complete`,
         status,
-        heals: true,
+        retryable: true,
       };
     }
     // A success for half a file: nobody can tell what the customer gets.
@@ -231,7 +231,7 @@ function turnedAway(status: number, answer: Attempt): Verdict {
     outcome: 'not_sent',
     detail: reason === undefined ? ours : `${ours} (${reason})`,
     status,
-    heals: true,
+    retryable: true,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   };
 }

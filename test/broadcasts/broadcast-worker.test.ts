@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPump } from '../../src/broadcasts/broadcast-worker.ts';
-import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
@@ -22,19 +22,19 @@ afterEach(() => store.close());
 function aPump(
   attempt: (call: Call) => Promise<Attempt>,
   seams: Partial<Store> = {},
-  gate = createGate(async () => false, closing.signal),
+  breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
-  gate.shut('shut', { code: 'credentials-refused', detail: 'no' });
+  breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
   const pump = createPump({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(),
-    gate,
+    breaker,
     closing: closing.signal,
     now: Date.now,
     holds: { reasonFor: () => undefined },
-    splitsGroups: true,
+    splitsBatches: true,
     groupMax: 10,
     onFault: (error) => faults.push(error),
   });
@@ -241,7 +241,7 @@ test('credentials with which reads are answered and sends are refused cost three
     calls++;
     return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
   };
-  const gate = createGate(async () => true, closing.signal, { wait: async () => {} });
+  const gate = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
   const { pump, close } = aPump(refusing, {}, gate);
   const stateOf = async () => {
     const { status, pausedBy, counts } = (await store.findBroadcast('crm', 'b')) ?? {};

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sendInHalves } from '../../src/delivery/dispatch/bisect-batch.ts';
+import { sendWithBisection } from '../../src/delivery/dispatch/bisect-batch.ts';
 import type { Verdict } from '../../src/upstream/verdict.ts';
 
 const receiversOf = (n: number) =>
@@ -35,7 +35,7 @@ const always = async () => {};
 describe('a group that is refused as a whole', () => {
   it('loses nobody but the one at fault, in some 2 log2(n) further calls', async () => {
     const { calls, sent, send } = upstream(new Set([137]));
-    const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+    const verdicts = await sendWithBisection(receiversOf(200), { send, acquirePermit: always, splitsBatches: true });
     expect(verdicts.map(({ outcome }) => outcome).filter((outcome) => outcome === 'rejected')).toHaveLength(1);
     expect(verdicts[137]).toMatchObject({ outcome: 'rejected', refusal: 'edge' });
     expect(sent).toHaveLength(199);
@@ -51,7 +51,7 @@ describe('a group that is refused as a whole', () => {
           const poison = new Set(culprits.filter((at) => at < n));
           const { sent, send } = upstream(poison);
           const receivers = receiversOf(n);
-          const verdicts = await sendInHalves(receivers, { send, takeTurn: always, splitsGroups: true });
+          const verdicts = await sendWithBisection(receivers, { send, acquirePermit: always, splitsBatches: true });
           expect(verdicts).toHaveLength(n);
           expect(new Set(sent).size).toBe(sent.length);
           for (const [at, { outcome }] of verdicts.entries()) {
@@ -68,7 +68,7 @@ describe('a group that is refused as a whole', () => {
       fc.asyncProperty(fc.integer({ min: 2, max: 60 }), fc.infiniteStream(fc.boolean()), async (n, draws) => {
         const poison = new Set(Array.from({ length: n }, (_, at) => at).filter(() => draws.next().value));
         const { calls, sent, send } = upstream(poison);
-        const verdicts = await sendInHalves(receiversOf(n), { send, takeTurn: always, splitsGroups: true });
+        const verdicts = await sendWithBisection(receiversOf(n), { send, acquirePermit: always, splitsBatches: true });
         const isOfAll = verdicts.some((verdict) => 'ofAll' in verdict);
         for (const [at, verdict] of verdicts.entries()) {
           expect(verdict.outcome).toBe(sent.includes(`id-${at}`) ? 'accepted' : 'rejected');
@@ -91,7 +91,7 @@ describe('a group that is refused as a whole', () => {
       [0, 1, 2, 199],
     ]) {
       const { sent, send } = upstream(new Set(culprits));
-      const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+      const verdicts = await sendWithBisection(receiversOf(200), { send, acquirePermit: always, splitsBatches: true });
       expect(sent).toHaveLength(200 - culprits.length);
       expect(verdicts.filter(({ outcome }) => outcome === 'rejected')).toHaveLength(culprits.length);
     }
@@ -99,7 +99,7 @@ describe('a group that is refused as a whole', () => {
 
   it('is given up after three singles in the same words, where none was taken', async () => {
     const { calls, send } = upstream(new Set(receiversOf(200).keys()));
-    const verdicts = await sendInHalves(receiversOf(200), { send, takeTurn: always, splitsGroups: true });
+    const verdicts = await sendWithBisection(receiversOf(200), { send, acquirePermit: always, splitsBatches: true });
     expect(new Set(verdicts.map(({ outcome }) => outcome))).toEqual(new Set(['rejected']));
     expect(calls.length).toBeLessThan(20);
   });
@@ -108,20 +108,20 @@ describe('a group that is refused as a whole', () => {
     ['a template that all of them share', refusedAs('template'), true, 1],
     ['a connection that all of them share', { ...refusedAs('other', 400), detail: 'missing connection' }, true, 1],
     ['a 2xx, where that is not wanted', refusedAs('other', 200), false, 1],
-  ])('is not halved for %s', async (_name, refusal, splitsGroups, times) => {
+  ])('is not halved for %s', async (_name, refusal, splitsBatches, times) => {
     const { calls, send } = upstream(new Set([1]), refusal);
-    await sendInHalves(receiversOf(4), { send, takeTurn: always, splitsGroups });
+    await sendWithBisection(receiversOf(4), { send, acquirePermit: always, splitsBatches });
     expect(calls).toHaveLength(times);
   });
 
   it('takes a turn before each further call, and is not sent for those whose turn does not come', async () => {
     const { calls, sent, send } = upstream(new Set([0]));
     let turns = 0;
-    const takeTurn = async () => {
+    const acquirePermit = async () => {
       turns += 1;
       if (turns === 4) throw new Error('the process ends');
     };
-    const verdicts = await sendInHalves(receiversOf(8), { send, takeTurn, splitsGroups: true });
+    const verdicts = await sendWithBisection(receiversOf(8), { send, acquirePermit, splitsBatches: true });
     expect(calls).toHaveLength(turns);
     for (const [at, { outcome }] of verdicts.entries()) {
       expect(sent.includes(`id-${at}`)).toBe(outcome === 'accepted');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createDelivery, type Delivery } from '../../src/delivery/delivery-service.ts';
-import { createGate, type Gate } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
@@ -22,7 +22,7 @@ interface More {
   pace?: Pace;
   /** Whether a shut gate may open. */
   probe?: () => Promise<boolean>;
-  gate?: Gate;
+  gate?: CircuitBreaker;
   /** Template sends in one call. */
   group?: number;
 }
@@ -42,14 +42,14 @@ export async function aProcess(
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(),
-    gate: gate ?? createGate(probe, closing.signal),
+    breaker: gate ?? createCircuitBreaker(probe, closing.signal),
     closing: closing.signal,
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 5_000,
     holds: { reasonFor: () => undefined },
-    splitsGroups: true,
+    splitsBatches: true,
     groupMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it, test, vi } from 'vitest';
-import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import type { Content } from '../../src/delivery/send-content.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
@@ -144,18 +144,18 @@ test('sends that wait for a connection to be mended are left to the store, take 
 test('a gate that opens in vain is probed less and less often, until a send is taken', async () => {
   vi.useFakeTimers();
   try {
-    const gate = createGate(async () => true, new AbortController().signal);
+    const gate = createCircuitBreaker(async () => true, new AbortController().signal);
     const shutFor = async () => {
-      gate.shut('one', { code: 'credentials-refused', detail: 'no' });
+      gate.trip('one', { code: 'credentials-refused', detail: 'no' });
       for (let seconds = 1; ; seconds += 1) {
         await vi.advanceTimersByTimeAsync(1_000);
-        if (gate.isOpen('one')) return seconds;
+        if (gate.isClosed('one')) return seconds;
       }
     };
     const times: number[] = [];
     for (let n = 0; n < 7; n += 1) times.push(await shutFor());
     expect(times).toEqual([1, 2, 4, 8, 16, 30, 30]);
-    gate.passed('one');
+    gate.recordSuccess('one');
     expect(await shutFor()).toBe(1);
   } finally {
     vi.useRealTimers();
@@ -171,11 +171,11 @@ test.each([
   ['answered by a page', answered(200, '<html>'), false],
   ['lost', answered(502, ''), false],
 ])('a send that is %s: whether the next refusal of its connection is a new one', async (_name, answer, isNew) => {
-  const gate = createGate(refusing, new AbortController().signal);
-  const passed = vi.spyOn(gate, 'passed');
+  const gate = createCircuitBreaker(refusing, new AbortController().signal);
+  const recordSuccess = vi.spyOn(gate, 'recordSuccess');
   const { delivery, close } = await aProcess(async () => answer, undefined, { gate });
   await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
-  expect(passed.mock.calls).toEqual(isNew ? [['one']] : []);
+  expect(recordSuccess.mock.calls).toEqual(isNew ? [['one']] : []);
   await close();
 });
 

@@ -13,7 +13,7 @@ const refused = (refusal: 'account' | 'edge' | 'credentials' | 'recipient', ofAl
 });
 const poor = refused('account');
 const own = refused('recipient');
-const away = (heals: boolean): Verdict => ({ outcome: 'not_sent', detail: 'gone', heals });
+const away = (retryable: boolean): Verdict => ({ outcome: 'not_sent', detail: 'gone', retryable });
 
 it.each<[string, readonly Verdict[], readonly number[], readonly number[] | undefined]>([
   ['all for credits', [poor, poor], [1, 1], [0, 1]],
@@ -33,10 +33,10 @@ it.each<[string, readonly Verdict[], readonly number[], readonly number[] | unde
   ['all for credits, with what could not go out', [poor, poor, away(true)], [3, 3, 3], [0, 1, 2]],
   ['the last three, before what may yet go out', [taken, poor, poor, poor, away(true)], [1, 1, 1, 1, 1], [1, 2, 3]],
 ])('of a broadcast goes back: %s', (_name, verdicts, attempts, expected) => {
-  const held = heldIn(verdicts, { attempts, triesMax: 3, isEnding: false });
+  const held = heldIn(verdicts, { attempts, maxAttempts: 3, isEnding: false });
   expect(held && [...held.places]).toEqual(expected);
   expect(held?.reason !== undefined).toBe(expected !== undefined);
   // While the process ends nobody is paused for it.
   if (verdicts.some(({ outcome }) => outcome === 'rejected')) return;
-  expect(heldIn(verdicts, { attempts, triesMax: 3, isEnding: true })?.reason).toBeUndefined();
+  expect(heldIn(verdicts, { attempts, maxAttempts: 3, isEnding: true })?.reason).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
-import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Attempt, Call } from '../../src/upstream/transport.ts';
@@ -37,14 +37,14 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(),
-    gate: createGate(async () => true, closing),
+    breaker: createCircuitBreaker(async () => true, closing),
     closing,
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
     patienceMs: 60_000,
     holds: { reasonFor: () => undefined },
-    splitsGroups: true,
+    splitsBatches: true,
     groupMax,
     pace: {
       take: () => new Promise((resume) => setTimeout(resume, everyMs)),

@@ -8,7 +8,7 @@ const answered = (text: string, status = 200): Attempt => ({ kind: 'answered', s
 
 const word = (verdict: Verdict | undefined): string => {
   if (verdict?.outcome === 'rejected') return `rejected ${verdict.refusal}`;
-  if (verdict?.outcome === 'not_sent') return `not_sent ${verdict.heals ? 'heals' : 'stays'}`;
+  if (verdict?.outcome === 'not_sent') return `not_sent ${verdict.retryable ? 'heals' : 'stays'}`;
   return verdict?.outcome ?? 'nothing';
 };
 

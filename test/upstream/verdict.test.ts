@@ -23,7 +23,7 @@ const failed = (more: Partial<Failed>): Attempt => ({
 function word(verdict: Verdict | undefined): string {
   if (!verdict) return 'nothing';
   if (verdict.outcome === 'rejected') return `rejected ${verdict.refusal}`;
-  return verdict.outcome === 'not_sent' ? `not_sent ${verdict.heals ? 'heals' : 'stays'}` : verdict.outcome;
+  return verdict.outcome === 'not_sent' ? `not_sent ${verdict.retryable ? 'heals' : 'stays'}` : verdict.outcome;
 }
 
 describe('a failure is judged by its phase, not by its code (delivery.md 2.3)', () => {

@@ -5,13 +5,13 @@ import type { SendStore } from '../../store/port.ts';
 import { unreadable } from '../../store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { askOf, ownTurn, type Pace, whoOf } from '../../upstream/pace.ts';
-import type { Gate } from '../dispatch/circuit-breaker.ts';
+import type { CircuitBreaker } from '../dispatch/circuit-breaker.ts';
 import { createRoom } from './load-limiter.ts';
 import type { Coming } from './pending-inserts.ts';
 
 interface AdmissionServices {
   coming: Coming;
-  gate: Gate;
+  breaker: CircuitBreaker;
   store: Pick<SendStore, 'countQueued'>;
   /** Sends under way, by caller. */
   sends: SharedPool;
@@ -50,7 +50,7 @@ export function createSendsPool(): SharedPool {
   return new SharedPool({ name: 'sends', size: () => Math.floor(room.size), alone: 0.95 });
 }
 
-export function createAdmission({ coming, gate, store, sends, pace }: AdmissionServices): Admission {
+export function createAdmission({ coming, breaker, store, sends, pace }: AdmissionServices): Admission {
   const enter = ({ turn = ownTurn }: CallContext): Release => {
     const taken = sends.take(turn.caller);
     if (typeof taken === 'function') return taken;
@@ -75,7 +75,7 @@ export function createAdmission({ coming, gate, store, sends, pace }: AdmissionS
       }
     },
     assertHeldRoom: async (caller, connection) => {
-      if (gate.isOpen(connection)) return;
+      if (breaker.isClosed(connection)) return;
       const own = await store.countQueued(heldOfOneMax, caller).catch(unreadable);
       const all = own < heldOfOneMax ? await store.countQueued(heldMax).catch(unreadable) : 0;
       if (own < heldOfOneMax && all < heldMax) return;

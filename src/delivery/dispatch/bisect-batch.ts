@@ -1,22 +1,22 @@
 import type { Receiver, Verdict } from '../../upstream/verdict.ts';
 import { isOfOne, type Rejected } from './shared-failure.ts';
 
-interface HalvesOptions<Item extends Receiver> {
+interface BisectionOptions<Item extends Receiver> {
   /** One call for these; a verdict for each, in order. */
   send: (receivers: readonly Item[]) => Promise<readonly Verdict[]>;
   /** Before every call but the first. Rejects when the process ends. */
-  takeTurn: () => Promise<unknown>;
-  splitsGroups: boolean;
+  acquirePermit: () => Promise<unknown>;
+  splitsBatches: boolean;
 }
 
 /** So many single sends refused in the same words, and none taken: it may be about all of them. */
 const sameWordsMax = 3;
 
 /** The end of the process came between two calls; the refusal before proves that nothing of these went out. */
-const endedBetween: Verdict = {
+const shutdownBetweenCalls: Verdict = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
-  heals: true,
+  retryable: true,
 };
 
 /**
@@ -24,12 +24,12 @@ const endedBetween: Verdict = {
  * one who is refused alone. Of n receivers with one culprit that is some 2 log2(n) further calls. Those who are refused for
  * what all of them share have a verdict that is `ofAll`.
  */
-export async function sendInHalves<Item extends Receiver>(
+export async function sendWithBisection<Item extends Receiver>(
   receivers: readonly Item[],
-  options: HalvesOptions<Item>,
+  options: BisectionOptions<Item>,
 ): Promise<readonly Verdict[]> {
   const first = await options.send(receivers);
-  if (receivers.length < 2 || !refusalOfAll(first, options.splitsGroups)) return first;
+  if (receivers.length < 2 || !refusalOfAll(first, options.splitsBatches)) return first;
   return new Search(receivers, options).run();
 }
 
@@ -42,7 +42,7 @@ interface Span {
 /** The search for the culprits of one group. */
 class Search<Item extends Receiver> {
   readonly #receivers: readonly Item[];
-  readonly #options: HalvesOptions<Item>;
+  readonly #options: BisectionOptions<Item>;
   readonly #verdicts: (Verdict | undefined)[];
   /** Refused alone, by their words. */
   readonly #alone = new Map<string, number[]>();
@@ -50,7 +50,7 @@ class Search<Item extends Receiver> {
   #hasProbed = false;
   #hasEnded = false;
 
-  constructor(receivers: readonly Item[], options: HalvesOptions<Item>) {
+  constructor(receivers: readonly Item[], options: BisectionOptions<Item>) {
     this.#receivers = receivers;
     this.#options = options;
     this.#verdicts = receivers.map(() => undefined);
@@ -60,8 +60,8 @@ class Search<Item extends Receiver> {
     await this.#tryHalves({ from: 0, to: this.#receivers.length });
     const ofAll = this.#ofAll();
     return this.#verdicts.map((verdict, at) => {
-      if (this.#hasEnded && verdict === undefined) return endedBetween;
-      if (!ofAll) return verdict ?? endedBetween;
+      if (this.#hasEnded && verdict === undefined) return shutdownBetweenCalls;
+      if (!ofAll) return verdict ?? shutdownBetweenCalls;
       if (verdict === undefined) return ofAll.untried;
       return ofAll.places.includes(at) ? ofAll.alone : verdict;
     });
@@ -89,7 +89,7 @@ class Search<Item extends Receiver> {
     if (places.length === 0) return;
     const verdicts = await this.#send(places);
     if (!verdicts) return;
-    const isRefused = refusalOfAll(verdicts, this.#options.splitsGroups) !== undefined;
+    const isRefused = refusalOfAll(verdicts, this.#options.splitsBatches) !== undefined;
     if (isRefused && places.length > 1) {
       const [first = span.from] = places;
       return this.#tryHalves({ from: first, to: (places.at(-1) ?? first) + 1 });
@@ -103,7 +103,7 @@ class Search<Item extends Receiver> {
 
   async #send(places: readonly number[]): Promise<readonly Verdict[] | undefined> {
     try {
-      await this.#options.takeTurn();
+      await this.#options.acquirePermit();
     } catch {
       this.#hasEnded = true;
       return undefined;
@@ -138,8 +138,8 @@ class Search<Item extends Receiver> {
 }
 
 /** One refusal of the whole call is one object for all of its receivers. */
-function refusalOfAll(verdicts: readonly Verdict[], splitsGroups: boolean): Rejected | undefined {
+function refusalOfAll(verdicts: readonly Verdict[], splitsBatches: boolean): Rejected | undefined {
   const [first] = verdicts;
   if (first?.outcome !== 'rejected' || verdicts.some((verdict) => verdict !== first)) return undefined;
-  return isOfOne(first) && (first.status >= 300 || splitsGroups) ? first : undefined;
+  return isOfOne(first) && (first.status >= 300 || splitsBatches) ? first : undefined;
 }

@@ -3,40 +3,40 @@ import { usualPauses } from '../../pauses.ts';
 import { sleep } from '../../sleep.ts';
 
 /** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
-export interface Gate {
+export interface CircuitBreaker {
   /** Resolves when the sends of this connection may go on, or the process ends. */
-  opened(connection: string): Promise<void>;
-  isOpen(connection: string): boolean;
+  whenClosed(connection: string): Promise<void>;
+  isClosed(connection: string): boolean;
   /** Why the sends of this connection wait; `undefined`: they do not. */
   holdOf(connection: string): Hold | undefined;
   /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
-  shut(connection: string, hold: Hold): void;
+  trip(connection: string, hold: Hold): void;
   /** How often it was shut since a send came through: probes were answered in between, and sends were not. */
-  timesShut(connection: string): number;
+  timesTripped(connection: string): number;
   /**
    * A send came through: the next refusal is a new one. Until then a probe that is answered proves little (a token may
    * read and not send).
    */
-  passed(connection: string): void;
+  recordSuccess(connection: string): void;
 }
 
 /** From one probe to the next, at most. */
 const probeMaxMs = 30_000;
 
-interface GateSeams {
+interface BreakerOptions {
   /** See `Pauses`. */
   probeFirstMs?: number;
   wait?: typeof sleep;
 }
 
 /** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
-export function createGate(
+export function createCircuitBreaker(
   probe: (connection: string) => Promise<boolean>,
   closing: AbortSignal,
-  { probeFirstMs = usualPauses.probeFirstMs, wait = sleep }: GateSeams = {},
-): Gate {
+  { probeFirstMs = usualPauses.probeFirstMs, wait = sleep }: BreakerOptions = {},
+): CircuitBreaker {
   const shut = new Map<string, { over: Promise<void>; hold: Hold }>();
-  const times = new Map<string, number>();
+  const timesTripped = new Map<string, number>();
   /** From the last probe of a connection to its next one, ms. */
   const pauses = new Map<string, number>();
 
@@ -49,20 +49,20 @@ export function createGate(
     shut.delete(connection);
   };
 
-  const opened = (connection: string) => shut.get(connection)?.over ?? Promise.resolve();
+  const whenClosed = (connection: string) => shut.get(connection)?.over ?? Promise.resolve();
 
   return {
-    opened,
-    passed: (connection) => {
+    whenClosed,
+    recordSuccess: (connection) => {
       pauses.delete(connection);
-      times.delete(connection);
+      timesTripped.delete(connection);
     },
     holdOf: (connection) => shut.get(connection)?.hold,
-    timesShut: (connection) => times.get(connection) ?? 0,
-    isOpen: (connection) => !shut.has(connection),
-    shut: (connection, hold) => {
+    timesTripped: (connection) => timesTripped.get(connection) ?? 0,
+    isClosed: (connection) => !shut.has(connection),
+    trip: (connection, hold) => {
       if (shut.has(connection)) return;
-      times.set(connection, (times.get(connection) ?? 0) + 1);
+      timesTripped.set(connection, (timesTripped.get(connection) ?? 0) + 1);
       shut.set(connection, { over: probeUntilAnswered(connection), hold });
     },
   };

@@ -29,15 +29,15 @@ export interface HeldBack {
 interface Tries {
   /** Of each, this one included. */
   readonly attempts: readonly number[];
-  readonly triesMax: number;
+  readonly maxAttempts: number;
   /** The process ends. */
   readonly isEnding: boolean;
 }
 
 /** What a call of a broadcast tells of all its recipients; `undefined`: of each of its own what it is. */
-export function heldIn(verdicts: readonly Verdict[], { attempts, triesMax, isEnding }: Tries): HeldBack | undefined {
+export function heldIn(verdicts: readonly Verdict[], { attempts, maxAttempts, isEnding }: Tries): HeldBack | undefined {
   const inVain = verdicts.flatMap((verdict, at) =>
-    verdict.outcome === 'not_sent' && (!verdict.heals || (attempts[at] ?? 1) >= triesMax) ? [at] : [],
+    verdict.outcome === 'not_sent' && (!verdict.retryable || (attempts[at] ?? 1) >= maxAttempts) ? [at] : [],
   );
   const fault = faultOfAll(verdicts);
   if (fault) {
@@ -77,9 +77,9 @@ const isOfAll = (verdict: Verdict): boolean =>
 const probesMax = 3;
 
 /** Why a broadcast waits whose sends are refused for credentials with which reads are answered. */
-export function reasonOfCredentials(verdicts: readonly Verdict[], timesShut: number): string | undefined {
+export function reasonOfCredentials(verdicts: readonly Verdict[], timesTripped: number): string | undefined {
   const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
-  return refused?.outcome === 'rejected' && timesShut >= probesMax ? reasonOfPause(refused) : undefined;
+  return refused?.outcome === 'rejected' && timesTripped >= probesMax ? reasonOfPause(refused) : undefined;
 }
 
 /** Why all that waits for a connection waits, after this verdict. */

@@ -4,8 +4,8 @@ import type { SendCalls } from '../../upstream/messages.ts';
 import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../../upstream/transport.ts';
 import type { Coming } from '../admission/pending-inserts.ts';
-import { attempt, isHeld, type LifeServices, type LiveSend } from './deliver.ts';
-import { groupPassage } from './upstream-request.ts';
+import { type ActiveDelivery, attemptDelivery, type DispatchServices, isHeld } from './deliver.ts';
+import { batchRequest } from './upstream-request.ts';
 
 /** How many template sends one call may carry, by lane: a lost answer makes all of them unknown. */
 export type GroupMax = Readonly<Record<Turn['lane'], number>>;
@@ -16,7 +16,7 @@ export type GroupMax = Readonly<Record<Turn['lane'], number>>;
  */
 export interface Groups {
   /** Takes a recorded send to its end, or as far as it may. */
-  join(send: LiveSend, template: GroupTemplate, context: CallContext): Promise<LiveSend>;
+  join(send: ActiveDelivery, template: GroupTemplate, context: CallContext): Promise<ActiveDelivery>;
   /** How many calls of the same kind go before the one that a further send would be in; -1: it shares one that waits already. */
   callsBefore(template: GroupTemplate, context: CallContext): number;
 }
@@ -26,11 +26,11 @@ export interface GroupTemplate {
   broadcastName: string;
 }
 
-interface GroupServices extends LifeServices {
+interface GroupServices extends DispatchServices {
   pace: Pace;
   sendCalls: SendCalls;
   transport: Transport;
-  splitsGroups: boolean;
+  splitsBatches: boolean;
   groupMax: GroupMax;
   /** By `lineKey`. */
   coming: Coming;
@@ -39,10 +39,10 @@ interface GroupServices extends LifeServices {
 }
 
 interface Seat {
-  readonly send: LiveSend;
+  readonly send: ActiveDelivery;
   readonly context: CallContext;
   readonly turn: Turn;
-  readonly leave: (ended: LiveSend) => void;
+  readonly leave: (ended: ActiveDelivery) => void;
   readonly fail: (error: unknown) => void;
 }
 
@@ -129,14 +129,14 @@ export function createGroups(services: GroupServices): Groups {
     if (seats.length === 0) return;
     const context = { connection: line.connection, channel: line.channel, onAttempt: tellAll(seats) };
     services.onGroup?.(line.lane, seats.length);
-    const { sendCalls, transport, splitsGroups } = services;
-    const takeTurn = () =>
+    const { sendCalls, transport, splitsBatches } = services;
+    const acquirePermit = () =>
       pace.take({ ...turnOfLine(line, seats), untilMs: Number.POSITIVE_INFINITY, signal: closing });
-    const passage = groupPassage(line.template, context, { sendCalls, transport, splitsGroups, takeTurn });
+    const passage = batchRequest(line.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
     const sends = seats.map(({ send }) => send);
-    attempt(sends, passage, context, services, turnCameMs).then(
+    attemptDelivery(sends, passage, context, services, turnCameMs).then(
       (again) => {
-        const pauses = new Map(again.map(({ send, pauseMs }) => [send, pauseMs]));
+        const pauses = new Map(again.map(({ delivery, delayMs }) => [delivery, delayMs]));
         const goOn = Map.groupBy(seats, ({ send }) => (closing.aborted ? undefined : pauses.get(send)));
         for (const [pauseMs, some] of goOn) {
           if (pauseMs !== undefined) void sitAgain(line, some, pauseMs);
@@ -214,7 +214,7 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
   return [first, second];
 };
 
-const recipientOf = ({ stored }: LiveSend): string => stored.to ?? stored.id;
+const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
 
 /** The next call of these is asked for in the name of the first. */
 const turnOfLine = ({ lane }: Line, [first]: readonly Seat[]) => ({

@@ -7,7 +7,7 @@ import type { Conversations, History } from '../../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../../upstream/lenient.ts';
 import { inSmallerPages } from '../../upstream/pages.ts';
 import type { ReadBack } from '../../upstream/read-back.ts';
-import { type Ending, type Evidence, toJson } from '../outcome.ts';
+import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentOf, contentPrint } from '../send-content.ts';
 
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */
@@ -146,7 +146,7 @@ function namesTemplate(row: JsonObject, template: string): boolean {
 }
 
 function found(row: JsonObject, evidence: Evidence) {
-  const ending: Ending = { outcome: 'accepted', evidence };
+  const ending: Outcome = { outcome: 'accepted', evidence };
   const whatsappMessageId = str(row.whatsappMessageId);
   return { verdict: toJson(ending), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }

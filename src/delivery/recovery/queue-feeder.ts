@@ -1,7 +1,7 @@
 import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
 import type { Hold } from '../../holds/holds.ts';
 import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
-import type { LiveSend } from '../dispatch/deliver.ts';
+import type { ActiveDelivery } from '../dispatch/deliver.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
 const underWayMax = 200;
@@ -13,7 +13,7 @@ const lanesPage = 500;
 interface FeederServices {
   store: Pick<SendStore, 'recover' | 'queuedLanes' | 'adopt' | 'ownQueued'>;
   /** What is under way here, by id. */
-  running: ReadonlyMap<string, Promise<LiveSend>>;
+  running: ReadonlyMap<string, Promise<ActiveDelivery>>;
   /** Ids whose records are being written: they are under way as soon as those are answered. */
   recording: ReadonlySet<string>;
   /** Whether the gateway takes what is queued in this lane. */
