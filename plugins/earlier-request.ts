@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { BroadcastStore } from '../src/store/broadcast-port.ts';
 import type { SendStore } from '../src/store/port.ts';
-import { unreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { callerOf } from './auth.ts';
 
 /** Whether a request repeats one that was recorded: it is answered as that one was, and sends nothing. */
@@ -15,7 +15,9 @@ export function createIsRepeat(
     if (typeof key !== 'string' || !request.routeOptions.config.sends) return false;
     const { id } = callerOf(request);
     const route = `${request.method} ${request.routeOptions.url}`;
-    const send = await store.findByKey(id, route, key).catch(unreadable);
-    return send !== undefined || (await store.findBroadcastByKey(id, route, key).catch(unreadable)) !== undefined;
+    const send = await store.findByKey(id, route, key).catch(throwStoreUnreadable);
+    return (
+      send !== undefined || (await store.findBroadcastByKey(id, route, key).catch(throwStoreUnreadable)) !== undefined
+    );
   };
 }

@@ -30,7 +30,7 @@ export function createListedCheck({ listed, stopCheck, isRepeat, untilMs, isUnat
     // An operator's word comes first: it may be that very connection that is stopped.
     await stopCheck(request, connection);
     if (await isRepeat(request)) return;
-    const found = await listed.look(connection, untilMs(request));
+    const found = await listed.check(connection, untilMs(request));
     if (found.is === 'listed') return;
     if (found.is === 'unavailable' && !isUnattended(request)) return;
     if (found.is === 'unlisted' || found.missing) throw unlisted();

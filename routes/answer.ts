@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
-import type { Sent } from '../src/delivery/delivery-service.ts';
+import type { SendResult } from '../src/delivery/delivery-service.ts';
 import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { Holds } from '../src/holds/holds.ts';
@@ -21,7 +21,7 @@ export const sendResponses = {
 };
 
 /** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
-export function answer(reply: FastifyReply, { stored, replayed, pendingWrite }: Sent): FastifyReply {
+export function answer(reply: FastifyReply, { stored, replayed, pendingWrite }: SendResult): FastifyReply {
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { trace } = reply.request;
   trace.outcome = stored.status;

@@ -62,7 +62,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       const print = (file: unknown) =>
         fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
       // Under a key that was used, the file is read and compared, and recorded nowhere.
-      const repeated = await broadcasts.repeated(asker, async () =>
+      const repeated = await broadcasts.findReplay(asker, async () =>
         print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
       );
       if (repeated) return answerStarted(reply, repeated);
@@ -70,7 +70,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       mayReach.template(template, queryPointers.template);
       mayReach.assert();
       // The header comes later than the time to read the template again.
-      const columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
+      const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
       const { connection, channel } = context;
       const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {

@@ -4,14 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
 import {
-  type BroadcastAsker,
   type BroadcastRecipient,
+  type BroadcastScope,
   type Broadcasts,
   broadcastLocation,
   type KnownBroadcast,
   type Started,
 } from '../src/broadcasts/broadcast-service.ts';
-import { SharedLooks, streamProgress } from '../src/broadcasts/progress-events.ts';
+import { progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
@@ -40,7 +40,7 @@ import {
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
 import type { ContextOf } from './context.ts';
-import { askerOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './idempotency-scope.ts';
 
 export interface BroadcastServices {
   config: Config;
@@ -100,11 +100,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
         recipients,
         ...(asked ? [asked] : []),
       ]);
-      const repeated = await broadcasts.repeated(asker, () => fingerprint);
+      const repeated = await broadcasts.findReplay(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
       assertMaySendAll(callerOf(request), template, recipients);
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
-      assertSound(recipients, checkTemplate(await templates.look(context, template, { fits }), template));
+      assertSound(recipients, checkTemplate(await templates.find(context, template, { fits }), template));
       const { connection, channel } = context;
       const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {
@@ -197,7 +197,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       },
       async (request) => {
         request.trace.broadcastId = request.params.id;
-        const steered = await broadcasts.steer(callerOf(request).id, request.params.id, to);
+        const steered = await broadcasts.changeStatus(callerOf(request).id, request.params.id, to);
         request.trace.connection = steered.connectionId;
         return toBroadcast(steered, holds);
       },
@@ -221,14 +221,14 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
     async (request, reply) => {
       const caller = callerOf(request);
       request.trace.broadcastId = request.params.id;
-      const sought = await broadcasts.lookForUnknown(caller.id, request.params.id, (id) => mayUse(caller, id));
+      const sought = await broadcasts.reconcileUnknown(caller.id, request.params.id, (id) => mayUse(caller, id));
       request.trace.connection = sought.connectionId;
       return reply.code(202).header('location', broadcastLocation(sought)).send(toBroadcast(sought, holds));
     },
   );
 
   const listening = new AbortController();
-  const looks = new SharedLooks<Broadcast>();
+  const looks = new SharedPolls<Broadcast>();
   app.addHook('preClose', async () => listening.abort());
 
   app.get(
@@ -256,8 +256,8 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       untilAnswered(reply, takeOrRefuse(eventStreams, caller));
       const find = async () => toBroadcast(await broadcasts.find(caller, id), holds);
       // A key that was taken away, or its scope, ends the stream.
-      const look = async () => (mayListen(caller) ? looks.look(id, find) : undefined);
-      const events = Readable.from(streamProgress(first, look, listening.signal), { objectMode: false });
+      const look = async () => (mayListen(caller) ? looks.poll(id, find) : undefined);
+      const events = Readable.from(progressEvents(first, look, listening.signal), { objectMode: false });
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
         .send(events);
@@ -266,8 +266,8 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
 };
 
 /** The schema of the headers demands the key. */
-export function keyed(request: FastifyRequest): BroadcastAsker {
-  return { key: '', ...askerOf(request) };
+export function keyed(request: FastifyRequest): BroadcastScope {
+  return { key: '', ...requestScopeOf(request) };
 }
 
 export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Started): FastifyReply {

@@ -25,7 +25,7 @@ import type { Streams } from '../src/upstream/streams.ts';
 import type { Expectation } from '../src/upstream/verdict.ts';
 import { answer, sendResponses } from './answer.ts';
 import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
-import { askerOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './idempotency-scope.ts';
 
 interface Services {
   config: Config;
@@ -116,7 +116,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
         // The header comes later than the time to read the template again.
-        columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
+        columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
       };
       const check = () => checkOf(request, columns);
       return stream(
@@ -150,7 +150,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         const counted = await rows.end();
         mayReach.assert();
         // One of them was counted when the call was recorded.
-        await delivery.spend(askerOf(request), counted.rows - 1);
+        await delivery.spend(requestScopeOf(request), counted.rows - 1);
         return counted;
       },
     };
@@ -167,7 +167,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     preflight = async (_context: CallContext) => {},
   ) => {
     const context = await contextOf(request);
-    const asker = askerOf(request);
+    const asker = requestScopeOf(request);
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       const holder = callerOf(request).id;
@@ -175,7 +175,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.
-    const repeated = await delivery.repeated(
+    const repeated = await delivery.findReplay(
       asker,
       async () => {
         const upload = await begin();

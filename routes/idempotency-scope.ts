@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import type { Caller } from '../src/callers.ts';
-import type { Asker } from '../src/delivery/delivery-service.ts';
+import type { RequestScope } from '../src/delivery/delivery-service.ts';
 
 /** Who sends, and under which key: the header's form was checked by the schema. */
-export function askerOf(request: FastifyRequest): Asker {
+export function requestScopeOf(request: FastifyRequest): RequestScope {
   const key = request.headers['idempotency-key'];
   return {
     caller: callerOf(request).id,
@@ -14,7 +14,7 @@ export function askerOf(request: FastifyRequest): Asker {
   };
 }
 
-function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): Pick<Asker, 'quota'> {
+function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): Pick<RequestScope, 'quota'> {
   if (perHour === undefined && perDay === undefined) return {};
   return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }

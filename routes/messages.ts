@@ -7,7 +7,7 @@ import type { Config } from '../src/config.ts';
 import { checkContent } from '../src/delivery/content-validation.ts';
 import type { Delivery } from '../src/delivery/delivery-service.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
-import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/send-content.ts';
+import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
@@ -16,7 +16,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
 import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
-import { askerOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './idempotency-scope.ts';
 
 interface Services {
   config: Config;
@@ -51,15 +51,15 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
   const send = async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
     request.trace.to = masked(content.body.to);
     const context = await contextOf(request);
-    const asker = askerOf(request);
+    const asker = requestScopeOf(request);
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
-    const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
+    const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
     if (repeated) return answer(reply, repeated);
     assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
-    await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
+    await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
     const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
     // WATI knows better than our copy of its templates.
-    if (isTemplateRefused(sent.stored)) templates.distrust(context.connection);
+    if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return answer(reply, sent);
   };
 
@@ -68,7 +68,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     content: SingleContent,
     { pointer, text }: { pointer: string; text?: string },
   ) => {
-    const { call } = planCall(sendCalls, content, randomUUID());
+    const { call } = toUpstreamCall(sendCalls, content, randomUUID());
     const through = { ...call, channel: channelOf(request, config) };
     const detail = addressFault(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);

@@ -5,7 +5,7 @@ import { Erased, ErasePost } from '../src/schemas/erase.ts';
 import { digits } from '../src/schemas/words.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';
 import type { PersonStore } from '../src/store/person-port.ts';
-import { unreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {
@@ -39,7 +39,7 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
       return audited(request, { act: 'person-erase', about }, async () => {
         const onProgress = (done: object) => Object.assign(about, done);
         const ask = { to: digits(to), dryRun, batchesMax, onProgress };
-        const erasure = await erasePerson(store, ask).catch(unreadable);
+        const erasure = await erasePerson(store, ask).catch(throwStoreUnreadable);
         Object.assign(about, erasure);
         if (!dryRun) {
           onChange();

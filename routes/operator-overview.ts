@@ -9,7 +9,7 @@ import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
 import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-port.ts';
 import type { SendStatus } from '../src/store/port.ts';
-import { unreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 
@@ -48,7 +48,7 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
       const [ready, messages, open, callers] = await Promise.all([
         readiness.check(),
         counts(),
-        store.openBroadcasts().catch(unreadable),
+        store.openBroadcasts().catch(throwStoreUnreadable),
         callersView.all(),
       ]);
       return {
@@ -102,7 +102,7 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
         if (id === undefined)
           throw new Problem('not-found', 'there is no caller of this id or name, nor a record of one');
         about.of = id;
-        const cancelled = await cancelQueue(store, id, about).catch(unreadable);
+        const cancelled = await cancelQueue(store, id, about).catch(throwStoreUnreadable);
         onChange();
         return cancelled;
       });

@@ -19,7 +19,7 @@ import { digits, exampleIds } from '../src/schemas/words.ts';
 import type { StoredBroadcast } from '../src/store/broadcast-port.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';
 import type { StoredSend } from '../src/store/port.ts';
-import { unreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { asBadCursor, toMessage } from './answer.ts';
 import { toBroadcast } from './broadcasts.ts';
 import { audited } from './operator-act.ts';
@@ -59,7 +59,10 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
     async (request) => {
       const { limit, cursor, ...filter } = request.query;
       const page = { limit, ...(cursor !== undefined && { cursor }) };
-      const { broadcasts, next } = await store.listAllBroadcasts(filter, page).catch(asBadCursor).catch(unreadable);
+      const { broadcasts, next } = await store
+        .listAllBroadcasts(filter, page)
+        .catch(asBadCursor)
+        .catch(throwStoreUnreadable);
       return {
         data: broadcasts.map((broadcast) => shownBroadcast(broadcast, holds)),
         ...(next !== undefined && { nextCursor: next }),
@@ -86,7 +89,7 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
         const { id } = request.params;
         const about: Record<string, unknown> = { broadcastId: id };
         return audited(request, { act: `broadcast-${verb}`, about }, async () => {
-          const broadcast = await store.steerAnyBroadcast(id, to).catch(unreadable);
+          const broadcast = await store.steerAnyBroadcast(id, to).catch(throwStoreUnreadable);
           if (!broadcast) throw new Problem('not-found', 'there is no broadcast with this id');
           about.of = broadcast.caller;
           if (broadcast.status !== to) {
@@ -121,7 +124,10 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const list = async () => {
         const callers = caller === undefined ? await callersView.ids() : [caller];
-        const { sends, next } = await store.listSendsOf(callers, wanted, page).catch(asBadCursor).catch(unreadable);
+        const { sends, next } = await store
+          .listSendsOf(callers, wanted, page)
+          .catch(asBadCursor)
+          .catch(throwStoreUnreadable);
         about.messages = sends.length;
         const data = sends.map((send) => shownMessage(send, { holds, reveal }));
         return { data, ...(next !== undefined && { nextCursor: next }) };

@@ -18,7 +18,7 @@ import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
 import { contextOn, sendWaitMs, timeOf } from './context.ts';
-import { askerOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './idempotency-scope.ts';
 import { assertSince } from './since.ts';
 
 interface Services {
@@ -117,7 +117,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       request.trace.messageId = request.params.id;
       const stored = await found(caller, request.params.id);
       assertMayUse(request, stored.connectionId);
-      const changed = await reconciler.look(stored, contextOn(request, stored.connectionId, time));
+      const changed = await reconciler.reconcile(stored, contextOn(request, stored.connectionId, time));
       return toMessage(changed ? await found(caller, stored.id) : stored);
     },
   );
@@ -155,7 +155,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
     async (request, reply) => {
       const time = timeOf(request, config);
       const { id } = request.params;
-      const asker = askerOf(request);
+      const asker = requestScopeOf(request);
       // Asked for once the message was found to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
@@ -165,11 +165,11 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
         const context = { ...contextOn(request, connection, time), channel };
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
-        await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
+        await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
       const sent = await delivery.resend(asker, id, on);
-      if (isTemplateRefused(sent.stored)) templates.distrust(sent.stored.connectionId);
+      if (isTemplateRefused(sent.stored)) templates.invalidate(sent.stored.connectionId);
       return answer(reply, sent);
     },
   );

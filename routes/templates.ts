@@ -74,7 +74,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
     },
     async (request, reply) => {
       const { name } = request.params;
-      const found = await templates.look(await contextOf(request), name, request.query);
+      const found = await templates.find(await contextOf(request), name, request.query);
       const template = oneOf(found, request.query.language);
       const { ageMs } = found;
       reply.headers(aged(ageMs));
@@ -101,7 +101,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
     async (request) => {
       const { parameters = {}, language } = request.body;
       const wanted = { language, fits: takes(parameters) };
-      const found = await templates.look(await contextOf(request), request.params.name, wanted);
+      const found = await templates.find(await contextOf(request), request.params.name, wanted);
       const first = oneOf(found, language);
       const approved = found.versions.filter(({ status }) => status === first.status);
       const template = approved.find((each) => parameterFaults(each, parameters).length === 0) ?? first;

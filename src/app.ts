@@ -46,7 +46,7 @@ import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBroadcasts } from './broadcasts/broadcast-service.ts';
-import { createPump } from './broadcasts/broadcast-worker.ts';
+import { createBroadcastWorker } from './broadcasts/broadcast-worker.ts';
 import { createBudget } from './budget/budget.ts';
 import { DayQuota } from './budget/day-quota.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
@@ -57,9 +57,9 @@ import { createListedConnections } from './connections/listed-connections.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
 import { createDelivery } from './delivery/delivery-service.ts';
 import { createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
-import { createLooker, type LookClock } from './delivery/reconcile/reconcile-worker.ts';
+import { createReconcileWorker, type ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from './delivery/reconcile/reconciler.ts';
-import { createKeeper } from './delivery/recovery/maintenance.ts';
+import { createMaintenance } from './delivery/recovery/maintenance.ts';
 import { createQueueLog } from './delivery/recovery/queue-log.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
@@ -98,7 +98,7 @@ export interface Seams {
   /** The usual ones by default. */
   pauses?: Pauses;
   /** By which unknown sends are looked for; real time by default. */
-  looks?: LookClock;
+  looks?: ReconcileClock;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
   /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */
@@ -182,7 +182,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     ...{ store, stopSwitch, pin },
-    hasRecovered: () => keeper.hasRecovered,
+    hasRecovered: () => maintenance.hasRecovered,
   });
   const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
@@ -191,7 +191,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
   const sends = createSendsPool();
   const newId = seams.newId ?? randomUUID;
-  const lives = {
+  const deliveryServices = {
     store,
     now: seams.now ?? (() => Date.now()),
     transport: upstream.transport,
@@ -204,40 +204,40 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     closing: closing.signal,
     ...(budget && { pace: budget }),
     onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
-    onGroup: metrics.group,
+    onBatch: metrics.group,
   };
   const queueLog = createQueueLog(seams.logger, store);
   const delivery = createDelivery({
-    ...lives,
+    ...deliveryServices,
     onHold: queueLog.sendsHeld,
     stopped: stopSwitch,
     newId,
     sends,
     patienceMs: config.SEND_WAIT_MS,
-    groupMax: {
+    batchMax: {
       urgent: config.GROUP_MAX_URGENT,
       interactive: config.GROUP_MAX_INTERACTIVE,
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  const pump = createPump({
-    ...lives,
-    groupMax: config.GROUP_MAX_BROADCAST,
+  const broadcastWorker = createBroadcastWorker({
+    ...deliveryServices,
+    batchMax: config.GROUP_MAX_BROADCAST,
     lookEveryMs: pauses.lookEveryMs,
     onHold: queueLog.broadcastsHeld,
     onPause: ({ id, caller }) =>
       seams.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
-    onOver: queueLog.ended,
+    onFinished: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
   const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
-  const keeper = createKeeper({
+  const maintenance = createMaintenance({
     store,
     delivery,
     leaseMs: config.STORE_LEASE_MS,
     onFault,
   });
-  const looker = createLooker({
+  const reconcileWorker = createReconcileWorker({
     ...{ store, reconciler, onFault: (error: unknown) => onFault('reconcile', error) },
     ...(budget && { pace: budget }),
     ...seams.looks,
@@ -312,9 +312,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const broadcastServices = {
     config,
     broadcasts: createBroadcasts({
-      ...{ store, stopped: stopSwitch, channel, newId, looker },
-      now: lives.now,
-      onChange: pump.nudge,
+      ...{ store, stopped: stopSwitch, channel, newId, reconcileWorker },
+      now: deliveryServices.now,
+      onChange: broadcastWorker.wake,
       onStart: queueLog.started,
     }),
     templates: templateCache,
@@ -374,7 +374,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: pump.nudge },
+    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: broadcastWorker.wake },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
@@ -387,19 +387,19 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   app.addHook('onReady', async () => {
     // Before anything goes out.
     await stopSwitch.start();
-    await keeper.start();
+    await maintenance.start();
     if (accepted !== undefined)
       void acceptConnection(store, accepted).catch((error) => onFault('connection-pin', error));
-    looker.start();
-    pump.nudge();
+    reconcileWorker.start();
+    broadcastWorker.wake();
   });
   app.addHook('onClose', async () => {
     // The lease is kept until the last send has ended: another replica would take it for lost.
     closing.abort();
-    const ended = Promise.all([delivery.close(), pump.close()]);
+    const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
     budget?.close();
     await ended;
-    await Promise.all([keeper.stop(), looker.stop()]);
+    await Promise.all([maintenance.stop(), reconcileWorker.stop()]);
     await stopSwitch.close();
     await dispatchers.close();
     await store.close();

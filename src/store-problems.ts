@@ -7,22 +7,22 @@ import { type QuotaLeft, QuotaSpent } from './store/quota-port.ts';
  * other error stays what it is.
  */
 
-export function unreadable(cause: unknown): never {
+export function throwStoreUnreadable(cause: unknown): never {
   if (!(cause instanceof StoreError)) throw cause;
   throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
 }
 
 /** Of the record of a send: it may stand all the same and be sent, and neither "recorded" nor "not sent" would be true then. */
-export function unrecorded(cause: unknown): never {
+export function throwInsertFailed(cause: unknown): never {
   if (cause instanceof QuotaSpent) throw quotaProblem(cause);
-  if (!(cause instanceof StoreError) || cause.nothingWritten) throw asUnrecorded(cause);
+  if (!(cause instanceof StoreError) || cause.nothingWritten) throw toInsertProblem(cause);
   const detail =
     'it is not known whether it was recorded, and will be sent; asked again with the same Idempotency-Key it is sent once at most';
   // Whether it came with a key is not known here, and without one to repeat it may be to send it twice.
   throw new Problem('store-unavailable', detail, { cause, outcome: 'unknown', retryable: false });
 }
 
-export function asUnrecorded(cause: unknown): unknown {
+export function toInsertProblem(cause: unknown): unknown {
   if (cause instanceof QuotaSpent) return quotaProblem(cause);
   if (!(cause instanceof StoreError)) return cause;
   const detail = 'it could not be recorded, so nothing was sent';

@@ -1,12 +1,12 @@
-import type { Looker } from '../delivery/reconcile/reconcile-worker.ts';
+import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { LookProgress, LookStore } from '../store/look-port.ts';
 
 /** How far the search for the unknown recipients of a broadcast is, and when all that are left will have been looked for. */
-export type Looks = LookProgress & { estimatedEndAt?: string };
+export type ReconcileProgress = LookProgress & { estimatedEndAt?: string };
 
-interface LooksServices {
+interface ProgressServices {
   store: Pick<LookStore, 'lookProgress' | 'looksDue'>;
-  looker: Pick<Looker, 'estimateMs'>;
+  reconcileWorker: Pick<ReconcileWorker, 'estimateMs'>;
   /** Wall clock, ms. */
   now: () => number;
 }
@@ -16,11 +16,14 @@ const dueMax = 100_000;
 /** The first look comes so long after the end of a send. */
 const firstLookMs = 60_000;
 
-export async function looksOf(id: string, { store, looker, now }: LooksServices): Promise<Looks> {
+export async function reconcileProgressOf(
+  id: string,
+  { store, reconcileWorker, now }: ProgressServices,
+): Promise<ReconcileProgress> {
   const progress = await store.lookProgress(id);
   if (progress.left === 0) return progress;
   // Behind those of others that are due before.
   const ahead = Math.max(progress.left, await store.looksDue(dueMax));
-  const endMs = now() + firstLookMs + looker.estimateMs(ahead);
+  const endMs = now() + firstLookMs + reconcileWorker.estimateMs(ahead);
   return { ...progress, estimatedEndAt: new Date(endMs).toISOString() };
 }

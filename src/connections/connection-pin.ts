@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts';
 import type { SendStore } from '../store/port.ts';
-import { unreadable } from '../store-problems.ts';
+import { throwStoreUnreadable } from '../store-problems.ts';
 
 /** In the store. */
 const name = 'only-connection';
@@ -51,7 +51,7 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
       // Read first: one that is refused again and again is to cost no write.
       const pinned = await keptConnection(store)
         .then((known) => known ?? store.pin(name, connection))
-        .catch(unreadable);
+        .catch(throwStoreUnreadable);
       if (differs(connection, pinned) !== undefined) throw changed();
     },
     compare: async (connection) => {

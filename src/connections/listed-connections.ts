@@ -16,7 +16,7 @@ export interface ListedConnections {
   /** It stands in the last list. */
   knows(id: string): boolean;
   /** Never throws. Waits until then (`performance.now()`) at most. */
-  look(id: string, untilMs: number): Promise<Listed>;
+  check(id: string, untilMs: number): Promise<Listed>;
 }
 
 /** A new connection is found at once, and its list asked for no more often than once in two seconds for long. */
@@ -64,7 +64,7 @@ export function createListedConnections(
 
   return {
     knows,
-    look: async (id, untilMs) => {
+    check: async (id, untilMs) => {
       if (knows(id)) return { is: 'listed' };
       const look = current();
       const waitMs = look?.isLate ? 0 : Math.min(untilMs - performance.now(), patienceMs);

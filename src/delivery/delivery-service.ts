@@ -13,27 +13,34 @@ import {
   StoreError,
 } from '../store/port.ts';
 import type { QuotaLimits, QuotaStore } from '../store/quota-port.ts';
-import { unreadable, unrecorded } from '../store-problems.ts';
+import { throwInsertFailed, throwStoreUnreadable } from '../store-problems.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { createAdmission, createSendsPool, type Keep } from './admission/admission.ts';
-import { Coming } from './admission/pending-inserts.ts';
+import { createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
+import { PendingInserts } from './admission/pending-inserts.ts';
 import { channelOf } from './channel-of.ts';
 import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import { InvalidStream } from './dispatch/complete.ts';
 import { type ActiveDelivery, deliver } from './dispatch/deliver.ts';
-import { createGroups, type GroupMax, lineKey } from './dispatch/template-batcher.ts';
+import { type BatchMax, batchKey, createTemplateBatcher } from './dispatch/template-batcher.ts';
 import { batchRequest, plannedRequest, type StreamedUpload, uploadRequest } from './dispatch/upstream-request.ts';
-import { inProgress, isRunning, locationOf, mismatch, replay } from './idempotency.ts';
+import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
 import { storedOutcome, toJson } from './outcome.ts';
 import { createQueueFeeder } from './recovery/queue-feeder.ts';
-import { notResendable, resendable, resentBefore } from './resend.ts';
-import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './send-content.ts';
+import { alreadyResent, notResendable, resendable } from './resend.ts';
+import {
+  batchFieldsOf,
+  type Content,
+  contentFingerprint,
+  contentOf,
+  supportsClientId,
+  toUpstreamCall,
+} from './send-content.ts';
 
 /** Who asks, and under which key (contract 4). */
-export interface Asker {
+export interface RequestScope {
   caller: string;
   /** Method and route pattern: a key counts for one route. */
   route: string;
@@ -43,7 +50,7 @@ export interface Asker {
 }
 
 /** A send as a caller sees it now. */
-export interface Sent {
+export interface SendResult {
   stored: StoredSend;
   /** Answered from the record of an earlier request with the same key. */
   replayed?: true;
@@ -60,23 +67,23 @@ export type WaitMs = number;
  */
 export interface Delivery {
   /** The earlier send under this key, if there is one. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
-  repeated(
-    asker: Asker,
+  findReplay(
+    scope: RequestScope,
     fingerprint: () => string | undefined | Promise<string | undefined>,
     stream?: StreamDraft,
-  ): Promise<Sent | undefined>;
-  send(asker: Asker, content: Content, context: CallContext, waitMs: WaitMs): Promise<Sent>;
+  ): Promise<SendResult | undefined>;
+  send(scope: RequestScope, content: Content, context: CallContext, waitMs: WaitMs): Promise<SendResult>;
   stream(
-    asker: Asker,
+    scope: RequestScope,
     about: StreamDraft,
     streamed: StreamedUpload,
     context: CallContext,
     waitMs: WaitMs,
-  ): Promise<Sent>;
+  ): Promise<SendResult>;
   /** A new send of what an earlier one carried, by the caller's explicit wish. Throws `message-not-resendable`. */
-  resend(asker: Asker, id: string, context: ResendContext): Promise<Sent>;
+  resend(scope: RequestScope, id: string, context: ResendContext): Promise<SendResult>;
   /** Counts further messages of a send that has one record for many. Throws `quota-spent`. */
-  spend(asker: Asker, messages: number): Promise<void>;
+  spend(scope: RequestScope, messages: number): Promise<void>;
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
   /** Ends what dead processes were sending; what they left queued is found by `feed`. */
@@ -124,8 +131,8 @@ export interface DeliveryServices {
   onEnd?: (stored: StoredSend) => void;
   /** What a caller has queued over a connection is held from now on, or not any more. */
   onHold?: TellHold;
-  onGroup?: (lane: Turn['lane'], size: number) => void;
-  groupMax: GroupMax;
+  onBatch?: (lane: Turn['lane'], size: number) => void;
+  batchMax: BatchMax;
   /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
   splitsBatches: boolean;
   /** The number that a send goes through which names none; absent: WATI's own default. */
@@ -139,116 +146,117 @@ export interface DeliveryServices {
 export function createDelivery(services: DeliveryServices): Delivery {
   const { store, sendCalls, transport, onEnd, pace, newId } = services;
   const running = new Map<string, Promise<ActiveDelivery>>();
-  const recording = new Set<string>();
-  const coming = new Coming();
-  const { inRoom, assertHeldRoom, assertTurnInTime } = createAdmission({
-    ...{ coming, breaker: services.breaker, store, pace },
+  const inserting = new Set<string>();
+  const pendingInserts = new PendingInserts();
+  const { withCapacity, assertQueueCapacity, assertPermitWithinDeadline } = createAdmission({
+    ...{ pendingInserts, breaker: services.breaker, store, pace },
     sends: services.sends ?? createSendsPool(),
   });
-  const groups = pace && createGroups({ ...services, pace, coming });
+  const batcher = pace && createTemplateBatcher({ ...services, pace, pendingInserts });
 
   /** Lets a recorded send live, whoever waits for it. One that this process has adopted meanwhile lives already. */
-  const start = (send: ActiveDelivery, life: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> => {
+  const startDelivery = (send: ActiveDelivery, begin: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> => {
     const { id } = send.stored;
-    const lives = running.get(id);
-    if (lives !== undefined) return lives;
+    const existing = running.get(id);
+    if (existing !== undefined) return existing;
     // It is recorded: if the store fails while the process ends, it stands as it does, for the next one to take up.
-    const left = (error: unknown) => {
+    const leaveStored = (error: unknown) => {
       if (error instanceof StoreError && services.closing.aborted) return send;
       throw error;
     };
-    const run = life()
-      .catch(left)
+    const run = begin()
+      .catch(leaveStored)
       .then((ended) => {
         if (storedOutcome(ended.stored)) onEnd?.(ended.stored);
-        else feeder.leave();
+        else feeder.markPending();
         return ended;
       });
-    const forget = () => {
+    const untrack = () => {
       if (running.get(id) === run) running.delete(id);
     };
-    run.then(forget, forget);
+    run.then(untrack, untrack);
     running.set(id, run);
     return run;
   };
 
   /** Alone, or with the templates that wait and agree with it. */
-  const lifeOf = (send: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> => {
-    const template = groupOf(content);
+  const deliverMessage = (send: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> => {
+    const template = batchFieldsOf(content);
     if (template) {
-      if (groups) return groups.join(send, template, context);
+      if (batcher) return batcher.enqueue(send, template, context);
       const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
       return deliver(send, batchRequest(template, context, alone), context, services);
     }
     const { stored } = send;
-    const plan = planCall(sendCalls, content, stored.localMessageId ?? stored.id);
+    const plan = toUpstreamCall(sendCalls, content, stored.localMessageId ?? stored.id);
     return deliver(send, plannedRequest(plan, context, transport), context, services);
   };
 
-  const record = async (send: NewSend, line: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
+  const insert = async (send: NewSend, queueKey: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
     // Stopped while it was made ready, perhaps.
     assertMaySend(services.stopped, { caller: send.caller, connection: send.connectionId });
-    recording.add(send.id);
+    inserting.add(send.id);
     try {
-      return await coming.while(line, store.record(send).catch(unrecorded));
+      return await pendingInserts.track(queueKey, store.record(send).catch(throwInsertFailed));
     } finally {
-      recording.delete(send.id);
+      inserting.delete(send.id);
     }
   };
 
   /** What waits in the store, and may go now. */
-  const takeUp = async (stored: StoredSend) => {
+  const resume = async (stored: StoredSend) => {
     const content = contentOf(stored);
     // A stream has no content to send; the store has ended it.
     if (!content) return;
     const turn = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, channel: stored.channel ?? services.channel, turn };
     const send: ActiveDelivery = { stored, deadline: performance.now() + services.patienceMs, detached: true };
-    await start(send, () => lifeOf(send, content, context));
+    await startDelivery(send, () => deliverMessage(send, content, context));
   };
 
   const feeder = createQueueFeeder({
-    ...{ store, running, recording, takeUp },
+    ...{ store, running, inserting, resume },
     closing: services.closing,
-    isOpen: ({ connectionId }) => services.breaker.isClosed(connectionId),
+    breakerIsClosed: ({ connectionId }) => services.breaker.isClosed(connectionId),
     holdOf: ({ caller, connectionId: connection }) =>
       services.holds.reasonFor({ caller, connection, scope: 'messages:send' }),
     ...(services.onHold && { onHold: services.onHold }),
   });
 
-  const assertContentInTime = (content: Content, context: CallContext, waitMs: number) => {
-    const template = groupOf(content);
-    if (!template) return assertTurnInTime(planCall(sendCalls, content, '').call.operation, context, waitMs);
-    const groupsBefore = groups?.callsBefore(template, context);
-    assertTurnInTime('sendTemplateMessages', context, waitMs, groupsBefore);
+  const assertContentPermit = (content: Content, context: CallContext, waitMs: number) => {
+    const template = batchFieldsOf(content);
+    if (!template)
+      return assertPermitWithinDeadline(toUpstreamCall(sendCalls, content, '').call.operation, context, waitMs);
+    const batchesAhead = batcher?.batchesAhead(template, context);
+    assertPermitWithinDeadline('sendTemplateMessages', context, waitMs, batchesAhead);
   };
 
-  const throughOf = ({ connection, channel }: CallContext) => ({
+  const routingOf = ({ connection, channel }: CallContext) => ({
     connectionId: connection,
     ...channelOf(channel, services.channel),
   });
 
-  const lineOf = (content: Content, context: CallContext): string => {
-    const template = groupOf(content);
-    return template ? lineKey(template, context) : whoOf(context.turn);
+  const queueKeyOf = (content: Content, context: CallContext): string => {
+    const template = batchFieldsOf(content);
+    return template ? batchKey(template, context) : whoOf(context.turn);
   };
 
   const sendContent = async (
-    asker: Asker,
+    scope: RequestScope,
     content: Content,
     context: CallContext,
     waitMs: WaitMs,
-    keep: Keep,
+    holdCapacity: HoldCapacity,
     resendOf?: string,
   ) => {
     // Who does not wait at all sets no deadline for the tries.
-    const tryMs = waitMs > 0 ? waitMs : services.patienceMs;
-    assertContentInTime(content, context, tryMs);
-    if (waitMs === 0) await assertHeldRoom(asker.caller, context.connection);
-    const localMessageId = carriesLocalId(content) ? newId() : undefined;
-    const fingerprint = contentPrint(context.connection, content);
+    const timeoutMs = waitMs > 0 ? waitMs : services.patienceMs;
+    assertContentPermit(content, context, timeoutMs);
+    if (waitMs === 0) await assertQueueCapacity(scope.caller, context.connection);
+    const localMessageId = supportsClientId(content) ? newId() : undefined;
+    const fingerprint = contentFingerprint(context.connection, content);
     const draft = {
-      ...draftOf(newId(), asker, content.kind, throughOf(context)),
+      ...draftOf(newId(), scope, content.kind, routingOf(context)),
       to: digits(content.body.to),
       ...(content.kind === 'template' && { template: content.body.template }),
       ...(localMessageId !== undefined && { localMessageId }),
@@ -256,80 +264,83 @@ export function createDelivery(services: DeliveryServices): Delivery {
       fingerprint,
       ...(resendOf !== undefined && { resendOf }),
     };
-    const outcome = await record(draft, lineOf(content, context));
+    const outcome = await insert(draft, queueKeyOf(content, context));
     if ('known' in outcome) {
       const { known } = outcome;
       // It was found to have arrived while its repetition was made ready.
       if (known.id === resendOf) throw notResendable(known);
-      if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
-      const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
-      if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
+      if (known.resendOf !== resendOf) throw keyReused(locationOf(known));
+      const isRepeat = scope.key !== undefined && known.idempotency?.key === scope.key;
+      if (resendOf !== undefined && !isRepeat) throw alreadyResent(known);
       return replay(store, known, fingerprint);
     }
-    const deadline = performance.now() + tryMs;
+    const deadline = performance.now() + timeoutMs;
     const send: ActiveDelivery = { stored: outcome.recorded, deadline, ...(waitMs === 0 && { detached: true }) };
-    const run = start(send, () => lifeOf(send, content, context));
-    keep(run);
-    return within(waitMs, run, send);
+    const run = startDelivery(send, () => deliverMessage(send, content, context));
+    holdCapacity(run);
+    return waitForOutcome(waitMs, run, send);
   };
 
   return {
     get underWay() {
       return running.size;
     },
-    repeated: async ({ caller, route, key }, fingerprint, stream) => {
+    findReplay: async ({ caller, route, key }, fingerprint, stream) => {
       if (key === undefined) return undefined;
-      const known = await store.findByKey(caller, route, key).catch(unreadable);
+      const known = await store.findByKey(caller, route, key).catch(throwStoreUnreadable);
       if (!known) return undefined;
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
-      if (stream && isRunning(known)) throw inProgress(locationOf(known));
-      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
+      if (stream && isRunning(known)) throw keyInProgress(locationOf(known));
+      if (stream && (known.to !== stream.to || known.template !== stream.template)) throw keyReused(locationOf(known));
       return replay(store, known, await fingerprint());
     },
     // First, because it is in a flood that it must cost little to be refused.
-    send: (asker, content, context, waitMs) =>
-      inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep)),
+    send: (scope, content, context, waitMs) =>
+      withCapacity(context, (holdCapacity) => sendContent(scope, content, context, waitMs, holdCapacity)),
     // It is not held: nobody would have its bytes later.
-    stream: (asker, about, streamed, context, waitMs) =>
-      inRoom(context, async (keep) => {
-        assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
-        const outcome = await record(
-          { ...draftOf(newId(), asker, about.kind, throughOf(context)), ...about, fileName: streamed.fileName },
+    stream: (scope, about, streamed, context, waitMs) =>
+      withCapacity(context, async (holdCapacity) => {
+        assertPermitWithinDeadline(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
+        const outcome = await insert(
+          { ...draftOf(newId(), scope, about.kind, routingOf(context)), ...about, fileName: streamed.fileName },
           whoOf(context.turn),
         );
-        if ('known' in outcome) throw inProgress(locationOf(outcome.known));
+        if ('known' in outcome) throw keyInProgress(locationOf(outcome.known));
         const send: ActiveDelivery = { stored: outcome.recorded, deadline: 0 };
-        const run = start(send, () => deliver(send, uploadRequest(streamed), context, services));
-        keep(run);
+        const run = startDelivery(send, () => deliver(send, uploadRequest(streamed), context, services));
+        holdCapacity(run);
         const cameIn = await Promise.race([run, streamed.bodyReceived]).then(
           () => true,
           () => false,
         );
         try {
           // A body at fault takes its record with it: to say 202 before that is known would name a message that never was.
-          return await (cameIn ? within(waitMs, run, send) : run.then(seen));
+          return await (cameIn ? waitForOutcome(waitMs, run, send) : run.then(toResult));
         } catch (error) {
           throw error instanceof InvalidStream ? error.cause : error;
         }
       }),
-    resend: async (asker, id, contextOf) => {
-      const repeat = asker.key && (await store.findByKey(asker.caller, asker.route, asker.key).catch(unreadable));
-      if (repeat) {
+    resend: async (scope, id, contextOf) => {
+      const earlier =
+        scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
+      if (earlier) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
-        if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
-        return replay(store, repeat, undefined);
+        if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
+        return replay(store, earlier, undefined);
       }
-      const original = await store.find(asker.caller, id).catch(unreadable);
+      const original = await store.find(scope.caller, id).catch(throwStoreUnreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
       const { context, waitMs } = await contextOf(original, content);
-      return inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep, original.id));
+      return withCapacity(context, (holdCapacity) =>
+        sendContent(scope, content, context, waitMs, holdCapacity, original.id),
+      );
     },
     spend: async ({ caller, quota }, messages) => {
-      if (quota && messages > 0) await store.spendQuota(caller, messages, quota).catch(unrecorded);
+      if (quota && messages > 0) await store.spendQuota(caller, messages, quota).catch(throwInsertFailed);
     },
-    find: (caller, id) => store.find(caller, id).catch(unreadable),
-    list: (caller, filter, page) => store.list(caller, filter, page).catch(unreadable),
+    find: (caller, id) => store.find(caller, id).catch(throwStoreUnreadable),
+    list: (caller, filter, page) => store.list(caller, filter, page).catch(throwStoreUnreadable),
     recover: feeder.recover,
     feed: feeder.feed,
     close: async () => {
@@ -340,33 +351,33 @@ export function createDelivery(services: DeliveryServices): Delivery {
 
 function draftOf(
   id: string,
-  { caller, route, key, quota }: Asker,
+  { caller, route, key, quota }: RequestScope,
   kind: SendKind,
-  through: Pick<NewSend, 'connectionId' | 'channel' | 'channelNamed'>,
+  routing: Pick<NewSend, 'connectionId' | 'channel' | 'channelNamed'>,
 ): NewSend {
   return {
     id,
     caller,
     kind,
-    ...through,
+    ...routing,
     ...(key !== undefined && { idempotency: { route, key } }),
     ...(quota && { quota }),
   };
 }
 
-const seen = ({ stored, pendingWrite }: ActiveDelivery): Sent => ({
+const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
   stored: { ...stored },
   ...(pendingWrite !== undefined && { pendingWrite: true }),
 });
 
 /** How the send stands when it has ended, or when the wait is over. */
-async function within(ms: number, run: Promise<ActiveDelivery>, send: ActiveDelivery): Promise<Sent> {
+async function waitForOutcome(ms: number, run: Promise<ActiveDelivery>, send: ActiveDelivery): Promise<SendResult> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<ActiveDelivery>((resolve) => {
     timer = setTimeout(resolve, ms, send);
   });
   try {
-    return seen(await Promise.race([run, over]));
+    return toResult(await Promise.race([run, over]));
   } finally {
     clearTimeout(timer);
   }

@@ -7,12 +7,12 @@ export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messa
 
 export const isRunning = ({ status }: StoredSend): boolean => status === 'queued' || status === 'sending';
 
-export const mismatch = (location: string): Problem =>
+export const keyReused = (location: string): Problem =>
   new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
     headers: { location },
   });
 
-export const inProgress = (location: string): Problem =>
+export const keyInProgress = (location: string): Problem =>
   new Problem('idempotency-in-progress', 'the first request with this key is still running; it was not taken again', {
     retryAfterS: 1,
     headers: { location },
@@ -24,7 +24,7 @@ export function replay(
   known: StoredSend,
   fingerprint: string | undefined,
 ): { stored: StoredSend; replayed: true } {
-  if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw mismatch(locationOf(known));
-  if (isRunning(known)) throw inProgress(locationOf(known));
+  if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw keyReused(locationOf(known));
+  if (isRunning(known)) throw keyInProgress(locationOf(known));
   return { stored: known, replayed: true };
 }

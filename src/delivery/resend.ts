@@ -16,7 +16,7 @@ export function resendable(original: StoredSend): Content {
 export const notResendable = ({ status }: StoredSend): Problem =>
   new Problem('message-not-resendable', `the message is ${status}; only unknown and not_sent ones can be sent again`);
 
-export const resentBefore = (child: StoredSend): Problem =>
+export const alreadyResent = (child: StoredSend): Problem =>
   new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
     headers: { location: locationOf(child) },
   });

@@ -22,13 +22,13 @@ export interface TemplateContent {
 /** Everything but a template. */
 export type SingleContent = Exclude<Content, TemplateContent>;
 
-export interface PlannedCall {
+export interface UpstreamCall {
   call: SendCall;
   expected: Expectation;
 }
 
 /** Our words into WATI's. `localMessageId` is our own id of the send, carried where WATI takes one (delivery.md 2.8). */
-export function planCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): PlannedCall {
+export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':
@@ -59,7 +59,7 @@ export function receiverOf(stored: StoredSend): WatiReceiver {
 }
 
 /** What template sends must agree in to go out together. Undefined: this content goes in a call of its own. */
-export function groupOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
+export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };
 }
@@ -74,7 +74,8 @@ function isContent(value: unknown): value is Content {
 }
 
 /** Whether WATI takes our own id with this content. */
-export const carriesLocalId = (content: Content): boolean => content.kind === 'text' || groupOf(content) !== undefined;
+export const supportsClientId = (content: Content): boolean =>
+  content.kind === 'text' || batchFieldsOf(content) !== undefined;
 
 const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
 
@@ -95,7 +96,7 @@ function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel'>)
  * SHA-256 in hex of the canonical JSON of what is sent, through which connection (delivery.md 2.6): neither headers nor
  * the order of properties count, nor does the optional plus of a number: two sends of one text are twins with or without.
  */
-export const contentPrint = (connection: string, { kind, body }: Content): string =>
+export const contentFingerprint = (connection: string, { kind, body }: Content): string =>
   fingerprintOf(connection, { kind, body: { ...body, to: digits(body.to) } });
 
 export const fingerprintOf = (connection: string, content: unknown): string =>

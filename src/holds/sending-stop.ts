@@ -36,7 +36,7 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
   let names = namesOf(nothing);
   /** Words spoken here, begun and ended: an answer from before one of them is old. */
   let spoken = 0;
-  let looking: Promise<void> | undefined;
+  let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const take = (stop: SendingStop | undefined) => {
@@ -45,19 +45,19 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
     names = namesOf(stop?.stopped ?? nothing);
   };
 
-  const look = async () => {
+  const poll = async () => {
     const before = spoken;
     const stop = await store.sendingStop();
     if (spoken === before) take(stop);
   };
 
-  const lookOnce = () => {
-    looking ??= look()
+  const pollOnce = () => {
+    polling ??= poll()
       .catch(onFault)
       .finally(() => {
-        looking = undefined;
+        polling = undefined;
       });
-    return looking;
+    return polling;
   };
 
   return {
@@ -68,8 +68,8 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
       return last?.stopped ?? nothing;
     },
     start: async () => {
-      timer = setInterval(() => void lookOnce(), lookEveryMs).unref();
-      await lookOnce();
+      timer = setInterval(() => void pollOnce(), lookEveryMs).unref();
+      await pollOnce();
     },
     set: async (stop) => {
       spoken += 1;
@@ -91,7 +91,7 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
     },
     close: async () => {
       clearInterval(timer);
-      await looking;
+      await polling;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { settlementOf, toJson } from '../delivery/outcome.ts';
-import { type Content, contentPrint } from '../delivery/send-content.ts';
+import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/words.ts';
 import type { BroadcastStore } from '../store/broadcast-port.ts';
 import type { NewSend, SendStore } from '../store/port.ts';
@@ -20,7 +20,7 @@ export async function recordExamples(store: SendStore & BroadcastStore, caller: 
     connectionId,
     localMessageId: id,
     call: toJson(content),
-    fingerprint: contentPrint(connectionId, content),
+    fingerprint: contentFingerprint(connectionId, content),
   });
   await store.begin(id, 1);
   await store.settle(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));

@@ -10,9 +10,9 @@ export interface TemplateCache {
   readonly ttlMs: number;
   all(context: CallContext): Promise<{ templates: WatiTemplate[]; ageMs: number }>;
   /** By name. Asks WATI again before it says that there is none, that it is not approved, or that it does not fit. */
-  look(context: CallContext, name: string, wanted?: Wanted): Promise<Found>;
+  find(context: CallContext, name: string, wanted?: Wanted): Promise<Found>;
   /** WATI refused the parameters: what is cached may be old. */
-  distrust(connection: string): void;
+  invalidate(connection: string): void;
 }
 
 export interface Wanted {
@@ -42,7 +42,7 @@ const connectionsMax = 32;
 export function createTemplateCache(
   upstream: Templates,
   ttlMs: number,
-  missPauseMs = usualPauses.templateMissMs,
+  negativeCacheTtlMs = usualPauses.templateMissMs,
 ): TemplateCache {
   const cached = new Map<string, Load & { list: Promise<WatiTemplate[]> }>();
 
@@ -76,8 +76,8 @@ export function createTemplateCache(
     return { templates: await inTime(entry.list, context.untilMs), ageMs: performance.now() - entry.at };
   };
 
-  const look: TemplateCache['look'] = async (context, name, { language, fits = () => true, fresh } = {}) => {
-    const newest = Math.min(ttlMs, missPauseMs);
+  const find: TemplateCache['find'] = async (context, name, { language, fits = () => true, fresh } = {}) => {
+    const newest = Math.min(ttlMs, negativeCacheTtlMs);
     const known = found(await all(context, fresh ? newest : ttlMs), name, language);
     // "Not approved" may be as old as "not there": WATI reviews templates within minutes, and people change them.
     if (known.versions.some((each) => each.status === 'approved' && fits(each))) return known;
@@ -87,8 +87,8 @@ export function createTemplateCache(
   return {
     ttlMs,
     all: (context) => all(context),
-    look,
-    distrust: (connection) => {
+    find,
+    invalidate: (connection) => {
       cached.delete(connection);
     },
   };

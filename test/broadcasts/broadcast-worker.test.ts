@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createPump } from '../../src/broadcasts/broadcast-worker.ts';
+import { createBroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
@@ -25,7 +25,7 @@ function aPump(
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
-  const pump = createPump({
+  const pump = createBroadcastWorker({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
@@ -35,7 +35,7 @@ function aPump(
     now: Date.now,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    groupMax: 10,
+    batchMax: 10,
     onFault: (error) => faults.push(error),
   });
   const close = async () => {
@@ -59,7 +59,7 @@ test('a hundred broadcasts that wait at a shut gate are not in the way of the ne
     return [];
   });
   const { pump, close } = aPump(async () => Promise.reject(new Error('nothing is sent')), { claimGroup });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => claimGroup.mock.calls).toEqual([['free', 10]]);
   await close();
   expect(faults).toEqual([]);
@@ -101,7 +101,7 @@ test('what a claim took whose answer was lost is sent all the same, once', async
       return claimed;
     },
   });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 25 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
@@ -132,7 +132,7 @@ test('what was sent, and its end could not be written down yet, is not taken for
       return claimed;
     },
   });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => sent.length).toBe(20);
   expect([looks[0], await countsOf('b')]).toEqual([20, { ...NONE, sending: 20 }]);
   // All of it is on the wire or has been: at the next looks, too.
@@ -164,7 +164,7 @@ test('what a claim takes that is committed only after it was looked for is sent 
       return store.claimed(id);
     },
   });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => claims).toBe(3);
   const before = looked;
   expect(before).toBeGreaterThan(0);
@@ -207,7 +207,7 @@ test('what was sent is not remembered once its end is written down, however late
       return store.retreatAll(marks);
     },
   });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 15 });
   expect(retreated[0]).toEqual(first);
   await close();
@@ -226,7 +226,7 @@ test('a claim that wrote nothing puts nothing back', async () => {
       return store.claimGroup(id, limit);
     },
   });
-  pump.nudge();
+  pump.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 5 });
   expect([sent, claimed.mock.calls]).toEqual([numbers, []]);
   await close();
@@ -250,9 +250,9 @@ test('credentials with which reads are answered and sends are refused cost three
   const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
   const resume = async () => {
     await store.steerBroadcast('crm', 'b', 'running');
-    pump.nudge();
+    pump.wake();
   };
-  pump.nudge();
+  pump.wake();
   await expect.poll(stateOf).toEqual(paused);
   expect(calls).toBe(3);
   expect((await store.findBroadcast('crm', 'b'))?.pauseReason).toMatch(/answers reads and refuses sends/);

@@ -29,7 +29,7 @@ function withList(ids: readonly string[] | undefined) {
     },
     { clock: () => now },
   );
-  const answerTo = async (id: string) => (await listed.look(id, untilMs)).is;
+  const answerTo = async (id: string) => (await listed.check(id, untilMs)).is;
   return {
     control,
     listed,
@@ -72,11 +72,11 @@ describe('the connections that Maton lists', () => {
   it('cannot be told where the list fails; what was known stays, and whether there was a list before is said', async () => {
     const { control, listed, answerTo } = withList(['c-1']);
     control.failure = new Problem('upstream-unavailable', 'down');
-    expect(await listed.look('c-2', untilMs)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
+    expect(await listed.check('c-2', untilMs)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
     control.failure = undefined;
     expect(await answerTo('c-1')).toBe('listed');
     control.failure = new Problem('upstream-unauthorized', 'refused');
-    expect(await listed.look('c-2', untilMs)).toEqual({ is: 'unavailable', missing: true, error: control.failure });
+    expect(await listed.check('c-2', untilMs)).toEqual({ is: 'unavailable', missing: true, error: control.failure });
     expect(await answerTo('c-1')).toBe('listed');
   });
 
@@ -84,7 +84,7 @@ describe('the connections that Maton lists', () => {
     const { control, listed } = withList(['c-1']);
     const held = Promise.withResolvers<void>();
     control.hold = held.promise;
-    expect(await listed.look('c-1', performance.now())).toEqual({ is: 'unavailable', missing: false });
+    expect(await listed.check('c-1', performance.now())).toEqual({ is: 'unavailable', missing: false });
     expect(control.calls).toBe(1);
     held.resolve();
     await expect.poll(() => listed.knows('c-1')).toBe(true);

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { contentPrint } from '../../src/delivery/send-content.ts';
+import { contentFingerprint } from '../../src/delivery/send-content.ts';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
@@ -94,7 +94,7 @@ describe('the database file', () => {
     const known = async () => (await store.find('tester', String(id)))?.contentMac ?? '';
     const mac = await known();
     expect(mac).toHaveLength(43);
-    expect(occurrences(contentPrint(seededConnection, { kind: 'text', body }))).toBe(0);
+    expect(occurrences(contentFingerprint(seededConnection, { kind: 'text', body }))).toBe(0);
     await passes(HOUR_MS);
     expect([await known(), occurrences(mac) > 0]).toEqual(keyed ? [mac, true] : ['', false]);
     if (!keyed) return;

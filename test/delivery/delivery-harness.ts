@@ -28,7 +28,7 @@ interface More {
 }
 
 /** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
-export async function aProcess(
+export async function startDelivery(
   attempt: (call: Call) => Promise<Attempt>,
   seams: (store: SendStore) => Partial<SendStore> = () => ({}),
   { pace, probe = async () => true, gate, group = 1 }: More = {},
@@ -50,7 +50,7 @@ export async function aProcess(
     patienceMs: 5_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    groupMax: { urgent: group, interactive: group, broadcast: group },
+    batchMax: { urgent: group, interactive: group, broadcast: group },
     ...(pace && { pace }),
   });
   const close = async () => {

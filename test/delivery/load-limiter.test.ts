@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { createRoom } from '../../src/delivery/admission/load-limiter.ts';
+import { createLoadLimiter } from '../../src/delivery/admission/load-limiter.ts';
 
 /** A room by a clock and a load that the test sets. */
 function scene() {
   let now = 0;
   let busy = 0;
-  const room = createRoom({
+  const room = createLoadLimiter({
     max: 1_000,
     min: 100,
     clock: () => now,
@@ -17,21 +17,21 @@ function scene() {
       busy = share;
       for (let step = 0; step < ms; step += 50) {
         now += 50;
-        void room.size;
+        void room.limit;
       }
-      return room.size;
+      return room.limit;
     },
     asleep: (ms: number) => {
       busy = 0.01;
       now += ms;
-      return room.size;
+      return room.limit;
     },
   };
 }
 
 test('the room for sends is all that there is while the event loop has rest', () => {
   const { room, after } = scene();
-  expect(room.size).toBe(1_000);
+  expect(room.limit).toBe(1_000);
   expect(after(5_000, 0.7)).toBe(1_000);
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery-service.ts';
-import { createKeeper } from '../../src/delivery/recovery/maintenance.ts';
+import { createMaintenance } from '../../src/delivery/recovery/maintenance.ts';
 import type { SendStore } from '../../src/store/port.ts';
 
 const leaseMs = 15_000;
@@ -21,7 +21,7 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<De
     },
     ...seams,
   } as unknown as SendStore;
-  const keeper = createKeeper({
+  const keeper = createMaintenance({
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
     leaseMs,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery-service.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
 import type { Call } from '../../src/upstream/transport.ts';
-import { answered, aProcess, yes } from './delivery-harness.ts';
+import { answered, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
@@ -12,7 +12,7 @@ test('a process that adopts its own send, which waits here for its next try, sen
   const calls: Call[] = [];
   const recorded: StoredSend[] = [];
   const answer = Promise.withResolvers<void>();
-  const { delivery, store, close } = await aProcess(
+  const { delivery, store, close } = await startDelivery(
     async (call) => {
       calls.push(call);
       if (calls.length === 1) return answered(429, '', { 'retry-after': '1' });
@@ -45,7 +45,7 @@ test('a process that adopts its own send, which waits here for its next try, sen
 test('a send that was begun under a lease which others took is not made under the next one', async () => {
   let epoch = 1;
   const mayStart: (boolean | undefined)[] = [];
-  const { delivery, close } = await aProcess(
+  const { delivery, close } = await startDelivery(
     async (call) => {
       if (mayStart.length === 0) epoch = 2;
       const may = call.mayStart?.();
@@ -64,7 +64,7 @@ test('a send that was begun under a lease which others took is not made under th
 test('a send whose mark was made, with its answer lost and then the lease out, is made once', async () => {
   const calls: Call[] = [];
   let begins = 0;
-  const { delivery, close } = await aProcess(
+  const { delivery, close } = await startDelivery(
     async (call) => {
       calls.push(call);
       return yes;
@@ -89,7 +89,7 @@ test('a send that may not begin while the lease is out begins once it is renewed
   const calls: Call[] = [];
   let leased = false;
   let begins = 0;
-  const { delivery, close } = await aProcess(
+  const { delivery, close } = await startDelivery(
     async (call) => {
       calls.push(call);
       return yes;
@@ -113,7 +113,7 @@ test('a record that is answered after this very process adopted and began it is 
   const calls: Call[] = [];
   let delivery: Delivery | undefined;
   const answer = Promise.withResolvers<void>();
-  const made = await aProcess(
+  const made = await startDelivery(
     async (call) => {
       calls.push(call);
       await answer.promise;
@@ -144,7 +144,7 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
   let recovers = 0;
   const written = Promise.withResolvers<void>();
   let writes = 0;
-  const { delivery, store, close } = await aProcess(
+  const { delivery, store, close } = await startDelivery(
     async ({ query }) => {
       const text = query?.messageText;
       texts.push(text);

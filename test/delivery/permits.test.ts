@@ -4,7 +4,7 @@ import type { Content } from '../../src/delivery/send-content.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import type { Call } from '../../src/upstream/transport.ts';
-import { answered, aProcess, yes } from './delivery-harness.ts';
+import { answered, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const text = (to: string): Content => ({ kind: 'text', body: { to, text: 'Hello' } });
@@ -32,7 +32,7 @@ test('a turn that a send could not use ages: before the first byte another one i
   const calls: Call[] = [];
   let leased = false;
   let begins = 0;
-  const { delivery, close } = await aProcess(
+  const { delivery, close } = await startDelivery(
     async (call) => {
       calls.push(call);
       return yes;
@@ -69,7 +69,7 @@ describe.each([
       calls.push(call);
       return unauthorized;
     };
-    const { delivery, close } = await aProcess(attempt, undefined, { pace, probe: refusing });
+    const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing });
     const send = (to: string) => delivery.send(asker, contentTo(to), { connection: 'dead' }, 0);
     const both = [await send('14155551000'), await send('14155551001')];
     await expect.poll(() => waiting.length).toBeGreaterThan(0);
@@ -100,7 +100,7 @@ test('a send whose caller waits goes out again in time, though one that went wit
     await limited;
     return answered(429, '', { 'retry-after': '0' });
   };
-  const { delivery, close } = await aProcess(attempt, undefined, { pace, probe: refusing, group: 2 });
+  const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing, group: 2 });
   const waited = delivery.send(asker, template('14155551000'), { connection: 'one' }, 5_000);
   const held = await delivery.send(asker, template('14155551001'), { connection: 'one' }, 0);
   waiting[0]?.grant();
@@ -122,7 +122,7 @@ test('a send whose caller waits goes out again in time, though one that went wit
 
 test('sends that wait for a connection to be mended are left to the store, take no room from others, and have an end', async () => {
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
-  const { delivery, close } = await aProcess(attempt, undefined, { probe: refusing });
+  const { delivery, close } = await startDelivery(attempt, undefined, { probe: refusing });
   const hold = (n: number) => delivery.send(asker, text(`1415555${1000 + n}`), { connection: 'dead' }, 0);
   const { stored } = await hold(0);
   // It was turned away, and waits.
@@ -173,7 +173,7 @@ test.each([
 ])('a send that is %s: whether the next refusal of its connection is a new one', async (_name, answer, isNew) => {
   const gate = createCircuitBreaker(refusing, new AbortController().signal);
   const recordSuccess = vi.spyOn(gate, 'recordSuccess');
-  const { delivery, close } = await aProcess(async () => answer, undefined, { gate });
+  const { delivery, close } = await startDelivery(async () => answer, undefined, { gate });
   await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
   expect(recordSuccess.mock.calls).toEqual(isNew ? [['one']] : []);
   await close();
@@ -181,7 +181,7 @@ test.each([
 
 test('a send that the end of the process meets with a store that is gone stands as recorded', async () => {
   let begins = 0;
-  const { delivery, close } = await aProcess(
+  const { delivery, close } = await startDelivery(
     async () => yes,
     () => ({
       beginAll: async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createBroadcasts } from '../../src/broadcasts/broadcast-service.ts';
-import { createLooker } from '../../src/delivery/reconcile/reconcile-worker.ts';
+import { createReconcileWorker } from '../../src/delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
 import { Problem } from '../../src/problem.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
@@ -80,14 +80,21 @@ function aLooker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
     refused: () => {},
   };
   const reconciler = createReconciler(store, { history }, { readBack: { byLocalId: async () => undefined } });
-  const looker = createLooker({ store, reconciler, pace, onFault: () => {}, clock: time.clock, wait: time.wait });
+  const reconcileWorker = createReconcileWorker({
+    store,
+    reconciler,
+    pace,
+    onFault: () => {},
+    clock: time.clock,
+    wait: time.wait,
+  });
   const broadcasts = createBroadcasts({
-    ...{ store, looker, newId: () => 'none', onChange: () => {}, now: time.clock },
+    ...{ store, reconcileWorker, newId: () => 'none', onChange: () => {}, now: time.clock },
     stopped: { reasonFor: () => undefined },
   });
-  end = () => looker.stop();
+  end = () => reconcileWorker.stop();
   const looks = async () => (await broadcasts.find('crm', 'b')).looks ?? { left: 0, lostCalls: [] };
-  return { looker, broadcasts, looks, reads };
+  return { looker: reconcileWorker, broadcasts, looks, reads };
 }
 
 const isOver = (looks: () => Promise<{ left: number }>) => {

@@ -39,7 +39,7 @@ test.each([
     { readBack: { byLocalId }, ...(channel && { channel: '919999900001' }) },
   );
   for (const nth of [1, 2, 3, 4]) {
-    expect(await reconciler.look(unknown, { connection: 'one' }, nth)).toBe(false);
+    expect(await reconciler.reconcile(unknown, { connection: 'one' }, nth)).toBe(false);
     expect(reads).toHaveLength(nth);
   }
   expect(reads).toEqual(expected);
@@ -60,10 +60,11 @@ describe('a text that WATI shows in another form', () => {
     const own = { eventType: 'message', owner: true, type: 'text', created: '2026-03-01T00:00:01.000Z', ...row };
     const history = async () => ({ rows: [own], link: linkIn({}) });
     const unknown = { ...send, fingerprint: 'f', call: { kind: 'text', body: { to: '14155551000', text: sent } } };
-    const found = await createReconciler(store, { history }, { readBack: { byLocalId: async () => undefined } }).look(
-      unknown,
-      { connection: 'one' },
-    );
+    const found = await createReconciler(
+      store,
+      { history },
+      { readBack: { byLocalId: async () => undefined } },
+    ).reconcile(unknown, { connection: 'one' });
     return { found, asked };
   };
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { heldIn } from '../../src/delivery/dispatch/shared-failure.ts';
+import { findHeldBack } from '../../src/delivery/dispatch/shared-failure.ts';
 import type { Verdict } from '../../src/upstream/verdict.ts';
 
 const taken: Verdict = { outcome: 'accepted' };
@@ -33,10 +33,10 @@ it.each<[string, readonly Verdict[], readonly number[], readonly number[] | unde
   ['all for credits, with what could not go out', [poor, poor, away(true)], [3, 3, 3], [0, 1, 2]],
   ['the last three, before what may yet go out', [taken, poor, poor, poor, away(true)], [1, 1, 1, 1, 1], [1, 2, 3]],
 ])('of a broadcast goes back: %s', (_name, verdicts, attempts, expected) => {
-  const held = heldIn(verdicts, { attempts, maxAttempts: 3, isEnding: false });
+  const held = findHeldBack(verdicts, { attempts, maxAttempts: 3, isClosing: false });
   expect(held && [...held.places]).toEqual(expected);
   expect(held?.reason !== undefined).toBe(expected !== undefined);
   // While the process ends nobody is paused for it.
   if (verdicts.some(({ outcome }) => outcome === 'rejected')) return;
-  expect(heldIn(verdicts, { attempts, maxAttempts: 3, isEnding: true })?.reason).toBeUndefined();
+  expect(findHeldBack(verdicts, { attempts, maxAttempts: 3, isClosing: true })?.reason).toBeUndefined();
 });

@@ -9,7 +9,7 @@ import type { Attempt, Call } from '../../src/upstream/transport.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
-const groupMax = { urgent: 2, interactive: 4, broadcast: 1 };
+const batchMax = { urgent: 2, interactive: 4, broadcast: 1 };
 
 const asks = fc.array(
   fc.record({
@@ -45,7 +45,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     patienceMs: 60_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
-    groupMax,
+    batchMax,
     pace: {
       take: () => new Promise((resume) => setTimeout(resume, everyMs)),
       isGood: () => true,

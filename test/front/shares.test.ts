@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SharedLooks } from '../../src/broadcasts/progress-events.ts';
+import { SharedPolls } from '../../src/broadcasts/progress-events.ts';
 import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { connection, fileTo, multipartType, pdf, pdfForm } from '../routes/files-helper.ts';
@@ -123,9 +123,9 @@ describe('event streams of one caller', () => {
     await start();
     let now = 0;
     let looks = 0;
-    const shared = new SharedLooks<number>(() => now);
+    const shared = new SharedPolls<number>(() => now);
     const look = (id = 'a') =>
-      shared.look(id, async () => {
+      shared.poll(id, async () => {
         looks += 1;
         return looks;
       });
@@ -135,9 +135,9 @@ describe('event streams of one caller', () => {
     expect(await look()).toBe(1);
     now = 1_000;
     expect(await look()).toBe(3);
-    const failing = () => shared.look('c', () => Promise.reject(new Error('gone')));
+    const failing = () => shared.poll('c', () => Promise.reject(new Error('gone')));
     await expect(failing()).rejects.toThrow('gone');
-    expect(await shared.look('c', async () => 7)).toBe(7);
+    expect(await shared.poll('c', async () => 7)).toBe(7);
   });
 });
 

@@ -2,15 +2,15 @@ import { refusalOf } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
 import type { SendStore } from '../../store/port.ts';
-import { unreadable } from '../../store-problems.ts';
+import { throwStoreUnreadable } from '../../store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { askOf, ownTurn, type Pace, whoOf } from '../../upstream/pace.ts';
 import type { CircuitBreaker } from '../dispatch/circuit-breaker.ts';
-import { createRoom } from './load-limiter.ts';
-import type { Coming } from './pending-inserts.ts';
+import { createLoadLimiter } from './load-limiter.ts';
+import type { PendingInserts } from './pending-inserts.ts';
 
 interface AdmissionServices {
-  coming: Coming;
+  pendingInserts: PendingInserts;
   breaker: CircuitBreaker;
   store: Pick<SendStore, 'countQueued'>;
   /** Sends under way, by caller. */
@@ -25,32 +25,32 @@ export interface Admission {
    * The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. A send that `work` has begun is
    * handed to `keep`, and has its room until it ends or is left to the store.
    */
-  inRoom<Value>(context: CallContext, work: (keep: Keep) => Promise<Value>): Promise<Value>;
+  withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
   /**
    * Of a send that nobody waits for, and whose connection is refused now: it would stay in the store until that is mended, and
    * there is an end to how many may.
    */
-  assertHeldRoom(caller: string, connection: string): Promise<void>;
-  /** @param groupsBefore calls of waiting groups that go out first */
-  assertTurnInTime(operation: string, context: CallContext, waitMs: number, groupsBefore?: number): void;
+  assertQueueCapacity(caller: string, connection: string): Promise<void>;
+  /** @param batchesAhead calls of waiting groups that go out first */
+  assertPermitWithinDeadline(operation: string, context: CallContext, waitMs: number, batchesAhead?: number): void;
 }
 
 /** Queued sends that may wait for a connection to be mended: of all callers together, and of one. */
-const heldMax = 20_000;
-const heldOfOneMax = heldMax / 4;
+const queuedMax = 20_000;
+const queuedOfOneMax = queuedMax / 4;
 
-export type Keep = (run: Promise<unknown>) => void;
+export type HoldCapacity = (run: Promise<unknown>) => void;
 
 /**
  * The room for sends, shared by caller. One that is alone may have nearly all of it, because a flood of templates goes out in
  * a few calls; where others ask it keeps a quarter, and they find the rest.
  */
 export function createSendsPool(): SharedPool {
-  const room = createRoom();
-  return new SharedPool({ name: 'sends', size: () => Math.floor(room.size), alone: 0.95 });
+  const limiter = createLoadLimiter();
+  return new SharedPool({ name: 'sends', size: () => Math.floor(limiter.limit), alone: 0.95 });
 }
 
-export function createAdmission({ coming, breaker, store, sends, pace }: AdmissionServices): Admission {
+export function createAdmission({ pendingInserts, breaker, store, sends, pace }: AdmissionServices): Admission {
   const enter = ({ turn = ownTurn }: CallContext): Release => {
     const taken = sends.take(turn.caller);
     if (typeof taken === 'function') return taken;
@@ -62,28 +62,28 @@ export function createAdmission({ coming, breaker, store, sends, pace }: Admissi
   };
 
   return {
-    inRoom: async (context, work) => {
+    withCapacity: async (context, work) => {
       const leave = enter(context);
-      let kept = false;
+      let isHeld = false;
       try {
         return await work((run) => {
-          kept = true;
+          isHeld = true;
           run.then(leave, leave);
         });
       } finally {
-        if (!kept) leave();
+        if (!isHeld) leave();
       }
     },
-    assertHeldRoom: async (caller, connection) => {
+    assertQueueCapacity: async (caller, connection) => {
       if (breaker.isClosed(connection)) return;
-      const own = await store.countQueued(heldOfOneMax, caller).catch(unreadable);
-      const all = own < heldOfOneMax ? await store.countQueued(heldMax).catch(unreadable) : 0;
-      if (own < heldOfOneMax && all < heldMax) return;
+      const own = await store.countQueued(queuedOfOneMax, caller).catch(throwStoreUnreadable);
+      const all = own < queuedOfOneMax ? await store.countQueued(queuedMax).catch(throwStoreUnreadable) : 0;
+      if (own < queuedOfOneMax && all < queuedMax) return;
       const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
       throw new Problem('rate-limited', detail, { retryAfterS: 30 });
     },
-    assertTurnInTime: (operation, { turn }, waitMs, groupsBefore = 0) => {
-      const callsBefore = groupsBefore + coming.in(whoOf(turn));
+    assertPermitWithinDeadline: (operation, { turn }, waitMs, batchesAhead = 0) => {
+      const callsBefore = batchesAhead + pendingInserts.count(whoOf(turn));
       const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
       if (expectedMs <= waitMs) return;
       const detail =

@@ -1,12 +1,12 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 
 /** How many sends may be under way at once. */
-export interface Room {
+export interface LoadLimiter {
   /** As things are now. */
-  readonly size: number;
+  readonly limit: number;
 }
 
-export interface RoomOptions {
+export interface LoadLimiterOptions {
   max?: number;
   min?: number;
   /** Steady milliseconds. */
@@ -15,7 +15,7 @@ export interface RoomOptions {
   utilization?: (earlier?: EventLoopUtilization) => EventLoopUtilization;
 }
 
-const LOOK_EVERY_MS = 250;
+const ADJUST_EVERY_MS = 250;
 /** Above, whatever comes in waits for the event loop, health checks and 429s included. */
 const BUSY = 0.85;
 
@@ -25,29 +25,29 @@ const BUSY = 0.85;
  * of a second, down to `min`, and grows again when it has: a refusal costs a quarter of a send, and so the others are told
  * in time. There is no timer, because a busy loop would hold it up: whoever asks looks.
  */
-export function createRoom({
+export function createLoadLimiter({
   max = 1_000,
   min = 200,
   clock = () => performance.now(),
   utilization = (earlier) => performance.eventLoopUtilization(earlier),
-}: RoomOptions = {}): Room {
-  let size = max;
-  let lookedAt = clock();
-  let seen = utilization();
-  const look = (now: number) => {
-    const share = utilization(seen).utilization;
+}: LoadLimiterOptions = {}): LoadLimiter {
+  let limit = max;
+  let adjustedAt = clock();
+  let utilizationThen = utilization();
+  const adjust = (now: number) => {
+    const share = utilization(utilizationThen).utilization;
     // After a rest nothing is known of what comes now, and an idle loop may take a burst.
-    const rested = now - lookedAt > 4 * LOOK_EVERY_MS && share < BUSY;
-    if (rested) size = max;
-    else size = share > BUSY ? Math.max(min, size * 0.8) : Math.min(max, size * 1.25);
-    lookedAt = now;
-    seen = utilization();
+    const rested = now - adjustedAt > 4 * ADJUST_EVERY_MS && share < BUSY;
+    if (rested) limit = max;
+    else limit = share > BUSY ? Math.max(min, limit * 0.8) : Math.min(max, limit * 1.25);
+    adjustedAt = now;
+    utilizationThen = utilization();
   };
   return {
-    get size() {
+    get limit() {
       const now = clock();
-      if (now - lookedAt >= LOOK_EVERY_MS) look(now);
-      return size;
+      if (now - adjustedAt >= ADJUST_EVERY_MS) adjust(now);
+      return limit;
     },
   };
 }

@@ -2,7 +2,7 @@
  * Sends that were let in and are not in line yet: their records are being written. Whoever asks meanwhile comes after them,
  * or a slow commit would let in more than can have their turn in time.
  */
-export class Coming {
+export class PendingInserts {
   readonly #counts = new Map<string, number>();
   #size = 0;
 
@@ -10,24 +10,24 @@ export class Coming {
     return this.#size;
   }
 
-  in(line: string): number {
-    return this.#counts.get(line) ?? 0;
+  count(queueKey: string): number {
+    return this.#counts.get(queueKey) ?? 0;
   }
 
   /** Counts one more in `line` until the work is over, whichever way. */
-  async while<Value>(line: string, work: Promise<Value>): Promise<Value> {
-    this.#add(line, 1);
+  async track<Value>(queueKey: string, work: Promise<Value>): Promise<Value> {
+    this.#add(queueKey, 1);
     try {
       return await work;
     } finally {
-      this.#add(line, -1);
+      this.#add(queueKey, -1);
     }
   }
 
-  #add(line: string, n: number): void {
-    const count = this.in(line) + n;
-    if (count === 0) this.#counts.delete(line);
-    else this.#counts.set(line, count);
+  #add(queueKey: string, n: number): void {
+    const count = this.count(queueKey) + n;
+    if (count === 0) this.#counts.delete(queueKey);
+    else this.#counts.set(queueKey, count);
     this.#size += n;
   }
 }

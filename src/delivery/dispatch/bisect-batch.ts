@@ -1,5 +1,5 @@
 import type { Receiver, Verdict } from '../../upstream/verdict.ts';
-import { isOfOne, type Rejected } from './shared-failure.ts';
+import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
 
 interface BisectionOptions<Item extends Receiver> {
   /** One call for these; a verdict for each, in order. */
@@ -141,5 +141,5 @@ class Search<Item extends Receiver> {
 function refusalOfAll(verdicts: readonly Verdict[], splitsBatches: boolean): Rejected | undefined {
   const [first] = verdicts;
   if (first?.outcome !== 'rejected' || verdicts.some((verdict) => verdict !== first)) return undefined;
-  return isOfOne(first) && (first.status >= 300 || splitsBatches) ? first : undefined;
+  return concernsOneReceiver(first) && (first.status >= 300 || splitsBatches) ? first : undefined;
 }

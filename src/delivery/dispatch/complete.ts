@@ -3,7 +3,7 @@ import { StoreError } from '../../store/port.ts';
 import type { CallContext, Diagnosis } from '../../upstream/client.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
-import { patiently } from '../recovery/retry-store.ts';
+import { retryUntilStored } from '../recovery/retry-store.ts';
 import type { ActiveDelivery, DispatchServices } from './deliver.ts';
 import type { StreamedUpload, UpstreamRequest } from './upstream-request.ts';
 
@@ -106,7 +106,7 @@ async function persistOrRetry(
     await store.settleAll(settlements);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const pendingWrite = patiently(() => store.settleAll(settlements), closing).then(
+    const pendingWrite = retryUntilStored(() => store.settleAll(settlements), closing).then(
       () => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
       },
@@ -124,7 +124,7 @@ export async function rollbackInsert(
   { store, closing }: DispatchServices,
 ): Promise<never> {
   const deleteRecord = () => store.forget(id);
-  await deleteRecord().catch(() => void patiently(deleteRecord, closing).catch(() => {}));
+  await deleteRecord().catch(() => void retryUntilStored(deleteRecord, closing).catch(() => {}));
   throw new InvalidStream('the stream ended before anybody had the whole of it', { cause: clientError });
 }
 

@@ -2,14 +2,14 @@ import type { Holds } from '../../holds/holds.ts';
 import { sleep } from '../../sleep.ts';
 import type { SendStore, StoredSend } from '../../store/port.ts';
 import { StoreError } from '../../store/port.ts';
-import { asUnrecorded } from '../../store-problems.ts';
+import { toInsertProblem } from '../../store-problems.ts';
 import type { CallContext, Diagnosis } from '../../upstream/client.ts';
 import { askOf, type Pace } from '../../upstream/pace.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
-import { patiently } from '../recovery/retry-store.ts';
+import { retryUntilStored } from '../recovery/retry-store.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { type ClassifiedAttempt, completeAll, isoNow, rollbackInsert } from './complete.ts';
-import { heldIn, holdBy, reasonOfCredentials } from './shared-failure.ts';
+import { credentialsPauseReason, findHeldBack, holdAfter } from './shared-failure.ts';
 import type { UpstreamRequest } from './upstream-request.ts';
 
 /*
@@ -196,8 +196,8 @@ async function claim(
   const mark = () => store.beginAll(marks);
   // The caller of a stream holds its bytes until he may send them: he is told now, not when the store works again.
   const claimed = streamed
-    ? await mark().catch((error) => rollbackInsert(marks[0]?.id ?? '', asUnrecorded(error), services))
-    : await patiently(mark, closing);
+    ? await mark().catch((error) => rollbackInsert(marks[0]?.id ?? '', toInsertProblem(error), services))
+    : await retryUntilStored(mark, closing);
   const claimedAt = isoNow(services);
   return deliveries.filter((delivery, at) => {
     if (!claimed.has(delivery.stored.id)) return false;
@@ -237,7 +237,7 @@ export async function executeAttempt(
   if (verdicts.some(provesCredentials)) breaker.recordSuccess(context.connection);
   const attempts = deliveries.map(({ stored }) => stored.attempts);
   const heldBack =
-    request.pauseBroadcast && heldIn(verdicts, { attempts, maxAttempts, isEnding: services.closing.aborted });
+    request.pauseBroadcast && findHeldBack(verdicts, { attempts, maxAttempts, isClosing: services.closing.aborted });
   const finished: ClassifiedAttempt[] = [];
   const retries: RetryLater[] = [];
   // One for all, so that those who went together can go together again.
@@ -254,9 +254,9 @@ export async function executeAttempt(
     if (delayMs === undefined) finished.push({ delivery, verdict });
     else retries.push({ delivery, delayMs });
     if (delayMs !== undefined && !isHeldBack && tripsBreaker(verdict, delivery))
-      breaker.trip(context.connection, holdBy(verdict));
+      breaker.trip(context.connection, holdAfter(verdict));
   }
-  const reason = heldBack?.reason ?? reasonOfCredentials(verdicts, breaker.timesTripped(context.connection));
+  const reason = heldBack?.reason ?? credentialsPauseReason(verdicts, breaker.timesTripped(context.connection));
   const goBack = async () => {
     // First: whichever process finds them there would send them.
     if (reason !== undefined) await request.pauseBroadcast?.(reason);
@@ -318,7 +318,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
   if (retries.length === 0) return retries;
   const { store, closing } = services;
   const marks = retries.map(({ delivery: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
-  const queued = await patiently(() => store.retreatAll(marks), closing);
+  const queued = await retryUntilStored(() => store.retreatAll(marks), closing);
   const kept: RetryLater[] = [];
   for (const each of retries) {
     const { delivery } = each;
@@ -335,7 +335,7 @@ async function reload(
   delivery: ActiveDelivery,
   { store, closing }: DispatchServices,
 ): Promise<StoredSend['status'] | undefined> {
-  const stored = await patiently(() => store.find(delivery.stored.caller, delivery.stored.id), closing).catch(
+  const stored = await retryUntilStored(() => store.find(delivery.stored.caller, delivery.stored.id), closing).catch(
     (error) => {
       if (error instanceof StoreError) return undefined;
       throw error;

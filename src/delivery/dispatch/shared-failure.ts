@@ -5,7 +5,7 @@ import type { Verdict } from '../../upstream/verdict.ts';
 export type Rejected = Verdict & { outcome: 'rejected' };
 
 /** What one receiver of many can be the cause of. A refused template, plan or key is nobody's in particular. */
-const ofOne: ReadonlySet<Refusal> = new Set([
+const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'template-parameters',
   'edge',
   'recipient',
@@ -16,8 +16,8 @@ const ofOne: ReadonlySet<Refusal> = new Set([
 ]);
 
 /** Whether one receiver of many may be the cause. The gateway's own 400 is about the connection, which all of them share. */
-export const isOfOne = ({ refusal, status, detail }: Rejected): boolean =>
-  ofOne.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
+export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
+  ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
 
 /** What of a call goes back to those who wait, by place, and why the whole broadcast waits from now on. */
 export interface HeldBack {
@@ -26,30 +26,33 @@ export interface HeldBack {
   readonly reason?: string;
 }
 
-interface Tries {
+interface AttemptCounts {
   /** Of each, this one included. */
   readonly attempts: readonly number[];
   readonly maxAttempts: number;
   /** The process ends. */
-  readonly isEnding: boolean;
+  readonly isClosing: boolean;
 }
 
 /** What a call of a broadcast tells of all its recipients; `undefined`: of each of its own what it is. */
-export function heldIn(verdicts: readonly Verdict[], { attempts, maxAttempts, isEnding }: Tries): HeldBack | undefined {
-  const inVain = verdicts.flatMap((verdict, at) =>
+export function findHeldBack(
+  verdicts: readonly Verdict[],
+  { attempts, maxAttempts, isClosing }: AttemptCounts,
+): HeldBack | undefined {
+  const exhausted = verdicts.flatMap((verdict, at) =>
     verdict.outcome === 'not_sent' && (!verdict.retryable || (attempts[at] ?? 1) >= maxAttempts) ? [at] : [],
   );
-  const fault = faultOfAll(verdicts);
-  if (fault) {
+  const shared = sharedRejection(verdicts);
+  if (shared) {
     // Refused alone again after a resume, it is its own fault: the others must get past it.
     const isOwn = (at: number) => isAlone(verdicts[at]) && (attempts[at] ?? 1) > 1;
-    const places = fault.places.filter((at) => !isOwn(at));
-    return { places: new Set([...places, ...inVain]), reason: reasonOfPause(fault.verdict) };
+    const places = shared.places.filter((at) => !isOwn(at));
+    return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.verdict) };
   }
-  const last = verdicts[inVain.at(-1) ?? -1];
+  const last = verdicts[exhausted.at(-1) ?? -1];
   if (last?.outcome !== 'not_sent') return undefined;
   const reason = `it could not go out: ${last.detail}. Nothing is lost; resume it once that is mended`;
-  return { places: new Set(inVain), ...(!isEnding && { reason }) };
+  return { places: new Set(exhausted), ...(!isClosing && { reason }) };
 }
 
 const isAlone = (verdict: Verdict | undefined): boolean => verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
@@ -57,33 +60,33 @@ const isAlone = (verdict: Verdict | undefined): boolean => verdict?.outcome === 
 /** So many receivers of one call, one after another up to the last: the credits ran out on the way. */
 const inARow = 3;
 
-function faultOfAll(verdicts: readonly Verdict[]): { verdict: Rejected; places: readonly number[] } | undefined {
-  const places = verdicts.flatMap((verdict, at) => (isOfAll(verdict) ? [at] : []));
+function sharedRejection(verdicts: readonly Verdict[]): { verdict: Rejected; places: readonly number[] } | undefined {
+  const places = verdicts.flatMap((verdict, at) => (isShared(verdict) ? [at] : []));
   const last = verdicts[places.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
   // What could not go out says nothing of the others.
-  const from = verdicts.findLastIndex((verdict) => !isOfAll(verdict) && verdict.outcome !== 'not_sent') + 1;
+  const from = verdicts.findLastIndex((verdict) => !isShared(verdict) && verdict.outcome !== 'not_sent') + 1;
   if (from === 0 || verdicts.some((verdict) => 'ofAll' in verdict)) return { verdict: last, places };
   const tail = places.filter((at) => at >= from);
   return tail.length < inARow ? undefined : { verdict: last, places: tail };
 }
 
-const isOfAll = (verdict: Verdict): boolean =>
+const isShared = (verdict: Verdict): boolean =>
   verdict.outcome === 'rejected' &&
   verdict.refusal !== 'credentials' &&
-  (verdict.ofAll !== undefined || !isOfOne(verdict));
+  (verdict.ofAll !== undefined || !concernsOneReceiver(verdict));
 
 /** A probe was answered so often, and the sends after it were refused. */
 const probesMax = 3;
 
 /** Why a broadcast waits whose sends are refused for credentials with which reads are answered. */
-export function reasonOfCredentials(verdicts: readonly Verdict[], timesTripped: number): string | undefined {
+export function credentialsPauseReason(verdicts: readonly Verdict[], timesTripped: number): string | undefined {
   const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
-  return refused?.outcome === 'rejected' && timesTripped >= probesMax ? reasonOfPause(refused) : undefined;
+  return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;
 }
 
 /** Why all that waits for a connection waits, after this verdict. */
-export const holdBy = (verdict: Verdict): Hold =>
+export const holdAfter = (verdict: Verdict): Hold =>
   verdict.outcome === 'rejected'
     ? {
         code: 'credentials-refused',
@@ -91,7 +94,7 @@ export const holdBy = (verdict: Verdict): Hold =>
       }
     : { code: 'gateway-unreachable', detail: 'the gateway cannot be reached; it goes on when it can' };
 
-function reasonOfPause({ refusal, detail, status, ofAll }: Rejected): string {
+function pauseReason({ refusal, detail, status, ofAll }: Rejected): string {
   return `${because(refusal, status, ofAll)}: ${detail}. Nothing is lost; resume it once that is mended`;
 }
 

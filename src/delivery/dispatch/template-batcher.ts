@@ -3,79 +3,79 @@ import type { CallContext } from '../../upstream/client.ts';
 import type { SendCalls } from '../../upstream/messages.ts';
 import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../../upstream/transport.ts';
-import type { Coming } from '../admission/pending-inserts.ts';
+import type { PendingInserts } from '../admission/pending-inserts.ts';
 import { type ActiveDelivery, attemptDelivery, type DispatchServices, isHeld } from './deliver.ts';
 import { batchRequest } from './upstream-request.ts';
 
 /** How many template sends one call may carry, by lane: a lost answer makes all of them unknown. */
-export type GroupMax = Readonly<Record<Turn['lane'], number>>;
+export type BatchMax = Readonly<Record<Turn['lane'], number>>;
 
 /**
  * Template sends that wait for their turn and agree in connection, channel, template, broadcast name and lane go out as one call.
  * Nothing waits for company: whoever has his turn at once goes alone, as he is.
  */
-export interface Groups {
+export interface TemplateBatcher {
   /** Takes a recorded send to its end, or as far as it may. */
-  join(send: ActiveDelivery, template: GroupTemplate, context: CallContext): Promise<ActiveDelivery>;
+  enqueue(delivery: ActiveDelivery, template: BatchTemplate, context: CallContext): Promise<ActiveDelivery>;
   /** How many calls of the same kind go before the one that a further send would be in; -1: it shares one that waits already. */
-  callsBefore(template: GroupTemplate, context: CallContext): number;
+  batchesAhead(template: BatchTemplate, context: CallContext): number;
 }
 
-export interface GroupTemplate {
+export interface BatchTemplate {
   name: string;
   broadcastName: string;
 }
 
-interface GroupServices extends DispatchServices {
+interface BatcherServices extends DispatchServices {
   pace: Pace;
   sendCalls: SendCalls;
   transport: Transport;
   splitsBatches: boolean;
-  groupMax: GroupMax;
+  batchMax: BatchMax;
   /** By `lineKey`. */
-  coming: Coming;
+  pendingInserts: PendingInserts;
   /** A call goes out with so many. */
-  onGroup?: (lane: Turn['lane'], size: number) => void;
+  onBatch?: (lane: Turn['lane'], size: number) => void;
 }
 
-interface Seat {
-  readonly send: ActiveDelivery;
+interface PendingMessage {
+  readonly delivery: ActiveDelivery;
   readonly context: CallContext;
   readonly turn: Turn;
-  readonly leave: (ended: ActiveDelivery) => void;
-  readonly fail: (error: unknown) => void;
+  readonly resolve: (ended: ActiveDelivery) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What agrees. Lines with nobody in them are dropped. */
-interface Line {
+interface BatchQueue {
   readonly key: string;
-  readonly template: GroupTemplate;
+  readonly template: BatchTemplate;
   readonly connection: string;
   readonly channel: string | undefined;
   readonly lane: Turn['lane'];
   /** In order of arrival, by caller. */
-  readonly waiting: Map<string, Seat[]>;
+  readonly waiting: Map<string, PendingMessage[]>;
   size: number;
   /** Recipients with a send under way: the next one of theirs goes after it, never beside it. */
-  readonly busy: Set<string>;
-  asking: boolean;
+  readonly inFlight: Set<string>;
+  awaitsPermit: boolean;
 }
 
 /** What template sends must agree in to go out as one call. */
-export const lineKey = (
-  { name, broadcastName }: GroupTemplate,
+export const batchKey = (
+  { name, broadcastName }: BatchTemplate,
   { connection, channel, turn = ownTurn }: CallContext,
 ): string => JSON.stringify([connection, channel ?? null, name, broadcastName, turn.lane]);
 
-export function createGroups(services: GroupServices): Groups {
-  const { pace, closing, groupMax, coming } = services;
-  const lines = new Map<string, Line>();
+export function createTemplateBatcher(services: BatcherServices): TemplateBatcher {
+  const { pace, closing, batchMax, pendingInserts } = services;
+  const queues = new Map<string, BatchQueue>();
 
-  const lineOf = (template: GroupTemplate, context: CallContext): Line => {
-    const key = lineKey(template, context);
-    const known = lines.get(key);
+  const queueFor = (template: BatchTemplate, context: CallContext): BatchQueue => {
+    const key = batchKey(template, context);
+    const known = queues.get(key);
     if (known) return known;
-    const line: Line = {
+    const queue: BatchQueue = {
       key,
       template,
       connection: context.connection,
@@ -83,128 +83,128 @@ export function createGroups(services: GroupServices): Groups {
       lane: (context.turn ?? ownTurn).lane,
       waiting: new Map(),
       size: 0,
-      busy: new Set(),
-      asking: false,
+      inFlight: new Set(),
+      awaitsPermit: false,
     };
-    lines.set(key, line);
-    return line;
+    queues.set(key, queue);
+    return queue;
   };
 
-  const sit = (line: Line, seat: Seat) => {
-    const { caller } = seat.turn;
-    const seats = line.waiting.get(caller);
-    if (seats) seats.push(seat);
-    else line.waiting.set(caller, [seat]);
-    line.size++;
-    ask(line);
+  const add = (queue: BatchQueue, item: PendingMessage) => {
+    const { caller } = item.turn;
+    const items = queue.waiting.get(caller);
+    if (items) items.push(item);
+    else queue.waiting.set(caller, [item]);
+    queue.size++;
+    requestPermit(queue);
   };
 
   /** Asks for one turn while anybody could use it. */
-  const ask = (line: Line) => {
-    const first = line.asking ? undefined : firstReady(line);
+  const requestPermit = (queue: BatchQueue) => {
+    const first = queue.awaitsPermit ? undefined : firstEligible(queue);
     if (!first) return;
-    line.asking = true;
-    const turn = { ...askOf('sendTemplateMessages', first.turn), lane: line.lane };
+    queue.awaitsPermit = true;
+    const turn = { ...askOf('sendTemplateMessages', first.turn), lane: queue.lane };
     pace.take({ ...turn, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
       () => {
-        line.asking = false;
-        depart(line, performance.now());
+        queue.awaitsPermit = false;
+        dispatchBatch(queue, performance.now());
       },
       // The process ends: what is queued stays recorded.
       () => {
-        for (const seat of [...line.waiting.values()].flat()) seat.leave(seat.send);
-        lines.delete(line.key);
+        for (const item of [...queue.waiting.values()].flat()) item.resolve(item.delivery);
+        queues.delete(queue.key);
       },
     );
   };
 
-  const depart = (line: Line, turnCameMs: number) => {
-    const aboard = board(line, groupMax[line.lane]);
-    ask(line);
-    if (aboard.length === 0) return;
-    for (const { send } of aboard) line.busy.add(recipientOf(send));
+  const dispatchBatch = (queue: BatchQueue, permitGrantedAt: number) => {
+    const batch = takeBatch(queue, batchMax[queue.lane]);
+    requestPermit(queue);
+    if (batch.length === 0) return;
+    for (const { delivery } of batch) queue.inFlight.add(recipientOf(delivery));
     // Meanwhile others may have been turned away, or callers be gone: theirs stay in the store until they may go.
-    const [held, seats] = byHold(line, aboard);
-    for (const seat of held) over(line, seat);
-    if (seats.length === 0) return;
-    const context = { connection: line.connection, channel: line.channel, onAttempt: tellAll(seats) };
-    services.onGroup?.(line.lane, seats.length);
+    const [held, items] = splitByHold(queue, batch);
+    for (const item of held) release(queue, item);
+    if (items.length === 0) return;
+    const context = { connection: queue.connection, channel: queue.channel, onAttempt: reportToAll(items) };
+    services.onBatch?.(queue.lane, items.length);
     const { sendCalls, transport, splitsBatches } = services;
     const acquirePermit = () =>
-      pace.take({ ...turnOfLine(line, seats), untilMs: Number.POSITIVE_INFINITY, signal: closing });
-    const passage = batchRequest(line.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
-    const sends = seats.map(({ send }) => send);
-    attemptDelivery(sends, passage, context, services, turnCameMs).then(
-      (again) => {
-        const pauses = new Map(again.map(({ delivery, delayMs }) => [delivery, delayMs]));
-        const goOn = Map.groupBy(seats, ({ send }) => (closing.aborted ? undefined : pauses.get(send)));
-        for (const [pauseMs, some] of goOn) {
-          if (pauseMs !== undefined) void sitAgain(line, some, pauseMs);
-          else for (const seat of some) over(line, seat);
+      pace.take({ ...permitRequestOf(queue, items), untilMs: Number.POSITIVE_INFINITY, signal: closing });
+    const request = batchRequest(queue.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
+    const deliveries = items.map(({ delivery }) => delivery);
+    attemptDelivery(deliveries, request, context, services, permitGrantedAt).then(
+      (retries) => {
+        const delays = new Map(retries.map(({ delivery, delayMs }) => [delivery, delayMs]));
+        const byDelay = Map.groupBy(items, ({ delivery }) => (closing.aborted ? undefined : delays.get(delivery)));
+        for (const [delayMs, some] of byDelay) {
+          if (delayMs !== undefined) void requeueAfter(queue, some, delayMs);
+          else for (const item of some) release(queue, item);
         }
-        settle(line);
+        cleanUp(queue);
       },
       (error) => {
-        for (const seat of seats) {
-          line.busy.delete(recipientOf(seat.send));
-          seat.fail(error);
+        for (const item of items) {
+          queue.inFlight.delete(recipientOf(item.delivery));
+          item.reject(error);
         }
-        settle(line);
+        cleanUp(queue);
       },
     );
   };
 
   /** Those that must be held now, and the others. */
-  const byHold = ({ connection }: Line, seats: readonly Seat[]) =>
-    partition(seats, ({ send }) => isHeld(send, connection, services));
+  const splitByHold = ({ connection }: BatchQueue, items: readonly PendingMessage[]) =>
+    partition(items, ({ delivery }) => isHeld(delivery, connection, services));
 
-  const over = (line: Line, { send, leave }: Seat) => {
-    line.busy.delete(recipientOf(send));
-    leave(send);
+  const release = (queue: BatchQueue, { delivery, resolve }: PendingMessage) => {
+    queue.inFlight.delete(recipientOf(delivery));
+    resolve(delivery);
   };
 
   /** Their recipients stay busy meanwhile: what was asked for later must not overtake them. */
-  const sitAgain = async (line: Line, seats: readonly Seat[], pauseMs: number) => {
-    await sleep(pauseMs, closing);
-    const [held, others] = byHold(line, seats);
-    for (const seat of held) over(line, seat);
-    takeSeats(line, others);
-    settle(line);
+  const requeueAfter = async (queue: BatchQueue, items: readonly PendingMessage[], delayMs: number) => {
+    await sleep(delayMs, closing);
+    const [held, others] = splitByHold(queue, items);
+    for (const item of held) release(queue, item);
+    requeue(queue, others);
+    cleanUp(queue);
   };
 
-  const takeSeats = (line: Line, seats: readonly Seat[]) => {
-    if (seats.length === 0) return;
+  const requeue = (queue: BatchQueue, items: readonly PendingMessage[]) => {
+    if (items.length === 0) return;
     if (closing.aborted) {
-      for (const seat of seats) over(line, seat);
+      for (const item of items) release(queue, item);
       return;
     }
-    for (const [caller, own] of Map.groupBy(seats, ({ turn }) => turn.caller)) {
-      for (const { send } of own) line.busy.delete(recipientOf(send));
-      line.waiting.set(caller, [...own, ...(line.waiting.get(caller) ?? [])]);
-      line.size += own.length;
+    for (const [caller, own] of Map.groupBy(items, ({ turn }) => turn.caller)) {
+      for (const { delivery } of own) queue.inFlight.delete(recipientOf(delivery));
+      queue.waiting.set(caller, [...own, ...(queue.waiting.get(caller) ?? [])]);
+      queue.size += own.length;
     }
-    ask(line);
+    requestPermit(queue);
   };
 
-  const settle = (line: Line) => {
-    ask(line);
-    if (line.size === 0 && line.busy.size === 0 && lines.get(line.key) === line) lines.delete(line.key);
+  const cleanUp = (queue: BatchQueue) => {
+    requestPermit(queue);
+    if (queue.size === 0 && queue.inFlight.size === 0 && queues.get(queue.key) === queue) queues.delete(queue.key);
   };
 
   return {
-    join: async (send, template, context) => {
-      if (closing.aborted || isHeld(send, context.connection, services)) return send;
-      return new Promise((leave, fail) => {
+    enqueue: async (delivery, template, context) => {
+      if (closing.aborted || isHeld(delivery, context.connection, services)) return delivery;
+      return new Promise((resolve, reject) => {
         const turn = context.turn ?? ownTurn;
-        sit(lineOf(template, context), { send, context, turn, leave, fail });
+        add(queueFor(template, context), { delivery, context, turn, resolve, reject });
       });
     },
-    callsBefore: (template, context) => {
-      const key = lineKey(template, context);
-      const line = lines.get(key);
-      const max = groupMax[(context.turn ?? ownTurn).lane];
-      if (!line?.asking) return Math.floor(coming.in(key) / max);
-      return Math.floor((line.size + coming.in(key)) / max) - 1;
+    batchesAhead: (template, context) => {
+      const key = batchKey(template, context);
+      const queue = queues.get(key);
+      const max = batchMax[(context.turn ?? ownTurn).lane];
+      if (!queue?.awaitsPermit) return Math.floor(pendingInserts.count(key) / max);
+      return Math.floor((queue.size + pendingInserts.count(key)) / max) - 1;
     },
   };
 }
@@ -217,58 +217,66 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
 const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
 
 /** The next call of these is asked for in the name of the first. */
-const turnOfLine = ({ lane }: Line, [first]: readonly Seat[]) => ({
+const permitRequestOf = ({ lane }: BatchQueue, [first]: readonly PendingMessage[]) => ({
   ...askOf('sendTemplateMessages', first?.turn),
   lane,
 });
 
-function firstReady({ waiting, busy }: Line): Seat | undefined {
-  for (const seats of waiting.values()) {
-    const ready = seats.find(({ send }) => !busy.has(recipientOf(send)));
+function firstEligible({ waiting, inFlight }: BatchQueue): PendingMessage | undefined {
+  for (const items of waiting.values()) {
+    const ready = items.find(({ delivery }) => !inFlight.has(recipientOf(delivery)));
     if (ready) return ready;
   }
   return undefined;
 }
 
 /** Takes at most `max` that may go now: in turns between the callers, in order within one, and never two to one recipient. */
-function board(line: Line, max: number): Seat[] {
-  const { waiting, busy } = line;
-  const aboard: Seat[] = [];
-  const taken = new Set(busy);
-  const queues = [...waiting].map(([caller, seats]) => ({ caller, seats, next: 0, left: [] as Seat[] }));
-  for (let went = true; went && aboard.length < max; ) {
-    went = false;
-    for (const queue of queues) {
-      const seat = aboard.length < max ? nextReady(queue, taken) : undefined;
-      if (!seat) continue;
-      taken.add(recipientOf(seat.send));
-      aboard.push(seat);
-      went = true;
+function takeBatch(queue: BatchQueue, max: number): PendingMessage[] {
+  const { waiting, inFlight } = queue;
+  const batch: PendingMessage[] = [];
+  const taken = new Set(inFlight);
+  const callerQueues = [...waiting].map(([caller, items]) => ({
+    caller,
+    items,
+    next: 0,
+    left: [] as PendingMessage[],
+  }));
+  for (let progressed = true; progressed && batch.length < max; ) {
+    progressed = false;
+    for (const callerQueue of callerQueues) {
+      const item = batch.length < max ? nextEligible(callerQueue, taken) : undefined;
+      if (!item) continue;
+      taken.add(recipientOf(item.delivery));
+      batch.push(item);
+      progressed = true;
     }
   }
-  for (const { caller, seats, next, left } of queues) {
-    const rest = [...left, ...seats.slice(next)];
+  for (const { caller, items, next, left } of callerQueues) {
+    const rest = [...left, ...items.slice(next)];
     // To the end: who came first this time comes last the next.
     waiting.delete(caller);
     if (rest.length > 0) waiting.set(caller, rest);
   }
-  line.size -= aboard.length;
-  return aboard;
+  queue.size -= batch.length;
+  return batch;
 }
 
 /** Passes over those whose recipient is taken, and keeps them in order: a later one to the same person waits as well. */
-function nextReady(queue: { seats: Seat[]; next: number; left: Seat[] }, taken: ReadonlySet<string>): Seat | undefined {
-  while (queue.next < queue.seats.length) {
-    const seat = queue.seats[queue.next++];
-    if (seat && !taken.has(recipientOf(seat.send))) return seat;
-    if (seat) queue.left.push(seat);
+function nextEligible(
+  callerQueue: { items: PendingMessage[]; next: number; left: PendingMessage[] },
+  taken: ReadonlySet<string>,
+): PendingMessage | undefined {
+  while (callerQueue.next < callerQueue.items.length) {
+    const item = callerQueue.items[callerQueue.next++];
+    if (item && !taken.has(recipientOf(item.delivery))) return item;
+    if (item) callerQueue.left.push(item);
   }
   return undefined;
 }
 
 /** Each caller's log line tells what the upstream answered to the call that carried its send. */
-function tellAll(seats: readonly Seat[]): (report: AttemptReport) => void {
+function reportToAll(items: readonly PendingMessage[]): (report: AttemptReport) => void {
   return (report) => {
-    for (const { context } of seats) context.onAttempt?.(report);
+    for (const { context } of items) context.onAttempt?.(report);
   };
 }

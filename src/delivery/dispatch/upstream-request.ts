@@ -2,7 +2,7 @@ import type { CallContext } from '../../upstream/client.ts';
 import type { SendCalls, WatiReceiver } from '../../upstream/messages.ts';
 import type { Attempt, Transport } from '../../upstream/transport.ts';
 import { judge, judgeReceivers, type Verdict } from '../../upstream/verdict.ts';
-import { type PlannedCall, receiverOf } from '../send-content.ts';
+import { receiverOf, type UpstreamCall } from '../send-content.ts';
 import { sendWithBisection } from './bisect-batch.ts';
 import type { ActiveDelivery } from './deliver.ts';
 
@@ -30,7 +30,7 @@ export interface StreamedUpload {
   cancel(): void;
   /** As it goes to WATI. */
   fileName: string;
-  expected: PlannedCall['expected'];
+  expected: UpstreamCall['expected'];
   /** Of WATI, whose limit counts. */
   operation: string;
   /** After an end without a word of the upstream: what was wrong with the caller's body, if anything. */
@@ -41,7 +41,7 @@ export interface StreamedUpload {
 
 /** A call that is known from the start. */
 export function plannedRequest(
-  { call, expected }: PlannedCall,
+  { call, expected }: UpstreamCall,
   context: CallContext,
   transport: Transport,
 ): UpstreamRequest {

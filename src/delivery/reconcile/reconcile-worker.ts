@@ -8,24 +8,24 @@ import type { Reconciler } from './reconciler.ts';
  * Looks for unknown sends when they are due, one after another: at the pace that the budget leaves idle, and no slower than one
  * in two seconds where others want all of it. The store says in which order: one of each lost call comes first.
  */
-export interface Looker {
+export interface ReconcileWorker {
   start(): void;
   /** Resolves when the look under way is over. */
   stop(): Promise<void>;
   /** Something may be due sooner than was thought. */
-  nudge(): void;
+  wake(): void;
   /** How long so many looks take, ms: what they took so far, and half of that. Until one was made, the slowest pace counts. */
-  estimateMs(looks: number): number;
+  estimateMs(attempts: number): number;
 }
 
 /** Where it reads the time, and how it waits. */
-export interface LookClock {
+export interface ReconcileClock {
   /** Steady ms. */
   clock: () => number;
   wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
-interface LookerServices extends Partial<LookClock> {
+interface ReconcileWorkerServices extends Partial<ReconcileClock> {
   store: LookStore;
   reconciler: Reconciler;
   /** Absent: there is no limit. */
@@ -47,7 +47,7 @@ const besideMax = 50;
 const weight = 0.1;
 const margin = 1.5;
 
-export function createLooker(services: LookerServices): Looker {
+export function createReconcileWorker(services: ReconcileWorkerServices): ReconcileWorker {
   const { store, reconciler, pace, onFault, clock = () => performance.now(), wait = sleep } = services;
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
@@ -61,13 +61,13 @@ export function createLooker(services: LookerServices): Looker {
   };
 
   /** Answers whether the upstream could be asked. */
-  const lookAt = async (due: DueSend): Promise<boolean> => {
+  const reconcileDue = async (due: DueSend): Promise<boolean> => {
     const group = [due, ...(due.to === undefined ? [] : await store.dueBeside(due, besideMax))];
     const ids = group.map(({ id }) => id);
     try {
       const context = { connection: due.connectionId, turn };
-      if (group.length > 1) await reconciler.lookTogether(group, context);
-      else if (await reconciler.look(due, context, due.look)) return true;
+      if (group.length > 1) await reconciler.reconcileTogether(group, context);
+      else if (await reconciler.reconcile(due, context, due.look)) return true;
     } catch (error) {
       onFault(error);
       const isPassing = error instanceof Problem && passing.has(error.slug);
@@ -85,7 +85,7 @@ export function createLooker(services: LookerServices): Looker {
         const [due] = await store.dueForReconcile(1);
         if (!due) await rest(restMs);
         else {
-          const isAnswered = await lookAt(due);
+          const isAnswered = await reconcileDue(due);
           failures = isAnswered ? 0 : failures + 1;
           // What is not there is not asked in haste, and says nothing of the pace.
           await rest(isAnswered && isIdle(pace) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
@@ -106,8 +106,8 @@ export function createLooker(services: LookerServices): Looker {
       stopping.abort();
       await running;
     },
-    nudge: () => resting.abort(),
-    estimateMs: (looks) => Math.ceil(looks * tookMs * margin),
+    wake: () => resting.abort(),
+    estimateMs: (attempts) => Math.ceil(attempts * tookMs * margin),
   };
 }
 

@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts';
 import type { SendStore, StoredSend } from '../../store/port.ts';
-import { unreadable } from '../../store-problems.ts';
+import { throwStoreUnreadable } from '../../store-problems.ts';
 import { flagOf } from '../../upstream/answers/fields.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import type { Conversations, History } from '../../upstream/conversations.ts';
@@ -8,7 +8,7 @@ import { isoDate, type JsonObject, str } from '../../upstream/lenient.ts';
 import { inSmallerPages } from '../../upstream/pages.ts';
 import type { ReadBack } from '../../upstream/read-back.ts';
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
-import { type Content, contentOf, contentPrint } from '../send-content.ts';
+import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
 
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */
 export interface Reconciler {
@@ -16,9 +16,9 @@ export interface Reconciler {
    * One look. True: it is accepted now. No match proves nothing, so nothing else ever changes. The `nth` of the looks
    * that nobody asked for costs one read (delivery.md 2.8, item 7): by turns of the message by its id and the history.
    */
-  look(send: StoredSend, context: CallContext, nth?: number): Promise<boolean>;
+  reconcile(send: StoredSend, context: CallContext, attempt?: number): Promise<boolean>;
   /** One look for several that went to one person over one connection: the history is read once. */
-  lookTogether(sends: readonly StoredSend[], context: CallContext): Promise<void>;
+  reconcileTogether(sends: readonly StoredSend[], context: CallContext): Promise<void>;
 }
 
 /** How far the clocks of WATI and ours may differ, and how late WATI may write a message down (delivery.md 2.8, item 4). */
@@ -31,12 +31,12 @@ export function createReconciler(
   { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
-  const twinsOf = ({ stored, content, sentMs }: Sought, exact: boolean) => {
+  const countLookalikes = ({ stored, content, sentMs }: LookupTarget, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
     // Where the words are the same but for their form, any other text to this person may be the one.
-    const fingerprint = exact ? contentPrint(stored.connectionId, content) : '';
-    return store.twins({ ...stored, fingerprint }, from, until).catch(unreadable);
+    const fingerprint = exact ? contentFingerprint(stored.connectionId, content) : '';
+    return store.twins({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
   };
 
   const historyOf = async (to: string, context: CallContext) => {
@@ -45,38 +45,38 @@ export function createReconciler(
     return rows;
   };
 
-  const resolve = (id: string, row: JsonObject, evidence: Evidence) =>
-    store.resolve(id, found(row, evidence)).catch(unreadable);
+  const confirmAccepted = (id: string, row: JsonObject, evidence: Evidence) =>
+    store.resolve(id, acceptedBy(row, evidence)).catch(throwStoreUnreadable);
 
-  const findIn = async (rows: readonly JsonObject[], send: Sought): Promise<boolean> => {
+  const findIn = async (rows: readonly JsonObject[], send: LookupTarget): Promise<boolean> => {
     const { localMessageId, channel, content, sentMs, stored } = send;
     const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
-    if (known) return resolve(stored.id, known, 'local-id');
-    const alike = rows.filter(
-      (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && carries(row, content),
+    if (known) return confirmAccepted(stored.id, known, 'local-id');
+    const candidates = rows.filter(
+      (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && matchesContent(row, content),
     );
-    const [only, ...others] = alike;
+    const [only, ...others] = candidates;
     // Two that look the same, here or among our own sends: neither can be told to be this one.
-    if (!only || others.length > 0 || (await twinsOf(send, isExact(only, content))) > 0) return false;
-    return resolve(stored.id, only, 'content');
+    if (!only || others.length > 0 || (await countLookalikes(send, isExact(only, content))) > 0) return false;
+    return confirmAccepted(stored.id, only, 'content');
   };
 
   return {
-    look: async (send, reader, nth) => {
-      const sought = soughtIn(send, byDefault);
-      if (!sought) return false;
-      const { localMessageId, to, channel } = sought;
+    reconcile: async (send, reader, attempt) => {
+      const target = targetOf(send, byDefault);
+      if (!target) return false;
+      const { localMessageId, to, channel } = target;
       const context = { ...reader, channel };
-      if (channel !== undefined && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
+      if (channel !== undefined && localMessageId !== undefined && (attempt === undefined || attempt % 2 === 1)) {
         const own = await readBack.byLocalId({ ...context, channel }, localMessageId);
-        if (own) return resolve(send.id, own, 'local-id');
-        if (nth !== undefined) return false;
+        if (own) return confirmAccepted(send.id, own, 'local-id');
+        if (attempt !== undefined) return false;
       }
-      return findIn(await historyOf(to, context), sought);
+      return findIn(await historyOf(to, context), target);
     },
-    lookTogether: async (sends, reader) => {
-      const sought = sends.map((send) => soughtIn(send, byDefault)).filter((each) => each !== undefined);
-      for (const [channel, through] of Map.groupBy(sought, (each) => each.channel)) {
+    reconcileTogether: async (sends, reader) => {
+      const target = sends.map((send) => targetOf(send, byDefault)).filter((each) => each !== undefined);
+      for (const [channel, through] of Map.groupBy(target, (each) => each.channel)) {
         const rows = await historyOf(through[0]?.to ?? '', { ...reader, channel });
         for (const each of through) await findIn(rows, each);
       }
@@ -85,7 +85,7 @@ export function createReconciler(
 }
 
 /** What a look goes by. */
-interface Sought {
+interface LookupTarget {
   stored: StoredSend;
   to: string;
   localMessageId: string | undefined;
@@ -95,7 +95,7 @@ interface Sought {
 }
 
 /** Undefined: it is not unknown, or nothing of it can be recognized. */
-function soughtIn(stored: StoredSend, channelByDefault: string | undefined): Sought | undefined {
+function targetOf(stored: StoredSend, channelByDefault: string | undefined): LookupTarget | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
   if (status !== 'unknown' || to === undefined || sentAt === undefined || !content) return undefined;
@@ -111,7 +111,7 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
 }
 
 /** Whether a row of the history is this content, sent by us. Only where its words can be compared. */
-function carries(row: JsonObject, content: Content): boolean {
+function matchesContent(row: JsonObject, content: Content): boolean {
   if (content.kind === 'text') {
     const { text, replyTo } = content.body;
     return flagOf(row.owner) === true && isSameText(row.text, text) && str(row.replyContextId) === replyTo;
@@ -145,10 +145,10 @@ function namesTemplate(row: JsonObject, template: string): boolean {
   return str(row.eventDescription)?.startsWith(`Broadcast message with using "${template}" template`) === true;
 }
 
-function found(row: JsonObject, evidence: Evidence) {
-  const ending: Outcome = { outcome: 'accepted', evidence };
+function acceptedBy(row: JsonObject, evidence: Evidence) {
+  const outcome: Outcome = { outcome: 'accepted', evidence };
   const whatsappMessageId = str(row.whatsappMessageId);
-  return { verdict: toJson(ending), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
+  return { verdict: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }
 
 /** A contact that WATI does not know has no history, which proves as little as a history without a match. */

@@ -3,7 +3,7 @@ import type { SendStore } from '../../store/port.ts';
 import type { Delivery } from '../delivery-service.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
-export interface Keeper {
+export interface Maintenance {
   /**
    * Ends what dead processes were sending, and begins to take up what they left queued. Where that takes long it goes on in the
    * background, so that the process listens; rejects where it fails before.
@@ -14,18 +14,18 @@ export interface Keeper {
   stop(): Promise<void>;
 }
 
-interface KeeperServices {
+interface MaintenanceServices {
   store: SendStore;
   delivery: Delivery;
   leaseMs: number;
   /** A chore failed; it is tried again at its next turn. */
-  onFault: (chore: string, error: unknown) => void;
+  onFault: (task: string, error: unknown) => void;
 }
 
 /** How soon what waits in the store goes on, once it may: a look into an index where anything is left. */
 const feedEveryMs = 250;
 /** How long a start waits for its recovery. */
-const startPatienceMs = 1_000;
+const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
@@ -34,20 +34,20 @@ const purgeBatch = 500;
  */
 const purgePauseMs = 200;
 
-export function createKeeper({ store, delivery, leaseMs, onFault }: KeeperServices): Keeper {
+export function createMaintenance({ store, delivery, leaseMs, onFault }: MaintenanceServices): Maintenance {
   const timers: NodeJS.Timeout[] = [];
   const busy = new Set<Promise<void>>();
   const stopping = new AbortController();
 
   /** A chore that takes longer than its pause is not begun a second time. */
-  const every = (ms: number, chore: string, work: () => Promise<unknown>) => {
+  const runEvery = (ms: number, task: string, work: () => Promise<unknown>) => {
     let running = false;
     const timer = setInterval(() => {
       if (running) return;
       running = true;
       const turn = work().then(
         () => {},
-        (error) => onFault(chore, error),
+        (error) => onFault(task, error),
       );
       busy.add(turn);
       void turn.then(() => {
@@ -80,7 +80,7 @@ export function createKeeper({ store, delivery, leaseMs, onFault }: KeeperServic
       if (!isLate) throw error;
       onFault('recover', error);
     });
-    const late = sleep(startPatienceMs, waited.signal).then(() => {
+    const late = sleep(startTimeoutMs, waited.signal).then(() => {
       isLate = true;
     });
     await Promise.race([first, late]).finally(() => waited.abort());
@@ -93,14 +93,14 @@ export function createKeeper({ store, delivery, leaseMs, onFault }: KeeperServic
       return hasRecovered;
     },
     start: async () => {
-      every(leaseMs / 3, 'heartbeat', () => store.heartbeat());
+      runEvery(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       await recoverFirst();
-      every(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
-      every(leaseMs, 'recover', recover);
-      every(feedEveryMs, 'queue', async () => {
+      runEvery(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
+      runEvery(leaseMs, 'recover', recover);
+      runEvery(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();
       });
-      every(purgeEveryMs, 'purge', purgeAll);
+      runEvery(purgeEveryMs, 'purge', purgeAll);
     },
     stop: async () => {
       for (const timer of timers) clearInterval(timer);

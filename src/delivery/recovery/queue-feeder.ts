@@ -4,7 +4,7 @@ import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.t
 import type { ActiveDelivery } from '../dispatch/deliver.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
-const underWayMax = 200;
+const resumedMax = 200;
 /** Of one lane at a time, so that the lanes take turns. */
 const pageMax = 50;
 /** Lanes of one look into the store. */
@@ -15,15 +15,15 @@ interface FeederServices {
   /** What is under way here, by id. */
   running: ReadonlyMap<string, Promise<ActiveDelivery>>;
   /** Ids whose records are being written: they are under way as soon as those are answered. */
-  recording: ReadonlySet<string>;
+  inserting: ReadonlySet<string>;
   /** Whether the gateway takes what is queued in this lane. */
-  isOpen: (lane: Lane) => boolean;
+  breakerIsClosed: (lane: Lane) => boolean;
   /** Why its caller may not send now; undefined: it may. */
   holdOf: (lane: Lane) => Hold | undefined;
   /** What is queued in a lane is held from now on, or not any more. */
   onHold?: TellHold;
   /** Resolves when the send has ended, or is left to the store again. */
-  takeUp: (stored: StoredSend) => Promise<unknown>;
+  resume: (stored: StoredSend) => Promise<unknown>;
   closing: AbortSignal;
 }
 
@@ -36,16 +36,16 @@ export interface QueueFeeder {
   /** Ends what dead processes were sending, and looks at once for what they left queued. */
   recover(): Promise<void>;
   /** A send was left to the store: it is looked for from now on. */
-  leave(): void;
+  markPending(): void;
   /** Takes up what may go now, as far as there is room. Asked again and again. */
   feed(): Promise<void>;
 }
 
 export function createQueueFeeder(services: FeederServices): QueueFeeder {
-  const { store, running, recording, closing } = services;
+  const { store, running, inserting, closing } = services;
   const heldLanes = new HeldLanes(services.onHold);
   let isPending = true;
-  let fed = 0;
+  let resumed = 0;
 
   const lanesOf = async (): Promise<QueuedLane[]> => {
     const lanes: QueuedLane[] = [];
@@ -59,23 +59,23 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
 
   /** Answers how many it took up. */
   const feedLane = async (lane: QueuedLane): Promise<number> => {
-    const most = Math.min(pageMax, underWayMax - fed);
+    const most = Math.min(pageMax, resumedMax - resumed);
     if (most <= 0) return 0;
     if (lane.whose === 'lost') await store.adopt(lane, most);
     // What is under way when it is asked for may have ended when the answer comes.
-    const known = new Set([...running.keys(), ...recording]);
+    const known = new Set([...running.keys(), ...inserting]);
     const own = await store.ownQueued(lane, most, [...known]);
-    let taken = 0;
+    let count = 0;
     for (const stored of own) {
-      if (known.has(stored.id) || running.has(stored.id) || recording.has(stored.id)) continue;
-      taken += 1;
-      fed += 1;
+      if (known.has(stored.id) || running.has(stored.id) || inserting.has(stored.id)) continue;
+      count += 1;
+      resumed += 1;
       const over = () => {
-        fed -= 1;
+        resumed -= 1;
       };
-      services.takeUp(stored).then(over, over);
+      services.resume(stored).then(over, over);
     }
-    return taken;
+    return count;
   };
 
   const feed = async () => {
@@ -90,9 +90,9 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
         if (lane.whose === 'other') continue;
         const hold = services.holdOf(lane);
         heldLanes.note(lane, hold);
-        const isHeld = hold !== undefined || !services.isOpen(lane);
-        const taken = isHeld ? 0 : await feedLane(lane);
-        if (isHeld || taken > 0 || fed >= underWayMax) isPending = true;
+        const isHeld = hold !== undefined || !services.breakerIsClosed(lane);
+        const count = isHeld ? 0 : await feedLane(lane);
+        if (isHeld || count > 0 || resumed >= resumedMax) isPending = true;
       }
     } catch (error) {
       isPending = true;
@@ -105,7 +105,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
       await store.recover();
       isPending = true;
     },
-    leave: () => {
+    markPending: () => {
       isPending = true;
     },
     feed,
