@@ -9,7 +9,7 @@ import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery-service.ts';
-import type { StreamedUpload } from '../src/delivery/dispatch/upstream-request.ts';
+import type { StreamedUpload } from '../src/delivery/dispatch/types.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';

@@ -1,4 +1,5 @@
-import { type ActiveDelivery, type DispatchServices, executeAttempt } from '../delivery/dispatch/deliver.ts';
+import { executeAttempt } from '../delivery/dispatch/attempt.ts';
+import type { ActiveDelivery, DispatchServices } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
@@ -125,7 +126,7 @@ export function createBroadcastWorker(services: BroadcastWorkerServices): Broadc
       const epoch = store.epoch();
       const stored = await store.claimGroup(id, batchMax).catch((error) => afterFailedClaim(broadcast, error));
       if (stored.length === 0) break;
-      const call = sendBatch(stored, epoch, broadcast, permitGrantedAt).then((pause) => {
+      const call = sendBatch(stored, broadcast, { epoch, permitGrantedAt }).then((pause) => {
         calls.delete(call);
         pauseMs = Math.max(pauseMs, pause);
         return pause;
@@ -191,9 +192,8 @@ export function createBroadcastWorker(services: BroadcastWorkerServices): Broadc
   /** Answers how long to wait, ms, where some of them are to be tried again. */
   const sendBatch = async (
     stored: readonly StoredSend[],
-    epoch: number,
     broadcast: Running,
-    permitGrantedAt: number,
+    claim: { epoch: number; permitGrantedAt: number },
   ): Promise<number> => {
     const deliveries = stored.map(
       (each): ActiveDelivery => ({ stored: each, deadline: Number.POSITIVE_INFINITY, detached: true }),
@@ -207,7 +207,7 @@ export function createBroadcastWorker(services: BroadcastWorkerServices): Broadc
     const acquirePermit = async () => pace?.take(permitRequestOf(broadcast));
     const batch = batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit });
     const request = { ...batch, pauseBroadcast: (reason: string) => pause(broadcast, reason) };
-    const retries = await executeAttempt(deliveries, epoch, request, context, services, permitGrantedAt);
+    const retries = await executeAttempt(deliveries, { request, context, services }, claim);
     for (const each of deliveries) untrack(each);
     const queued = new Set(retries.map((each) => each.delivery));
     for (const each of deliveries) if (!queued.has(each)) services.onEnd?.(each.stored);

@@ -21,11 +21,13 @@ import type { Transport } from '../upstream/transport.ts';
 import { createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
 import { PendingInserts } from './admission/pending-inserts.ts';
 import { channelOf } from './channel-of.ts';
+import { batchKey } from './dispatch/batch-queue.ts';
 import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import { InvalidStream } from './dispatch/complete.ts';
-import { type ActiveDelivery, deliver } from './dispatch/deliver.ts';
-import { type BatchMax, batchKey, createTemplateBatcher } from './dispatch/template-batcher.ts';
-import { batchRequest, plannedRequest, type StreamedUpload, uploadRequest } from './dispatch/upstream-request.ts';
+import { deliver } from './dispatch/deliver.ts';
+import { type BatchMax, createTemplateBatcher } from './dispatch/template-batcher.ts';
+import type { ActiveDelivery, StreamedUpload } from './dispatch/types.ts';
+import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
 import { storedOutcome, toJson } from './outcome.ts';
 import { createQueueFeeder } from './recovery/queue-feeder.ts';
@@ -185,11 +187,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
     if (template) {
       if (batcher) return batcher.enqueue(send, template, context);
       const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
-      return deliver(send, batchRequest(template, context, alone), context, services);
+      return deliver(send, { request: batchRequest(template, context, alone), context, services });
     }
     const { stored } = send;
     const plan = toUpstreamCall(sendCalls, content, stored.localMessageId ?? stored.id);
-    return deliver(send, plannedRequest(plan, context, transport), context, services);
+    return deliver(send, { request: plannedRequest(plan, context, transport), context, services });
   };
 
   const insert = async (send: NewSend, queueKey: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> => {
@@ -307,7 +309,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
         );
         if ('known' in outcome) throw keyInProgress(locationOf(outcome.known));
         const send: ActiveDelivery = { stored: outcome.recorded, deadline: 0 };
-        const run = startDelivery(send, () => deliver(send, uploadRequest(streamed), context, services));
+        const run = startDelivery(send, () => deliver(send, { request: uploadRequest(streamed), context, services }));
         holdCapacity(run);
         const cameIn = await Promise.race([run, streamed.bodyReceived]).then(
           () => true,

@@ -1,49 +1,38 @@
 import type { Settlement } from '../../store/port.ts';
 import { StoreError } from '../../store/port.ts';
-import type { CallContext, Diagnosis } from '../../upstream/client.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
-import type { ActiveDelivery, DispatchServices } from './deliver.ts';
-import type { StreamedUpload, UpstreamRequest } from './upstream-request.ts';
+import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './types.ts';
 
-/** A stream that was no valid request, or could not begin: its record is gone, as if it had never been made. */
+/** A stream that was no valid request, or could not be claimed: its record is deleted. */
 export class InvalidStream extends Error {
   override readonly name = 'InvalidStream';
 }
 
-export interface ClassifiedAttempt {
-  delivery: ActiveDelivery;
-  verdict: Verdict;
-}
-
-/** Mark D3, with all that can be known of each end. */
-export async function completeAll(
-  classified: readonly ClassifiedAttempt[],
-  { streamed }: UpstreamRequest,
-  context: CallContext,
-  services: DispatchServices,
-): Promise<void> {
+/** Commits the final state of each message, with everything that can be known of it. */
+export async function completeAll(classified: readonly ClassifiedAttempt[], dispatch: Dispatch): Promise<void> {
   if (classified.length === 0) return;
-  const explain = oncePerKey((verdict: Verdict) => explainRejection(verdict, context, services.diagnosis));
+  const explain = oncePerKey((verdict: Verdict) => explainRejection(verdict, dispatch));
   const settlements: (Settlement & { id: string })[] = [];
   const lostCallOf = lostCallsIn(classified);
+  const { streamed } = dispatch.request;
   for (const { delivery, verdict } of classified) {
-    if (streamed) await assertValidBody(streamed, delivery, verdict, services);
+    await assertValidBody(delivery, verdict, dispatch);
     const outcome = outcomeOf(verdict, await explain(verdict));
     const fingerprint = await streamed?.fingerprint();
     const settlement = {
       ...settlementOf(outcome, idsOf(verdict)),
       ...(fingerprint !== undefined && { fingerprint }),
     };
-    const at = isoNow(services);
+    const at = isoNow(dispatch.services);
     delivery.stored = { ...delivery.stored, ...settlement, updatedAt: at };
     settlements.push({ id: delivery.stored.id, ...settlement, ...lostCallOf(verdict), at });
   }
-  await persistOrRetry(classified, settlements, services);
+  await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** One verdict for many is that of the call that they shared: it has the name of the first of them. */
+/** A verdict that several messages share is that of their common call, which is named after the first of them. */
 function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
   const shared = Map.groupBy(classified, ({ verdict }) => verdict);
   const places = new Map<Verdict, number>();
@@ -56,19 +45,15 @@ function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
   };
 }
 
-/** Throws what was wrong with the caller's body; while the process ends, what breaks off is no fault of the caller. */
-async function assertValidBody(
-  streamed: StreamedUpload,
-  delivery: ActiveDelivery,
-  verdict: Verdict,
-  services: DispatchServices,
-) {
-  if (verdict.outcome !== 'not_sent' || verdict.status !== undefined || services.closing.aborted) return;
+/** Throws what was wrong with the client's body. During shutdown an interrupted body is not the client's error. */
+async function assertValidBody({ stored }: ActiveDelivery, verdict: Verdict, { request, services }: Dispatch) {
+  const { streamed } = request;
+  if (!streamed || verdict.outcome !== 'not_sent' || verdict.status !== undefined || services.closing.aborted) return;
   const clientError = await streamed.clientError();
-  if (clientError !== undefined) await rollbackInsert(delivery.stored.id, clientError, services);
+  if (clientError !== undefined) await rollbackInsert(stored.id, clientError, services);
 }
 
-/** A verdict on the whole call is one object for all of its sends: what it means is asked once. */
+/** A verdict on the whole call is one object for all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -78,8 +63,8 @@ function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: 
   };
 }
 
-/** A 400 or 401 of the gateway can be about the key or the connection: the control API tells (upstream.md 1.5). */
-async function explainRejection(verdict: Verdict, context: CallContext, diagnosis: Diagnosis) {
+/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API tells which. */
+async function explainRejection(verdict: Verdict, { context, services: { diagnosis } }: Dispatch) {
   if (verdict.outcome !== 'rejected') return {};
   if (verdict.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
   if (verdict.status !== 400) return {};
@@ -96,7 +81,7 @@ function idsOf(verdict: Verdict) {
   };
 }
 
-/** D3; where the store fails, the caller is told all the same, and the write is tried until it succeeds (delivery.md 2.6). */
+/** Where the store fails, the client is answered all the same, and the write is repeated until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Settlement & { id: string })[],
@@ -117,7 +102,7 @@ async function persistOrRetry(
   }
 }
 
-/** Takes the record of a stream out again, before the caller hears of the fault if the store works, else when it does. */
+/** Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. */
 export async function rollbackInsert(
   id: string,
   clientError: unknown,

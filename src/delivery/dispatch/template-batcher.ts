@@ -4,26 +4,32 @@ import type { SendCalls } from '../../upstream/messages.ts';
 import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
 import type { AttemptReport, Transport } from '../../upstream/transport.ts';
 import type { PendingInserts } from '../admission/pending-inserts.ts';
-import { type ActiveDelivery, attemptDelivery, type DispatchServices, isHeld } from './deliver.ts';
+import { attemptDelivery } from './attempt.ts';
+import {
+  type BatchQueue,
+  type BatchTemplate,
+  batchKey,
+  firstEligible,
+  type PendingMessage,
+  recipientOf,
+  takeBatch,
+} from './batch-queue.ts';
+import { isHeld } from './deliver.ts';
+import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
-/** How many template sends one call may carry, by lane: a lost answer makes all of them unknown. */
+/** How many template messages one call may carry, by lane. A lost answer makes all of them `unknown`. */
 export type BatchMax = Readonly<Record<Turn['lane'], number>>;
 
 /**
- * Template sends that wait for their turn and agree in connection, channel, template, broadcast name and lane go out as one call.
- * Nothing waits for company: whoever has his turn at once goes alone, as he is.
+ * Sends template messages in one call that wait for a permit and have the same connection, channel, template, broadcast name
+ * and lane. Nothing waits to fill a batch: with a permit at once, a message is sent alone.
  */
 export interface TemplateBatcher {
-  /** Takes a recorded send to its end, or as far as it may. */
+  /** Takes a recorded message to a final state, or leaves it queued where it may not go on. */
   enqueue(delivery: ActiveDelivery, template: BatchTemplate, context: CallContext): Promise<ActiveDelivery>;
-  /** How many calls of the same kind go before the one that a further send would be in; -1: it shares one that waits already. */
+  /** Calls of the same queue before the one that a further message would be in; -1: it joins one that already waits for a permit. */
   batchesAhead(template: BatchTemplate, context: CallContext): number;
-}
-
-export interface BatchTemplate {
-  name: string;
-  broadcastName: string;
 }
 
 interface BatcherServices extends DispatchServices {
@@ -32,40 +38,11 @@ interface BatcherServices extends DispatchServices {
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
-  /** By `lineKey`. */
+  /** By `batchKey`. */
   pendingInserts: PendingInserts;
-  /** A call goes out with so many. */
+  /** A call is made with so many messages. */
   onBatch?: (lane: Turn['lane'], size: number) => void;
 }
-
-interface PendingMessage {
-  readonly delivery: ActiveDelivery;
-  readonly context: CallContext;
-  readonly turn: Turn;
-  readonly resolve: (ended: ActiveDelivery) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What agrees. Lines with nobody in them are dropped. */
-interface BatchQueue {
-  readonly key: string;
-  readonly template: BatchTemplate;
-  readonly connection: string;
-  readonly channel: string | undefined;
-  readonly lane: Turn['lane'];
-  /** In order of arrival, by caller. */
-  readonly waiting: Map<string, PendingMessage[]>;
-  size: number;
-  /** Recipients with a send under way: the next one of theirs goes after it, never beside it. */
-  readonly inFlight: Set<string>;
-  awaitsPermit: boolean;
-}
-
-/** What template sends must agree in to go out as one call. */
-export const batchKey = (
-  { name, broadcastName }: BatchTemplate,
-  { connection, channel, turn = ownTurn }: CallContext,
-): string => JSON.stringify([connection, channel ?? null, name, broadcastName, turn.lane]);
 
 export function createTemplateBatcher(services: BatcherServices): TemplateBatcher {
   const { pace, closing, batchMax, pendingInserts } = services;
@@ -99,7 +76,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
     requestPermit(queue);
   };
 
-  /** Asks for one turn while anybody could use it. */
+  /** Requests one permit while any message could use it. */
   const requestPermit = (queue: BatchQueue) => {
     const first = queue.awaitsPermit ? undefined : firstEligible(queue);
     if (!first) return;
@@ -110,7 +87,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
         queue.awaitsPermit = false;
         dispatchBatch(queue, performance.now());
       },
-      // The process ends: what is queued stays recorded.
+      // Shutdown: queued messages stay in the store.
       () => {
         for (const item of [...queue.waiting.values()].flat()) item.resolve(item.delivery);
         queues.delete(queue.key);
@@ -123,7 +100,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
     requestPermit(queue);
     if (batch.length === 0) return;
     for (const { delivery } of batch) queue.inFlight.add(recipientOf(delivery));
-    // Meanwhile others may have been turned away, or callers be gone: theirs stay in the store until they may go.
+    // The breaker or a hold may have changed while the permit was awaited: such messages stay in the store.
     const [held, items] = splitByHold(queue, batch);
     for (const item of held) release(queue, item);
     if (items.length === 0) return;
@@ -134,7 +111,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
       pace.take({ ...permitRequestOf(queue, items), untilMs: Number.POSITIVE_INFINITY, signal: closing });
     const request = batchRequest(queue.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
     const deliveries = items.map(({ delivery }) => delivery);
-    attemptDelivery(deliveries, request, context, services, permitGrantedAt).then(
+    attemptDelivery(deliveries, { request, context, services }, permitGrantedAt).then(
       (retries) => {
         const delays = new Map(retries.map(({ delivery, delayMs }) => [delivery, delayMs]));
         const byDelay = Map.groupBy(items, ({ delivery }) => (closing.aborted ? undefined : delays.get(delivery)));
@@ -154,7 +131,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
     );
   };
 
-  /** Those that must be held now, and the others. */
+  /** Messages that must be held now, and the others. */
   const splitByHold = ({ connection }: BatchQueue, items: readonly PendingMessage[]) =>
     partition(items, ({ delivery }) => isHeld(delivery, connection, services));
 
@@ -163,7 +140,7 @@ export function createTemplateBatcher(services: BatcherServices): TemplateBatche
     resolve(delivery);
   };
 
-  /** Their recipients stay busy meanwhile: what was asked for later must not overtake them. */
+  /** The recipients stay in flight meanwhile, so that later messages to them do not overtake. */
   const requeueAfter = async (queue: BatchQueue, items: readonly PendingMessage[], delayMs: number) => {
     await sleep(delayMs, closing);
     const [held, others] = splitByHold(queue, items);
@@ -214,67 +191,13 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
   return [first, second];
 };
 
-const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
-
-/** The next call of these is asked for in the name of the first. */
+/** The permit of a further call is requested in the name of the first message. */
 const permitRequestOf = ({ lane }: BatchQueue, [first]: readonly PendingMessage[]) => ({
   ...askOf('sendTemplateMessages', first?.turn),
   lane,
 });
 
-function firstEligible({ waiting, inFlight }: BatchQueue): PendingMessage | undefined {
-  for (const items of waiting.values()) {
-    const ready = items.find(({ delivery }) => !inFlight.has(recipientOf(delivery)));
-    if (ready) return ready;
-  }
-  return undefined;
-}
-
-/** Takes at most `max` that may go now: in turns between the callers, in order within one, and never two to one recipient. */
-function takeBatch(queue: BatchQueue, max: number): PendingMessage[] {
-  const { waiting, inFlight } = queue;
-  const batch: PendingMessage[] = [];
-  const taken = new Set(inFlight);
-  const callerQueues = [...waiting].map(([caller, items]) => ({
-    caller,
-    items,
-    next: 0,
-    left: [] as PendingMessage[],
-  }));
-  for (let progressed = true; progressed && batch.length < max; ) {
-    progressed = false;
-    for (const callerQueue of callerQueues) {
-      const item = batch.length < max ? nextEligible(callerQueue, taken) : undefined;
-      if (!item) continue;
-      taken.add(recipientOf(item.delivery));
-      batch.push(item);
-      progressed = true;
-    }
-  }
-  for (const { caller, items, next, left } of callerQueues) {
-    const rest = [...left, ...items.slice(next)];
-    // To the end: who came first this time comes last the next.
-    waiting.delete(caller);
-    if (rest.length > 0) waiting.set(caller, rest);
-  }
-  queue.size -= batch.length;
-  return batch;
-}
-
-/** Passes over those whose recipient is taken, and keeps them in order: a later one to the same person waits as well. */
-function nextEligible(
-  callerQueue: { items: PendingMessage[]; next: number; left: PendingMessage[] },
-  taken: ReadonlySet<string>,
-): PendingMessage | undefined {
-  while (callerQueue.next < callerQueue.items.length) {
-    const item = callerQueue.items[callerQueue.next++];
-    if (item && !taken.has(recipientOf(item.delivery))) return item;
-    if (item) callerQueue.left.push(item);
-  }
-  return undefined;
-}
-
-/** Each caller's log line tells what the upstream answered to the call that carried its send. */
+/** The log line of each request tells what the upstream answered to the shared call. */
 function reportToAll(items: readonly PendingMessage[]): (report: AttemptReport) => void {
   return (report) => {
     for (const { context } of items) context.onAttempt?.(report);

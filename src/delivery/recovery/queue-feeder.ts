@@ -1,7 +1,7 @@
 import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
 import type { Hold } from '../../holds/holds.ts';
 import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
-import type { ActiveDelivery } from '../dispatch/deliver.ts';
+import type { ActiveDelivery } from '../dispatch/types.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
 const resumedMax = 200;

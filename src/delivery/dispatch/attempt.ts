@@ -1,0 +1,181 @@
+import type { StoredSend } from '../../store/port.ts';
+import { StoreError } from '../../store/port.ts';
+import { toInsertProblem } from '../../store-problems.ts';
+import { askOf } from '../../upstream/pace.ts';
+import type { Verdict } from '../../upstream/verdict.ts';
+import { retryUntilStored } from '../recovery/retry-store.ts';
+import { completeAll, isoNow, rollbackInsert } from './complete.ts';
+import { maxAttempts, nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
+import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter } from './shared-failure.ts';
+import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
+
+/** Claimed, and stopped by the shutdown before the first byte. */
+const shutdownBeforeSend: Verdict = {
+  outcome: 'not_sent',
+  detail: 'the service went down before it could go out',
+  retryable: true,
+};
+
+/** How soon a message that could not be claimed is tried again. */
+const leaseRecheckMs = 500;
+
+/** One attempt of queued messages in one call: claim, call, classify, complete or requeue. Returns those to be attempted again. */
+export async function attemptDelivery(
+  deliveries: readonly ActiveDelivery[],
+  dispatch: Dispatch,
+  permitGrantedAt: number,
+): Promise<RetryLater[]> {
+  const { services } = dispatch;
+  const epoch = services.store.epoch();
+  const claimed = await claim(deliveries, dispatch);
+  const unclaimed = deliveries.filter((delivery) => !claimed.includes(delivery));
+  const reloaded = await Promise.all(unclaimed.map((delivery) => reloadAfterFailedClaim(delivery, services)));
+  const retries = claimed.length > 0 ? await executeAttempt(claimed, dispatch, { epoch, permitGrantedAt }) : [];
+  return [...retries, ...reloaded.flat()];
+}
+
+/** Commits `queued` -> `sending`. Returns the messages that may go out now. */
+async function claim(
+  deliveries: readonly ActiveDelivery[],
+  { request: { streamed }, services }: Dispatch,
+): Promise<readonly ActiveDelivery[]> {
+  const { store, closing } = services;
+  // A claim whose answer was lost may have been committed: then the same attempt is claimed again.
+  const marks = deliveries.map(({ stored: { id, status, attempts } }) => ({
+    id,
+    attempt: attempts + (status === 'sending' ? 0 : 1),
+  }));
+  const mark = () => store.beginAll(marks);
+  // The client of a stream is waiting to send its bytes: it hears of a failing store now, not when the store works again.
+  const claimed = streamed
+    ? await mark().catch((error) => rollbackInsert(marks[0]?.id ?? '', toInsertProblem(error), services))
+    : await retryUntilStored(mark, closing);
+  const claimedAt = isoNow(services);
+  return deliveries.filter((delivery, at) => {
+    if (!claimed.has(delivery.stored.id)) return false;
+    const attempts = marks[at]?.attempt ?? delivery.stored.attempts;
+    delivery.stored = { ...delivery.stored, status: 'sending', attempts, sentAt: claimedAt, updatedAt: claimedAt };
+    return true;
+  });
+}
+
+/**
+ * A message that could not be claimed may still belong to this process: the next heartbeat renews a lease that expired
+ * unnoticed, and no other process would send the message. If another process owns it, that one completes it.
+ */
+async function reloadAfterFailedClaim(delivery: ActiveDelivery, services: DispatchServices): Promise<RetryLater[]> {
+  const status = await reload(delivery, services);
+  return status === 'queued' || status === 'sending' ? [{ delivery, delayMs: leaseRecheckMs }] : [];
+}
+
+/** In which epoch of this process the messages were claimed, and when their permit was granted (performance.now()). */
+interface Claim {
+  epoch: number;
+  permitGrantedAt: number;
+}
+
+/** Makes the call of claimed messages, completes what is final and requeues the rest. Returns those to be attempted again. */
+export async function executeAttempt(
+  deliveries: readonly ActiveDelivery[],
+  dispatch: Dispatch,
+  { epoch, permitGrantedAt }: Claim,
+): Promise<RetryLater[]> {
+  const { request, context, services } = dispatch;
+  const { store, breaker } = services;
+  const hasPermit = await ensureFreshPermit(permitGrantedAt, dispatch);
+  if (!hasPermit) request.streamed?.cancel();
+  // Fencing: a process that was suspended may resume after its lease expired, when others have taken its messages. A lease
+  // that it acquired since then does not cover them, so the epoch has to be the same as well.
+  const canSend = () => store.holdsLease() && store.epoch() === epoch;
+  const verdicts = hasPermit
+    ? await request.execute(deliveries, canSend)
+    : deliveries.map((): Verdict => shutdownBeforeSend);
+  if (verdicts.some(provesCredentials)) breaker.recordSuccess(context.connection);
+  const attempts = deliveries.map(({ stored }) => stored.attempts);
+  const isClosing = services.closing.aborted;
+  const heldBack = request.pauseBroadcast && findHeldBack(verdicts, { attempts, maxAttempts, isClosing });
+  const { finished, retries } = classify(deliveries, verdicts, { dispatch, heldBack });
+  const reason = heldBack?.reason ?? credentialsPauseReason(verdicts, breaker.timesTripped(context.connection));
+  const goBack = async () => {
+    // Before the messages are queued again: any process that finds them queued in a running broadcast would send them.
+    if (reason !== undefined) await request.pauseBroadcast?.(reason);
+    return requeue(retries, services);
+  };
+  const [requeued] = await Promise.all([goBack(), completeAll(finished, dispatch)]);
+  return requeued;
+}
+
+/** Tells final results from those to be attempted again, and trips the breaker where the connection is at fault. */
+function classify(
+  deliveries: readonly ActiveDelivery[],
+  verdicts: readonly Verdict[],
+  { dispatch, heldBack }: { dispatch: Dispatch; heldBack: HeldBack | undefined },
+): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
+  const { request, context, services } = dispatch;
+  const finished: ClassifiedAttempt[] = [];
+  const retries: RetryLater[] = [];
+  const conditions = { isClosing: services.closing.aborted, jitterMs: Math.random() * 200 };
+  for (const [at, delivery] of deliveries.entries()) {
+    const verdict = verdicts[at];
+    if (!verdict) throw new Error('an upstream request returns a verdict for every message');
+    if (heldBack?.places.has(at)) {
+      retries.push({ delivery, delayMs: 0 });
+      continue;
+    }
+    const delayMs = request.streamed ? undefined : nextRetryDelay(verdict, delivery, conditions);
+    if (delayMs === undefined) finished.push({ delivery, verdict });
+    else {
+      retries.push({ delivery, delayMs });
+      if (tripsBreaker(verdict, delivery)) services.breaker.trip(context.connection, holdAfter(verdict));
+    }
+  }
+  return { finished, retries };
+}
+
+/**
+ * The commit of the claim lies between the permit and the first byte and may take long. If the permit has expired by then,
+ * another one is acquired with priority. False: the process ends first.
+ */
+async function ensureFreshPermit(permitGrantedAt: number, { request, context, services }: Dispatch): Promise<boolean> {
+  const { pace, closing } = services;
+  const urgent = { ...askOf(request.operation, context.turn), lane: 'urgent' as const };
+  for (let grantedAt = permitGrantedAt; pace && !pace.isGood(grantedAt); grantedAt = performance.now()) {
+    const isGranted = await pace.take({ ...urgent, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
+      () => true,
+      () => false,
+    );
+    if (!isGranted) return false;
+  }
+  return true;
+}
+
+/** Commits `sending` -> `queued` of attempts that are proven unsent. Returns those that this process still owns. */
+async function requeue(retries: RetryLater[], services: DispatchServices): Promise<RetryLater[]> {
+  if (retries.length === 0) return retries;
+  const { store, closing } = services;
+  const marks = retries.map(({ delivery: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
+  const queued = await retryUntilStored(() => store.retreatAll(marks), closing);
+  const kept: RetryLater[] = [];
+  for (const each of retries) {
+    const { delivery } = each;
+    if (queued.has(delivery.stored.id)) {
+      delivery.stored = { ...delivery.stored, status: 'queued', updatedAt: isoNow(services) };
+      kept.push(each);
+    } else await reload(delivery, services);
+  }
+  return kept;
+}
+
+/** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */
+async function reload(
+  delivery: ActiveDelivery,
+  { store, closing }: DispatchServices,
+): Promise<StoredSend['status'] | undefined> {
+  const { caller, id } = delivery.stored;
+  const stored = await retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  });
+  if (stored) delivery.stored = stored;
+  return stored?.status;
+}

@@ -1,0 +1,92 @@
+import type { CallContext } from '../../upstream/client.ts';
+import { ownTurn, type Turn } from '../../upstream/pace.ts';
+import type { ActiveDelivery } from './types.ts';
+
+export interface BatchTemplate {
+  name: string;
+  broadcastName: string;
+}
+
+export interface PendingMessage {
+  readonly delivery: ActiveDelivery;
+  readonly context: CallContext;
+  readonly turn: Turn;
+  readonly resolve: (ended: ActiveDelivery) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Messages that may share a call. Empty queues are dropped. */
+export interface BatchQueue {
+  readonly key: string;
+  readonly template: BatchTemplate;
+  readonly connection: string;
+  readonly channel: string | undefined;
+  readonly lane: Turn['lane'];
+  /** In order of arrival, by caller. */
+  readonly waiting: Map<string, PendingMessage[]>;
+  size: number;
+  /** Recipients with a message in flight: their next one is sent after it, never at the same time. */
+  readonly inFlight: Set<string>;
+  awaitsPermit: boolean;
+}
+
+/** Template messages with the same key may share a call. */
+export const batchKey = (
+  { name, broadcastName }: BatchTemplate,
+  { connection, channel, turn = ownTurn }: CallContext,
+): string => JSON.stringify([connection, channel ?? null, name, broadcastName, turn.lane]);
+
+export const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
+
+/** A message whose recipient has none in flight. */
+export function firstEligible({ waiting, inFlight }: BatchQueue): PendingMessage | undefined {
+  for (const items of waiting.values()) {
+    const ready = items.find(({ delivery }) => !inFlight.has(recipientOf(delivery)));
+    if (ready) return ready;
+  }
+  return undefined;
+}
+
+/** Removes at most `max` messages that may go now: round robin between callers, in order within one, one per recipient. */
+export function takeBatch(queue: BatchQueue, max: number): PendingMessage[] {
+  const { waiting, inFlight } = queue;
+  const batch: PendingMessage[] = [];
+  const taken = new Set(inFlight);
+  const callerQueues = [...waiting].map(([caller, items]) => ({
+    caller,
+    items,
+    next: 0,
+    left: [] as PendingMessage[],
+  }));
+  for (let progressed = true; progressed && batch.length < max; ) {
+    progressed = false;
+    for (const callerQueue of callerQueues) {
+      const item = batch.length < max ? nextEligible(callerQueue, taken) : undefined;
+      if (!item) continue;
+      taken.add(recipientOf(item.delivery));
+      batch.push(item);
+      progressed = true;
+    }
+  }
+  for (const { caller, items, next, left } of callerQueues) {
+    const rest = [...left, ...items.slice(next)];
+    // Reinserted at the end: the caller that was served first comes last the next time.
+    waiting.delete(caller);
+    if (rest.length > 0) waiting.set(caller, rest);
+  }
+  queue.size -= batch.length;
+  return batch;
+}
+
+/** Skips messages whose recipient is taken, and keeps their order, so that a later one to the same recipient waits as well. */
+function nextEligible(
+  callerQueue: { items: PendingMessage[]; next: number; left: PendingMessage[] },
+  taken: ReadonlySet<string>,
+): PendingMessage | undefined {
+  while (callerQueue.next < callerQueue.items.length) {
+    const item = callerQueue.items[callerQueue.next++];
+    if (item && !taken.has(recipientOf(item.delivery))) return item;
+    if (item) callerQueue.left.push(item);
+  }
+  return undefined;
+}

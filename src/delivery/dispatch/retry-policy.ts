@@ -1,0 +1,39 @@
+import type { Verdict } from '../../upstream/verdict.ts';
+import type { ActiveDelivery } from './types.ts';
+
+/** Attempts of one message, the first one included. */
+export const maxAttempts = 3;
+
+interface RetryConditions {
+  /** The process shuts down. */
+  isClosing: boolean;
+  /** Shared by the messages of one call, so that they can go together again. */
+  jitterMs: number;
+}
+
+/**
+ * How long to wait before the next attempt, ms; undefined: there is none. Only what is proven unsent is attempted again:
+ * anything else might reach the customer twice.
+ */
+export function nextRetryDelay(
+  verdict: Verdict,
+  { stored, deadline, detached }: ActiveDelivery,
+  { isClosing, jitterMs }: RetryConditions,
+): number | undefined {
+  // At shutdown, detached messages stay queued for the next process; a waiting client is told.
+  if (isClosing && !detached) return undefined;
+  // A refused key refuses the whole queue: none of it was processed, and it waits until the key is replaced.
+  if (detached && verdict.outcome === 'rejected' && verdict.refusal === 'credentials') return 0;
+  if (verdict.outcome !== 'not_sent' || !verdict.retryable || stored.attempts >= maxAttempts) return undefined;
+  const delayMs = verdict.retryAfterMs ?? 200 * stored.attempts + jitterMs;
+  return performance.now() + delayMs < deadline ? delayMs : undefined;
+}
+
+/** WATI processed the request: it accepted it, or refused it in an answer of its own, which the gateway never writes. */
+export const provesCredentials = (verdict: Verdict): boolean =>
+  verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
+
+/** Of an attempt that will be repeated: the failure concerns the connection, not this message, so its queue waits for a probe. */
+export const tripsBreaker = (verdict: Verdict, { stored }: ActiveDelivery): boolean =>
+  verdict.outcome === 'rejected' ||
+  (stored.broadcastId !== undefined && verdict.outcome === 'not_sent' && verdict.status === undefined);
