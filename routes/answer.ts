@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
-import type { SendResult } from '../src/delivery/delivery-service.ts';
 import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
+import type { SendResult } from '../src/delivery/types.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';

@@ -8,9 +8,9 @@ import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
-import type { Delivery, StreamDraft } from '../src/delivery/delivery-service.ts';
 import type { StreamedUpload } from '../src/delivery/dispatch/types.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
+import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
@@ -203,7 +203,9 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       clientError: () => upload.done.then(() => undefined, faultOf),
       fingerprint: () => fingerprint(upload).catch(() => undefined),
     };
-    const sent = delivery.stream(asker, draft, streamed, context, sendWaitMs(request, context)).finally(upload.release);
+    const sent = delivery
+      .stream({ scope: asker, draft, streamed, context, waitMs: sendWaitMs(request, context) })
+      .finally(upload.release);
     return answer(reply, await sent);
   };
 

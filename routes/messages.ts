@@ -5,9 +5,9 @@ import { masked } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
 import type { Config } from '../src/config.ts';
 import { checkContent } from '../src/delivery/content-validation.ts';
-import type { Delivery } from '../src/delivery/delivery-service.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
+import type { Delivery } from '../src/delivery/types.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
@@ -57,7 +57,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     if (repeated) return answer(reply, repeated);
     assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
     await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
-    const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
+    const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return answer(reply, sent);

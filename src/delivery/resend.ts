@@ -1,9 +1,9 @@
 import { Problem } from '../problem.ts';
-import type { StoredSend } from '../store/port.ts';
-import { locationOf } from './idempotency.ts';
+import type { NewSend, SendStore, StoredSend } from '../store/port.ts';
+import { keyReused, locationOf, replay } from './idempotency.ts';
 import { type Content, contentOf } from './send-content.ts';
 
-/** What an earlier send carried, to be sent again. Throws `message-not-resendable`. */
+/** The content of an earlier message, to be sent again. Throws `message-not-resendable`. */
 export function resendable(original: StoredSend): Content {
   if (original.status !== 'unknown' && original.status !== 'not_sent') throw notResendable(original);
   const content = contentOf(original);
@@ -13,10 +13,27 @@ export function resendable(original: StoredSend): Content {
   throw new Problem('message-not-resendable', detail);
 }
 
-export const notResendable = ({ status }: StoredSend): Problem =>
+const notResendable = ({ status }: StoredSend): Problem =>
   new Problem('message-not-resendable', `the message is ${status}; only unknown and not_sent ones can be sent again`);
 
-export const alreadyResent = (child: StoredSend): Problem =>
+const alreadyResent = (child: StoredSend): Problem =>
   new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
     headers: { location: locationOf(child) },
   });
+
+/**
+ * The insert found an earlier message in its way: the one with the same idempotency key, or, of a resend, the original or
+ * its earlier resend. Returns the record that answers a repeated request; throws the Problem of any other conflict.
+ */
+export function replayOrReject(
+  store: Pick<SendStore, 'sameContent'>,
+  known: StoredSend,
+  { resendOf, idempotency, fingerprint }: NewSend,
+): ReturnType<typeof replay> {
+  // The original was found to have arrived while its resend was prepared.
+  if (known.id === resendOf) throw notResendable(known);
+  if (known.resendOf !== resendOf) throw keyReused(locationOf(known));
+  const isRepeat = idempotency !== undefined && known.idempotency?.key === idempotency.key;
+  if (resendOf !== undefined && !isRepeat) throw alreadyResent(known);
+  return replay(store, known, fingerprint);
+}

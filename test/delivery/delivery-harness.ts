@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createDelivery, type Delivery } from '../../src/delivery/delivery-service.ts';
+import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import type { Delivery } from '../../src/delivery/types.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Delivery } from '../../src/delivery/delivery-service.ts';
+import type { Delivery } from '../../src/delivery/types.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
 import type { Call } from '../../src/upstream/transport.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
@@ -27,7 +27,7 @@ test('a process that adopts its own send, which waits here for its next try, sen
       },
     }),
   );
-  const sent = delivery.send(asker, content, context, 5_000);
+  const sent = delivery.send({ scope: asker, content, context, waitMs: 5_000 });
   await expect.poll(() => calls.length).toBe(1);
   await expect.poll(async () => (await store.find('tester', recorded[0]?.id ?? ''))?.status).toBe('queued');
   await delivery.recover();
@@ -55,7 +55,7 @@ test('a send that was begun under a lease which others took is not made under th
     () => ({ epoch: () => epoch }),
   );
   // Still its own in the store: so it is begun again, in the new epoch.
-  const { stored } = await delivery.send(asker, content, context, 5_000);
+  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
   expect(mayStart).toEqual([false, true]);
   expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
   await close();
@@ -79,7 +79,7 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
       },
     }),
   );
-  const { stored } = await delivery.send(asker, content, context, 5_000);
+  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
   expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
   expect([calls.length, begins]).toEqual([1, 3]);
   await close();
@@ -101,7 +101,7 @@ test('a send that may not begin while the lease is out begins once it is renewed
       },
     }),
   );
-  const sent = delivery.send(asker, content, context, 5_000);
+  const sent = delivery.send({ scope: asker, content, context, waitMs: 5_000 });
   await expect.poll(() => begins).toBeGreaterThan(0);
   leased = true;
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
@@ -132,7 +132,7 @@ test('a record that is answered after this very process adopted and began it is 
     }),
   );
   delivery = made.delivery;
-  const { stored } = await delivery.send(asker, content, context, 5_000);
+  const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
   expect(stored).toMatchObject({ status: 'accepted', attempts: 1 });
   await expect.poll(() => delivery?.underWay).toBe(0);
   expect(calls.length).toBe(1);
@@ -164,7 +164,8 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
       },
     }),
   );
-  const send = (text: string) => delivery.send(asker, { ...content, body: { ...content.body, text } }, context, 5_000);
+  const send = (text: string) =>
+    delivery.send({ scope: asker, content: { ...content, body: { ...content.body, text } }, context, waitMs: 5_000 });
   const waits = send('waits');
   await expect.poll(() => texts).toEqual(['waits']);
   const slow = send('slow');

@@ -45,7 +45,12 @@ test('a turn that a send could not use ages: before the first byte another one i
     }),
     { pace },
   );
-  const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  const sent = delivery.send({
+    scope: asker,
+    content: text('14155551000'),
+    context: { connection: 'one' },
+    waitMs: 5_000,
+  });
   await expect.poll(() => waiting.length).toBe(1);
   waiting[0]?.grant();
   await expect.poll(() => begins).toBe(1);
@@ -70,7 +75,8 @@ describe.each([
       return unauthorized;
     };
     const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing });
-    const send = (to: string) => delivery.send(asker, contentTo(to), { connection: 'dead' }, 0);
+    const send = (to: string) =>
+      delivery.send({ scope: asker, content: contentTo(to), context: { connection: 'dead' }, waitMs: 0 });
     const both = [await send('14155551000'), await send('14155551001')];
     await expect.poll(() => waiting.length).toBeGreaterThan(0);
     for (let granted = 0; granted < 4; granted += 1) {
@@ -101,12 +107,27 @@ test('a send whose caller waits goes out again in time, though one that went wit
     return answered(429, '', { 'retry-after': '0' });
   };
   const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing, group: 2 });
-  const waited = delivery.send(asker, template('14155551000'), { connection: 'one' }, 5_000);
-  const held = await delivery.send(asker, template('14155551001'), { connection: 'one' }, 0);
+  const waited = delivery.send({
+    scope: asker,
+    content: template('14155551000'),
+    context: { connection: 'one' },
+    waitMs: 5_000,
+  });
+  const held = await delivery.send({
+    scope: asker,
+    content: template('14155551001'),
+    context: { connection: 'one' },
+    waitMs: 0,
+  });
   waiting[0]?.grant();
   await expect.poll(() => calls).toEqual([2]);
   // Somebody else's send shuts the gate.
-  const other = await delivery.send(asker, text('14155551002'), { connection: 'one' }, 0);
+  const other = await delivery.send({
+    scope: asker,
+    content: text('14155551002'),
+    context: { connection: 'one' },
+    waitMs: 0,
+  });
   await expect.poll(() => waiting.length).toBe(2);
   waiting[1]?.grant();
   await expect.poll(async () => (await delivery.find('tester', other.stored.id))?.attempts).toBe(1);
@@ -123,7 +144,8 @@ test('a send whose caller waits goes out again in time, though one that went wit
 test('sends that wait for a connection to be mended are left to the store, take no room from others, and have an end', async () => {
   const attempt = async ({ connection }: Call) => (connection === 'dead' ? unauthorized : yes);
   const { delivery, close } = await startDelivery(attempt, undefined, { probe: refusing });
-  const hold = (n: number) => delivery.send(asker, text(`1415555${1000 + n}`), { connection: 'dead' }, 0);
+  const hold = (n: number) =>
+    delivery.send({ scope: asker, content: text(`1415555${1000 + n}`), context: { connection: 'dead' }, waitMs: 0 });
   const { stored } = await hold(0);
   // It was turned away, and waits.
   await expect.poll(async () => (await delivery.find('tester', stored.id))?.attempts).toBe(1);
@@ -133,11 +155,17 @@ test('sends that wait for a connection to be mended are left to the store, take 
   await expect.poll(() => delivery.underWay).toBe(0);
   await expect(hold(5_000)).rejects.toMatchObject({ slug: 'rate-limited' });
   // Who is waited for would not be held, and hears what is wrong.
-  const waited = await delivery.send(asker, text('14155551000'), { connection: 'dead' }, 5_000);
+  const waited = await delivery.send({
+    scope: asker,
+    content: text('14155551000'),
+    context: { connection: 'dead' },
+    waitMs: 5_000,
+  });
   expect(waited.stored).toMatchObject({ status: 'rejected', failure: { code: 'credentials' } });
-  expect((await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000)).stored.status).toBe(
-    'accepted',
-  );
+  expect(
+    (await delivery.send({ scope: asker, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 }))
+      .stored.status,
+  ).toBe('accepted');
   await close();
 });
 
@@ -174,7 +202,7 @@ test.each([
   const gate = createCircuitBreaker(refusing, new AbortController().signal);
   const recordSuccess = vi.spyOn(gate, 'recordSuccess');
   const { delivery, close } = await startDelivery(async () => answer, undefined, { gate });
-  await delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  await delivery.send({ scope: asker, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 });
   expect(recordSuccess.mock.calls).toEqual(isNew ? [['one']] : []);
   await close();
 });
@@ -190,7 +218,12 @@ test('a send that the end of the process meets with a store that is gone stands 
       },
     }),
   );
-  const sent = delivery.send(asker, text('14155551000'), { connection: 'one' }, 5_000);
+  const sent = delivery.send({
+    scope: asker,
+    content: text('14155551000'),
+    context: { connection: 'one' },
+    waitMs: 5_000,
+  });
   await expect.poll(() => begins).toBeGreaterThan(0);
   await close();
   expect((await sent).stored.status).toBe('queued');

@@ -84,7 +84,7 @@ test('whatever comes, in whatever order it is answered: each once, through its o
           const parameters = { number: String(number) };
           const content = { kind: 'template' as const, body: { to: `1415555100${to}`, template, parameters } };
           const context = { connection: 'one', channel, turn: { caller, lane } };
-          return (await delivery.send({ caller, route: 'x' }, content, context, 60_000)).stored;
+          return (await delivery.send({ scope: { caller, route: 'x' }, content, context, waitMs: 60_000 })).stored;
         }),
       );
       closing.abort();
@@ -135,7 +135,12 @@ test('sends to one person go out in the order in which they were asked for', asy
         await Promise.all(
           people.map((to, number) => {
             const body = { to: `1415555100${to}`, template: 'one', parameters: { number: String(number) } };
-            return delivery.send({ caller: 'a', route: 'x' }, { kind: 'template', body }, context, 60_000);
+            return delivery.send({
+              scope: { caller: 'a', route: 'x' },
+              content: { kind: 'template', body },
+              context,
+              waitMs: 60_000,
+            });
           }),
         );
         closing.abort();

@@ -1,7 +1,7 @@
 import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
 import type { Hold } from '../../holds/holds.ts';
 import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
-import type { ActiveDelivery } from '../dispatch/types.ts';
+import type { ActiveDeliveries } from '../active-deliveries.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
 const resumedMax = 200;
@@ -12,10 +12,8 @@ const lanesPage = 500;
 
 interface FeederServices {
   store: Pick<SendStore, 'recover' | 'queuedLanes' | 'adopt' | 'ownQueued'>;
-  /** What is under way here, by id. */
-  running: ReadonlyMap<string, Promise<ActiveDelivery>>;
-  /** Ids whose records are being written: they are under way as soon as those are answered. */
-  inserting: ReadonlySet<string>;
+  /** What this process is delivering or inserting. */
+  active: Pick<ActiveDeliveries, 'has' | 'ids'>;
   /** Whether the gateway takes what is queued in this lane. */
   breakerIsClosed: (lane: Lane) => boolean;
   /** Why its caller may not send now; undefined: it may. */
@@ -42,7 +40,7 @@ export interface QueueFeeder {
 }
 
 export function createQueueFeeder(services: FeederServices): QueueFeeder {
-  const { store, running, inserting, closing } = services;
+  const { store, active, closing } = services;
   const heldLanes = new HeldLanes(services.onHold);
   let isPending = true;
   let resumed = 0;
@@ -63,11 +61,11 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     if (most <= 0) return 0;
     if (lane.whose === 'lost') await store.adopt(lane, most);
     // What is under way when it is asked for may have ended when the answer comes.
-    const known = new Set([...running.keys(), ...inserting]);
+    const known = new Set(active.ids());
     const own = await store.ownQueued(lane, most, [...known]);
     let count = 0;
     for (const stored of own) {
-      if (known.has(stored.id) || running.has(stored.id) || inserting.has(stored.id)) continue;
+      if (known.has(stored.id) || active.has(stored.id)) continue;
       count += 1;
       resumed += 1;
       const over = () => {

@@ -1,0 +1,39 @@
+import { digits } from '../schemas/words.ts';
+import type { NewSend, SendKind } from '../store/port.ts';
+import { toJson } from './outcome.ts';
+import { contentFingerprint, supportsClientId } from './send-content.ts';
+import type { RequestScope, SendRequest } from './types.ts';
+
+/** The connection and company number of a message. */
+export type Routing = Pick<NewSend, 'connectionId' | 'channel' | 'channelNamed'>;
+
+/** A message with its content, ready to be inserted. */
+export function newMessage(
+  { scope, content, context }: SendRequest,
+  { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
+): NewSend & { fingerprint: string } {
+  const localMessageId = supportsClientId(content) ? newId() : undefined;
+  return {
+    ...messageFields({ id: newId(), kind: content.kind }, scope, routing),
+    to: digits(content.body.to),
+    ...(content.kind === 'template' && { template: content.body.template }),
+    ...(localMessageId !== undefined && { localMessageId }),
+    call: toJson(content),
+    fingerprint: contentFingerprint(context.connection, content),
+    ...(resendOf !== undefined && { resendOf }),
+  };
+}
+
+/** What every new message has, whatever its content. */
+export function messageFields(
+  { id, kind }: { id: string; kind: SendKind },
+  { caller, route, key, quota }: RequestScope,
+  routing: Routing,
+): NewSend {
+  return {
+    ...{ id, caller, kind },
+    ...routing,
+    ...(key !== undefined && { idempotency: { route, key } }),
+    ...(quota && { quota }),
+  };
+}
