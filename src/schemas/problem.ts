@@ -1,8 +1,13 @@
 import { Type } from 'typebox';
+import { problemTypes } from '../problem-types.ts';
 
 export const ProblemDocument = Type.Object(
   {
-    type: Type.String({ description: '`/problems/<slug>`; open it to read what to do' }),
+    type: Type.String({
+      description: '`/problems/<slug>`; open it to read what to do',
+      // Open: a client that was generated from today's list takes what is added to it.
+      'x-extensible-enum': Object.keys(problemTypes).map((slug) => `/problems/${slug}`),
+    }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String({ description: 'what went wrong this time' }),
