@@ -3,6 +3,7 @@ import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
 import { allKey, type Service, startService } from '../helper.ts';
+import { started } from '../sandbox/helper.ts';
 
 /*
  * A caller that sends all it has before it reads, as PHP, Ruby and Java do, and that is answered at its first line. Bytes
@@ -82,7 +83,8 @@ async function sendAllThenRead(socket: Socket, head: string, chunked: boolean): 
   return text;
 }
 
-const open = () => connect({ port: Number(new URL(service.url).port), host: '127.0.0.1', allowHalfOpen: true }).pause();
+const open = (url = service.url) =>
+  connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true }).pause();
 
 describe('an answer that comes before the body has', () => {
   const ways = [
@@ -104,6 +106,16 @@ describe('an answer that comes before the body has', () => {
         expect(text.match(/HTTP\/1\.1 /g), way).toHaveLength(1);
       }),
     );
+  });
+
+  it('reaches who sends all of it first in the sandbox as well, and after its reset', async () => {
+    const { sandbox, reset } = await started();
+    const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, `Content-Length: ${megabytes * 1024 * 1024}`];
+    for (const way of ['Connection: close', 'Connection: keep-alive', 'Connection: close']) {
+      const text = await sendAllThenRead(open(sandbox.url), `${[...head, way].join('\r\n')}\r\n\r\n`, false);
+      expect(text, way).toMatch(/^HTTP\/1\.1 401 [\s\S]*application\/problem\+json/);
+      await reset();
+    }
   });
 
   it('ends the connection where its caller waited to be told to go on', async () => {
