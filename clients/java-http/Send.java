@@ -1,4 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.Map;
@@ -7,7 +8,8 @@ import java.util.UUID;
 /** What there is to do with {@link WatiBff}: {@code java -cp ... Send ADDRESS KEY INVOICE CSV FILM}. */
 final class Send {
     public static void main(String[] args) throws Exception {
-        WatiBff bff = new WatiBff(args[0], args[1]);
+        HttpClient http = HttpClient.newHttpClient();
+        WatiBff bff = new WatiBff(http, args[0], args[1]);
         String run = UUID.randomUUID().toString();
 
         System.out.println("templates, by HEAD: " + bff.head("/v1/templates").statusCode());
@@ -39,7 +41,7 @@ final class Send {
         });
 
         try {
-            new WatiBff(args[0], args[1] + "x").upload("/v1/messages/file", recipient, Path.of(args[4]), "java-film-" + run);
+            new WatiBff(http, args[0], args[1] + "x").upload("/v1/messages/file", recipient, Path.of(args[4]), "java-film-" + run);
         } catch (WatiBff.Refused refused) {
             System.out.println("another key: " + refused.status + " " + refused.problem.get("type").asText());
         }

@@ -34,11 +34,13 @@ public final class WatiBff {
     }
 
     private static final ObjectMapper json = new ObjectMapper();
-    private final HttpClient http = HttpClient.newHttpClient();
+    private final HttpClient http;
     private final String address;
     private final String key;
 
-    public WatiBff(String address, String key) {
+    /** Any client will do; one with {@code version(HTTP_1_1)} keeps its connections. */
+    public WatiBff(HttpClient http, String address, String key) {
+        this.http = http;
         this.address = address;
         this.key = key;
     }
@@ -47,7 +49,7 @@ public final class WatiBff {
         return answer(request(path, Map.of()).GET());
     }
 
-    /** The status and the headers of what GET answers. */
+    /** What GET answers, without the body. */
     public HttpResponse<byte[]> head(String path) throws IOException, InterruptedException {
         return answer(request(path, Map.of()).method("HEAD", BodyPublishers.noBody()));
     }
