@@ -86,8 +86,7 @@ export const lingeringClose = fp<LingerOptions>(
     app.server.on('connection', arm);
 
     app.addHook('onSend', ({ raw }, reply, _payload, done) => {
-      // It was not told to go on: whether its body comes, or another request, cannot be known.
-      if (!raw.complete && raw.headers.expect !== undefined && !isInvited(raw)) reply.header('connection', 'close');
+      if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
       done();
     });
     app.addHook('onResponse', ({ raw }, _reply, done) => {
@@ -109,6 +108,20 @@ export const lingeringClose = fp<LingerOptions>(
 
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
+
+/** As much as goes out with the head, or right behind it. */
+const shortBody = 64 * 1024;
+
+/**
+ * Whether the rest of the body comes, or the next request, cannot be known: who was not told to go on need not send it, and
+ * some who are answered in the middle of a long one stop there and use the connection again (aiohttp).
+ */
+export function isLeftUnsure(request: IncomingMessage): boolean {
+  if (request.complete) return false;
+  const { expect, 'content-length': length } = request.headers;
+  if (expect !== undefined && !isInvited(request)) return true;
+  return length === undefined ? request.headers['transfer-encoding'] !== undefined : Number(length) > shortBody;
+}
 
 function throwAway(request: IncomingMessage, onEnd: () => void): void {
   if (request.complete) return;

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import Fastify from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
 import { allKey, type Service, startService } from '../helper.ts';
 import { started } from '../sandbox/helper.ts';
@@ -104,6 +104,7 @@ describe('an answer that comes before the body has', () => {
         expect([`HTTP/1.1 ${wrong.status}`, 'HTTP/1.1 413'], way).toContain(text.slice(0, 12));
         expect(text, way).toContain('application/problem+json');
         expect(text.match(/HTTP\/1\.1 /g), way).toHaveLength(1);
+        expect(text, way).toMatch(/^connection: close\r$/im);
       }),
     );
   });
@@ -116,6 +117,20 @@ describe('an answer that comes before the body has', () => {
       expect(text, way).toMatch(/^HTTP\/1\.1 401 [\s\S]*application\/problem\+json/);
       await reset();
     }
+  });
+
+  it('leaves the connection to the next request where the body is short', async () => {
+    const socket = open();
+    let text = '';
+    socket.resume().on('data', (bytes) => {
+      text += bytes;
+    });
+    const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, 'Content-Length: 9'].join('\r\n');
+    for (const count of [1, 2, 3]) {
+      socket.write(`${head}\r\n\r\n{"to":""}`);
+      await vi.waitFor(() => expect(text.match(/HTTP\/1\.1 401 /g)).toHaveLength(count), 5_000);
+    }
+    socket.destroy();
   });
 
   it('ends the connection where its caller waited to be told to go on', async () => {
