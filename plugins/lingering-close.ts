@@ -84,6 +84,9 @@ export const lingeringClose = fp<LingerOptions>(
       app.server.prependListener(event, take);
     }
     app.server.on('connection', arm);
+    app.server.prependListener('clientError', (_error, socket) => {
+      if (socket instanceof Socket) arm(socket);
+    });
 
     app.addHook('onSend', ({ raw }, reply, _payload, done) => {
       if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
