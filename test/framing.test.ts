@@ -44,22 +44,6 @@ describe('the bounds of requests', () => {
 
   it('are tried in at least 140 ways', () => expect(tricks.length).toBeGreaterThanOrEqual(140));
 
-  // Not among the tricks: a proxy asks for no Upgrade, and has the requests behind it answered, as is right.
-  const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
-  it.each([
-    ['a request', post([size, ...h2c], message), 201, honestRequest('hidden')],
-    ['a head whose body looks like one', get(...h2c), 200, post(['Content-Length: 90'], honestRequest('hidden'))],
-  ])(
-    'are not lost behind Upgrade, where Node drops what is in the same packet: %s',
-    async (_name, bytes, status, behind) => {
-      const before = service.simulator.ledger.sendsTo('14155551000').length;
-      const { answers, ended } = await say(service.url, bytes + behind + honest, 9);
-      expect(answers.map(({ status, id }) => ({ status, id }))).toEqual([{ status, id: 'trick' }]);
-      expect(ended).toBe(true);
-      expect(service.simulator.ledger.sendsTo('14155551000').length - before).toBe(status === 201 ? 1 : 0);
-    },
-  );
-
   it('end a CONNECT without a word', async () => {
     const { answers, ended } = await say(service.url, `CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${honest}`, 9);
     expect({ answers, ended }).toEqual({ answers: [], ended: true });
