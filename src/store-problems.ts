@@ -3,8 +3,7 @@ import { StoreError } from './store/port.ts';
 import { type QuotaLeft, QuotaSpent } from './store/quota-port.ts';
 
 /*
- * What a caller hears while the store fails (delivery.md 2.6): what could not be recorded was not made. For `catch`; any
- * other error stays what it is.
+ * Store errors as Problems: what could not be recorded was not sent. For use in `catch`; other errors pass unchanged.
  */
 
 export function throwStoreUnreadable(cause: unknown): never {
@@ -12,13 +11,13 @@ export function throwStoreUnreadable(cause: unknown): never {
   throw new Problem('store-unavailable', 'the records cannot be read now', { cause, retryAfterS: 2 });
 }
 
-/** Of the record of a send: it may stand all the same and be sent, and neither "recorded" nor "not sent" would be true then. */
+/** For the insert of a message. If the commit is in doubt it may be sent all the same, so neither "recorded" nor "not sent" is certain. */
 export function throwInsertFailed(cause: unknown): never {
   if (cause instanceof QuotaSpent) throw quotaProblem(cause);
   if (!(cause instanceof StoreError) || cause.nothingWritten) throw toInsertProblem(cause);
   const detail =
     'it is not known whether it was recorded, and will be sent; asked again with the same Idempotency-Key it is sent once at most';
-  // Whether it came with a key is not known here, and without one to repeat it may be to send it twice.
+  // A repeat without an idempotency key could send the message twice, and whether there is one is not known here.
   throw new Problem('store-unavailable', detail, { cause, outcome: 'unknown', retryable: false });
 }
 
@@ -29,7 +28,7 @@ export function toInsertProblem(cause: unknown): unknown {
   return new Problem('store-unavailable', detail, { cause, outcome: 'not_sent', retryAfterS: 2 });
 }
 
-/** What a caller hears whose entry lets it have no more messages recorded now. */
+/** The caller's quota of recorded messages is spent. */
 function quotaProblem({ asked, state }: QuotaSpent): Problem {
   const quota = `your quota of ${state.limit} messages ${per[state.window]}`;
   const detail = asked > 1 ? `${asked} messages are more than the ${state.left} left of ${quota}` : `${quota} is spent`;

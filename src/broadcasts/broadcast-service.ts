@@ -13,7 +13,7 @@ import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-po
 import { throwStoreUnreadable, toInsertProblem } from '../store-problems.ts';
 import { type ReconcileProgress, reconcileProgressOf } from './reconcile-progress.ts';
 
-/** Who starts a broadcast, under which key: always under one (contract 4). */
+/** Who starts a broadcast, and under which idempotency key: broadcasts always have one. */
 export interface BroadcastScope {
   caller: string;
   route: string;
@@ -26,9 +26,9 @@ export interface BroadcastDraft {
   template: string;
   broadcastName: string;
   connection: string;
-  /** Which it goes through. */
+  /** The company number. */
   channel?: string | undefined;
-  /** The same, if the request named it: it is part of what each of its messages is. */
+  /** The same if the request named it: then it is part of the content of each message. */
   asked?: string | undefined;
 }
 
@@ -37,10 +37,10 @@ export interface BroadcastRecipient {
   parameters?: Readonly<Record<string, string>>;
 }
 
-/** Takes recipients as they are found valid; resolves when more may come. */
+/** Takes recipients as they are found valid; resolves when it can take more. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/** With the reasons of those that were rejected, and how far the looks for the unknown ones are, where they were asked for. */
+/** With the reasons of rejected messages, and the progress of reconciling the unknown ones. */
 export type KnownBroadcast = StoredBroadcast & {
   rejections?: Readonly<Record<string, number>>;
   looks?: ReconcileProgress;
@@ -52,24 +52,24 @@ export interface Started {
   replayed?: true;
 }
 
-/** Broadcasts of our own: each recipient is a message like any other, in the lane of the broadcasts. */
+/** Each recipient of a broadcast is a message like any other, in the broadcast lane. */
 export interface Broadcasts {
   /** The earlier broadcast under this key. Throws `idempotency-mismatch` or `idempotency-in-progress`. */
   findReplay(scope: BroadcastScope, fingerprint: () => string | Promise<string>): Promise<Started | undefined>;
   /**
-   * Records all recipients that `fill` adds, and lets them go when it resolves with the fingerprint of the request. Where it
-   * throws, nothing is left behind and nothing was sent.
+   * Inserts all recipients that `fill` adds, and publishes them when it resolves with the fingerprint of the request. If it
+   * throws, nothing is stored and nothing was sent.
    */
   start(scope: BroadcastScope, draft: BroadcastDraft, fill: (add: AddRecipients) => Promise<string>): Promise<Started>;
   find(caller: string, id: string): Promise<KnownBroadcast>;
-  /** Looks for all its unknown recipients, from now on, one after another. Throws `not-found`. */
+  /** Schedules the reconciliation of all its unknown messages, one after another. Throws `not-found`. */
   reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast>;
   list(caller: string, page: { limit: number; cursor?: string }): ReturnType<BroadcastStore['listBroadcasts']>;
-  /** Throws `not-found`, and `broadcast-over` where it has come to its end. */
+  /** Throws `not-found`, and `broadcast-over` if it has ended. */
   changeStatus(caller: string, id: string, to: 'running' | 'paused' | 'cancelled'): Promise<StoredBroadcast>;
 }
 
-/** Rows of one commit: it holds up the event loop for as long as it takes. */
+/** Rows in one commit, which blocks the event loop meanwhile. */
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
@@ -84,7 +84,7 @@ interface BroadcastsServices {
   /** Of broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
   onChange: () => void;
-  /** All recipients are recorded, and go out from now on. */
+  /** All recipients are inserted and will be sent from now on. */
   onStart?: (broadcast: StoredBroadcast) => void;
   newId: () => string;
   reconcileWorker: Pick<ReconcileWorker, 'wake' | 'estimateMs'>;
@@ -106,7 +106,7 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
     };
   };
 
-  /** A release whose commit was lost may stand all the same: the key tells. */
+  /** If the answer to the commit is lost, the idempotency key tells whether it was committed. */
   const publish = async (
     { quota, ...scope }: BroadcastScope,
     { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
@@ -145,26 +145,26 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
           ...(routing.channel !== undefined && { channel: routing.channel }),
         })
         .catch(notStarted);
-      // Another request with this key came in between: who waits for its end has nothing to compare yet.
+      // Another request with this key came first: its content is not known yet.
       if ('known' in opened) throw keyInProgress(broadcastLocation(opened.known));
       try {
         const fingerprint = await fill(async (recipients) => {
           total += recipients.length;
-          // Before they are recorded; what others of its caller send meanwhile is counted at the release.
+          // Checked early; messages that the caller sends meanwhile are counted when the broadcast is published.
           if (left && total > left.left) throw toInsertProblem(new QuotaSpent(total, left));
           for (let from = 0; from < recipients.length; from += batchMax) {
             const sends = recipients.slice(from, from + batchMax).map((each) => toRecord(make, draft, each));
             if (!(await store.addRecipients(id, sends).catch(notStarted))) throw ownershipLost();
           }
         });
-        // A long import may have begun before sending was stopped.
+        // Sending may have been stopped during a long import.
         assertMaySend(stopped, { caller, connection });
         const broadcast = await publish(scope, { id, fingerprint, total });
         onStart?.(broadcast);
         onChange();
         return { broadcast };
       } catch (error) {
-        // Where this fails as well, the sweep takes it out as soon as the store works.
+        // If this fails as well, the sweep deletes it as soon as the store works.
         await store.discardBroadcast(id).catch(() => {});
         throw error;
       }
@@ -206,7 +206,7 @@ interface RecordFields {
   routing: ReturnType<typeof channelOf>;
 }
 
-/** Recorded as what it is, a template send that can be made, looked for and sent again like any other. */
+/** Stored as a template message that can be sent, reconciled and resent like any other. */
 function toRecord(
   { newId, id, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
@@ -230,9 +230,9 @@ function toRecord(
   };
 }
 
-/** The table of delivery.md 2.6, for a request that was for many. */
+/** A repeated request: other content is refused, the same content is answered from the record. */
 function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
-  // While it is recording, nobody knows its content.
+  // Its content is unknown until all recipients are inserted.
   if (isSame === undefined) throw keyInProgress(broadcastLocation(known));
   if (!isSame) throw keyReused(broadcastLocation(known));
   return { broadcast: known, replayed: true };
@@ -242,14 +242,14 @@ export const broadcastLocation = ({ id }: Pick<StoredBroadcast, 'id'>): string =
 
 const unknownBroadcast = () => new Problem('not-found', 'you have no broadcast with this id');
 
-/** A process that was paused may find that others took it for dead and swept its unfinished record away. */
+/** After a suspension, other processes may have considered this one dead and deleted its unfinished broadcast. */
 const ownershipLost = () =>
   new Problem('store-unavailable', 'the broadcast could not be recorded in time, so nothing was sent', {
     outcome: 'not_sent',
     retryAfterS: 2,
   });
 
-/** Neither "recorded" nor "not sent" would be true; under its key a repeat is safe. */
+/** The commit is in doubt, so neither "recorded" nor "not sent" is certain; a repeat with the same key is safe. */
 const startInDoubt = (cause: unknown) =>
   new Problem(
     'store-unavailable',
@@ -257,7 +257,7 @@ const startInDoubt = (cause: unknown) =>
     { cause, outcome: 'unknown', retryAfterS: 2 },
   );
 
-/** Nobody sees it before its release: nothing of it was sent, whatever stands. */
+/** Nothing is sent before the broadcast is published, whatever was inserted. */
 function notStarted(cause: unknown): never {
   throw toInsertProblem(cause);
 }

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts';
 import type { SendStore, StoredSend } from '../store/port.ts';
 
-/** What a second request under a key hears (delivery.md 2.6). */
+/** What a repeated request with the same idempotency key is answered. */
 
 export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
 
@@ -18,7 +18,10 @@ export const keyInProgress = (location: string): Problem =>
     headers: { location },
   });
 
-/** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
+/**
+ * A repeated request: other content is refused, an unfinished message is in progress, a final one is answered from its
+ * record. A file that never arrived in full has no fingerprint to compare, only a recipient.
+ */
 export function replay(
   store: Pick<SendStore, 'sameContent'>,
   known: StoredSend,

@@ -2,14 +2,14 @@ import type { Json, Settlement, StoredSend } from '../store/port.ts';
 import type { Refusal } from '../upstream/answers/sentences.ts';
 import type { Verdict } from '../upstream/verdict.ts';
 
-/** How a send ended, as it is kept and as a repeat is answered from it. JSON, and nothing of the customer in it. */
+/** The final state of a message as it is stored, and from which a repeated request is answered. JSON without customer data. */
 export type Outcome =
   | { outcome: 'accepted'; evidence: Evidence; note?: { code: string; detail: string } }
   | { outcome: 'rejected'; refusal: Refusal | 'connection'; detail: string; status: number }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterS: number }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** Why a send counts as accepted: WATI's answer, or what was found later (delivery.md 2.8). */
+/** Why a message counts as accepted: WATI's answer, or what reconciliation found later. */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
 /** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
@@ -39,7 +39,7 @@ function warningOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
   return asText ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' } : undefined;
 }
 
-/** Mark D3, as the store takes it. */
+/** The final state, as the store writes it. */
 export function settlementOf(
   outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
@@ -55,7 +55,7 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
 
 export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
 
-/** The ending that a record keeps. Records that the store ended itself (a dead owner) have a status and a failure only. */
+/** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
 export function storedOutcome(send: StoredSend): Outcome | undefined {
   if (isOutcome(send.verdict) && send.verdict.outcome === send.status) return send.verdict;
   const detail = send.failure?.detail ?? 'no more is known';
@@ -64,13 +64,13 @@ export function storedOutcome(send: StoredSend): Outcome | undefined {
   return undefined;
 }
 
-/** Whether WATI knew better than our copy of its templates. */
+/** Whether WATI refused the template, so that the cached copy of it may be outdated. */
 export function isTemplateRefused(send: StoredSend): boolean {
   const outcome = storedOutcome(send);
   return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }
 
-/** Only what settlementOf wrote goes in there. */
+/** The field holds only what `settlementOf` wrote. */
 function isOutcome(verdict: unknown): verdict is Outcome {
   return typeof verdict === 'object' && verdict !== null && 'outcome' in verdict;
 }

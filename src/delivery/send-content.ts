@@ -6,7 +6,7 @@ import type { StoredSend } from '../store/port.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/messages.ts';
 import type { Expectation } from '../upstream/verdict.ts';
 
-/** What a caller asked to be sent, as it is recorded: enough to make the call, now, after a crash, or for a resend. */
+/** The content of a message as it is stored: enough to make the call now, after a crash, or for a resend. */
 export type Content =
   | { kind: 'text'; body: TextPost }
   | { kind: 'file-link'; body: FileLinkPost }
@@ -27,7 +27,7 @@ export interface UpstreamCall {
   expected: Expectation;
 }
 
-/** Our words into WATI's. `localMessageId` is our own id of the send, carried where WATI takes one (delivery.md 2.8). */
+/** The call to WATI for this content. `localMessageId` is our own id, sent where WATI accepts one: reconciliation finds the message by it. */
 export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
@@ -50,7 +50,7 @@ export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localM
   }
 }
 
-/** A recorded template send as a receiver of the bulk call; its own id was recorded before the first byte (delivery.md 1.11). */
+/** A stored template message as a receiver of the bulk call. Its client id was stored before the first byte, so that it can be found after a crash. */
 export function receiverOf(stored: StoredSend): WatiReceiver {
   const content = contentOf(stored);
   if (content?.kind !== 'template') throw new TypeError(`the send ${stored.id} is no template`);
@@ -58,13 +58,13 @@ export function receiverOf(stored: StoredSend): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/** What template sends must agree in to go out together. Undefined: this content goes in a call of its own. */
+/** What template messages must have in common to share a call. Undefined: this content has a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };
 }
 
-/** Only a Content was recorded there. */
+/** The field holds only a Content. */
 export function contentOf({ call }: Pick<StoredSend, 'call'>): Content | undefined {
   return isContent(call) ? call : undefined;
 }
@@ -73,7 +73,7 @@ function isContent(value: unknown): value is Content {
   return typeof value === 'object' && value !== null && 'kind' in value && 'body' in value;
 }
 
-/** Whether WATI takes our own id with this content. */
+/** Whether WATI accepts our own id with this content. */
 export const supportsClientId = (content: Content): boolean =>
   content.kind === 'text' || batchFieldsOf(content) !== undefined;
 
@@ -93,8 +93,8 @@ function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel'>)
 }
 
 /**
- * SHA-256 in hex of the canonical JSON of what is sent, through which connection (delivery.md 2.6): neither headers nor
- * the order of properties count, nor does the optional plus of a number: two sends of one text are twins with or without.
+ * SHA-256 in hex of the canonical JSON of connection and content. Headers, the order of properties and the optional plus of
+ * a number do not count: the same text to the same person is the same content with or without them.
  */
 export const contentFingerprint = (connection: string, { kind, body }: Content): string =>
   fingerprintOf(connection, { kind, body: { ...body, to: digits(body.to) } });

@@ -13,37 +13,37 @@ interface AdmissionServices {
   pendingInserts: PendingInserts;
   breaker: CircuitBreaker;
   store: Pick<SendStore, 'countQueued'>;
-  /** Sends under way, by caller. */
+  /** Capacity for messages in delivery, by caller. */
   sends: SharedPool;
-  /** Absent: there is no limit, and everybody's turn is now. */
+  /** Absent: there is no rate limit. */
   pace: Pace | undefined;
 }
 
-/** Who cannot be served in time hears so before anything is recorded: `rate-limited`. */
+/** Refuses with `rate-limited` what cannot be sent in time, before anything is stored: a refusal has to be cheap and leave nothing behind. */
 export interface Admission {
   /**
-   * The limit of upstream calls does not hold a flood of templates: they go by hundreds in one. A send that `work` has begun is
-   * handed to `keep`, and has its room until it ends or is left to the store.
+   * Limits messages in delivery; the rate limit of upstream calls alone does not, because a batch carries hundreds. `work`
+   * passes a started delivery to `holdCapacity`, which keeps its place until that settles.
    */
   withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
   /**
-   * Of a send that nobody waits for, and whose connection is refused now: it would stay in the store until that is mended, and
-   * there is an end to how many may.
+   * For a message without a waiting client whose connection's breaker is open: it would stay queued, and the queue is
+   * bounded.
    */
   assertQueueCapacity(caller: string, connection: string): Promise<void>;
-  /** @param batchesAhead calls of waiting groups that go out first */
+  /** @param batchesAhead calls of waiting batches that go out first */
   assertPermitWithinDeadline(operation: string, context: CallContext, waitMs: number, batchesAhead?: number): void;
 }
 
-/** Queued sends that may wait for a connection to be mended: of all callers together, and of one. */
+/** Queued messages that may wait for a connection: of all callers together, and of one. */
 const queuedMax = 20_000;
 const queuedOfOneMax = queuedMax / 4;
 
 export type HoldCapacity = (run: Promise<unknown>) => void;
 
 /**
- * The room for sends, shared by caller. One that is alone may have nearly all of it, because a flood of templates goes out in
- * a few calls; where others ask it keeps a quarter, and they find the rest.
+ * Capacity for messages in delivery, shared between callers. A single caller may use nearly all of it, because many templates
+ * go out in a few calls; when others ask, it keeps a quarter.
  */
 export function createSendsPool(): SharedPool {
   const limiter = createLoadLimiter();
@@ -54,7 +54,7 @@ export function createAdmission({ pendingInserts, breaker, store, sends, pace }:
   const enter = ({ turn = ownTurn }: CallContext): Release => {
     const taken = sends.take(turn.caller);
     if (typeof taken === 'function') return taken;
-    // Urgent ones go out whatever is under way.
+    // Urgent messages are always admitted.
     if (turn.lane === 'urgent') return () => {};
     if (taken === 'share-spent') throw refusalOf(sends, taken, { retryAfterS: 1 });
     const detail = 'as many sends are under way as there may be at once; nothing was sent';

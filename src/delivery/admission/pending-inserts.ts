@@ -1,6 +1,6 @@
 /**
- * Sends that were let in and are not in line yet: their records are being written. Whoever asks meanwhile comes after them,
- * or a slow commit would let in more than can have their turn in time.
+ * Admitted messages whose records are being written, by the queue they will join. Admission counts them as queued; otherwise
+ * a slow commit would admit more messages than can get a permit in time.
  */
 export class PendingInserts {
   readonly #counts = new Map<string, number>();

@@ -2,20 +2,23 @@ import type { Hold } from '../../holds/holds.ts';
 import { usualPauses } from '../../pauses.ts';
 import { sleep } from '../../sleep.ts';
 
-/** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
+/**
+ * A circuit breaker per connection: while the upstream refuses everything of a connection, its queue waits until a probe is
+ * answered.
+ */
 export interface CircuitBreaker {
-  /** Resolves when the sends of this connection may go on, or the process ends. */
+  /** Resolves when the messages of this connection may go on, or the process ends. */
   whenClosed(connection: string): Promise<void>;
   isClosed(connection: string): boolean;
-  /** Why the sends of this connection wait; `undefined`: they do not. */
+  /** Why the messages of this connection wait; `undefined`: they do not. */
   holdOf(connection: string): Hold | undefined;
-  /** The upstream refuses the credentials, or is not there: nothing more goes out until a probe is answered. */
+  /** The upstream refuses the credentials or is unreachable: nothing goes out until a probe is answered. */
   trip(connection: string, hold: Hold): void;
-  /** How often it was shut since a send came through: probes were answered in between, and sends were not. */
+  /** How often it tripped since the last accepted message: probes were answered in between, messages were not. */
   timesTripped(connection: string): number;
   /**
-   * A send came through: the next refusal is a new one. Until then a probe that is answered proves little (a token may
-   * read and not send).
+   * A message was processed, so the next refusal is a new one. Until then an answered probe proves little: a token may allow
+   * reads and not sends.
    */
   recordSuccess(connection: string): void;
 }
@@ -29,7 +32,7 @@ interface BreakerOptions {
   wait?: typeof sleep;
 }
 
-/** `probe` makes a call that puts nothing before anybody, and says whether it was answered as it should be. */
+/** `probe` makes a call that sends no message, and returns whether it was answered as expected. */
 export function createCircuitBreaker(
   probe: (connection: string) => Promise<boolean>,
   closing: AbortSignal,

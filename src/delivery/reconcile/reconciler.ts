@@ -10,18 +10,18 @@ import type { ReadBack } from '../../upstream/read-back.ts';
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
 
-/** Looks whether an unknown send arrived after all (delivery.md 2.8). */
+/** Finds out whether a message with the outcome `unknown` arrived after all. */
 export interface Reconciler {
   /**
-   * One look. True: it is accepted now. No match proves nothing, so nothing else ever changes. The `nth` of the looks
-   * that nobody asked for costs one read (delivery.md 2.8, item 7): by turns of the message by its id and the history.
+   * True: it is accepted now. The lack of a match proves nothing, so nothing else ever changes. A scheduled `attempt` (from 1)
+   * costs one read, by turns of the message by its id and of the history; without `attempt` both are read.
    */
   reconcile(send: StoredSend, context: CallContext, attempt?: number): Promise<boolean>;
-  /** One look for several that went to one person over one connection: the history is read once. */
+  /** The same for several messages to one person over one connection: the history is read once. */
   reconcileTogether(sends: readonly StoredSend[], context: CallContext): Promise<void>;
 }
 
-/** How far the clocks of WATI and ours may differ, and how late WATI may write a message down (delivery.md 2.8, item 4). */
+/** How far WATI's clock and ours may differ, and how late WATI may add a message to the history. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
@@ -30,11 +30,11 @@ export function createReconciler(
   conversations: Pick<Conversations, 'history'>,
   { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
-  /** Whatever may have put its row into our window, which is open before and after. */
+  /** Other messages that may have produced the row, counted over the window before and after. */
   const countLookalikes = ({ stored, content, sentMs }: LookupTarget, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
-    // Where the words are the same but for their form, any other text to this person may be the one.
+    // If the text matches only after normalization, any other text to this person may be the match.
     const fingerprint = exact ? contentFingerprint(stored.connectionId, content) : '';
     return store.twins({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
   };
@@ -56,7 +56,7 @@ export function createReconciler(
       (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && matchesContent(row, content),
     );
     const [only, ...others] = candidates;
-    // Two that look the same, here or among our own sends: neither can be told to be this one.
+    // With a second candidate, here or among our own messages, neither is certain to be this one.
     if (!only || others.length > 0 || (await countLookalikes(send, isExact(only, content))) > 0) return false;
     return confirmAccepted(stored.id, only, 'content');
   };
@@ -84,7 +84,7 @@ export function createReconciler(
   };
 }
 
-/** What a look goes by. */
+/** What a message is recognized by. */
 interface LookupTarget {
   stored: StoredSend;
   to: string;
@@ -94,7 +94,7 @@ interface LookupTarget {
   sentMs: number;
 }
 
-/** Undefined: it is not unknown, or nothing of it can be recognized. */
+/** Undefined: it is not `unknown`, or has nothing to recognize it by. */
 function targetOf(stored: StoredSend, channelByDefault: string | undefined): LookupTarget | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
@@ -110,7 +110,7 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
   return differsMs >= -beforeMs && differsMs <= afterMs;
 }
 
-/** Whether a row of the history is this content, sent by us. Only where its words can be compared. */
+/** Whether a row of the history is this content, sent by us. Only texts and templates can be compared. */
 function matchesContent(row: JsonObject, content: Content): boolean {
   if (content.kind === 'text') {
     const { text, replyTo } = content.body;
@@ -119,7 +119,7 @@ function matchesContent(row: JsonObject, content: Content): boolean {
   return content.kind === 'template' && namesTemplate(row, content.body.template);
 }
 
-/** WATI may compose letters, end lines in another way and cut blanks off. */
+/** WATI may compose letters, change line ends and trim. */
 const isSameText = (shown: unknown, sent: string): boolean =>
   shown === sent || (typeof shown === 'string' && folded(shown) === folded(sent));
 
@@ -127,16 +127,17 @@ const folded = (text: string): string => text.normalize('NFC').replace(/\r\n?/g,
 
 const isExact = (row: JsonObject, content: Content): boolean =>
   content.kind !== 'text' || row.text === content.body.text;
-/** Not through another number of the company, where the row says which. */
+
+/** Not through another company number, where the row names one. */
 const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
   channel === undefined || (str(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
-/** A row under an id that is not ours is somebody else's message, whatever it says. */
+/** A row with an id that is not ours is not our message, whatever its text. */
 const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;
 
 /**
- * A template is named only in the sentence of a broadcast event, its full name in quotes, because one name can begin
- * another. The customer's own words, and other events that quote a name, say nothing of what was sent.
+ * WATI names a template only in the sentence of a broadcast event. The quotes are compared as well, because one name can be
+ * the beginning of another. Texts of the customer and other events that quote a name prove nothing.
  */
 function namesTemplate(row: JsonObject, template: string): boolean {
   if (flagOf(row.owner) === false) return false;
@@ -151,7 +152,7 @@ function acceptedBy(row: JsonObject, evidence: Evidence) {
   return { verdict: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }
 
-/** A contact that WATI does not know has no history, which proves as little as a history without a match. */
+/** A contact unknown to WATI has no history, which proves as little as a history without a match. */
 function emptyIfUnknown(error: unknown): Pick<History, 'rows'> {
   if (error instanceof Problem && error.slug === 'not-found') return { rows: [] };
   throw error;

@@ -2,14 +2,14 @@ import { sleep } from '../../sleep.ts';
 import type { SendStore } from '../../store/port.ts';
 import type { Delivery } from '../types.ts';
 
-/** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
+/** Periodic tasks that need no request: heartbeat, recovery of orphaned messages, resuming the queue, purging. */
 export interface Maintenance {
   /**
-   * Ends what dead processes were sending, and begins to take up what they left queued. Where that takes long it goes on in the
-   * background, so that the process listens; rejects where it fails before.
+   * Ends the attempts of dead processes and begins to resume what they left queued. After a second it continues in the
+   * background, so that the process can listen; rejects if it fails before that.
    */
   start(): Promise<void>;
-  /** All that was left behind has been ended or looked at once; what may go out is on its way. */
+  /** Everything that dead processes left has been ended or read once; what may go out is being delivered. */
   readonly hasRecovered: boolean;
   stop(): Promise<void>;
 }
@@ -18,19 +18,19 @@ interface MaintenanceServices {
   store: SendStore;
   delivery: Delivery;
   leaseMs: number;
-  /** A chore failed; it is tried again at its next turn. */
+  /** A task failed; it is tried again at its next interval. */
   onFault: (task: string, error: unknown) => void;
 }
 
-/** How soon what waits in the store goes on, once it may: a look into an index where anything is left. */
+/** How soon queued messages go on once they may: one index read, and only while any are left. */
 const feedEveryMs = 250;
-/** How long a start waits for its recovery. */
+/** How long the start waits for recovery. */
 const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
- * Between full batches, for all else that needs the store and the event loop. A batch is as many rows in each of the
- * five statements of `purge`, so at most five times that a second of each kind.
+ * Between full batches, so that other work gets the store and the event loop. A batch is that many rows in each of the five
+ * statements of `purge`.
  */
 const purgePauseMs = 200;
 
@@ -39,7 +39,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
   const busy = new Set<Promise<void>>();
   const stopping = new AbortController();
 
-  /** A chore that takes longer than its pause is not begun a second time. */
+  /** A task that takes longer than its interval is not started a second time. */
   const runEvery = (ms: number, task: string, work: () => Promise<unknown>) => {
     let running = false;
     const timer = setInterval(() => {
@@ -58,7 +58,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
     timers.push(timer.unref());
   };
 
-  /** A busy day leaves more behind than one batch a minute takes. */
+  /** A busy day leaves more rows than one batch a minute removes. */
   const purgeAll = async () => {
     while (!stopping.signal.aborted && (await store.purge(purgeBatch)) >= purgeBatch) {
       await sleep(purgePauseMs, stopping.signal);
@@ -72,7 +72,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
     hasRecovered = true;
   };
 
-  /** Rejects where it fails while it is waited for; later it is tried again at its next turn. */
+  /** Rejects if recovery fails while the start waits for it; a later failure is retried at the next interval. */
   const recoverFirst = async () => {
     const waited = new AbortController();
     let isLate = false;

@@ -3,39 +3,38 @@ import type { Hold } from '../../holds/holds.ts';
 import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
 import type { ActiveDeliveries } from '../active-deliveries.ts';
 
-/** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
+/** Resumed messages in delivery at once: the rest of the queue stays in the store, however long it is. */
 const resumedMax = 200;
-/** Of one lane at a time, so that the lanes take turns. */
+/** Messages of one lane at a time, so that lanes take turns. */
 const pageMax = 50;
-/** Lanes of one look into the store. */
+/** Lanes in one read of the store. */
 const lanesPage = 500;
 
 interface FeederServices {
   store: Pick<SendStore, 'recover' | 'queuedLanes' | 'adopt' | 'ownQueued'>;
   /** What this process is delivering or inserting. */
   active: Pick<ActiveDeliveries, 'has' | 'ids'>;
-  /** Whether the gateway takes what is queued in this lane. */
+  /** Whether the breaker of this lane's connection is closed. */
   breakerIsClosed: (lane: Lane) => boolean;
-  /** Why its caller may not send now; undefined: it may. */
+  /** Why the caller may not send now; undefined: it may. */
   holdOf: (lane: Lane) => Hold | undefined;
-  /** What is queued in a lane is held from now on, or not any more. */
+  /** The queue of a lane is held from now on, or released. */
   onHold?: TellHold;
-  /** Resolves when the send has ended, or is left to the store again. */
+  /** Resolves when the message is final, or stays queued again. */
   resume: (stored: StoredSend) => Promise<unknown>;
   closing: AbortSignal;
 }
 
 /**
- * Sends that nobody waits for stay in the store until they may go out: those of dead processes, and those whose caller,
- * connection or credentials were held up. They are taken up a page at a time, lane by lane; memory does not grow with the
- * queue.
+ * Resumes queued messages from the store once they may go out: those of dead processes, and those whose caller, connection
+ * or credentials were held. They are read a page at a time, lane by lane, so that memory does not grow with the queue.
  */
 export interface QueueFeeder {
-  /** Ends what dead processes were sending, and looks at once for what they left queued. */
+  /** Ends the attempts of dead processes, so that `feed` looks for what they left queued. */
   recover(): Promise<void>;
-  /** A send was left to the store: it is looked for from now on. */
+  /** A message stays queued: `feed` looks for it from now on. */
   markPending(): void;
-  /** Takes up what may go now, as far as there is room. Asked again and again. */
+  /** Resumes what may go now, as far as there is capacity. Called periodically. */
   feed(): Promise<void>;
 }
 
@@ -55,12 +54,12 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     }
   };
 
-  /** Answers how many it took up. */
+  /** Returns how many it resumed. */
   const feedLane = async (lane: QueuedLane): Promise<number> => {
     const most = Math.min(pageMax, resumedMax - resumed);
     if (most <= 0) return 0;
     if (lane.whose === 'lost') await store.adopt(lane, most);
-    // What is under way when it is asked for may have ended when the answer comes.
+    // A delivery that is active during the query may have ended when the result arrives.
     const known = new Set(active.ids());
     const own = await store.ownQueued(lane, most, [...known]);
     let count = 0;
@@ -78,7 +77,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
 
   const feed = async () => {
     if (!isPending || closing.aborted) return;
-    // Set again by whatever is left behind meanwhile.
+    // Set again by any message that stays queued meanwhile.
     isPending = false;
     try {
       const lanes = await lanesOf();

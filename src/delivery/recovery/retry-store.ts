@@ -1,7 +1,7 @@
 import { sleep } from '../../sleep.ts';
 import { StoreError } from '../../store/port.ts';
 
-/** Waits for a store that fails, as long as it takes: what was recorded is not given up. */
+/** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */
 export async function retryUntilStored<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
     try {
