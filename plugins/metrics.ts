@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AttemptReport } from '../src/upstream/transport.ts';
+import type { AttemptReport } from '../src/upstream/types.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
 export interface Metrics {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Tracing } from '../src/tracing/tracing.ts';
+import type { Tracing } from '../src/tracing/types.ts';
 
 /** One span a request. Registered where tracing is on: otherwise a request pays nothing for it. */
 export function traceRequests(app: FastifyInstance, tracing: Tracing): void {

@@ -1,7 +1,7 @@
 import type { KeyHolder, Scope } from '../src/callers.ts';
 import type { Release } from '../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
-import type { RequestSpan } from '../src/tracing/tracing.ts';
+import type { RequestSpan } from '../src/tracing/types.ts';
 
 /** What a request became, for its one log line and its metrics. */
 export interface Trace {

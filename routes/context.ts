@@ -10,7 +10,7 @@ import { invalid, Problem } from '../src/problem.ts';
 import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
-import type { AttemptReport } from '../src/upstream/transport.ts';
+import type { AttemptReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
 /** When a request's time is over, all of its calls together (contract 8.11). */

@@ -72,7 +72,7 @@ import { PhoneNumbers } from './recipients/phone-numbers.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoredSend, StoreOptions } from './store/port.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
-import type { Tracing } from './tracing/tracing.ts';
+import type { Tracing } from './tracing/types.ts';
 import { createUploads, type Uploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { codeOf } from './upstream/error-code.ts';

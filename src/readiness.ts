@@ -5,7 +5,7 @@ import type { Ready } from './schemas/health.ts';
 import type { BroadcastStore } from './store/broadcast-port.ts';
 import type { SendStore } from './store/port.ts';
 import type { Connections, MatonConnection } from './upstream/connections.ts';
-import type { AttemptReport } from './upstream/transport.ts';
+import type { AttemptReport } from './upstream/types.ts';
 
 export interface Readiness {
   /** Asks the control API at most once in ten seconds, however often it is called. Never throws. */

@@ -69,7 +69,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
-  { of: /^src\/schemas\//, values: /^src\/(schemas\/|callers\.ts$)/, types: /^src\/schemas\//, packages: /^typebox$/ },
+  {
+    of: /^src\/schemas\//,
+    values: /^src\/(schemas\/|(callers|problem-types)\.ts$)/,
+    types: /^src\/schemas\//,
+    packages: /^typebox$/,
+  },
   {
     of: /^src\/upstream\//,
     values:

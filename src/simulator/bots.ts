@@ -1,6 +1,6 @@
 import { type Answer, type Call, noContact, ok, one } from './call.ts';
 import { findContact } from './contacts.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
 
 const bots = [
   { id: '6622a1f0c3b4d5e6f7a8b901', name: 'Welcome', created: '2025-03-01T09:00:00.000Z' },

@@ -1,28 +1,6 @@
 import { type Answer, type Call, ok, one } from './call.ts';
 import type { Ids } from './ids.ts';
-import type { Tenant } from './tenant.ts';
-
-export type ConnectionStatus = 'ACTIVE' | 'PENDING' | 'FAILED';
-
-export interface Connection {
-  readonly id: string;
-  status: ConnectionStatus;
-  app: string;
-  method: string;
-  createdAt: number;
-  updatedAt: number;
-  /** The stored WATI authorization has expired: the gateway answers 500 for it (upstream.md, 1.4). */
-  expired: boolean;
-  /** How often a PENDING one was looked at. */
-  polls: number;
-}
-
-export interface ConnectionSeed {
-  readonly id?: string;
-  readonly status?: ConnectionStatus;
-  readonly expired?: boolean;
-  readonly createdAt?: number;
-}
+import type { Connection, ConnectionSeed, Tenant } from './state.ts';
 
 export function newConnection(seed: ConnectionSeed, now: number, ids: Ids): Connection {
   return {

@@ -7,37 +7,7 @@ import {
   readAttributeFilters,
   UpdateAttributesBody,
 } from './schemas/contacts.ts';
-import type { Tenant } from './tenant.ts';
-
-export interface Contact {
-  /** 24 hex digits. */
-  readonly id: string;
-  readonly phone: string;
-  name: string;
-  createdAt: number;
-  updatedAt: number;
-  /** Own attributes; the automatic entries name, phone and language come with the rendering. */
-  readonly attributes: Map<string, string>;
-  optedIn: boolean;
-  /** false: the customer opted out of broadcasts. */
-  allowBroadcast: boolean;
-  /** `INVALID`: not on WhatsApp. */
-  status: 'VALID' | 'INVALID';
-  bsuid?: string;
-  ticketStatus: 'OPEN' | 'PENDING' | 'SOLVED' | 'BLOCK';
-  /** undefined: the bot has it. */
-  operator?: string;
-}
-
-export interface ContactSeed {
-  readonly id?: string;
-  readonly name?: string;
-  readonly createdAt?: number;
-  readonly attributes?: Readonly<Record<string, string>>;
-  readonly optedOut?: boolean;
-  readonly status?: 'VALID' | 'INVALID';
-  readonly bsuid?: string;
-}
+import type { Contact, ContactSeed, Tenant } from './state.ts';
 
 export function newContact(phone: string, seed: ContactSeed, now: number, ids: Ids): Contact {
   return {

@@ -2,7 +2,7 @@ import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from 
 import { findContact } from './contacts.ts';
 import { pageOf } from './paging.ts';
 import { ChatStatusBody } from './schemas/rest.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
 
 /** Newest first, real messages and system events in one list (upstream.md, 3.2). */
 export function getMessages(call: Call, tenant: Tenant): Answer {

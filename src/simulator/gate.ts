@@ -4,7 +4,7 @@ import { usableConnection } from './connections.ts';
 import type { SlidingWindow } from './limits.ts';
 import type { Host, Operation } from './operations.ts';
 import { htmlPage } from './pages.ts';
-import type { Settings, Tenant } from './tenant.ts';
+import type { Settings, Tenant } from './state.ts';
 
 export interface GateState {
   readonly key: string;

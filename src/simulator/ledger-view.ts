@@ -3,7 +3,7 @@ import type { LedgerEntry } from './ledger.ts';
 import { type Operation, operations } from './operations.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import { BulkBody } from './schemas/templates.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
 
 /** What one request was to put before one recipient, in words that a test can compare. */
 export interface LedgerMessage {

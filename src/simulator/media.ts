@@ -1,5 +1,5 @@
 import { type Answer, type Call, one, refusal } from './call.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
 
 export function getMedia(call: Call, tenant: Tenant): Answer {
   const file = tenant.files.get(one(call.query, 'fileName') ?? '');

@@ -1,27 +1,9 @@
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
-import { type Contact, findContact } from './contacts.ts';
+import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
 import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
-import type { Tenant } from './tenant.ts';
-
-/** One row of getMessages as it goes out; the fields that tests change are named. */
-export interface HistoryRow {
-  readonly id: string;
-  /** ISO. */
-  created: string;
-  eventType: string;
-  /** true: ours, false: the customer's, null: a system event. */
-  owner: boolean | null;
-  text: string | null;
-  type: string | number | null;
-  statusString: string | null;
-  failedCode?: string | null;
-  failedDetail?: string | null;
-  localMessageId?: string | null;
-  whatsappMessageId?: string | null;
-  [field: string]: unknown;
-}
+import type { Contact, HistoryRow, Tenant } from './state.ts';
 
 interface Content {
   readonly type: string;

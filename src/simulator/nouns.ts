@@ -12,6 +12,7 @@ import {
   sendSessionMessage,
 } from './messages.ts';
 import type { Operation } from './operations.ts';
+import type { Tenant } from './state.ts';
 import {
   sendTemplateMessageCSV,
   sendTemplateMessagesV1,
@@ -20,7 +21,6 @@ import {
   sendTemplateMessageV2,
 } from './template-sends.ts';
 import { getMessageTemplates } from './templates.ts';
-import type { Tenant } from './tenant.ts';
 
 /** What the tenant does on each operation. */
 export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => Answer>> = {

@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts';
 import type { Ledger } from './ledger.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
 import { exact } from './schemas/common.ts';
-import type { Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
 
 /** What the routes steer. */
 export interface Steering {

@@ -1,4 +1,4 @@
-import type { Template } from './templates.ts';
+import type { Template } from './state.ts';
 
 interface Seed {
   readonly name: string;

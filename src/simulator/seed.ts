@@ -1,7 +1,6 @@
-import type { Contact } from './contacts.ts';
 import { addRow, inboundRow, outboundRow, rowBase } from './messages.ts';
 import { seedTemplates } from './seed-templates.ts';
-import type { Tenant } from './tenant.ts';
+import type { Contact, Tenant } from './state.ts';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

@@ -11,7 +11,8 @@ import type { Operation } from './operations.ts';
 import { type Steering, sandboxRoute } from './sandbox.ts';
 import { type Rule, serve, type World } from './serve.ts';
 import { type Listener, listen } from './server.ts';
-import { createTenant, type Tenant } from './tenant.ts';
+import type { Tenant } from './state.ts';
+import { createTenant } from './tenant.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;

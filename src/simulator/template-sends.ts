@@ -5,8 +5,8 @@ import { magicVerdict } from './magic.ts';
 import { addRow, newWamid, rowBase } from './messages.ts';
 import { faultOfValue } from './schemas/common.ts';
 import { BulkBody, SingleBody } from './schemas/templates.ts';
-import { parameterNames, renderTemplate, type Template } from './templates.ts';
-import type { Tenant } from './tenant.ts';
+import type { Template, Tenant } from './state.ts';
+import { parameterNames, renderTemplate } from './templates.ts';
 
 interface Receiver {
   readonly phone: string;

@@ -1,30 +1,6 @@
 import { type Answer, type Call, ok } from './call.ts';
 import { pageOf } from './paging.ts';
-import type { Tenant } from './tenant.ts';
-
-/** T of upstream.md, 3.5, as it goes out. */
-export interface Template {
-  readonly id: string;
-  /** The name to send. */
-  readonly elementName: string;
-  category: string;
-  /** In any case. Only an approved one can be sent. */
-  status: string;
-  /** Not in body order, and with names that no text uses. */
-  readonly customParams: readonly { readonly paramName: string; readonly paramValue: string }[];
-  readonly language: { readonly key: string; readonly value: string; readonly text: string };
-  readonly lastModified: string;
-  readonly type: string;
-  readonly header: Readonly<Record<string, unknown>> | null;
-  /** With positional variables, always. */
-  readonly body: string;
-  /** As it was written: with names, or with positions. */
-  readonly bodyOriginal: string;
-  readonly footer: string | null;
-  readonly buttons: readonly Readonly<Record<string, unknown>>[];
-  readonly buttonsType: string;
-  readonly [field: string]: unknown;
-}
+import type { Template, Tenant } from './state.ts';
 
 export function getMessageTemplates(call: Call, tenant: Tenant): Answer {
   const page = pageOf(tenant.templates, call.query, tenant.settings.pageBase, '/api/v1/getMessageTemplates');

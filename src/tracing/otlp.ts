@@ -19,8 +19,8 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import type { AttemptReport } from '../upstream/transport.ts';
-import type { SamplerName, Tracing, TracingOptions } from './tracing.ts';
+import type { AttemptReport } from '../upstream/types.ts';
+import type { SamplerName, Tracing, TracingOptions } from './types.ts';
 
 /** What an end may take: the process has others to wait for. */
 const closeMs = 2_000;

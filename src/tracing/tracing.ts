@@ -1,39 +1,6 @@
 import { ConfigError } from '../config.ts';
-import type { AttemptReport } from '../upstream/transport.ts';
 
-/** One request as its trace tells it: route patterns, names and fixed words, never an address, a number or a text. */
-export interface RequestSpan {
-  readonly traceId: string;
-  /** A call upstream was made for it. One that was made for several requests is a part of the first, and linked to the others. */
-  attempt(report: AttemptReport): void;
-  end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
-}
-
-export interface Tracing {
-  /** `traceparent` (W3C) continues the trace of the caller. */
-  begin(request: { method: string; route: string | undefined; traceparent: string | undefined }): RequestSpan;
-  /** Called for every call upstream, before the requests that it was made for hear of it: what is for none is a trace of its own. */
-  saw(report: AttemptReport): void;
-  /** Exports what is left, in the time that it has. Never throws. */
-  close(): Promise<void>;
-}
-
-export interface TracingOptions {
-  sampler: SamplerName;
-  ratio: number;
-  version: string;
-  onFault: (error: unknown) => void;
-}
-
-const samplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof samplers)[number];
+import { type SamplerName, samplers, type Tracing, type TracingOptions } from './types.ts';
 
 const isSampler = (name: string): name is SamplerName => samplers.some((each) => each === name);
 

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { codeOf } from './error-code.ts';
 import type { Gathering, Headers } from './intake.ts';
-import type { Failed } from './transport.ts';
+import type { Failed } from './types.ts';
 
 /** An answer whose bytes are all there. */
 export interface Arrived {

@@ -12,7 +12,8 @@ import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { isTurnTooLate } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
 import { retryAfterMs } from './retry.ts';
-import { type Answered, type Attempt, type Call, leftMs, type Transport } from './transport.ts';
+import { leftMs, type Transport } from './transport.ts';
+import type { Answered, Attempt, Call } from './types.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
 export interface CallContext extends Reader {

@@ -5,7 +5,8 @@ import { saysAllByStatus, statusProblem, strange, unreachable, withheld } from '
 import { isObject, isoDate, type JsonObject, list, parseJson, str } from './lenient.ts';
 import { type Load, serves, whoOf } from './pace.ts';
 import type { Reader, Reads } from './reads.ts';
-import { type Attempt, type Call, leftMs, type Transport } from './transport.ts';
+import { leftMs, type Transport } from './transport.ts';
+import type { Attempt, Call } from './types.ts';
 
 /** A connection as Maton's control API tells it (upstream.md 2.1); `url` is a secret and kept out of this shape. */
 export interface MatonConnection {

@@ -1,6 +1,7 @@
 import { onChannel } from './channels.ts';
 import type { StreamCall } from './streams.ts';
-import { type Call, queryString } from './transport.ts';
+import { queryString } from './transport.ts';
+import type { Call } from './types.ts';
 
 /** The sending calls of WATI as data: a record of a send can be kept, and the call made from it (delivery.md 2.2). */
 export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };

@@ -1,7 +1,3 @@
-import { isSpent } from './answers/spent.ts';
-import { retryAfterMs } from './retry.ts';
-import type { Attempt } from './transport.ts';
-
 /** On whose behalf a call waits for its turn, and how urgently. */
 export interface Turn {
   caller: string;
@@ -65,11 +61,3 @@ export interface Load {
 /** Whether a load is young enough, and nobody is held up by the queue of another who waits for it. */
 export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
-
-/**
- * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
- * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
- */
-export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
-  if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));
-}

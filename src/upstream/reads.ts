@@ -1,15 +1,7 @@
 import { onChannel } from './channels.ts';
 import { askOf, type Pace, type Turn, whoOf } from './pace.ts';
-import {
-  type Attempt,
-  type AttemptReport,
-  type Call,
-  callTimeMs,
-  leftMs,
-  notMade,
-  queryString,
-  type Transport,
-} from './transport.ts';
+import { callTimeMs, leftMs, notMade, queryString, type Transport } from './transport.ts';
+import type { Attempt, AttemptReport, Call } from './types.ts';
 
 /** Who asks for a read. */
 export interface Reader {

@@ -1,7 +1,7 @@
 import { isSpent } from './answers/spent.ts';
 import { codeOf } from './error-code.ts';
-import { isTurnTooLate } from './pace.ts';
-import type { Attempt } from './transport.ts';
+import { isTurnTooLate, type Pace } from './pace.ts';
+import type { Attempt } from './types.ts';
 
 /** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
 const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed|^ANSWER|^KEY_ECHOED/;
@@ -39,4 +39,12 @@ export function createRetryBudget() {
       return true;
     },
   };
+}
+
+/**
+ * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
+ * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
+ */
+export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
+  if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));
 }

@@ -5,18 +5,10 @@ import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
 import { type Gathering, type Headers, Intake } from './intake.ts';
-import { askOf, heed, ownTurn, type Pace, type Turn } from './pace.ts';
-import {
-  type Attempt,
-  type AttemptReport,
-  callTimeMs,
-  type Failed,
-  headersOf,
-  leftMs,
-  notMade,
-  queryString,
-  type TransportOptions,
-} from './transport.ts';
+import { askOf, ownTurn, type Pace, type Turn } from './pace.ts';
+import { heed } from './retry.ts';
+import { callTimeMs, headersOf, leftMs, notMade, queryString, type TransportOptions } from './transport.ts';
+import type { Attempt, AttemptReport, Failed } from './types.ts';
 
 /** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
 export interface StreamCall {

@@ -13,7 +13,8 @@ import { createReadBack, type ReadBack } from './read-back.ts';
 import { createReads } from './reads.ts';
 import { createStreams, type Streams } from './streams.ts';
 import { createTemplates, type Templates } from './templates.ts';
-import { type AttemptReport, createTransport, type Transport } from './transport.ts';
+import { createTransport, type Transport } from './transport.ts';
+import type { AttemptReport } from './types.ts';
 
 /** Maton and WATI, as the rest of the service sees them: one member a noun. */
 export interface Upstream {

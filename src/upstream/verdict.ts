@@ -10,7 +10,7 @@ import {
 import { firstOf, objectOf, wordsOf } from './answers/fields.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { canonicalNumber, matchReceivers } from './answers/receivers.ts';
+import { canonicalNumber, matchReceivers, type Receiver } from './answers/receivers.ts';
 import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/sentences.ts';
 import { spentIn } from './answers/spent.ts';
@@ -18,7 +18,7 @@ import { codeOf } from './error-code.ts';
 import { scrubbed } from './foreign-words.ts';
 import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
-import type { Attempt } from './transport.ts';
+import type { Attempt } from './types.ts';
 
 /** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
 export type Verdict =
@@ -27,12 +27,6 @@ export type Verdict =
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
-
-/** A receiver of a bulk call. */
-export interface Receiver {
-  phone: string;
-  localMessageId: string;
-}
 
 /** Whether a file must come back as one, and who answers for whom. */
 export interface Expectation {

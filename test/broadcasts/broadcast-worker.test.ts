@@ -4,7 +4,7 @@ import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breake
 import { openStore, type Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Attempt, Call } from '../../src/upstream/transport.ts';
+import type { Attempt, Call } from '../../src/upstream/types.ts';
 import { aBroadcast, NONE, recipients, released } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
 

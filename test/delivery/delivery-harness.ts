@@ -6,7 +6,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
-import type { Answered, Attempt, Call } from '../../src/upstream/transport.ts';
+import type { Answered, Attempt, Call } from '../../src/upstream/types.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../src/delivery/types.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
-import type { Call } from '../../src/upstream/transport.ts';
+import type { Call } from '../../src/upstream/types.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };

@@ -3,7 +3,7 @@ import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breake
 import type { Content } from '../../src/delivery/send-content.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
-import type { Call } from '../../src/upstream/transport.ts';
+import type { Call } from '../../src/upstream/types.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };

@@ -5,7 +5,7 @@ import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Attempt, Call } from '../../src/upstream/transport.ts';
+import type { Attempt, Call } from '../../src/upstream/types.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };

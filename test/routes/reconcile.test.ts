@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { HistoryRow } from '../../src/simulator/messages.ts';
+import type { HistoryRow } from '../../src/simulator/state.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { type Answer, type Service, startService } from '../helper.ts';

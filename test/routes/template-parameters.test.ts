@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Template } from '../../src/simulator/templates.ts';
+import type { Template } from '../../src/simulator/state.ts';
 import { type Service, startService } from '../helper.ts';
 import { fields, seededConnection } from './outcomes.ts';
 

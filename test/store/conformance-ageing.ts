@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, MINUTE_MS, ROUTE, sending, withKey } from './samples.ts';
 
 /** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */

@@ -11,7 +11,7 @@ import {
   swept,
   TIME,
 } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, takeOver, VERDICT } from './samples.ts';
 
 /** Whatever looks at sends, and what it finds. */

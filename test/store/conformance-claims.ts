@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, ids, takeOver, VERDICT } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `survives`: the contents outlive the process. */

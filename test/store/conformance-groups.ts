@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { SendStore, Settlement } from '../../src/store/port.ts';
 import { MAC } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, found, sending, VERDICT } from './samples.ts';
 
 /** Ways to stand somewhere, each under a fresh id. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { released, TIME } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, HOUR_MS, ids, MINUTE_MS, VERDICT } from './samples.ts';
 
 /** So many recipients of a broadcast, in calls of three whose answers were lost. */

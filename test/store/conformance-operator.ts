@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { Stopped } from '../../src/store/operator-port.ts';
 import { recording, released } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };

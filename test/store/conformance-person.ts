@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { aBroadcast, NONE, recipients, recording, released, swept } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, ids, sending, withKey } from './samples.ts';
 
 const person = '4915112345678';

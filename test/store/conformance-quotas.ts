@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { aBroadcast, recipients, recording } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, aStream, ended, HOUR_MS, withKey } from './samples.ts';
 
 const noon = Date.parse('2026-11-30T12:00:00Z');

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { ListPage, SendFilter } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
 
 /** Pages, filters and counts. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Home } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, aStream, ended, found, ids, MINUTE_MS, ownQueued, sending, takeOver, withKey } from './samples.ts';
 
 /** What a successor finds of a process that is gone. */

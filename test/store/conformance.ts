@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../src/store/open.ts';
 import type { NewSend, SendStore } from '../../src/store/port.ts';
 import { MAC } from './broadcast-samples.ts';
 import { ageingConformance } from './conformance-ageing.ts';
@@ -12,15 +11,8 @@ import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
 import { takeoverConformance } from './conformance-takeover.ts';
+import type { Home } from './home.ts';
 import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
-
-/** A place where stores live: `open` again and again opens the same one. */
-export interface Home {
-  open(): Promise<Store>;
-  /** Lets the ageing clock run on, without waiting. */
-  age(ms: number): Promise<void>;
-  tearDown(): Promise<void>;
-}
 
 /** Holds a store to every sentence of src/store/port.ts. `survives`: its contents outlive the process. */
 export function storeConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {

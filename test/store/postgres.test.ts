@@ -2,7 +2,8 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { aBroadcast, recipients, recording, released, swept } from './broadcast-samples.ts';
-import { type Home, storeConformance } from './conformance.ts';
+import { storeConformance } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending, takeOver } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;

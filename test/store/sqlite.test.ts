@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
-import { type Home, storeConformance } from './conformance.ts';
+import { storeConformance } from './conformance.ts';
+import type { Home } from './home.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));

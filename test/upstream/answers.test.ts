@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Attempt } from '../../src/upstream/transport.ts';
+import type { Attempt } from '../../src/upstream/types.ts';
 import { judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
 import { asText, corpus, ours, spellings } from './answer-corpus.ts';
 

@@ -5,7 +5,8 @@ import { createConversations } from '../../src/upstream/conversations.ts';
 import { type Dispatchers, openDispatchers } from '../../src/upstream/dispatchers.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import { createStreams } from '../../src/upstream/streams.ts';
-import { type Call, createTransport } from '../../src/upstream/transport.ts';
+import { createTransport } from '../../src/upstream/transport.ts';
+import type { Call } from '../../src/upstream/types.ts';
 
 let server: Server | undefined;
 let dispatchers: Dispatchers | undefined;

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Pace, Turn } from '../../src/upstream/pace.ts';
 import { createReads, type Reader, type Reads } from '../../src/upstream/reads.ts';
-import type { Attempt, AttemptReport, Call, Transport } from '../../src/upstream/transport.ts';
+import type { Transport } from '../../src/upstream/transport.ts';
+import type { Attempt, AttemptReport, Call } from '../../src/upstream/types.ts';
 
 const answered: Attempt = { kind: 'answered', status: 200, headers: {}, text: '{}' };
 const attempt: AttemptReport = {

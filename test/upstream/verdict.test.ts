@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { saidBy } from '../../src/upstream/answers/flags.ts';
-import type { Attempt, Failed } from '../../src/upstream/transport.ts';
+import type { Attempt, Failed } from '../../src/upstream/types.ts';
 import { judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
 
 const answered = (status: number, body: unknown, headers = {}): Attempt => ({

@@ -14,7 +14,7 @@ export class PendingInserts {
     return this.#counts.get(queueKey) ?? 0;
   }
 
-  /** Counts one more in `line` until the work is over, whichever way. */
+  /** Counts one more in the queue until `work` settles. */
   async track<Value>(queueKey: string, work: Promise<Value>): Promise<Value> {
     this.#add(queueKey, 1);
     try {

@@ -1,4 +1,5 @@
-import type { Receiver, Verdict } from '../../upstream/verdict.ts';
+import type { Receiver } from '../../upstream/answers/receivers.ts';
+import type { Verdict } from '../../upstream/verdict.ts';
 import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
 
 interface BisectionOptions<Item extends Receiver> {

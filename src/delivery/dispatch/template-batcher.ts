@@ -2,7 +2,8 @@ import { sleep } from '../../sleep.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import type { SendCalls } from '../../upstream/messages.ts';
 import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
-import type { AttemptReport, Transport } from '../../upstream/transport.ts';
+import type { Transport } from '../../upstream/transport.ts';
+import type { AttemptReport } from '../../upstream/types.ts';
 import type { PendingInserts } from '../admission/pending-inserts.ts';
 import { attemptDelivery } from './attempt.ts';
 import {

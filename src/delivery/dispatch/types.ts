@@ -2,7 +2,7 @@ import type { Holds } from '../../holds/holds.ts';
 import type { SendStore, StoredSend } from '../../store/port.ts';
 import type { CallContext, Diagnosis } from '../../upstream/client.ts';
 import type { Pace } from '../../upstream/pace.ts';
-import type { Attempt } from '../../upstream/transport.ts';
+import type { Attempt } from '../../upstream/types.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
 import type { UpstreamCall } from '../send-content.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../lenient.ts';
-import type { Receiver } from '../verdict.ts';
+
 import { firstOf, wordsOf } from './fields.ts';
 
 /**
@@ -55,4 +55,10 @@ export function matchReceivers(
   const [entry, ...more] = free;
   if (only && entry && others.length === 0 && more.length === 0) matched.set(only, entry);
   return matched;
+}
+
+/** A receiver of a bulk call. */
+export interface Receiver {
+  phone: string;
+  localMessageId: string;
 }

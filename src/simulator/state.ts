@@ -1,0 +1,158 @@
+import type { Ids } from './ids.ts';
+import type { Plan } from './limits.ts';
+
+export type ConnectionStatus = 'ACTIVE' | 'PENDING' | 'FAILED';
+
+export interface Connection {
+  readonly id: string;
+  status: ConnectionStatus;
+  app: string;
+  method: string;
+  createdAt: number;
+  updatedAt: number;
+  /** The stored WATI authorization has expired: the gateway answers 500 for it (upstream.md, 1.4). */
+  expired: boolean;
+  /** How often a PENDING one was looked at. */
+  polls: number;
+}
+
+export interface ConnectionSeed {
+  readonly id?: string;
+  readonly status?: ConnectionStatus;
+  readonly expired?: boolean;
+  readonly createdAt?: number;
+}
+
+export interface Contact {
+  /** 24 hex digits. */
+  readonly id: string;
+  readonly phone: string;
+  name: string;
+  createdAt: number;
+  updatedAt: number;
+  /** Own attributes; the automatic entries name, phone and language come with the rendering. */
+  readonly attributes: Map<string, string>;
+  optedIn: boolean;
+  /** false: the customer opted out of broadcasts. */
+  allowBroadcast: boolean;
+  /** `INVALID`: not on WhatsApp. */
+  status: 'VALID' | 'INVALID';
+  bsuid?: string;
+  ticketStatus: 'OPEN' | 'PENDING' | 'SOLVED' | 'BLOCK';
+  /** undefined: the bot has it. */
+  operator?: string;
+}
+
+export interface ContactSeed {
+  readonly id?: string;
+  readonly name?: string;
+  readonly createdAt?: number;
+  readonly attributes?: Readonly<Record<string, string>>;
+  readonly optedOut?: boolean;
+  readonly status?: 'VALID' | 'INVALID';
+  readonly bsuid?: string;
+}
+
+/** One row of getMessages as it goes out; the fields that tests change are named. */
+export interface HistoryRow {
+  readonly id: string;
+  /** ISO. */
+  created: string;
+  eventType: string;
+  /** true: ours, false: the customer's, null: a system event. */
+  owner: boolean | null;
+  text: string | null;
+  type: string | number | null;
+  statusString: string | null;
+  failedCode?: string | null;
+  failedDetail?: string | null;
+  localMessageId?: string | null;
+  whatsappMessageId?: string | null;
+  [field: string]: unknown;
+}
+
+/** T of upstream.md, 3.5, as it goes out. */
+export interface Template {
+  readonly id: string;
+  /** The name to send. */
+  readonly elementName: string;
+  category: string;
+  /** In any case. Only an approved one can be sent. */
+  status: string;
+  /** Not in body order, and with names that no text uses. */
+  readonly customParams: readonly { readonly paramName: string; readonly paramValue: string }[];
+  readonly language: { readonly key: string; readonly value: string; readonly text: string };
+  readonly lastModified: string;
+  readonly type: string;
+  readonly header: Readonly<Record<string, unknown>> | null;
+  /** With positional variables, always. */
+  readonly body: string;
+  /** As it was written: with names, or with positions. */
+  readonly bodyOriginal: string;
+  readonly footer: string | null;
+  readonly buttons: readonly Readonly<Record<string, unknown>>[];
+  readonly buttonsType: string;
+  readonly [field: string]: unknown;
+}
+
+/** What no source settles, or what differs between tenants: each with the reading that is CONFIRMED or SEEN as default. */
+export interface Settings {
+  /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine (upstream.md, 1.5). */
+  watiToken: 'ok' | 'revoked';
+  /** `revoked`: Maton refuses the key on both hosts. */
+  matonKey: 'ok' | 'revoked';
+  /** Maton publishes no error schema: the shape of its own errors. */
+  matonErrors: 'error' | 'message' | 'detail' | 'text' | 'empty' | 'html';
+  /** `Retry-After` of Maton's 429; none is documented. */
+  retryAfter: string | undefined;
+  /** The docs also allow `text/plain; charset=utf-8` on WATI's JSON. */
+  contentType: string;
+  /** Session text in a form body, as the first skill page shows it. */
+  lenientForm: boolean;
+  mediaByApi: boolean;
+  /** Some tenants send a file as a text message and call that success (upstream.md, 3.4). */
+  mediaAsText: boolean;
+  missingMedia: 404 | 200;
+  /** Success of a send as `{"result":true}` and nothing else, as one tenant answers (upstream.md, 3.6). */
+  bareResults: boolean;
+  /** Status of the "typos or blank text" refusal: 200 on most tenants, 400 on one. */
+  templateRefusalStatus: 200 | 400;
+  /** Newer docs require `channel_number` in the v2 bulk call. */
+  channelNumberRequired: boolean;
+  /** The number of the first page. */
+  pageBase: 0 | 1;
+  /** Whether the gateway reaches WATI's newer API; where its address has the tenant in it, everything there is a 404. */
+  v3: boolean;
+  /** The n-th look at a PENDING connection sees its end state. */
+  pollsUntilSettled: number;
+  connectionOutcome: 'ACTIVE' | 'FAILED';
+  /** WATI's own limits per 10 s; off by default, so that a test of something else is not slowed. */
+  plan: Plan;
+  /** Recipients whose last four digits make the sandbox misbehave (contract.md, 7). */
+  magic: boolean;
+}
+
+export interface StoredFile {
+  readonly contentType: string;
+  readonly bytes: Buffer;
+}
+
+export interface Tenant {
+  /** By phone number, digits only, in the order of creation. */
+  readonly contacts: Map<string, Contact>;
+  /** By phone number, oldest first: what getMessages shows, the other way round. */
+  readonly history: Map<string, HistoryRow[]>;
+  readonly byLocalId: Map<string, HistoryRow>;
+  readonly templates: Template[];
+  readonly connections: Connection[];
+  readonly files: Map<string, StoredFile>;
+  /** E-mail addresses that a chat can be assigned to. */
+  readonly operators: Set<string>;
+  readonly settings: Settings;
+  readonly ids: Ids;
+  addConnection(seed?: ConnectionSeed): Connection;
+  addContact(phone: string, seed?: ContactSeed): Contact;
+  /** The customer writes: opens the 24 h window as of `at`. */
+  receive(phone: string, text: string, at?: number): HistoryRow;
+  reset(): void;
+}

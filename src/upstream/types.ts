@@ -1,0 +1,61 @@
+import type { Headers, Text } from './intake.ts';
+import type { Turn } from './pace.ts';
+
+/**
+ * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
+ * left out. A call has a JSON body or none; streams go through streams.ts.
+ */
+export interface Call {
+  operation: string;
+  host: 'gateway' | 'control';
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  json?: unknown;
+  connection?: string;
+  /** The company's own number that it goes through, where WATI takes one for this operation. */
+  channel?: string | undefined;
+  /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
+  sends?: boolean;
+  /** Asked right before the first byte; false: none goes out. */
+  mayStart?: () => boolean;
+  /** Whose turn the call takes; `taken`: whoever makes it has waited for it already. */
+  turn?: Turn | 'taken';
+  /** Of a read: the same for its first try alone. */
+  hasTurn?: boolean;
+  /** Aborts when nobody waits for the answer any more; the call then gives its place in the queue up. */
+  gone?: () => AbortSignal;
+}
+
+/** An HTTP answer arrived whole. `heldKey`: the upstream quoted our key; the text is what could be saved of it. */
+export interface Answered extends Text {
+  kind: 'answered';
+  status: number;
+}
+
+/**
+ * No whole answer. `sent` is false only where it is proved that no byte of the request left (delivery.md 2.3);
+ * `status` is there when the status line came before the answer broke.
+ */
+export interface Failed {
+  kind: 'failed';
+  sent: boolean;
+  timedOut: boolean;
+  status?: number;
+  headers?: Headers;
+  cause: Error;
+}
+
+export type Attempt = Answered | Failed;
+
+/** What one attempt tells logs and metrics. */
+export interface AttemptReport {
+  operation: string;
+  host: Call['host'];
+  status?: number;
+  failed?: string;
+  sent: boolean;
+  durationMs: number;
+  /** It was made for another reader of the same. */
+  shared?: true;
+}
