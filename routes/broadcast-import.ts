@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
-import type { BroadcastRecipient } from '../src/broadcasts/broadcast-service.ts';
+import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import { Problem } from '../src/problem.ts';

@@ -3,15 +3,15 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
-import {
-  type BroadcastRecipient,
-  type BroadcastScope,
-  type Broadcasts,
-  broadcastLocation,
-  type KnownBroadcast,
-  type Started,
-} from '../src/broadcasts/broadcast-service.ts';
+import { broadcastLocation } from '../src/broadcasts/broadcast-service.ts';
 import { progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
+import type {
+  BroadcastRecipient,
+  BroadcastScope,
+  Broadcasts,
+  KnownBroadcast,
+  Started,
+} from '../src/broadcasts/types.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';

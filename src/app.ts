@@ -46,7 +46,7 @@ import { problemPages } from '../routes/problem-pages.ts';
 import { records } from '../routes/records.ts';
 import { templates } from '../routes/templates.ts';
 import { createBroadcasts } from './broadcasts/broadcast-service.ts';
-import { createBroadcastWorker } from './broadcasts/broadcast-worker.ts';
+import { BroadcastWorker } from './broadcasts/broadcast-worker.ts';
 import { createBudget } from './budget/budget.ts';
 import { DayQuota } from './budget/day-quota.ts';
 import type { Budget, SlotSource } from './budget/words.ts';
@@ -220,7 +220,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       broadcast: config.GROUP_MAX_BROADCAST,
     },
   });
-  const broadcastWorker = createBroadcastWorker({
+  const broadcastWorker = new BroadcastWorker({
     ...deliveryServices,
     batchMax: config.GROUP_MAX_BROADCAST,
     lookEveryMs: pauses.lookEveryMs,
@@ -314,7 +314,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     broadcasts: createBroadcasts({
       ...{ store, stopped: stopSwitch, channel, newId, reconcileWorker },
       now: deliveryServices.now,
-      onChange: broadcastWorker.wake,
+      onChange: () => broadcastWorker.wake(),
       onStart: queueLog.started,
     }),
     templates: templateCache,
@@ -374,7 +374,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: broadcastWorker.wake },
+    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: () => broadcastWorker.wake() },
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createBroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
+import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
@@ -25,7 +25,7 @@ function aPump(
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
-  const pump = createBroadcastWorker({
+  const pump = new BroadcastWorker({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },

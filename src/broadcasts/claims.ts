@@ -1,0 +1,87 @@
+import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
+import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
+import type { BroadcastStore } from '../store/broadcast-port.ts';
+import { type Mark, type SendStore, type StoredSend, StoreError } from '../store/port.ts';
+
+export type RunningBroadcast = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
+
+interface ClaimsServices {
+  store: BroadcastStore & Pick<SendStore, 'retreatAll'>;
+  closing: AbortSignal;
+}
+
+/** The messages of broadcasts that this process has claimed, and the claims whose answer was lost. */
+export class Claims {
+  readonly #services: ClaimsServices;
+  /** Attempts that may have been sent, until the store has their outcome. */
+  readonly #inFlight = new Map<ActiveDelivery, Mark>();
+  /**
+   * Broadcasts with a claim whose answer was lost. The database may commit it at any later time, so they are checked until
+   * the broadcast has ended and nothing of it is left to be claimed.
+   */
+  readonly #inDoubt = new Map<string, RunningBroadcast>();
+
+  constructor(services: ClaimsServices) {
+    this.#services = services;
+  }
+
+  get inDoubt(): RunningBroadcast[] {
+    return [...this.#inDoubt.values()];
+  }
+
+  isInDoubt(id: string): boolean {
+    return this.#inDoubt.has(id);
+  }
+
+  /** Claims at most `limit` messages for sending. Empty: nothing is left, or the store fails; the next poll tries again. */
+  async take(broadcast: RunningBroadcast, limit: number): Promise<StoredSend[]> {
+    try {
+      return await this.#services.store.claimGroup(broadcast.id, limit);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      if (!error.nothingWritten) {
+        this.#inDoubt.set(broadcast.id, broadcast);
+        await this.requeueUnsentWithRetry(broadcast.id);
+      }
+      return [];
+    }
+  }
+
+  /** Before the first byte. They stay tracked if sending fails unexpectedly, because they may have been sent. */
+  track(deliveries: readonly ActiveDelivery[]): void {
+    for (const each of deliveries) this.#inFlight.set(each, { id: each.stored.id, attempt: each.stored.attempts });
+  }
+
+  /** Until its outcome is written, the store says that a message is being sent. */
+  untrack(delivery: ActiveDelivery): void {
+    const { pendingWrite } = delivery;
+    if (pendingWrite === undefined) this.#inFlight.delete(delivery);
+    else void pendingWrite.then(() => delivery.pendingWrite === undefined && this.#inFlight.delete(delivery));
+  }
+
+  async recheck({ id, caller }: RunningBroadcast): Promise<void> {
+    const broadcast = await this.#services.store.findBroadcast(caller, id);
+    if (!broadcast || broadcast.finishedAt !== undefined) this.#inDoubt.delete(id);
+    else await this.#requeueUnsent(id);
+  }
+
+  async requeueUnsentWithRetry(id: string): Promise<void> {
+    await retryUntilStored(() => this.#requeueUnsent(id), this.#services.closing).catch((failure) => {
+      // The process ends first: recovery makes the messages `unknown`.
+      if (!(failure instanceof StoreError)) throw failure;
+    });
+  }
+
+  /**
+   * Requeues what a lost claim took: no other process sends it while this one lives, and this one has not. Never runs beside
+   * a claim in progress, whose messages are about to be sent.
+   */
+  async #requeueUnsent(id: string): Promise<void> {
+    const { store } = this.#services;
+    const claimed = await store.claimed(id);
+    const sent = new Set(Array.from(this.#inFlight.values(), keyOf));
+    await store.retreatAll(claimed.filter((mark) => !sent.has(keyOf(mark))));
+  }
+}
+
+const keyOf = ({ id, attempt }: Mark): string => `${id} ${attempt}`;
