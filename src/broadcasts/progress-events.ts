@@ -2,9 +2,9 @@ import type { Broadcast } from '../schemas/broadcast.ts';
 import { sleep } from '../sleep.ts';
 
 const pollEveryMs = 1_000;
-/** Something has to be said now and then, or what stands between takes the line for dead. */
+/** A comment is sent after this silence, because proxies close idle connections. */
 const silenceMaxMs = 15_000;
-/** A store that is slow is asked less often: looking takes at most a tenth of the time. */
+/** A slow store is polled less often: polling takes at most a tenth of the time. */
 const restFactor = 10;
 
 /** The events of one listener (WHATWG, server-sent events), until the broadcast has ended or `closing`. */
@@ -30,7 +30,7 @@ export async function* progressEvents(
     if (closing.aborted) return;
     const asked = performance.now();
     const seen = await poll();
-    // Its listener may not see it any more.
+    // The listener may not read it any more.
     if (!seen) return;
     now = seen;
     restMs = Math.max(pollEveryMs, restFactor * (performance.now() - asked));
@@ -38,8 +38,8 @@ export async function* progressEvents(
 }
 
 /**
- * One look at a broadcast for all who listen to it: who asks while another look is under way, or soon after it, is told what
- * that one found. Looking is the most that a listener costs.
+ * One poll of a broadcast for all of its listeners: a poll during another one, or soon after it, shares its result. Polls are
+ * most of the cost of a listener.
  */
 export class SharedPolls<Seen> {
   readonly #clock: () => number;
@@ -58,7 +58,7 @@ export class SharedPolls<Seen> {
     const poll = { seen, freshUntil: Number.POSITIVE_INFINITY };
     this.#last.set(id, poll);
     const found = () => {
-      // A little less than the rest between two looks of one listener, so that its own next one is a new one.
+      // A little less than the pause between two polls of one listener, so that its own next poll reads again.
       poll.freshUntil = this.#clock() + 0.9 * Math.max(pollEveryMs, restFactor * (this.#clock() - now));
     };
     const failed = () => {
@@ -69,5 +69,5 @@ export class SharedPolls<Seen> {
   }
 }
 
-/** What is on the wire of a cancelled one still ends. */
+/** A cancelled broadcast has ended when its messages in flight have. */
 const hasEnded = ({ finishedAt }: Broadcast): boolean => finishedAt !== undefined;

@@ -1,19 +1,19 @@
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { LookProgress, LookStore } from '../store/look-port.ts';
 
-/** How far the search for the unknown recipients of a broadcast is, and when all that are left will have been looked for. */
+/** The progress of reconciling the unknown messages of a broadcast, and when the rest will have been read. */
 export type ReconcileProgress = LookProgress & { estimatedEndAt?: string };
 
 interface ProgressServices {
   store: Pick<LookStore, 'lookProgress' | 'looksDue'>;
   reconcileWorker: Pick<ReconcileWorker, 'estimateMs'>;
-  /** Wall clock, ms. */
+  /** Wall clock in ms. */
   now: () => number;
 }
 
-/** More looks than that are not counted for an estimate. */
+/** No more due attempts than that are counted for an estimate. */
 const dueMax = 100_000;
-/** The first look comes so long after the end of a send. */
+/** From the end of a message to its first reconciliation. */
 const firstLookMs = 60_000;
 
 export async function reconcileProgressOf(
@@ -22,7 +22,7 @@ export async function reconcileProgressOf(
 ): Promise<ReconcileProgress> {
   const progress = await store.lookProgress(id);
   if (progress.left === 0) return progress;
-  // Behind those of others that are due before.
+  // Attempts for other messages that are due earlier come first.
   const ahead = Math.max(progress.left, await store.looksDue(dueMax));
   const endMs = now() + firstLookMs + reconcileWorker.estimateMs(ahead);
   return { ...progress, estimatedEndAt: new Date(endMs).toISOString() };

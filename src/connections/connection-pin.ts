@@ -2,31 +2,31 @@ import { Problem } from '../problem.ts';
 import type { SendStore } from '../store/port.ts';
 import { throwStoreUnreadable } from '../store-problems.ts';
 
-/** In the store. */
+/** The name of the value in the store. */
 const name = 'only-connection';
 
 /**
- * Where no connection is named or configured, the only active one is used. That may come to be somebody else's account, whose
- * customers are not ours: so the one that was sent over first is kept in the store, and another one is refused until an operator
- * names it with MATON_CONNECTION_ID.
+ * Without a named or configured connection, the only active one is used. It may later be another account with other customers.
+ * So the first one that was sent over is kept in the store, and any other is refused until an operator names it with
+ * MATON_CONNECTION_ID.
  */
 export interface ConnectionPin {
-  /** Of a request that sends: keeps the connection where none is kept yet. Throws `connection-ambiguous` for another one. */
+  /** For a request that sends: keeps the connection if none is kept yet. Throws `connection-ambiguous` for another one. */
   use(connection: string): Promise<void>;
-  /** Of any other request, the same without keeping it. It goes on while the store cannot be read. */
+  /** For any other request: the same without keeping it. Passes while the store cannot be read. */
   compare(connection: string): Promise<void>;
-  /** The one that is kept, where it is not this one. Throws StoreError. */
+  /** The kept connection, if it is not this one. Throws StoreError. */
   otherThan(connection: string): Promise<string | undefined>;
 }
 
 interface PinServices {
   store: Pick<SendStore, 'pin' | 'pinned'>;
-  /** The only active connection is not the one that is kept: told once for each. */
+  /** The only active connection is not the kept one; called once for each. */
   onChange: (changed: { connection: string; pinned: string }) => void;
 }
 
 export function createConnectionPin({ store, onChange }: PinServices): ConnectionPin {
-  /** Known to be the one that is kept; another word of an operator is only heard at a start. */
+  /** Read from the store; an operator can change it only at a start. */
   let kept: string | undefined;
   let told: string | undefined;
 
@@ -48,7 +48,7 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
     otherThan,
     use: async (connection) => {
       if (kept === connection) return;
-      // Read first: one that is refused again and again is to cost no write.
+      // Read first, so that repeated refusals cost no write.
       const pinned = await keptConnection(store)
         .then((known) => known ?? store.pin(name, connection))
         .catch(throwStoreUnreadable);
@@ -61,10 +61,10 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
   };
 }
 
-/** The connection that is kept, if there is one. */
+/** The kept connection, if there is one. */
 export const keptConnection = (store: Pick<SendStore, 'pinned'>): Promise<string | undefined> => store.pinned(name);
 
-/** An operator's word: from now on it is this one. */
+/** Replaces the kept connection, as an operator decided. */
 export const acceptConnection = (store: Pick<SendStore, 'repin'>, connection: string): Promise<void> =>
   store.repin(name, connection);
 

@@ -5,26 +5,26 @@ import type { Connections } from '../upstream/connections.ts';
 export type Listed =
   | { is: 'listed' }
   | { is: 'unlisted' }
-  /** It cannot be had now. `missing`: the last one that could be had does not name the connection. */
+  /** The list cannot be read now. `missing`: the last one that was read does not name the connection. */
   | { is: 'unavailable'; missing: boolean; error?: unknown };
 
 /**
- * Tells connections that Maton knows from names that somebody made up. What the last list named costs a look into a set;
- * another name leads to a fresh list, which all who ask meanwhile share. Those are few, however many names are made up.
+ * Tells whether Maton knows a connection. A name in the last list is answered from memory; any other name reads the list
+ * again, shared by all concurrent checks and limited in rate, however many names are invented.
  */
 export interface ListedConnections {
-  /** It stands in the last list. */
+  /** It is in the last list. */
   knows(id: string): boolean;
-  /** Never throws. Waits until then (`performance.now()`) at most. */
+  /** Never throws. Waits until `untilMs` (`performance.now()`) at most. */
   check(id: string, untilMs: number): Promise<Listed>;
 }
 
-/** A new connection is found at once, and its list asked for no more often than once in two seconds for long. */
+/** A burst finds new connections at once; over time the list is read at most every two seconds. */
 const looks = { perSecond: 0.5, burst: 5 };
 
 interface Options {
   clock?: () => number;
-  /** How long those who began a look wait for it; those who come later do not wait at all. */
+  /** How long checks wait for a read of the list; those that come later than that do not wait at all. */
   patienceMs?: number;
 }
 
@@ -38,7 +38,7 @@ export function createListedConnections(
 
   const knows = (id: string) => connections.known?.has(id) ?? false;
 
-  /** One that is under way, a new one, or how the last one ended where there were too many. */
+  /** The read in progress, a new one, or the last one if the rate limit is reached. */
   const current = (): NonNullable<typeof last> | undefined => {
     if (isUnderWay) return last;
     const permit = takePermit(tat, clock(), looks);
@@ -78,7 +78,7 @@ export function createListedConnections(
   };
 }
 
-/** Undefined: it takes longer. */
+/** Undefined: the promise takes longer. */
 function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | undefined> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, Math.max(0, ms), undefined);

@@ -3,7 +3,7 @@ import type { Hold } from './holds.ts';
 
 export type TellHold = (lane: Lane, hold: Hold | undefined) => void;
 
-/** Which lanes are held and why, so that it is told once when that begins, changes or is over. */
+/** Which lanes are held and why, so that each begin, change and end is reported once. */
 export class HeldLanes {
   readonly #tell: TellHold;
   readonly #codes = new Map<string, Hold['code']>();
@@ -19,7 +19,7 @@ export class HeldLanes {
     else this.#codes.delete(name);
   }
 
-  /** The others have nothing left, and are forgotten without a word. */
+  /** Forgets other lanes without a report: nothing is queued in them. */
   keepOnly(lanes: readonly Lane[]): void {
     const names = new Set(lanes.map(nameOf));
     for (const name of this.#codes.keys()) if (!names.has(name)) this.#codes.delete(name);

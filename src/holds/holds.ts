@@ -1,6 +1,6 @@
 import { type Callers, hasScope, mayUse, type Scope } from '../callers.ts';
 
-/** Why work that nobody waits for may not go on now. It is kept, and goes on when the reason is gone. */
+/** Why queued messages may not go out now. They stay queued and go on when the reason is gone. */
 export type HoldCode =
   | 'caller-removed'
   | 'scope-removed'
@@ -16,22 +16,22 @@ export interface Hold {
   readonly detail: string;
 }
 
-/** What is about to be sent: for whom, over which connection, by the right of which scope. */
+/** What is about to be sent: for which caller, over which connection, under which scope. */
 export interface SendingAsk {
   readonly caller: string;
   readonly connection: string;
   readonly scope: Extract<Scope, 'messages:send' | 'broadcasts:send'>;
 }
 
-/** Whether a caller may still send now: asked before each attempt and each group. Costs a look into maps. */
+/** Whether a caller may still send; asked before each attempt, so it reads memory only. */
 export interface Holds {
   /** `undefined`: it may go out. */
   reasonFor(ask: SendingAsk): Hold | undefined;
 }
 
-/** What an operator has stopped, as the store said last. */
+/** What an operator has stopped, as last read from the store. */
 export interface StoppedSending {
-  /** The reason that stops this one; `undefined`: nothing does. Without a connection: whether it is stopped whichever it takes. */
+  /** Why sending is stopped; `undefined`: it is not. Without a connection: whether it is stopped over every connection. */
   reasonFor(ask: { caller: string; connection?: string }): Hold | undefined;
 }
 
@@ -41,7 +41,7 @@ export function createHolds(callers: Callers, stopped: StoppedSending): Holds {
   };
 }
 
-/** What the entry of the caller, as it stands now, no longer allows. */
+/** What the caller's current entry in the callers file no longer allows. */
 function entryFault(callers: Callers, { caller: id, connection, scope }: SendingAsk): Hold | undefined {
   const caller = callers.byId(id);
   if (!caller) return { code: 'caller-removed', detail: 'the caller is not in the callers file any more' };

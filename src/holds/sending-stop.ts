@@ -3,29 +3,29 @@ import type { OperatorStore, SendingStop, Stopped } from '../store/operator-port
 import type { Hold, StoppedSending } from './holds.ts';
 
 /**
- * What operators have stopped, as the store says: looked at each second, because another replica may have been told. While the
- * store cannot be read, what it said last stands; until it has said something, everything is stopped.
+ * What operators have stopped. The store is polled every second, because another replica may have taken the request. While it
+ * cannot be read, the last state applies; before the first read, everything is stopped.
  */
 export interface StopSwitch extends StoppedSending {
   /** `undefined`: the store has not been read yet, or nobody ever stopped anything. */
   readonly last: SendingStop | undefined;
-  /** Nothing, where no operator has spoken. */
+  /** Nothing, if no operator ever stopped anything. */
   readonly stopped: Stopped;
-  /** Resolves when the store was asked once. To be awaited before anything is sent. */
+  /** Resolves after the first read of the store. To be awaited before anything is sent. */
   start(): Promise<void>;
-  /** Stops and releases what is said here, and nothing else, in this process at once. Throws StoreError. */
+  /** Replaces what is stopped; applies to this process at once. Throws StoreError. */
   set(stop: Omit<SendingStop, 'changedAt'>): Promise<SendingStop>;
   close(): Promise<void>;
 }
 
 interface StopSwitchServices {
   store: Pick<OperatorStore, 'sendingStop' | 'stopSending'>;
-  /** The store could not be read; it is asked again in a second. */
+  /** The store could not be read; it is read again in a second. */
   onFault: (error: unknown) => void;
   lookEveryMs?: number;
 }
 
-/** When a caller may ask again whether it may send: nobody knows how long an incident takes. */
+/** When a caller may try again: the length of an incident is unknown. */
 const retryAfterS = 30;
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
@@ -34,7 +34,7 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
   let isKnown = false;
   let last: SendingStop | undefined;
   let names = namesOf(nothing);
-  /** Words spoken here, begun and ended: an answer from before one of them is old. */
+  /** Changes made here, counted at their begin and end: a read that began before one of them is outdated. */
   let spoken = 0;
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;

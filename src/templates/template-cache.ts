@@ -11,16 +11,16 @@ export interface TemplateCache {
   all(context: CallContext): Promise<{ templates: WatiTemplate[]; ageMs: number }>;
   /** By name. Asks WATI again before it says that there is none, that it is not approved, or that it does not fit. */
   find(context: CallContext, name: string, wanted?: Wanted): Promise<Found>;
-  /** WATI refused the parameters: what is cached may be old. */
+  /** WATI refused the parameters, so the cached list may be outdated. */
   invalidate(connection: string): void;
 }
 
 export interface Wanted {
   /** Its key, e.g. `en`, without case. */
   language?: string | undefined;
-  /** Whether an approved template is what its caller takes it for; one that is not may have changed in WATI. */
+  /** Whether an approved template is what the caller expects; if not, it may have changed in WATI. */
   fits?: (template: WatiTemplate) => boolean;
-  /** What is asked cannot be asked again later: from a list as new as there may be. */
+  /** Reads as new a list as the rate limit allows, for questions that cannot be repeated later. */
   fresh?: true;
 }
 
@@ -29,16 +29,16 @@ export interface Found {
   versions: readonly WatiTemplate[];
   /** Where there is none: the name of an approved one that differs in a few letters. */
   near: string | undefined;
-  /** In which languages it is there, whatever was asked for. */
+  /** All languages that it has, whichever was requested. */
   languages: readonly string[];
-  /** Of the list in which they stand. */
+  /** The age of the list. */
   ageMs: number;
 }
 
 /** Connections whose templates are kept at once. */
 const connectionsMax = 32;
 
-/** `missPauseMs`: a caller who keeps naming templates that do not exist must not spend the budget of the others. */
+/** `negativeCacheTtlMs`: a caller that keeps naming unknown templates must not use up the rate limit of the others. */
 export function createTemplateCache(
   upstream: Templates,
   ttlMs: number,
@@ -49,7 +49,7 @@ export function createTemplateCache(
   const load = ({ connection, turn, onAttempt }: CallContext, maxAgeMs: number) => {
     const known = cached.get(connection);
     if (known && serves(known, maxAgeMs, turn)) {
-      // Behind the others: who has been asked for least lately goes first.
+      // Moved to the end: the least recently used entry is evicted first.
       cached.delete(connection);
       cached.set(connection, known);
       return known;
@@ -58,7 +58,7 @@ export function createTemplateCache(
     const onTurn = () => {
       fresh.begun = true;
     };
-    // One load is shared by all who ask meanwhile: it takes nobody's own deadline, and ends with nobody's leaving.
+    // All concurrent requests share one load, so it has no deadline of one of them and does not end when one disconnects.
     const list = upstream.all({ connection, onTurn, ...(turn && { turn }), ...(onAttempt && { onAttempt }) });
     const entry = Object.assign(fresh, { list });
     cached.delete(connection);
@@ -79,7 +79,7 @@ export function createTemplateCache(
   const find: TemplateCache['find'] = async (context, name, { language, fits = () => true, fresh } = {}) => {
     const newest = Math.min(ttlMs, negativeCacheTtlMs);
     const known = found(await all(context, fresh ? newest : ttlMs), name, language);
-    // "Not approved" may be as old as "not there": WATI reviews templates within minutes, and people change them.
+    // "Not approved" may be as outdated as "not found": WATI reviews templates within minutes.
     if (known.versions.some((each) => each.status === 'approved' && fits(each))) return known;
     return found(await all(context, newest), name, language);
   };

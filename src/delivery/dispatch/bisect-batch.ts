@@ -3,17 +3,17 @@ import type { Verdict } from '../../upstream/verdict.ts';
 import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
 
 interface BisectionOptions<Item extends Receiver> {
-  /** One call for these; a verdict for each, in order. */
+  /** One call for these receivers; a verdict for each, in order. */
   send: (receivers: readonly Item[]) => Promise<readonly Verdict[]>;
-  /** Before every call but the first. Rejects when the process ends. */
+  /** Awaited before every call but the first. Rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
   splitsBatches: boolean;
 }
 
-/** So many single sends refused in the same words, and none taken: it may be about all of them. */
+/** So many single receivers refused in the same words, and none accepted: the refusal may concern all of them. */
 const sameWordsMax = 3;
 
-/** The end of the process came between two calls; the refusal before proves that nothing of these went out. */
+/** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */
 const shutdownBetweenCalls: Verdict = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
@@ -21,9 +21,9 @@ const shutdownBetweenCalls: Verdict = {
 };
 
 /**
- * Sends to all in one call; where that is refused as a whole for what one of them may carry, sends to each half, down to the
- * one who is refused alone. Of n receivers with one culprit that is some 2 log2(n) further calls. Those who are refused for
- * what all of them share have a verdict that is `ofAll`.
+ * Sends to all receivers in one call. If it is refused as a whole for a reason that one receiver may have caused, sends to
+ * each half, down to single receivers: about 2 log2(n) further calls for one culprit among n. If the reason turns out to be
+ * common to all, the verdicts say `ofAll`.
  */
 export async function sendWithBisection<Item extends Receiver>(
   receivers: readonly Item[],
@@ -34,18 +34,18 @@ export async function sendWithBisection<Item extends Receiver>(
   return new Search(receivers, options).run();
 }
 
-/** What is to be tried: neighbours in the order of the call. */
+/** A range of receivers, in the order of the call. */
 interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** The search for the culprits of one group. */
+/** The search for the culprits of one batch. */
 class Search<Item extends Receiver> {
   readonly #receivers: readonly Item[];
   readonly #options: BisectionOptions<Item>;
   readonly #verdicts: (Verdict | undefined)[];
-  /** Refused alone, by their words. */
+  /** Indices of receivers that were refused alone, by the words of the refusal. */
   readonly #alone = new Map<string, number[]>();
   #anyTaken = false;
   #hasProbed = false;
@@ -68,7 +68,7 @@ class Search<Item extends Receiver> {
     });
   }
 
-  /** The verdict on those that were tried alone, and on those that were not tried, where it is settled that it is about all. */
+  /** If the refusal concerns all: the verdict on those tried alone, and on those not tried. */
   #ofAll(): { alone: Verdict; untried: Verdict; places: readonly number[] } | undefined {
     if (this.#anyTaken || !this.#hasProbed || !this.#verdicts.includes(undefined)) return undefined;
     const [most] = [...this.#alone.values()].toSorted((a, b) => b.length - a.length);
@@ -83,7 +83,7 @@ class Search<Item extends Receiver> {
     await this.#try({ from: middle, to });
   }
 
-  /** All of them in one call, but for those that were tried already. */
+  /** One call for the range, without those that were tried already. */
   async #try(span: Span): Promise<void> {
     if (await this.#isOver()) return;
     const places = this.#untried(span);
@@ -122,7 +122,7 @@ class Search<Item extends Receiver> {
     this.#alone.set(only.detail, [...(this.#alone.get(only.detail) ?? []), at]);
   }
 
-  /** Neighbours may be at fault together: before it is given up, one from the end and one from the middle are tried. */
+  /** Neighbours may share a fault: before giving up, one receiver from the end and one from the middle are tried. */
   async #isOver(): Promise<boolean> {
     const isSuspect = !this.#anyTaken && [...this.#alone.values()].some(({ length }) => length >= sameWordsMax);
     if (this.#hasEnded || !isSuspect) return this.#hasEnded;
@@ -138,7 +138,7 @@ class Search<Item extends Receiver> {
   }
 }
 
-/** One refusal of the whole call is one object for all of its receivers. */
+/** A refusal of the whole call is the same object for all of its receivers. */
 function refusalOfAll(verdicts: readonly Verdict[], splitsBatches: boolean): Rejected | undefined {
   const [first] = verdicts;
   if (first?.outcome !== 'rejected' || verdicts.some((verdict) => verdict !== first)) return undefined;

@@ -4,7 +4,7 @@ import type { Verdict } from '../../upstream/verdict.ts';
 
 export type Rejected = Verdict & { outcome: 'rejected' };
 
-/** What one receiver of many can be the cause of. A refused template, plan or key is nobody's in particular. */
+/** Refusals that a single receiver can cause. A refused template, plan or key concerns all of them. */
 const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'template-parameters',
   'edge',
@@ -15,11 +15,11 @@ const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'other',
 ]);
 
-/** Whether one receiver of many may be the cause. The gateway's own 400 is about the connection, which all of them share. */
+/** Whether a single receiver may be the cause. The gateway's own 400 concerns the connection, which all of them share. */
 export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
   ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
 
-/** What of a call goes back to those who wait, by place, and why the whole broadcast waits from now on. */
+/** Which messages of a call are requeued, by index, and why the whole broadcast is paused. */
 export interface HeldBack {
   readonly places: ReadonlySet<number>;
   /** Absent: only because the process ends. */
@@ -27,14 +27,14 @@ export interface HeldBack {
 }
 
 interface AttemptCounts {
-  /** Of each, this one included. */
+  /** Of each message, this attempt included. */
   readonly attempts: readonly number[];
   readonly maxAttempts: number;
-  /** The process ends. */
+  /** The process shuts down. */
   readonly isClosing: boolean;
 }
 
-/** What a call of a broadcast tells of all its recipients; `undefined`: of each of its own what it is. */
+/** What the results of a call say about the whole broadcast; `undefined`: each result concerns its own recipient. */
 export function findHeldBack(
   verdicts: readonly Verdict[],
   { attempts, maxAttempts, isClosing }: AttemptCounts,
@@ -44,7 +44,7 @@ export function findHeldBack(
   );
   const shared = sharedRejection(verdicts);
   if (shared) {
-    // Refused alone again after a resume, it is its own fault: the others must get past it.
+    // Refused alone again after a resume, the recipient itself is the cause, and must not block the others.
     const isOwn = (at: number) => isAlone(verdicts[at]) && (attempts[at] ?? 1) > 1;
     const places = shared.places.filter((at) => !isOwn(at));
     return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.verdict) };
@@ -57,14 +57,14 @@ export function findHeldBack(
 
 const isAlone = (verdict: Verdict | undefined): boolean => verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
 
-/** So many receivers of one call, one after another up to the last: the credits ran out on the way. */
+/** So many consecutive refusals up to the last receiver: the credits ran out during the call. */
 const inARow = 3;
 
 function sharedRejection(verdicts: readonly Verdict[]): { verdict: Rejected; places: readonly number[] } | undefined {
   const places = verdicts.flatMap((verdict, at) => (isShared(verdict) ? [at] : []));
   const last = verdicts[places.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
-  // What could not go out says nothing of the others.
+  // An attempt that was not sent proves nothing about the others.
   const from = verdicts.findLastIndex((verdict) => !isShared(verdict) && verdict.outcome !== 'not_sent') + 1;
   if (from === 0 || verdicts.some((verdict) => 'ofAll' in verdict)) return { verdict: last, places };
   const tail = places.filter((at) => at >= from);
@@ -76,16 +76,16 @@ const isShared = (verdict: Verdict): boolean =>
   verdict.refusal !== 'credentials' &&
   (verdict.ofAll !== undefined || !concernsOneReceiver(verdict));
 
-/** A probe was answered so often, and the sends after it were refused. */
+/** Probes that were answered while the messages after them were refused. */
 const probesMax = 3;
 
-/** Why a broadcast waits whose sends are refused for credentials with which reads are answered. */
+/** Why a broadcast is paused whose messages are refused for credentials that work for reads. */
 export function credentialsPauseReason(verdicts: readonly Verdict[], timesTripped: number): string | undefined {
   const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
   return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;
 }
 
-/** Why all that waits for a connection waits, after this verdict. */
+/** Why the queue of a connection waits after this verdict. */
 export const holdAfter = (verdict: Verdict): Hold =>
   verdict.outcome === 'rejected'
     ? {

@@ -5,22 +5,22 @@ import { askOf, type Pace, type Turn } from '../../upstream/pace.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /**
- * Looks for unknown sends when they are due, one after another: at the pace that the budget leaves idle, and no slower than one
- * in two seconds where others want all of it. The store says in which order: one of each lost call comes first.
+ * Reconciles unknown messages when they are due, one after another: five a second while the rate limit has capacity left, one
+ * in two seconds otherwise. The store decides the order: one message of each lost call comes first.
  */
 export interface ReconcileWorker {
   start(): void;
-  /** Resolves when the look under way is over. */
+  /** Resolves when the attempt in progress has ended. */
   stop(): Promise<void>;
-  /** Something may be due sooner than was thought. */
+  /** Something may be due earlier than the next poll. */
   wake(): void;
-  /** How long so many looks take, ms: what they took so far, and half of that. Until one was made, the slowest pace counts. */
+  /** How long so many attempts take, ms: the average so far with a margin of a half; the slowest pace before the first one. */
   estimateMs(attempts: number): number;
 }
 
-/** Where it reads the time, and how it waits. */
+/** The source of time, so that tests need not wait. */
 export interface ReconcileClock {
-  /** Steady ms. */
+  /** Monotonic ms. */
   clock: () => number;
   wait: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
@@ -30,20 +30,20 @@ interface ReconcileWorkerServices extends Partial<ReconcileClock> {
   reconciler: Reconciler;
   /** Absent: there is no limit. */
   pace?: Pace;
-  /** A look failed; it is made again. */
+  /** An attempt failed; it is made again. */
   onFault: (error: unknown) => void;
 }
 
-/** Reads share the budget of the sends: one in two seconds where others wait, five a second where nobody does. */
+/** Reads share the rate limit with messages: one in two seconds while others wait, five a second otherwise. */
 const slowMs = 2_000;
 const fastMs = 200;
-/** How soon it is seen that something is due. */
+/** How often the worker checks whether anything is due. */
 const restMs = 1_000;
-/** From one look to the next, while the upstream cannot be asked. */
+/** The longest pause between attempts while the upstream cannot be reached. */
 const failedMaxMs = 60_000;
-/** Of one person, looked for by one read. */
+/** Messages to one person that share one read of the history. */
 const besideMax = 50;
-/** How much the last look counts in what one takes. */
+/** The weight of the last attempt in the moving average. */
 const weight = 0.1;
 const margin = 1.5;
 
@@ -60,7 +60,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
     return wait(ms, AbortSignal.any([stopping.signal, resting.signal]));
   };
 
-  /** Answers whether the upstream could be asked. */
+  /** Returns whether the upstream answered. */
   const reconcileDue = async (due: DueSend): Promise<boolean> => {
     const group = [due, ...(due.to === undefined ? [] : await store.dueBeside(due, besideMax))];
     const ids = group.map(({ id }) => id);
@@ -87,7 +87,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
         else {
           const isAnswered = await reconcileDue(due);
           failures = isAnswered ? 0 : failures + 1;
-          // What is not there is not asked in haste, and says nothing of the pace.
+          // An unreachable upstream is asked less and less often, and does not count in the average.
           await rest(isAnswered && isIdle(pace) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
           if (isAnswered) tookMs += weight * (clock() - sinceMs - tookMs);
         }
@@ -111,7 +111,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
   };
 }
 
-/** The upstream could not be asked, whoever it was about. */
+/** Problems of the upstream as a whole, not of one message. */
 const passing: ReadonlySet<string> = new Set([
   'rate-limited',
   'quota-spent',
@@ -121,9 +121,9 @@ const passing: ReadonlySet<string> = new Set([
   'upstream-timeout',
 ]);
 
-/** Behind everybody who waits for an answer. */
+/** The lane behind all requests with a waiting client. */
 const turn: Turn = { caller: 'wati-bff', lane: 'broadcast' };
 
-/** A call that others wait for would be held up by no more than its own slot. */
+/** No call of others would be delayed by more than this one's own slot. */
 const isIdle = (pace: Pace | undefined): boolean =>
   pace === undefined || pace.expectedWaitMs(askOf('getMessages', turn)) <= fastMs;

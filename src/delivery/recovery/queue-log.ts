@@ -2,7 +2,7 @@ import type { TellHold } from '../../holds/held-lanes.ts';
 import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-port.ts';
 import type { OperatorStore } from '../../store/operator-port.ts';
 
-/** One line for each turn of what nobody waits for, with counts: how it started, why it is held, how it ended. */
+/** Log lines with counts for work without a waiting client: when it starts, is held or released, and ends. */
 export interface QueueLog {
   started(broadcast: StoredBroadcast): void;
   broadcastsHeld: TellHold;
@@ -14,7 +14,7 @@ type Write = (line: object, message: string) => void;
 type Log = { readonly info: Write; readonly warn: Write };
 type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'openBroadcasts' | 'workOf'>;
 
-/** The counts are looked up behind the event, and left out where the store cannot be read. */
+/** Counts are read after the event, and omitted if the store cannot be read. */
 export function createQueueLog(log: Log, store: Store): QueueLog {
   const queuedOf = async (caller: string) => (await store.workOf([caller]))[0]?.queued ?? 0;
   const tell =
