@@ -18,7 +18,7 @@ import { batchKey } from './dispatch/batch-queue.ts';
 import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import { InvalidStream } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
-import { type BatchMax, createTemplateBatcher, type TemplateBatcher } from './dispatch/template-batcher.ts';
+import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
 import type { ActiveDelivery } from './dispatch/types.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
@@ -26,6 +26,7 @@ import { messageFields, newMessage, type Routing } from './new-message.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { replayOrReject, resendable } from './resend.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
+import { toResult, waitForOutcome } from './send-result.ts';
 import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 
 export interface DeliveryServices {
@@ -76,7 +77,7 @@ class DeliveryService implements Delivery {
     this.#services = services;
     this.#active = new ActiveDeliveries({ closing, onEnd, onLeft: () => this.#feeder.markPending() });
     this.#admission = createAdmission({ pendingInserts, breaker, store, pace, sends });
-    this.#batcher = pace && createTemplateBatcher({ ...services, pace, pendingInserts });
+    this.#batcher = pace && new TemplateBatcher({ ...services, pace, pendingInserts });
     this.#feeder = createQueueFeeder({
       ...{ store, closing, active: this.#active },
       resume: (stored) => this.#resume(stored),
@@ -130,7 +131,7 @@ class DeliveryService implements Delivery {
   async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
     const { newId, patienceMs } = this.#services;
     const timeoutMs = waitMs > 0 ? waitMs : patienceMs;
-    this.#admission.assertPermitWithinDeadline(streamed.operation, context, timeoutMs);
+    this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
     const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
     const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, whoOf(context.turn));
@@ -232,7 +233,7 @@ class DeliveryService implements Delivery {
       ? 'sendTemplateMessages'
       : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
     const batchesAhead = template && this.#batcher?.batchesAhead(template, context);
-    this.#admission.assertPermitWithinDeadline(operation, context, timeoutMs, batchesAhead);
+    this.#admission.assertPermitWithinDeadline(operation, context, { timeoutMs, batchesAhead });
   }
 
   #routingOf({ connection, channel }: CallContext): Routing {
@@ -245,21 +246,3 @@ const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : whoOf(context.turn);
 };
-
-const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult => ({
-  stored: { ...stored },
-  ...(pendingWrite !== undefined && { pendingWrite: true }),
-});
-
-/** The state of the message when it is final, or when the client has waited long enough. */
-async function waitForOutcome(ms: number, run: Promise<ActiveDelivery>, delivery: ActiveDelivery): Promise<SendResult> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<ActiveDelivery>((resolve) => {
-    timer = setTimeout(resolve, ms, delivery);
-  });
-  try {
-    return toResult(await Promise.race([run, over]));
-  } finally {
-    clearTimeout(timer);
-  }
-}

@@ -49,7 +49,7 @@ export class ContentMacs {
 
 /**
  * Nothing asks for it later: a send that is looked for is compared with those of its own quarter of an hour, and the last
- * look nobody asked for is an hour after its end. Where it is missing, `twins` takes the send for one.
+ * look nobody asked for is an hour after its end. Where it is missing, `countLookalikes` counts the message as one.
  */
 export const forgetContents = ({ now, claim }: Dialect): Statement =>
   statement(`

@@ -11,7 +11,7 @@ export type SendKind = 'text' | 'file' | 'file-link' | 'buttons' | 'list' | 'tem
 /** JSON that the store keeps and does not look into. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** A send to be recorded, before any work (mark D1). */
+/** A message to be inserted, before any work. */
 export interface NewSend {
   id: string;
   caller: string;
@@ -71,7 +71,7 @@ export interface QueuedLane extends Lane {
   whose: 'own' | 'lost' | 'other';
 }
 
-/** What is known at the end of a send (mark D3). */
+/** The final state of a message, with what is known then. */
 export interface Settlement {
   status: 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
   localMessageId?: string;
@@ -108,7 +108,7 @@ export interface ListPage {
 
 export interface SendStore {
   /**
-   * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
+   * Inserts a message as `queued`. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
    * recorded before (whatever the fingerprint), or `resendOf` has a child already, or is itself neither `unknown` nor
    * `not_sent` any more (then it is what is `known`); nothing was written then. A failure that is not `nothingWritten`
    * leaves it open whether it stands, and whether another process takes it up before it is taken out. Throws QuotaSpent.
@@ -116,7 +116,7 @@ export interface SendStore {
   record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
 
   /**
-   * D2: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
+   * Claims a message: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
    * cancelled, or the lease of this process has run out). Then not one byte may go out. `attempt` counts from 1; asked again
    * for an attempt that this process began already (its commit was done, and the answer lost), it says true again.
    */
@@ -129,7 +129,7 @@ export interface SendStore {
   retreat(id: string, attempt: number): Promise<boolean>;
 
   /**
-   * D3. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
+   * Completes a message. From `queued` or `sending` to a final state, and from `unknown` to anything better: a late answer is the truth. Drops
    * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
    * `cancelled` comes from `queued` alone, said by any process (delivery.md 2.7: a cancel never touches `sending`); the
    * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead.
@@ -137,7 +137,7 @@ export interface SendStore {
   settle(id: string, settlement: Settlement): Promise<boolean>;
 
   /**
-   * The three marks of a group that goes out in one call, in one step that is durable as a whole: each id once, and of each
+   * Claim, requeue and completion of messages that go out in one call, in one step that is durable as a whole: each id once, and of each
    * exactly what `begin`, `retreat` and `settle` say of one. They answer the ids for which those would have said true;
    * only what `beginAll` answers may be sent. A failure is that of all: nothing of it was written, or all of it was.
    */
@@ -146,7 +146,7 @@ export interface SendStore {
   settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>>;
 
   /**
-   * Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended, and never a
+   * Undoes an insert, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended, and never a
    * recipient of a broadcast.
    */
   forget(id: string): Promise<void>;
@@ -159,7 +159,7 @@ export interface SendStore {
    * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. So may one of
    * its kind whose content is not known any more, and one through another channel. An empty fingerprint stands for that of every text.
    */
-  twins(
+  countLookalikes(
     send: Pick<NewSend, 'id' | 'kind' | 'connectionId' | 'to' | 'template' | 'fingerprint' | 'channel'>,
     from: string,
     until: string,

@@ -195,8 +195,8 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     await this.#engine.write([refundForgottenStep(id), { statement: this.#sql.forget, values: { id } }]);
   }
 
-  async twins(
-    { id, kind, connectionId, to, template, fingerprint, channel }: Parameters<SendStore['twins']>[0],
+  async countLookalikes(
+    { id, kind, connectionId, to, template, fingerprint, channel }: Parameters<SendStore['countLookalikes']>[0],
     from: string,
     until: string,
   ): Promise<number> {
@@ -209,7 +209,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
       channel: text(channel),
     };
     const values = { id, ...content, connection: connectionId, since: wallTime(from), until: wallTime(until) };
-    const [row] = await this.#engine.read({ statement: this.#sql.twins, values });
+    const [row] = await this.#engine.read({ statement: this.#sql.lookalikes, values });
     return row === undefined ? 0 : integer(row, 'n');
   }
 

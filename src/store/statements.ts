@@ -42,7 +42,7 @@ export interface Statements {
   readonly freeBroadcasts: Statement;
   readonly expireBroadcasts: Statement;
   readonly forget: Statement;
-  readonly twins: Statement;
+  readonly lookalikes: Statement;
   readonly counts: Statement;
   readonly check: Statement;
 }
@@ -193,7 +193,7 @@ export function statements(dialect: Dialect): Statements {
 
     // What nothing is kept of may have been the same. Two questions, because one with OR would not use the index on
     // recipient and sent_at.
-    twins: statement(`
+    lookalikes: statement(`
       SELECT
         (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient = :recipient

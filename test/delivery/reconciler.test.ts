@@ -48,13 +48,13 @@ test.each([
 
 describe('a text that WATI shows in another form', () => {
   const sent = 'Gr\u00fc\u00dfe\nfrom us';
-  const look = async (row: object, twins = 0) => {
+  const look = async (row: object, lookalikes = 0) => {
     const asked: string[] = [];
     const store = {
       resolve: async () => true,
-      twins: async ({ fingerprint = '' }: { fingerprint?: string }) => {
+      countLookalikes: async ({ fingerprint = '' }: { fingerprint?: string }) => {
         asked.push(fingerprint);
-        return twins;
+        return lookalikes;
       },
     };
     const own = { eventType: 'message', owner: true, type: 'text', created: '2026-03-01T00:00:01.000Z', ...row };

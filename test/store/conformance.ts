@@ -244,13 +244,13 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
         aSend(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
       const a = through('a', '919999900001');
       for (const each of [a, through('b', '919999900001')]) await sending(store, each);
-      expect(await store.twins(a, from ?? '', until ?? '')).toBe(0);
+      expect(await store.countLookalikes(a, from ?? '', until ?? '')).toBe(0);
       for (const each of [through('c', '919999900002'), through('d')]) await sending(store, each);
-      expect(await store.twins(a, from ?? '', until ?? '')).toBe(2);
-      expect(await store.twins(through('d'), from ?? '', until ?? '')).toBe(3);
+      expect(await store.countLookalikes(a, from ?? '', until ?? '')).toBe(2);
+      expect(await store.countLookalikes(through('d'), from ?? '', until ?? '')).toBe(3);
     });
 
-    test('counts the twins of a send by the time they began', async () => {
+    test('counts the lookalikes of a send by the time they began', async () => {
       await sending(store, { ...aSend('a'), fingerprint: 'same' });
       await sending(store, { ...aSend('b'), fingerprint: 'same' });
       await sending(store, { ...aSend('c'), fingerprint: 'other' });
@@ -258,11 +258,11 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
       const a = { ...aSend('a'), fingerprint: 'same' };
-      expect(await store.twins(a, from, until)).toBe(1);
-      expect(await store.twins(a, from, new Date(at - 30_000).toISOString())).toBe(0);
-      expect(await store.twins({ ...a, to: '14155559999' }, from, until)).toBe(0);
-      expect(await store.twins({ ...a, fingerprint: '' }, from, until)).toBe(2);
-      expect(await store.twins({ ...a, to: '14155559999', fingerprint: '' }, from, until)).toBe(0);
+      expect(await store.countLookalikes(a, from, until)).toBe(1);
+      expect(await store.countLookalikes(a, from, new Date(at - 30_000).toISOString())).toBe(0);
+      expect(await store.countLookalikes({ ...a, to: '14155559999' }, from, until)).toBe(0);
+      expect(await store.countLookalikes({ ...a, fingerprint: '' }, from, until)).toBe(2);
+      expect(await store.countLookalikes({ ...a, to: '14155559999', fingerprint: '' }, from, until)).toBe(0);
     });
 
     test('counts as a twin what may be one, since nothing is kept of its content any more', async () => {
@@ -274,9 +274,9 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await sending(store, aStream('file'));
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      expect(await store.twins({ ...aSend('a'), fingerprint: 'same' }, from, until)).toBe(1);
+      expect(await store.countLookalikes({ ...aSend('a'), fingerprint: 'same' }, from, until)).toBe(1);
       const other = aSend('b', { kind: 'template', template: 'goodbye', fingerprint: 'other' });
-      expect(await store.twins(other, from, until)).toBe(0);
+      expect(await store.countLookalikes(other, from, until)).toBe(0);
     });
 
     test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {
@@ -291,9 +291,9 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await sending(store, aTemplate('other template', { template: 'goodbye' }));
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      expect(await store.twins(aTemplate('a'), from, until)).toBe(1);
+      expect(await store.countLookalikes(aTemplate('a'), from, until)).toBe(1);
       await sending(store, csv);
-      expect(await store.twins(aTemplate('a'), from, until)).toBe(2);
+      expect(await store.countLookalikes(aTemplate('a'), from, until)).toBe(2);
     });
 
     test('checks, beats and holds its lease; closed, it refuses', async () => {

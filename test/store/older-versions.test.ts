@@ -108,8 +108,8 @@ for (const [name, makeDatabase, isMissing] of homes) {
         expect(known && [store.sameContent(known, 'plain'), store.sameContent(known, 'other')]).toEqual([true, false]);
       }
       const [from, until] = [new Date(at - 1).toISOString(), new Date(at + 1).toISOString()];
-      expect(await store.twins(aSend('new', { fingerprint: 'plain' }), from, until)).toBe(2);
-      expect(await store.twins(aSend('new', { fingerprint: 'other' }), from, until)).toBe(0);
+      expect(await store.countLookalikes(aSend('new', { fingerprint: 'plain' }), from, until)).toBe(2);
+      expect(await store.countLookalikes(aSend('new', { fingerprint: 'other' }), from, until)).toBe(0);
       expect(await store.rejections('b')).toEqual({ recipient: 2, other: 1 });
       expect(await store.rejections('none')).toEqual({});
       await store.settle('r4', { status: 'rejected', failure: { code: 'recipient', detail: 'd' }, verdict: VERDICT });

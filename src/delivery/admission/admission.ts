@@ -31,8 +31,14 @@ export interface Admission {
    * bounded.
    */
   assertQueueCapacity(caller: string, connection: string): Promise<void>;
-  /** @param batchesAhead calls of waiting batches that go out first */
-  assertPermitWithinDeadline(operation: string, context: CallContext, waitMs: number, batchesAhead?: number): void;
+  /** A message whose permit would come after the client has stopped waiting is refused now. */
+  assertPermitWithinDeadline(operation: string, context: CallContext, wait: PermitWait): void;
+}
+
+interface PermitWait {
+  timeoutMs: number;
+  /** Calls of waiting batches that go out first; 0 by default. */
+  batchesAhead?: number | undefined;
 }
 
 /** Queued messages that may wait for a connection: of all callers together, and of one. */
@@ -82,13 +88,15 @@ export function createAdmission({ pendingInserts, breaker, store, sends, pace }:
       const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
       throw new Problem('rate-limited', detail, { retryAfterS: 30 });
     },
-    assertPermitWithinDeadline: (operation, { turn }, waitMs, batchesAhead = 0) => {
+    assertPermitWithinDeadline: (operation, { turn }, { timeoutMs, batchesAhead = 0 }) => {
       const callsBefore = batchesAhead + pendingInserts.count(whoOf(turn));
       const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
-      if (expectedMs <= waitMs) return;
+      if (expectedMs <= timeoutMs) return;
       const detail =
         'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';
-      throw new Problem('rate-limited', detail, { retryAfterS: Math.max(1, Math.ceil((expectedMs - waitMs) / 1000)) });
+      throw new Problem('rate-limited', detail, {
+        retryAfterS: Math.max(1, Math.ceil((expectedMs - timeoutMs) / 1000)),
+      });
     },
   };
 }

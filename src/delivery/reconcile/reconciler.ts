@@ -26,7 +26,7 @@ const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
 export function createReconciler(
-  store: Pick<SendStore, 'twins' | 'resolve'>,
+  store: Pick<SendStore, 'countLookalikes' | 'resolve'>,
   conversations: Pick<Conversations, 'history'>,
   { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
@@ -36,7 +36,7 @@ export function createReconciler(
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
     // If the text matches only after normalization, any other text to this person may be the match.
     const fingerprint = exact ? contentFingerprint(stored.connectionId, content) : '';
-    return store.twins({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
+    return store.countLookalikes({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
   };
 
   const historyOf = async (to: string, context: CallContext) => {
