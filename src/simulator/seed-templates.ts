@@ -1,6 +1,6 @@
 import type { Template } from './templates.ts';
 
-interface Seed {
+export interface TemplateSeed {
   readonly name: string;
   /** As written; the positional form is derived. */
   readonly body: string;
@@ -15,7 +15,7 @@ interface Seed {
 const english = { key: 'en', value: 'English', text: 'English' };
 const german = { key: 'de', value: 'German', text: 'German' };
 
-const seeds: readonly Seed[] = [
+const seeds: readonly TemplateSeed[] = [
   { name: 'order_update', body: 'Hi {{customer_name}}, your order {{order_id}} {{order_status}}.' },
   { name: 'appointment_reminder', body: 'Dear {{1}}, see you on {{2}} at {{3}}.', status: 'approved' },
   { name: 'welcome', body: 'Welcome! We are glad that you are here.', category: 'MARKETING' },
@@ -41,9 +41,13 @@ const seeds: readonly Seed[] = [
   { name: 'feedback_request', body: 'How was it, {{1}}?', category: 'MARKETING' },
 ];
 
-export function seedTemplates(): Template[] {
-  return seeds.map((seed, index) => ({
-    id: `66a1b2c3${index.toString(16).padStart(16, '0')}`,
+export const seedTemplates = (): Template[] =>
+  seeds.map((seed, index) => templateFrom(seed, `66a1b2c3${index.toString(16).padStart(16, '0')}`));
+
+/** As WATI lists it. */
+export function templateFrom(seed: TemplateSeed, id: string): Template {
+  return {
+    id,
     elementName: seed.name,
     category: seed.category ?? 'UTILITY',
     subCategory: 'STANDARD',
@@ -61,7 +65,7 @@ export function seedTemplates(): Template[] {
     buttons: seed.buttons ?? [],
     buttonsType: seed.buttons ? 'call_to_action' : 'none',
     quality: 'GREEN',
-  }));
+  };
 }
 
 /** Backwards and with a name that no body uses, as a real account has it: their order says nothing (upstream.md, 3.5). */
