@@ -177,11 +177,12 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
   const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
-  const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
+  const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     ...{ store, stopSwitch, pin },
     hasRecovered: () => keeper.hasRecovered,
   });
+  const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
   /** For those who ask why something waits. */
@@ -195,6 +196,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
     splitsGroups: config.GROUP_SPLIT === 'on',
+    channel,
     gate,
     holds,
     closing: closing.signal,
@@ -226,7 +228,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onOver: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
+  const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
   const keeper = createKeeper({
     store,
     delivery,
@@ -306,7 +308,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const broadcastServices = {
     config,
     broadcasts: createBroadcasts({
-      ...{ store, stopped: stopSwitch, newId, looker },
+      ...{ store, stopped: stopSwitch, channel, newId, looker },
       now: lives.now,
       onChange: pump.nudge,
       onStart: queueLog.started,

@@ -69,7 +69,7 @@ export const EnvSchema = Type.Object({
   WATI_CHANNEL_NUMBER: Type.Optional(
     Type.String({
       description:
-        'digits; sent where WATI takes a channel number; with it an unknown send is looked for by its own id',
+        'digits; which of your numbers requests go through that name none in `channel`; with it an unknown send is looked for by its own id',
       pattern: '^[1-9][0-9]{6,14}$',
     }),
   ),

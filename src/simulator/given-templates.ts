@@ -10,16 +10,22 @@ const words = Type.Optional(Type.String({ maxLength: 2_000 }));
 /** `text`, `image`, `video` and `document`, or the kind of a button, as the service tells them. */
 const kind = Type.String({ pattern: '^[A-Za-z_]{1,32}$' });
 
+const Part = {
+  body: text(4_096),
+  header: Type.Optional(exact({ type: kind, text: words, url: words })),
+  buttons: Type.Optional(Type.Array(exact({ type: kind, text: words, url: words }), { maxItems: 10 })),
+};
+const Card = exact(Part);
+
 /** A template as `GET /v1/templates` of the service tells it; what it derives from the rest is passed over. */
 const GivenTemplate = exact({
   name: Type.String({ minLength: 1, maxLength: 512, pattern: '^[^\\u0000-\\u001f]+$' }),
-  body: text(4_096),
+  ...Part,
   status: Type.Optional(Type.String({ pattern: '^[A-Za-z]{1,32}$' })),
   category: Type.Optional(Type.String({ pattern: '^[A-Za-z_]{1,64}$' })),
   language: Type.Optional(Type.String({ pattern: '^[A-Za-z_-]{1,16}$' })),
-  header: Type.Optional(exact({ type: kind, text: words, url: words })),
   footer: words,
-  buttons: Type.Optional(Type.Array(exact({ type: kind, text: words, url: words }), { maxItems: 10 })),
+  cards: Type.Optional(Type.Array(Card, { maxItems: 10 })),
   id: Type.Optional(Type.Unknown()),
   parameters: Type.Optional(Type.Unknown()),
   optionalParameters: Type.Optional(Type.Unknown()),
@@ -69,20 +75,32 @@ export function addTemplates(tenant: Tenant, given: readonly GivenTemplate[]): T
 }
 
 function toTemplate(given: GivenTemplate, ids: Ids): Template {
-  const { name, body, status, category, footer, header, buttons, language: key = 'en' } = given;
+  const { name, body, status, category, footer, language: key = 'en', cards = [] } = given;
+  const carouselCards = cards.map((card) => ({ body: card.body, bodyOriginal: card.body, ...headAndButtons(card) }));
   return templateFrom(
     {
-      ...{ name, body, language: { key, value: key, text: key } },
-      status: (status ?? 'approved').toUpperCase(),
+      ...{ name, body, language: { key, value: key, text: key }, status: (status ?? 'approved').toUpperCase() },
+      ...headAndButtons(given),
       ...(category !== undefined && { category }),
       ...(footer !== undefined && { footer }),
-      ...(header && {
-        header: { type: header.type, typeString: header.type, text: header.text ?? null, link: header.url ?? null },
-      }),
-      ...(buttons && {
-        buttons: buttons.map(({ type, text: label, url }) => ({ type, parameter: { text: label, url } })),
-      }),
+      ...(cards.length > 0 && { more: { carouselCards } }),
+      moreNames: namesIn(JSON.stringify([given.header, given.buttons, carouselCards])),
     },
     ids.bytes('template', 12).toString('hex'),
   );
 }
+
+function headAndButtons({ header, buttons }: Pick<Static<typeof Card>, 'header' | 'buttons'>) {
+  return {
+    ...(header && {
+      header: { type: header.type, typeString: header.type, text: header.text ?? null, link: header.url ?? null },
+    }),
+    ...(buttons && {
+      buttons: buttons.map(({ type, text: label, url }) => ({ type, parameter: { text: label, url } })),
+    }),
+  };
+}
+
+const namesIn = (json: string): string[] => [
+  ...new Set([...json.matchAll(/\{\{\s*([^{}\s"]+)\s*\}\}/g)].map((match) => match[1] ?? '')),
+];

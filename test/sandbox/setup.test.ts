@@ -78,11 +78,11 @@ describe('templates of your own', () => {
     status: 'approved',
     category: 'UTILITY',
     language: 'en',
-    parameters: ['name', 'shelf'],
-    header: { type: 'text', text: 'Your parcel' },
+    parameters: ['name', 'shelf', 'number', 'code'],
+    header: { type: 'text', text: 'Your parcel {{number}}' },
     body: 'Hi {{name}}, it is on shelf {{shelf}}.',
     footer: 'Open until six',
-    buttons: [{ type: 'url', text: 'Map', url: 'https://example.com/map' }],
+    buttons: [{ type: 'url', text: 'Map', url: 'https://example.com/map/{{code}}' }],
   };
 
   it('are added by a call, as GET /v1/templates tells them, and sent', async () => {
@@ -91,7 +91,7 @@ describe('templates of your own', () => {
     expect(added.json).toEqual({ data: [{ name: 'parcel_here', status: 'approved', language: 'en' }] });
     const { json } = await ask('GET', '/v1/templates/parcel_here');
     expect(json).toEqual({ ...told, id: expect.any(String) });
-    const parameters = { name: 'Asha', shelf: '7' };
+    const parameters = { name: 'Asha', shelf: '7', number: 'A-1', code: 'x' };
     const send = (template: string, values: object) =>
       ask('POST', '/v1/messages/template', { to: '14155550100', template, parameters: values });
     expect((await send('parcel_here', parameters)).status).toBe(201);
