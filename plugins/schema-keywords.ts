@@ -8,7 +8,11 @@ import { isBlank, textFault } from '../src/text.ts';
 const lengthMax = 200;
 const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits with the country code, no 0 first';
 
-/** What JSON Schema has no word for: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`, `x-address: https`. They carry words of their own. */
+/**
+ * What JSON Schema has no word for: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`
+ * and `x-address: https`, which carry words of their own, and `x-form`, which checks nothing: it says in words what a `pattern`
+ * asks for (src/schema-words.ts).
+ */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
   const readInPlace: SchemaValidateFunction = (kind, text: string, _schema, at) => {
@@ -65,4 +69,5 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   ajv.addKeyword({ ...shared, keyword: 'x-text', validate: checkText });
   ajv.addKeyword({ ...shared, keyword: 'x-address', modifying: true, validate: checkAddress });
   ajv.addKeyword({ ...shared, keyword: 'x-media-path', modifying: true, validate: readPathInPlace });
+  ajv.addKeyword({ keyword: 'x-form', schemaType: 'string' });
 }

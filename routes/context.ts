@@ -7,7 +7,7 @@ import type { Config } from '../src/config.ts';
 import type { ConnectionPin } from '../src/delivery/connection-pin.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
-import { Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
@@ -107,7 +107,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   if (named !== undefined) {
     if (!isConnectionName(named)) {
       const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
-      throw new Problem('validation-failed', '1 fault in the request; nothing was sent', { errors });
+      throw invalid(errors);
     }
     if (!mayUse(caller, named)) throw new Problem('forbidden', 'your key may not use the connection that you named');
     return named;

@@ -11,11 +11,13 @@ import { createIsRepeat } from '../plugins/earlier-request.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { answerHeads } from '../plugins/head.ts';
+import { lingeringClose } from '../plugins/lingering-close.ts';
 import { createListedCheck, refuseUnlisted } from '../plugins/listed-connection.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problems } from '../plugins/problems.ts';
+import { problemBase, problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
@@ -130,7 +132,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers, front),
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: refuseUnreadable(problemBase(config.PUBLIC_URL)),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const pauses = seams.pauses ?? usualPauses;
@@ -248,6 +250,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   }
   app.removeContentTypeParser('text/plain');
   const numbers = new PhoneNumbers();
+  answerHeads(app);
   useStrictValidation(app, numbers);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
@@ -255,7 +258,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   if (seams.tracing) traceRequests(app, seams.tracing);
   const refusals = countRefusals(metrics.registry);
   onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
-  await app.register(problems);
+  await app.register(problems, { publicUrl: config.PUBLIC_URL });
+  await app.register(lingeringClose);
   await app.register(requestGuard);
   await app.register(slowReaders);
   await app.register(drain, {

@@ -44,7 +44,7 @@ export function checkParameters(versions: Sendable, parameters: Parameters): voi
   const [first] = versions;
   if (versions.some((each) => parameterFaults(each, parameters).length === 0)) return;
   const errors = parameterFaults(first, parameters);
-  const detail = `${faultCount(errors.length)}; nothing was sent${languagesOf(versions)}`;
+  const detail = `${faultCount(errors.length)}${languagesOf(versions)}`;
   throw new Problem('template-parameters-invalid', detail, { errors });
 }
 

@@ -128,4 +128,7 @@ export const BroadcastListQuery = Type.Object(
 
 /** The docs page is filled in with an id that the sandbox has recorded (src/delivery/example-records.ts). */
 export const broadcastParams = (example: string) =>
-  Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [example] }) }, strict);
+  Type.Object(
+    { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a broadcast', examples: [example] }) },
+    strict,
+  );

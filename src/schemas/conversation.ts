@@ -114,9 +114,21 @@ export const ConversationChannel = Type.Object({ channel: Type.Optional(Channel)
 /** Flat, not a union of two objects: generators for Java make one class of both, which sends both. */
 export const OperatorPut = Type.Object(
   {
-    email: Type.Optional(Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['asha@example.com'] })),
+    email: Type.Optional(
+      Type.String({
+        pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$',
+        'x-form': 'an e-mail address',
+        examples: ['asha@example.com'],
+      }),
+    ),
     // A boolean of one value has no name in the clients of some languages.
-    bot: Type.Optional(Type.Boolean({ not: { enum: [false] }, description: 'true: the bot; false is refused' })),
+    bot: Type.Optional(
+      Type.Boolean({
+        not: { enum: [false] },
+        'x-form': 'true, or left out',
+        description: 'true: the bot; false is refused',
+      }),
+    ),
   },
   {
     title: 'OperatorPut',

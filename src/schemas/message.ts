@@ -212,6 +212,7 @@ export const MessageQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
         description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
       }),
     ),
@@ -222,7 +223,13 @@ export const MessageQuery = Type.Object(
 );
 
 export const MessageParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [exampleIds.unknownMessage] }) },
+  {
+    id: Type.String({
+      pattern: '^[A-Za-z0-9-]{1,64}$',
+      'x-form': 'the id of a message',
+      examples: [exampleIds.unknownMessage],
+    }),
+  },
   strict,
 );
 
@@ -234,6 +241,7 @@ export const ResendPost = Type.Object(
 const idempotencyKey = (what: string, example: string) =>
   Type.String({
     pattern: '^[A-Za-z0-9._:-]{1,255}$',
+    'x-form': '1 to 255 letters, digits and . _ : -',
     examples: [example],
     description: `one key a ${what}; repeat it with the same request`,
   });
@@ -245,6 +253,7 @@ const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
 const priority = Type.Optional(
   Type.String({
     pattern: `^${priorityMember}([ \\t]*,[ \\t]*${priorityMember})*$`,
+    'x-form': 'u=0 to u=7, as RFC 9218 writes it',
     maxLength: 64,
     examples: ['u=3'],
     description:

@@ -70,6 +70,7 @@ export const TemplateName = Type.String({
   minLength: 1,
   maxLength: 512,
   pattern: '^[^\\u0000-\\u001f]+$',
+  'x-form': 'the name of a template, without control characters',
   examples: ['order_update'],
 });
 

@@ -35,6 +35,7 @@ export const Channel = Type.String({
 /** Of what is recorded already: a number from before a rule can be found and erased still. */
 export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
+  'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
   description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
   examples: ['14155550100'],
 });
