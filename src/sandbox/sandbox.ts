@@ -4,6 +4,7 @@ import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { buildApp, retentionOf, type Seams } from '../app.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
+import { usualPauses } from '../pauses.ts';
 import { exampleIds } from '../schemas/words.ts';
 import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
@@ -139,6 +140,9 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
   });
 }
 
+/** A template that was added a moment ago is found. */
+const pauses = { ...usualPauses, templateMissMs: 0 };
+
 /** What outlives a reset. */
 type Lasting = Pick<Seams, 'logger' | 'processMetrics'> & { callers: Callers };
 
@@ -152,7 +156,7 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
   let examples: Promise<void> | undefined;
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, sandbox: true, store, dispatchers, newId, now: clock.now });
+  const app = await buildApp(config, { ...lasting, sandbox: true, pauses, store, dispatchers, newId, now: clock.now });
   await app.ready();
   return {
     app,
