@@ -38,6 +38,20 @@ export function withExamples(responses: Json, operationId: string): Json {
   );
 }
 
+/** Answers in words, by their media type. */
+const inText: Readonly<Record<string, string>> = {
+  'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
+  'text/plain':
+    '# HELP wati_bff_sends_total Sends that have come to an end\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
+};
+
+/** An answer that streams through. Text is a string to a generated client, all else a file. */
+export const bytes = (produces: string): Json => {
+  const example = inText[produces];
+  const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
+  return { 200: { description: 'as it is', content: { [produces]: { schema, ...(example && { example }) } } } };
+};
+
 /** Problems that the sandbox does not have for the asking. */
 const rare: Partial<Record<ProblemSlug, Json>> = {
   forbidden: { detail: 'your key lacks the scope messages:send' },

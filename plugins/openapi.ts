@@ -4,7 +4,7 @@ import fp from 'fastify-plugin';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 import { type DocsOptions, docs } from './docs.ts';
-import { isJson, type Json, problemExamples, withExamples } from './openapi-examples.ts';
+import { bytes, isJson, type Json, problemExamples, withExamples } from './openapi-examples.ts';
 
 const tags = [
   ['messages', 'Send: text, files, buttons, lists, templates'],
@@ -173,12 +173,6 @@ const freeQuery = (example: Readonly<Record<string, string>>): Json => ({
     },
   },
 });
-
-/** An answer that streams through. Text is a string to a generated client, all else a file. */
-const bytes = (produces: string): Json => {
-  const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
-  return { 200: { description: 'as it is', content: { [produces]: { schema } } } };
-};
 
 function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title}`).join('; ');
