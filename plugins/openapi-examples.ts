@@ -42,7 +42,7 @@ export function withExamples(responses: Json, operationId: string): Json {
 const inText: Readonly<Record<string, string>> = {
   'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
   'text/plain':
-    '# HELP wati_bff_sends_total Sends that have come to an end\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
+    '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
 };
 
 /** An answer that streams through. Text is a string to a generated client, all else a file. */
