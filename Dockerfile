@@ -30,6 +30,9 @@ VOLUME /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
+# The guides, which /docs shows.
+COPY README.md ./
+COPY docs docs
 # Numeric, so that Kubernetes can see that it is not root.
 USER 1000:1000
 EXPOSE 3000

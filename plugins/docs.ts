@@ -3,30 +3,37 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { plainPagePolicy } from '../src/html.ts';
 import { Problem } from '../src/problem.ts';
+import { type Account, docsPage, docsScript, docsStyle } from './docs-page.ts';
+import { guidePages } from './guide-pages.ts';
 
 export interface DocsOptions {
   /** What is behind this address: said at the top of the page, because every call of it is a real one. */
-  account: 'sandbox' | 'real';
+  account: Account;
   /** Absent: the documents need no key. */
   mayRead?: (request: FastifyRequest) => boolean;
 }
 
 interface Page {
   readonly type: string;
+  readonly policy: string;
   readonly body: Buffer;
   readonly etag: string;
 }
 
-const pageOf = (type: string, body: string | Buffer): Page => ({
+/** Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline. */
+const swaggerPolicy =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'";
+
+const pageOf = (type: string, body: string | Buffer, policy = swaggerPolicy): Page => ({
   type,
+  policy,
   body: Buffer.from(body),
   etag: `"${hash('sha256', body, 'base64url').slice(0, 22)}"`,
 });
 
-/** Nothing from elsewhere, and no script in the page; Swagger UI styles itself inline. */
-const pagePolicy =
-  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'";
+const html = 'text/html; charset=utf-8';
 
 /**
  * `/docs` and `/openapi.*`. All of it is the same for everybody: each is made once, when the service is ready, and sent as it
@@ -38,9 +45,11 @@ export const docs: FastifyPluginAsync<DocsOptions> = async (app, { account, mayR
   for (const [name, type] of Object.entries(files)) {
     add(`/docs/static/${name}`, pageOf(type, readFileSync(join(swaggerUiFolder(), name))));
   }
-  add('/docs/static/initializer.js', pageOf('text/javascript; charset=utf-8', initializer));
-  add('/docs/static/account.css', pageOf('text/css; charset=utf-8', accountStyle));
-  const index = pageOf('text/html; charset=utf-8', indexPage(account));
+  add('/docs/static/initializer.js', pageOf('text/javascript; charset=utf-8', docsScript));
+  add('/docs/static/account.css', pageOf('text/css; charset=utf-8', docsStyle));
+  const guides = guidePages();
+  for (const [name, guide] of guides) add(`/docs/guides${name && `/${name}`}`, pageOf(html, guide, plainPagePolicy));
+  const index = pageOf(html, docsPage(account, linksTo(guides)));
   for (const path of ['/docs', '/docs/']) add(path, index);
 
   app.addHook('onReady', async () => {
@@ -60,16 +69,27 @@ export const docs: FastifyPluginAsync<DocsOptions> = async (app, { account, mayR
   const send = (path: string, request: FastifyRequest, reply: FastifyReply) => {
     const page = pages.get(path);
     if (page === undefined) throw new Problem('not-found', 'there is no such path');
-    const { type, body, etag } = page;
-    reply.headers({ 'cache-control': 'no-cache', 'content-security-policy': pagePolicy, etag });
+    const { type, policy, body, etag } = page;
+    reply.headers({ 'cache-control': 'no-cache', 'content-security-policy': policy, etag });
     if (request.headers['if-none-match'] === etag) return reply.code(304).send();
     return reply.type(type).send(body);
   };
 
   const hidden = { schema: { hide: true }, onRequest: assertMayRead };
-  for (const path of ['/openapi.json', '/openapi.yaml', '/docs', '/docs/', '/docs/json', '/docs/yaml']) {
+  for (const path of [
+    '/openapi.json',
+    '/openapi.yaml',
+    '/docs',
+    '/docs/',
+    '/docs/json',
+    '/docs/yaml',
+    '/docs/guides',
+  ]) {
     app.get(path, hidden, (request, reply) => send(path, request, reply));
   }
+  app.get<{ Params: { file: string } }>('/docs/guides/:file', hidden, (request, reply) =>
+    send(`/docs/guides/${request.params.file}`, request, reply),
+  );
   app.get<{ Params: { file: string } }>('/docs/static/:file', hidden, (request, reply) => {
     const { file } = request.params;
     // Where Swagger UI's own page would be.
@@ -77,6 +97,13 @@ export const docs: FastifyPluginAsync<DocsOptions> = async (app, { account, mayR
     return send(`/docs/static/${file}`, request, reply);
   });
 };
+
+const linksTo = (guides: ReadonlyMap<string, string>): [href: string, words: string][] => [
+  ...(guides.has('README.md') ? [['/docs/guides/README.md', 'Start here (README)'] satisfies [string, string]] : []),
+  ...(guides.size > 0 ? [['/docs/guides', 'Guides'] satisfies [string, string]] : []),
+  ['/problems', 'Problems, and what to do'],
+  ['/openapi.yaml', 'openapi.yaml'],
+];
 
 /** Of Swagger UI, what its page loads. */
 const files: Readonly<Record<string, string>> = {
@@ -89,50 +116,3 @@ const files: Readonly<Record<string, string>> = {
 
 const require = createRequire(import.meta.url);
 const swaggerUiFolder = (): string => join(require.resolve('@fastify/swagger-ui'), '..', 'static');
-
-/** No validator badge: it would show the document to a public site. The key is not kept in the browser's storage. */
-const initializer = `window.onload = () => {
-  SwaggerUIBundle({
-    url: '/openapi.json',
-    dom_id: '#swagger-ui',
-    deepLinking: true,
-    presets: [SwaggerUIBundle.presets.apis],
-    plugins: [SwaggerUIBundle.plugins.DownloadUrl],
-    layout: 'BaseLayout',
-    validatorUrl: null,
-    tryItOutEnabled: true,
-    displayRequestDuration: true,
-    docExpansion: 'list',
-  });
-};
-`;
-
-const accountStyle = `.account { margin: 0; padding: 0.75rem 1rem; font: 600 1rem/1.5 system-ui, sans-serif; text-align: center; color: #fff; }
-.account.sandbox { background: #1b6e3c; }
-.account.real { background: #a61b1b; }
-`;
-
-const accounts = {
-  sandbox: 'SANDBOX: everything is simulated, no message reaches anybody',
-  real: 'REAL ACCOUNT: what you send from this page reaches real people',
-};
-
-const indexPage = (account: DocsOptions['account']) => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>wati-bff${account === 'sandbox' ? ' (sandbox)' : ''}</title>
-<link rel="stylesheet" href="/docs/static/swagger-ui.css">
-<link rel="stylesheet" href="/docs/static/index.css">
-<link rel="stylesheet" href="/docs/static/account.css">
-<link rel="icon" type="image/png" href="/docs/static/favicon-32x32.png" sizes="32x32">
-<link rel="icon" type="image/png" href="/docs/static/favicon-16x16.png" sizes="16x16">
-</head>
-<body>
-<p class="account ${account}">${accounts[account]}</p>
-<div id="swagger-ui"></div>
-<script src="/docs/static/swagger-ui-bundle.js"></script>
-<script src="/docs/static/initializer.js"></script>
-</body>
-</html>
-`;

@@ -4,10 +4,7 @@ import fp from 'fastify-plugin';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 import { type DocsOptions, docs } from './docs.ts';
-
-type Json = Record<string, unknown>;
-
-const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+import { bytes, isJson, type Json, problemExamples, withExamples } from './openapi-examples.ts';
 
 const tags = [
   ['messages', 'Send: text, files, buttons, lists, templates'],
@@ -96,7 +93,8 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
-  const answers = isJson(schema.response) ? described(schema.response) : bytes(config.produces ?? '*/*');
+  const told = isJson(schema.response) ? described(schema.response) : bytes(config.produces ?? '*/*');
+  const answers = withExamples(told, String(schema.operationId));
   const success = config.sends ? withHeaders(answers, sendHeaders) : answers;
   return {
     ...schema,
@@ -119,9 +117,9 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
 const described = (responses: Json): Json =>
   Object.fromEntries(
     Object.entries(responses).map(([status, answer]) => {
-      if (!isJson(answer) || answer.description !== undefined || typeof answer.title !== 'string')
-        return [status, answer];
-      const description = answer.title.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      if (!isJson(answer) || 'content' in answer || typeof answer.title !== 'string') return [status, answer];
+      const name = answer.title.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      const description = typeof answer.description === 'string' ? answer.description : name;
       return [status, { description, content: { 'application/json': { schema: answer } } }];
     }),
   );
@@ -176,12 +174,6 @@ const freeQuery = (example: Readonly<Record<string, string>>): Json => ({
   },
 });
 
-/** An answer that streams through. Text is a string to a generated client, all else a file. */
-const bytes = (produces: string): Json => {
-  const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
-  return { 200: { description: 'as it is', content: { [produces]: { schema } } } };
-};
-
 function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   const description = slugs.map((slug) => `\`${slug}\`: ${problemTypes[slug].title}`).join('; ');
   const examples = Object.fromEntries(slugs.map((slug) => [slug, { $ref: `#/components/examples/${slug}` }]));
@@ -189,22 +181,6 @@ function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   const toldWhen = status === 429 || status === 503 || slugs.includes('idempotency-in-progress');
   return { description, content, ...(toldWhen && { headers: retryAfter }) };
 }
-
-/** One example a problem type, for all operations that can answer it. */
-const problemExamples = Object.fromEntries(
-  Object.entries(problemTypes).map(([slug, { title, status, retryable, meaning }]) => {
-    const value = {
-      type: `/problems/${slug}`,
-      title,
-      status,
-      detail: meaning,
-      instance: '/v1/messages/text',
-      requestId: '5f1c9a7e',
-      retryable,
-    };
-    return [slug, { summary: title, value }];
-  }),
-);
 
 /** Headers that no schema checks: routes/context.ts reads them, and what it does not know it lets pass (RFC 7240). */
 function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {

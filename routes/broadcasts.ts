@@ -244,7 +244,7 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
         tags: ['broadcasts'],
         summary: 'Follow a broadcast',
         description:
-          'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends.',
+          'Server-sent events: `progress` with the broadcast whenever it has changed, at most once a second; `end` with its last state, after which the stream ends.\n\nFollow one with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/broadcasts/{id}/events`. The docs page shows what comes in three seconds.',
         params: broadcastParams(exampleIds.doneBroadcast),
       },
     },

@@ -30,7 +30,7 @@ interface Services {
 const starts: Record<string, { path: string; query: Readonly<Record<string, string>> }> = {
   POST: {
     path: 'api/v1/chatbots/start',
-    query: { whatsappNumber: '14155551000', chatbotId: '6622a1f0c3b4d5e6f7a8b901' },
+    query: { whatsappNumber: '14155550100', chatbotId: '6622a1f0c3b4d5e6f7a8b901' },
   },
 };
 

@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
+import { inHtml, page, plainPagePolicy } from '../src/html.ts';
 import { Problem } from '../src/problem.ts';
 import { problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
@@ -77,7 +77,7 @@ function makePages(): { list: Written; bySlug: ReadonlyMap<string, Written> } {
 function send({ json, html }: Written, request: FastifyRequest, reply: FastifyReply): void {
   reply.header('vary', 'accept');
   if (prefersHtml(request.headers.accept)) {
-    reply.header('content-security-policy', pagePolicy).type('text/html; charset=utf-8').send(html);
+    reply.header('content-security-policy', plainPagePolicy).type('text/html; charset=utf-8').send(html);
   } else {
     reply.type('application/json; charset=utf-8').send(json);
   }
@@ -102,34 +102,6 @@ function prefersHtml(accept = '*/*'): boolean {
   return weightOf('text/html') > weightOf('application/json');
 }
 
-const style = `
-body { max-width: 42rem; margin: 3rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.25; }
-dt { margin-top: 1rem; font-weight: 600; }
-dd { margin: 0; }
-li { margin: 0.25rem 0; }
-code { padding: 0 0.2em; background: #8882; font-size: 0.9em; }
-:root { color-scheme: light dark; }
-`;
-
-/** The strict policy of every answer, and this one style by its hash (plugins/request-guard.ts). */
-const pagePolicy = `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'; frame-ancestors 'none'; sandbox`;
-
-const page = (title: string, body: string) => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${inHtml(title)} · wati-bff</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>${inHtml(title)}</h1>
-${body}
-</body>
-</html>
-`;
-
 function explained({ type, status, meaning, cause, remedy, repeat }: ProblemType): string {
   const answers: [string, string][] = [
     ['What it means', meaning],
@@ -144,9 +116,3 @@ ${list.join('\n')}
 </dl>
 <p><a href="/problems">All problem types</a></p>`;
 }
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-/** Plain words as HTML; what stands between backticks becomes code. */
-const inHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (letter) => entities[letter] ?? '').replace(/`([^`]+)`/g, '<code>$1</code>');

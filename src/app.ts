@@ -37,6 +37,7 @@ import { contacts } from '../routes/contacts.ts';
 import { createContextOf, isUnattended, timeOf } from '../routes/context.ts';
 import { conversations } from '../routes/conversations.ts';
 import { files } from '../routes/files.ts';
+import { home } from '../routes/home.ts';
 import { media } from '../routes/media.ts';
 import { messages } from '../routes/messages.ts';
 import { native } from '../routes/native.ts';
@@ -378,6 +379,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);
+  await app.register(home, { account: docs.account, docs: config.DOCS !== 'off' });
   refuseOtherMethods();
 
   const { onListening } = seams;

@@ -64,7 +64,7 @@ export const problemTypes = {
   },
   'not-found': {
     status: 404,
-    title: 'There is no such thing',
+    title: 'Not found',
     retryable: false,
     meaning: 'The path, or the contact, template, file, connection or message that it names, does not exist for you.',
     cause: 'A misspelt path or name, an id of another caller, a record older than its retention.',
@@ -73,7 +73,7 @@ export const problemTypes = {
   },
   'method-not-allowed': {
     status: 405,
-    title: 'This path does not take that method',
+    title: 'The method is not allowed here',
     retryable: false,
     meaning: 'The path exists, with other methods.',
     cause: 'A GET where a POST belongs, or a redirect that turned one into the other.',
@@ -130,7 +130,7 @@ export const problemTypes = {
   },
   'broadcast-over': {
     status: 409,
-    title: 'The broadcast has come to its end',
+    title: 'The broadcast is over',
     retryable: false,
     meaning: 'It is done or cancelled, and neither can be paused, resumed or cancelled any more.',
     cause: 'The last recipient was done before your request came.',
@@ -266,7 +266,7 @@ export const problemTypes = {
   },
   'upstream-unauthorized': {
     status: 502,
-    title: 'The upstream refuses our credentials',
+    title: 'Maton or WATI refuses the key of this service',
     retryable: false,
     meaning: 'The Maton key, or the WATI token behind the connection, is refused; the detail says which side.',
     cause: 'The Maton key was changed or revoked, or the WATI account was disconnected.',
@@ -275,7 +275,7 @@ export const problemTypes = {
   },
   'upstream-unavailable': {
     status: 503,
-    title: 'The upstream cannot be reached now',
+    title: 'Maton or WATI cannot be reached now',
     retryable: true,
     meaning:
       'The gateway refused, dropped or failed the call, also on its retries. With `outcome: "not_sent"` it is certain that nothing was sent.',
@@ -324,7 +324,7 @@ export const problemTypes = {
   },
   'upstream-timeout': {
     status: 504,
-    title: 'The upstream did not answer in time',
+    title: 'Maton or WATI did not answer in time',
     retryable: true,
     meaning: 'The call was made and its answer did not come within the deadline.',
     cause: 'WATI is slow just now, or the deadline (`Prefer: wait=N`) was short.',

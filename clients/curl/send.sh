@@ -19,7 +19,7 @@ echo "templates, by HEAD: $(ask --head "$bff/v1/templates")"
 # The same key is the same message, however often it is asked for.
 template() {
   ask "$bff/v1/messages/template" -H 'Content-Type: application/json' -H "Idempotency-Key: curl-$run" --data-binary @- <<'JSON'
-{"to": "14155551000", "template": "order_update",
+{"to": "14155550100", "template": "order_update",
  "parameters": {"customer_name": "José", "order_id": "A-1001", "order_status": "shipped"}}
 JSON
 }
@@ -27,7 +27,7 @@ echo "template: $(template) $(field status)"
 id=$(field id)
 echo "template again: $(template) $(field status), replayed: $(header idempotency-replayed), the same: $([ "$(field id)" = "$id" ] && echo true)"
 
-echo "file: $(ask "$bff/v1/messages/file?to=14155551000&caption=Gr%C3%BC%C3%9Fe" -H "Idempotency-Key: curl-file-$run" \
+echo "file: $(ask "$bff/v1/messages/file?to=14155550100&caption=Gr%C3%BC%C3%9Fe" -H "Idempotency-Key: curl-file-$run" \
   -F "file=@\"$invoice\"") $(field status) $(field fileName)"
 
 echo "import: $(ask "$bff/v1/broadcasts/import?template=order_update&broadcastName=march" -H "Idempotency-Key: curl-import-$run" \
@@ -39,6 +39,6 @@ echo "events: $(sed -n 's/^event: //p' "$answer/events" | tail -n 1), $(sed -n '
 
 # Refused before the film is sent: curl asks first (Expect: 100-continue). Without the question it sends, and reads all the same.
 refused() { curl -sS --max-time 60 -o "$answer/body" -w '%{http_code}' -H "Authorization: Bearer ${key}x" "$@"; }
-echo "another key: $(refused "$bff/v1/messages/file?to=14155551000" -F "file=@\"$film\"") $(field type)"
-[ "$(refused "$bff/v1/messages/file?to=14155551000" -F "file=@\"$film\"" -H Expect:)" = 401 ]
+echo "another key: $(refused "$bff/v1/messages/file?to=14155550100" -F "file=@\"$film\"") $(field type)"
+[ "$(refused "$bff/v1/messages/file?to=14155550100" -F "file=@\"$film\"" -H Expect:)" = 401 ]
 echo "another type: $(ask "$bff/v1/messages/text" -H 'Content-Type: text/plain' -d 'Hello') $(field type)"

@@ -57,7 +57,7 @@ func (c *client) do(method, path string, body io.Reader, headers map[string]stri
 // sendTemplate under the same idempotency key is the same message, however often it is called.
 func (c *client) sendTemplate(idempotencyKey string) (*http.Response, answer) {
 	body, err := json.Marshal(map[string]any{
-		"to":         "14155551000",
+		"to":         "14155550100",
 		"template":   "order_update",
 		"parameters": map[string]string{"customer_name": "José", "order_id": "A-1001", "order_status": "shipped"},
 	})
@@ -130,7 +130,7 @@ func main() {
 	fmt.Printf("template again: %d %s, replayed: %s, the same: %t\n", response.StatusCode, word(again.Status),
 		response.Header.Get("Idempotency-Replayed"), again.ID == first.ID)
 
-	query := url.Values{"to": {"14155551000"}, "caption": {"Grüße"}}
+	query := url.Values{"to": {"14155550100"}, "caption": {"Grüße"}}
 	response, sent := bff.upload("/v1/messages/file?"+query.Encode(), invoice, "go-file-"+run)
 	fmt.Println("file:", response.StatusCode, word(sent.Status), sent.FileName)
 
@@ -141,7 +141,7 @@ func main() {
 	fmt.Printf("events: %s, %d accepted\n", event, ended.Counts.Accepted)
 
 	stranger := &client{address, key + "x", http.Client{Timeout: time.Minute}}
-	response, refused := stranger.upload("/v1/messages/file?to=14155551000", film, "go-film-"+run)
+	response, refused := stranger.upload("/v1/messages/file?to=14155550100", film, "go-film-"+run)
 	fmt.Println("another key:", response.StatusCode, refused.Type)
 	response, refused = bff.do("POST", "/v1/messages/text", strings.NewReader("Hello"), map[string]string{"Content-Type": "text/plain"})
 	fmt.Println("another type:", response.StatusCode, refused.Type)

@@ -15,7 +15,7 @@ final class Send {
         System.out.println("templates, by HEAD: " + bff.head("/v1/templates").statusCode());
 
         Map<String, Object> template = Map.of(
-                "to", "14155551000",
+                "to", "14155550100",
                 "template", "order_update",
                 "parameters", Map.of("customer_name", "José", "order_id", "A-1001", "order_status", "shipped"));
         HttpResponse<byte[]> first = bff.post("/v1/messages/template", template, "java-" + run);
@@ -27,7 +27,7 @@ final class Send {
                 + ", replayed: " + again.headers().firstValue("Idempotency-Replayed").orElse("")
                 + ", the same: " + repeated.get("id").equals(message.get("id")));
 
-        Map<String, String> recipient = Map.of("to", "14155551000", "caption", "Grüße");
+        Map<String, String> recipient = Map.of("to", "14155550100", "caption", "Grüße");
         HttpResponse<byte[]> sent = bff.upload("/v1/messages/file", recipient, Path.of(args[2]), "java-file-" + run);
         JsonNode file = WatiBff.read(sent);
         System.out.println("file: " + sent.statusCode() + " " + file.get("status").asText() + " " + file.get("fileName").asText());

@@ -63,7 +63,7 @@ final class Scenario {
     }
 
     private void sendsOnceUnderOneKey() {
-        TextPost text = new TextPost().to("14155551000").text("Your parcel is on its way.");
+        TextPost text = new TextPost().to("14155550100").text("Your parcel is on its way.");
         ResponseEntity<Message> first = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null, null);
         Message sent = first.getBody();
         equal(201, first.getStatusCodeValue());
@@ -86,7 +86,7 @@ final class Scenario {
         equal(false, closed.getRetryable());
 
         TemplatePost misspelt = new TemplatePost()
-                .to("14155551000")
+                .to("14155550100")
                 .template("order_update")
                 .parameters(Map.of("customer", "Asha"));
         Problem faults = problemOf(() -> messages.sendTemplate(misspelt, null, null, null, null));
@@ -99,7 +99,7 @@ final class Scenario {
         Path invoice = Files.writeString(Files.createTempDirectory("wati-bff").resolve("invoice.pdf"), "%PDF-1.4\nhello");
         File file = invoice.toFile();
         try {
-            Message sent = messages.sendFile("14155551000", file, null, "Your invoice", "java-file-" + run, null, null, null);
+            Message sent = messages.sendFile("14155550100", file, null, "Your invoice", "java-file-" + run, null, null, null);
             equal(Message.KindEnum.FILE, sent.getKind());
             equal(Message.StatusEnum.ACCEPTED, sent.getStatus());
         } finally {
@@ -133,8 +133,8 @@ final class Scenario {
     /** One of two: what is not set must not be sent as null. */
     private void assignsOperator() {
         OperatorPut asha = new OperatorPut().email("asha@example.com");
-        equal("asha@example.com", conversations.assignOperator("14155551000", asha, null, null).getOperator());
-        equal("bot", conversations.assignOperator("14155551000", new OperatorPut().bot(true), null, null).getOperator());
+        equal("asha@example.com", conversations.assignOperator("14155550100", asha, null, null).getOperator());
+        equal("bot", conversations.assignOperator("14155550100", new OperatorPut().bot(true), null, null).getOperator());
         System.out.println("operator: by e-mail, and the bot");
     }
 

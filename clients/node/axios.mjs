@@ -18,7 +18,7 @@ const sendTemplate = () =>
   api.post(
     '/v1/messages/template',
     {
-      to: '14155551000',
+      to: '14155550100',
       template: 'order_update',
       parameters: { customer_name: 'José', order_id: 'A-1001', order_status: 'shipped' },
     },
@@ -54,7 +54,7 @@ console.log(
   `template again: ${again.status} ${again.data.status}, replayed: ${replayed}, the same: ${again.data.id === first.data.id}`,
 );
 
-const sent = await upload('/v1/messages/file', invoice, { to: '14155551000', caption: 'Grüße' });
+const sent = await upload('/v1/messages/file', invoice, { to: '14155550100', caption: 'Grüße' });
 console.log(`file: ${sent.status} ${sent.data.status} ${sent.data.fileName}`);
 
 const taken = await upload('/v1/broadcasts/import', csv, { template: 'order_update', broadcastName: 'march' });
@@ -62,7 +62,7 @@ console.log(`import: ${taken.status} ${taken.data.counts.total}`);
 const { event, data } = await follow(taken.data.id);
 console.log(`events: ${event}, ${data.counts.accepted} accepted`);
 
-const refused = await upload('/v1/messages/file', film, { to: '14155551000' }, { authorization: `Bearer ${key}x` });
+const refused = await upload('/v1/messages/file', film, { to: '14155550100' }, { authorization: `Bearer ${key}x` });
 console.log(`another key: ${refused.status} ${refused.data.type}`);
 const plain = await api.post('/v1/messages/text', 'Hello', { headers: { 'content-type': 'text/plain' } });
 console.log(`another type: ${plain.status} ${plain.data.type}`);

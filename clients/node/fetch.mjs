@@ -19,7 +19,7 @@ const sendTemplate = () =>
     method: 'POST',
     headers: { 'content-type': 'application/json', 'idempotency-key': `fetch-${run}` },
     body: JSON.stringify({
-      to: '14155551000',
+      to: '14155550100',
       template: 'order_update',
       parameters: { customer_name: 'José', order_id: 'A-1001', order_status: 'shipped' },
     }),
@@ -57,7 +57,7 @@ console.log(
   `template again: ${again.status} ${repeated.status}, replayed: ${replayed}, the same: ${repeated.id === message.id}`,
 );
 
-const sent = await upload('/v1/messages/file', invoice, { to: '14155551000', caption: 'Grüße' });
+const sent = await upload('/v1/messages/file', invoice, { to: '14155550100', caption: 'Grüße' });
 const file = await sent.json();
 console.log(`file: ${sent.status} ${file.status} ${file.fileName}`);
 
@@ -67,7 +67,7 @@ console.log(`import: ${taken.status} ${counts.total}`);
 const { event, data } = await follow(id);
 console.log(`events: ${event}, ${data.counts.accepted} accepted`);
 
-const refused = await upload('/v1/messages/file', film, { to: '14155551000' }, { authorization: `Bearer ${key}x` });
+const refused = await upload('/v1/messages/file', film, { to: '14155550100' }, { authorization: `Bearer ${key}x` });
 console.log(`another key: ${refused.status} ${(await refused.json()).type}`);
 const plain = await ask('/v1/messages/text', {
   method: 'POST',

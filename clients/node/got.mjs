@@ -19,7 +19,7 @@ const sendTemplate = () =>
   api.post('v1/messages/template', {
     headers: { 'idempotency-key': `got-${run}` },
     json: {
-      to: '14155551000',
+      to: '14155550100',
       template: 'order_update',
       parameters: { customer_name: 'José', order_id: 'A-1001', order_status: 'shipped' },
     },
@@ -67,7 +67,7 @@ console.log(
   `template again: ${again.statusCode} ${again.body.status}, replayed: ${replayed}, the same: ${again.body.id === first.body.id}`,
 );
 
-const sent = await upload('v1/messages/file', invoice, { to: '14155551000', caption: 'Grüße' });
+const sent = await upload('v1/messages/file', invoice, { to: '14155550100', caption: 'Grüße' });
 console.log(`file: ${sent.statusCode} ${sent.body.status} ${sent.body.fileName}`);
 
 const taken = await upload('v1/broadcasts/import', csv, { template: 'order_update', broadcastName: 'march' });
@@ -75,7 +75,7 @@ console.log(`import: ${taken.statusCode} ${taken.body.counts.total}`);
 const { event, data } = await follow(taken.body.id);
 console.log(`events: ${event}, ${data.counts.accepted} accepted`);
 
-const refused = await uploadWhole('v1/messages/file', film, { to: '14155551000' }, { authorization: `Bearer ${key}x` });
+const refused = await uploadWhole('v1/messages/file', film, { to: '14155550100' }, { authorization: `Bearer ${key}x` });
 console.log(`another key: ${refused.statusCode} ${refused.body.type}`);
 const plain = await api.post('v1/messages/text', { headers: { 'content-type': 'text/plain' }, body: 'Hello' });
 console.log(`another type: ${plain.statusCode} ${plain.body.type}`);

@@ -38,7 +38,7 @@ function sendTemplate(): array
 {
     global $run;
     $body = json_encode([
-        'to' => '14155551000',
+        'to' => '14155550100',
         'template' => 'order_update',
         'parameters' => ['customer_name' => 'José', 'order_id' => 'A-1001', 'order_status' => 'shipped'],
     ]);
@@ -77,7 +77,7 @@ echo "template: $status {$first['status']}\n";
 $same = var_export($again['id'] === $first['id'], true);
 echo "template again: $status {$again['status']}, replayed: {$headers['idempotency-replayed']}, the same: $same\n";
 
-[$status, , $sent] = upload('/v1/messages/file', $invoice, 'file', ['to' => '14155551000', 'caption' => 'Grüße']);
+[$status, , $sent] = upload('/v1/messages/file', $invoice, 'file', ['to' => '14155550100', 'caption' => 'Grüße']);
 echo "file: $status {$sent['status']} {$sent['fileName']}\n";
 
 [$status, , $imported] = upload('/v1/broadcasts/import', $csv, 'import', ['template' => 'order_update', 'broadcastName' => 'march']);
@@ -86,7 +86,7 @@ echo "import: $status {$imported['counts']['total']}\n";
 echo "events: $event, {$broadcast['counts']['accepted']} accepted\n";
 
 $key .= 'x';
-[$status, , $problem] = upload('/v1/messages/file', $film, 'film', ['to' => '14155551000']);
+[$status, , $problem] = upload('/v1/messages/file', $film, 'film', ['to' => '14155550100']);
 echo "another key: $status {$problem['type']}\n";
 $key = $argv[2];
 [$status, , $problem] = ask('POST', '/v1/messages/text', ['Content-Type: text/plain'], 'Hello');

@@ -18,7 +18,7 @@ def send_template():
         f"{bff}/v1/messages/template",
         headers={"Idempotency-Key": f"requests-{run}"},
         json={
-            "to": "14155551000",
+            "to": "14155550100",
             "template": "order_update",
             "parameters": {"customer_name": "José", "order_id": "A-1001", "order_status": "shipped"},
         },
@@ -62,7 +62,7 @@ print(
     f" replayed: {again.headers['Idempotency-Replayed']}, the same: {same}"
 )
 
-sent = upload("/v1/messages/file", invoice, "file", to="14155551000", caption="Grüße")
+sent = upload("/v1/messages/file", invoice, "file", to="14155550100", caption="Grüße")
 print(f"file: {sent.status_code} {sent.json()['status']} {sent.json()['fileName']}")
 
 imported = upload("/v1/broadcasts/import", csv, "import", template="order_update", broadcastName="march")
@@ -71,7 +71,7 @@ event, broadcast = follow(imported.json()["id"])
 print(f"events: {event}, {broadcast['counts']['accepted']} accepted")
 
 session.headers["Authorization"] = f"Bearer {key}x"
-refused = upload("/v1/messages/file", film, "film", to="14155551000")
+refused = upload("/v1/messages/file", film, "film", to="14155550100")
 print(f"another key: {refused.status_code} {refused.json()['type']}")
 
 session.headers["Authorization"] = f"Bearer {key}"

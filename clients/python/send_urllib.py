@@ -24,7 +24,7 @@ def ask(method, path, body=None, headers=None, with_key=key):
 def send_template():
     """The same key is the same message, however often it is asked for."""
     body = {
-        "to": "14155551000",
+        "to": "14155550100",
         "template": "order_update",
         "parameters": {"customer_name": "José", "order_id": "A-1001", "order_status": "shipped"},
     }
@@ -70,7 +70,7 @@ status, headers, again = send_template()
 same = str(again["id"] == first["id"]).lower()
 print(f"template again: {status} {again['status']}, replayed: {headers['Idempotency-Replayed']}, the same: {same}")
 
-status, sent = upload("/v1/messages/file", invoice, "file", to="14155551000", caption="Grüße")
+status, sent = upload("/v1/messages/file", invoice, "file", to="14155550100", caption="Grüße")
 print(f"file: {status} {sent['status']} {sent['fileName']}")
 
 status, imported = upload("/v1/broadcasts/import", csv, "import", template="order_update", broadcastName="march")
@@ -78,7 +78,7 @@ print(f"import: {status} {imported['counts']['total']}")
 event, broadcast = follow(imported["id"])
 print(f"events: {event}, {broadcast['counts']['accepted']} accepted")
 
-status, problem = upload("/v1/messages/file", film, "film", with_key=f"{key}x", to="14155551000")
+status, problem = upload("/v1/messages/file", film, "film", with_key=f"{key}x", to="14155550100")
 print(f"another key: {status} {problem['type']}")
 
 status, _, body = ask("POST", "/v1/messages/text", b"Hello", {"Content-Type": "text/plain"})

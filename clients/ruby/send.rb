@@ -14,7 +14,7 @@ end
 # The same key is the same message, however often it is asked for.
 def send_template
   body = {
-    to: '14155551000',
+    to: '14155550100',
     template: 'order_update',
     parameters: { customer_name: 'José', order_id: 'A-1001', order_status: 'shipped' }
   }
@@ -47,7 +47,7 @@ again = send_template
 same = JSON.parse(again.body)['id'] == JSON.parse(first.body)['id']
 puts "template again: #{again.code} #{JSON.parse(again.body)['status']}, replayed: #{again['Idempotency-Replayed']}, the same: #{same}"
 
-sent = upload('/v1/messages/file', INVOICE, 'file', to: '14155551000', caption: 'Grüße')
+sent = upload('/v1/messages/file', INVOICE, 'file', to: '14155550100', caption: 'Grüße')
 puts "file: #{sent.code} #{JSON.parse(sent.body)['status']} #{JSON.parse(sent.body)['fileName']}"
 
 imported = upload('/v1/broadcasts/import', CSV, 'import', template: 'order_update', broadcastName: 'march')
@@ -55,7 +55,7 @@ puts "import: #{imported.code} #{JSON.parse(imported.body)['counts']['total']}"
 event, broadcast = follow(JSON.parse(imported.body)['id'])
 puts "events: #{event}, #{broadcast['counts']['accepted']} accepted"
 
-refused = upload('/v1/messages/file', FILM, 'film', { to: '14155551000' }, { 'Authorization' => "Bearer #{KEY}x" })
+refused = upload('/v1/messages/file', FILM, 'film', { to: '14155550100' }, { 'Authorization' => "Bearer #{KEY}x" })
 puts "another key: #{refused.code} #{JSON.parse(refused.body)['type']}"
 
 refused = HTTP.post('/v1/messages/text', 'Hello', header('text').merge('Content-Type' => 'text/plain'))

@@ -9,7 +9,7 @@ const { GET, POST, PUT, PATCH, DELETE } = createClient<paths>({
   headers: { authorization: `Bearer ${key}` },
 });
 
-const to = '14155551000';
+const to = '14155550100';
 const recipient = { params: { path: { recipient: to } } };
 const keyed = (name: string) => ({ 'idempotency-key': `ts-${name}-${crypto.randomUUID()}` });
 const parameters = { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' };

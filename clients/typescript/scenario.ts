@@ -22,13 +22,13 @@ async function send(text: string, to: string, idempotencyKey: string) {
 }
 
 async function sendsOnceUnderOneKey() {
-  const first = await send('Your parcel is on its way.', '14155551000', `ts-text-${run}`);
+  const first = await send('Your parcel is on its way.', '14155550100', `ts-text-${run}`);
   ok(first.data);
   equal(first.response.status, 201);
   equal(first.data.status, 'accepted');
   equal(first.response.headers.get('location'), `/v1/messages/${first.data.id}`);
 
-  const again = await send('Your parcel is on its way.', '14155551000', `ts-text-${run}`);
+  const again = await send('Your parcel is on its way.', '14155550100', `ts-text-${run}`);
   equal(again.data, first.data);
   equal(again.response.headers.get('idempotency-replayed'), 'true');
 
@@ -58,14 +58,14 @@ async function readsProblems() {
   equal(decide(closed.error), 'send a template');
 
   const { error } = await client.POST('/v1/messages/template', {
-    body: { to: '14155551000', template: 'order_update', parameters: { customer: 'Asha' } },
+    body: { to: '14155550100', template: 'order_update', parameters: { customer: 'Asha' } },
   });
   ok(error);
   equal(error.type, '/problems/template-parameters-invalid');
   ok(error.errors?.some(({ pointer }) => pointer === '/parameters/customer_name'));
 
   // @ts-expect-error A misspelt property is found by the compiler, and by the service.
-  const misspelt = await client.POST('/v1/messages/text', { body: { to: '14155551000', txt: 'Hello.' } });
+  const misspelt = await client.POST('/v1/messages/text', { body: { to: '14155550100', txt: 'Hello.' } });
   equal(misspelt.error?.type, '/problems/validation-failed');
   console.log('problems: window closed, parameters at fault, validation');
 }
@@ -73,7 +73,7 @@ async function readsProblems() {
 async function sendsFile() {
   const file = new Blob(['%PDF-1.4\nhello'], { type: 'application/pdf' });
   const { data, response } = await client.POST('/v1/messages/file', {
-    params: { query: { to: '14155551000', caption: 'Your invoice' }, header: { 'idempotency-key': `ts-file-${run}` } },
+    params: { query: { to: '14155550100', caption: 'Your invoice' }, header: { 'idempotency-key': `ts-file-${run}` } },
     body: { file },
     bodySerializer: (body) => {
       const form = new FormData();

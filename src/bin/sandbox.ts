@@ -13,42 +13,54 @@ const shutdownMs = 10_000;
  * Nobody's key is needed, and nothing is kept: what was tried is never mixed up with real records.
  */
 async function main() {
-  const seed = seedOf(process.argv.slice(2));
+  const { seed, templatesFile } = optionsOf(process.argv.slice(2));
   const sandbox = await startSandbox(process.env, {
     seed,
+    templatesFile,
     logger: (config) => createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], pino.destination(2)),
   });
   closeWithGrace({ delay: shutdownMs, logger: false }, () => sandbox.close());
   console.log(welcome(sandbox, seed));
 }
 
-function seedOf(args: string[]): string | undefined {
+function optionsOf(args: string[]): { seed: string | undefined; templatesFile: string | undefined } {
   try {
-    const { values } = parseArgs({ args, options: { seed: { type: 'string' } } });
-    return values.seed || process.env.SANDBOX_SEED || undefined;
+    const { values } = parseArgs({ args, options: { seed: { type: 'string' }, templates: { type: 'string' } } });
+    return {
+      seed: values.seed || process.env.SANDBOX_SEED || undefined,
+      templatesFile: values.templates || process.env.SANDBOX_TEMPLATES_FILE || undefined,
+    };
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\nsandbox [--seed SEED]`);
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\n\nsandbox [--seed SEED] [--templates FILE]`,
+    );
     process.exit(2);
   }
 }
 
-function welcome({ url, gatewayUrl }: Sandbox, seed: string | undefined): string {
-  const call = (rest: string) => `  curl -s -H 'Authorization: Bearer ${sandboxKey}' ${rest}`;
+function welcome(sandbox: Sandbox, seed: string | undefined): string {
+  const { url, gatewayUrl, callersOfFile } = sandbox;
+  const key = callersOfFile.length === 0 ? sandboxKey : 'YOUR-KEY';
+  const call = (rest: string) => `  curl -s -H 'Authorization: Bearer ${key}' ${rest}`;
   const json = "-H 'Content-Type: application/json'";
   return `
 wati-bff sandbox: everything is simulated, nothing leaves this machine.
 
   Docs     ${url}/docs   (press Authorize and paste the key)
-  Key      ${sandboxKey}
-  Sandbox  ${url}/_sandbox   (what can be done to it: reset, move the time, play the customer, read the ledger)
+  Key      ${callersOfFile.length === 0 ? sandboxKey : `the keys of CLIENTS_FILE: ${callersOfFile.join(', ')}`}
+  Sandbox  ${url}/_sandbox   (what can be done to it: reset, add templates, move the time, play the customer, read the ledger)
   Ledger   ${gatewayUrl}/_sandbox/ledger   (every request that the simulated gateway received)
   Seed     ${seed ?? 'none: ids are random'}
 
 Try:
 
-${call(`${json} ${url}/v1/messages/text -d '{"to":"14155551000","text":"Your parcel is on its way."}'`)}
-${call(`${json} ${url}/v1/messages/template -d '{"to":"14155551001","template":"order_update","parameters":{"customer_name":"Asha","order_id":"A-1001","order_status":"shipped"}}'`)}
+${call(`${json} ${url}/v1/messages/text -d '{"to":"14155550100","text":"Your parcel is on its way."}'`)}
+${call(`${json} ${url}/v1/messages/template -d '{"to":"14155550111","template":"order_update","parameters":{"customer_name":"Asha","order_id":"A-1001","order_status":"shipped"}}'`)}
 ${call(`'${url}/v1/contacts?pageSize=2'`)}
+
+Rehearse: the service as you will run it, with settings and callers of your own, against this simulated Maton:
+
+${rehearsal(sandbox)}
 
 Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see the README).
 Ctrl-C ends it.
@@ -56,6 +68,29 @@ Ctrl-C ends it.
 Ready: ${url}
 `;
 }
+
+/** The same settings for both, in front of each line, so that each can be pasted alone. */
+function rehearsal({ gatewayUrl, controlUrl, matonKey, rehearsalPort, callersOfFile }: Sandbox): string {
+  const settings = [
+    `MATON_API_KEY=${matonKey}`,
+    `MATON_GATEWAY_URL=${gatewayUrl}`,
+    `MATON_CONTROL_URL=${controlUrl}`,
+    `CLIENTS_FILE=${callersOfFile.length === 0 ? rehearsalFile : quoted(process.env.CLIENTS_FILE ?? '')}`,
+    'STORE_URL=memory:',
+  ].join(' ');
+  return [
+    ...(callersOfFile.length > 0
+      ? []
+      : [`  npm run client-key -- rehearsal --scopes '*' --connections '*' --rate none --add ${rehearsalFile}`]),
+    `  ${settings} npm run check`,
+    `  ${settings} PORT=${rehearsalPort} npm start`,
+  ].join('\n');
+}
+
+const rehearsalFile = 'rehearsal-clients.json';
+
+/** As a word of a shell. */
+const quoted = (word: string): string => (/^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 try {
   await main();

@@ -7,9 +7,18 @@ import type { NewSend, SendStore } from '../store/port.ts';
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
-/** The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. */
+const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
+const named = [unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
+
+/** Whether a request names one of the records of the examples. */
+export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
+
+/**
+ * The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. They come into being
+ * when one of them is asked for: a suite of tests begins without any record.
+ */
 export async function recordExamples(store: SendStore & BroadcastStore, caller: string): Promise<void> {
-  const to = '14155551002';
+  const to = '14155550112';
   const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
   const id = exampleIds.unknownMessage;
   await store.record({
@@ -55,7 +64,7 @@ async function start(store: BroadcastStore, caller: string, id: string, name: st
 }
 
 function recipient(broadcastId: string, caller: string, broadcastName: string, at: number): NewSend {
-  const to = String(14_155_551_003 + at);
+  const to = String(14_155_550_113 + at);
   const parameters = {
     customer_name: at === 0 ? 'Divya' : 'Emre',
     order_id: `A-100${3 + at}`,

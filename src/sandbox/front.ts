@@ -25,11 +25,13 @@ interface FrontOptions {
   readonly perAddress: number;
   /** Serves what is not the service's; answers whether the request was for it. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** What has to be done before the service sees the request, if anything. */
+  readonly before: (request: IncomingMessage) => Promise<unknown> | undefined;
 }
 
 export async function openFront(
   first: FastifyInstance,
-  { host, port, max, perAddress, own }: FrontOptions,
+  { host, port, max, perAddress, own, before }: FrontOptions,
 ): Promise<Front> {
   let service = first;
   let change: Promise<void> | undefined;
@@ -43,7 +45,8 @@ export async function openFront(
     front.on(event, (request: IncomingMessage, response: ServerResponse) => {
       if (own(request, response)) return;
       const pass = () => void service.server.emit(event, request, response);
-      if (change) change.then(pass, () => response.destroy());
+      const waits = change ? change.then(() => before(request)) : before(request);
+      if (waits) waits.then(pass, () => response.destroy());
       else pass();
     });
   }

@@ -1,27 +1,39 @@
-import { hash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { buildApp, retentionOf, type Seams } from '../app.ts';
-import { sandboxKey } from '../callers/sandbox-key.ts';
-import { fixedCallers } from '../callers.ts';
+import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
+import { usualPauses } from '../pauses.ts';
+import { exampleIds } from '../schemas/words.ts';
+import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { openStore, type Store } from '../store/open.ts';
+import { openStore } from '../store/open.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
-import { recordExamples } from './example-records.ts';
+import { openSandboxCallers } from './callers.ts';
+import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
+import { templatesFromFile } from './templates-file.ts';
 
 export interface Sandbox {
   /** Of the service, and of `/_sandbox`. */
   readonly url: string;
   readonly gatewayUrl: string;
+  /** With these a service of one's own runs against the same simulated Maton. */
+  readonly controlUrl: string;
+  readonly matonKey: string;
+  /** A port that is free for it; 0 where the system is to choose. */
+  readonly rehearsalPort: number;
+  /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
+  readonly callersOfFile: readonly string[];
   close(): Promise<void>;
 }
 
 interface SandboxOptions {
   /** What its ids are made from; by default they are random. */
   readonly seed?: string | undefined;
+  /** A file of templates that WATI has besides its own, after each reset as well. */
+  readonly templatesFile?: string | undefined;
   readonly logger: (config: Config) => Seams['logger'];
 }
 
@@ -31,9 +43,11 @@ const everywhere = /^(0\.0\.0\.0|::)$/;
 /** A simulated Maton and WATI, and the service in front of it. A reset puts a new service in the place of the old one. */
 export async function startSandbox(
   environment: Readonly<Record<string, string | undefined>>,
-  { seed, logger: loggerFor }: SandboxOptions,
+  { seed, templatesFile, logger: loggerFor }: SandboxOptions,
 ): Promise<Sandbox> {
   const settings = settingsOf(environment);
+  const templates = templatesFile === undefined ? [] : templatesFromFile(templatesFile);
+  const callers = openSandboxCallers(environment.CLIENTS_FILE, () => logger);
   const { MATON_RATE_PER_SECOND: rate, HOST: host, PORT: port } = settings;
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
@@ -61,14 +75,17 @@ export async function startSandbox(
     MATON_GATEWAY_URL: simulator.gatewayUrl,
     MATON_CONTROL_URL: simulator.controlUrl,
   };
-  const lasting = { logger: loggerFor(config), processMetrics: createProcessMetrics() };
-  let service = await startService(config, simulator, lasting, (store) => recordExamples(store, 'sandbox'));
+  const logger = loggerFor(config);
+  const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
+  addTemplates(simulator.tenant, templates);
+  let service = await startService(config, simulator, lasting);
 
   async function reset(next: string | undefined) {
     await service.end();
     // What it had put on a socket by then is read and dealt with first, so that nothing of it comes in afterwards.
     for (let turn = 0; turn < 10; turn += 1) await setImmediate();
     simulator.reset(next);
+    addTemplates(simulator.tenant, templates);
     service = await startService(config, simulator, lasting);
     return service.app;
   }
@@ -76,22 +93,27 @@ export async function startSandbox(
   try {
     const front = await openFront(service.app, {
       ...{ host, port, own: simulator.serveSandbox },
+      before: ({ url = '' }) => (namesExample(url) ? service.recordExamples() : undefined),
       max: config.CONNECTIONS_MAX,
       perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
     });
     opened.resolve(front);
     return {
       url: front.url,
-      gatewayUrl: simulator.gatewayUrl,
+      ...{ gatewayUrl: simulator.gatewayUrl, controlUrl: simulator.controlUrl, matonKey: simulator.key },
+      rehearsalPort: await freePort(port === 0 ? 0 : port + 2),
+      callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
       close: async () => {
         front.stop();
         await service.end();
         front.close();
+        callers.close();
         await simulator.close();
       },
     };
   } catch (error) {
     await service.end();
+    callers.close();
     await simulator.close();
     throw error;
   }
@@ -114,35 +136,37 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
     // Here there is no key to leak, and a debugger may be welcome.
     NODE_DEBUG: undefined,
     NODE_OPTIONS: undefined,
-    CLIENTS_FILE: 'none: the sandbox has one caller',
+    CLIENTS_FILE: environment.CLIENTS_FILE || 'none: the sandbox has one caller',
   });
 }
 
+/** A template that was added a moment ago is found. */
+const pauses = { ...usualPauses, templateMissMs: 0 };
+
+/** What outlives a reset. */
+type Lasting = Pick<Seams, 'logger' | 'processMetrics'> & { callers: Callers };
+
 /** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
-async function startService(
-  config: Config,
-  { clock, ids }: Simulator,
-  lasting: Pick<Seams, 'logger' | 'processMetrics'>,
-  fill: (store: Store) => Promise<void> = async () => {},
-) {
+async function startService(config: Config, { clock, ids }: Simulator, lasting: Lasting) {
   const store = await openStore('memory:', {
     ...retentionOf(config),
     clock: () => performance.now() + clock.advancedMs,
     wall: clock.now,
   });
-  await fill(store);
+  let examples: Promise<void> | undefined;
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const callers = fixedCallers([
-    { name: 'sandbox', keys: [{ sha256: hash('sha256', sandboxKey) }], scopes: ['*'], connections: ['*'] },
-  ]);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, sandbox: true, callers, store, dispatchers, newId, now: clock.now });
+  const app = await buildApp(config, { ...lasting, sandbox: true, pauses, store, dispatchers, newId, now: clock.now });
   await app.ready();
   return {
     app,
     /** At once: what is on the wire is cut off, and whoever waits for it hears what is known. */
     end: async () => {
       await Promise.all([dispatchers.close(), app.close()]);
+    },
+    recordExamples: () => {
+      examples ??= recordExamples(store, lasting.callers.list()[0]?.caller.id ?? exampleIds.caller);
+      return examples;
     },
     /** Time was moved: what is too old by now goes, without waiting for the next round. */
     age: async () => {

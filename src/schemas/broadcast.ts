@@ -25,8 +25,8 @@ export const BroadcastPost = Type.Object(
         template: 'order_update',
         broadcastName: 'autumn-sale',
         recipients: [
-          { to: '14155551000', parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' } },
-          { to: '14155551001', parameters: { customer_name: 'Ben', order_id: 'A-1002', order_status: 'packed' } },
+          { to: '14155550100', parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' } },
+          { to: '14155550111', parameters: { customer_name: 'Ben', order_id: 'A-1002', order_status: 'packed' } },
         ],
       },
     ],

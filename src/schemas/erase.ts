@@ -7,7 +7,7 @@ export const ErasePost = Type.Object(
     dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
   },
   // What the docs page fills in: it must do no harm.
-  { title: 'ErasePost', ...strict, examples: [{ to: '14155551000', dryRun: true }] },
+  { title: 'ErasePost', ...strict, examples: [{ to: '14155550100', dryRun: true }] },
 );
 
 const KeptRecords = Type.Object(

@@ -25,7 +25,7 @@ export const TextPost = Type.Object(
       Type.String({ minLength: 1, maxLength: 512, description: 'id of the WhatsApp message to quote' }),
     ),
   },
-  { title: 'TextPost', ...strict, examples: [{ to: '14155551000', text: 'Your parcel is on its way.' }] },
+  { title: 'TextPost', ...strict, examples: [{ to: '14155550100', text: 'Your parcel is on its way.' }] },
 );
 export type TextPost = Static<typeof TextPost>;
 
@@ -34,7 +34,7 @@ export const FileLinkPost = Type.Object(
   {
     title: 'FileLinkPost',
     ...strict,
-    examples: [{ to: '14155551000', url: 'https://example.com/invoice.pdf', caption: 'Your invoice' }],
+    examples: [{ to: '14155550100', url: 'https://example.com/invoice.pdf', caption: 'Your invoice' }],
   },
 );
 export type FileLinkPost = Static<typeof FileLinkPost>;
@@ -67,7 +67,7 @@ export const ButtonsPost = Type.Object(
     title: 'ButtonsPost',
     ...strict,
     examples: [
-      { to: '14155551000', body: 'Shall we deliver today?', buttons: [{ text: 'Yes' }, { text: 'Tomorrow' }] },
+      { to: '14155550100', body: 'Shall we deliver today?', buttons: [{ text: 'Yes' }, { text: 'Tomorrow' }] },
     ],
   },
 );
@@ -108,7 +108,7 @@ export const ListPost = Type.Object(
     ...strict,
     examples: [
       {
-        to: '14155551000',
+        to: '14155550100',
         body: 'When shall we come?',
         buttonText: 'Choose',
         sections: [
@@ -135,7 +135,7 @@ export const TemplatePost = Type.Object(
     ...strict,
     examples: [
       {
-        to: '14155551000',
+        to: '14155550100',
         template: 'order_update',
         parameters: { customer_name: 'Asha', order_id: 'A-1001', order_status: 'shipped' },
       },

@@ -12,7 +12,7 @@ export const PhoneNumber = Type.String({
   maxLength: 200,
   description:
     'a possible phone number with its country code: digits alone, or behind a `+` with blanks, dots, dashes and brackets',
-  examples: ['14155551000'],
+  examples: ['14155550100'],
 });
 
 /** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number. */
@@ -21,7 +21,7 @@ export const Recipient = Type.String({
   maxLength: 200,
   description:
     'a possible phone number with its country code (digits alone, or behind a `+` with blanks, dots, dashes and brackets), a 24-hex contact id, or a BSUID such as `US.123124141512`',
-  examples: ['14155551000'],
+  examples: ['14155550100'],
 });
 
 /** One of the numbers of the company itself. No example: the docs page would send it. */
@@ -37,7 +37,7 @@ export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
   'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
   description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
-  examples: ['14155551000'],
+  examples: ['14155550100'],
 });
 
 /** What people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clock } from './clock.ts';
+import { addTemplates, readTemplates, templatesForm } from './given-templates.ts';
 import type { Ledger } from './ledger.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
 import { exact } from './schemas/common.ts';
@@ -37,6 +38,8 @@ interface SandboxRoute {
   readonly does: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** More than other bodies may have. */
+  readonly bytesMax?: number;
   /** A string is what is wrong with the request. */
   run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
 }
@@ -45,7 +48,7 @@ const routes: readonly SandboxRoute[] = [
   {
     route: 'GET /_sandbox',
     does: 'this list',
-    run: () => ({ data: routes.map(({ run: _run, ...told }) => told) }),
+    run: () => ({ data: routes.map(({ run: _run, bytesMax: _max, ...told }) => told) }),
   },
   {
     route: 'POST /_sandbox/reset',
@@ -72,12 +75,27 @@ const routes: readonly SandboxRoute[] = [
   {
     route: 'POST /_sandbox/messages',
     does: 'a customer writes: the message appears in the history and opens the 24-hour window',
-    body: { from: '14155551012', text: 'Hi', name: 'optional, of a customer who never wrote' },
+    body: { from: '14155550122', text: 'Hi', name: 'optional, of a customer who never wrote' },
     run: ({ json }, { tenant }) => {
       if (!validators.incoming.Check(json)) {
         return 'The body is {"from": "<phone number>", "text": "<1 to 4096 characters>"}, and a "name" if you like';
       }
       return received(json, tenant);
+    },
+  },
+  {
+    route: 'POST /_sandbox/templates',
+    does: 'WATI has these templates as well, until a reset; one of the same name and language is replaced',
+    body: templatesForm,
+    bytesMax: 1_048_576,
+    run: ({ json }, { tenant }) => {
+      const given = readTemplates(json);
+      if (typeof given === 'string') return given;
+      return {
+        data: addTemplates(tenant, given).map(({ elementName: name, status, language }) => ({
+          ...{ name, status: status.toLowerCase(), language: language.key },
+        })),
+      };
     },
   },
   {
@@ -113,8 +131,8 @@ export function sandboxRoute(request: IncomingMessage, response: ServerResponse,
 }
 
 async function serve(route: string, query: URLSearchParams, request: IncomingMessage, steering: Steering) {
-  const text = await bodyOf(request);
   const found = routes.find((each) => each.route === route);
+  const text = await bodyOf(request, found?.bytesMax);
   if (!found) return wrong(404, `There is no ${route}; GET /_sandbox lists what there is`);
   const [stray] = [...query.keys()];
   if (stray !== undefined && !found.query)
@@ -128,18 +146,16 @@ async function serve(route: string, query: URLSearchParams, request: IncomingMes
 
 const wrong = (status: number, error: string) => ({ status, body: { error } });
 
-const bodyMax = 65_536;
-
-/** undefined: more than anything here takes. What comes then is read all the same, so that the answer gets through. */
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+/** undefined: more than is taken. What comes then is read all the same, so that the answer gets through. */
+async function bodyOf(request: IncomingMessage, bytesMax = 65_536): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     if (!Buffer.isBuffer(chunk)) continue;
     bytes += chunk.length;
-    if (bytes <= bodyMax) chunks.push(chunk);
+    if (bytes <= bytesMax) chunks.push(chunk);
   }
-  return bytes > bodyMax ? undefined : Buffer.concat(chunks).toString('utf8');
+  return bytes > bytesMax ? undefined : Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {

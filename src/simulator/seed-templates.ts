@@ -1,6 +1,6 @@
 import type { Template } from './state.ts';
 
-interface Seed {
+export interface TemplateSeed {
   readonly name: string;
   /** As written; the positional form is derived. */
   readonly body: string;
@@ -18,7 +18,7 @@ interface Seed {
 const english = { key: 'en', value: 'English', text: 'English' };
 const german = { key: 'de', value: 'German', text: 'German' };
 
-const seeds: readonly Seed[] = [
+const seeds: readonly TemplateSeed[] = [
   { name: 'order_update', body: 'Hi {{customer_name}}, your order {{order_id}} {{order_status}}.' },
   { name: 'appointment_reminder', body: 'Dear {{1}}, see you on {{2}} at {{3}}.', status: 'approved' },
   { name: 'welcome', body: 'Welcome! We are glad that you are here.', category: 'MARKETING' },
@@ -87,9 +87,13 @@ const seeds: readonly Seed[] = [
   { name: 'delivery_note', body: 'Hallo {{name}}, wir liefern heute nach {{ort}}.', language: german },
 ];
 
-export function seedTemplates(): Template[] {
-  return seeds.map((seed, index) => ({
-    id: `66a1b2c3${index.toString(16).padStart(16, '0')}`,
+export const seedTemplates = (): Template[] =>
+  seeds.map((seed, index) => templateFrom(seed, `66a1b2c3${index.toString(16).padStart(16, '0')}`));
+
+/** As WATI lists it. */
+export function templateFrom(seed: TemplateSeed, id: string): Template {
+  return {
+    id,
     elementName: seed.name,
     category: seed.category ?? 'UTILITY',
     subCategory: 'STANDARD',
@@ -111,7 +115,7 @@ export function seedTemplates(): Template[] {
     buttonsType: seed.buttons ? 'call_to_action' : 'none',
     quality: 'GREEN',
     ...seed.more,
-  }));
+  };
 }
 
 /** Backwards and with a name that no body uses, as a real account has it: their order says nothing (upstream.md, 3.5). */

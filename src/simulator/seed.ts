@@ -5,8 +5,10 @@ import type { Contact, Tenant } from './state.ts';
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const contactCount = 120;
-/** 14155551000 to 14155551119: no number of it is a magic one. */
+/** 14155551000 to 14155551099: no number of it is a magic one. */
 const firstPhone = 14_155_551_000;
+/** The last twenty are numbers that are reserved for fiction; what the docs page and the guides write to. */
+const firstFictional = 100;
 
 /** The first tenant state, the same after every reset but for the times, which are relative to now. */
 export function seed(tenant: Tenant, now: number): void {
@@ -23,7 +25,7 @@ export function seed(tenant: Tenant, now: number): void {
 }
 
 function seedContact(tenant: Tenant, index: number, now: number): Contact {
-  return tenant.addContact(String(firstPhone + index), {
+  return tenant.addContact(phoneOf(index), {
     id: `65f0c0de${index.toString(16).padStart(16, '0')}`,
     name: `${['Asha', 'Ben', 'Chen', 'Divya', 'Emre'][index % 5]} Customer${String(index).padStart(3, '0')}`,
     createdAt: now - (200 - index) * day,
@@ -34,16 +36,24 @@ function seedContact(tenant: Tenant, index: number, now: number): Contact {
     },
     ...(index === 20 ? { optedOut: true } : {}),
     ...(index === 21 ? { bsuid: 'US.123124141512' } : {}),
+    ...(index === 119 ? { bsuid: 'US.550119124141' } : {}),
     ...(index === 22 ? { status: 'INVALID' as const } : {}),
   });
 }
 
-/** 0..9, 20 and 21 have an open window, 10..19 a closed one, all others never wrote. */
+/** 100 is …0100, 101 to 109 are …0121 to …0129, 110 to 119 are …0110 to …0119: …0101 and …0103 are magic. */
+function phoneOf(index: number): string {
+  if (index < firstFictional) return String(firstPhone + index);
+  const last = index > firstFictional && index < 110 ? index + 20 : index;
+  return `1415555${String(last).padStart(4, '0')}`;
+}
+
+/** 0..9, 20, 21, 100 and 110..119 have an open window, 10..19 and 101..109 a closed one, all others never wrote. */
 function seedHistory(tenant: Tenant, contact: Contact, index: number, now: number): void {
   if (index === 0) seedLongChat(tenant, contact, now);
-  const open = index < 10 || index === 20 || index === 21;
+  const open = index < 10 || index === 20 || index === 21 || index === firstFictional || index >= 110;
   if (open) tenant.receive(contact.phone, 'Hello, is my order on its way?', now - 30 * minute);
-  else if (index < 20) tenant.receive(contact.phone, 'Thank you', now - 3 * day);
+  else if (index < 20 || index > firstFictional) tenant.receive(contact.phone, 'Thank you', now - 3 * day);
 }
 
 /** All that a history mixes (upstream.md, 3.2): messages, ticket events, broadcasts, media, a failure. */

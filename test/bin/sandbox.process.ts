@@ -1,6 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { compileCache } from '../compile-cache.ts';
 import { isRecord } from '../json.ts';
@@ -21,6 +25,7 @@ function start(args: string[], settings: Record<string, string> = {}, node: stri
     err += chunk;
   });
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, out, err }));
+  const printed = () => out;
   /** The address of the readiness line, which is the last one. */
   const ready = async () => {
     for (;;) {
@@ -29,7 +34,7 @@ function start(args: string[], settings: Record<string, string> = {}, node: stri
       await once(child.stdout, 'data');
     }
   };
-  return { child, ended, ready };
+  return { child, ended, ready, printed };
 }
 
 async function sendText(url: string, to: string) {
@@ -58,6 +63,31 @@ describe('npm run sandbox', () => {
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
     expect(await firstId([], { SANDBOX_SEED: '7' })).toBe(id);
     expect(await firstId(['--seed', '8'], { SANDBOX_SEED: '7' })).not.toBe(id);
+  });
+
+  it('prints the lines of a rehearsal, which run as they stand', async () => {
+    const { ready, printed } = start([]);
+    await ready();
+    const lines = printed().split('\n');
+    const line = (end: string) => lines.find((each) => each.endsWith(end))?.trim() ?? '';
+    const folder = mkdtempSync(join(tmpdir(), 'wati-bff-rehearsal-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const here = (text: string) => text.replaceAll('rehearsal-clients.json', join(folder, 'clients.json'));
+    const run = promisify(execFile);
+    await run('sh', ['-c', here(line('rehearsal-clients.json'))]);
+    const { stdout } = await run('sh', ['-c', here(line('npm run check'))]);
+    expect(stdout).toContain('All is well.');
+    const service = spawn('sh', [
+      '-c',
+      `exec env ${here(line('npm start')).replace('npm start', `${process.execPath} src/bin/server.ts`)}`,
+    ]);
+    onTestFinished(() => void service.kill('SIGKILL'));
+    let log = '';
+    for await (const chunk of service.stdout) {
+      log += chunk;
+      if (log.includes('"msg":"started')) break;
+    }
+    expect(log).toContain('started, and ready');
   });
 
   it('ends with 0 on Ctrl-C, at once, whoever still waits for an answer', async () => {

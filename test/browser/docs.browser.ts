@@ -13,7 +13,7 @@ describe('/docs, as a person uses it', () => {
 
   beforeAll(async () => {
     mkdirSync(screenshots, { recursive: true });
-    service = await startService();
+    service = await startService({ settings: { DOCS: 'on' } });
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
     page.on('request', (request) => requested.push(request.url()));

@@ -28,6 +28,8 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
   let browser: Browser;
   let page: Page;
   let document: Json;
+  let service = '';
+  let key = '';
   const complaints: string[] = [];
 
   beforeAll(async () => {
@@ -41,23 +43,85 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
       printed += chunk;
       if (printed.includes('Ctrl-C')) break;
     }
-    const service = /^ {2}Docs +(http:\/\/[\d.:]+)\//m.exec(printed)?.[1] ?? '';
-    const key = /^ {2}Key +(\S+)/m.exec(printed)?.[1] ?? '';
+    service = /^ {2}Docs +(http:\/\/[\d.:]+)\//m.exec(printed)?.[1] ?? '';
+    key = /^ {2}Key +(\S+)/m.exec(printed)?.[1] ?? '';
     document = record(await (await fetch(`${service}/openapi.json`)).json());
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(`${service}/docs`);
-    await page.getByRole('button', { name: 'Authorize' }).first().click();
-    await page.locator('.auth-container input').fill(key);
-    await page.locator('.auth-btn-wrapper .authorize').click();
-    await page.locator('.auth-btn-wrapper .btn-done').click();
+    await authorize();
   });
   afterAll(async () => {
     await browser?.close();
     const end = once(sandbox, 'close');
     sandbox.kill('SIGTERM');
     await end;
+  });
+
+  it('follows a broadcast that runs for three seconds and shows what came, instead of waiting for its end', async () => {
+    const place = page.locator('#operations-broadcasts-streamBroadcast');
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'idempotency-key': 'slow' };
+    const recipients = Array.from({ length: 2_000 }, (_, at) => ({ to: String(4_915_112_340_000 + at) }));
+    const body = JSON.stringify({ template: 'welcome', broadcastName: 'slow', recipients });
+    const broadcast = record(await (await fetch(`${service}/v1/broadcasts`, { method: 'POST', headers, body })).json());
+    await fetch(`${service}/v1/broadcasts/${String(broadcast.id)}/pause`, { method: 'POST', headers, body: '{}' });
+    await place.locator('.opblock-summary').click();
+    expect(await place.locator('.opblock-description').textContent()).toContain('curl -N');
+    await place.locator('tr[data-param-name="id"] input').fill(String(broadcast.id));
+    await place.locator('button.execute').click();
+    const shown = place.locator('.live-responses-table .response-col_description pre').first();
+    await shown.waitFor();
+    expect(await shown.textContent()).toMatch(/event: progress[\s\S]*the page stops here, after 3 seconds/);
+    await place.locator('.opblock-summary-control').click();
+    await page.reload();
+    await authorize();
+  });
+
+  it('fills in no key of idempotency: a second try with other words is no mismatch, and broadcasts get a new key each', async () => {
+    for (const [block, field] of [
+      ['messages-sendText', 'text'],
+      ['broadcasts-createBroadcast', 'broadcastName'],
+    ] as const) {
+      const place = page.locator(`#operations-${block}`);
+      await place.locator('.opblock-summary').click();
+      expect(await place.locator('tr[data-param-name="idempotency-key"] input').inputValue()).toBe('');
+      const statuses: number[] = [];
+      for (const words of ['One', 'Two']) {
+        const area = place.locator('textarea.body-param__text');
+        const given = record(JSON.parse(await area.inputValue()));
+        await area.fill(JSON.stringify({ ...given, [field]: words }));
+        statuses.push((await execute(page, place, 'POST'))?.status ?? 0);
+      }
+      expect(statuses, block).toEqual(block === 'messages-sendText' ? [201, 201] : [202, 202]);
+      await place.locator('.opblock-summary-control').click();
+    }
+  });
+
+  it.each([
+    ['on a phone', { viewport: { width: 390, height: 844 }, isMobile: true }],
+    ['in the dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' as const }],
+  ])('is readable %s', async (name, look) => {
+    const context = await browser.newContext(look);
+    const other = await context.newPage();
+    other.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    for (const path of ['/', '/docs']) {
+      await other.goto(`${service}${path}`);
+      if (path === '/') await other.getByText('ready', { exact: true }).waitFor();
+      else await other.locator('.opblock').first().waitFor();
+      // In the page there are names that this program has no types for.
+      const scroll = Number(await other.evaluate('document.documentElement.scrollWidth'));
+      const back = await other.evaluate(
+        "getComputedStyle(document.querySelector('.swagger-ui') ?? document.body).backgroundColor",
+      );
+      expect(scroll, path).toBeLessThanOrEqual(look.viewport.width);
+      if ('colorScheme' in look && path === '/docs') expect(back).toBe('rgb(28, 32, 34)');
+      await other.screenshot({
+        path: `${screenshots}/${path === '/' ? 'home' : 'docs'}-${name.split(' ').at(-1)}.png`,
+      });
+    }
+    await context.close();
+    expect(complaints).toEqual([]);
   });
 
   it('answers every example as it stands, with what the document says of it', async () => {
@@ -109,6 +173,13 @@ describe('/docs of a fresh sandbox, operation by operation', () => {
     expect(faults).toEqual([]);
     expect(complaints).toEqual([]);
   }, 600_000);
+
+  async function authorize() {
+    await page.getByRole('button', { name: 'Authorize' }).first().click();
+    await page.locator('.auth-container input').fill(key);
+    await page.locator('.auth-btn-wrapper .authorize').click();
+    await page.locator('.auth-btn-wrapper .btn-done').click();
+  }
 
   /** Presses Execute, and waits for what the page then shows; undefined where the page refuses to send. */
   async function execute(on: Page, place: Locator, method: string) {

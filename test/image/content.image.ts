@@ -41,12 +41,12 @@ it('runs the Node that everything was tested on', async () => {
   expect(await inside('process.version')).toBe(process.version);
 });
 
-it('holds the compiled service and what it needs, and nothing that is only for development', async () => {
+it('holds the compiled service, its guides and what it needs, and nothing that is only for development', async () => {
   const listed = await inside(
     `JSON.stringify([fs.readdirSync('.'), fs.readdirSync('dist')].map((names) => names.sort()))`,
   );
   expect(JSON.parse(listed)).toEqual([
-    ['dist', 'node_modules', 'package.json'],
+    ['README.md', 'dist', 'docs', 'node_modules', 'package.json'],
     ['plugins', 'routes', 'src'],
   ]);
   const there = (names: readonly string[]) =>

@@ -11,7 +11,6 @@ describe('POST /_sandbox/reset', () => {
   it('forgets by one call what the service knows, and what WATI knows', async () => {
     const { ask, text, order, reset, advance, ledger, list } = await started();
     const key = { 'idempotency-key': 'order-1' };
-    const examples = await list('/v1/messages');
     await text(customer, 'Hello', key);
     await order(customer);
     await ask('PATCH', `/v1/contacts/${customer}`, { attributes: { city: 'Oslo' } });
@@ -20,7 +19,7 @@ describe('POST /_sandbox/reset', () => {
     const broadcast = { template: 'order_update', broadcastName: 'b', recipients: [{ to: customer, parameters }] };
     expect((await ask('POST', '/v1/broadcasts', broadcast, key)).status).toBe(202);
     await advance(3_600);
-    expect(await list('/v1/messages')).toHaveLength(examples.length + 3);
+    expect(await list('/v1/messages')).toHaveLength(3);
 
     expect(await reset()).toMatchObject({ status: 200, json: { advancedSeconds: 0 } });
 

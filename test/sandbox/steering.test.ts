@@ -167,6 +167,7 @@ describe('/_sandbox', () => {
       'POST /_sandbox/reset',
       'GET /_sandbox/ledger',
       'POST /_sandbox/messages',
+      'POST /_sandbox/templates',
       'GET /_sandbox/clock',
       'POST /_sandbox/clock',
     ]);

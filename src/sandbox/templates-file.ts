@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { readTemplates } from '../simulator/given-templates.ts';
+
+/** The templates of a file. Throws with what is wrong with it, in words. */
+export function templatesFromFile(path: string): Exclude<ReturnType<typeof readTemplates>, string> {
+  const given = readTemplates(read(path));
+  if (typeof given === 'string') throw new Error(`${path}: ${given}`);
+  return given;
+}
+
+function read(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
