@@ -44,110 +44,125 @@ interface BroadcastsServices {
   now: () => number;
 }
 
-export function createBroadcasts(services: BroadcastsServices): Broadcasts {
-  const { store, stopped, onChange, onStart, newId, reconcileWorker } = services;
+export const createBroadcasts = (services: BroadcastsServices): Broadcasts => new BroadcastService(services);
 
-  const find = async (caller: string, id: string): Promise<KnownBroadcast> => {
+class BroadcastService implements Broadcasts {
+  readonly #services: BroadcastsServices;
+
+  constructor(services: BroadcastsServices) {
+    this.#services = services;
+  }
+
+  async findReplay({ caller, route, key }: BroadcastScope, fingerprint: () => string | Promise<string>) {
+    const { store } = this.#services;
+    const known = await store.findBroadcastByKey(caller, route, key).catch(throwStoreUnreadable);
+    return known && replay(known, store.sameContent(known, await fingerprint()));
+  }
+
+  async start(...[scope, draft, fill]: Parameters<Broadcasts['start']>): Promise<Started> {
+    const { store, stopped, newId, channel, onStart, onChange } = this.#services;
+    const { caller, quota, ...idempotency } = scope;
+    const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
+    const id = newId();
+    const { template, broadcastName, connection } = draft;
+    const routing = channelOf(draft.channel, channel);
+    assertMaySend(stopped, { caller, connection });
+    const opened = await store
+      .openBroadcast({
+        ...{ id, caller, template, name: broadcastName, connectionId: connection, idempotency },
+        ...(routing.channel !== undefined && { channel: routing.channel }),
+      })
+      .catch(notStarted);
+    // Another request with this key came first: its content is not known yet.
+    if ('known' in opened) throw keyInProgress(broadcastLocation(opened.known));
+    try {
+      let total = 0;
+      const fingerprint = await fill(async (recipients) => {
+        total += recipients.length;
+        // Checked early; messages that the caller sends meanwhile are counted when the broadcast is published.
+        if (left && total > left.left) throw toInsertProblem(new QuotaSpent(total, left));
+        await this.#insert({ newId, id, caller, routing }, draft, recipients);
+      });
+      // Sending may have been stopped during a long import.
+      assertMaySend(stopped, { caller, connection });
+      const broadcast = await this.#publish(scope, { id, fingerprint, total });
+      onStart?.(broadcast);
+      onChange();
+      return { broadcast };
+    } catch (error) {
+      // If this fails as well, the sweep deletes it as soon as the store works.
+      await store.discardBroadcast(id).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #insert(fields: RecordFields, draft: BroadcastDraft, recipients: readonly BroadcastRecipient[]): Promise<void> {
+    for (let from = 0; from < recipients.length; from += batchMax) {
+      const messages = recipients.slice(from, from + batchMax).map((each) => toRecord(fields, draft, each));
+      if (!(await this.#services.store.addRecipients(fields.id, messages).catch(notStarted))) throw ownershipLost();
+    }
+  }
+
+  /** If the answer to the commit is lost, the idempotency key tells whether it was committed. */
+  async #publish(
+    { quota, ...scope }: BroadcastScope,
+    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
+  ): Promise<StoredBroadcast> {
+    const { store } = this.#services;
+    const charge = quota && { caller: scope.caller, n: total, limits: quota };
+    try {
+      return (await store.releaseBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw toInsertProblem(error);
+      const published = await store
+        .discardBroadcast(id)
+        .then(() => store.findBroadcastByKey(scope.caller, scope.route, scope.key))
+        .catch((cause) => raise(startInDoubt(cause)));
+      return published?.id === id ? published : notStarted(error);
+    }
+  }
+
+  async find(caller: string, id: string): Promise<KnownBroadcast> {
+    const { store } = this.#services;
     const broadcast = await store.findBroadcast(caller, id).catch(throwStoreUnreadable);
     if (!broadcast) throw unknownBroadcast();
     const { rejected, unknown } = broadcast.counts;
     return {
       ...broadcast,
       ...(rejected > 0 && { rejections: await store.rejections(id).catch(throwStoreUnreadable) }),
-      ...(unknown > 0 && { looks: await reconcileProgressOf(id, services).catch(throwStoreUnreadable) }),
+      ...(unknown > 0 && { looks: await reconcileProgressOf(id, this.#services).catch(throwStoreUnreadable) }),
     };
-  };
+  }
 
-  /** If the answer to the commit is lost, the idempotency key tells whether it was committed. */
-  const publish = async (
-    { quota, ...scope }: BroadcastScope,
-    { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
-  ): Promise<StoredBroadcast> => {
-    const charge = quota && { caller: scope.caller, n: total, limits: quota };
-    try {
-      return (await store.releaseBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw toInsertProblem(error);
-      const stands = await store
-        .discardBroadcast(id)
-        .then(() => store.findBroadcastByKey(scope.caller, scope.route, scope.key))
-        .catch((cause) => raise(startInDoubt(cause)));
-      return stands?.id === id ? stands : notStarted(error);
+  async reconcileUnknown(caller: string, id: string, mayUse: (connection: string) => boolean): Promise<KnownBroadcast> {
+    const { store, reconcileWorker } = this.#services;
+    const broadcast = await store.findBroadcast(caller, id).catch(throwStoreUnreadable);
+    if (!broadcast) throw unknownBroadcast();
+    if (!mayUse(broadcast.connectionId)) {
+      throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
     }
-  };
+    await store.askForLooks(id).catch(throwStoreUnreadable);
+    reconcileWorker.wake();
+    return this.find(caller, id);
+  }
 
-  return {
-    findReplay: async ({ caller, route, key }, fingerprint) => {
-      const known = await store.findBroadcastByKey(caller, route, key).catch(throwStoreUnreadable);
-      return known && replay(known, store.sameContent(known, await fingerprint()));
-    },
+  list(...[caller, page]: Parameters<Broadcasts['list']>): ReturnType<Broadcasts['list']> {
+    return this.#services.store.listBroadcasts(caller, page).catch(throwStoreUnreadable);
+  }
 
-    start: async (scope, draft, fill) => {
-      const { caller, quota, ...idempotency } = scope;
-      let total = 0;
-      const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
-      const id = newId();
-      const { template, broadcastName, connection } = draft;
-      const routing = channelOf(draft.channel, services.channel);
-      const make = { newId, id, caller, routing };
-      assertMaySend(stopped, { caller, connection });
-      const opened = await store
-        .openBroadcast({
-          ...{ id, caller, template, name: broadcastName, connectionId: connection, idempotency },
-          ...(routing.channel !== undefined && { channel: routing.channel }),
-        })
-        .catch(notStarted);
-      // Another request with this key came first: its content is not known yet.
-      if ('known' in opened) throw keyInProgress(broadcastLocation(opened.known));
-      try {
-        const fingerprint = await fill(async (recipients) => {
-          total += recipients.length;
-          // Checked early; messages that the caller sends meanwhile are counted when the broadcast is published.
-          if (left && total > left.left) throw toInsertProblem(new QuotaSpent(total, left));
-          for (let from = 0; from < recipients.length; from += batchMax) {
-            const sends = recipients.slice(from, from + batchMax).map((each) => toRecord(make, draft, each));
-            if (!(await store.addRecipients(id, sends).catch(notStarted))) throw ownershipLost();
-          }
-        });
-        // Sending may have been stopped during a long import.
-        assertMaySend(stopped, { caller, connection });
-        const broadcast = await publish(scope, { id, fingerprint, total });
-        onStart?.(broadcast);
-        onChange();
-        return { broadcast };
-      } catch (error) {
-        // If this fails as well, the sweep deletes it as soon as the store works.
-        await store.discardBroadcast(id).catch(() => {});
-        throw error;
-      }
-    },
-
-    find,
-    reconcileUnknown: async (caller, id, mayUse) => {
-      const broadcast = await store.findBroadcast(caller, id).catch(throwStoreUnreadable);
-      if (!broadcast) throw unknownBroadcast();
-      if (!mayUse(broadcast.connectionId)) {
-        throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
-      }
-      await store.askForLooks(id).catch(throwStoreUnreadable);
-      reconcileWorker.wake();
-      return find(caller, id);
-    },
-    list: (caller, page) => store.listBroadcasts(caller, page).catch(throwStoreUnreadable),
-
-    changeStatus: async (caller, id, to) => {
-      const broadcast = await store.steerBroadcast(caller, id, to).catch(throwStoreUnreadable);
-      if (!broadcast) throw unknownBroadcast();
-      if (broadcast.pausedBy === 'operator' && to !== 'paused') {
-        throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
-      }
-      if (broadcast.status !== to) {
-        throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
-      }
-      onChange();
-      return broadcast;
-    },
-  };
+  async changeStatus(...[caller, id, to]: Parameters<Broadcasts['changeStatus']>): Promise<StoredBroadcast> {
+    const { store, onChange } = this.#services;
+    const broadcast = await store.steerBroadcast(caller, id, to).catch(throwStoreUnreadable);
+    if (!broadcast) throw unknownBroadcast();
+    if (broadcast.pausedBy === 'operator' && to !== 'paused') {
+      throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
+    }
+    if (broadcast.status !== to) {
+      throw new Problem('broadcast-over', `the broadcast is ${broadcast.status}; it cannot be changed any more`);
+    }
+    onChange();
+    return broadcast;
+  }
 }
 
 interface RecordFields {
