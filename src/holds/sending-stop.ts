@@ -31,18 +31,15 @@ const retryAfterS = 30;
 const nothing: Stopped = { all: false, callers: [], connections: [] };
 
 export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSwitchServices): StopSwitch {
-  let isKnown = false;
-  let last: SendingStop | undefined;
-  let names = namesOf(nothing);
+  /** Absent until the first read of the store. */
+  let known: { stop: SendingStop | undefined; names: ReturnType<typeof namesOf> } | undefined;
   /** Changes made here, counted at their begin and end: a read that began before one of them is outdated. */
   let spoken = 0;
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const take = (stop: SendingStop | undefined) => {
-    isKnown = true;
-    last = stop;
-    names = namesOf(stop?.stopped ?? nothing);
+    known = { stop, names: namesOf(stop?.stopped ?? nothing) };
   };
 
   const poll = async () => {
@@ -62,10 +59,10 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
 
   return {
     get last() {
-      return last;
+      return known?.stop;
     },
     get stopped() {
-      return last?.stopped ?? nothing;
+      return known?.stop?.stopped ?? nothing;
     },
     start: async () => {
       timer = setInterval(() => void pollOnce(), lookEveryMs).unref();
@@ -81,19 +78,27 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
         spoken += 1;
       }
     },
-    reasonFor: ({ caller, connection }) => {
-      if (!isKnown) return hold('it is not known yet whether an operator has stopped sending');
-      const because = `: ${last?.reason}`;
-      if (names.all) return hold(`an operator has stopped all sending${because}`);
-      if (names.callers.has(caller)) return hold(`an operator has stopped the sending of this caller${because}`);
-      if (connection === undefined || !names.connections.has(connection)) return undefined;
-      return hold(`an operator has stopped all sending over this connection${because}`);
-    },
+    reasonFor: (ask) =>
+      known
+        ? stopReason(known.names, ask, known.stop?.reason)
+        : hold('it is not known yet whether an operator has stopped sending'),
     close: async () => {
       clearInterval(timer);
       await polling;
     },
   };
+}
+
+function stopReason(
+  { all, callers, connections }: ReturnType<typeof namesOf>,
+  { caller, connection }: Parameters<StoppedSending['reasonFor']>[0],
+  reason: string | undefined,
+): Hold | undefined {
+  const because = `: ${reason}`;
+  if (all) return hold(`an operator has stopped all sending${because}`);
+  if (callers.has(caller)) return hold(`an operator has stopped the sending of this caller${because}`);
+  if (connection === undefined || !connections.has(connection)) return undefined;
+  return hold(`an operator has stopped all sending over this connection${because}`);
 }
 
 const hold = (detail: string): Hold => ({ code: 'sending-stopped', detail });

@@ -48,7 +48,7 @@ const weight = 0.1;
 const margin = 1.5;
 
 export function createReconcileWorker(services: ReconcileWorkerServices): ReconcileWorker {
-  const { store, reconciler, pace, onFault, clock = () => performance.now(), wait = sleep } = services;
+  const { store, pace, onFault, clock = () => performance.now(), wait = sleep } = services;
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   let resting = new AbortController();
@@ -60,24 +60,6 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
     return wait(ms, AbortSignal.any([stopping.signal, resting.signal]));
   };
 
-  /** Returns whether the upstream answered. */
-  const reconcileDue = async (due: DueSend): Promise<boolean> => {
-    const group = [due, ...(due.to === undefined ? [] : await store.dueBeside(due, besideMax))];
-    const ids = group.map(({ id }) => id);
-    try {
-      const context = { connection: due.connectionId, turn };
-      if (group.length > 1) await reconciler.reconcileTogether(group, context);
-      else if (await reconciler.reconcile(due, context, due.look)) return true;
-    } catch (error) {
-      onFault(error);
-      const isPassing = error instanceof Problem && passing.has(error.slug);
-      await store.looked(ids, isPassing ? 'failed' : 'done');
-      return !isPassing;
-    }
-    await store.looked(ids, 'done');
-    return true;
-  };
-
   const run = async () => {
     while (!stopping.signal.aborted) {
       const sinceMs = clock();
@@ -85,7 +67,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
         const [due] = await store.dueForReconcile(1);
         if (!due) await rest(restMs);
         else {
-          const isAnswered = await reconcileDue(due);
+          const isAnswered = await reconcileDue(due, services);
           failures = isAnswered ? 0 : failures + 1;
           // An unreachable upstream is asked less and less often, and does not count in the average.
           await rest(isAnswered && isIdle(pace) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
@@ -109,6 +91,24 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
     wake: () => resting.abort(),
     estimateMs: (attempts) => Math.ceil(attempts * tookMs * margin),
   };
+}
+
+/** Returns whether the upstream answered. */
+async function reconcileDue(due: DueSend, { store, reconciler, onFault }: ReconcileWorkerServices): Promise<boolean> {
+  const group = [due, ...(due.to === undefined ? [] : await store.dueBeside(due, besideMax))];
+  const ids = group.map(({ id }) => id);
+  try {
+    const context = { connection: due.connectionId, turn };
+    if (group.length > 1) await reconciler.reconcileTogether(group, context);
+    else if (await reconciler.reconcile(due, context, due.look)) return true;
+  } catch (error) {
+    onFault(error);
+    const isPassing = error instanceof Problem && passing.has(error.slug);
+    await store.looked(ids, isPassing ? 'failed' : 'done');
+    return !isPassing;
+  }
+  await store.looked(ids, 'done');
+  return true;
 }
 
 /** Problems of the upstream as a whole, not of one message. */

@@ -1,6 +1,7 @@
 import { sleep } from '../../sleep.ts';
 import type { SendStore } from '../../store/port.ts';
 import type { Delivery } from '../types.ts';
+import { PeriodicTasks } from './periodic-tasks.ts';
 
 /** Periodic tasks that need no request: heartbeat, recovery of orphaned messages, resuming the queue, purging. */
 export interface Maintenance {
@@ -35,28 +36,8 @@ const purgeBatch = 500;
 const purgePauseMs = 200;
 
 export function createMaintenance({ store, delivery, leaseMs, onFault }: MaintenanceServices): Maintenance {
-  const timers: NodeJS.Timeout[] = [];
-  const busy = new Set<Promise<void>>();
+  const tasks = new PeriodicTasks(onFault);
   const stopping = new AbortController();
-
-  /** A task that takes longer than its interval is not started a second time. */
-  const runEvery = (ms: number, task: string, work: () => Promise<unknown>) => {
-    let running = false;
-    const timer = setInterval(() => {
-      if (running) return;
-      running = true;
-      const turn = work().then(
-        () => {},
-        (error) => onFault(task, error),
-      );
-      busy.add(turn);
-      void turn.then(() => {
-        running = false;
-        busy.delete(turn);
-      });
-    }, ms);
-    timers.push(timer.unref());
-  };
 
   /** A busy day leaves more rows than one batch a minute removes. */
   const purgeAll = async () => {
@@ -84,8 +65,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
       isLate = true;
     });
     await Promise.race([first, late]).finally(() => waited.abort());
-    busy.add(first);
-    void first.finally(() => busy.delete(first));
+    tasks.track(first);
   };
 
   return {
@@ -93,19 +73,19 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
       return hasRecovered;
     },
     start: async () => {
-      runEvery(leaseMs / 3, 'heartbeat', () => store.heartbeat());
+      tasks.runEvery(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       await recoverFirst();
-      runEvery(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
-      runEvery(leaseMs, 'recover', recover);
-      runEvery(feedEveryMs, 'queue', async () => {
+      tasks.runEvery(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
+      tasks.runEvery(leaseMs, 'recover', recover);
+      tasks.runEvery(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();
       });
-      runEvery(purgeEveryMs, 'purge', purgeAll);
+      tasks.runEvery(purgeEveryMs, 'purge', purgeAll);
     },
     stop: async () => {
-      for (const timer of timers) clearInterval(timer);
+      tasks.clear();
       stopping.abort();
-      await Promise.all(busy);
+      await tasks.idle();
     },
   };
 }

@@ -44,14 +44,8 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   let isPending = true;
   let resumed = 0;
 
-  const lanesOf = async (): Promise<QueuedLane[]> => {
-    const lanes: QueuedLane[] = [];
-    for (let after: QueuedLane | undefined; ; ) {
-      const page = await store.queuedLanes(lanesPage, after);
-      lanes.push(...page);
-      after = page.at(-1);
-      if (page.length < lanesPage || after === undefined) return lanes;
-    }
+  const markPending = () => {
+    isPending = true;
   };
 
   /** Returns how many it resumed. */
@@ -62,17 +56,15 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     // A delivery that is active during the query may have ended when the result arrives.
     const known = new Set(active.ids());
     const own = await store.ownQueued(lane, most, [...known]);
-    let count = 0;
-    for (const stored of own) {
-      if (known.has(stored.id) || active.has(stored.id)) continue;
-      count += 1;
+    const inactive = own.filter(({ id }) => !known.has(id) && !active.has(id));
+    for (const stored of inactive) {
       resumed += 1;
       const over = () => {
         resumed -= 1;
       };
       services.resume(stored).then(over, over);
     }
-    return count;
+    return inactive.length;
   };
 
   const feed = async () => {
@@ -80,7 +72,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     // Set again by any message that stays queued meanwhile.
     isPending = false;
     try {
-      const lanes = await lanesOf();
+      const lanes = await allLanes(store);
       heldLanes.keepOnly(lanes);
       for (const lane of lanes) {
         if (closing.aborted) return;
@@ -92,7 +84,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
         if (isHeld || count > 0 || resumed >= resumedMax) isPending = true;
       }
     } catch (error) {
-      isPending = true;
+      markPending();
       throw error;
     }
   };
@@ -100,11 +92,19 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   return {
     recover: async () => {
       await store.recover();
-      isPending = true;
+      markPending();
     },
-    markPending: () => {
-      isPending = true;
-    },
+    markPending,
     feed,
   };
+}
+
+async function allLanes(store: Pick<SendStore, 'queuedLanes'>): Promise<QueuedLane[]> {
+  const lanes: QueuedLane[] = [];
+  for (let after: QueuedLane | undefined; ; ) {
+    const page = await store.queuedLanes(lanesPage, after);
+    lanes.push(...page);
+    after = page.at(-1);
+    if (page.length < lanesPage || after === undefined) return lanes;
+  }
 }
