@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/delivery\/(preflight|template-text|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+      /^(routes\/(context|answer|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/delivery\/(preflight|template-text|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
     types:
       /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -51,7 +51,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|callers|callers\/addresses|once-per|patterns|text|media-path|https-address|html)|src\/schemas\/example-answers\.json|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
@@ -69,7 +69,12 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
-  { of: /^src\/schemas\//, values: /^src\/(schemas\/|callers\.ts$)/, types: /^src\/schemas\//, packages: /^typebox$/ },
+  {
+    of: /^src\/schemas\//,
+    values: /^src\/(schemas\/|callers\.ts$|problem-types\.ts$)/,
+    types: /^src\/schemas\//,
+    packages: /^typebox$/,
+  },
   {
     of: /^src\/upstream\//,
     values:
@@ -117,7 +122,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|callers\/(sandbox-key|follow)|config|pauses|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
@@ -158,7 +163,9 @@ it('reads the environment in src/bin alone, and undici in src/upstream alone', (
     files.filter((file) => !file.startsWith('src/bin/') && /process\s*\.\s*env|from 'node:process'/.test(text(file))),
   ).toEqual([]);
   expect(imports.filter(({ file, target }) => target === 'undici' && !file.startsWith('src/upstream/'))).toEqual([]);
-  expect(files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)))).toEqual([]);
+  // Browsers run the scripts of these pages.
+  const fetching = files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)));
+  expect(fetching.toSorted()).toEqual(['plugins/docs-page.ts', 'routes/home.ts']);
 });
 
 it('loads OpenTelemetry only where it is asked for', () => {
