@@ -7,6 +7,7 @@ import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import type { AddressLimit } from './address-limit.ts';
 import { createCallerLimit, type PermitSource } from './caller-limit.ts';
+import { bearerOf, credentialFault, holderOf } from './credentials.ts';
 
 interface AuthOptions {
   callers: Callers;
@@ -59,7 +60,7 @@ export function authenticate(request: FastifyRequest, callers: Callers, keyless:
   const caller = bearerOf(request.headers.authorization ?? '', callers);
   if (caller) return caller;
   assertKeylessMay(request, keyless);
-  throw new Problem('unauthorized', 'a valid key is needed: Authorization: Bearer <key>', {
+  throw new Problem('unauthorized', credentialFault(request.headers.authorization, callers), {
     headers: { 'www-authenticate': 'Bearer' },
   });
 }
@@ -71,15 +72,7 @@ export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   if (basic === undefined) return bearerOf(authorization, callers) !== undefined;
   const pair = Buffer.from(basic, 'base64').toString('latin1');
   const key = pair.slice(pair.indexOf(':') + 1);
-  return keyPattern.test(key) && callers.find(key) !== undefined;
-}
-
-/** 20 to 255 printable characters; the scheme is matched without case (RFC 9110, 11.1). */
-const keyPattern = /^[!-~]{20,255}$/;
-
-function bearerOf(authorization: string, callers: Callers): KeyHolder | undefined {
-  const key = /^bearer +([!-~]+)$/i.exec(authorization)?.[1];
-  return key !== undefined && keyPattern.test(key) ? callers.find(key) : undefined;
+  return holderOf(key, callers) !== undefined;
 }
 
 /** Throws `rate-limited` where the address has asked too much. */

@@ -39,8 +39,7 @@ export const drain = fp<DrainOptions>(async (app, { delayMs, timeoutMs, onDrain,
 
   app.addHook('onRequest', (_request, _reply, done) => {
     // Its send could not be recorded any more, nor its read be made.
-    if (isOver)
-      done(new Problem('shutting-down', 'this instance is about to end; nothing was sent', { retryAfterS: 1 }));
+    if (isOver) done(new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 }));
     else done();
   });
   // Fastify says so to those who come while it closes; here the ones who came before hear it as well.

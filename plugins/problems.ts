@@ -1,14 +1,21 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type FieldError, Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
+import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
 import { shownId, traceOf } from './access-log.ts';
+import { watchPaths } from './paths.ts';
+
+/** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
+export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
 
 /** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
-export const problems = fp(async (app) => {
-  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error), request, reply));
+export const problems = fp<{ publicUrl?: string | undefined }>(async (app, { publicUrl }) => {
+  app.decorate('problemBase', problemBase(publicUrl));
+  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
+  const near = watchPaths(app);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not-found', 'there is no such path'), request, reply),
+    sendProblem(new Problem('not-found', `there is no such path${near(request.url)}`), request, reply),
   );
 });
 
@@ -25,21 +32,58 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .code(status)
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send(problemDocument(problem, request.url.split('?', 1)[0] ?? '/', shownId(request)));
+    .send(
+      problemDocument(problem, {
+        instance: instanceOf(request.url),
+        requestId: shownId(request),
+        base: request.server.problemBase,
+        detail: withAssurance(problem, request.routeOptions.config),
+      }),
+    );
+}
+
+const instanceMax = 256;
+
+/** The path that was called, without its query and no longer than a log line bears. */
+function instanceOf(url: string): string {
+  const path = (url.split('?', 1)[0] ?? '/').replace(/[^!-~]/g, '?');
+  return path.length > instanceMax ? `${path.slice(0, instanceMax)}...` : path;
+}
+
+/** Refused before anything is done. Where a message was to be sent, the answer says that it was not; a read has none to send. */
+const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
+  'validation-failed',
+  'template-parameters-invalid',
+  'rate-limited',
+  'overloaded',
+  'shutting-down',
+]);
+const nothingSent = 'nothing was sent';
+
+function withAssurance({ slug, message, extras }: Problem, { sends, maySend }: FastifyContextConfig): string {
+  const assures = (sends || maySend) && refusedFirst.has(slug) && extras.outcome !== 'unknown';
+  return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
+}
+
+interface Told {
+  instance: string;
+  requestId: string;
+  /** The problem's own words by default. */
+  detail?: string;
+  base: string;
 }
 
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
-  instance: string,
-  requestId: string,
+  { instance, requestId, detail = message, base }: Told,
 ) {
   const { outcome, errors, upstream } = extras;
   return {
-    type: `/problems/${slug}`,
+    type: `${base}/problems/${slug}`,
     title: problemTypes[slug].title,
     status,
-    detail: message,
+    detail,
     instance,
     requestId,
     retryable,
@@ -56,21 +100,30 @@ const byCode: Record<string, ProblemSlug> = {
   FST_ERR_NOT_FOUND: 'not-found',
 };
 
-function toProblem(error: unknown): Problem {
+function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (!isFastifyError(error)) return internal(error);
   if (error.validation) return validationProblem(error);
   const status = error.statusCode ?? 500;
   if (status < 400 || status >= 500) return internal(error);
   const slug = byCode[error.code] ?? (status === 413 ? 'payload-too-large' : 'malformed-request');
+  if (slug === 'unsupported-media-type') return new Problem(slug, typeFault(request), { cause: error });
   // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
   return new Problem(slug, details[slug] ?? plain(error), { cause: error });
 }
 
 const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
-  'unsupported-media-type': 'the Content-Type is missing, or not one that this operation takes',
 };
+
+/** What came, where it has the form of a type, and what is wanted. */
+function typeFault({ headers, routeOptions }: FastifyRequest): string {
+  const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
+  const type = headers['content-type'];
+  if (type === undefined) return `no Content-Type came; ${wanted}`;
+  const shown = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(?=\s*(;|$))/.exec(type)?.[0];
+  return shown === undefined ? `the Content-Type is no type; ${wanted}` : `the Content-Type is ${shown}; ${wanted}`;
+}
 
 const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
 
@@ -85,37 +138,6 @@ function plain(error: FastifyError): string {
 const places: Record<string, string> = { body: '', querystring: '/query', params: '/path', headers: '/headers' };
 
 function validationProblem(error: FastifyError): Problem {
-  const place = places[error.validationContext ?? 'body'] ?? '';
-  const errors = new Map<string, FieldError>();
-  for (const { instancePath, keyword, message, params } of error.validation ?? []) {
-    // The branches of a union are told by their own faults.
-    if (keyword === 'anyOf' || keyword === 'if') continue;
-    const property = params.missingProperty ?? params.additionalProperty ?? params.propertyName;
-    const name = typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
-    const pointer = `${place}${instancePath}${name}`;
-    const detail = inWords(keyword, message ?? 'is not valid', params);
-    if (errors.size < 100) errors.set(`${pointer} ${detail}`, { pointer, detail });
-  }
-  const count = errors.size;
-  const detail = `${count} fault${count === 1 ? '' : 's'} in the request; nothing was sent`;
-  return new Problem('validation-failed', detail, { errors: [...errors.values()] });
-}
-
-function inWords(keyword: string, message: string, params: Record<string, unknown>): string {
-  if (keyword === 'required') return 'is required';
-  if (keyword === 'additionalProperties') return 'is not known here';
-  if (keyword === 'minProperties') return 'must have at least one of its properties';
-  if (keyword === 'not') return 'is a value that is not taken here';
-  if (keyword === 'enum' && Array.isArray(params.allowedValues))
-    return `must be one of ${params.allowedValues.join(', ')}`;
-  if (keyword === 'pattern') return 'does not have the form that the API description asks for here';
-  return limitWords(keyword, Number(params.limit)) ?? message;
-}
-
-function limitWords(keyword: string, limit: number): string | undefined {
-  if (keyword === 'minLength') return limit === 1 ? 'must not be blank' : `must have at least ${limit} characters`;
-  if (keyword === 'maxLength') return `must have at most ${limit} characters`;
-  if (keyword === 'minItems') return limit === 1 ? 'must not be an empty list' : `must have at least ${limit} entries`;
-  if (keyword === 'maxItems') return `must have at most ${limit} entries`;
-  return undefined;
+  const faults: readonly SchemaFault[] = error.validation ?? [];
+  return invalid(fieldErrors(faults, places[error.validationContext ?? 'body'] ?? ''));
 }

@@ -1,22 +1,18 @@
 import type { RequestListener } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
+import { markInvited } from './lingering-close.ts';
 import { untilAnswered } from './until-answered.ts';
 
 /** A JSON body must be complete by then, ms. Streamed ones are watched by those who read them. */
 const bodyTimeoutMs = 30_000;
 
-/** How long a caller is listened to after he was answered in the middle of his body, ms. */
-const lingerMs = 2_000;
-
 /**
  * How bodies come in. A caller who asked first (`Expect: 100-continue`, RFC 9110 10.1.1) is told to go on only when he may and
- * somebody is about to read; one who dawdles is cut off; one who is answered while he still sends has his bytes thrown
- * away for a moment, because closing on unread bytes makes a reset that can swallow the answer.
+ * somebody is about to read; one who dawdles is cut off.
  */
 export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) => {
   const take: RequestListener = (request, response) => {
@@ -25,6 +21,18 @@ export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) 
   app.server.on('checkContinue', take);
   // Whatever else a caller expects is refused in plugins/request-guard.ts; Node's own 417 is no problem document.
   app.server.on('checkExpectation', take);
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    // What is not there has no type: clients name one on every request, and where no body is wanted that is no fault.
+    if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
+    done();
+  });
+
+  app.addHook('preValidation', (request, _reply, done) => {
+    // No body is an empty object where all of it may be left out.
+    if (request.body === undefined && wantsNothing(request.routeOptions.schema?.body)) request.body = {};
+    done();
+  });
 
   app.addHook('preParsing', (request, reply, payload, done) => {
     if (!hasBody(request)) return done(null, payload);
@@ -37,18 +45,19 @@ export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) 
     }
     done(null, payload);
   });
-
-  app.addHook('onResponse', ({ raw }, _reply, done) => {
-    if (!raw.complete && !raw.destroyed) linger(raw);
-    done();
-  });
 });
+
+function wantsNothing(schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false;
+  const required = 'required' in schema && Array.isArray(schema.required) && schema.required.length > 0;
+  return !required && !('minProperties' in schema);
+}
 
 /** Nothing is unpacked here: such a body would be taken for what it is not. */
 function assertPlain({ headers }: FastifyRequest): void {
   const coding = headers['content-encoding']?.trim();
   if (coding === undefined || coding === '' || coding.toLowerCase() === 'identity') return;
-  const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken; send the body as it is`;
+  const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken here; send the body as it is, without that header`;
   throw new Problem('unsupported-media-type', detail, { headers: { 'accept-encoding': 'identity' } });
 }
 
@@ -71,25 +80,12 @@ function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedP
   untilAnswered(reply, release);
 }
 
-/** Connections whose caller still sends a body that was answered already. */
-const lingering = new WeakSet<Socket>();
-
-export const isAnswered = (socket: Socket): boolean => lingering.has(socket);
-
-function linger(raw: FastifyRequest['raw']): void {
-  lingering.add(raw.socket);
-  raw.once('end', () => lingering.delete(raw.socket));
-  raw.unpipe();
-  raw.resume();
-  const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();
-  raw.once('close', () => clearTimeout(timer));
-}
-
 /**
  * Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. HTTP/1.0 knows no
  * such word, and would take it for the answer (RFC 9110, 10.1.1).
  */
 export function invite({ raw, request }: FastifyReply): void {
+  markInvited(request.raw);
   if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
 }
 

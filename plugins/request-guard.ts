@@ -47,6 +47,9 @@ const singles = new Map([
 /**
  * Refuses what Node's parser lets through and another hop may read differently (delivery.md 1, Parser): where two read two
  * requests in the same bytes, one caller's answer goes to another. Such a connection ends with the answer.
+ *
+ * `Upgrade` is passed over (RFC 9110, 7.8), and ends the connection as well: what comes behind such a request in the same
+ * packet is dropped by Node's parser, which would read the next packet as if it began a request.
  */
 export const requestGuard = fp(async (app) => {
   // Beyond its own limit Node drops header lines silently, a second Host perhaps; their bytes are limited anyway.
@@ -58,11 +61,15 @@ export const requestGuard = fp(async (app) => {
     const { socket } = request.raw;
     // What was answered with a 400 as too slow may come in after all: its caller believes that nothing happened.
     if (refused.has(socket)) {
-      socket.destroy();
+      // Its answer may not have been read yet: plugins/lingering-close.ts ends the connection.
+      request.raw.resume();
       return;
     }
     const fault = faultOf(request.raw);
-    if (fault === undefined) return done(longHeaderFault(request.raw));
+    if (fault === undefined) {
+      if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
+      return done(longHeaderFault(request.raw));
+    }
     refused.add(socket);
     done(new Problem('malformed-request', fault, { headers: { connection: 'close' } }));
   });
@@ -81,14 +88,13 @@ export function faultOf({ headers, rawHeaders, url = '', httpVersion }: Incoming
   if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
   const twice = repeatedSingle(rawHeaders);
   if (twice !== undefined) return `more than one ${twice}`;
-  const { host, upgrade, expect, 'transfer-encoding': coding } = headers;
+  const { host, expect, 'transfer-encoding': coding } = headers;
   if (host === undefined && httpVersion === '1.1') return 'no Host';
   if (host !== undefined && !/^[\w.:[\]-]*$/.test(host)) return 'Host is not a host';
   if (url[0] !== '/' && targetAuthority(url) !== host?.toLowerCase()) return 'the target is not on this Host';
   if (coding !== undefined && (coding !== 'chunked' || httpVersion !== '1.1')) {
     return 'Transfer-Encoding can only be chunked, in HTTP/1.1';
   }
-  if (upgrade !== undefined) return 'Upgrade is not taken: this service speaks HTTP/1.1 only';
   if (expect !== undefined && httpVersion === '1.1' && !/^100-continue$/i.test(expect)) {
     return 'Expect can only be 100-continue';
   }

@@ -6,8 +6,13 @@ import { readRecipient } from '../src/recipients/recipient.ts';
 import { isBlank, textFault } from '../src/text.ts';
 
 const lengthMax = 200;
+const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits with the country code, no 0 first';
 
-/** What JSON Schema has no word for: `x-recipient: phone | any`, `x-text: lines | line`, `x-media-path: stored`, `x-address: https`. They carry words of their own. */
+/**
+ * What JSON Schema has no word for: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`
+ * and `x-address: https`, which carry words of their own, and `x-form`, which checks nothing: it says in words what a `pattern`
+ * asks for (src/schema-words.ts).
+ */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
   const readInPlace: SchemaValidateFunction = (kind, text: string, _schema, at) => {
@@ -19,6 +24,16 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
       return true;
     }
     readInPlace.errors = [{ keyword: 'x-recipient', message: reading.fault, params: {} }];
+    return false;
+  };
+  const readChannel: SchemaValidateFunction = (_kind, text: string, _schema, at) => {
+    if (text.length > lengthMax) return true;
+    const digits = text.startsWith('+') ? text.slice(1).replace(/[\s().-]/g, '') : text;
+    if (/^[1-9]\d{6,14}$/.test(digits)) {
+      if (at) at.parentData[at.parentDataProperty] = digits;
+      return true;
+    }
+    readChannel.errors = [{ keyword: 'x-channel', message: notChannel, params: {} }];
     return false;
   };
   const checkText: SchemaValidateFunction = (kind, text: string) => {
@@ -50,7 +65,9 @@ export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   };
   const shared = { type: 'string', schemaType: 'string', errors: true } as const;
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, validate: readInPlace });
+  ajv.addKeyword({ ...shared, keyword: 'x-channel', modifying: true, validate: readChannel });
   ajv.addKeyword({ ...shared, keyword: 'x-text', validate: checkText });
   ajv.addKeyword({ ...shared, keyword: 'x-address', modifying: true, validate: checkAddress });
   ajv.addKeyword({ ...shared, keyword: 'x-media-path', modifying: true, validate: readPathInPlace });
+  ajv.addKeyword({ keyword: 'x-form', schemaType: 'string' });
 }

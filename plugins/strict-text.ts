@@ -16,6 +16,8 @@ export const strictText = fp(async (app) => {
       const fault = 'the Content-Type says another charset than utf-8, which JSON bodies are in here';
       return done(new Problem('unsupported-media-type', fault));
     }
+    // Chunks that hold nothing.
+    if (bytes.length === 0) return done(null, undefined);
     let text: string;
     try {
       text = utf8.decode(bytes);

@@ -27,6 +27,11 @@ export interface Trace {
 }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** What stands before `/problems/...` in the type of a problem. */
+    problemBase: string;
+  }
+
   interface FastifyRequest {
     caller: KeyHolder | undefined;
     /** Gives back its place among the requests under way; set where a caller is known. */

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
+import { isAnswered } from './lingering-close.ts';
 import { problemDocument } from './problems.ts';
-import { isAnswered } from './request-bodies.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
-export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
   const pending = pendingOf(socket);
@@ -25,7 +25,9 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
   }
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
-  const body = JSON.stringify(problemDocument(new Problem('malformed-request', detail), '/', randomUUID()));
+  const body = JSON.stringify(
+    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID(), base }),
+  );
   const headers = {
     ...secureHeaders,
     connection: 'close',
@@ -33,8 +35,9 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): 
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
-}
+  socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+  socket.destroySoon();
+};
 
 /** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;

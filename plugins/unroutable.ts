@@ -15,6 +15,7 @@ import { faultOf, secureHeaders } from './request-guard.ts';
 export function refuseUnroutable(callers: Callers, { keyless, requestLog }: Pick<Front, 'keyless' | 'requestLog'>) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', shownId(request)).headers(secureHeaders);
+    if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     reply.raw.once('finish', () => requestLog.log(request, reply));
     sendProblem(problemFor(request, callers, keyless), request, reply);
   };

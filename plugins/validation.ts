@@ -12,7 +12,8 @@ import { addKeywords } from './schema-keywords.ts';
 export function useStrictValidation(app: FastifyInstance, numbers: PhoneNumbers) {
   // The schemas are ours, and checked with openapi.yaml: to check them at every start costs time and memory.
   const trusted = { meta: false, validateSchema: false } as const;
-  const shared = { ...trusted, useDefaults: true, removeAdditional: false, strict: true } as const;
+  // The words for a fault are made of the value's kind and the schema (src/schema-words.ts).
+  const shared = { ...trusted, verbose: true, useDefaults: true, removeAdditional: false, strict: true } as const;
   const firstFault = new Ajv({ ...shared, coerceTypes: false });
   const everyFault = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
   const fromText = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });

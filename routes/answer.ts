@@ -9,6 +9,7 @@ import type { ProblemSlug } from '../src/problem-types.ts';
 import { Message } from '../src/schemas/message.ts';
 import { answers } from '../src/schemas/words.ts';
 import type { StoredSend } from '../src/store/port.ts';
+import { wantsChannel } from '../src/upstream/client.ts';
 
 /** The answers of a sending operation that are no problems. */
 export const sendResponses = {
@@ -39,7 +40,7 @@ export function answer(reply: FastifyReply, { stored, replayed, unrecorded }: Se
 /** What a caller sees of a record: nothing of the message's own words. */
 export function toMessage(stored: StoredSend, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
-  const { fileName, broadcastId, resendOf, createdAt, updatedAt } = stored;
+  const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
   const ending = keptEnding(stored);
   return {
     id,
@@ -51,6 +52,7 @@ export function toMessage(stored: StoredSend, holds?: Holds): Message {
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
     ...(template !== undefined && { template }),
     ...(fileName !== undefined && { fileName }),
+    ...(channel !== undefined && { channel }),
     ...(failure && { failure }),
     ...(ending?.outcome === 'accepted' && ending.evidence !== 'answer' && { evidence: ending.evidence }),
     attempts,
@@ -69,6 +71,9 @@ function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredSend,
   const hold = holds.reasonFor({ caller, connection: connectionId, scope });
   return hold && { hold: { code: hold.code, detail: hold.detail } };
 }
+
+const channelWords =
+  'WATI refused: the account has several numbers, and it has to be told which of them is meant: name it in `channel`; upstream.detail has its words';
 
 type Headers = Record<string, string>;
 
@@ -127,8 +132,10 @@ function rejected({ refusal, detail, status }: Ending & { outcome: 'rejected' },
     const text = `the upstream answered ${status}, which is not followed; nothing was sent`;
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
+  const isUnsorted = refusal === 'other' || refusal === 'bad-request';
+  const words = isUnsorted && wantsChannel(status, detail) ? channelWords : refusalWords[refusal];
   // Under its key it is answered again, however long that is.
-  return new Problem(slug, refusalWords[refusal], { ...extras, ...(refusal === 'quota' && { retryable: false }) });
+  return new Problem(slug, words, { ...extras, ...(refusal === 'quota' && { retryable: false }) });
 }
 
 /** Throws what a list of records says of a cursor that is none of its own. */

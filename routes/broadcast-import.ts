@@ -8,7 +8,7 @@ import { invite } from '../plugins/request-bodies.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
-import { checkTemplate } from '../src/delivery/preflight.ts';
+import { checkTemplate, columnsOf } from '../src/delivery/preflight.ts';
 import { Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
@@ -56,10 +56,11 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       },
     },
     async (request, reply) => {
-      const { template, broadcastName } = request.query;
+      const { template, broadcastName, channel: asked } = request.query;
       const context = await contextOf(request);
       const asker = keyed(request);
-      const print = (file: unknown) => fingerprintOf(context.connection, [template, broadcastName, file]);
+      const print = (file: unknown) =>
+        fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
       // Under a key that was used, the file is read and compared, and recorded nowhere.
       const repeated = await broadcasts.repeated(asker, async () =>
         print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
@@ -68,8 +69,10 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       const mayReach = createSendingCheck(callerOf(request));
       mayReach.template(template, queryPointers.template);
       mayReach.assert();
-      const { names } = checkTemplate(await templates.find(context, template), template);
-      const draft = { template, broadcastName, connection: context.connection };
+      // The header comes later than the time to read the template again.
+      const columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
+      const { connection, channel } = context;
+      const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {
         let rows: BroadcastRecipient[] = [];
         const flush = async () => {
@@ -80,7 +83,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
         const check = createCsvCheck({
           numbers,
           ...narrowed(request, config.DEFAULT_COUNTRIES),
-          requiredColumns: names,
+          ...columns,
           rowsMax: config.IMPORT_MAX_ROWS,
           cellBytesMax: config.CSV_MAX_CELL_BYTES,
           onRow: ({ to, values }, row) => {

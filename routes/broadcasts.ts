@@ -15,7 +15,7 @@ import {
 } from '../src/delivery/broadcasts.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Holds } from '../src/delivery/holds.ts';
-import { checkTemplate, parameterFaults } from '../src/delivery/preflight.ts';
+import { checkTemplate, languagesOf, parameterFaults, type Sendable, takes } from '../src/delivery/preflight.ts';
 import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
@@ -83,16 +83,23 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
       },
     },
     async (request, reply) => {
-      const { template, broadcastName } = request.body;
+      const { template, broadcastName, channel: asked } = request.body;
       const recipients = request.body.recipients.map((each) => ({ ...each, to: digits(each.to) }));
       const context = await contextOf(request);
       const asker = keyed(request);
-      const fingerprint = fingerprintOf(context.connection, [template, broadcastName, recipients]);
+      const fingerprint = fingerprintOf(context.connection, [
+        template,
+        broadcastName,
+        recipients,
+        ...(asked ? [asked] : []),
+      ]);
       const repeated = await broadcasts.repeated(asker, () => fingerprint);
       if (repeated) return answerStarted(reply, repeated);
       assertMaySendAll(callerOf(request), template, recipients);
-      assertSound(recipients, checkTemplate(await templates.find(context, template), template));
-      const draft = { template, broadcastName, connection: context.connection };
+      const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
+      assertSound(recipients, checkTemplate(await templates.look(context, template, { fits }), template));
+      const { connection, channel } = context;
+      const draft = { template, broadcastName, connection, channel, asked };
       const begun = broadcasts.start(asker, draft, async (add) => {
         await add(recipients);
         return fingerprint;
@@ -265,7 +272,11 @@ export function answerStarted(reply: FastifyReply, { broadcast, replayed }: Star
 }
 
 /** Every fault of every recipient is found before anything is recorded; the first hundred are told, with the total. */
-function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiTemplate): void {
+function assertSound(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
+  const fits = (each: WatiTemplate) =>
+    recipients.every(({ parameters = {} }) => parameterFaults(each, parameters).length === 0);
+  const fitting = versions.find(fits);
+  const template = fitting ?? versions[0];
   const first = new Map<string, number>();
   const shown: FieldError[] = [];
   let faults = 0;
@@ -279,10 +290,10 @@ function assertSound(recipients: readonly BroadcastRecipient[], { names }: WatiT
     const earlier = first.get(to);
     if (earlier === undefined) first.set(to, at);
     else note([{ pointer: '/to', detail: `is given twice, first at /recipients/${earlier}/to` }], at);
-    note(parameterFaults(names, parameters), at);
+    note(parameterFaults(template, parameters), at);
   }
   if (faults === 0) return;
-  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent`;
+  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitting ? '' : languagesOf(versions)}`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 
@@ -295,13 +306,14 @@ function assertMaySendAll(rules: SendingRules, template: string, recipients: rea
 
 /** What a caller sees of a broadcast. */
 export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
-  const { id, template, name, connectionId, total, counts, createdAt, updatedAt, finishedAt } = stored;
+  const { id, template, name, connectionId, channel, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
   return {
     id,
     template,
     broadcastName: name,
     connectionId,
+    ...(channel !== undefined && { channel }),
     ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
     ...(stored.rejections && { rejections: stored.rejections }),

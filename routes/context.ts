@@ -7,7 +7,7 @@ import type { Config } from '../src/config.ts';
 import type { ConnectionPin } from '../src/delivery/connection-pin.ts';
 import type { Asker } from '../src/delivery/delivery.ts';
 import { onceAsked } from '../src/once-per.ts';
-import { Problem } from '../src/problem.ts';
+import { invalid, Problem } from '../src/problem.ts';
 import { type CallContext, inTime } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
 import type { Turn } from '../src/upstream/pace.ts';
@@ -43,11 +43,32 @@ export function createContextOf(config: Config, { connections, pin, stopCheck }:
     const connection = chosen ?? (await onlyOne(request, time));
     await stopCheck(request, connection);
     request.trace.connection = connection;
-    const context = contextOn(request, connection, time);
+    const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
     // To listen for a caller who hangs up costs more than most requests ever need of it.
     if (reply) context.gone = onceAsked(() => hungUp(reply));
     return context;
   };
+}
+
+/**
+ * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
+ * the schemas; elsewhere nobody reads it.
+ */
+export function channelOf(
+  request: FastifyRequest,
+  { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
+): string | undefined {
+  return askedChannel(request) ?? byDefault;
+}
+
+function askedChannel({ body, query }: FastifyRequest): string | undefined {
+  const [asked] = [body, query].map(channelIn).filter((each) => each !== undefined);
+  return asked;
+}
+
+function channelIn(part: unknown): string | undefined {
+  const channel = typeof part === 'object' && part !== null && 'channel' in part ? part.channel : undefined;
+  return typeof channel === 'string' ? channel : undefined;
 }
 
 /** The same where the connection is known. */
@@ -86,7 +107,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   if (named !== undefined) {
     if (!isConnectionName(named)) {
       const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
-      throw new Problem('validation-failed', '1 fault in the request; nothing was sent', { errors });
+      throw invalid(errors);
     }
     if (!mayUse(caller, named)) throw new Problem('forbidden', 'your key may not use the connection that you named');
     return named;

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
 import { oncePer } from '../src/once-per.ts';
+import { invalid } from '../src/problem.ts';
 import {
+  ConversationChannel,
   ConversationMessagePage,
   ConversationParams,
   ConversationQuery,
@@ -54,11 +56,15 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     '/v1/conversations/:recipient/operator',
     {
       config: { scope: 'conversations:write', connection: true, problems: ['not-found'] },
+      preValidation: async ({ query }) => {
+        if (typeof query === 'object' && query !== null && 'channel' in query) throw invalid([noChannel]);
+      },
       schema: {
         operationId: 'assignOperator',
         tags: ['conversations'],
         summary: 'Assign a conversation',
-        description: 'To an operator by e-mail, or to the bot: `{"bot": true}`.',
+        description:
+          'To an operator by e-mail, or to the bot: `{"bot": true}`. WATI takes no `channel` here, so naming one is a 400.',
         params: ConversationParams,
         body: OperatorPut,
         response: { 200: Operator },
@@ -83,6 +89,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         summary: 'Set the status of a conversation',
         description: '`blocked` stops the customer from reaching you.',
         params: ConversationParams,
+        querystring: ConversationChannel,
         body: StatusPut,
         response: { 200: StatusOfConversation },
       },
@@ -100,6 +107,11 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
       return { recipient, status };
     },
   );
+};
+
+const noChannel = {
+  pointer: '/query/channel',
+  detail: 'WATI assigns a conversation by the number of the customer alone, and takes no channel for it: leave it out',
 };
 
 const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({

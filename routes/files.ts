@@ -11,7 +11,7 @@ import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/delivery.ts';
 import type { StreamedSend } from '../src/delivery/passage.ts';
-import { checkTemplate } from '../src/delivery/preflight.ts';
+import { checkTemplate, columnsOf } from '../src/delivery/preflight.ts';
 import type { TemplateCache } from '../src/delivery/template-cache.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
@@ -24,7 +24,7 @@ import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream
 import type { Streams } from '../src/upstream/streams.ts';
 import type { Expectation } from '../src/upstream/verdict.ts';
 import { answer, sendResponses } from './answer.ts';
-import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
+import { askerOf, type ContextOf, channelOf, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -79,7 +79,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       request.trace.to = masked(to);
       const asked = { ...request.query, to };
       const call = sendCalls.file(to, asked.caption);
-      const detail = addressFault(call, config.TEXT_URL_MAX_BYTES, asked.caption);
+      const through = { ...call, channel: channelOf(request, config) };
+      const detail = addressFault(through, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
       return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
     },
@@ -111,11 +112,12 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     async (request, reply) => {
       const { template, broadcastName } = request.query;
       const call = sendCalls.csv({ name: template, broadcastName });
-      let requiredColumns: readonly string[] = [];
+      let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
-        requiredColumns = checkTemplate(await templates.find(context, template), template).names;
+        // The header comes later than the time to read the template again.
+        columns = columnsOf(checkTemplate(await templates.look(context, template, { fresh: true }), template));
       };
-      const check = () => checkOf(request, requiredColumns);
+      const check = () => checkOf(request, columns);
       return stream(
         request,
         reply,
@@ -130,12 +132,12 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
   );
 
   /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
-  const checkOf = (request: FastifyRequest, requiredColumns: readonly string[]): CsvCheck => {
+  const checkOf = (request: FastifyRequest, columns: ReturnType<typeof columnsOf> | undefined): CsvCheck => {
     const mayReach = createSendingCheck(callerOf(request));
     const rows = createCsvCheck({
       numbers,
       ...narrowed(request, config.DEFAULT_COUNTRIES),
-      requiredColumns,
+      ...columns,
       passedOn: true,
       rowsMax: config.CSV_MAX_ROWS,
       cellBytesMax: config.CSV_MAX_CELL_BYTES,

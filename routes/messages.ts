@@ -15,7 +15,7 @@ import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPos
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
-import { askerOf, type ContextOf, sendWaitMs } from './context.ts';
+import { askerOf, type ContextOf, channelOf, sendWaitMs } from './context.ts';
 
 interface Services {
   config: Config;
@@ -55,16 +55,21 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     const repeated = await delivery.repeated(asker, () => contentPrint(context.connection, content));
     if (repeated) return answer(reply, repeated);
     assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
-    await checkContent(content, (name) => templates.find(context, name));
+    await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
     const sent = await delivery.send(asker, content, context, sendWaitMs(request, context));
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.distrust(context.connection);
     return answer(reply, sent);
   };
 
-  const assertFits = (content: SingleContent, pointer: string, text?: string) => {
+  const assertFits = (
+    request: FastifyRequest,
+    content: SingleContent,
+    { pointer, text }: { pointer: string; text?: string },
+  ) => {
     const { call } = planCall(sendCalls, content, randomUUID());
-    const detail = addressFault(call, config.TEXT_URL_MAX_BYTES, text);
+    const through = { ...call, channel: channelOf(request, config) };
+    const detail = addressFault(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
 
@@ -79,7 +84,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     },
     (request, reply) => {
       const content: SingleContent = { kind: 'text', body: request.body };
-      assertFits(content, '/text', request.body.text);
+      assertFits(request, content, { pointer: '/text', text: request.body.text });
       return send(request, reply, content);
     },
   );
@@ -96,8 +101,8 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     (request, reply) => {
       const { url, caption = '' } = request.body;
       const content: SingleContent = { kind: 'file-link', body: request.body };
-      if (encodeURIComponent(url).length > encodeURIComponent(caption).length) assertFits(content, '/url');
-      else assertFits(content, '/caption', caption);
+      const isAddress = encodeURIComponent(url).length > encodeURIComponent(caption).length;
+      assertFits(request, content, isAddress ? { pointer: '/url' } : { pointer: '/caption', text: caption });
       return send(request, reply, content);
     },
   );

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { callerOf } from '../plugins/auth.ts';
 import { narrowed } from '../plugins/recipients.ts';
@@ -70,18 +69,20 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
         }),
       },
       handler: async (request, reply) => {
-        const path = nativePath(request, allowed);
+        // What HEAD asks for is what GET would answer.
+        const method = request.method === 'HEAD' ? 'GET' : request.method;
+        const path = nativePath(request.params['*'], method, allowed);
         const caller = callerOf(request);
-        assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, request.method);
+        assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, method);
         const context = await contextOf(request);
         untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
         const length = Number(request.headers['content-length']);
-        const reads = request.method === 'GET';
+        const reads = method === 'GET';
         const flows = hasBody(request) && !reads;
         if (flows) invite(reply);
         const answer = await streams.open(context, {
           operation: 'native',
-          method: request.method,
+          method,
           path,
           rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
           body: flows ? detached(request.raw) : undefined,
@@ -132,11 +133,11 @@ function faultOf({ status, heldKey }: Opened): Problem | undefined {
 }
 
 /** The path to call, if the operator named it with this method. */
-function nativePath(request: FastifyRequest<{ Params: { '*': string } }>, allowed: readonly NativePath[]): string {
-  const segments = request.params['*'].split('/');
+function nativePath(path: string, method: string, allowed: readonly NativePath[]): string {
+  const segments = path.split('/');
   const named = allowed.some(
-    ({ method, segments: pattern, unsafe }) =>
-      method === request.method &&
+    ({ method: taken, segments: pattern, unsafe }) =>
+      taken === method &&
       pattern.length === segments.length &&
       segments.every(
         (segment, at) => pattern[at] === segment || (pattern[at] === undefined && (unsafe || !isPerilous(segment))),

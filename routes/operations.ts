@@ -15,7 +15,6 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
     '/health/live',
     {
       config: { probe: true },
-      exposeHeadRoute: true,
       schema: {
         operationId: 'getLiveness',
         tags: ['operations'],
@@ -31,7 +30,6 @@ export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { rea
     '/health/ready',
     {
       config: { probe: true },
-      exposeHeadRoute: true,
       schema: {
         operationId: 'getReadiness',
         tags: ['operations'],

@@ -144,7 +144,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         tags: ['messages'],
         summary: 'Send an unknown or unsent message again',
         description:
-          'A new message, linked by `resendOf`. An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, and not for files: their bytes are gone.',
+          'A new message through the same channel, linked by `resendOf`. An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, and not for files: their bytes are gone.',
         params: MessageParams,
         headers: SendHeaders,
         body: ResendPost,
@@ -156,15 +156,15 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const { id } = request.params;
       const asker = askerOf(request);
       // Asked for once the message was found to be the caller's.
-      const on: ResendContext = async (connection, content) => {
+      const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
         await listedCheck(request, connection);
         request.trace.connection = connection;
         assertMaySend(callerOf(request), { ...content.body }, recordPointers);
-        const context = contextOn(request, connection, time);
+        const context = { ...contextOn(request, connection, time), channel };
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
-        await checkContent(content, (name) => templates.find(context, name));
+        await checkContent(content, (name, wanted) => templates.look(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
       const sent = await delivery.resend(asker, id, on);

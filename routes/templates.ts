@@ -1,17 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { checkParameters } from '../src/delivery/preflight.ts';
-import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { checkParameters, meant, parameterFaults, takes } from '../src/delivery/preflight.ts';
+import type { Found, TemplateCache } from '../src/delivery/template-cache.ts';
+import { renderPart } from '../src/delivery/template-text.ts';
 import { Problem } from '../src/problem.ts';
 import {
   type RenderedTemplate as Rendered,
   RenderedTemplate,
   Template,
+  type TemplateCard,
+  TemplateLanguage,
   TemplatePage,
   TemplateParams,
   TemplatePreview,
   TemplateQuery,
 } from '../src/schemas/template.ts';
-import { fill, type WatiTemplate } from '../src/upstream/templates.ts';
+import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
 import type { ContextOf } from './context.ts';
 
 interface Services {
@@ -62,16 +65,21 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
         operationId: 'getTemplate',
         tags: ['templates'],
         summary: 'Read a template',
-        description: 'With the names of its parameters in body order. As old as the list, which `Age` tells.',
+        description:
+          'With the names of its parameters, those of the body first. As old as the list, which `Age` tells. Where a name is there in several languages, `otherLanguages` says so and `language` asks for one; a send takes the name alone, and WATI chooses.',
         params: TemplateParams,
+        querystring: TemplateLanguage,
         response: { 200: Template },
       },
     },
     async (request, reply) => {
-      const { template, ageMs } = await templates.look(await contextOf(request), request.params.name);
-      if (!template) throw new Problem('not-found', 'WATI has no template of this name');
+      const { name } = request.params;
+      const found = await templates.look(await contextOf(request), name, request.query);
+      const template = oneOf(found, request.query.language);
+      const { ageMs } = found;
       reply.headers(aged(ageMs));
-      return toTemplate(template);
+      const others = found.languages.filter((each) => each !== template.language);
+      return { ...toTemplate(template), ...(others.length > 0 && { otherLanguages: others }) };
     },
   );
 
@@ -83,40 +91,51 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
         operationId: 'previewTemplate',
         tags: ['templates'],
         summary: 'Try the parameters of a template',
-        description: 'Answers the text that the customer would read, or every fault in the parameters. Sends nothing.',
+        description:
+          'Answers what the customer would read (header, body, footer, buttons, cards), or every fault in the parameters. Sends nothing.',
         params: TemplateParams,
         body: TemplatePreview,
         response: { 200: RenderedTemplate },
       },
     },
     async (request) => {
-      const found = await templates.find(await contextOf(request), request.params.name);
-      if (!found) throw new Problem('not-found', 'WATI has no template of this name');
-      const { parameters = {} } = request.body;
-      checkParameters(found, parameters);
-      return render(found, parameters);
+      const { parameters = {}, language } = request.body;
+      const wanted = { language, fits: takes(parameters) };
+      const found = await templates.look(await contextOf(request), request.params.name, wanted);
+      const first = oneOf(found, language);
+      const approved = found.versions.filter(({ status }) => status === first.status);
+      const template = approved.find((each) => parameterFaults(each, parameters).length === 0) ?? first;
+      checkParameters([template, ...approved.filter((each) => each !== template)], parameters);
+      return render(template, parameters);
     },
   );
 };
 
+/** What is there under this name, the approved one first. */
+function oneOf({ versions: [first], near, languages }: Found, language: string | undefined): WatiTemplate {
+  if (first) return first;
+  const elsewhere =
+    language !== undefined && languages.length > 0 ? ` in this language; it is there in ${languages.join(', ')}` : '';
+  throw new Problem('not-found', `WATI has no template of this name${elsewhere}${meant(near)}`);
+}
+
 function render(template: WatiTemplate, parameters: Record<string, string>): Rendered {
+  const { header, ...rest } = partOf(renderPart(template, parameters));
+  const { language, footer, cards } = template;
   return {
     template: template.elementName,
-    ...(template.header?.text !== undefined && { header: fill(template.header.text, parameters) }),
-    body: fill(template.bodyOriginal, parameters),
-    ...(template.footer !== undefined && { footer: template.footer }),
+    ...(language !== undefined && { language }),
+    ...(header?.text !== undefined && { header: header.text }),
+    ...(header?.url !== undefined && { media: { type: header.type, url: header.url } }),
+    ...rest,
+    ...(footer !== undefined && { footer: fill(footer, parameters) }),
+    ...(cards.length > 0 && { cards: cards.map((card) => partOf(renderPart(card, parameters))) }),
   };
 }
 
-function toTemplate(raw: WatiTemplate): Template {
-  const { header, buttons, category, language, footer } = raw;
+/** In our words, without what is not there. */
+function partOf({ header, bodyOriginal, buttons }: TemplatePart): TemplateCard {
   return {
-    id: raw.id,
-    name: raw.elementName,
-    status: raw.status,
-    ...(category !== undefined && { category }),
-    ...(language !== undefined && { language }),
-    parameters: raw.names,
     ...(header && {
       header: {
         type: header.type,
@@ -124,8 +143,7 @@ function toTemplate(raw: WatiTemplate): Template {
         ...(header.link !== undefined && { url: header.link }),
       },
     }),
-    body: raw.bodyOriginal,
-    ...(footer !== undefined && { footer }),
+    body: bodyOriginal,
     ...(buttons.length > 0 && {
       buttons: buttons.map(({ type, text, url }) => ({
         type,
@@ -133,5 +151,24 @@ function toTemplate(raw: WatiTemplate): Template {
         ...(url !== undefined && { url }),
       })),
     }),
+  };
+}
+
+function toTemplate(raw: WatiTemplate): Template {
+  const { category, language, footer, cards, open } = raw;
+  // Positions are listed there for templates that have names: taken, and of use to nobody.
+  const others = raw.others.filter((name) => !/^\d+$/.test(name));
+  return {
+    id: raw.id,
+    name: raw.elementName,
+    status: raw.status,
+    ...(category !== undefined && { category }),
+    ...(language !== undefined && { language }),
+    parameters: raw.names,
+    ...(others.length > 0 && { optionalParameters: others }),
+    ...(open && { takesOtherParameters: true }),
+    ...partOf(raw),
+    ...(footer !== undefined && { footer }),
+    ...(cards.length > 0 && { cards: cards.map(partOf) }),
   };
 }

@@ -11,11 +11,13 @@ import { createIsRepeat } from '../plugins/earlier-request.ts';
 import { watchFreshness } from '../plugins/freshness.ts';
 import { createFront } from '../plugins/front.ts';
 import { countRefusals, tellFront } from '../plugins/front-metrics.ts';
+import { answerHeads } from '../plugins/head.ts';
+import { lingeringClose } from '../plugins/lingering-close.ts';
 import { createListedCheck, refuseUnlisted } from '../plugins/listed-connection.ts';
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problems } from '../plugins/problems.ts';
+import { problemBase, problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
@@ -129,7 +131,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // While it goes down, what still comes in over an open connection is served (contract 8.14).
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers, front),
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: refuseUnreadable(problemBase(config.PUBLIC_URL)),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const pauses = seams.pauses ?? usualPauses;
@@ -177,11 +179,12 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
   const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
-  const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS);
+  const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     ...{ store, stopSwitch, pin },
     hasRecovered: () => keeper.hasRecovered,
   });
+  const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const gate = createGate(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
   /** For those who ask why something waits. */
@@ -195,6 +198,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     diagnosis: upstream.diagnosis,
     sendCalls: upstream.sendCalls,
     splitsGroups: config.GROUP_SPLIT === 'on',
+    channel,
     gate,
     holds,
     closing: closing.signal,
@@ -226,7 +230,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onOver: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations, upstream.readBack);
+  const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
   const keeper = createKeeper({
     store,
     delivery,
@@ -245,6 +249,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   }
   app.removeContentTypeParser('text/plain');
   const numbers = new PhoneNumbers();
+  answerHeads(app);
   useStrictValidation(app, numbers);
   const refuseOtherMethods = watchMethods(app);
   watchFreshness(app);
@@ -252,7 +257,8 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   if (seams.tracing) traceRequests(app, seams.tracing);
   const refusals = countRefusals(metrics.registry);
   onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
-  await app.register(problems);
+  await app.register(problems, { publicUrl: config.PUBLIC_URL });
+  await app.register(lingeringClose);
   await app.register(requestGuard);
   await app.register(slowReaders);
   await app.register(drain, {
@@ -306,7 +312,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const broadcastServices = {
     config,
     broadcasts: createBroadcasts({
-      ...{ store, stopped: stopSwitch, newId, looker },
+      ...{ store, stopped: stopSwitch, channel, newId, looker },
       now: lives.now,
       onChange: pump.nudge,
       onStart: queueLog.started,

@@ -23,6 +23,8 @@ export type KeyHolder = Caller & {
 export interface Callers {
   /** The caller that holds this key, unless it has expired. Takes the same time whichever key it is, right or wrong. */
   find(key: string): KeyHolder | undefined;
+  /** Whether a caller held this key until it expired. */
+  hasExpired?(key: string): boolean;
   /** The caller of this id as its entry stands now; undefined: it was removed. For what is done later on its behalf. */
   byId(id: string): Caller | undefined;
   /** Every entry as it stands now, in the order of the file. */
@@ -73,6 +75,10 @@ export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): K
   return found;
 }
 
+/** Whether it is anybody's key, expired or not. */
+export const heldBefore = (index: CallerIndex, key: string): boolean =>
+  findHolder(index, key, Number.NEGATIVE_INFINITY) !== undefined;
+
 /** The entry of a caller with this key. Throws where a name, scope or rate breaks the rules of the file. */
 export function callerEntry(name: string, key: string, granted: readonly string[], rest: object = {}): CallerEntry {
   const entry = { name, keys: [{ sha256: hash('sha256', key) }], scopes: granted, connections: ['*'], ...rest };
@@ -86,6 +92,7 @@ export function fixedCallers(entries: readonly CallerEntry[], now: () => number 
   const state = { valid: true, sinceMs: now(), callers: index.byId.size };
   return {
     find: (key) => findHolder(index, key, now()),
+    hasExpired: (key) => heldBefore(index, key),
     byId: (id) => index.byId.get(id),
     list: () => index.listed,
     file: () => state,

@@ -5,6 +5,7 @@ import { isLoopback } from './loopback.ts';
 import { fitsHeader, keyLengthMin } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
 import { countriesFault } from './recipients/countries.ts';
+import { faultInWords } from './schema-words.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
 import { readStoreTls, type StoreTls } from './store-tls.ts';
 
@@ -38,9 +39,14 @@ export const EnvSchema = Type.Object({
     description: 'hosts, with commas, to which a person may be sent to authorize an account; by https',
     default: 'connect.maton.ai',
     pattern: '^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(,[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?){0,9}$',
+    'x-form': 'one to ten hosts with commas in between, each with or without a port',
   }),
   MATON_CONNECTION_ID: Type.Optional(
-    Type.String({ description: 'the connection of callers that name none', pattern: '^[!-~]{1,512}$' }),
+    Type.String({
+      description: 'the connection of callers that name none',
+      pattern: '^[!-~]{1,512}$',
+      'x-form': 'the id of a connection',
+    }),
   ),
   MATON_RATE_PER_SECOND: Type.Integer({
     description: "Maton's limit per account; from 100000 on there is none, for tests and benchmarks",
@@ -69,8 +75,9 @@ export const EnvSchema = Type.Object({
   WATI_CHANNEL_NUMBER: Type.Optional(
     Type.String({
       description:
-        'digits; sent where WATI takes a channel number; with it an unknown send is looked for by its own id',
+        'digits; which of your numbers requests go through that name none in `channel`; with it an unknown send is looked for by its own id',
       pattern: '^[1-9][0-9]{6,14}$',
+      'x-form': '7 to 15 digits: a number with its country code, without + and blanks',
     }),
   ),
   CLIENTS_FILE: Type.String({ description: 'the JSON list of callers', minLength: 1 }),
@@ -81,6 +88,14 @@ export const EnvSchema = Type.Object({
     minimum: 0,
     maximum: 65535,
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description:
+        'where callers reach the service, such as `https://wati.example.com`: makes the `type` of a problem a whole link',
+      pattern: '^https?://[A-Za-z0-9.:[\\]-]{1,260}(/[A-Za-z0-9._~-]{1,64}){0,8}/?$',
+      'x-form': 'an address such as https://wati.example.com, without a user, a query and a fragment',
+    }),
+  ),
   CONNECTIONS_MAX: Type.Integer({
     description: 'connections of callers open at once; more are closed as they come',
     default: 4096,
@@ -115,6 +130,7 @@ export const EnvSchema = Type.Object({
     description: 'where sends are recorded: `file:<path>`, `postgres://...` for several replicas, `memory:` to try',
     default: 'file:data/wati-bff.db',
     pattern: '^(memory:|file:.+|postgres(ql)?://.+)$',
+    'x-form': '`memory:`, `file:<path>` or `postgres://...`',
   }),
   STORE_URL_FILE: Type.Optional(Type.String({ description: 'a file that holds it, because it may hold a password' })),
   STORE_TLS: Type.Optional(
@@ -266,7 +282,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   }
   // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
   for (const [name, value] of Object.entries(env ?? {})) {
-    if (value === Number.POSITIVE_INFINITY) faults.push(`${name} must be integer`);
+    if (value === Number.POSITIVE_INFINITY) faults.push(`${name} must be a whole number`);
   }
   if (env && env.DRAIN_DELAY_MS >= env.SHUTDOWN_TIMEOUT_MS) {
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
@@ -311,8 +327,10 @@ const splitList = (text: string): string[] =>
 
 const isEnv = new Ajv({
   ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),
-  ...{ meta: false, validateSchema: false },
-}).compile<Env>({ ...EnvSchema, additionalProperties: false });
+  ...{ meta: false, validateSchema: false, verbose: true },
+})
+  .addKeyword({ keyword: 'x-form', schemaType: 'string' })
+  .compile<Env>({ ...EnvSchema, additionalProperties: false });
 
 /** Text from the environment as what the schema says, the variables that it does not name left out. */
 function readEnv(data: Record<string, string | undefined>, faults: string[]): Env | undefined {
@@ -323,11 +341,9 @@ function readEnv(data: Record<string, string | undefined>, faults: string[]): En
 }
 
 /** The values are left out: one of them could be a secret pasted into the wrong variable. */
-function inWords({ instancePath, keyword, message, params }: ErrorObject): string {
-  if (keyword === 'required') return `${String(params.missingProperty)} is required and not set`;
-  const { allowedValues } = params;
-  const rule = Array.isArray(allowedValues) ? `must be one of ${allowedValues.join(', ')}` : message;
-  return `${instancePath.slice(1)} ${rule}`;
+function inWords(fault: ErrorObject): string {
+  if (fault.keyword === 'required') return `${String(fault.params.missingProperty)} is required and not set`;
+  return `${fault.instancePath.slice(1)} ${faultInWords(fault)}`;
 }
 
 /** A secret stands in NAME, or in the file that NAME_FILE names: read here into NAME. */

@@ -30,6 +30,11 @@ export const foreignPatterns = foreign({
       /\balready (?:been )?(?:exist|add|regist|creat|present|taken|in use)|\bexists already\b|\bduplicate (?:contact|number|phone|key|entry)/i,
     worst: 'already been exis',
   },
+  wantsChannel: {
+    pattern:
+      /channel.{0,40}(?:required|empty|missing|null|specif)|(?:specif|name|choose|provide|select|missing|required).{0,40}channel|(?:several|multiple|more than one) (?:\w{1,20} )?(?:conversations|channels|numbers)/i,
+    worst: 'name channel ',
+  },
   connection: { pattern: /connection/i, worst: 'connectio' },
   expired: { pattern: /expired/i, worst: 'expire' },
   optedOut: { pattern: /opted?[ -]?out/i, worst: 'opted ou' },

@@ -6,6 +6,8 @@ export interface Pauses {
   readonly probeFirstMs: number;
   /** Between two looks for broadcasts that another replica has recorded. */
   readonly lookEveryMs: number;
+  /** Between two reads of a connection's templates because something named is not among them. */
+  readonly templateMissMs: number;
 }
 
-export const usualPauses: Pauses = { readRetryMs: 200, probeFirstMs: 1_000, lookEveryMs: 1_000 };
+export const usualPauses: Pauses = { readRetryMs: 200, probeFirstMs: 1_000, lookEveryMs: 1_000, templateMissMs: 1_000 };

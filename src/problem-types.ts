@@ -181,7 +181,8 @@ export const problemTypes = {
     status: 422,
     title: 'The parameters do not fit the template',
     retryable: false,
-    meaning: 'A parameter is missing, blank, superfluous or ill-formed. Nothing was sent.',
+    meaning:
+      'A parameter is missing, blank, superfluous or ill-formed, or makes a text of the template too long. Nothing was sent.',
     cause: 'A misspelt parameter, an empty value, a template that was changed since.',
     remedy: 'Each entry of `errors` names one; `POST /v1/templates/{name}/preview` tries them without sending.',
     repeat: never,

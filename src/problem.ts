@@ -48,10 +48,8 @@ export class Problem extends Error {
   }
 }
 
-/** What a schema cannot say of a request, said as of what it can. */
+/** A request that breaks the rules of its operation: every fault with its place. */
 export const invalid = (errors: FieldError[]): Problem =>
-  new Problem(
-    'validation-failed',
-    `${errors.length} fault${errors.length === 1 ? '' : 's'} in the request; nothing was sent`,
-    { errors },
-  );
+  new Problem('validation-failed', `${errors.length} fault${errors.length === 1 ? '' : 's'} in the request`, {
+    errors,
+  });

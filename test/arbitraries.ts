@@ -32,6 +32,7 @@ const ids = ['64f0c1d2e3a4b5c6d7e8f901', 'US.123124141512', 'US.ENT.118157992128
 
 function validString(schema: Json): fc.Arbitrary<string> {
   const { pattern, minLength = 0, maxLength = 200 } = schema;
+  if (schema['x-channel'] !== undefined) return fc.constantFrom(...phones);
   if (schema['x-recipient'] !== undefined)
     return fc.constantFrom(...phones, ...(schema['x-recipient'] === 'any' ? ids : []));
   if (schema['x-address'] !== undefined) return fc.webUrl({ validSchemes: ['https'], withQueryParameters: true });

@@ -1,5 +1,8 @@
 /** What a caller, or a proxy in between, may do to the bounds of requests (delivery.md 1, Parser). */
-export type Trick = [name: string, bytes: string, outcome: number | 'refused'];
+export type Trick = [name: string, bytes: string, outcome: Outcome];
+
+/** A status, and then the answer behind it; a status as the last one of its connection; or a 400 as the last one. */
+type Outcome = number | `${number} and the end` | 'refused';
 
 /** By what a request is known again in its answer, and in what was sent. */
 interface Marks {
@@ -31,6 +34,26 @@ export function wording({ key, to, id }: Marks) {
       ) + body,
     target: (text: string, host = 'a') => line(`GET ${text} HTTP/1.1`, `Host: ${host}`),
   };
+}
+
+const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
+
+/** Two requests of one caller, told apart by a proxy; here the connection ends behind the first, and the second is not read. */
+export function behindUpgrade(marks: Marks): Trick[] {
+  const { message, get, post } = wording(marks);
+  const hidden = honestRequest('hidden');
+  return [
+    [
+      'Upgrade: h2c and a request of two',
+      post([`Content-Length: ${message.length}`, ...h2c], message) + hidden,
+      '201 and the end',
+    ],
+    [
+      'Upgrade and a head whose body looks like a request',
+      get(...h2c) + post(['Content-Length: 90'], hidden),
+      '200 and the end',
+    ],
+  ];
 }
 
 /** Each with the first answer where the honest request behind it gets its own; `refused`: one 400 and the end of the connection. */
@@ -126,9 +149,16 @@ export function framingTricks(marks: Marks): Trick[] {
     ['a length in the trailers', post([chunked], inChunks.replace(/\r\n$/, 'Content-Length: 9\r\n\r\n')), 'refused'],
     ['a line break in a chunk extension', post([chunked], inChunks.replace('\r\n', ';a\nb\r\n')), 'refused'],
 
-    ['Upgrade: websocket', get('Connection: Upgrade', 'Upgrade: websocket'), 'refused'],
-    ['Upgrade: h2c', get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AA'), 'refused'],
-    ['Upgrade without Connection', get('Upgrade: h2c'), 'refused'],
+    // Passed over; what stands behind it in the same packet is lost to Node's parser, and must never be read in halves.
+    ['Upgrade: websocket', get('Connection: Upgrade', 'Upgrade: websocket'), '200 and the end'],
+    ['Upgrade: h2c', get(...h2c), '200 and the end'],
+    ['Upgrade without Connection', get('Upgrade: h2c'), '200 and the end'],
+    ['Upgrade: h2c with a body', post([size, ...h2c], message), '201 and the end'],
+    ['Upgrade: h2c with a body in chunks', post([chunked, ...h2c], inChunks), '201 and the end'],
+    ['Upgrade: TLS/1.3, HTTP/3', get('Connection: upgrade', 'Upgrade: TLS/1.3, HTTP/3'), '200 and the end'],
+    ['Upgrade twice', get(...h2c, 'Upgrade: websocket'), '200 and the end'],
+    ['Upgrade and two lengths', post([size, size, ...h2c], message), 'refused'],
+    ['Upgrade and two Hosts', get('Host: b', ...h2c), 'refused'],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'refused'],
     ['HTTP/2.0 in the request line', get().replace('HTTP/1.1', 'HTTP/2.0'), 'refused'],
     ['HTTP/1.2', get().replace('HTTP/1.1', 'HTTP/1.2'), 'refused'],

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { framingTricks, honestRequest, wording } from './framing-tricks.ts';
+import { behindUpgrade, framingTricks, honestRequest, wording } from './framing-tricks.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { say } from './raw-http.ts';
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 const marks = { key: allKey, to: '14155551000', id: 'trick' };
-const tricks = framingTricks(marks);
+const tricks = [...framingTricks(marks), ...behindUpgrade(marks)];
 const honest = honestRequest('honest');
 const { message, line, get, post, target } = wording(marks);
 const size = `Content-Length: ${message.length}`;
@@ -25,19 +25,21 @@ describe('the bounds of requests', () => {
   it.each(tricks)('hold against %s', async (_name, bytes, outcome) => {
     const before = service.simulator.ledger.sendsTo('14155551000').length;
     // A refused connection is read to its end, so that a second answer would be seen.
-    const { answers, ended } = await say(service.url, bytes + honest, outcome === 'refused' ? 9 : 2);
-    if (outcome === 'refused') {
-      expect(answers.map(({ status }) => (status === 431 ? 400 : status))).toEqual([400]);
+    const closes = typeof outcome === 'string';
+    const status = outcome === 'refused' ? 400 : Number.parseInt(String(outcome), 10);
+    const { answers, ended } = await say(service.url, bytes + honest, closes ? 9 : 2);
+    if (closes) {
+      expect(answers.map(({ status }) => (status === 431 ? 400 : status))).toEqual([status]);
       expect(answers[0]?.id).not.toBe('honest');
       expect(ended).toBe(true);
     } else {
       expect(answers.map(({ status, id }) => ({ status, id }))).toEqual([
-        { status: outcome, id: 'trick' },
+        { status, id: 'trick' },
         { status: 200, id: 'honest' },
       ]);
     }
     const sent = service.simulator.ledger.sendsTo('14155551000').length - before;
-    expect(sent).toBe(outcome === 201 ? 1 : 0);
+    expect(sent).toBe(status === 201 ? 1 : 0);
   });
 
   it('are tried in at least 140 ways', () => expect(tricks.length).toBeGreaterThanOrEqual(140));
@@ -161,4 +163,34 @@ it('does not act on a request that comes in whole after its caller was told that
   expect(told.match(/HTTP\/1\.1 /g)).toHaveLength(1);
   socket.destroy();
   await slow.close();
+});
+
+describe('a wish to speak another protocol', () => {
+  const upgrade = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA';
+  const ask = (tail: string) => say(service.url, `GET /v1/templates HTTP/1.1\r\nHost: a\r\n${tail}`, 9);
+
+  it('does not cut a request behind it in halves: its body is never read as a request', async () => {
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+    socket.on('error', () => {});
+    let text = '';
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    // The other half comes as soon as the first answer does, when the parser would take it for a beginning.
+    socket.on('data', (bytes) => {
+      text += bytes;
+      if (socket.writable) socket.write(honestRequest('smuggled'));
+    });
+    socket.write(`${get(...upgrade.split('\r\n'))}POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 90\r\n\r\n`);
+    await ended;
+    expect(text.match(/^HTTP\/1\.1 \d+/gm)).toEqual(['HTTP/1.1 200']);
+    expect(text).not.toContain('smuggled');
+    expect(text).toMatch(/^connection: close\r$/im);
+  });
+
+  it('changes nothing else of an answer: a fault is a fault, and a 101 is never said', async () => {
+    for (const tail of [`${upgrade}\r\n\r\n`, `Authorization: Bearer ${allKey}\r\n${upgrade}\r\n\r\n`]) {
+      const { answers, ended } = await ask(tail);
+      expect(answers.map(({ status }) => status)).toEqual([tail.startsWith('Auth') ? 200 : 401]);
+      expect(ended).toBe(true);
+    }
+  });
 });

@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/delivery\/(preflight|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+      /^(routes\/(context|answer|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/delivery\/(preflight|template-text|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
     types:
       /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -51,7 +51,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
@@ -82,7 +82,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|upstream|pools)\/|^src\/(callers|problem|pauses|template-value|recipients\/recipient|schemas\/words|store\/(port|quota-port))\.ts$/,
+      /^src\/(delivery|upstream|pools)\/|^src\/(callers|did-you-mean|problem|pauses|template-value|recipients\/recipient|schemas\/words|store\/(port|quota-port))\.ts$/,
     types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },

@@ -239,6 +239,8 @@ describe('input that breaks a rule', () => {
     }; // prettier-ignore
     for (const operation of withBody()) {
       for (const [what, body] of Object.entries(bodies)) {
+        // Where everything may be left out, no body is an empty one.
+        if (what === 'empty' && ajv.compile(operation.body ?? {})({})) continue;
         const headers = what === 'gzip' ? { 'content-encoding': 'gzip' } : {};
         expectProblem(await call(operation, { body, headers }), [400, 415], `${operation.id}: ${what}`);
       }

@@ -29,26 +29,34 @@ describe('a large body at fault', () => {
       'more recipients than there may be',
       '/v1/broadcasts',
       broadcast(list(450_000, 0)),
-      { pointer: '/recipients', detail: 'must have at most 10000 entries' },
+      { pointer: '/recipients', detail: expect.stringContaining('must have at most 10000 entries, and has ') },
     ],
     [
       'such recipients, and no template',
       '/v1/broadcasts',
       { broadcastName: 'sale', recipients: list(450_000, 0) },
-      { pointer: '/template', detail: 'is required' },
+      { pointer: '/template', detail: expect.stringMatching(/^is required: /) },
     ],
-    ['names that nobody knows', '/v1/broadcasts', unknownNames(100_001), { detail: 'is required' }],
+    [
+      'names that nobody knows',
+      '/v1/broadcasts',
+      unknownNames(100_001),
+      { detail: expect.stringMatching(/^is required: /) },
+    ],
     [
       'recipients that are none',
       '/v1/broadcasts',
       broadcast(list(9_000, { to: 1, ...unknownNames(20) })),
-      { detail: 'is not known here' },
+      { detail: expect.stringMatching(/^is not known here/) },
     ],
     [
       'parameters that are none',
       '/v1/broadcasts',
       broadcast(list(9_000, { to: '14155551000', parameters: unknownNames(20) })),
-      { pointer: '/recipients/0/parameters/0', detail: 'must be string' },
+      {
+        pointer: '/recipients/0/parameters/0',
+        detail: 'must be text of at most 4096 characters, and is a whole number',
+      },
     ],
   ];
   it.each(many)('is told its first fault: %s', async (_name, path, body, first) => {
@@ -61,9 +69,9 @@ describe('a large body at fault', () => {
     expect(errors[99]).toMatchObject({ pointer: '/recipients/99/to' });
     const sound = Array.from({ length: 9_999 }, (_, at) => ({ to: `${14_155_560_000 + at}`, parameters }));
     expect(errorsOf(await post('/v1/broadcasts', broadcast([...sound, { to: '1' }, {}])))).toMatchObject([
-      { pointer: '/recipients', detail: 'must have at most 10000 entries' },
+      { pointer: '/recipients', detail: expect.stringContaining('must have at most 10000 entries, and has ') },
       { pointer: '/recipients/9999/to' },
-      { pointer: '/recipients/10000/to', detail: 'is required' },
+      { pointer: '/recipients/10000/to', detail: expect.stringMatching(/^is required: /) },
     ]);
   });
 });

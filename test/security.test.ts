@@ -83,14 +83,15 @@ describe('every operation that needs a key', () => {
       expect(instance).toBe(goodRequest(operation).path);
       bodies.add(JSON.stringify(same));
     }
-    expect([...bodies]).toEqual([
-      JSON.stringify({
+    // In all but the sentence on what is wrong with it, which test/manners.test.ts has.
+    expect([...bodies].map((body) => JSON.parse(body))).toEqual([
+      {
         type: '/problems/unauthorized',
         title: 'A valid key is needed',
         status: 401,
-        detail: 'a valid key is needed: Authorization: Bearer <key>',
+        detail: expect.not.stringContaining(allKey),
         retryable: false,
-      }),
+      },
     ]);
   });
 
@@ -159,16 +160,15 @@ describe('every operation that needs a key', () => {
       const [first] = operations;
       if (!first) continue;
       const taken = operations.map(({ method }) => method).sort();
-      for (const method of methods.filter((name) => !taken.includes(name))) {
+      // HEAD is taken wherever GET is.
+      const lacking = methods.filter(
+        (name) => !taken.includes(name === 'HEAD' ? 'GET' : name) && !taken.includes(name),
+      );
+      for (const method of lacking) {
         const target = goodRequest(first).path;
         const answer = await wire(service.url, { method, path: target });
         const allow = String(answer.headers.allow).split(', ');
         const about = `${method} ${path}`;
-        // HEAD is allowed where GET is, on the routes that load balancers ask.
-        if (method === 'HEAD' && answer.status === 200) {
-          expect(path, about).toMatch(/^\/health\//);
-          continue;
-        }
         expect(answer.status, about).toBe(405);
         expect(
           allow.filter((name) => name !== 'HEAD'),

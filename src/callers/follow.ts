@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Callers, findHolder, indexCallers } from '../callers.ts';
+import { type Callers, findHolder, heldBefore, indexCallers } from '../callers.ts';
 import { type CallerChange, changesOf } from './changes.ts';
 import { parseCallers } from './parse.ts';
 
@@ -50,6 +50,7 @@ export function callersFromFile(
   const timer = setInterval(look, intervalMs).unref();
   return {
     find: (key) => findHolder(index, key, now()),
+    hasExpired: (key) => heldBefore(index, key),
     byId: (id) => index.byId.get(id),
     list: () => index.listed,
     file: () => ({ ...state, callers: index.byId.size }),

@@ -16,13 +16,17 @@ const rowBytesMin = 64 * 1024;
 export interface CsvRow {
   /** Country code and number, digits only. */
   to: string;
-  /** By the names in `requiredColumns`. */
+  /** By the names in `requiredColumns`, and those in `optionalColumns` that have a value. */
   values: Record<string, string>;
 }
 
 export interface CsvCheckOptions extends CsvNumberOptions {
   /** Template parameters: each needs a column, and a value in every row. */
   requiredColumns?: readonly string[];
+  /** Taken where they are there; a blank cell is none. */
+  optionalColumns?: readonly string[];
+  /** What is wrong with a row of sound values, in words. */
+  rowFault?: (values: Readonly<Record<string, string>>) => string | undefined;
   rowsMax: number;
   cellBytesMax: number;
   /** Called with each row while the file is without fault. Whether it stays so is known only after `end()`. */
@@ -166,16 +170,20 @@ class Checker implements CsvCheck {
   }
 
   #readHeader(cells: string[]): CsvColumns {
-    const { requiredColumns: required = [], passedOn: exact = false } = this.#options;
+    const { requiredColumns: required = [], optionalColumns: optional = [], passedOn: exact = false } = this.#options;
     for (const cell of cells) this.#isSound(0, cell, cell);
-    const columns = readHeader(cells, { required, exact, foreignDelimiter: this.#foreignDelimiter }, this.#faults);
+    const columns = readHeader(
+      cells,
+      { required, optional, exact, foreignDelimiter: this.#foreignDelimiter },
+      this.#faults,
+    );
     if (columns === undefined || this.#faults.count > 0) throw this.#faults.refusal();
     return columns;
   }
 
   #readRow(cells: string[], columns: CsvColumns): void {
     const row = this.#rows;
-    const { names, required } = columns;
+    const { names } = columns;
     if (cells.length !== names.length && !isPadded(cells, names.length)) {
       const more = cells.length > names.length ? ': put a cell that holds the separator into quotes' : '';
       this.#faults.add(row, undefined, `${cells.length} cells, the header has ${names.length}${more}`);
@@ -184,14 +192,18 @@ class Checker implements CsvCheck {
     let sound = true;
     for (const [index, cell] of cells.entries()) if (!this.#isSound(row, names[index] ?? '', cell)) sound = false;
     const to = this.#recipients.read(row, cells, columns);
-    for (const { parameter, index } of required) {
+    const given = columns.optional.filter(({ index }) => !isBlank(cells[index] ?? ''));
+    const parameters = [...columns.required, ...given];
+    for (const { parameter, index } of parameters) {
       const cell = cells[index] ?? '';
       const fault = cell.includes('\uFFFD') ? undefined : valueFault(cell);
       if (fault !== undefined) this.#faults.add(row, parameter, `the value ${fault}`);
     }
-    if (to === undefined || !sound || this.#faults.count > 0 || !this.#options.onRow) return;
-    const values = Object.fromEntries(required.map(({ parameter, index }) => [parameter, cells[index] ?? '']));
-    this.#options.onRow({ to, values }, row);
+    if (to === undefined || !sound || this.#faults.count > 0) return;
+    const values = Object.fromEntries(parameters.map(({ parameter, index }) => [parameter, cells[index] ?? '']));
+    const fault = this.#options.rowFault?.(values);
+    if (fault === undefined) this.#options.onRow?.({ to, values }, row);
+    else this.#faults.add(row, undefined, fault);
   }
 
   #isSound(row: number, column: string, cell: string): boolean {

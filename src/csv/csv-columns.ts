@@ -10,6 +10,8 @@ export interface CsvColumns {
   phone: number;
   countryCode: number | undefined;
   required: { parameter: string; index: number }[];
+  /** Of those that are taken and not demanded, the ones that are there. */
+  optional: { parameter: string; index: number }[];
   /** May hold the country code under another name. */
   suspects: { name: string; index: number }[];
   /** Neither of these: a `+91` there is a country code all the same. */
@@ -18,6 +20,7 @@ export interface CsvColumns {
 
 interface HeaderOptions {
   required: readonly string[];
+  optional: readonly string[];
   /** Another program reads the header after us, and knows it by these names only. */
   exact: boolean;
   /** What seems to part the columns and is not taken. */
@@ -59,12 +62,16 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
     phone: indexOf('Phone'),
     countryCode: indexOf('CountryCode'),
     required: options.required.map((parameter) => ({ parameter, index: indexOf(parameter) })),
+    optional: options.optional
+      .map((parameter) => ({ parameter, index: indexOf(parameter) }))
+      .filter(({ index }) => index !== -1),
   };
   if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
   for (const { parameter, index } of columns.required) {
     if (index === -1) faults.add(0, parameter, `the template parameter has no column; found: ${listed(names)}`);
   }
-  const used = new Set([columns.phone, columns.countryCode, ...columns.required.map(({ index }) => index)]);
+  const parameters = [...columns.required, ...columns.optional];
+  const used = new Set([columns.phone, columns.countryCode, ...parameters.map(({ index }) => index)]);
   noteAmbiguous(names, folded, used, faults);
   if (options.exact) noteInexact(cells, ['Phone', 'CountryCode', ...options.required], indexOf, faults);
   const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
@@ -73,7 +80,7 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   const isSuspect = ({ index }: { index: number }) => callingCodeNames.test(folded[index] ?? '');
   const watched = columns.countryCode === -1 ? spare : [];
   return {
-    ...{ names, phone: columns.phone, required: columns.required },
+    ...{ names, phone: columns.phone, required: columns.required, optional: columns.optional },
     countryCode: columns.countryCode === -1 ? undefined : columns.countryCode,
     suspects: watched.filter(isSuspect),
     others: watched.filter((column) => !isSuspect(column)),

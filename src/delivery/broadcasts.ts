@@ -2,9 +2,10 @@ import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import type { LookStore } from '../store/look-port.ts';
-import { type NewSend, StoreError } from '../store/port.ts';
+import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
 import { type Looks, looksOf } from './broadcast-looks.ts';
+import { channelOf } from './channel-of.ts';
 import { toJson } from './ending.ts';
 import type { StoppedSending } from './holds.ts';
 import type { Looker } from './looker.ts';
@@ -25,6 +26,10 @@ export interface BroadcastDraft {
   template: string;
   broadcastName: string;
   connection: string;
+  /** Which it goes through. */
+  channel?: string | undefined;
+  /** The same, if the request named it: it is part of what each of its messages is. */
+  asked?: string | undefined;
 }
 
 export interface BroadcastRecipient {
@@ -68,11 +73,16 @@ export interface Broadcasts {
 const batchMax = 200;
 
 /** What is recorded must fit into the quota of its caller as a whole. */
-type Records = BroadcastStore & Pick<QuotaStore, 'quotaLeft'> & Omit<LookStore, 'dueForReconcile'>;
+type Records = BroadcastStore &
+  Pick<QuotaStore, 'quotaLeft'> &
+  Omit<LookStore, 'dueForReconcile'> &
+  Pick<SendStore, 'sameContent'>;
 
 interface BroadcastsServices {
   store: Records;
   stopped: StoppedSending;
+  /** Of broadcasts that name none; absent: WATI's own default. */
+  channel?: string | undefined;
   onChange: () => void;
   /** All recipients are recorded, and go out from now on. */
   onStart?: (broadcast: StoredBroadcast) => void;
@@ -117,7 +127,7 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
   return {
     repeated: async ({ caller, route, key }, fingerprint) => {
       const known = await store.findBroadcastByKey(caller, route, key).catch(unreadable);
-      return known && replay(known, await fingerprint());
+      return known && replay(known, store.sameContent(known, await fingerprint()));
     },
 
     start: async (asker, draft, fill) => {
@@ -126,9 +136,14 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
       const left = quota && (await store.quotaLeft(caller, quota).catch(unreadable));
       const id = newId();
       const { template, broadcastName, connection } = draft;
+      const through = channelOf(draft.channel, services.channel);
+      const make = { newId, id, caller, through };
       assertMaySend(stopped, { caller, connection });
       const opened = await store
-        .openBroadcast({ id, caller, template, name: broadcastName, connectionId: connection, idempotency })
+        .openBroadcast({
+          ...{ id, caller, template, name: broadcastName, connectionId: connection, idempotency },
+          ...(through.channel !== undefined && { channel: through.channel }),
+        })
         .catch(notStarted);
       // Another request with this key came in between: who waits for its end has nothing to compare yet.
       if ('known' in opened) throw inProgress(broadcastLocation(opened.known));
@@ -138,7 +153,7 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
           // Before they are recorded; what others of its caller send meanwhile is counted at the release.
           if (left && total > left.left) throw asUnrecorded(new QuotaSpent(total, left));
           for (let from = 0; from < recipients.length; from += batchMax) {
-            const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(newId, id, caller, draft, each));
+            const sends = recipients.slice(from, from + batchMax).map((each) => sendOf(make, draft, each));
             if (!(await store.addRecipients(id, sends).catch(notStarted))) throw lost();
           }
         });
@@ -183,15 +198,24 @@ export function createBroadcasts(services: BroadcastsServices): Broadcasts {
   };
 }
 
+interface Made {
+  newId: () => string;
+  /** Of the broadcast. */
+  id: string;
+  caller: string;
+  through: ReturnType<typeof channelOf>;
+}
+
 /** Recorded as what it is, a template send that can be made, looked for and sent again like any other. */
 function sendOf(
-  newId: () => string,
-  broadcastId: string,
-  caller: string,
-  { template, broadcastName, connection }: BroadcastDraft,
+  { newId, id, caller, through }: Made,
+  { template, broadcastName, connection, asked }: BroadcastDraft,
   { to, parameters }: BroadcastRecipient,
 ): NewSend {
-  const body: TemplatePost = { to, template, ...(parameters && { parameters }), broadcastName };
+  const body: TemplatePost = {
+    ...{ to, template, ...(parameters && { parameters }), broadcastName },
+    ...(asked !== undefined && { channel: asked }),
+  };
   return {
     id: newId(),
     caller,
@@ -201,14 +225,16 @@ function sendOf(
     template,
     localMessageId: newId(),
     call: toJson({ kind: 'template', body }),
-    broadcastId,
+    broadcastId: id,
+    ...through,
   };
 }
 
 /** The table of delivery.md 2.6, for a request that was for many. */
-function replay(known: StoredBroadcast, fingerprint: string): Started {
-  if (known.fingerprint === undefined) throw inProgress(broadcastLocation(known));
-  if (known.fingerprint !== fingerprint) throw mismatch(broadcastLocation(known));
+function replay(known: StoredBroadcast, isSame: boolean | undefined): Started {
+  // While it is recording, nobody knows its content.
+  if (isSame === undefined) throw inProgress(broadcastLocation(known));
+  if (!isSame) throw mismatch(broadcastLocation(known));
   return { broadcast: known, replayed: true };
 }
 

@@ -36,11 +36,11 @@ export function planCall(calls: SendCalls, { kind, body }: Content, localMessage
     case 'file-link':
       return { call: calls.fileLink(to, body.url, body.caption), expected: { media: true } };
     case 'buttons': {
-      const { to: _, ...content } = body;
+      const { to: _, channel: __, ...content } = body;
       return { call: calls.buttons(to, toWatiButtons(content)), expected: {} };
     }
     case 'list': {
-      const { to: _, ...content } = body;
+      const { to: _, channel: __, ...content } = body;
       return { call: calls.list(to, content), expected: {} };
     }
     case 'template': {
@@ -78,7 +78,7 @@ export const carriesLocalId = (content: Content): boolean => content.kind === 't
 
 const headerTypes = { text: 'Text', image: 'Image', video: 'Video', document: 'Document' } as const;
 
-function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to'>): WatiButtons {
+function toWatiButtons({ header, ...rest }: Omit<ButtonsPost, 'to' | 'channel'>): WatiButtons {
   if (!header) return rest;
   const { type, text, url, fileName } = header;
   return {

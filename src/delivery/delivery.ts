@@ -15,6 +15,7 @@ import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { createAdmission, createSendsPool, type Keep } from './admission.ts';
+import { channelOf } from './channel-of.ts';
 import { Coming } from './coming.ts';
 import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
 import { keptEnding, toJson } from './ending.ts';
@@ -87,7 +88,7 @@ export interface Delivery {
  * that may not go out now.
  */
 export type ResendContext = (
-  connectionId: string,
+  original: Pick<StoredSend, 'connectionId' | 'channel'>,
   content: Content,
 ) => Promise<{ context: CallContext; waitMs: WaitMs }>;
 
@@ -121,6 +122,8 @@ export interface DeliveryServices {
   groupMax: GroupMax;
   /** Whether a 2xx that refuses a whole group is followed by calls of its halves. */
   splitsGroups: boolean;
+  /** The number that a send goes through which names none; absent: WATI's own default. */
+  channel?: string | undefined;
   /** The room for sends under way, by caller; one of its own by default. */
   sends?: SharedPool;
   /** Absent: there is no limit, and every send goes by itself. */
@@ -193,7 +196,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     // A stream has no content to send; the store has ended it.
     if (!content) return;
     const turn = { caller: stored.caller, lane: 'interactive' as const };
-    const context = { connection: stored.connectionId, turn };
+    const context = { connection: stored.connectionId, channel: stored.channel ?? services.channel, turn };
     const send: LiveSend = { stored, untilMs: performance.now() + services.patienceMs, holds: true };
     await start(send, () => lifeOf(send, content, context));
   };
@@ -213,6 +216,11 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const groupsBefore = groups?.callsBefore(template, context);
     assertTurnInTime('sendTemplateMessages', context, waitMs, groupsBefore);
   };
+
+  const throughOf = ({ connection, channel }: CallContext) => ({
+    connectionId: connection,
+    ...channelOf(channel, services.channel),
+  });
 
   const lineOf = (content: Content, context: CallContext): string => {
     const template = groupOf(content);
@@ -234,7 +242,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
     const localMessageId = carriesLocalId(content) ? newId() : undefined;
     const fingerprint = contentPrint(context.connection, content);
     const draft = {
-      ...draftOf(newId(), asker, content.kind, context),
+      ...draftOf(newId(), asker, content.kind, throughOf(context)),
       to: digits(content.body.to),
       ...(content.kind === 'template' && { template: content.body.template }),
       ...(localMessageId !== undefined && { localMessageId }),
@@ -250,7 +258,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (known.resendOf !== resendOf) throw mismatch(locationOf(known));
       const isRepeat = asker.key !== undefined && known.idempotency?.key === asker.key;
       if (resendOf !== undefined && !isRepeat) throw resentBefore(known);
-      return replay(known, fingerprint);
+      return replay(store, known, fingerprint);
     }
     const untilMs = performance.now() + tryMs;
     const send: LiveSend = { stored: outcome.recorded, untilMs, ...(waitMs === 0 && { holds: true }) };
@@ -270,7 +278,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       // What a stream carries is not known while it runs; of all else, other content is told first (delivery.md 2.6).
       if (stream && isRunning(known)) throw inProgress(locationOf(known));
       if (stream && (known.to !== stream.to || known.template !== stream.template)) throw mismatch(locationOf(known));
-      return replay(known, await fingerprint());
+      return replay(store, known, await fingerprint());
     },
     // First, because it is in a flood that it must cost little to be refused.
     send: (asker, content, context, waitMs) =>
@@ -280,7 +288,7 @@ export function createDelivery(services: DeliveryServices): Delivery {
       inRoom(context, async (keep) => {
         assertTurnInTime(streamed.operation, context, waitMs > 0 ? waitMs : services.patienceMs);
         const outcome = await record(
-          { ...draftOf(newId(), asker, about.kind, context), ...about, fileName: streamed.fileName },
+          { ...draftOf(newId(), asker, about.kind, throughOf(context)), ...about, fileName: streamed.fileName },
           whoOf(context.turn),
         );
         if ('known' in outcome) throw inProgress(locationOf(outcome.known));
@@ -303,12 +311,12 @@ export function createDelivery(services: DeliveryServices): Delivery {
       if (repeat) {
         // The route is the same for every message: which one it is stands in the path (delivery.md 2.6).
         if (repeat.resendOf !== id) throw mismatch(locationOf(repeat));
-        return replay(repeat, undefined);
+        return replay(store, repeat, undefined);
       }
       const original = await store.find(asker.caller, id).catch(unreadable);
       if (!original) throw new Problem('not-found', 'you have no message with this id');
       const content = resendable(original);
-      const { context, waitMs } = await contextOf(original.connectionId, content);
+      const { context, waitMs } = await contextOf(original, content);
       return inRoom(context, (keep) => sendContent(asker, content, context, waitMs, keep, original.id));
     },
     spend: async ({ caller, quota }, messages) => {
@@ -328,13 +336,13 @@ function draftOf(
   id: string,
   { caller, route, key, quota }: Asker,
   kind: SendKind,
-  { connection }: CallContext,
+  through: Pick<NewSend, 'connectionId' | 'channel' | 'channelNamed'>,
 ): NewSend {
   return {
     id,
     caller,
     kind,
-    connectionId: connection,
+    ...through,
     ...(key !== undefined && { idempotency: { route, key } }),
     ...(quota && { quota }),
   };

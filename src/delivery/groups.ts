@@ -11,7 +11,7 @@ import { sleep } from './patience.ts';
 export type GroupMax = Readonly<Record<Turn['lane'], number>>;
 
 /**
- * Template sends that wait for their turn and agree in connection, template, broadcast name and lane go out as one call.
+ * Template sends that wait for their turn and agree in connection, channel, template, broadcast name and lane go out as one call.
  * Nothing waits for company: whoever has his turn at once goes alone, as he is.
  */
 export interface Groups {
@@ -51,6 +51,7 @@ interface Line {
   readonly key: string;
   readonly template: GroupTemplate;
   readonly connection: string;
+  readonly channel: string | undefined;
   readonly lane: Turn['lane'];
   /** In order of arrival, by caller. */
   readonly waiting: Map<string, Seat[]>;
@@ -61,8 +62,10 @@ interface Line {
 }
 
 /** What template sends must agree in to go out as one call. */
-export const lineKey = ({ name, broadcastName }: GroupTemplate, { connection, turn = ownTurn }: CallContext): string =>
-  JSON.stringify([connection, name, broadcastName, turn.lane]);
+export const lineKey = (
+  { name, broadcastName }: GroupTemplate,
+  { connection, channel, turn = ownTurn }: CallContext,
+): string => JSON.stringify([connection, channel ?? null, name, broadcastName, turn.lane]);
 
 export function createGroups(services: GroupServices): Groups {
   const { pace, closing, groupMax, coming } = services;
@@ -76,6 +79,7 @@ export function createGroups(services: GroupServices): Groups {
       key,
       template,
       connection: context.connection,
+      channel: context.channel,
       lane: (context.turn ?? ownTurn).lane,
       waiting: new Map(),
       size: 0,
@@ -123,7 +127,7 @@ export function createGroups(services: GroupServices): Groups {
     const [held, seats] = byHold(line, aboard);
     for (const seat of held) over(line, seat);
     if (seats.length === 0) return;
-    const context = { connection: line.connection, onAttempt: tellAll(seats) };
+    const context = { connection: line.connection, channel: line.channel, onAttempt: tellAll(seats) };
     services.onGroup?.(line.lane, seats.length);
     const { sendCalls, transport, splitsGroups } = services;
     const takeTurn = () =>

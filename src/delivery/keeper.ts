@@ -30,7 +30,7 @@ const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
  * Between full batches, for all else that needs the store and the event loop. A batch is as many rows in each of the
- * four statements of `purge`, so at most five times that a second of each kind.
+ * five statements of `purge`, so at most five times that a second of each kind.
  */
 const purgePauseMs = 200;
 

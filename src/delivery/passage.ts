@@ -41,11 +41,11 @@ export interface StreamedSend {
 
 /** A call that is known from the start. */
 export function plannedPassage({ call, expected }: PlannedCall, context: CallContext, transport: Transport): Passage {
-  const { connection, onAttempt } = context;
+  const { connection, channel, onAttempt } = context;
   return {
     operation: call.operation,
     go: async (_sends, mayStart) => {
-      const attempt = { ...call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
+      const attempt = { ...call, host: 'gateway' as const, connection, channel, mayStart, turn: 'taken' as const };
       return [judge(await transport.attempt(attempt, undefined, onAttempt), expected)];
     },
   };
@@ -72,7 +72,7 @@ interface GroupServices {
 }
 
 /**
- * Template sends of one connection, template and broadcast name, as one bulk call. Where that is refused for something that
+ * Template sends of one connection, channel, template and broadcast name, as one bulk call. Where that is refused for something that
  * one of them may carry, its halves are tried: nothing of a call that was refused as a whole went out.
  */
 export function groupPassage(
@@ -80,14 +80,15 @@ export function groupPassage(
   context: CallContext,
   { sendCalls, transport, splitsGroups, takeTurn }: GroupServices,
 ): Passage {
-  const { connection, onAttempt } = context;
+  const { connection, channel, onAttempt } = context;
   return {
     operation: 'sendTemplateMessages',
     go: async (sends, mayStart) => {
       const receivers = sends.map(({ stored }) => receiverOf(stored));
       const send = async (some: readonly WatiReceiver[]) => {
         const call = sendCalls.template(template, [...some]);
-        const attempt = { ...call, host: 'gateway' as const, connection, mayStart, turn: 'taken' as const };
+        const through = { host: 'gateway' as const, connection, channel, mayStart, turn: 'taken' as const };
+        const attempt = { ...call, ...through };
         return judgeReceivers(await transport.attempt(attempt, undefined, onAttempt), some);
       };
       return sendInHalves(receivers, { send, takeTurn, splitsGroups });

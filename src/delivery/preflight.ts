@@ -1,51 +1,121 @@
+import { didYouMean } from '../did-you-mean.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import { valueFault } from '../template-value.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
 import type { Content } from './content.ts';
+import type { Found, Wanted } from './template-cache.ts';
+import { lengthFaults } from './template-text.ts';
 
-/** There is such a template, and WATI may send it (contract 8.7). */
-export function checkTemplate(template: WatiTemplate | undefined, name: string): WatiTemplate {
-  if (!template) throw new Problem('template-unknown', `WATI has no template "${name}"`);
-  if (template.status === 'approved') return template;
-  throw new Problem('template-unknown', `the template "${name}" is ${template.status}, not approved`);
+/** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
+export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
+
+/** There is such a template, and WATI may send it. */
+export function checkTemplate({ versions, near }: Found, name: string): Sendable {
+  const [first, ...others] = versions.filter(({ status }) => status === 'approved');
+  if (first) return [first, ...others];
+  const [known] = versions;
+  if (known) throw new Problem('template-unknown', `the template "${name}" is ${known.status}, not approved`);
+  throw new Problem('template-unknown', `WATI has no template "${name}"${meant(near)}`);
 }
+
+export const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
 
 /** The same of whatever is to be sent: a template must be approved, and its parameters fit; all else passes. */
 export async function checkContent(
   content: Content,
-  find: (name: string) => Promise<WatiTemplate | undefined>,
+  find: (name: string, wanted: Wanted) => Promise<Found>,
 ): Promise<void> {
   if (content.kind !== 'template') return;
   const { template, parameters = {} } = content.body;
-  checkParameters(checkTemplate(await find(template), template), parameters);
+  checkParameters(checkTemplate(await find(template, { fits: takes(parameters) }), template), parameters);
 }
 
-/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out (upstream.md 3.6). */
-export function checkParameters(template: WatiTemplate, parameters: Readonly<Record<string, string>>): void {
-  const errors = parameterFaults(template.names, parameters);
-  if (errors.length > 0) throw new Problem('template-parameters-invalid', faultCount(errors.length), { errors });
+/** Whether these are names of the template's; where they are not, it may have changed since it was read. */
+export const takes =
+  (parameters: Parameters) =>
+  (template: Takes): boolean =>
+    nameFaults(template, parameters).length === 0;
+
+type Parameters = Readonly<Record<string, string>>;
+type Takes = Pick<WatiTemplate, 'names' | 'others' | 'open'>;
+
+/** What WATI refuses, or sends wrongly without a word, is found before a byte goes out. */
+export function checkParameters(versions: Sendable, parameters: Parameters): void {
+  const [first] = versions;
+  if (versions.some((each) => parameterFaults(each, parameters).length === 0)) return;
+  const errors = parameterFaults(first, parameters);
+  const detail = `${faultCount(errors.length)}${languagesOf(versions)}`;
+  throw new Problem('template-parameters-invalid', detail, { errors });
 }
 
-const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault; nothing was sent`;
+const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault`;
 
-/** Every fault of the parameters, in the order of the template, superfluous ones last. */
-export function parameterFaults(names: readonly string[], parameters: Readonly<Record<string, string>>): FieldError[] {
-  const missing = names.flatMap((name): FieldError[] => {
+/** Which of several languages is spoken of. */
+export function languagesOf([{ language = 'unknown' }, ...others]: Sendable): string {
+  if (others.length === 0) return '';
+  const more = others.map((each) => each.language ?? 'unknown').join(', ');
+  return `. It is approved in several languages, of which WATI chooses; this is said of ${language}, and it fits ${more} as little`;
+}
+
+/** Every fault of the parameters, in the order of the template, superfluous ones last; then what gets too long by them. */
+export function parameterFaults(template: WatiTemplate, parameters: Parameters): FieldError[] {
+  const faults = [...valueFaults(template, parameters), ...nameFaults(template, parameters)];
+  faults.sort((one, other) => placeIn(template, one) - placeIn(template, other));
+  const errors = faults.map(({ name, detail }) => ({ pointer: pointerTo(name), detail }));
+  return errors.length > 0 ? errors : lengthFaults(template, parameters);
+}
+
+interface Fault {
+  name: string;
+  detail: string;
+}
+
+const placeIn = ({ names }: Takes, { name }: Fault) => (names.includes(name) ? names.indexOf(name) : names.length);
+
+/** Values that WhatsApp refuses. One that no variable takes fails the whole call all the same. */
+function valueFaults({ names, others, open }: Takes, parameters: Parameters): Fault[] {
+  const taken = open ? Object.keys(parameters) : [...names, ...others];
+  return taken.flatMap((name) => {
     const value = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
-    const detail = value === undefined ? 'is missing' : valueFault(value);
-    return detail === undefined ? [] : [{ pointer: pointerTo(name), detail }];
+    const detail = value === undefined ? undefined : valueFault(value);
+    return detail === undefined ? [] : [{ name, detail }];
   });
-  // WATI drops these silently and sends without them (upstream.md 3.6): the caller must hear of the misspelling.
-  const superfluous = Object.keys(parameters)
-    .filter((name) => !names.includes(name))
-    .map((name) => ({
-      pointer: pointerTo(name),
-      detail: `is not a parameter of this template; it takes ${listed(names)}`,
-    }));
-  return [...missing, ...superfluous];
+}
+
+function nameFaults({ names, others, open }: Takes, parameters: Parameters): Fault[] {
+  const missing = names.filter((name) => !Object.hasOwn(parameters, name));
+  // WATI drops these silently and sends without them: the caller must hear of the misspelling.
+  const superfluous = open
+    ? []
+    : Object.keys(parameters).filter((name) => !names.includes(name) && !others.includes(name));
+  return [
+    ...missing.map((name) => ({ name, detail: 'is missing' })),
+    ...superfluous.map((name) => ({
+      name,
+      detail: `is not a parameter of this template; it takes ${listed(names)}${didYouMean(name, missing)}`,
+    })),
+  ];
 }
 
 const listed = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '));
 
 /** RFC 6901: `~` and `/` in a name are escaped. */
 const pointerTo = (name: string) => `/parameters/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+/** The columns of a file of recipients: what every version demands, and what some of them take. */
+export function columnsOf(versions: Sendable) {
+  const [{ names }] = versions;
+  const required = names.filter((name) => versions.every((each) => each.names.includes(name)));
+  const all = versions.flatMap((each) => [...each.names, ...each.others]);
+  return {
+    requiredColumns: required,
+    optionalColumns: [...new Set(all)].filter((name) => !required.includes(name)),
+    /** What none of them takes as a whole. */
+    rowFault: (values: Parameters): string | undefined => {
+      const faults = versions.map((each) => parameterFaults(each, values)[0]);
+      const [fault] = faults;
+      if (fault === undefined || faults.includes(undefined)) return undefined;
+      return `${fault.pointer.replace(/^\/parameters\/?/, '')} ${fault.detail}`.trimStart();
+    },
+  };
+}

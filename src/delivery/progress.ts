@@ -4,7 +4,7 @@ import { sleep } from './patience.ts';
 const lookEveryMs = 1_000;
 /** Something has to be said now and then, or what stands between takes the line for dead. */
 const silenceMaxMs = 15_000;
-/** A count may be long in a large database: looking takes at most a tenth of the time. */
+/** A store that is slow is asked less often: looking takes at most a tenth of the time. */
 const restFactor = 10;
 
 /** The events of one listener (WHATWG, server-sent events), until the broadcast has ended or `closing`. */
@@ -39,7 +39,7 @@ export async function* streamProgress(
 
 /**
  * One look at a broadcast for all who listen to it: who asks while another look is under way, or soon after it, is told what
- * that one found. Counting is the most that a listener costs.
+ * that one found. Looking is the most that a listener costs.
  */
 export class SharedLooks<Seen> {
   readonly #clock: () => number;

@@ -22,6 +22,8 @@ interface PumpServices extends LifeServices {
   transport: Transport;
   sendCalls: SendCalls;
   splitsGroups: boolean;
+  /** Of those that name none; absent: WATI's own default. */
+  channel?: string | undefined;
   groupMax: number;
   onEnd?: (stored: StoredSend) => void;
   onGroup?: (lane: 'broadcast', size: number) => void;
@@ -192,7 +194,7 @@ export function createPump(services: PumpServices): Pump {
     turnCameMs: number,
   ): Promise<number> => {
     const sends = stored.map((each): LiveSend => ({ stored: each, untilMs: Number.POSITIVE_INFINITY, holds: true }));
-    const context = { connection: broadcast.connectionId };
+    const context = { connection: broadcast.connectionId, channel: broadcast.channel ?? services.channel };
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onGroup?.('broadcast', sends.length);
     // Before the first byte; for good where something goes wrong that nobody thought of.

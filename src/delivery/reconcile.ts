@@ -6,7 +6,7 @@ import type { Conversations, History } from '../upstream/conversations.ts';
 import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
 import { inSmallerPages } from '../upstream/pages.ts';
 import type { ReadBack } from '../upstream/read-back.ts';
-import { type Content, contentOf } from './content.ts';
+import { type Content, contentOf, contentPrint } from './content.ts';
 import { type Ending, type Evidence, toJson } from './ending.ts';
 import { unreadable } from './store-trouble.ts';
 
@@ -28,14 +28,15 @@ const afterMs = 15 * 60_000;
 export function createReconciler(
   store: Pick<SendStore, 'twins' | 'resolve'>,
   conversations: Pick<Conversations, 'history'>,
-  readBack: ReadBack | undefined,
+  { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
   /** Whatever may have put its row into our window, which is open before and after. */
-  const twinsOf = (send: StoredSend, sentMs: number, exact: boolean) => {
+  const twinsOf = ({ stored, content, sentMs }: Sought, exact: boolean) => {
     const from = new Date(sentMs - beforeMs - afterMs).toISOString();
     const until = new Date(sentMs + beforeMs + afterMs).toISOString();
     // Where the words are the same but for their form, any other text to this person may be the one.
-    return store.twins(exact ? send : { ...send, fingerprint: '' }, from, until).catch(unreadable);
+    const fingerprint = exact ? contentPrint(stored.connectionId, content) : '';
+    return store.twins({ ...stored, fingerprint }, from, until).catch(unreadable);
   };
 
   const historyOf = async (to: string, context: CallContext) => {
@@ -48,34 +49,37 @@ export function createReconciler(
     store.resolve(id, found(row, evidence)).catch(unreadable);
 
   const findIn = async (rows: readonly JsonObject[], send: Sought): Promise<boolean> => {
-    const { localMessageId, content, sentMs, stored } = send;
+    const { localMessageId, channel, content, sentMs, stored } = send;
     const known = rows.find((row) => localMessageId !== undefined && row.localMessageId === localMessageId);
     if (known) return resolve(stored.id, known, 'local-id');
-    const alike = rows.filter((row) => !hasForeignId(row) && inWindow(row, sentMs) && carries(row, content));
+    const alike = rows.filter(
+      (row) => !hasForeignId(row) && isThrough(row, channel) && inWindow(row, sentMs) && carries(row, content),
+    );
     const [only, ...others] = alike;
     // Two that look the same, here or among our own sends: neither can be told to be this one.
-    if (!only || others.length > 0 || (await twinsOf(stored, sentMs, isExact(only, content))) > 0) return false;
+    if (!only || others.length > 0 || (await twinsOf(send, isExact(only, content))) > 0) return false;
     return resolve(stored.id, only, 'content');
   };
 
   return {
-    look: async (send, context, nth) => {
-      const sought = soughtIn(send);
+    look: async (send, reader, nth) => {
+      const sought = soughtIn(send, byDefault);
       if (!sought) return false;
-      const { localMessageId, to } = sought;
-      if (readBack && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
-        const own = await readBack.byLocalId(context, localMessageId);
+      const { localMessageId, to, channel } = sought;
+      const context = { ...reader, channel };
+      if (channel !== undefined && localMessageId !== undefined && (nth === undefined || nth % 2 === 1)) {
+        const own = await readBack.byLocalId({ ...context, channel }, localMessageId);
         if (own) return resolve(send.id, own, 'local-id');
         if (nth !== undefined) return false;
       }
       return findIn(await historyOf(to, context), sought);
     },
-    lookTogether: async (sends, context) => {
-      const sought = sends.map(soughtIn).filter((each) => each !== undefined);
-      const [first] = sought;
-      if (!first) return;
-      const rows = await historyOf(first.to, context);
-      for (const each of sought) await findIn(rows, each);
+    lookTogether: async (sends, reader) => {
+      const sought = sends.map((send) => soughtIn(send, byDefault)).filter((each) => each !== undefined);
+      for (const [channel, through] of Map.groupBy(sought, (each) => each.channel)) {
+        const rows = await historyOf(through[0]?.to ?? '', { ...reader, channel });
+        for (const each of through) await findIn(rows, each);
+      }
     },
   };
 }
@@ -85,16 +89,18 @@ interface Sought {
   stored: StoredSend;
   to: string;
   localMessageId: string | undefined;
+  channel: string | undefined;
   content: Content;
   sentMs: number;
 }
 
 /** Undefined: it is not unknown, or nothing of it can be recognized. */
-function soughtIn(stored: StoredSend): Sought | undefined {
+function soughtIn(stored: StoredSend, channelByDefault: string | undefined): Sought | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
   if (status !== 'unknown' || to === undefined || sentAt === undefined || !content) return undefined;
-  return { stored, to, localMessageId, content, sentMs: Date.parse(sentAt) };
+  const channel = stored.channel ?? channelByDefault;
+  return { stored, to, localMessageId, channel, content, sentMs: Date.parse(sentAt) };
 }
 
 function inWindow(row: JsonObject, sentMs: number): boolean {
@@ -121,6 +127,9 @@ const folded = (text: string): string => text.normalize('NFC').replace(/\r\n?/g,
 
 const isExact = (row: JsonObject, content: Content): boolean =>
   content.kind !== 'text' || row.text === content.body.text;
+/** Not through another number of the company, where the row says which. */
+const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
+  channel === undefined || (str(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
 /** A row under an id that is not ours is somebody else's message, whatever it says. */
 const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;

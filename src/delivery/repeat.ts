@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts';
-import type { StoredSend } from '../store/port.ts';
+import type { SendStore, StoredSend } from '../store/port.ts';
 
 /** What a second request under a key hears (delivery.md 2.6). */
 
@@ -19,10 +19,12 @@ export const inProgress = (location: string): Problem =>
   });
 
 /** The table of delivery.md 2.6. A file that never came in whole has no fingerprint to differ from, only a recipient. */
-export function replay(known: StoredSend, fingerprint: string | undefined): { stored: StoredSend; replayed: true } {
-  if (known.fingerprint !== undefined && fingerprint !== undefined && known.fingerprint !== fingerprint) {
-    throw mismatch(locationOf(known));
-  }
+export function replay(
+  store: Pick<SendStore, 'sameContent'>,
+  known: StoredSend,
+  fingerprint: string | undefined,
+): { stored: StoredSend; replayed: true } {
+  if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw mismatch(locationOf(known));
   if (isRunning(known)) throw inProgress(locationOf(known));
   return { stored: known, replayed: true };
 }

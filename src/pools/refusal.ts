@@ -26,6 +26,6 @@ export function refusalOf({ name }: SharedPool, refusal: PoolRefusal, extras: Pr
   const noun = nouns[name] ?? `${name} are taken`;
   const told = { retryAfterS: 2, ...extras };
   return refusal === 'share-spent'
-    ? new Problem('rate-limited', `as many of your ${noun} as one caller may have; nothing was sent`, told)
-    : new Problem('overloaded', `as many ${noun} as there may be at once; nothing was sent`, told);
+    ? new Problem('rate-limited', `as many of your ${noun} as one caller may have`, told)
+    : new Problem('overloaded', `as many ${noun} as there may be at once`, told);
 }

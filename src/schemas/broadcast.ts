@@ -1,13 +1,16 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { oneOf, PhoneNumber, strict, Timestamp, text } from './words.ts';
+import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './words.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
+
+const channel = Type.Optional(Channel);
 
 export const BroadcastPost = Type.Object(
   {
     template: TemplateName,
     broadcastName,
+    channel,
     recipients: Type.Array(Type.Object({ to: PhoneNumber, parameters: Type.Optional(TemplateParameters) }, strict), {
       minItems: 1,
       maxItems: 10_000,
@@ -31,7 +34,7 @@ export const BroadcastPost = Type.Object(
 );
 export type BroadcastPost = Static<typeof BroadcastPost>;
 
-export const ImportQuery = Type.Object({ template: TemplateName, broadcastName }, strict);
+export const ImportQuery = Type.Object({ template: TemplateName, broadcastName, channel }, strict);
 
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
@@ -41,6 +44,9 @@ export const Broadcast = Type.Object(
     template: Type.String(),
     broadcastName: Type.String(),
     connectionId: Type.String(),
+    channel: Type.Optional(
+      Type.String({ description: 'the number of yours that it goes through, where one is known' }),
+    ),
     status: oneOf(['running', 'paused', 'cancelled', 'done'], 'done: nothing is queued or being sent any more'),
     pausedBy: Type.Optional(
       oneOf(
@@ -122,4 +128,7 @@ export const BroadcastListQuery = Type.Object(
 
 /** The docs page is filled in with an id that the sandbox has recorded (src/delivery/example-records.ts). */
 export const broadcastParams = (example: string) =>
-  Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [example] }) }, strict);
+  Type.Object(
+    { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', 'x-form': 'the id of a broadcast', examples: [example] }) },
+    strict,
+  );

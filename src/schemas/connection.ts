@@ -34,7 +34,10 @@ export const CreatedConnection = Type.Object(
 
 export const ConnectionQuery = Type.Object({ status: Type.Optional(oneOf([...connectionStatuses])) }, strict);
 const connectionParams = (example: string) =>
-  Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', examples: [example] }) }, strict);
+  Type.Object(
+    { id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', 'x-form': 'the id of a connection', examples: [example] }) },
+    strict,
+  );
 export const ConnectionParams = connectionParams(exampleIds.connection);
 /** Of another one: whoever tries the example in the sandbox still has an account to send with. */
 export const DeleteConnectionParams = connectionParams(exampleIds.failedConnection);

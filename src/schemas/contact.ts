@@ -25,15 +25,22 @@ export const ContactPage = pageOf(Contact, 'ContactPage');
 /** The operators that WATI documents for `attribute` (upstream.md 3.1). Two of them ask no value. */
 const attributeFilter = '^[^:]{1,256}:((exist|notExist|valid|invalid)|(contain|notContain|==|!=):.{1,512})$';
 
+const attributeForm =
+  'name:operator:value with contain, notContain, == or != as the operator, or name:operator with exist, notExist, valid or invalid';
+
 export const ContactQuery = Type.Object(
   {
     ...paging,
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'part of a name or number' })),
     createdDate: Type.Optional(
-      Type.String({ pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$', examples: ['2026-05-14'] }),
+      Type.String({
+        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$',
+        'x-form': 'a date such as 2026-05-14',
+        examples: ['2026-05-14'],
+      }),
     ),
     attribute: Type.Optional(
-      Type.Array(Type.String({ pattern: attributeFilter }), {
+      Type.Array(Type.String({ pattern: attributeFilter, 'x-form': attributeForm }), {
         maxItems: 20,
         description:
           '`name:operator[:value]`, repeatable. Operators: contain, notContain, ==, != (with a value); exist, notExist, valid, invalid (without).',

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
+import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
 
 const optionalText = Type.Optional(Type.String());
 
@@ -100,17 +100,35 @@ export const ConversationMessagePage = pageOf(ConversationMessage, 'Conversation
 export const ConversationParams = Type.Object({ recipient: Recipient }, strict);
 
 export const ConversationQuery = Type.Object(
-  { ...paging, events: Type.Optional(Type.Boolean({ description: 'true keeps system events' })) },
+  {
+    ...paging,
+    channel: Type.Optional(Channel),
+    events: Type.Optional(Type.Boolean({ description: 'true keeps system events' })),
+  },
   strict,
 );
+
+export const ConversationChannel = Type.Object({ channel: Type.Optional(Channel) }, strict);
 
 /** Two shapes and no third: an absent e-mail must never mean "the bot" (upstream.md 10, item 16). */
 /** Flat, not a union of two objects: generators for Java make one class of both, which sends both. */
 export const OperatorPut = Type.Object(
   {
-    email: Type.Optional(Type.String({ pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$', examples: ['asha@example.com'] })),
+    email: Type.Optional(
+      Type.String({
+        pattern: '^[^@\\s]{1,64}@[^@\\s]{1,190}$',
+        'x-form': 'an e-mail address',
+        examples: ['asha@example.com'],
+      }),
+    ),
     // A boolean of one value has no name in the clients of some languages.
-    bot: Type.Optional(Type.Boolean({ not: { enum: [false] }, description: 'true: the bot; false is refused' })),
+    bot: Type.Optional(
+      Type.Boolean({
+        not: { enum: [false] },
+        'x-form': 'true, or left out',
+        description: 'true: the bot; false is refused',
+      }),
+    ),
   },
   {
     title: 'OperatorPut',

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { exampleIds, oneOf, Recipient, strict, Timestamp, text } from './words.ts';
+import { Channel, exampleIds, oneOf, Recipient, strict, Timestamp, text } from './words.ts';
 
 /** Lengths and counts are WATI's. */
 const httpsUrl = Type.String({
@@ -11,9 +11,12 @@ const httpsUrl = Type.String({
   examples: ['https://example.com/invoice.pdf'],
 });
 
+const channel = Type.Optional(Channel);
+
 export const TextPost = Type.Object(
   {
     to: Recipient,
+    channel,
     text: text(4096, 'Your parcel is on its way.', {
       description:
         'WATI takes it in the address of a call, where 8,192 bytes fit (`TEXT_URL_MAX_BYTES`): 4,096 letters of ASCII, some 1,300 of Greek or Cyrillic, 890 of Hindi or Chinese, 670 emoji. The 400 for a longer one says how many of its characters fit.',
@@ -27,7 +30,7 @@ export const TextPost = Type.Object(
 export type TextPost = Static<typeof TextPost>;
 
 export const FileLinkPost = Type.Object(
-  { to: Recipient, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
+  { to: Recipient, channel, url: httpsUrl, caption: Type.Optional(text(1024, 'Your invoice')) },
   {
     title: 'FileLinkPost',
     ...strict,
@@ -39,6 +42,7 @@ export type FileLinkPost = Static<typeof FileLinkPost>;
 export const ButtonsPost = Type.Object(
   {
     to: Recipient,
+    channel,
     body: text(1024, 'Shall we deliver today?'),
     header: Type.Optional(
       Type.Object(
@@ -72,6 +76,7 @@ export type ButtonsPost = Static<typeof ButtonsPost>;
 export const ListPost = Type.Object(
   {
     to: Recipient,
+    channel,
     body: text(1024, 'When shall we come?'),
     header: Type.Optional(text(60, 'Appointment', { line: true })),
     footer: Type.Optional(text(60, 'You can change it later', { line: true })),
@@ -118,6 +123,7 @@ export type ListPost = Static<typeof ListPost>;
 export const TemplatePost = Type.Object(
   {
     to: Recipient,
+    channel,
     template: TemplateName,
     parameters: Type.Optional(TemplateParameters),
     broadcastName: Type.Optional(
@@ -153,6 +159,9 @@ export const Message = Type.Object(
     fileName: Type.Optional(
       Type.String({ description: 'of a file or a CSV, cleaned, as WATI got it and the customer sees it' }),
     ),
+    channel: Type.Optional(
+      Type.String({ description: 'the number of yours that it goes through, where one is known' }),
+    ),
     failure: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() }, { title: 'MessageFailure' })),
     hold: Type.Optional(
       Type.Object(
@@ -176,10 +185,17 @@ export const Message = Type.Object(
 );
 export type Message = Static<typeof Message>;
 
-export const FileQuery = Type.Object({ to: Recipient, caption: Type.Optional(text(1024, 'Your invoice')) }, strict);
+export const FileQuery = Type.Object(
+  { to: Recipient, channel, caption: Type.Optional(text(1024, 'Your invoice')) },
+  strict,
+);
 
 export const CsvQuery = Type.Object(
-  { template: TemplateName, broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }) },
+  {
+    template: TemplateName,
+    channel,
+    broadcastName: text(256, 'autumn-sale', { description: 'shown in WATI', line: true }),
+  },
   strict,
 );
 
@@ -196,6 +212,7 @@ export const MessageQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
         description: 'created at or after; ISO 8601 with `Z`; not more than a minute in the future',
       }),
     ),
@@ -206,7 +223,13 @@ export const MessageQuery = Type.Object(
 );
 
 export const MessageParams = Type.Object(
-  { id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', examples: [exampleIds.unknownMessage] }) },
+  {
+    id: Type.String({
+      pattern: '^[A-Za-z0-9-]{1,64}$',
+      'x-form': 'the id of a message',
+      examples: [exampleIds.unknownMessage],
+    }),
+  },
   strict,
 );
 
@@ -218,6 +241,7 @@ export const ResendPost = Type.Object(
 const idempotencyKey = (what: string, example: string) =>
   Type.String({
     pattern: '^[A-Za-z0-9._:-]{1,255}$',
+    'x-form': '1 to 255 letters, digits and . _ : -',
     examples: [example],
     description: `one key a ${what}; repeat it with the same request`,
   });
@@ -229,6 +253,7 @@ const priorityMember = '(u=[0-7]|i(=\\?[01])?)';
 const priority = Type.Optional(
   Type.String({
     pattern: `^${priorityMember}([ \\t]*,[ \\t]*${priorityMember})*$`,
+    'x-form': 'u=0 to u=7, as RFC 9218 writes it',
     maxLength: 64,
     examples: ['u=3'],
     description:

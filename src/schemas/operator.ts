@@ -5,9 +5,13 @@ import { Ready } from './health.ts';
 import { Message, MessageQuery } from './message.ts';
 import { exampleIds, oneOf, strict, Timestamp } from './words.ts';
 
-const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' };
+const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };
 const callerName = Type.String({ ...callerId, examples: [exampleIds.caller] });
-const connectionId = Type.String({ pattern: '^[!-~]{1,512}$', examples: [exampleIds.connection] });
+const connectionId = Type.String({
+  pattern: '^[!-~]{1,512}$',
+  'x-form': 'the id of a connection',
+  examples: [exampleIds.connection],
+});
 
 const everybody = 'everybody, whatever else is named';
 const ofCallers = 'callers, by id or name';
@@ -27,6 +31,7 @@ export const SendingPut = Type.Object(
       minLength: 1,
       maxLength: 512,
       pattern: '\\S',
+      'x-form': 'a text that is not blank',
       description: 'for the log, for the next operator, and for the callers who are refused: they read it',
       examples: ['the incident is over'],
     }),

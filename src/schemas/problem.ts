@@ -2,7 +2,9 @@ import { Type } from 'typebox';
 
 export const ProblemDocument = Type.Object(
   {
-    type: Type.String({ description: '`/problems/<slug>`; open it to read what to do' }),
+    type: Type.String({
+      description: '`/problems/<slug>`, behind `PUBLIC_URL` where that is set; open it to read what to do',
+    }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String({ description: 'what went wrong this time' }),

@@ -1,6 +1,28 @@
 import { type Static, Type } from 'typebox';
 import { pageOf, paging, strict, textByName } from './words.ts';
 
+const Header = Type.Object(
+  { type: Type.String(), text: Type.Optional(Type.String()), url: Type.Optional(Type.String()) },
+  { title: 'TemplateHeader' },
+);
+
+const Buttons = Type.Array(
+  Type.Object(
+    { type: Type.String(), text: Type.Optional(Type.String()), url: Type.Optional(Type.String()) },
+    { title: 'TemplateButton' },
+  ),
+);
+
+const TemplateCard = Type.Object(
+  { header: Type.Optional(Header), body: Type.String(), buttons: Type.Optional(Buttons) },
+  { title: 'TemplateCard', description: 'of a carousel' },
+);
+export type TemplateCard = Static<typeof TemplateCard>;
+
+const Cards = Type.Optional(Type.Array(TemplateCard));
+
+const language = Type.String({ minLength: 1, maxLength: 64, description: 'its key, e.g. `en`', examples: ['en'] });
+
 export const Template = Type.Object(
   {
     id: Type.String(),
@@ -8,23 +30,25 @@ export const Template = Type.Object(
     status: Type.String({ description: 'lower case: approved, pending, rejected, draft, paused, disabled, deleted' }),
     category: Type.Optional(Type.String()),
     language: Type.Optional(Type.String({ description: 'its key, e.g. `en`' })),
-    parameters: Type.Array(Type.String(), { description: 'the names to fill, in body order' }),
-    header: Type.Optional(
-      Type.Object(
-        { type: Type.String(), text: Type.Optional(Type.String()), url: Type.Optional(Type.String()) },
-        { title: 'TemplateHeader' },
-      ),
+    otherLanguages: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'in which the name is there as well; a send names no language, and WATI chooses',
+      }),
     ),
+    parameters: Type.Array(Type.String(), {
+      description: 'the names to fill, of all its texts: those of the body first, in order',
+    }),
+    optionalParameters: Type.Optional(
+      Type.Array(Type.String(), { description: 'listed by WATI, but found in no text: taken, not demanded' }),
+    ),
+    takesOtherParameters: Type.Optional(
+      Type.Boolean({ description: 'it has a variable that WATI does not name: no name is refused as superfluous' }),
+    ),
+    header: Type.Optional(Header),
     body: Type.String({ description: 'with its parameters as `{{name}}`' }),
     footer: Type.Optional(Type.String()),
-    buttons: Type.Optional(
-      Type.Array(
-        Type.Object(
-          { type: Type.String(), text: Type.Optional(Type.String()), url: Type.Optional(Type.String()) },
-          { title: 'TemplateButton' },
-        ),
-      ),
-    ),
+    buttons: Type.Optional(Buttons),
+    cards: Cards,
   },
   { title: 'Template' },
 );
@@ -46,8 +70,11 @@ export const TemplateName = Type.String({
   minLength: 1,
   maxLength: 512,
   pattern: '^[^\\u0000-\\u001f]+$',
+  'x-form': 'the name of a template, without control characters',
   examples: ['order_update'],
 });
+
+export const TemplateLanguage = Type.Object({ language: Type.Optional(language) }, strict);
 
 export const TemplateParams = Type.Object({ name: TemplateName }, strict);
 
@@ -57,7 +84,7 @@ export const TemplateParameters = textByName({
 });
 
 export const TemplatePreview = Type.Object(
-  { parameters: Type.Optional(TemplateParameters) },
+  { parameters: Type.Optional(TemplateParameters), language: Type.Optional(language) },
   {
     title: 'TemplatePreview',
     ...strict,
@@ -68,9 +95,18 @@ export const TemplatePreview = Type.Object(
 export const RenderedTemplate = Type.Object(
   {
     template: Type.String(),
-    header: Type.Optional(Type.String()),
+    language: Type.Optional(Type.String({ description: 'of the text that is shown' })),
+    header: Type.Optional(Type.String({ description: 'of a header that is a text' })),
+    media: Type.Optional(
+      Type.Object(
+        { type: Type.String({ description: 'image, video, document' }), url: Type.String() },
+        { title: 'RenderedMedia', description: 'of a header that is a file' },
+      ),
+    ),
     body: Type.String({ description: 'the text that the customer would read' }),
     footer: Type.Optional(Type.String()),
+    buttons: Type.Optional(Buttons),
+    cards: Cards,
   },
   { title: 'RenderedTemplate' },
 );

@@ -24,9 +24,18 @@ export const Recipient = Type.String({
   examples: ['14155551000'],
 });
 
+/** One of the numbers of the company itself. No example: the docs page would send it. */
+export const Channel = Type.String({
+  'x-channel': 'number',
+  maxLength: 200,
+  description:
+    'which of your own WhatsApp numbers it goes through, where the account has several: digits with country code, or behind a `+` with blanks, dots, dashes and brackets; `WATI_CHANNEL_NUMBER` where it is absent',
+});
+
 /** Of what is recorded already: a number from before a rule can be found and erased still. */
 export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
+  'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
   description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
   examples: ['14155551000'],
 });

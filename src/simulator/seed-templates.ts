@@ -10,6 +10,9 @@ interface Seed {
   readonly header?: Template['header'];
   readonly footer?: string;
   readonly buttons?: Template['buttons'];
+  /** Fields that few templates have, and the names that they take. */
+  readonly more?: Readonly<Record<string, unknown>>;
+  readonly moreNames?: readonly string[];
 }
 
 const english = { key: 'en', value: 'English', text: 'English' };
@@ -39,6 +42,49 @@ const seeds: readonly Seed[] = [
   { name: 'paused_promo', body: 'Hi {{name}}', status: 'PAUSED', category: 'MARKETING' },
   { name: 'draft_note', body: 'Hi {{name}}', status: 'draft' },
   { name: 'feedback_request', body: 'How was it, {{1}}?', category: 'MARKETING' },
+  {
+    name: 'parcel_photo',
+    body: 'Hi {{name}}, your parcel is here.',
+    header: {
+      type: 2,
+      headerTypeString: 'image',
+      text: null,
+      link: '{{image}}',
+      headerOriginal: null,
+      headerParamMapping: { index: 1, paramName: 'image' },
+    },
+    buttons: [
+      {
+        type: 'url',
+        parameter: {
+          text: 'Track',
+          url: 'https://example.com/parcels/{{1}}',
+          urlOriginal: null,
+          urlType: 'dynamic',
+          buttonParamMapping: { index: 1, paramName: 'parcel_id' },
+        },
+      },
+    ],
+    moreNames: ['image', 'parcel_id'],
+  },
+  {
+    name: 'summer_picks',
+    body: 'Picked for you, {{name}}:',
+    category: 'MARKETING',
+    more: {
+      carouselCards: [
+        {
+          header: { type: 2, headerTypeString: 'image', link: 'https://example.com/shoe.jpg' },
+          body: 'Shoes, now {{1}}',
+          bodyOriginal: 'Shoes, now {{card1_price}}',
+          buttons: [{ type: 'quick_reply', parameter: { text: 'Take them' } }],
+        },
+      ],
+    },
+    moreNames: ['card1_price'],
+  },
+  { name: 'delivery_note', body: 'Hi {{name}}, we deliver today.' },
+  { name: 'delivery_note', body: 'Hallo {{name}}, wir liefern heute nach {{ort}}.', language: german },
 ];
 
 export function seedTemplates(): Template[] {
@@ -49,7 +95,10 @@ export function seedTemplates(): Template[] {
     subCategory: 'STANDARD',
     hsm: positional(seed.body),
     hsmOriginal: seed.body,
-    customParams: customParams(seed.body),
+    customParams: [
+      ...customParams(seed.body),
+      ...(seed.moreNames ?? []).map((name) => ({ paramName: name, paramValue: `[${name}]` })),
+    ],
     status: seed.status ?? 'APPROVED',
     language: seed.language ?? english,
     lastModified: '2026-05-04T08:15:30.123Z',
@@ -61,6 +110,7 @@ export function seedTemplates(): Template[] {
     buttons: seed.buttons ?? [],
     buttonsType: seed.buttons ? 'call_to_action' : 'none',
     quality: 'GREEN',
+    ...seed.more,
   }));
 }
 

@@ -102,9 +102,10 @@ function send(
   templateName: string,
   receivers: readonly Receiver[],
 ): readonly Receipt[] | string {
-  const template = tenant.templates.find((each) => each.elementName === templateName);
+  const named = tenant.templates.filter((each) => each.elementName === templateName);
+  const [template] = named.toSorted((one, other) => Number(isApproved(other)) - Number(isApproved(one)));
   if (!template) return `Template ${templateName} not found`;
-  if (template.status.toUpperCase() !== 'APPROVED') return `Template ${templateName} is not approved`;
+  if (!isApproved(template)) return `Template ${templateName} is not approved`;
   const names = parameterNames(template);
   const prepared = receivers.map((receiver) => {
     const values = new Map(receiver.values.map(({ name, value }) => [name, value]));
@@ -116,6 +117,8 @@ function send(
   if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
   return prepared.map(({ receiver, values }) => sendOne(call, tenant, template, receiver, values));
 }
+
+const isApproved = ({ status }: Template) => status.toUpperCase() === 'APPROVED';
 
 const optedOut = 'Contact has opted out of broadcast messages';
 

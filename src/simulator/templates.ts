@@ -31,11 +31,17 @@ export function getMessageTemplates(call: Call, tenant: Tenant): Answer {
   return ok({ result: 'success', messageTemplates: page.items, link: page.link });
 }
 
-/** What must be supplied, in body order. */
+/** What must be supplied: the body's in its order, then what headers, buttons, cards and the rest take by name. */
 export function parameterNames(template: Template): readonly string[] {
-  const names = [...template.bodyOriginal.matchAll(/\{\{\s*([^{}\s]+)\s*\}\}/g)].map((match) => match[1] ?? '');
-  return [...new Set(names)];
+  const { body: _, hsm: __, hsmOriginal: ___, customParams: ____, bodyOriginal, ...rest } = template;
+  const elsewhere = JSON.stringify(rest);
+  const mapped = [...elsewhere.matchAll(/"paramName":"([^"]+)"/g)].map((match) => match[1] ?? '');
+  const named = [...namesIn(elsewhere), ...mapped].filter((name) => !/^\d+$/.test(name));
+  return [...new Set([...namesIn(bodyOriginal), ...named])];
 }
+
+const namesIn = (text: string): readonly string[] =>
+  [...text.matchAll(/\{\{\s*([^{}\s]+)\s*\}\}/g)].map((match) => match[1] ?? '');
 
 export function renderTemplate(template: Template, values: ReadonlyMap<string, string>): string {
   return template.bodyOriginal.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (whole, name: string) => values.get(name) ?? whole);

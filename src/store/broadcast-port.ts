@@ -1,4 +1,4 @@
-import type { Lane, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
+import type { Lane, ListPage, Mark, NewSend, SendStatus, StoredSend } from './port.ts';
 import type { QuotaLimits } from './quota-port.ts';
 
 /**
@@ -29,6 +29,8 @@ export interface NewBroadcast {
   template: string;
   name: string;
   connectionId: string;
+  /** The company's own number that all of it goes through, where one is known. */
+  channel?: string;
   idempotency: { route: string; key: string };
 }
 
@@ -38,7 +40,8 @@ export interface StoredBroadcast extends Omit<NewBroadcast, 'idempotency'> {
   idempotency?: { route: string; key: string };
   /** Never `recording` in what find and list answer. */
   status: BroadcastStatus;
-  /** Absent while it is recording, and once the key is free again. */
+  /** Absent while it is recording, and once the key is free again; as those of a send. */
+  contentMac?: string;
   fingerprint?: string;
   /** Who paused it, and why in their words; only while it is `paused`. */
   pausedBy?: PausedBy;
@@ -86,13 +89,13 @@ export interface BroadcastStore {
   findBroadcast(caller: string, id: string): Promise<StoredBroadcast | undefined>;
   /** What this caller and route opened under this key, also while it is recording. */
   findBroadcastByKey(caller: string, route: string, key: string): Promise<StoredBroadcast | undefined>;
-  /** Of its rejected recipients, how many for each reason: the failure's code. Whose it is, `findBroadcast` has said. */
+  /**
+   * Of its rejected recipients, how many for each reason: the failure's code. Whose it is, `findBroadcast` has said. As cheap,
+   * however many recipients it has; like the counts, they stay when those are deleted.
+   */
   rejections(id: string): Promise<Readonly<Record<string, number>>>;
-  /** Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. */
-  listBroadcasts(
-    caller: string,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
+  /** Newest first. A cursor that this list did not answer for this caller throws RangeError. */
+  listBroadcasts(caller: string, page: ListPage): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
   /**
    * Pause: `running` -> `paused`; resume: `paused` -> `running`; cancel: `running` or `paused` -> `cancelled`. Answers it as it
@@ -116,7 +119,7 @@ export interface BroadcastStore {
   runningBroadcasts(
     limit: number,
     lane?: Lane,
-  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string }[]>;
+  ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
 
   /**
    * D2 for a group: takes the oldest `limit` queued recipients of a running broadcast for this process; `queued` ->

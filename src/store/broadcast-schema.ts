@@ -55,6 +55,25 @@ export const FAILED = "status IN ('rejected', 'not_sent', 'unknown', 'cancelled'
 export const failedIndex = `CREATE INDEX sends_failed ON sends (broadcast_id, status, seq)
   WHERE broadcast_id IS NOT NULL AND ${FAILED}`;
 
+/**
+ * Why recipients were rejected, kept as they are and not counted for each look: of a million that could not be done in time.
+ * Like the tallies, they stay when the recipients are deleted by age.
+ */
+export const reasonsTable = `
+  CREATE TABLE broadcast_reasons (
+     broadcast_id TEXT NOT NULL REFERENCES broadcasts (id) ON DELETE CASCADE,
+     reason TEXT NOT NULL,
+     n BIGINT NOT NULL,
+     PRIMARY KEY (broadcast_id, reason)
+   )`;
+
+/** Of the broadcasts that were there before it. */
+export const countReasons = `
+  INSERT INTO broadcast_reasons (broadcast_id, reason, n)
+     SELECT broadcast_id, COALESCE(failure_code, 'other'), COUNT(*) FROM sends
+     WHERE status = 'rejected' AND broadcast_id IN (SELECT id FROM broadcasts)
+     GROUP BY broadcast_id, COALESCE(failure_code, 'other')`;
+
 /** Counting the reasons of one broadcast read every rejected send of its caller. */
 export const rejectedIndex =
   "CREATE INDEX sends_rejected ON sends (broadcast_id, failure_code) WHERE status = 'rejected'";

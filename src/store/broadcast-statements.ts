@@ -2,8 +2,8 @@ import { type Dialect, type Statement, statement } from './engine.ts';
 import { wasCharged } from './quotas.ts';
 import { COLUMNS, firstBehind } from './statements.ts';
 
-const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, fingerprint, status, total,
-  paused_by, pause_reason, created_at, updated_at, finished_at`;
+const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
+  channel, paused_by, pause_reason, created_at, updated_at, finished_at`;
 
 /** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
 export const tallied = (choice: string): string => `
@@ -17,7 +17,7 @@ export const SEEN = "status IN ('running', 'paused', 'cancelled', 'done')";
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
 const running = (lane: string): string => `
-  SELECT id, caller, connection_id, template, name FROM broadcasts
+  SELECT id, caller, connection_id, template, name, channel FROM broadcasts
   WHERE ${RUNNING} ${lane} AND EXISTS
     (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
   ORDER BY seq LIMIT :limit`;
@@ -54,7 +54,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
   const { now, leased, claim, claimBroadcasts, deserted, hold } = dialect;
   const mine = "id = :id AND status = 'recording' AND owner = :me";
   const release = `
-      UPDATE broadcasts SET status = 'running', fingerprint = :fingerprint, updated_at = :wall
+      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
       WHERE ${mine}`;
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
@@ -74,17 +74,17 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
     finish,
     open: statement(`
       INSERT INTO broadcasts
-        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at)
-      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall)
+        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel)
+      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel)
       ON CONFLICT DO NOTHING RETURNING seq`),
 
     // Takes hold of the broadcast for the rest of the transaction.
     grow: statement(`UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${mine} RETURNING seq`),
     addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, fingerprint, broadcast_id,
-        status, owner, created_at, updated_at, call_json)
+      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
+        status, owner, created_at, updated_at, call_json, channel, channel_attempt)
       SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        given.content, opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call
+        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
       FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${mine}) AS opened CROSS JOIN ${dialect.given({
         place: 'INTEGER',
         id: 'TEXT',
@@ -93,8 +93,9 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
         connection: 'TEXT',
         template: 'TEXT',
         local_id: 'TEXT',
-        content: 'TEXT',
         call: 'TEXT',
+        channel: 'TEXT',
+        channel_attempt: 'INTEGER',
       })}
       ORDER BY given.place`),
 
@@ -117,9 +118,7 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
 
     find: statement(tallied(`id = :id AND caller = :caller AND ${SEEN}`)),
     findByKey: statement(tallied('caller = :caller AND idem_route = :route AND idem_key = :key')),
-    rejections: statement(`
-      SELECT failure_code, COUNT(*) AS n FROM sends
-      WHERE broadcast_id = :id AND status = 'rejected' GROUP BY failure_code`),
+    rejections: statement('SELECT reason, n FROM broadcast_reasons WHERE broadcast_id = :id AND n > 0'),
     list: statement(tallied(`caller = :caller AND ${SEEN} ORDER BY seq DESC LIMIT :limit`)),
     listAfter: statement(tallied(`caller = :caller AND ${SEEN} AND seq < :before ORDER BY seq DESC LIMIT :limit`)),
 
@@ -157,7 +156,8 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
       oldest AS MATERIALIZED
         (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT held_id FROM held) AND status = 'staged'
          ORDER BY seq LIMIT :limit ${claim})
-      UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall
+      UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall,
+        channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN attempts + 1 END
       WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
 
     claimed: statement(`

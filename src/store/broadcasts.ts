@@ -1,6 +1,7 @@
 import type { BroadcastStatus, BroadcastStore, NewBroadcast, StoredBroadcast } from './broadcast-port.ts';
 import { broadcastStatements } from './broadcast-statements.ts';
-import { cursorAfter, sequenceOf } from './cursor.ts';
+import { ContentMacs } from './content-mac.ts';
+import { Cursors, type ListName } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { type NewSend, StoreError } from './port.ts';
 import { QuotaSpent } from './quota-port.ts';
@@ -23,6 +24,8 @@ import {
 /** The verbs of src/store/broadcast-port.ts, in SQL that both databases speak. */
 export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): BroadcastStore {
   const sql = broadcastStatements(dialect);
+  const macs = new ContentMacs(engine);
+  const cursors = new Cursors(engine.secret);
   /** They may stand, or stand later: each would keep its key for as long as this process lives. */
   const doubtful = new Set<string>();
 
@@ -79,10 +82,12 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     async releaseBroadcast(id, fingerprint, quota) {
       const wall = now();
       const charge = quota && { ...quota, chargedBy: id };
+      const known = macs.known(fingerprint);
+      const printed = { contentMac: text(known.contentMac), fingerprint: text(known.fingerprint) };
       const [released = [], , found = [], charged = []] = await engine
         .write([
           ...(charge ? [chargeStep(charge, wall)] : []),
-          { statement: charge ? sql.releaseCharged : sql.release, values: { id, fingerprint, wall } },
+          { statement: charge ? sql.releaseCharged : sql.release, values: { id, ...printed, wall } },
           { statement: sql.tally, values: { id } },
           { statement: sql.released, values: { id } },
           ...(charge ? [refundStep('broadcast', charge)] : []),
@@ -99,20 +104,17 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
     },
 
     async rejections(id) {
-      const rows = await engine.list({ statement: sql.rejections, values: { id } });
-      return Object.fromEntries(rows.map((row) => [optional(row, 'failure_code') ?? 'other', integer(row, 'n')]));
+      const rows = await engine.read({ statement: sql.rejections, values: { id } });
+      return Object.fromEntries(rows.map((row) => [required(row, 'reason'), integer(row, 'n')]));
     },
 
     async listBroadcasts(caller, page) {
-      const values: Record<string, Value> = { caller, limit: page.limit + 1 };
-      if (page.cursor !== undefined) values.before = sequenceOf(page.cursor);
+      const list: ListName = ['broadcasts', caller];
+      const values: Record<string, Value> = { caller, limit: page.limit + 1, ...cursors.before(page, list) };
       const statement = page.cursor === undefined ? sql.list : sql.listAfter;
       const rows = await engine.list({ statement, values });
-      const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
-      const broadcasts = toBroadcasts(rows).slice(0, page.limit);
-      const last = sequences[page.limit - 1];
-      if (last === undefined || sequences.length <= page.limit) return { broadcasts };
-      return { broadcasts, next: cursorAfter(last) };
+      const { broadcasts, end } = pageOfBroadcasts(rows, page.limit);
+      return { broadcasts, ...cursors.next(end, list) };
     },
 
     async steerBroadcast(caller, id, to, { by, reason } = { by: 'caller' }) {
@@ -143,6 +145,7 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
         connectionId: required(row, 'connection_id'),
         template: required(row, 'template'),
         name: required(row, 'name'),
+        ...channelOf(row),
       }));
     },
 
@@ -173,7 +176,15 @@ export function broadcastVerbs(engine: Engine, dialect: Dialect, now: () => numb
 }
 
 function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
-  return { ...broadcast, name: text(broadcast.name), route: idempotency.route, key: idempotency.key, wall };
+  const { channel, ...rest } = broadcast;
+  return {
+    ...rest,
+    channel: text(channel),
+    name: text(rest.name),
+    route: idempotency.route,
+    key: idempotency.key,
+    wall,
+  };
 }
 
 const recipientValues = (send: NewSend, place: number): Record<string, Value> => ({
@@ -184,9 +195,23 @@ const recipientValues = (send: NewSend, place: number): Record<string, Value> =>
   connection: send.connectionId,
   template: text(send.template),
   local_id: text(send.localMessageId),
-  content: text(send.fingerprint),
   call: json(send.call),
+  channel: text(send.channel),
+  channel_attempt: send.channelNamed ? 0 : null,
 });
+
+function channelOf(row: Row): { channel?: string } {
+  const channel = optional(row, 'channel');
+  return channel === undefined ? {} : { channel };
+}
+
+/** As `pageOf`, of rows that were read for one more than a page has. */
+export function pageOfBroadcasts(rows: readonly Row[], limit: number): { broadcasts: StoredBroadcast[]; end?: number } {
+  const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
+  const broadcasts = toBroadcasts(rows).slice(0, limit);
+  const last = sequences[limit - 1];
+  return last === undefined || sequences.length <= limit ? { broadcasts } : { broadcasts, end: last };
+}
 
 /** Of rows that have the tallies of each broadcast beside each other. */
 export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
@@ -214,6 +239,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     template: required(row, 'template'),
     name: required(row, 'name'),
     connectionId: required(row, 'connection_id'),
+    ...channelOf(row),
     status,
     total,
     // Its tallies begin with its release.
@@ -223,6 +249,8 @@ function toBroadcast(row: Row): StoredBroadcast {
   };
   const key = optional(row, 'idem_key');
   if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
+  const contentMac = optional(row, 'content_mac');
+  if (contentMac !== undefined) broadcast.contentMac = contentMac;
   const fingerprint = optional(row, 'fingerprint');
   if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
   const pausedBy = optional(row, 'paused_by');

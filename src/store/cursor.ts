@@ -1,8 +1,61 @@
-/** Where a page ended: the sequence number of its last send, opaque so that nobody counts with it. */
-export const cursorAfter = (sequence: number): string => Buffer.from(`s${sequence}`).toString('base64url');
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
+import { keyFor } from './secret.ts';
 
-export function sequenceOf(cursor: string): number {
-  const sequence = /^s([1-9]\d{0,14})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (sequence === undefined || cursorAfter(Number(sequence)) !== cursor) throw new RangeError('malformed cursor');
-  return Number(sequence);
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** Behind the nonce and the tag, a sequence number. */
+const BYTES = NONCE_BYTES + TAG_BYTES + 8;
+
+/** Which list, and of whom: a cursor of another one is none. */
+export type ListName = readonly [list: 'sends' | 'broadcasts' | 'all sends' | 'all broadcasts', caller?: string];
+
+/**
+ * Where a page ended: the sequence number of its last row, sealed, because it counts what all callers send. Nobody reads it,
+ * makes one up or takes one to another list. All processes of a store understand each other's.
+ */
+export class Cursors {
+  readonly #key: KeyObject;
+
+  constructor(secret: Buffer) {
+    this.#key = keyFor('cursors', secret);
+  }
+
+  after(sequence: number, list: ListName): string {
+    const plain = Buffer.alloc(8);
+    plain.writeBigUInt64BE(BigInt(sequence));
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES }).setAAD(nameOf(list));
+    const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
+  }
+
+  /** Throws RangeError. */
+  sequenceOf(cursor: string, list: ListName): number {
+    const bytes = Buffer.from(cursor, 'base64url');
+    if (bytes.length !== BYTES || bytes.toString('base64url') !== cursor) throw malformed();
+    const [nonce, tag] = [bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES)];
+    const decipher = createDecipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(nameOf(list)).setAuthTag(tag);
+    const plain = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES));
+    try {
+      decipher.final();
+    } catch (cause) {
+      throw malformed(cause);
+    }
+    return Number(plain.readBigUInt64BE());
+  }
+
+  /** Where a page goes on that begins with a cursor, or with nothing. */
+  before({ cursor }: { cursor?: string }, list: ListName): { before?: number } {
+    return cursor === undefined ? {} : { before: this.sequenceOf(cursor, list) };
+  }
+
+  /** What a page answers as `next`. */
+  next(sequence: number | undefined, list: ListName): { next?: string } {
+    return sequence === undefined ? {} : { next: this.after(sequence, list) };
+  }
 }
+
+const nameOf = (list: ListName): Buffer => Buffer.from(JSON.stringify(list));
+const malformed = (cause?: unknown) => new RangeError('malformed cursor', { cause });

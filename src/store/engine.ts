@@ -39,6 +39,10 @@ export interface Engine extends SlotStore, PermitStore {
   tidy?(): void;
   /** Takes deleted rows out of the files, as far as the database lets us; `isAlone`: nobody else waits. Throws StoreError. */
   scrub(isAlone: boolean): Promise<void>;
+  /** What only this store knows, and all of its processes (src/store/secret.ts). */
+  readonly secret: Buffer;
+  /** Whether processes of an earlier version live, which know contents by plain digests; as of the last heartbeat. */
+  hasOlderReplicas(): boolean;
   holdsLease(): boolean;
   /** The owner that it writes as. */
   epoch(): number;

@@ -1,13 +1,13 @@
-import { cursorAfter, sequenceOf } from './cursor.ts';
 import type { Dialect, Engine, Row } from './engine.ts';
 import { boundsOf, boundsStep } from './list-bounds.ts';
 import { type ListAsk, listStep } from './listing.ts';
 import type { SendFilter, StoredSend } from './port.ts';
 import { bySequence, integer, toSend } from './row.ts';
 
+/** `before`: the sequence number at which the page before it ended. */
 export interface PageAsk {
   limit: number;
-  cursor?: string;
+  before?: number;
 }
 
 export interface FoundSends {
@@ -22,8 +22,7 @@ export async function readSends(
   { caller, filter }: { caller: string; filter: SendFilter },
   page: PageAsk,
 ): Promise<FoundSends> {
-  const before = page.cursor === undefined ? undefined : sequenceOf(page.cursor);
-  const ask: ListAsk = { caller, filter, limit: page.limit + 1, ...(before !== undefined && { before }) };
+  const ask: ListAsk = { caller, filter, ...page, limit: page.limit + 1 };
   const bounding = boundsStep(dialect, ask);
   if (bounding === undefined) return { rows: await engine.list(listStep(dialect, ask)) };
   const bounds = boundsOf(await engine.list(bounding), ask);
@@ -33,8 +32,8 @@ export async function readSends(
   return { rows, ...(walkedTo !== undefined && { walkedTo }) };
 }
 
-/** One page of what was found of one caller or of several. */
-export function pageOf(found: readonly FoundSends[], limit: number): { sends: StoredSend[]; next?: string } {
+/** One page of what was found of one caller or of several; `end` is where the next one goes on, if there is any. */
+export function pageOf(found: readonly FoundSends[], limit: number): { sends: StoredSend[]; end?: number } {
   // Further than the one that looked the least far back, nothing is known of all.
   const walkedTo = Math.max(0, ...found.map((each) => each.walkedTo ?? 0));
   const rows = found
@@ -43,6 +42,6 @@ export function pageOf(found: readonly FoundSends[], limit: number): { sends: St
     .sort((a, b) => bySequence(b, a));
   const sends = rows.slice(0, limit).map(toSend);
   const last = rows[limit - 1];
-  if (last !== undefined && rows.length > limit) return { sends, next: cursorAfter(integer(last, 'seq')) };
-  return walkedTo > 0 ? { sends, next: cursorAfter(walkedTo) } : { sends };
+  if (last !== undefined && rows.length > limit) return { sends, end: integer(last, 'seq') };
+  return walkedTo > 0 ? { sends, end: walkedTo } : { sends };
 }

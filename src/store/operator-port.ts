@@ -1,5 +1,5 @@
 import type { BroadcastStatus, StoredBroadcast } from './broadcast-port.ts';
-import type { SendFilter, StoredSend } from './port.ts';
+import type { ListPage, SendFilter, StoredSend } from './port.ts';
 
 /**
  * What operators ask of the records of all callers, and what they have stopped. Types only, like port.ts, and held to by the
@@ -46,11 +46,6 @@ export interface AllBroadcastsFilter {
   status?: Exclude<BroadcastStatus, 'recording'>;
 }
 
-interface PageAsk {
-  limit: number;
-  cursor?: string;
-}
-
 export interface OperatorStore {
   /** The last word of an operator on sending; undefined: there is none. Cheap: every replica asks each second. */
   sendingStop(): Promise<SendingStop | undefined>;
@@ -69,12 +64,12 @@ export interface OperatorStore {
   listSendsOf(
     callers: readonly string[],
     filter: SendFilter,
-    page: PageAsk,
+    page: ListPage,
   ): Promise<{ sends: StoredSend[]; next?: string }>;
   /** As `listBroadcasts`, of all callers. */
   listAllBroadcasts(
     filter: AllBroadcastsFilter,
-    page: PageAsk,
+    page: ListPage,
   ): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
   /** As `steerBroadcast`, whoever the caller is. */

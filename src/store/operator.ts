@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { toBroadcasts } from './broadcasts.ts';
-import { cursorAfter, sequenceOf } from './cursor.ts';
+import { pageOfBroadcasts, toBroadcasts } from './broadcasts.ts';
+import { Cursors } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
 import { type FoundSends, pageOf, readSends } from './list-page.ts';
 import type { OpenBroadcasts, OperatorStore, SendingStop, Stopped } from './operator-port.ts';
@@ -15,6 +15,7 @@ const CANCELLED = 'an operator cancelled it';
 /** The verbs of src/store/operator-port.ts, in SQL that both databases speak. */
 export function operatorVerbs(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): OperatorStore {
   const sql = operatorStatements(dialect);
+  const cursors = new Cursors(engine.secret);
 
   const read = (statement: Statement, values: Step['values'] = {}): Promise<Row[]> =>
     engine.read({ statement, values });
@@ -63,24 +64,22 @@ export function operatorVerbs(engine: Engine, dialect: Dialect, now: () => numbe
       const [named] = filter.broadcastId === undefined ? [] : await read(sql.callerOf, { id: filter.broadcastId });
       const owner = named && required(named, 'caller');
       const asked = filter.broadcastId === undefined ? callers : callers.filter((caller) => caller === owner);
-      if (asked.length === 0 && page.cursor !== undefined) sequenceOf(page.cursor);
+      const ask = { limit: page.limit, ...cursors.before(page, ['all sends']) };
       const found: FoundSends[] = [];
       for (const one of asked) {
-        found.push(await readSends({ engine, dialect }, { caller: one, filter }, page));
+        found.push(await readSends({ engine, dialect }, { caller: one, filter }, ask));
         // SQLite answers before it returns: others get their turn in between.
         await setImmediate();
       }
-      return pageOf(found, page.limit);
+      const { sends, end } = pageOf(found, page.limit);
+      return { sends, ...cursors.next(end, ['all sends']) };
     },
 
-    async listAllBroadcasts(filter, { limit, cursor }) {
-      const before = cursor === undefined ? undefined : sequenceOf(cursor);
-      const rows = await engine.list(listBroadcastsStep(filter, limit + 1, before));
-      const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
-      const broadcasts = toBroadcasts(rows).slice(0, limit);
-      const last = sequences[limit - 1];
-      if (last === undefined || sequences.length <= limit) return { broadcasts };
-      return { broadcasts, next: cursorAfter(last) };
+    async listAllBroadcasts(filter, page) {
+      const { before } = cursors.before(page, ['all broadcasts']);
+      const rows = await engine.list(listBroadcastsStep(filter, page.limit + 1, before));
+      const { broadcasts, end } = pageOfBroadcasts(rows, page.limit);
+      return { broadcasts, ...cursors.next(end, ['all broadcasts']) };
     },
 
     async steerAnyBroadcast(id, to) {

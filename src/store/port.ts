@@ -21,10 +21,14 @@ export interface NewSend {
   template?: string;
   /** Of a file or a CSV, as it goes to WATI. */
   fileName?: string;
+  /** The company's own number that it goes through, where one is known. */
+  channel?: string;
+  /** It was named for this send, and is not the one that every process would take: only who knows of channels may begin it. */
+  channelNamed?: boolean;
   localMessageId?: string;
   /** What the call upstream is made from. Absent for streams: their bytes are never kept. */
   call?: Json;
-  /** SHA-256 of what is sent to whom, hex. Absent while a file is still coming in. */
+  /** SHA-256 of what is sent to whom, hex; never kept as it is. Absent while a file is still coming in, and of recipients. */
   fingerprint?: string;
   /** The caller's key (contract 4). */
   idempotency?: { route: string; key: string };
@@ -37,7 +41,11 @@ export interface NewSend {
 }
 
 /** A send as it stands. Times are ISO 8601 UTC of the wall clock, for people; no decision rests on them. */
-export interface StoredSend extends Omit<NewSend, 'quota'> {
+export interface StoredSend extends Omit<NewSend, 'quota' | 'fingerprint' | 'channelNamed'> {
+  /** For `sameContent`; gone with the key, and without one an hour after the end. */
+  contentMac?: string;
+  /** The same, as earlier versions recorded it: plain. */
+  fingerprint?: string;
   status: SendStatus;
   attempts: number;
   whatsappMessageId?: string;
@@ -92,6 +100,12 @@ export interface SendFilter {
   since?: string;
 }
 
+/** `cursor` is what the last page answered as `next`. */
+export interface ListPage {
+  limit: number;
+  cursor?: string;
+}
+
 export interface SendStore {
   /**
    * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
@@ -142,24 +156,27 @@ export interface SendStore {
 
   /**
    * How many other sends, of any caller, began between the two times (ISO 8601) and may look the same in the recipient's
-   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. An empty
-   * fingerprint stands for that of every text.
+   * history: the same content, or the same template with whatever parameters; a CSV of it may name anybody. So may one of
+   * its kind whose content is not known any more, and one through another channel. An empty fingerprint stands for that of every text.
    */
-  twins(send: Pick<StoredSend, 'id' | 'to' | 'template' | 'fingerprint'>, from: string, until: string): Promise<number>;
+  twins(
+    send: Pick<NewSend, 'id' | 'kind' | 'connectionId' | 'to' | 'template' | 'fingerprint' | 'channel'>,
+    from: string,
+    until: string,
+  ): Promise<number>;
+
+  /** Whether this is what was recorded; undefined: nothing is kept to tell it by. Asks nobody. */
+  sameContent(known: Pick<StoredSend, 'contentMac' | 'fingerprint'>, fingerprint: string): boolean | undefined;
 
   /** A send of this caller; another's does not exist for it. */
   find(caller: string, id: string): Promise<StoredSend | undefined>;
   /** The send that this caller and route recorded under this key. */
   findByKey(caller: string, route: string, key: string): Promise<StoredSend | undefined>;
   /**
-   * Newest first. `cursor` is what the last page answered as `next`; a malformed one throws RangeError. A page may be short,
-   * even empty, while there is a `next`: it looks at some thousand records, and the next one goes on from there.
+   * Newest first. A cursor that this list did not answer for this caller throws RangeError. A page may be short, even empty,
+   * while there is a `next`: it looks at some thousand records, and the next one goes on from there.
    */
-  list(
-    caller: string,
-    filter: SendFilter,
-    page: { limit: number; cursor?: string },
-  ): Promise<{ sends: StoredSend[]; next?: string }>;
+  list(caller: string, filter: SendFilter, page: ListPage): Promise<{ sends: StoredSend[]; next?: string }>;
 
   /**
    * Ends what processes left behind that are dead (SQLite: every other; PostgreSQL: those whose lease has run out). Their
@@ -195,7 +212,8 @@ export interface SendStore {
   repin(name: string, value: string): Promise<void>;
 
   /**
-   * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call`, and deletes records
+   * Frees keys `keyRetentionMs` after the end (unknown: `unknownRetentionMs`), drops their `call` and what their content is
+   * known by, this without a key after an hour (not beside older replicas, which count no unknown twin), and deletes records
    * `recordRetentionMs` after the end; at most `limit` rows of each. Answers how many rows it touched.
    */
   purge(limit: number): Promise<number>;

@@ -1,3 +1,4 @@
+import type { KnownContent } from './content-mac.ts';
 import type { Row, Value } from './engine.ts';
 import {
   type Json,
@@ -50,7 +51,7 @@ export function json(value: Json | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
-export function insertValues(send: NewSend, wall: number): Record<string, Value> {
+export function insertValues(send: Omit<NewSend, 'fingerprint'> & KnownContent, wall: number): Record<string, Value> {
   return {
     id: send.id,
     caller: send.caller,
@@ -58,9 +59,12 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
     recipient: text(send.to),
     connectionId: send.connectionId,
     template: text(send.template),
+    channel: text(send.channel),
+    channelAttempt: send.channelNamed ? 0 : null,
     localMessageId: text(send.localMessageId),
     route: text(send.idempotency?.route),
     key: text(send.idempotency?.key),
+    contentMac: text(send.contentMac),
     fingerprint: text(send.fingerprint),
     resendOf: text(send.resendOf),
     call: json(send.call),
@@ -69,16 +73,21 @@ export function insertValues(send: NewSend, wall: number): Record<string, Value>
   };
 }
 
-export function settleValues(id: string, settlement: Settlement, wall: number): Record<string, Value> {
+export function settleValues(
+  settlement: Omit<Settlement, 'fingerprint'> & { id: string },
+  { contentMac, fingerprint }: KnownContent,
+  wall: number,
+): Record<string, Value> {
   return {
-    id,
+    id: settlement.id,
     status: settlement.status,
     local_id: text(settlement.localMessageId),
     whatsapp_id: text(settlement.whatsappMessageId),
     code: text(settlement.failure?.code),
     detail: text(settlement.failure?.detail),
     verdict: json(settlement.verdict),
-    content: text(settlement.fingerprint),
+    mac: text(contentMac),
+    content: text(fingerprint),
     lost_call: text(settlement.lostCall?.id),
     place: settlement.lostCall?.place ?? 0,
     wall: settlement.at === undefined ? wall : wallTime(settlement.at),
@@ -119,6 +128,8 @@ export function toSend(row: Row): StoredSend {
   if (to !== undefined) send.to = to;
   const template = optional(row, 'template');
   if (template !== undefined) send.template = template;
+  const channel = optional(row, 'channel');
+  if (channel !== undefined) send.channel = channel;
   const localMessageId = optional(row, 'local_message_id');
   if (localMessageId !== undefined) send.localMessageId = localMessageId;
   const whatsappMessageId = optional(row, 'whatsapp_message_id');
@@ -136,6 +147,8 @@ export function toSend(row: Row): StoredSend {
   if (row.sent_at !== null) send.sentAt = isoTime(integer(row, 'sent_at'));
   const code = optional(row, 'failure_code');
   if (code !== undefined) send.failure = { code, detail: required(row, 'failure_detail') };
+  const contentMac = optional(row, 'content_mac');
+  if (contentMac !== undefined) send.contentMac = contentMac;
   const fingerprint = optional(row, 'fingerprint');
   if (fingerprint !== undefined) send.fingerprint = fingerprint;
   const key = optional(row, 'idem_key');

@@ -74,6 +74,16 @@ export const lookSchema: readonly string[] = [
   'CREATE INDEX sends_lost ON sends (broadcast_id, lost_call) WHERE lost_call IS NOT NULL',
 ];
 
+/**
+ * `channel` is what a send goes through. `channel_attempt` is absent where any process may begin it; else it is the number of
+ * the last attempt that was begun in the knowledge of the channel, 0 before the first.
+ */
+export const channelColumns: readonly string[] = [
+  'ALTER TABLE sends ADD COLUMN channel TEXT',
+  'ALTER TABLE sends ADD COLUMN channel_attempt INTEGER',
+  'ALTER TABLE broadcasts ADD COLUMN channel TEXT',
+];
+
 export const sendsIndexes: readonly string[] = [
   'CREATE UNIQUE INDEX sends_key ON sends (caller, idem_route, idem_key) WHERE idem_key IS NOT NULL',
   'CREATE UNIQUE INDEX sends_child ON sends (caller, resend_of) WHERE resend_of IS NOT NULL',

@@ -1,9 +1,12 @@
+import { ContentMacs } from './content-mac.ts';
+import { Cursors, type ListName } from './cursor.ts';
 import { Doubt } from './doubt.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
-import { type PageAsk, pageOf, readSends } from './list-page.ts';
+import { pageOf, readSends } from './list-page.ts';
 import {
   type Json,
   type Lane,
+  type ListPage,
   type Mark,
   type NewSend,
   type PermitAsk,
@@ -46,6 +49,8 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   readonly #options: StoreOptions;
   readonly #wall: () => number;
   readonly #doubt: Doubt;
+  readonly #macs: ContentMacs;
+  readonly #cursors: Cursors;
 
   constructor(engine: Engine, dialect: Dialect, options: StoreOptions) {
     this.#engine = engine;
@@ -54,6 +59,8 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     this.#options = options;
     this.#wall = options.wall ?? (() => Date.now());
     this.#doubt = new Doubt((ids) => this.#withdraw(ids));
+    this.#macs = new ContentMacs(engine);
+    this.#cursors = new Cursors(engine.secret);
   }
 
   async record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
@@ -81,11 +88,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
    * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
-    const { quota, ...recorded } = send;
+    const { quota, channelNamed, fingerprint, ...rest } = send;
+    const recorded = { ...rest, ...this.#macs.known(fingerprint) };
     const { id, caller } = send;
     const wall = this.#wall();
     try {
-      const values = insertValues(send, wall);
+      const values = insertValues({ ...recorded, ...(channelNamed && { channelNamed }) }, wall);
       const inserted = quota
         ? await this.#insertCharged(values, { caller, n: 1, limits: quota, chargedBy: id })
         : await this.#change(this.#sql.insert, values);
@@ -139,7 +147,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   settle(id: string, settlement: Settlement): Promise<boolean> {
-    return this.#change(this.#sql.settle, settleValues(id, settlement, this.#wall()));
+    return this.#change(this.#sql.settle, this.#settleValues({ ...settlement, id }));
   }
 
   async beginAll(marks: readonly Mark[]): Promise<ReadonlySet<string>> {
@@ -165,8 +173,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     if (only !== undefined && settlements.length === 1) return setOf(only.id, await this.settle(only.id, only));
     return this.#changeAll(
       this.#sql.settleAll,
-      settlements.map((settlement) => settleValues(settlement.id, settlement, this.#wall())),
+      settlements.map((settlement) => this.#settleValues(settlement)),
     );
+  }
+
+  #settleValues(settlement: Settlement & { id: string }): Record<string, Value> {
+    return settleValues(settlement, this.#macs.known(settlement.fingerprint), this.#wall());
   }
 
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean> {
@@ -184,14 +196,25 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   }
 
   async twins(
-    { id, to, template, fingerprint }: Parameters<SendStore['twins']>[0],
+    { id, kind, connectionId, to, template, fingerprint, channel }: Parameters<SendStore['twins']>[0],
     from: string,
     until: string,
   ): Promise<number> {
-    const content = { recipient: text(to), template: text(template), fingerprint: text(fingerprint) };
-    const values = { id, ...content, since: wallTime(from), until: wallTime(until) };
+    const content = {
+      kind,
+      recipient: text(to),
+      template: text(template),
+      fingerprint: text(fingerprint),
+      contentMac: fingerprint ? this.#macs.of(fingerprint) : null,
+      channel: text(channel),
+    };
+    const values = { id, ...content, connection: connectionId, since: wallTime(from), until: wallTime(until) };
     const [row] = await this.#engine.read({ statement: this.#sql.twins, values });
     return row === undefined ? 0 : integer(row, 'n');
+  }
+
+  sameContent(...asked: Parameters<SendStore['sameContent']>): boolean | undefined {
+    return this.#macs.matches(...asked);
   }
 
   find(caller: string, id: string): Promise<StoredSend | undefined> {
@@ -202,9 +225,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     return this.#one(this.#sql.findByKey, { caller, route, key });
   }
 
-  async list(caller: string, filter: SendFilter, page: PageAsk): Promise<{ sends: StoredSend[]; next?: string }> {
+  async list(caller: string, filter: SendFilter, page: ListPage): Promise<{ sends: StoredSend[]; next?: string }> {
     const place = { engine: this.#engine, dialect: this.#dialect };
-    return pageOf([await readSends(place, { caller, filter }, page)], page.limit);
+    const list: ListName = ['sends', caller];
+    const ask = { limit: page.limit, ...this.#cursors.before(page, list) };
+    const { sends, end } = pageOf([await readSends(place, { caller, filter }, ask)], page.limit);
+    return { sends, ...this.#cursors.next(end, list) };
   }
 
   async recover(): Promise<{ unknown: number; lost: number }> {
@@ -281,6 +307,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
     // A record outlives its key (delivery.md 2.6): `expire` only takes those that `free` has freed.
     const purged = await this.#engine.write([
       { statement: this.#sql.free, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } },
+      ...(this.#engine.hasOlderReplicas() ? [] : [{ statement: this.#sql.forgetContents, values: { limit } }]),
       { statement: this.#sql.expire, values: { recordRetentionMs, limit } },
       { statement: this.#sql.freeBroadcasts, values: { keyRetentionMs, limit } },
       { statement: this.#sql.expireBroadcasts, values: { recordRetentionMs, limit } },

@@ -1,11 +1,12 @@
+import { forgetContents } from './content-mac.ts';
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { wasCharged } from './quotas.ts';
 
 const MINUTE_MS = 60_000;
 
 export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
-  idem_route, idem_key, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
-  verdict_json, sent_at, created_at, updated_at, call_json, file_name`;
+  idem_route, idem_key, content_mac, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
+  verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel`;
 
 export interface Statements {
   readonly insert: Statement;
@@ -36,6 +37,7 @@ export interface Statements {
   readonly pinned: Statement;
   readonly repin: Statement;
   readonly free: Statement;
+  readonly forgetContents: Statement;
   readonly expire: Statement;
   readonly freeBroadcasts: Statement;
   readonly expireBroadcasts: Statement;
@@ -66,6 +68,7 @@ const SETTLEMENT = {
   code: 'TEXT',
   detail: 'TEXT',
   verdict: 'TEXT',
+  mac: 'TEXT',
   content: 'TEXT',
   lost_call: 'TEXT',
   place: 'INTEGER',
@@ -77,7 +80,8 @@ function marks({ now, lost, leased }: Dialect) {
   return {
     // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.
     begin: {
-      set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall`,
+      set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
+        channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
       where: (attempt: string) => `owner = :me AND ${leased}
         AND ((status = 'queued' AND attempts = ${attempt} - 1) OR (status = 'sending' AND attempts = ${attempt}))`,
     },
@@ -96,7 +100,7 @@ function marks({ now, lost, leased }: Dialect) {
         local_message_id = COALESCE(${given('local_id')}, local_message_id),
         whatsapp_message_id = COALESCE(${given('whatsapp_id')}, whatsapp_message_id),
         failure_code = ${given('code')}, failure_detail = ${given('detail')}, verdict_json = ${given('verdict')},
-        fingerprint = COALESCE(${given('content')}, fingerprint),
+        content_mac = COALESCE(${given('mac')}, content_mac), fingerprint = COALESCE(${given('content')}, fingerprint),
         call_json = CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
         ended_at = ${now}, looks = 0,
         next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END,
@@ -148,9 +152,10 @@ export function statements(dialect: Dialect): Statements {
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
       INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, idem_route, idem_key,
-        fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name)
+        content_mac, fingerprint, resend_of, status, owner, created_at, updated_at, call_json, file_name, channel,
+        channel_attempt)
       SELECT :id, :caller, :kind, :recipient, :connectionId, :template, :localMessageId, :route, :key,
-        :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName
+        :contentMac, :fingerprint, :resendOf, 'queued', :me, :wall, :wall, :call, :fileName, :channel, :channelAttempt
       WHERE ${condition}
         AND (CAST(:resendOf AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sends WHERE id = :resendOf AND ${resendable}))
       ON CONFLICT DO NOTHING RETURNING seq`;
@@ -186,12 +191,17 @@ export function statements(dialect: Dialect): Statements {
         ended_at = ${now}, looks = 0, next_look_at = NULL, updated_at = :wall
       WHERE id = :id AND status = 'unknown' RETURNING seq`),
 
-    // Two questions, because one with OR would not use the index on recipient and sent_at.
+    // What nothing is kept of may have been the same. Two questions, because one with OR would not use the index on
+    // recipient and sent_at.
     twins: statement(`
       SELECT
         (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient = :recipient
-           AND (fingerprint = :fingerprint OR template = :template OR (:fingerprint = '' AND kind = 'text')))
+           AND (content_mac = :contentMac OR fingerprint = :fingerprint OR template = :template
+             OR (:fingerprint = '' AND kind = 'text')
+             OR COALESCE(channel, '') <> COALESCE(CAST(:channel AS TEXT), '')
+             OR (template IS NULL AND kind = :kind AND connection_id = :connection
+               AND content_mac IS NULL AND fingerprint IS NULL)))
         + (SELECT COUNT(*) FROM sends WHERE id <> :id AND sent_at BETWEEN :since AND :until
            AND recipient IS NULL AND template = :template) AS n`),
     forget: statement(`
@@ -271,8 +281,9 @@ export function statements(dialect: Dialect): Statements {
            AND ended_at <= ${now} - CASE WHEN status = 'unknown' THEN CAST(:unknownRetentionMs AS BIGINT) ELSE CAST(:keyRetentionMs AS BIGINT) END
            AND ended_at <= ${now} - :shorterRetentionMs
          ORDER BY ended_at LIMIT :limit ${claim})
-      UPDATE sends SET idem_route = NULL, idem_key = NULL, fingerprint = NULL, call_json = NULL
+      UPDATE sends SET idem_route = NULL, idem_key = NULL, content_mac = NULL, fingerprint = NULL, call_json = NULL
       WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
+    forgetContents: forgetContents(dialect),
     expire: statement(`
       WITH old AS MATERIALIZED
         (SELECT seq AS old_seq FROM sends
@@ -285,7 +296,7 @@ export function statements(dialect: Dialect): Statements {
         (SELECT seq AS old_seq FROM broadcasts
          WHERE ended_at <= ${now} - :keyRetentionMs AND idem_key IS NOT NULL
          ORDER BY ended_at LIMIT :limit ${claimBroadcasts})
-      UPDATE broadcasts SET idem_route = NULL, idem_key = NULL, fingerprint = NULL
+      UPDATE broadcasts SET idem_route = NULL, idem_key = NULL, content_mac = NULL, fingerprint = NULL
       WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
     // Its recipients ended before it did, but may live longer: an unknown one that was found to be accepted.
     expireBroadcasts: statement(`

@@ -24,6 +24,8 @@ export function watched(engine: Engine, watch: Watch): Engine {
     heartbeat: () => engine.heartbeat(),
     tidy: () => engine.tidy?.(),
     scrub: (isAlone) => engine.scrub(isAlone),
+    secret: engine.secret,
+    hasOlderReplicas: () => engine.hasOlderReplicas(),
     holdsLease: () => engine.holdsLease(),
     epoch: () => engine.epoch(),
     close: () => engine.close(),

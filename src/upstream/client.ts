@@ -17,6 +17,8 @@ import { type Answered, type Attempt, type Call, leftMs, type Transport } from '
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
 export interface CallContext extends Reader {
   connection: string;
+  /** The company's own number, for operations that take one; absent: WATI's default. */
+  channel?: string | undefined;
 }
 
 /**
@@ -37,12 +39,13 @@ export interface Client {
 export function createClient(transport: Transport, reads: Reads, diagnosis: Diagnosis): Client {
   return {
     get: async (context, call) => {
-      const full = { ...call, host: 'gateway', method: 'GET', connection: context.connection } as const;
+      const { connection, channel } = context;
+      const full = { ...call, host: 'gateway', method: 'GET', connection, channel } as const;
       return readable(await reads.read(full, context), context, diagnosis);
     },
     write: async (context, call) => {
-      const { connection, turn } = context;
-      const full: Call = { ...call, host: 'gateway', connection, ...(turn && { turn }) };
+      const { connection, channel, turn } = context;
+      const full: Call = { ...call, host: 'gateway', connection, channel, ...(turn && { turn }) };
       const body = await readable(
         await transport.attempt(full, leftMs(context.untilMs), context.onAttempt),
         context,
@@ -121,9 +124,15 @@ export function refusedProblem(status: number, reason: string): Problem {
   if (status === 404 || isUnknownContact(reason)) {
     return new Problem('not-found', 'WATI knows no such contact', { upstream: { status, detail: reason } });
   }
-  const detail = 'WATI refused this; its own words are in upstream.detail';
+  const detail = wantsChannel(status, reason)
+    ? 'WATI refused this, because the account has several numbers: name the one that is meant in `channel`; its own words are in upstream.detail'
+    : 'WATI refused this; its own words are in upstream.detail';
   return new Problem('upstream-rejected', detail, { upstream: { status, detail: reason } });
 }
+
+/** Whether a refusal asks for the number of the company: the contact may have a conversation with each of several. */
+export const wantsChannel = (status: number, reason: string): boolean =>
+  foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === 'no reason was given');
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 

@@ -22,7 +22,7 @@ const historyIn = oncePer((body: JsonObject): History => {
   return { rows: entriesIn(body, inner).filter(isObject), link: linkIn(body) };
 });
 
-export function createConversations(client: Client, channelNumber: string | undefined): Conversations {
+export function createConversations(client: Client): Conversations {
   return {
     history: async (context, target, query) => {
       const path = `/api/v1/getMessages/${target}`;
@@ -38,7 +38,7 @@ export function createConversations(client: Client, channelNumber: string | unde
       assertSuccess(await client.write(context, { operation: 'assignOperator', method: 'POST', path, query }));
     },
     setStatus: async (context, whatsappNumber, ticketStatus) => {
-      const json = { whatsappNumber, ticketStatus, channelPhoneNumber: channelNumber };
+      const json = { whatsappNumber, ticketStatus };
       const path = '/api/v1/updateChatStatus';
       assertSuccess(await client.write(context, { operation: 'updateChatStatus', method: 'POST', path, json }));
     },

@@ -1,3 +1,4 @@
+import { onChannel } from './channels.ts';
 import type { StreamCall } from './streams.ts';
 import { type Call, queryString } from './transport.ts';
 
@@ -45,8 +46,7 @@ export interface WatiReceiver {
   parameters: Readonly<Record<string, string>>;
 }
 
-/** `channel` is WATI_CHANNEL_NUMBER: sent where WATI takes one, left out where it is not set (upstream.md 4.1). */
-export function createSendCalls(channel: string | undefined): SendCalls {
+export function createSendCalls(): SendCalls {
   return {
     // The query, not the form: docs and working clients agree on it (upstream.md 3.3).
     text: (target, messageText, localMessageId, replyContextId) => ({
@@ -54,14 +54,14 @@ export function createSendCalls(channel: string | undefined): SendCalls {
       method: 'POST',
       sends: true,
       path: `/api/v1/sendSessionMessage/${target}`,
-      query: { messageText, localMessageId, replyContextId, channelPhoneNumber: channel },
+      query: { messageText, localMessageId, replyContextId },
     }),
     fileLink: (target, fileUrl, caption) => ({
       operation: 'sendSessionFileViaUrl',
       method: 'POST',
       sends: true,
       path: `/api/v1/sendSessionFileViaUrl/${target}`,
-      query: { fileUrl, caption, channelPhoneNumber: channel },
+      query: { fileUrl, caption },
     }),
     buttons: (whatsappNumber, content) => ({
       operation: 'sendInteractiveButtonsMessage',
@@ -93,7 +93,6 @@ export function createSendCalls(channel: string | undefined): SendCalls {
           localMessageId,
           customParams: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
         })),
-        ...(channel !== undefined && { channel_number: channel }),
       },
     }),
     templateTo: (target, { name, broadcastName }, parameters) => ({
@@ -106,14 +105,13 @@ export function createSendCalls(channel: string | undefined): SendCalls {
         template_name: name,
         broadcast_name: broadcastName,
         parameters: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
-        ...(channel !== undefined && { channel_number: channel }),
       },
     }),
     file: (target, caption) => ({
       operation: 'sendSessionFile',
       method: 'POST',
       path: `/api/v1/sendSessionFile/${target}`,
-      query: { caption, channelPhoneNumber: channel },
+      query: { caption },
       field: 'file',
     }),
     csv: ({ name, broadcastName }) => ({
@@ -131,12 +129,12 @@ export function createSendCalls(channel: string | undefined): SendCalls {
  * fault then says how much of it fits.
  */
 export function addressFault(
-  { path, query }: Pick<Call, 'path' | 'query'>,
+  call: Pick<Call, 'operation' | 'path' | 'query' | 'channel'>,
   bytesMax: number,
   text?: string,
 ): string | undefined {
   // Path and query as they go out, the gateway's prefix included.
-  const bytes = '/wati'.length + path.length + queryString(query).length;
+  const bytes = '/wati'.length + call.path.length + queryString(onChannel(call).query).length;
   if (bytes <= bytesMax) return undefined;
   const fault = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
   if (text === undefined) return fault;

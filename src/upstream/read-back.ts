@@ -4,16 +4,14 @@ import { isObject, type JsonObject } from './lenient.ts';
 
 /** Asks WATI for one message by our own id: the only read-back that it documents (upstream.md 3.2). */
 export interface ReadBack {
-  /** The row under this id. Undefined where WATI has none, or says what is not understood; neither proves anything. */
-  byLocalId(context: CallContext, localMessageId: string): Promise<JsonObject | undefined>;
+  /** The row under this id, which WATI keeps by channel: without one it cannot be asked. Undefined where WATI has none, or says what is not understood; neither proves anything. */
+  byLocalId(context: CallContext & { channel: string }, localMessageId: string): Promise<JsonObject | undefined>;
 }
 
-/** Undefined: no channel is set, and without one WATI cannot be asked. */
-export function createReadBack(client: Client, channelNumber: string | undefined): ReadBack | undefined {
-  if (channelNumber === undefined) return undefined;
+export function createReadBack(client: Client): ReadBack {
   return {
     byLocalId: async (context, localMessageId) => {
-      const path = `/api/v1/whatsApp/messages/${channelNumber}/${encodeURIComponent(localMessageId)}`;
+      const path = `/api/v1/whatsApp/messages/${context.channel}/${encodeURIComponent(localMessageId)}`;
       const body = await client.get(context, { operation: 'getMessageByLocalId', path }).catch(nothingIfAnswered);
       return rowsIn(body).find((row) => row.localMessageId === localMessageId);
     },

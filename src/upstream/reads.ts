@@ -1,3 +1,4 @@
+import { onChannel } from './channels.ts';
 import { askOf, type Pace, type Turn, whoOf } from './pace.ts';
 import {
   type Attempt,
@@ -145,7 +146,7 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
   const share = (call: Call, reader: Reader): Promise<Attempt> => {
     const { turn, onTurn } = reader;
     const named: Call = turn ? { ...call, turn } : call;
-    const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(call.query)}`;
+    const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(onChannel(call).query)}`;
     const flight = flights.get(call.connection ?? '')?.get(key);
     if (flight) {
       flight.readers.add({ reader, sinceMs: performance.now() });

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { KeyFinder } from '../keys/key-finder.ts';
+import { onChannel } from './channels.ts';
 import type { CallContext } from './client.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
@@ -101,7 +102,7 @@ export function createStreams(options: StreamOptions): Streams {
     try {
       const answer = await attempt.dispatcher.request({
         method: call.method,
-        path: `/wati${call.path}${call.rawQuery ?? queryString(call.query)}`,
+        path: `/wati${call.path}${call.rawQuery ?? queryString(onChannel({ ...call, channel: context.channel }).query)}`,
         headers,
         body: call.body ?? null,
         signal,

@@ -1,19 +1,25 @@
 import { foreignPatterns } from '../patterns.ts';
 import { type CallContext, type Client, strange } from './client.ts';
-import { isObject, type JsonObject, list, params, str } from './lenient.ts';
+import { isObject, type JsonObject, list, str } from './lenient.ts';
 import { entriesIn, inSmallerPages, linkIn, type Page, type PageAsk, pagesOf } from './pages.ts';
+import { cutText, fieldOf, plain, type TemplateVariables, variablesOf } from './template-variables.ts';
 
-/** WATI's template in WATI's words (upstream.md 3.5). `names` are its variables in body order. */
-export interface WatiTemplate {
+/** WATI's template in WATI's words, its texts with the variables by name. */
+export interface WatiTemplate extends TemplatePart, Pick<TemplateVariables, 'names' | 'others' | 'open'> {
   id: string;
   elementName: string;
   status: string;
   category: string | undefined;
   language: string | undefined;
-  names: string[];
+  footer: string | undefined;
+  /** Of a carousel. */
+  cards: TemplatePart[];
+}
+
+/** What the template and each card of a carousel have alike. */
+export interface TemplatePart {
   header: { type: string; text: string | undefined; link: string | undefined } | undefined;
   bodyOriginal: string;
-  footer: string | undefined;
   buttons: { type: string; text: string | undefined; url: string | undefined }[];
 }
 
@@ -54,51 +60,57 @@ export function readTemplate(raw: unknown): WatiTemplate | undefined {
   if (!isObject(raw)) return undefined;
   const elementName = str(raw.elementName) ?? str(raw.name);
   if (elementName === undefined) return undefined;
-  const body = cut(str(raw.body) ?? str(raw.bodyOriginal)) ?? '';
-  const bodyOriginal = cut(str(raw.bodyOriginal)) ?? body;
-  const language = isObject(raw.language) ? (str(raw.language.key) ?? str(raw.language.value)) : str(raw.language);
-  const header = readHeader(raw.header);
-  const buttons = list(raw.buttons).filter(isObject).slice(0, buttonsMax).map(readButton);
+  const { texts, ...variables } = variablesOf(raw);
+  const read = readerOf(texts);
+  const given = fieldOf(raw, 'language') ?? fieldOf(raw, 'languageOption');
+  const language = isObject(given) ? (str(given.key) ?? str(given.value)) : str(given);
+  const body = ['body', 'bodyOriginal', 'hsm', 'hsmOriginal'].map((name) => str(fieldOf(raw, name)));
+  const cards = list(fieldOf(raw, 'carouselCards')).slice(0, cardsMax);
   return {
     id: str(raw.id) ?? `${elementName}/${language ?? ''}`,
     elementName,
     status: (str(raw.status) ?? 'unknown').toLowerCase(),
     category: str(raw.category),
     language,
-    names: variableNames(bodyOriginal, header?.text, buttons, Object.keys(params(raw.customParams))),
-    header,
-    bodyOriginal,
-    footer: cut(str(raw.footer)),
-    buttons,
+    ...variables,
+    ...readPart(raw, '', read),
+    bodyOriginal: texts.get('body') ?? cutText(body.find((each) => each !== undefined)) ?? '',
+    footer: read(raw, '', 'footer'),
+    cards: cards.flatMap((card, at) =>
+      isObject(card) ? [readPart(card, `${keyOf(raw, 'carouselCards')}.${at}.`, read)] : [],
+    ),
   };
 }
 
-/** A body has 1,024 characters at most, each of one or two units; a button's address 2,000. */
-const textMax = 2_048;
 /** WhatsApp takes ten. */
 const buttonsMax = 16;
+const cardsMax = 16;
 
-const cut = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
+/** A text of this object: with its variables by name, else as it stands. */
+type Read = (of: JsonObject, path: string, name: string) => string | undefined;
 
-/** The names of the variables in a text, in order. */
-const namesIn = (text: string): string[] =>
-  [...text.matchAll(foreignPatterns.variable.pattern)].map((match) => match[1]?.trim() ?? '').filter(Boolean);
+const readerOf =
+  (texts: TemplateVariables['texts']): Read =>
+  (of, path, name) => {
+    const text = str(fieldOf(of, name)) ?? str(fieldOf(of, `${name}Original`));
+    return (
+      texts.get(`${path}${keyOf(of, name)}`) ?? texts.get(`${path}${keyOf(of, `${name}Original`)}`) ?? cutText(text)
+    );
+  };
 
-/**
- * The names to send, in body order. `customParams` has another order and junk in it, so it is not asked for the body
- * (upstream.md 3.5); names in the header or in a button's address follow, if `customParams` knows them.
- */
-function variableNames(
-  body: string,
-  header: string | undefined,
-  buttons: WatiTemplate['buttons'],
-  known: string[],
-): string[] {
-  const inBody = namesIn(body);
-  const elsewhere = [header ?? '', ...buttons.map((button) => button.url ?? '')]
-    .flatMap(namesIn)
-    .filter((name) => known.includes(name));
-  return [...new Set([...inBody, ...elsewhere])];
+/** As it is written there. */
+const keyOf = (of: JsonObject, name: string): string =>
+  Object.keys(of).find((key) => plain(key) === plain(name)) ?? name;
+
+function readPart(raw: JsonObject, path: string, read: Read): TemplatePart {
+  const buttons = list(raw.buttons).slice(0, buttonsMax);
+  return {
+    header: readHeader(raw.header, `${path}header.`, read),
+    bodyOriginal: read(raw, path, 'body') ?? '',
+    buttons: buttons.flatMap((button, at) =>
+      isObject(button) ? [readButton(button, `${path}buttons.${at}.`, read)] : [],
+    ),
+  };
 }
 
 /** `{{name}}` replaced by its value; a variable without a value stays as it is. */
@@ -108,19 +120,27 @@ export const fill = (text: string, values: Readonly<Record<string, string>>): st
     return Object.hasOwn(values, name) ? (values[name] ?? whole) : whole;
   });
 
-function readHeader(raw: unknown): WatiTemplate['header'] {
+/** In the order in which WATI names the kinds. */
+const headerTypes = ['none', 'text', 'image', 'video', 'document'];
+
+function readHeader(raw: unknown, path: string, read: Read): TemplatePart['header'] {
   if (!isObject(raw)) return undefined;
-  const type = str(raw.typeString) ?? str(raw.type);
-  return type === undefined
-    ? undefined
-    : { type: type.toLowerCase(), text: cut(str(raw.headerOriginal) ?? str(raw.text)), link: cut(str(raw.link)) };
+  const number = str(fieldOf(raw, 'type'));
+  const type =
+    str(fieldOf(raw, 'headerTypeString')) ??
+    str(fieldOf(raw, 'typeString')) ??
+    (/^\d$/.test(number ?? '') ? (headerTypes[Number(number)] ?? number) : number);
+  if (type === undefined || type.toLowerCase() === 'none') return undefined;
+  const text = read(raw, path, 'text') ?? read(raw, path, 'headerOriginal');
+  return { type: type.toLowerCase(), text, link: read(raw, path, 'link') };
 }
 
-function readButton(raw: JsonObject): WatiTemplate['buttons'][number] {
+function readButton(raw: JsonObject, path: string, read: Read): TemplatePart['buttons'][number] {
   const inner = isObject(raw.parameter) ? raw.parameter : raw;
+  const at = isObject(raw.parameter) ? `${path}parameter.` : path;
   return {
     type: (str(raw.type) ?? 'unknown').toLowerCase(),
-    text: cut(str(inner.text)),
-    url: cut(str(inner.urlOriginal) ?? str(inner.url)),
+    text: read(inner, at, 'text'),
+    url: read(inner, at, 'url'),
   };
 }

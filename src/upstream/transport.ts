@@ -3,6 +3,7 @@ import { KeyFinder } from '../keys/key-finder.ts';
 import { usualPauses } from '../pauses.ts';
 import { AnswerHandler, type Arrived } from './answer-handler.ts';
 import { AnswerRefused } from './answer-refused.ts';
+import { onChannel } from './channels.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
 import { type AnswerClass, type Headers, Intake, type Text } from './intake.ts';
@@ -22,6 +23,8 @@ export interface Call {
   query?: Record<string, string | number | undefined>;
   json?: unknown;
   connection?: string;
+  /** The company's own number that it goes through, where WATI takes one for this operation. */
+  channel?: string | undefined;
   /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
   sends?: boolean;
   /** Asked right before the first byte; false: none goes out. */
@@ -211,7 +214,8 @@ export function headersOf(
   return headers;
 }
 
-function toRequest(call: Call, options: TransportOptions): Dispatcher.DispatchOptions {
+function toRequest(bare: Call, options: TransportOptions): Dispatcher.DispatchOptions {
+  const call = onChannel(bare);
   const headers = headersOf(call, options);
   if (call.json !== undefined) headers['content-type'] = 'application/json';
   return {

@@ -23,7 +23,7 @@ export interface Upstream {
   connections: Connections;
   contacts: Contacts;
   conversations: Conversations;
-  readBack: ReadBack | undefined;
+  readBack: ReadBack;
   templates: Templates;
   sendCalls: SendCalls;
   streams: Streams;
@@ -77,10 +77,10 @@ export function createUpstream(
     intake,
     connections,
     contacts: createContacts(client),
-    conversations: createConversations(client, config.WATI_CHANNEL_NUMBER),
-    readBack: createReadBack(client, config.WATI_CHANNEL_NUMBER),
+    conversations: createConversations(client),
+    readBack: createReadBack(client),
     templates: createTemplates(client),
-    sendCalls: createSendCalls(config.WATI_CHANNEL_NUMBER),
+    sendCalls: createSendCalls(),
     answers: async (connection) => {
       const answer = await transport.attempt({
         operation: 'getMessageTemplates',

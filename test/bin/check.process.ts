@@ -79,7 +79,8 @@ describe('wati-bff check', () => {
   it('names every fault of the settings, looks at the callers all the same, and asks nobody', async () => {
     const { code, text, words } = await check({ MATON_API_KEY: undefined, PORT: 'abc' });
     expect([code, words?.slice(0, 3)]).toEqual([1, ['FAIL settings', 'ok clients', 'skip store']]);
-    for (const fault of ['MATON_API_KEY is required', 'PORT must be integer']) expect(text).toContain(fault);
+    for (const fault of ['MATON_API_KEY is required', 'PORT must be a whole number from 0 to 65535'])
+      expect(text).toContain(fault);
     expect(simulator.ledger.entries).toEqual([]);
   });
 

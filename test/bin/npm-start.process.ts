@@ -261,6 +261,20 @@ describe.concurrent('npm start', () => {
     taken.close();
   });
 
+  it.each([
+    ['an address of another machine', { HOST: '192.0.2.1' }, 'EADDRNOTAVAIL'],
+    ['a store in what is no folder', { STORE_URL: 'file:/dev/null/a.db' }, 'cannot open the store'],
+    ['a database that is not there', { STORE_URL: 'postgres://a:b@127.0.0.1:1/c' }, 'ECONNREFUSED'],
+    ['a public address that is none', { PUBLIC_URL: 'wati.example.com' }, 'PUBLIC_URL must be an address such as'],
+  ])('ends with 1 where it cannot start: %s', async (name, wrong, words) => {
+    const clients = join(folder, `${name.replaceAll(' ', '-')}.json`);
+    writeFileSync(clients, '[]');
+    const settings = { MATON_API_KEY: secret, CLIENTS_FILE: clients, STORE_URL: 'memory:', PORT: '0' };
+    const { code, err } = await run('server', [], { ...settings, ...wrong });
+    expect([code, err]).toEqual([1, expect.stringContaining(words)]);
+    expect(err).not.toBe('');
+  });
+
   it('traces where OTEL_* says so, exports the last spans before it ends, and does not start where they are wrong', async () => {
     const simulator = await startSimulator();
     const collector = await startCollector();

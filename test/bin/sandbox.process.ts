@@ -100,6 +100,9 @@ describe('npm run sandbox', () => {
       err: expect.stringContaining('[--seed SEED]'),
     });
     const wrong = await start([], { MATON_RATE_PER_SECOND: 'many' }).ended;
-    expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('MATON_RATE_PER_SECOND must be integer') });
+    expect(wrong).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('MATON_RATE_PER_SECOND must be a whole number from 1 to 1000000'),
+    });
   });
 });

@@ -41,7 +41,7 @@ export async function aProcess(
     store,
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(undefined),
+    sendCalls: createSendCalls(),
     gate: gate ?? createGate(probe, closing.signal),
     closing: closing.signal,
     stopped: { reasonFor: () => undefined },

@@ -17,6 +17,7 @@ const asks = fc.array(
     template: fc.constantFrom('one', 'two'),
     caller: fc.constantFrom('a', 'b'),
     lane: fc.constantFrom('urgent' as const, 'interactive' as const),
+    channel: fc.constantFrom(undefined, '919999900001', '919999900002'),
     afterMs: fc.integer({ min: 0, max: 3 }),
   }),
   { minLength: 1, maxLength: 25 },
@@ -35,7 +36,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     store,
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(undefined),
+    sendCalls: createSendCalls(),
     gate: createGate(async () => true, closing),
     closing,
     stopped: { reasonFor: () => undefined },
@@ -53,13 +54,13 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     },
   });
 
-test('whatever comes, in whatever order it is answered: each once, in order for each person, never two in a call', async () => {
+test('whatever comes, in whatever order it is answered: each once, through its own channel, in order for each person, never two in a call', async () => {
   await fc.assert(
     fc.asyncProperty(asks, fates, async (sends, befalls) => {
       const store = await openStore('memory:', options);
       const closing = new AbortController();
       const calls: Body[] = [];
-      const processed: { to: string; template: string; number: number }[] = [];
+      const processed: { to: string; template: string; channel: string | undefined; number: number }[] = [];
       const left = [...befalls];
       const attempt = async (call: Call): Promise<Attempt> => {
         const body = call.json as Body;
@@ -68,7 +69,8 @@ test('whatever comes, in whatever order it is answered: each once, in order for 
         const fate = left.shift() ?? 'well';
         if (fate === 'limited') return { kind: 'answered', status: 429, headers: { 'retry-after': '0' }, text: '' };
         for (const { whatsappNumber: to, customParams } of body.receivers) {
-          processed.push({ to, template: body.template_name, number: Number(customParams[0]?.value) });
+          const number = Number(customParams[0]?.value);
+          processed.push({ to, template: body.template_name, channel: call.channel, number });
         }
         if (fate === 'lost') return { kind: 'failed', sent: true, timedOut: false, cause: new Error('lost') };
         const named = fate === 'well' ? body.receivers : body.receivers.slice(1);
@@ -77,11 +79,11 @@ test('whatever comes, in whatever order it is answered: each once, in order for 
       };
       const delivery = aDelivery(store, closing.signal, attempt, 2);
       const outcomes = await Promise.all(
-        sends.map(async ({ to, template, caller, lane, afterMs }, number) => {
+        sends.map(async ({ to, template, caller, lane, channel, afterMs }, number) => {
           await new Promise((resume) => setTimeout(resume, afterMs));
           const parameters = { number: String(number) };
           const content = { kind: 'template' as const, body: { to: `1415555100${to}`, template, parameters } };
-          const context = { connection: 'one', turn: { caller, lane } };
+          const context = { connection: 'one', channel, turn: { caller, lane } };
           return (await delivery.send({ caller, route: 'x' }, content, context, 60_000)).stored;
         }),
       );
@@ -100,6 +102,9 @@ test('whatever comes, in whatever order it is answered: each once, in order for 
         else expect([status, times(number)]).toEqual(['unknown', 1]);
       }
       expect(processed.length).toBe(new Set(processed.map(({ number }) => number)).size);
+      for (const { number, template, channel } of processed) {
+        expect([template, channel]).toEqual([sends[number]?.template, sends[number]?.channel]);
+      }
     }),
     { numRuns: 60 },
   );

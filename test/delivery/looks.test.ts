@@ -79,7 +79,7 @@ function aLooker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
     expectedWaitMs: () => expectedWaitMs,
     refused: () => {},
   };
-  const reconciler = createReconciler(store, { history }, undefined);
+  const reconciler = createReconciler(store, { history }, { readBack: { byLocalId: async () => undefined } });
   const looker = createLooker({ store, reconciler, pace, onFault: () => {}, clock: time.clock, wait: time.wait });
   const broadcasts = createBroadcasts({
     ...{ store, looker, newId: () => 'none', onChange: () => {}, now: time.clock },

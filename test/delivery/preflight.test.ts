@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkParameters, checkTemplate, parameterFaults } from '../../src/delivery/preflight.ts';
+import { checkParameters, checkTemplate, parameterFaults, type Sendable } from '../../src/delivery/preflight.ts';
 import { Problem } from '../../src/problem.ts';
 import { valueFault } from '../../src/template-value.ts';
 import { readTemplate } from '../../src/upstream/templates.ts';
@@ -49,7 +49,7 @@ describe('the parameters', () => {
       { Name: '1' },
       [
         ['/parameters/name', 'is missing'],
-        ['/parameters/Name', 'is not a parameter of this template; it takes name'],
+        ['/parameters/Name', 'is not a parameter of this template; it takes name; did you mean name?'],
       ],
     ],
     [
@@ -63,30 +63,29 @@ describe('the parameters', () => {
     ],
     ['have signs of a pointer in them', ['a/b~1'], { 'a/b~1': ' ' }, [['/parameters/a~1b~01', 'is blank']]],
   ])('%s', (_name, names, given, wanted) => {
-    expect(parameterFaults(names, given).map(({ pointer, detail }) => [pointer, detail])).toEqual(wanted);
+    const template = { ...readTemplate({ elementName: 't' }), names } as Sendable[0];
+    expect(parameterFaults(template, given).map(({ pointer, detail }) => [pointer, detail])).toEqual(wanted);
   });
 });
 
 describe('a template', () => {
+  const found = (known: ReturnType<typeof readTemplate>) => ({
+    ...{ versions: known ? [known] : [], near: undefined, languages: [], ageMs: 0 },
+  });
   const template = (status: string) => readTemplate({ id: 't', elementName: 'hi', status, body: 'Hi {{1}}' });
 
   it.each(['APPROVED', 'approved', 'Approved'])('%s is sent', (status) => {
-    expect(checkTemplate(template(status), 'hi').elementName).toBe('hi');
+    expect(checkTemplate(found(template(status)), 'hi')[0].elementName).toBe('hi');
   });
 
   it.each([
     [undefined, {}, 'template-unknown', 'WATI has no template "hi"'],
     [template('PENDING'), {}, 'template-unknown', 'the template "hi" is pending, not approved'],
     [readTemplate({ elementName: 'hi' }), {}, 'template-unknown', 'the template "hi" is unknown, not approved'],
-    [template('APPROVED'), {}, 'template-parameters-invalid', '1 parameter is at fault; nothing was sent'],
-    [
-      template('APPROVED'),
-      { a: '', b: '' },
-      'template-parameters-invalid',
-      '3 parameters are at fault; nothing was sent',
-    ],
-  ])('is not sent (%#)', (found, parameters, slug, detail) => {
-    const check = () => checkParameters(checkTemplate(found, 'hi'), parameters as Record<string, string>);
+    [template('APPROVED'), {}, 'template-parameters-invalid', '1 parameter is at fault'],
+    [template('APPROVED'), { a: '', b: '' }, 'template-parameters-invalid', '3 parameters are at fault'],
+  ])('is not sent (%#)', (known, parameters, slug, detail) => {
+    const check = () => checkParameters(checkTemplate(found(known), 'hi'), parameters as Record<string, string>);
     expect(check).toThrow(Problem);
     expect(check).toThrow(expect.objectContaining({ slug, message: detail }));
   });

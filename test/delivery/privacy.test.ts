@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contentPrint } from '../../src/delivery/content.ts';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
-import { askFor, type Subject, text } from '../routes/outcomes.ts';
+import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf } from '../routes/sending.ts';
 import { DAY_MS, HOUR_MS, OPTIONS } from '../store/samples.ts';
 
@@ -35,7 +36,7 @@ const subjects: Subject[] = [
   { ...fileSubject(to, secret), path: `/v1/messages/file?to=${to}&caption=${secret}` },
   {
     ...csvSubject(to),
-    ask: { body: formOf(`Name,Phone\r\n${secret},${to}\r\n`, 'text/csv', `${secret}.csv`), headers: formHeaders },
+    ask: { body: formOf(`Name,Phone\r\n${secret},${to}\r\n`, 'text/csv', 'people.csv'), headers: formHeaders },
   },
 ];
 
@@ -83,6 +84,23 @@ describe('the database file', () => {
     expect((await send(subject)).status).toBe(422);
     await passes(0);
     expect(occurrences(secret)).toBe(0);
+  });
+
+  it.each([true, false])('holds no digest that guesses of its words could be tried on (a key: %s)', async (keyed) => {
+    const body = { to, text: `Your ${secret}` };
+    const headers = keyed ? { 'idempotency-key': 'k' } : {};
+    const answer = await service.ask('POST', '/v1/messages/text', { json: body, headers });
+    const { id } = fields(answer.json);
+    const known = async () => (await store.find('tester', String(id)))?.contentMac ?? '';
+    const mac = await known();
+    expect(mac).toHaveLength(43);
+    expect(occurrences(contentPrint(seededConnection, { kind: 'text', body }))).toBe(0);
+    await passes(HOUR_MS);
+    expect([await known(), occurrences(mac) > 0]).toEqual(keyed ? [mac, true] : ['', false]);
+    if (!keyed) return;
+    expect((await service.ask('POST', '/v1/messages/text', { json: body, headers })).status).toBe(201);
+    const other = { json: { to, text: 'other' }, headers };
+    expect((await service.ask('POST', '/v1/messages/text', other)).status).toBe(422);
   });
 
   it('holds the words of an unknown message for as long as it can be sent again', async () => {

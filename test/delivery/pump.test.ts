@@ -29,7 +29,7 @@ function aPump(
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(undefined),
+    sendCalls: createSendCalls(),
     gate,
     closing: closing.signal,
     now: Date.now,

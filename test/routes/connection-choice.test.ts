@@ -176,8 +176,13 @@ describe('the time that a caller waits', () => {
     expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
   });
 
-  const others = Array.from({ length: 100 }, (_, at) => ({ id: `c${at}`, wAid: `4915000000${100 + at}` }));
-  const full = { delayMs: 400, body: { result: 'success', contact_list: others } };
+  const full = (_: unknown, page: number) => {
+    const others = Array.from({ length: 100 }, (_, at) => ({
+      id: `c${page}-${at}`,
+      wAid: `4915000${page}00${100 + at}`,
+    }));
+    return { delayMs: 400, body: { result: 'success', contact_list: others } };
+  };
   const known = { delayMs: 600, body: { result: false, info: 'the contact already exists' } };
   const wait = { headers: { prefer: 'wait=1' } };
   /** It would be a good answer, after more than a second. */
@@ -187,7 +192,7 @@ describe('the time that a caller waits', () => {
   it.each<[string, string, string, Scripted[], Operation, Record<string, string>]>([
     ['the list of templates', 'GET', 'templates', [slow], 'getMessageTemplates', connection],
     ['the only connection', 'GET', 'contacts', [slow], 'listConnections', {}],
-    ['all pages of a search', 'GET', `contacts/${to}`, Array(5).fill(full), 'getContacts', connection],
+    ['all pages of a search', 'GET', `contacts/${to}`, Array.from({ length: 5 }, full), 'getContacts', connection],
     ['a change in two calls', 'PUT', `contacts/${to}`, [known], 'addContact', connection],
     ['a file', 'GET', 'media?path=data/a.png', [slow], 'getMedia', connection],
     ['a native call', 'GET', 'native/api/v1/chatbots', [slow], 'chatbots', native],
@@ -203,7 +208,7 @@ describe('the time that a caller waits', () => {
 
   it('is UPSTREAM_TIMEOUT_MS for all pages of a search together', async () => {
     service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '500' } });
-    service.simulator.script('getContacts', ...Array(5).fill(full));
+    service.simulator.script('getContacts', ...Array.from({ length: 5 }, full));
     const value = await service.ask('GET', `/v1/contacts/${to}`);
     expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
   });

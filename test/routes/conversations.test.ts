@@ -41,13 +41,21 @@ describe('conversations upstream', () => {
       'GET',
       `/v1/conversations/%2B${known}/messages?page=3&pageSize=20&events=true`,
       undefined,
-      { method: 'GET', path: `/api/v1/getMessages/${known}`, query: { pageNumber: '3', pageSize: '20' } },
+      {
+        method: 'GET',
+        path: `/api/v1/getMessages/${known}`,
+        query: { pageNumber: '3', pageSize: '20', channelPhoneNumber: '14155550199' },
+      },
     ],
     [
       'GET',
       '/v1/conversations/US.123124141512/messages',
       undefined,
-      { method: 'GET', path: '/api/v1/getMessages/US.123124141512', query: { pageNumber: '1', pageSize: '50' } },
+      {
+        method: 'GET',
+        path: '/api/v1/getMessages/US.123124141512',
+        query: { pageNumber: '1', pageSize: '50', channelPhoneNumber: '14155550199' },
+      },
     ],
     [
       'PUT',

@@ -19,8 +19,13 @@ describe('what a request costs', () => {
     const callers = [{ name: 'rated', key, scopes: ['*'], ratePerSecond: 0.02 }];
     service = await startService({ settings: connection, callers });
     const { ask, simulator } = service;
-    const others = Array.from({ length: 100 }, (_, at) => ({ id: `c${at}`, wAid: `4915000000${100 + at}` }));
-    const pages = Array(5).fill({ body: { result: 'success', contact_list: others } });
+    const pages = Array.from({ length: 5 }, (_, page) => {
+      const others = Array.from({ length: 100 }, (_, at) => ({
+        id: `c${page}-${at}`,
+        wAid: `4915000${page}00${100 + at}`,
+      }));
+      return { body: { result: 'success', contact_list: others } };
+    });
     simulator.script('getContacts', ...pages);
     expect((await ask('GET', `/v1/contacts/${to}`, { key })).status).toBe(404);
     expect(simulator.ledger.of('getContacts')).toHaveLength(5);

@@ -119,7 +119,7 @@ describe('a CSV that streams to WATI', () => {
       status: 400,
       json: {
         type: '/problems/validation-failed',
-        errors: [{ pointer: '/headers/idempotency-key', detail: 'is required' }],
+        errors: [{ pointer: '/headers/idempotency-key', detail: 'is required: 1 to 255 letters, digits and . _ : -' }],
       },
     });
     expect(service.simulator.ledger.entries).toEqual([]);

@@ -100,7 +100,7 @@ describe('a file on its way to WATI', () => {
       expect.objectContaining({
         method: 'POST',
         path: '/api/v1/sendTemplateMessageCSV',
-        query: { template_name: 'welcome', broadcast_name: 'hello' },
+        query: { template_name: 'welcome', broadcast_name: 'hello', channelNumber: '14155550000' },
         parts: [
           {
             name: 'whatsapp_numbers_csv',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { usualPauses } from '../../src/pauses.ts';
 import { hasty, type Service, startService } from '../helper.ts';
 import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
 import {
@@ -115,7 +116,8 @@ describe('a refusal that could mean two things', () => {
   let service: Service;
   // A service of its own for each: what the control API said is believed for a second.
   beforeEach(async () => {
-    service = await startService();
+    // Nor are the templates read again while they are told apart.
+    service = await startService({ seams: { pauses: { ...usualPauses, templateMissMs: 60_000 } } });
   });
 
   const sides: [string, Arrange, Seen, RegExp][] = [

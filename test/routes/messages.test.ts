@@ -57,7 +57,7 @@ const rows: [name: string, row: Row][] = [
         buttons: [{ text: 'Yes' }, { text: 'No' }],
       },
       path: '/api/v1/sendInteractiveButtonsMessage',
-      query: { whatsappNumber: '14155551000' },
+      query: { whatsappNumber: '14155551000', channelPhoneNumber: channel },
       body: {
         body: 'Shall we?',
         header: { type: 'Document', media: { url: 'https://example.com/a.pdf', fileName: 'a.pdf' } },
@@ -80,7 +80,7 @@ const rows: [name: string, row: Row][] = [
         sections: [{ title: 'Monday', rows: [{ title: '9:00', description: 'first' }, { title: '10:00' }] }],
       },
       path: '/api/v1/sendInteractiveListMessage',
-      query: { whatsappNumber: '14155551000' },
+      query: { whatsappNumber: '14155551000', channelPhoneNumber: channel },
       body: {
         body: 'When?',
         header: 'Appointment',
@@ -147,6 +147,7 @@ describe('sending', () => {
       kind: row.kind,
       to: String(row.json.to).replace('+', ''),
       connectionId: seededConnection,
+      channel,
       status: 'accepted',
       attempts: 1,
       createdAt: isoTime,

@@ -146,7 +146,7 @@ describe('lists', () => {
     };
     service.simulator.script(operation, quota);
     expect((await service.ask('GET', path)).json).toMatchObject({
-      type: '/problems/rate-limited',
+      type: '/problems/quota-spent',
       upstream: { status: 429, detail: 'Monthly API call quota exceeded.' },
     });
     service.simulator.script(operation, { status: 403, body: { message: 'Invalid access token' } });

@@ -200,7 +200,7 @@ const sides: [string, Arrange, Seen][] = [
   [
     'a 403 of the edge',
     once({ status: 403, body: htmlPage } satisfies Scripted),
-    { ...unauthorized, upstreamStatus: 403 },
+    problem(422, 'upstream-rejected', 403),
   ],
   [
     'the connection is gone',

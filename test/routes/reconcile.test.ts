@@ -3,7 +3,7 @@ import type { HistoryRow } from '../../src/simulator/messages.ts';
 import { openStore } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
-import { OPTIONS } from '../store/samples.ts';
+import { HOUR_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 
@@ -333,6 +333,34 @@ describe('a look by its own id', () => {
     expect((await look(answer)).json).toMatchObject({ status: 'unknown' });
     expect(looks()).toEqual({ byId: 0, history: 1 });
   });
+});
+
+it('a look after an hour, when contents are forgotten, takes any other text to the number for one that may be it', async () => {
+  let clock = 0;
+  const store = await openStore('memory:', { ...OPTIONS, clock: () => clock });
+  const service = await startService({ store });
+  const unknownBeside = async (recipient: string, other?: string) => {
+    service.simulator.tenant.receive(recipient, 'Hello');
+    const send = (words: string) => service.ask('POST', '/v1/messages/text', { json: { to: recipient, text: words } });
+    if (other !== undefined) expect((await send(other)).status).toBe(201);
+    service.simulator.script('sendSessionMessage', { fault: 'close-after' });
+    const answer = await send('Your parcel is on its way.');
+    expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
+    for (const row of service.simulator.tenant.history.get(recipient) ?? []) row.localMessageId = null;
+    return `${text(answer.headers.location)}/reconcile`;
+  };
+  const statusOf = async (look: string) => fields((await service.ask('POST', look)).json).status;
+  try {
+    const early = await unknownBeside('14155551001', 'Something else');
+    const late = await unknownBeside('14155551002', 'Something else');
+    const alone = await unknownBeside('14155551003');
+    expect(await statusOf(early)).toBe('accepted');
+    clock = HOUR_MS;
+    while ((await store.purge(500)) > 0);
+    expect([await statusOf(late), await statusOf(alone)]).toEqual(['unknown', 'accepted']);
+  } finally {
+    await service.close();
+  }
 });
 
 it('a look whose finding cannot be recorded says so', async () => {

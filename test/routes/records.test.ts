@@ -80,6 +80,9 @@ describe('the list of sends', () => {
     'limit=0',
     'limit=101',
     'cursor=nonsense',
+    // As versions before this one made them, and as one would be made up.
+    `cursor=${Buffer.from('s5').toString('base64url')}`,
+    `cursor=${'A'.repeat(48)}`,
     'status=lost',
     'since=yesterday',
     'since=2020-02-31T00:00:00',
@@ -94,6 +97,11 @@ describe('the list of sends', () => {
   it("shows nobody another caller's", async () => {
     const key = 'key-of-another-caller';
     expect(rowsOf(await service.ask('GET', '/v1/messages', { key }))).toEqual([]);
+    const cursor = String(fields((await service.ask('GET', '/v1/messages?limit=1')).json).nextCursor);
+    for (const path of ['/v1/messages', '/v1/broadcasts', '/v1/operations/messages', '/v1/operations/broadcasts']) {
+      const elsewhere = await service.ask('GET', `${path}?cursor=${cursor}`, path === '/v1/messages' ? { key } : {});
+      expect([path, elsewhere.status]).toEqual([path, 400]);
+    }
     for (const [method, path, ask] of [
       ['GET', `/v1/messages/${ids[1]}`, {}],
       ['POST', `/v1/messages/${ids[1]}/reconcile`, {}],

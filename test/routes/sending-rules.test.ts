@@ -103,7 +103,7 @@ const tracesOf = async () => {
 describe('the entry of a caller', () => {
   it('is tried on every route that sends', () => {
     const sending = operationsOf(service).filter(
-      ({ raw }) => isRecord(raw.responses) && JSON.stringify(raw).includes('quota-spent'),
+      ({ raw }) => isRecord(raw.responses) && JSON.stringify(raw).includes('idempotency-mismatch'),
     );
     expect(sending.map(({ id }) => id).sort()).toEqual(Object.keys(tries).sort());
   });

@@ -65,6 +65,53 @@ describe('the list of templates', () => {
     expect([loads(), sends()]).toEqual([2, 3]);
   });
 
+  it('is loaded again before parameters are refused, at most once a second', async () => {
+    await send('welcome');
+    const change = (bodyOriginal: string) => {
+      const { templates } = service.simulator.tenant;
+      templates[templates.indexOf(welcome())] = { ...welcome(), bodyOriginal };
+    };
+    change('Welcome, {{name}}!');
+    expect((await send('welcome', { name: 'Asha' })).status).toBe(422);
+    clock.pass(1_001);
+    const broadcast = {
+      json: {
+        template: 'welcome',
+        broadcastName: 'b',
+        recipients: [{ to: '14155551001', parameters: { name: 'Ben' } }],
+      },
+      headers: { 'idempotency-key': 'changed' },
+    };
+    const answers = [send('welcome', { name: 'Asha' }), service.ask('POST', '/v1/broadcasts', broadcast)];
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 202]);
+    expect(loads()).toBe(2);
+    // A value at fault is no reason to: another template would not take it either.
+    clock.pass(1_001);
+    expect((await send('welcome', { name: ' ' })).status).toBe(422);
+    expect(loads()).toBe(2);
+    change('Welcome, {{first}} {{last}}!');
+    expect((await send('welcome', { first: 'Asha', last: 'Rao' })).status).toBe(201);
+    expect(loads()).toBe(3);
+  });
+
+  it.each(['/v1/broadcasts/csv', '/v1/broadcasts/import'])('is loaded again for the columns of %s', async (path) => {
+    await send('welcome');
+    const { templates } = service.simulator.tenant;
+    templates[templates.indexOf(welcome())] = { ...welcome(), bodyOriginal: 'Welcome, {{first}}!' };
+    clock.pass(1_001);
+    const upload = async (csv: string, key: string) => {
+      const form = new FormData();
+      form.append('file', new File([csv], 'a.csv', { type: 'text/csv' }));
+      const body = new Request('http://x', { method: 'POST', body: form });
+      const headers = { 'content-type': body.headers.get('content-type') ?? '', 'idempotency-key': key };
+      const query = '?template=welcome&broadcastName=b';
+      return service.ask('POST', `${path}${query}`, { body: Buffer.from(await body.arrayBuffer()), headers });
+    };
+    expect((await upload('Phone\n14155551000\n', 'without')).json).toMatchObject({ type: '/problems/csv-invalid' });
+    const answer = await upload('Phone,first\n14155551000,Asha\n', 'with');
+    expect([201, 202], answer.text).toContain(answer.status);
+  });
+
   it.each([
     ['parameters', 'Check your template, it cannot have typos or blank text', 'template-parameters-invalid'],
     ['template', 'Template welcome is not approved', 'template-unknown'],

@@ -61,13 +61,13 @@ describe('templates', () => {
   });
 
   it.each([
-    ['', 14, 14],
-    ['?status=APPROVED', 9, 9],
+    ['', 18, 18],
+    ['?status=APPROVED', 13, 13],
     ['?status=deleted', 1, 1],
-    ['?language=de', 1, 1],
+    ['?language=de', 2, 2],
     ['?name=ORDER', 2, 2],
     ['?name=order&status=approved&page=2&pageSize=1', 1, 2],
-    ['?page=9', 0, 14],
+    ['?page=9', 0, 18],
     ['?status=none', 0, 0],
   ])('GET /v1/templates%s has %i of %i', async (query, count, total) => {
     const answer = await service.ask('GET', `/v1/templates${query}`);
@@ -91,9 +91,14 @@ describe('templates', () => {
       200,
       {
         template: 'invoice_ready',
+        language: 'en',
         header: 'Your invoice',
         body: 'Hello Asha, invoice 7 over $& {{name}} 5 € is ready.',
         footer: 'Reply STOP to opt out',
+        buttons: [
+          { type: 'url', text: 'Open', url: 'https://example.com/invoices' },
+          { type: 'quick_reply', text: 'Call me back' },
+        ],
       },
     ]);
   });

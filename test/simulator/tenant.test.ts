@@ -80,8 +80,9 @@ describe('templates', () => {
         { status: 'PAUSED' },
         { status: 'draft' },
         { elementName: 'feedback_request' },
+        { elementName: 'parcel_photo' },
       ],
-      link: { total: 14, nextPage: null },
+      link: { total: 18 },
     });
     const first = await gateway('/api/v1/getMessageTemplates', { query: { pageSize: '1', pageNumber: '1' } });
     expect(first.json()).toMatchObject({

@@ -118,6 +118,7 @@ export async function broadcastsHoldTheModel(store: Store, runs: number): Promis
         const broadcast = await store.findBroadcast('crm', id);
         expect(sum(broadcast?.counts ?? {}), `after ${each.name}`).toBe(total);
         expect(broadcast?.counts.sending, `after ${each.name}`).toBe(model.sending.size);
+        expect(sum(await store.rejections(id)), `after ${each.name}`).toBe(broadcast?.counts.rejected);
         expect(sum(await store.counts()), `after ${each.name}`).toBe(recorded);
       }
       for (const [recipient, claims] of model.claims) {

@@ -65,6 +65,28 @@ export function ageingConformance(name: string, makeHome: () => Promise<Home>): 
       for (const open of ['q', 's']) expect(await store.findByKey('crm', ROUTE, open)).toMatchObject({ id: open });
     });
 
+    test('forgets what a content is known by an hour after its end, that of a key with the key', async () => {
+      const ends = ['accepted', 'rejected', 'not_sent', 'unknown'] as const;
+      for (const status of ends) await ended(store, aSend(status, { fingerprint: 'f' }), status);
+      await ended(store, aSend('keyed', withKey('k')), 'accepted');
+      await sending(store, aSend('open', { fingerprint: 'f' }));
+      const known = async () => {
+        const all = (await store.list('crm', {}, { limit: 10 })).sends;
+        return ids(all.filter(({ contentMac }) => contentMac !== undefined));
+      };
+      await home.age(HOUR_MS - MINUTE_MS);
+      expect(await store.purge(10)).toBe(0);
+      expect(await known()).toHaveLength(6);
+      await home.age(MINUTE_MS);
+      expect([await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([3, 1, 0]);
+      expect(await known()).toEqual(['open', 'keyed']);
+      expect(store.sameContent(await found(store, 'accepted'), 'f')).toBeUndefined();
+      expect(store.sameContent(await found(store, 'keyed'), 'f1')).toBe(true);
+      await home.age(71 * HOUR_MS);
+      while ((await store.purge(10)) > 0);
+      expect(await known()).toEqual(['open']);
+    });
+
     test('a late answer starts the time anew', async () => {
       await ended(store, aSend('u', withKey('u')), 'unknown');
       await home.age(29 * DAY_MS);

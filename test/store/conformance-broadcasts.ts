@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { aBroadcast, BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
+import {
+  aBroadcast,
+  BROADCASTS,
+  MAC,
+  NONE,
+  recipients,
+  recording,
+  released,
+  swept,
+  TIME,
+} from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
 import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, takeOver, VERDICT } from './samples.ts';
 
@@ -61,6 +71,19 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       await home.tearDown();
     });
 
+    test('keeps the channel of a broadcast and of its recipients', async () => {
+      const through = { channel: '919999900001' };
+      expect(await store.openBroadcast(aBroadcast('b', through))).toEqual({ opened: true });
+      const named = recipients('b', 0, 2).map((each) => ({ ...each, ...through, channelNamed: true }));
+      expect(await store.addRecipients('b', named)).toBe(true);
+      expect(await store.releaseBroadcast('b', 'print')).toMatchObject(through);
+      expect(await store.runningBroadcasts(9)).toEqual([expect.objectContaining({ id: 'b', ...through })]);
+      expect(await store.findBroadcast('crm', 'b')).toMatchObject(through);
+      expect(await store.claimGroup('b', 1)).toEqual([expect.objectContaining({ id: 'b-0', ...through })]);
+      expect(await store.retreat('b-0', 1)).toBe(true);
+      expect(await store.claimGroup('b', 9)).toMatchObject([through, through]);
+    });
+
     test('is invisible to every verb while it is recording', async () => {
       await recording(store, 'b', 3);
       expect(await everything(store, 'b')).toEqual(NOTHING);
@@ -82,7 +105,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(broadcast).toEqual({
         ...aBroadcast('b'),
         status: 'running',
-        fingerprint: 'print',
+        contentMac: MAC,
         total: 3,
         counts: { ...NONE, queued: 3 },
         createdAt: TIME,
@@ -217,11 +240,11 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       await home.age(71 * HOUR_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).not.toHaveProperty('call');
-      expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toMatchObject({ fingerprint: 'print' });
+      expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toMatchObject({ contentMac: MAC });
       await home.age(HOUR_MS);
       await store.purge(9);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
-      expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('fingerprint');
+      expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('contentMac');
       await home.age(86 * DAY_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).toBeUndefined();

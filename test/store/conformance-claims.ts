@@ -116,6 +116,21 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(await store.rejections('b')).toEqual({ 'opted-out': 2, b: 1 });
       expect(await store.rejections('c')).toEqual({ 'opted-out': 2, c: 1 });
       expect(await store.rejections('nobody')).toEqual({});
+      // As those of the counts: of many at once, from `unknown` by a late answer, and not undone when its record is deleted.
+      await store.claimGroup('b', 1);
+      await store.settle('b-4', { status: 'unknown', verdict: VERDICT });
+      const late = { status: 'rejected', failure: { code: 'opted-out', detail: 'refused' }, verdict: VERDICT } as const;
+      await released(store, 'd', 3);
+      await store.claimGroup('d', 3);
+      const settled = [
+        ...['d-0', 'd-1', 'b-4'].map((id) => ({ id, ...late })),
+        { ...late, id: 'd-2', failure: undefined },
+      ];
+      await store.settleAll(settled.map(({ failure, ...rest }) => ({ ...rest, ...(failure && { failure }) })));
+      expect(await store.rejections('b')).toEqual({ 'opted-out': 3, b: 1 });
+      expect(await store.rejections('d')).toEqual({ 'opted-out': 2, other: 1 });
+      while ((await store.erasePerson('crm', '49301', 10)) > 0);
+      expect(await store.rejections('d')).toEqual({ 'opted-out': 2, other: 1 });
     });
 
     test('what the service paused, with its reason, is told and counted, and its caller may let it go on', async () => {

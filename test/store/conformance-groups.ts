@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { SendStore, Settlement } from '../../src/store/port.ts';
+import { MAC } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
 import { aSend, ended, found, sending, VERDICT } from './samples.ts';
 
@@ -122,7 +123,7 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
         status: 'rejected',
         failure: { code: 'no', detail: 'ñ \u{1F600} "quoted" \\ \uFFFD \uFFFD' },
         verdict: null,
-        fingerprint: 'f',
+        contentMac: MAC,
       });
       expect(await found(store, 'c')).toMatchObject({
         status: 'unknown',

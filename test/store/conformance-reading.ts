@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { SendFilter } from '../../src/store/port.ts';
+import type { ListPage, SendFilter } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
 import type { Home } from './conformance.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
@@ -38,6 +38,45 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       expect(await store.list('bank', {}, { limit: 3 })).toEqual({ sends: [] });
       for (const bad of ['', 'x', 'MTI', 'czA', 'czEy=']) {
         await expect(store.list('crm', {}, { limit: 3, cursor: bad })).rejects.toThrow(RangeError);
+      }
+    });
+
+    test('a cursor tells nothing, and is good for the list that answered it alone', async () => {
+      for (const id of ['a', 'b', 'c']) {
+        await store.record(aSend(id));
+        await store.record(aSend(`${id} of shop`, { caller: 'shop' }));
+        await released(store, `${id} of many`, 1);
+      }
+      const lists = {
+        own: (page: ListPage) => store.list('crm', {}, page),
+        others: (page: ListPage) => store.list('shop', {}, page),
+        broadcasts: (page: ListPage) => store.listBroadcasts('crm', page),
+        all: (page: ListPage) => store.listSendsOf(['crm', 'shop'], {}, page),
+        none: (page: ListPage) => store.listSendsOf([], {}, page),
+        allBroadcasts: (page: ListPage) => store.listAllBroadcasts({}, page),
+      };
+      const foreign = {
+        own: ['others', 'broadcasts', 'all', 'none', 'allBroadcasts'],
+        broadcasts: ['own', 'allBroadcasts'],
+        all: ['own'],
+      } as const;
+      for (const name of ['own', 'broadcasts', 'all'] as const) {
+        const cursors = await Promise.all([1, 1, 2].map(async (limit) => String((await lists[name]({ limit })).next)));
+        expect(new Set(cursors).size).toBe(3);
+        for (const each of cursors) expect(each).toMatch(/^[\w-]{48}$/);
+        const [cursor = ''] = cursors;
+        expect(await lists[name]({ limit: 1, cursor })).toHaveProperty('next');
+        for (const other of foreign[name]) {
+          await expect(lists[other]({ limit: 1, cursor }), other).rejects.toThrow(RangeError);
+        }
+        const forged = Array.from(
+          cursor,
+          (char, at) => `${cursor.slice(0, at)}${char === 'A' ? 'B' : 'A'}${cursor.slice(at + 1)}`,
+        );
+        const plain = ['s1', 's5', '5'].map((text) => Buffer.from(text).toString('base64url'));
+        for (const bad of [...forged, ...plain, cursor.slice(1), `${cursor}=`, ` ${cursor}`, 'A'.repeat(48)]) {
+          await expect(lists[name]({ limit: 1, cursor: bad }), bad).rejects.toThrow(RangeError);
+        }
       }
     });
 

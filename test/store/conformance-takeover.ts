@@ -32,20 +32,23 @@ export function takeoverConformance(name: string, makeHome: () => Promise<Home>)
     });
 
     test('sending becomes unknown, queued is adopted, a stream is lost, an end stays', async () => {
-      const queued = aSend('q', withKey('k'));
-      await first.record(queued);
+      const { fingerprint, ...queued } = aSend('q', withKey('k'));
+      await first.record(aSend('q', withKey('k')));
       await sending(first, aSend('s', { kind: 'template' }));
       await first.record(aStream('f'));
       await sending(first, aStream('g'));
       await ended(first, aSend('e'), 'accepted');
+      const { next: cursor = '' } = await first.list('crm', {}, { limit: 1 });
       await sending(first, aSend('r'));
       await first.retreat('r', 1);
       const store = await successor();
+      expect(ids((await store.list('crm', {}, { limit: 9, cursor })).sends)).toEqual(['g', 'f', 's', 'q']);
       expect(await store.begin('q', 1)).toBe(false);
       const { unknown, adopted } = await takeOver(store, 10);
       expect(unknown).toBe(2);
       expect(ids(adopted)).toEqual(['q', 'r']);
       expect(adopted[0]).toMatchObject({ ...queued, status: 'queued', attempts: 0 });
+      expect(adopted[0] && store.sameContent(adopted[0], String(fingerprint))).toBe(true);
       for (const id of ['s', 'g']) {
         expect(await found(store, id)).toMatchObject({ status: 'unknown', failure: { code: 'owner-died' } });
       }

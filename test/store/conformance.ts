@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { NewSend, SendStore } from '../../src/store/port.ts';
+import { MAC } from './broadcast-samples.ts';
 import { ageingConformance } from './conformance-ageing.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
@@ -39,10 +40,23 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       const send = aSend('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
       const answer = await store.record(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
-      const whole = { ...send, status: 'queued', attempts: 0, ...times };
+      const { fingerprint, ...kept } = send;
+      expect(fingerprint).toBe('f1');
+      const whole = { ...kept, contentMac: MAC, status: 'queued', attempts: 0, ...times };
       expect(answer).toEqual({ recorded: whole });
       expect(await store.find('crm', 'a')).toEqual(whole);
       expect(await store.findByKey('crm', ROUTE, 'k')).toEqual(whole);
+    });
+
+    test.each([true, false])('keeps the channel of a send through its attempts, named for it: %s', async (isNamed) => {
+      const { channelNamed: _, ...send } = aSend('a', { channel: '919999900001' });
+      await store.record({ ...send, channelNamed: isNamed });
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.begin('a', 1)).toBe(true);
+      expect(await store.retreat('a', 1)).toBe(true);
+      expect(await store.beginAll([{ id: 'a', attempt: 2 }])).toEqual(new Set(['a']));
+      expect(await store.find('crm', 'a')).toMatchObject({ channel: '919999900001', status: 'sending', attempts: 2 });
+      expect(await found(store, 'a')).not.toHaveProperty('channelNamed');
     });
 
     test('keeps any text, and a call of 100 KB', async () => {
@@ -215,10 +229,9 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await sending(store, { ...aStream('a'), idempotency: { route: ROUTE, key: 'k' } });
       expect((await found(store, 'a')).idempotency).toEqual({ route: ROUTE, key: 'k' });
       await store.settle('a', { status: 'accepted', fingerprint: 'of the file', verdict: VERDICT });
-      expect(await found(store, 'a')).toMatchObject({
-        fingerprint: 'of the file',
-        idempotency: { route: ROUTE, key: 'k' },
-      });
+      const known = await found(store, 'a');
+      expect(known).toMatchObject({ contentMac: MAC, idempotency: { route: ROUTE, key: 'k' } });
+      expect([store.sameContent(known, 'of the file'), store.sameContent(known, 'of another')]).toEqual([true, false]);
     });
 
     test('forgets a send that has not ended, and frees its key', async () => {
@@ -233,6 +246,18 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await found(store, 'b')).toMatchObject({ status: 'accepted' });
     });
 
+    test('counts what went to the same person through another channel as a twin', async () => {
+      const [from, until] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => new Date(ms).toISOString());
+      const through = (id: string, channel?: string) =>
+        aSend(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
+      const a = through('a', '919999900001');
+      for (const each of [a, through('b', '919999900001')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(0);
+      for (const each of [through('c', '919999900002'), through('d')]) await sending(store, each);
+      expect(await store.twins(a, from ?? '', until ?? '')).toBe(2);
+      expect(await store.twins(through('d'), from ?? '', until ?? '')).toBe(3);
+    });
+
     test('counts the twins of a send by the time they began', async () => {
       await sending(store, { ...aSend('a'), fingerprint: 'same' });
       await sending(store, { ...aSend('b'), fingerprint: 'same' });
@@ -240,12 +265,26 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       await store.record({ ...aSend('d'), fingerprint: 'same' });
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      const a = { id: 'a', to: '14155551234', fingerprint: 'same' };
+      const a = { ...aSend('a'), fingerprint: 'same' };
       expect(await store.twins(a, from, until)).toBe(1);
       expect(await store.twins(a, from, new Date(at - 30_000).toISOString())).toBe(0);
       expect(await store.twins({ ...a, to: '14155559999' }, from, until)).toBe(0);
       expect(await store.twins({ ...a, fingerprint: '' }, from, until)).toBe(2);
       expect(await store.twins({ ...a, to: '14155559999', fingerprint: '' }, from, until)).toBe(0);
+    });
+
+    test('counts as a twin what may be one, since nothing is kept of its content any more', async () => {
+      await sending(store, { ...aSend('a'), fingerprint: 'same' });
+      await sending(store, aSend('text'));
+      await sending(store, aSend('buttons', { kind: 'buttons' }));
+      await sending(store, aSend('elsewhere', { connectionId: 'c2' }));
+      await sending(store, aSend('template', { kind: 'template', template: 'welcome' }));
+      await sending(store, aStream('file'));
+      const at = Date.now();
+      const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
+      expect(await store.twins({ ...aSend('a'), fingerprint: 'same' }, from, until)).toBe(1);
+      const other = aSend('b', { kind: 'template', template: 'goodbye', fingerprint: 'other' });
+      expect(await store.twins(other, from, until)).toBe(0);
     });
 
     test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {

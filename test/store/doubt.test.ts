@@ -224,6 +224,8 @@ function troubled(
     scrub: (isAlone) => inner.scrub(isAlone),
     list: (step) => inner.list(step),
     heartbeat: () => inner.heartbeat(),
+    secret: inner.secret,
+    hasOlderReplicas: () => inner.hasOlderReplicas(),
     holdsLease: () => inner.holdsLease(),
     reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
     holdSlots: (ms) => inner.holdSlots(ms),

@@ -54,9 +54,9 @@ const engine: Pick<Engine, 'list'> = {
   },
 };
 
-async function page(filter: SendFilter, cursor?: string) {
+async function page(filter: SendFilter, before?: number) {
   visited = 0;
-  const ask = { limit: 50, ...(cursor !== undefined && { cursor }) };
+  const ask = { limit: 50, ...(before !== undefined && { before }) };
   const found = await readSends({ engine, dialect: sqliteDialect }, { caller: 'crm', filter }, ask);
   return { ...pageOf([found], 50), visited };
 }
@@ -93,8 +93,8 @@ test('of 200,000 rows a page looks at a bounded number, whatever is asked', asyn
 
 test('a time behind the newest row is answered at once, with nothing', async () => {
   for (const since of [at(SINGLES + 1), at(END)]) {
-    const { sends, next, visited: seen } = await page({ since });
-    expect([sends, next]).toEqual([[], undefined]);
+    const { sends, end, visited: seen } = await page({ since });
+    expect([sends, end]).toEqual([[], undefined]);
     // No row of this caller is that new; only the broadcasts and the end of the index are asked.
     expect(seen).toBeLessThan(2 * 5_001 + 10);
   }
@@ -112,15 +112,15 @@ test('page by page nothing is lost, and nothing is shown twice', async () => {
   ];
   for (const filter of asked) {
     const ids: string[] = [];
-    let cursor: string | undefined;
+    let before: number | undefined;
     let pages = 0;
     do {
-      const { sends, next, visited: seen } = await page(filter, cursor);
+      const { sends, end, visited: seen } = await page(filter, before);
       ids.push(...sends.map(({ id }) => id));
       expect(seen).toBeLessThan(BOUND);
-      cursor = next;
+      before = end;
       expect(++pages).toBeLessThan(1_000);
-    } while (cursor !== undefined);
+    } while (before !== undefined);
     expect(ids, JSON.stringify(filter)).toEqual(bruteForce(filter));
   }
 }, 120_000);

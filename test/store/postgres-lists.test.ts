@@ -34,6 +34,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
     await migrate({ url: url.href, tls: 'off' });
     db = new pg.Client({ connectionString: url.href, options: listSettings });
     await db.connect();
+    await db.query('ALTER TABLE sends SET (autovacuum_enabled = off)');
     await db.query(`INSERT INTO broadcasts (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
       VALUES ('big', 'crm', 't', 'n', 'c', 'cancelled', 1, ${START + ROWS * 1_000}, 0, 0)`);
     const row = 'id, caller, kind, recipient, connection_id, status, owner, created_at, updated_at, broadcast_id';
@@ -77,12 +78,17 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
     ),
   );
 
-  test('looks at a bounded number of 120,000 rows, whatever is asked', async () => {
-    await db.query('ANALYZE');
-    for (const filter of filters) {
-      looked = 0;
-      await readSends({ engine, dialect: postgresDialect }, { caller: 'crm', filter }, { limit: 50 });
-      expect(looked, JSON.stringify(filter)).toBeLessThan(BOUND);
-    }
-  }, 120_000);
+  const states = ['with no statistics yet', 'with statistics'] as const;
+  test.each(states)(
+    'looks at a bounded number of 120,000 rows, whatever is asked, %s',
+    async (state) => {
+      if (state === 'with statistics') await db.query('ANALYZE');
+      for (const filter of filters) {
+        looked = 0;
+        await readSends({ engine, dialect: postgresDialect }, { caller: 'crm', filter }, { limit: 50 });
+        expect(looked, JSON.stringify(filter)).toBeLessThan(BOUND);
+      }
+    },
+    120_000,
+  );
 });

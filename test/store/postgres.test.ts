@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { recipients, recording, released, swept } from './broadcast-samples.ts';
+import { aBroadcast, recipients, recording, released, swept } from './broadcast-samples.ts';
 import { type Home, storeConformance } from './conformance.ts';
 import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending, takeOver } from './samples.ts';
 
@@ -98,6 +98,29 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       );
       const answers = await Promise.all(racing);
       expect(answers.filter((answer) => answer !== undefined && 'recorded' in answer)).toHaveLength(1);
+    });
+
+    test('a replica of the version before begins nothing for which a channel was named', async () => {
+      const store = await replica();
+      const channel = '919999900001';
+      await store.record(aSend('named', { channel, channelNamed: true }));
+      await store.record(aSend('default', { channel }));
+      await store.record(aSend('none'));
+      await store.openBroadcast({ ...aBroadcast('b'), channel });
+      const claimed = recipients('b', 0, 1).map((each) => ({ ...each, channel, channelNamed: true }));
+      await store.addRecipients('b', claimed);
+      await store.releaseBroadcast('b', 'print');
+      // As that version says it, of one and of a group.
+      await query(
+        home.url,
+        "UPDATE sends SET status = 'sending', attempts = attempts + 1 WHERE status IN ('queued', 'staged')",
+      );
+      const stands = async (id: string) => (await found(store, id)).status;
+      expect(await Promise.all(['named', 'b-0', 'default', 'none'].map(stands))).toEqual([
+        ...['queued', 'queued', 'sending', 'sending'],
+      ]);
+      expect(await store.begin('named', 1)).toBe(true);
+      expect(await store.claimGroup('b', 9)).toHaveLength(1);
     });
 
     test('only the owner sends, retreats and ends; anyone cancels what is queued', async () => {

@@ -93,13 +93,10 @@ test('a turn comes early enough for the call to be made', async () => {
 });
 
 test('a history that says only why there is none', async () => {
-  const { history } = createConversations(
-    {
-      get: async () => ({ info: "Can't find Contact" }),
-      write: async () => ({}),
-    },
-    undefined,
-  );
+  const { history } = createConversations({
+    get: async () => ({ info: "Can't find Contact" }),
+    write: async () => ({}),
+  });
   const asked = history({ connection: 'one' }, '14155551000', { pageNumber: 1, pageSize: 10 });
   await expect(asked).rejects.toMatchObject({ slug: 'not-found' });
 });

@@ -115,9 +115,9 @@ describe('a template', () => {
       ['b', 'h'],
     ],
     [
-      'a name in the header that nobody knows',
+      'a name in the header that is not listed',
       { bodyOriginal: '{{b}}', header: { type: 1, text: 'For {{h}}' } },
-      ['b'],
+      ['b', 'h'],
     ],
     [
       'a name in a button',
@@ -128,6 +128,21 @@ describe('a template', () => {
       },
       ['u'],
     ],
+    ...[
+      [1, 2],
+      [0, 1],
+      [4, 9],
+    ].map(([one, other]): [string, object, string[]] => [
+      `positions with names, counted ${one}, ${other}`,
+      {
+        body: '{{1}} {{2}}',
+        bodyParamMapping: [
+          { index: one, paramName: 'a' },
+          { index: other, paramName: 'b' },
+        ],
+      },
+      ['a', 'b'],
+    ]),
     ['nothing', { body: 'x {{}} {x}' }, []],
   ])('has %s', (_name, raw, names) => expect(readTemplate({ elementName: 't', ...raw })?.names).toEqual(names));
 

@@ -9,7 +9,10 @@ const ChatStatus = exact({
 });
 export const ChatStatusBody = Compile(ChatStatus);
 
-export const getMessagesRule: Rule = { params: exact({ target: Target }), query: exact(paging) };
+export const getMessagesRule: Rule = {
+  params: exact({ target: Target }),
+  query: exact({ ...paging, channelPhoneNumber: Type.Optional(Phone) }),
+};
 export const getMessageByLocalIdRule: Rule = {
   params: exact({ channel: Phone, localMessageId: text(128) }),
   query: exact({}),

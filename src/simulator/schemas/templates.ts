@@ -55,7 +55,7 @@ export const sendTemplateMessagesV1Rule: Rule = { query: exact({}), body: BulkV1
 export const sendTemplateMessagesV2Rule: Rule = { query: exact({}), body: BulkV2, further: bulkFindings };
 
 export const sendTemplateMessageCsvRule: Rule = {
-  query: exact({ template_name: text(512), broadcast_name: text(512), channel_number: Type.Optional(Phone) }),
+  query: exact({ template_name: text(512), broadcast_name: text(512), channelNumber: Type.Optional(Phone) }),
 };
 
 function bulkFindings({ json }: { readonly json: unknown }): readonly Finding[] {

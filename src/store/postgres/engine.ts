@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { bindings, type Dialect, type Engine, OF_OWNER, type Row, type Step } from '../engine.ts';
 import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
+import { keepSecret, newSecret, toSecret } from '../secret.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
@@ -26,10 +27,14 @@ export const postgresDialect: Dialect = {
   deserted:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   hold: 'FOR SHARE',
+  // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
+  // also for a planner that has no statistics yet.
   walk: (_index, equal) => {
-    const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
-    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
-    return { table: 'sends', where, order: 'sends.seq DESC' };
+    const same = Object.entries(equal).map(([column, value]) => `sends.${column} = ${value}`);
+    const [column = '', value] = Object.entries(equal).at(-1) ?? [];
+    const ends = `(sends.${column}, sends.seq) < (${value}, :before) AND (sends.${column}, sends.seq) >= (${value}, :from)`;
+    const where = [...same.slice(0, -1), ends].join(' AND ');
+    return { table: 'sends', where, order: `sends.${column} DESC, sends.seq DESC` };
   },
   // An array, because it takes any for short and looks its rows up; a join may read the whole table.
   newest: ({ where, order }, also, most) =>
@@ -55,12 +60,13 @@ export async function openPostgres(url: string, options: StoreOptions): Promise<
   const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
   try {
     await migrate(server);
+    const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
     await lease.renew();
+    return new PostgresEngine({ server, pool, lists }, lease, toSecret(rows[0]?.secret));
   } catch (cause) {
     await Promise.all([pool.end(), lists.end()]);
     throw failed('open', cause);
   }
-  return new PostgresEngine({ server, pool, lists }, lease);
 }
 
 class PostgresEngine implements Engine {
@@ -68,12 +74,14 @@ class PostgresEngine implements Engine {
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
+  readonly secret: Buffer;
 
-  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease) {
+  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
     this.#server = server;
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
+    this.secret = secret;
   }
 
   async write(steps: readonly Step[]): Promise<Row[][]> {
@@ -133,6 +141,10 @@ class PostgresEngine implements Engine {
     return takePermits(this.#pool, caller, ask).catch((cause: unknown) => {
       throw failed('take permits', cause);
     });
+  }
+
+  hasOlderReplicas(): boolean {
+    return this.#lease.hasOlder();
   }
 
   holdsLease(): boolean {

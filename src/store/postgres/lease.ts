@@ -2,6 +2,16 @@ import { hostname } from 'node:os';
 import type pg from 'pg';
 import { StoreError } from '../port.ts';
 
+/** 1: knows contents by content_mac. Those before it entered no version. */
+const VERSION = 1;
+const OLDER =
+  'EXISTS (SELECT 1 FROM send_owners AS other WHERE other.version < $3 AND other.lease_until > now()) AS older';
+
+interface Entry {
+  id: string;
+  older: boolean;
+}
+
 /**
  * The life of this process as the others see it: a row of send_owners that it keeps renewing by the database's clock. Its
  * id is the epoch of delivery.md 2.6: once others took it out, a heartbeat gets a new one, and the rows of the old stay
@@ -13,6 +23,7 @@ export class Lease {
   readonly #clock: () => number;
   #owner = 0;
   #until = Number.NEGATIVE_INFINITY;
+  #hasOlder = true;
 
   constructor(pool: pg.Pool, leaseMs: number, clock: () => number) {
     this.#pool = pool;
@@ -24,6 +35,11 @@ export class Lease {
     return this.#owner;
   }
 
+  /** Whether any process that is believed to live speaks an earlier version; as of the last renewal. */
+  hasOlder(): boolean {
+    return this.#hasOlder;
+  }
+
   holds(): boolean {
     return this.#clock() < this.#until;
   }
@@ -31,11 +47,12 @@ export class Lease {
   /** Counted from before the question was sent: the database counts from later, so ours ends first. */
   async renew(): Promise<void> {
     const asked = this.#clock();
-    const renewed = await this.#pool.query(
-      "UPDATE send_owners SET lease_until = now() + $2 * interval '1 millisecond' WHERE id = $1",
-      [this.#owner, this.#leaseMs],
+    const { rows } = await this.#pool.query<Entry>(
+      `UPDATE send_owners SET lease_until = now() + $2 * interval '1 millisecond' WHERE id = $1 RETURNING id, ${OLDER}`,
+      [this.#owner, this.#leaseMs, VERSION],
     );
-    if (renewed.rowCount === 0) await this.#enter();
+    const [entry = await this.#enter()] = rows;
+    this.#hasOlder = entry.older;
     this.#until = asked + this.#leaseMs;
   }
 
@@ -44,13 +61,16 @@ export class Lease {
     await this.#pool.query('DELETE FROM send_owners WHERE id = $1', [this.#owner]);
   }
 
-  async #enter(): Promise<void> {
-    const entered = await this.#pool.query<{ id: string }>(
-      "INSERT INTO send_owners (name, lease_until) VALUES ($1, now() + $2 * interval '1 millisecond') RETURNING id",
-      [`${hostname()}:${process.pid}`, this.#leaseMs],
+  async #enter(): Promise<Entry> {
+    const { rows } = await this.#pool.query<Entry>(
+      `INSERT INTO send_owners (name, lease_until, version) VALUES ($1, now() + $2 * interval '1 millisecond', $3)
+       RETURNING id, ${OLDER}`,
+      [`${hostname()}:${process.pid}`, this.#leaseMs, VERSION],
     );
-    const owner = Number(entered.rows[0]?.id);
-    if (!Number.isSafeInteger(owner)) throw new StoreError('the database gave this process no number');
+    const [entry] = rows;
+    const owner = Number(entry?.id);
+    if (!entry || !Number.isSafeInteger(owner)) throw new StoreError('the database gave this process no number');
     this.#owner = owner;
+    return entry;
   }
 }

@@ -1,13 +1,30 @@
 import pg from 'pg';
-import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import {
+  broadcastTables,
+  countReasons,
+  failedIndex,
+  reasonsTable,
+  recipientIndexes,
+  rejectedIndex,
+} from '../broadcast-schema.ts';
+import { knownIndex, macColumns } from '../content-mac.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import {
+  channelColumns,
+  fileNameColumn,
+  lookSchema,
+  queueSchema,
+  sendsIndexes,
+  sendsTable,
+  timeIndexes,
+} from '../schema.ts';
+import { secretsTable } from '../secret.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
-const MIGRATIONS: readonly (readonly string[])[] = [
+export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     sendsTable('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
     ...sendsIndexes,
@@ -56,8 +73,62 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
+  // One table of those that are in use in each: a lock that is held while another is waited for may meet a replica that has
+  // them the other way round.
+  [
+    secretsTable,
+    // Those that do not say which version they speak are older than it.
+    'ALTER TABLE send_owners ADD COLUMN version INTEGER NOT NULL DEFAULT 0',
+  ],
+  [
+    macColumns.sends,
+    // Words that are dropped stay in dead versions of their row until it is vacuumed: by default that is a fifth of the table
+    // later.
+    `ALTER TABLE sends SET (
+       autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
+       toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
+     )`,
+  ],
+  [macColumns.broadcasts, reasonsTable],
+  [knownIndex],
+  [
+    // Nobody settles between the count and the new trigger. Replicas of the version before go on reading by sends_rejected.
+    'LOCK TABLE sends IN SHARE ROW EXCLUSIVE MODE',
+    countReasons,
+    // Most statements are of single sends, which have neither tallies nor reasons.
+    `CREATE OR REPLACE FUNCTION tally_recipients() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       IF NOT EXISTS (SELECT 1 FROM reached_rows WHERE broadcast_id IS NOT NULL) THEN RETURN NULL; END IF;
+       INSERT INTO broadcast_tallies AS tallies (broadcast_id, status, n)
+       SELECT broadcast_id, status, sum(moved) FROM (
+         SELECT broadcast_id, status, -1 AS moved FROM left_rows WHERE broadcast_id IS NOT NULL
+         UNION ALL
+         SELECT broadcast_id, status, 1 AS moved FROM reached_rows WHERE broadcast_id IS NOT NULL
+       ) AS moves
+       GROUP BY broadcast_id, status HAVING sum(moved) <> 0 ORDER BY broadcast_id, status
+       ON CONFLICT (broadcast_id, status) DO UPDATE SET n = tallies.n + excluded.n;
+       INSERT INTO broadcast_reasons AS reasons (broadcast_id, reason, n)
+       SELECT broadcast_id, COALESCE(failure_code, 'other'), sum(moved) FROM (
+         SELECT broadcast_id, failure_code, -1 AS moved FROM left_rows
+         WHERE broadcast_id IS NOT NULL AND status = 'rejected'
+         UNION ALL
+         SELECT broadcast_id, failure_code, 1 AS moved FROM reached_rows
+         WHERE broadcast_id IS NOT NULL AND status = 'rejected'
+       ) AS moves
+       GROUP BY 1, 2 HAVING sum(moved) <> 0 ORDER BY 1, 2
+       ON CONFLICT (broadcast_id, reason) DO UPDATE SET n = reasons.n + excluded.n;
+       RETURN NULL;
+     END $$`,
+  ],
   lookSchema,
   fileNameColumn,
+  [
+    ...channelColumns,
+    // A replica of the version before would send through another number: it is not let begin. To it the row is somebody else's.
+    `CREATE FUNCTION leave_channel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
+    `CREATE TRIGGER sends_channel BEFORE UPDATE ON sends FOR EACH ROW
+       WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
+       EXECUTE FUNCTION leave_channel()`,
+  ],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

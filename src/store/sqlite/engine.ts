@@ -11,6 +11,7 @@ import {
 } from '../engine.ts';
 import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
 import { integer } from '../row.ts';
+import { keepSecret, newSecret, toSecret } from '../secret.ts';
 import { AgeingClock } from './clock.ts';
 import { openDatabase } from './file.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -55,6 +56,7 @@ export class SqliteEngine implements Engine {
   readonly #commits: GroupCommit;
   readonly #clock: AgeingClock;
   readonly #me: number;
+  readonly secret: Buffer;
   readonly #prepared = new Map<string, StatementSync>();
   readonly #steady: () => number;
   #slot = Number.NEGATIVE_INFINITY;
@@ -67,6 +69,7 @@ export class SqliteEngine implements Engine {
     this.#steady = options.clock ?? (() => performance.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
+    this.secret = toSecret(this.#db.prepare(keepSecret.marked).get(newSecret())?.secret);
     this.#clock = new AgeingClock(integer(store, 'clock'), this.#steady);
     const save = this.#db.prepare('UPDATE send_store SET clock = ?');
     this.#saveClock = () => void save.run(this.#clock.now());
@@ -152,6 +155,11 @@ export class SqliteEngine implements Engine {
     const spentMs = ((spent + granted) / perSecond) * 1000;
     this.#spentUntil.set(caller, now + spentMs);
     return { granted, waitMs: Math.max(0, spentMs - ((burst - 1) * 1000) / perSecond), replicas: 1 };
+  }
+
+  /** One process has the file. */
+  hasOlderReplicas(): boolean {
+    return false;
   }
 
   holdsLease(): boolean {

@@ -1,14 +1,31 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { broadcastTables, failedIndex, recipientIndexes, rejectedIndex } from '../broadcast-schema.ts';
+import {
+  broadcastTables,
+  countReasons,
+  failedIndex,
+  reasonsTable,
+  recipientIndexes,
+  rejectedIndex,
+} from '../broadcast-schema.ts';
+import { knownIndex, macColumns } from '../content-mac.ts';
 import { operatorTables } from '../operator-schema.ts';
 import { StoreError } from '../port.ts';
 import { quotaTable } from '../quotas.ts';
-import { fileNameColumn, lookSchema, queueSchema, sendsIndexes, sendsTable, timeIndexes } from '../schema.ts';
+import {
+  channelColumns,
+  fileNameColumn,
+  lookSchema,
+  queueSchema,
+  sendsIndexes,
+  sendsTable,
+  timeIndexes,
+} from '../schema.ts';
+import { secretsTable } from '../secret.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
-const MIGRATIONS: readonly (readonly string[])[] = [
+export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     sendsTable('INTEGER PRIMARY KEY AUTOINCREMENT'),
     ...sendsIndexes,
@@ -55,8 +72,22 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
+  [secretsTable, macColumns.sends, macColumns.broadcasts, knownIndex],
+  [
+    reasonsTable,
+    countReasons,
+    'DROP INDEX sends_rejected',
+    `CREATE TRIGGER recipients_rejected AFTER UPDATE OF status ON sends
+     WHEN new.broadcast_id IS NOT NULL AND (old.status = 'rejected') <> (new.status = 'rejected') BEGIN
+       UPDATE broadcast_reasons SET n = n - 1 WHERE old.status = 'rejected'
+         AND broadcast_id = new.broadcast_id AND reason = COALESCE(old.failure_code, 'other');
+       INSERT INTO broadcast_reasons SELECT new.broadcast_id, COALESCE(new.failure_code, 'other'), 1
+         WHERE new.status = 'rejected' ON CONFLICT (broadcast_id, reason) DO UPDATE SET n = n + 1;
+     END`,
+  ],
   lookSchema,
   fileNameColumn,
+  channelColumns,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

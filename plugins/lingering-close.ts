@@ -1,0 +1,118 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import fp from 'fastify-plugin';
+import { isRefused, refuseRest } from './request-guard.ts';
+
+interface LingerOptions {
+  /** How long a caller may say nothing, ms. */
+  silentMs?: number;
+  /** How long it is listened to at most, ms. */
+  longestMs?: number;
+  /** How much of it is thrown away at most. */
+  bytesMax?: number;
+  checkEveryMs?: number;
+}
+
+/** As long as the longest upload, and its form. */
+const longestBody = 128 * 1024 * 1024;
+
+interface Lingering {
+  readonly since: number;
+  readonly firstByte: number;
+  heardAt: number;
+  bytesRead: number;
+}
+
+/**
+ * A caller that was answered in the middle of its body reads the answer, perhaps, when it has sent all. To close on bytes that
+ * nobody read makes a reset, and that reset takes the answer out of the caller's hands: so what still comes in is read and
+ * thrown away first (RFC 9112, 9.6), up to a limit of time, of silence and of bytes. A connection that is to be closed says so
+ * at once, by closing its own half.
+ */
+export const lingeringClose = fp<LingerOptions>(
+  async (app, { silentMs = 5_000, longestMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
+    const open = new Map<Socket, Lingering>();
+    const requests = new WeakMap<Socket, IncomingMessage>();
+    let closing = false;
+
+    const linger = (socket: Socket) => {
+      if (open.has(socket)) return;
+      const now = performance.now();
+      const { bytesRead } = socket;
+      open.set(socket, { since: now, firstByte: bytesRead, heardAt: now, bytesRead });
+      answered.add(socket);
+    };
+
+    const look = (socket: Socket, state: Lingering, now: number) => {
+      if (socket.bytesRead !== state.bytesRead) {
+        state.bytesRead = socket.bytesRead;
+        state.heardAt = now;
+      }
+      const silent = now - state.heardAt >= (closing ? checkEveryMs : silentMs);
+      if (silent || now - state.since >= longestMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
+    };
+    const timer = setInterval(() => {
+      const now = performance.now();
+      for (const [socket, state] of open) look(socket, state, now);
+    }, checkEveryMs).unref();
+
+    // In front of the handler: the last request that was read on a connection is the one that may not be complete.
+    app.server.prependListener('request', (request: IncomingMessage) => requests.set(request.socket, request));
+    for (const event of ['checkContinue', 'checkExpectation'] as const) {
+      app.server.prependListener(event, (request: IncomingMessage) => requests.set(request.socket, request));
+    }
+    app.server.on('connection', (socket: Socket) => {
+      socket.once('close', () => open.delete(socket));
+      const destroySoon = socket.destroySoon.bind(socket);
+      // By this Node closes a connection behind its last answer, as soon as that is written.
+      socket.destroySoon = () => {
+        const request = requests.get(socket);
+        const isOver = request !== undefined && isRead(request) && !isRefused(socket);
+        refuseRest(socket);
+        if (socket.destroyed || isOver) return destroySoon();
+        socket.end();
+        linger(socket);
+        if (request) throwAway(request, () => destroySoon());
+      };
+    });
+
+    app.addHook('onSend', ({ raw }, reply, _payload, done) => {
+      // It was not told to go on: whether its body comes, or another request, cannot be known.
+      if (!raw.complete && raw.headers.expect !== undefined && !isInvited(raw)) reply.header('connection', 'close');
+      done();
+    });
+    app.addHook('onResponse', ({ raw }, _reply, done) => {
+      if (!raw.complete && !raw.destroyed && !open.has(raw.socket)) {
+        linger(raw.socket);
+        throwAway(raw, () => {
+          open.delete(raw.socket);
+          answered.delete(raw.socket);
+        });
+      }
+      done();
+    });
+    app.addHook('preClose', async () => {
+      closing = true;
+    });
+    app.addHook('onClose', async () => clearInterval(timer));
+  },
+);
+
+/** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
+const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
+
+function throwAway(request: IncomingMessage, onEnd: () => void): void {
+  if (request.complete) return;
+  request.once('end', onEnd);
+  request.unpipe();
+  request.resume();
+}
+
+/** Connections whose caller still sends a body that was answered already. */
+const answered = new WeakSet<Socket>();
+export const isAnswered = (socket: Socket): boolean => answered.has(socket);
+
+const invited = new WeakSet<IncomingMessage>();
+const isInvited = (request: IncomingMessage): boolean => invited.has(request);
+/** It was told to send its body. */
+export const markInvited = (request: IncomingMessage): void => void invited.add(request);

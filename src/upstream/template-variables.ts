@@ -1,0 +1,227 @@
+import { foreignPatterns } from '../patterns.ts';
+import { isObject, type JsonObject, paramPairs, str } from './lenient.ts';
+
+/** The variables of a template, in all of its texts. */
+export interface TemplateVariables {
+  /** Those that texts hold, the body's first, in order: each needs a value. */
+  names: string[];
+  /** Those that WATI lists for the template and no text holds: taken, not demanded. */
+  others: string[];
+  /** Something of the template takes a value under a name that is not told: no further name can be called wrong. */
+  open: boolean;
+  /** The texts with variables under their names, by path, e.g. `buttons.0.parameter.url`. */
+  texts: ReadonlyMap<string, string>;
+}
+
+/** A variable met on the way: by name, or by its position where nothing names it. */
+type Met = { name: string } | { position: string; inBody: boolean };
+
+/** A body has 1,024 characters at most, each of one or two units; a button's address 2,000. */
+const textMax = 2_048;
+const depthMax = 8;
+const objectsMax = 2_000;
+/** Of one object. */
+const textsMax = 64;
+
+export const cutText = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
+
+/** Names of fields without case and `_`: the newer API writes `url_original` for `urlOriginal`. */
+export const plain = (key: string): string => key.replaceAll('_', '').toLowerCase();
+
+/** The value under this name, in either way of writing. */
+export function fieldOf(of: JsonObject, name: string): unknown {
+  if (Object.hasOwn(of, name)) return of[name];
+  const wanted = plain(name);
+  return Object.entries(of).find(([key]) => plain(key) === wanted)?.[1];
+}
+
+/**
+ * One walk over everything a template holds. Wherever it is, a text may hold variables; its `…Original` beside it holds them
+ * by name, and a `…Mapping` beside it names them by position. What is there twice in other words is passed over.
+ */
+export function variablesOf(template: JsonObject): TemplateVariables {
+  const walk = new Walk();
+  const { first, rest } = bodyFirst(template);
+  walk.visit(first, '', true);
+  walk.visit(rest, '', false);
+  const known = paramPairs(fieldOf(template, 'customParams')).filter((_, at) => at % 2 === 0);
+  return walk.result(known);
+}
+
+/** The body with what names its variables, and the rest in the order in which it is read. */
+function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject } {
+  const text = (name: string) => str(fieldOf(template, name));
+  const body = text('body') ?? text('bodyOriginal') ?? text('hsm') ?? text('hsmOriginal');
+  const originals = [text('bodyOriginal'), text('hsmOriginal')].filter(
+    (each) => each !== undefined && positionsIn(each).length === positionsIn(body ?? '').length,
+  );
+  const original =
+    originals.find((each) => each && positionsIn(each).some((name) => !isPosition(name))) ?? text('bodyOriginal');
+  const entries = Object.entries(template).filter(([key]) => !copies.has(plain(key)));
+  const mappings = entries.filter(([key]) => isMapping(key));
+  const others = entries.filter(([key, value]) => !isMapping(key) && (body === undefined || !isComponents(key, value)));
+  others.sort(([one], [other]) => place(one) - place(other));
+  return {
+    first: Object.fromEntries<unknown>([['body', body], ['bodyOriginal', original], ...mappings]),
+    rest: Object.fromEntries<unknown>(others),
+  };
+}
+
+const copies = new Set(['body', 'bodyoriginal', 'hsm', 'hsmoriginal', 'customparams']);
+const isMapping = (key: string): boolean => plain(key).endsWith('mapping');
+/** The form of the template at Meta, beside WATI's own. */
+const isComponents = (key: string, value: unknown): boolean => plain(key) === 'components' && Array.isArray(value);
+const order = ['header', 'footer', 'buttons', 'carouselcards'];
+const place = (key: string): number => (order.includes(plain(key)) ? order.indexOf(plain(key)) : order.length);
+
+class Walk {
+  readonly #met: Met[] = [];
+  readonly #named = new Set<string>();
+  readonly #aliases: string[] = [];
+  readonly #texts = new Map<string, string>();
+  #objects = 0;
+  #hidden = false;
+
+  visit(node: unknown, path: string, inBody: boolean, depth = 0): void {
+    if (depth > depthMax) return;
+    if (Array.isArray(node)) {
+      for (const [at, each] of node.entries()) this.visit(each, join(path, String(at)), false, depth + 1);
+    } else if (isObject(node) && this.#objects++ < objectsMax) this.#visitObject(node, path, inBody, depth);
+  }
+
+  #visitObject(node: JsonObject, path: string, inBody: boolean, depth: number): void {
+    const metBefore = this.#met.length;
+    const mapping = new Map<string, string>();
+    for (const [key, value] of Object.entries(node)) if (isMapping(key)) readMapping(value, '', mapping);
+    if (mapping.has('0')) countFromOne(mapping);
+    const used = new Set<string>();
+    for (const pair of textsOf(node)) {
+      const named = this.#name(pair, mapping, used, inBody);
+      if (named !== undefined) this.#texts.set(join(path, pair.key), named);
+    }
+    for (const [at, name] of mapping) if (!used.has(at)) this.#meet(name);
+    for (const [key, value] of Object.entries(node)) {
+      if (isMapping(key) || isSample(key)) continue;
+      this.visit(value, join(path, key), false, depth + 1);
+    }
+    if (this.#met.length === metBefore && takesHidden(node)) this.#hidden = true;
+  }
+
+  /** The text with its variables under their names; undefined where it has none. */
+  #name({ text, original }: Pair, mapping: ReadonlyMap<string, string>, used: Set<string>, inBody: boolean) {
+    const positions = positionsIn(text);
+    const names = positionsIn(original);
+    const [source, variables] = names.length > 0 ? [original, names] : [text, positions];
+    if (variables.length === 0) return undefined;
+    const beside = names.length === positions.length ? positions : [];
+    const different = [...new Set(variables)];
+    // Numbered through all of the template, perhaps: as many are meant in their order.
+    const isOrdered = different.length === mapping.size && !different.some((each) => mapping.has(each));
+    const ordered = isOrdered ? [...mapping.keys()].sort((one, other) => Number(one) - Number(other)) : [];
+    const found = variables.map((variable, at) => {
+      const index = [...[variable, beside[at] ?? '', String(at + 1)], ordered[different.indexOf(variable)] ?? ''].find(
+        (each) => mapping.has(each),
+      );
+      const mapped = index === undefined ? undefined : mapping.get(index);
+      if (index !== undefined) used.add(index);
+      const name = [variable, beside[at] ?? ''].find((each) => each !== '' && !isPosition(each)) ?? mapped;
+      if (name === undefined) this.#met.push({ position: variable, inBody });
+      else this.#meet(name);
+      if (mapped !== undefined && mapped !== name) this.#aliases.push(mapped);
+      return name ?? variable;
+    });
+    return renamed(source, found);
+  }
+
+  #meet(name: string): void {
+    this.#met.push({ name });
+    this.#named.add(name);
+  }
+
+  /** `known` are the names of `customParams`: in no order, and with some that no text uses. */
+  result(known: readonly string[]): TemplateVariables {
+    const spare = known.filter((name) => !this.#named.has(name) && !isPosition(name));
+    const inBody = new Set(this.#met.flatMap((each) => ('position' in each && each.inBody ? [each.position] : [])));
+    let open = this.#hidden;
+    const names = new Set<string>();
+    for (const each of this.#met) {
+      if ('name' in each) names.add(each.name);
+      // As many positions as names that have no place: WATI may want either.
+      else if (each.inBody ? known.includes(each.position) || inBody.size !== spare.length : isKnown(each.position)) {
+        names.add(each.position);
+      } else open = true;
+    }
+    function isKnown(position: string): boolean {
+      return known.includes(position) && spare.length === 0;
+    }
+    const others = [...known, ...this.#aliases].filter((name) => !names.has(name));
+    return { names: [...names], others: [...new Set(others)], open, texts: this.#texts };
+  }
+}
+
+interface Pair {
+  key: string;
+  text: string;
+  original: string;
+}
+
+/** The texts of an object, each with its original; an original of another name belongs to the text that is as it is. */
+function textsOf(node: JsonObject): Pair[] {
+  const strings = Object.entries(node).flatMap(([key, value]): Pair[] =>
+    typeof value === 'string' && !isSample(key) ? [{ key, text: cutText(value) ?? '', original: '' }] : [],
+  );
+  const texts = strings.slice(0, textsMax);
+  const isOriginal = ({ key }: Pair) => plain(key).endsWith('original');
+  const pairs = texts.filter((each) => !isOriginal(each));
+  for (const each of texts.filter(isOriginal)) {
+    const count = positionsIn(each.text).length;
+    const own = pairs.find(({ key }) => `${plain(key)}original` === plain(each.key));
+    const like = pairs.find(({ text, original }) => count > 0 && original === '' && positionsIn(text).length === count);
+    const base = own ?? like;
+    if (base) base.original = each.text;
+    else pairs.push({ ...each, original: each.text });
+  }
+  return pairs;
+}
+
+/** `{index, paramName}`, a list of those, or names by position; anything else names nothing. */
+function readMapping(value: unknown, index: string, found: Map<string, string>, depth = 0): void {
+  if (depth > 3 || found.size > 100) return;
+  if (Array.isArray(value)) {
+    for (const [at, each] of value.entries()) readMapping(each, String(at + 1), found, depth + 1);
+  } else if (isObject(value)) {
+    const name = str(fieldOf(value, 'paramName')) ?? str(fieldOf(value, 'name'));
+    if (name !== undefined) found.set(str(fieldOf(value, 'index')) ?? index, name.trim());
+    else for (const [key, each] of Object.entries(value)) readMapping(each, key, found, depth + 1);
+  } else if (typeof value === 'string' && value.trim() !== '' && (index === '' || isPosition(index))) {
+    found.set(index, value.trim());
+  }
+}
+
+function countFromOne(mapping: Map<string, string>): void {
+  const entries = [...mapping];
+  mapping.clear();
+  for (const [index, name] of entries) mapping.set(isPosition(index) ? String(Number(index) + 1) : index, name);
+}
+
+/** WhatsApp takes a code, an end or the rest of an address with each send, although no text shows a variable. */
+function takesHidden(node: JsonObject): boolean {
+  const type = plain(str(node.type) ?? '');
+  if (plain(str(fieldOf(node, 'urlType')) ?? '') === 'dynamic') return true;
+  return /copycode|copyoffer|coupon/.test(type) || isObject(fieldOf(node, 'limitedTimeOffer'));
+}
+
+const isSample = (key: string): boolean => /^(example|sample|customparams|paramvalue)/.test(plain(key));
+const isPosition = (name: string): boolean => /^\d{1,9}$/.test(name);
+const join = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
+
+/** What stands in the braces of a text, in order. */
+const positionsIn = (text: string): string[] =>
+  [...text.matchAll(foreignPatterns.variable.pattern)].map((match) => match[1]?.trim() ?? '').filter(Boolean);
+
+function renamed(text: string, names: readonly string[]): string {
+  let at = 0;
+  return text.replace(foreignPatterns.variable.pattern, (whole, braced: string) =>
+    braced.trim() === '' ? whole : `{{${names[at++] ?? braced.trim()}}}`,
+  );
+}
