@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import { isRefused, refuseRest } from './request-guard.ts';
 
@@ -56,14 +56,13 @@ export const lingeringClose = fp<LingerOptions>(
       for (const [socket, state] of open) look(socket, state, now);
     }, checkEveryMs).unref();
 
-    // In front of the handler: the last request that was read on a connection is the one that may not be complete.
-    app.server.prependListener('request', (request: IncomingMessage) => requests.set(request.socket, request));
-    for (const event of ['checkContinue', 'checkExpectation'] as const) {
-      app.server.prependListener(event, (request: IncomingMessage) => requests.set(request.socket, request));
-    }
-    app.server.on('connection', (socket: Socket) => {
+    const armed = new WeakSet<Socket>();
+    const arm = (socket: Socket) => {
+      if (armed.has(socket)) return;
+      armed.add(socket);
       socket.once('close', () => open.delete(socket));
-      const destroySoon = socket.destroySoon.bind(socket);
+      // Not the one of another instance that served this connection before, as in the sandbox after a reset.
+      const destroySoon = () => Socket.prototype.destroySoon.call(socket);
       // By this Node closes a connection behind its last answer, as soon as that is written.
       socket.destroySoon = () => {
         const request = requests.get(socket);
@@ -72,13 +71,25 @@ export const lingeringClose = fp<LingerOptions>(
         if (socket.destroyed || isOver) return destroySoon();
         socket.end();
         linger(socket);
-        if (request) throwAway(request, () => destroySoon());
+        if (request) throwAway(request, destroySoon);
       };
+    };
+    // In front of the handler: the last request that was read on a connection is the one that may not be complete. What
+    // comes through the listener of the sandbox was accepted there: its connection is first seen here.
+    const take = (request: IncomingMessage) => {
+      requests.set(request.socket, request);
+      arm(request.socket);
+    };
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      app.server.prependListener(event, take);
+    }
+    app.server.on('connection', arm);
+    app.server.prependListener('clientError', (_error, socket) => {
+      if (socket instanceof Socket) arm(socket);
     });
 
     app.addHook('onSend', ({ raw }, reply, _payload, done) => {
-      // It was not told to go on: whether its body comes, or another request, cannot be known.
-      if (!raw.complete && raw.headers.expect !== undefined && !isInvited(raw)) reply.header('connection', 'close');
+      if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
       done();
     });
     app.addHook('onResponse', ({ raw }, _reply, done) => {
@@ -100,6 +111,20 @@ export const lingeringClose = fp<LingerOptions>(
 
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
+
+/** As much as goes out with the head, or right behind it. */
+const shortBody = 64 * 1024;
+
+/**
+ * Whether the rest of the body comes, or the next request, cannot be known: who was not told to go on need not send it, and
+ * some who are answered in the middle of a long one stop there and use the connection again (aiohttp).
+ */
+export function isLeftUnsure(request: IncomingMessage): boolean {
+  if (request.complete) return false;
+  const { expect, 'content-length': length } = request.headers;
+  if (expect !== undefined && !isInvited(request)) return true;
+  return length === undefined ? request.headers['transfer-encoding'] !== undefined : Number(length) > shortBody;
+}
 
 function throwAway(request: IncomingMessage, onEnd: () => void): void {
   if (request.complete) return;

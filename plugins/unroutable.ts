@@ -5,6 +5,7 @@ import { shownId } from './access-log.ts';
 import type { AddressLimit } from './address-limit.ts';
 import { assertKeylessMay, authenticate, isGuarded } from './auth.ts';
 import type { Front } from './front.ts';
+import { isLeftUnsure } from './lingering-close.ts';
 import { sendProblem } from './problems.ts';
 import { faultOf, secureHeaders } from './request-guard.ts';
 
@@ -15,7 +16,7 @@ import { faultOf, secureHeaders } from './request-guard.ts';
 export function refuseUnroutable(callers: Callers, { keyless, requestLog }: Pick<Front, 'keyless' | 'requestLog'>) {
   return (_error: Error, request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', shownId(request)).headers(secureHeaders);
-    if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
+    if (request.headers.upgrade !== undefined || isLeftUnsure(request.raw)) reply.header('connection', 'close');
     reply.raw.once('finish', () => requestLog.log(request, reply));
     sendProblem(problemFor(request, callers, keyless), request, reply);
   };

@@ -177,6 +177,14 @@ describe('the OpenAPI document', () => {
     expect(Object.keys(components).filter((name) => !references.has(`#/components/schemas/${name}`))).toEqual([]);
   });
 
+  it('lists the problem types as an enum that is open', () => {
+    const problem = record(record(record(document.components).schemas).Problem);
+    const type = record(record(problem.properties).type);
+    expect(type['x-extensible-enum']).toEqual(Object.keys(problemTypes).map((slug) => `/problems/${slug}`));
+    expect(type).toMatchObject({ type: 'string' });
+    expect(type).not.toHaveProperty('enum');
+  });
+
   it('has a page for every problem type', async () => {
     const linked = new Set<string>();
     for (const [slug, { status, title, retryable }] of Object.entries(problemTypes)) {

@@ -99,7 +99,7 @@ final class Scenario {
         Path invoice = Files.writeString(Files.createTempDirectory("wati-bff").resolve("invoice.pdf"), "%PDF-1.4\nhello");
         File file = invoice.toFile();
         try {
-            Message sent = messages.sendFile("14155551000", file, "Your invoice", "java-file-" + run, null, null, null);
+            Message sent = messages.sendFile("14155551000", file, null, "Your invoice", "java-file-" + run, null, null, null);
             equal(Message.KindEnum.FILE, sent.getKind());
             equal(Message.StatusEnum.ACCEPTED, sent.getStatus());
         } finally {

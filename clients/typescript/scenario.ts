@@ -1,6 +1,6 @@
 import assert, { match, ok } from 'node:assert/strict';
 import createClient from 'openapi-fetch';
-import type { components, operations, paths } from './generated/schema.ts';
+import type { components, KnownProblem, operations, paths } from './generated/schema.ts';
 
 /** What a service of another team does with wati-bff, against its sandbox: `node scenario.ts ADDRESS KEY`. */
 type Problem = components['schemas']['Problem'];
@@ -45,7 +45,8 @@ function decide({
 }: Problem): 'send a template' | 'try later under a new key' | 'try later under the same key' | 'give up' {
   // @ts-expect-error No such outcome: a misspelt one is found by the compiler.
   if (outcome === 'not-sent') return 'give up';
-  if (type === '/problems/session-window-closed') return 'send a template';
+  // Without `satisfies` a misspelt type is found by nobody: `type` is any text, as there may be more tomorrow.
+  if (type === ('/problems/session-window-closed' satisfies KnownProblem)) return 'send a template';
   if (!retryable) return 'give up';
   return outcome === 'not_sent' ? 'try later under a new key' : 'try later under the same key';
 }

@@ -1,9 +1,12 @@
 import { Type } from 'typebox';
+import { problemTypes } from '../problem-types.ts';
 
 export const ProblemDocument = Type.Object(
   {
     type: Type.String({
       description: '`/problems/<slug>`, behind `PUBLIC_URL` where that is set; open it to read what to do',
+      // Open: a client that was generated from today's list takes what is added to it.
+      'x-extensible-enum': Object.keys(problemTypes).map((slug) => `/problems/${slug}`),
     }),
     title: Type.String(),
     status: Type.Integer(),

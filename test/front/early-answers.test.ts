@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import Fastify from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
 import { allKey, type Service, startService } from '../helper.ts';
+import { started } from '../sandbox/helper.ts';
 
 /*
  * A caller that sends all it has before it reads, as PHP, Ruby and Java do, and that is answered at its first line. Bytes
@@ -44,6 +45,7 @@ const wrongs: Record<string, Wrong> = {
   'a form without its boundary': { line: `POST /v1/messages/file?to=${to}`, headers: [bearer, form], status: 400 },
   'no recipient': { line: 'POST /v1/messages/file', headers: [bearer, form], status: 400 },
   'two Hosts': { line: 'POST /v1/messages/text', headers: ['Host: b', bearer, json], status: 400 },
+  'two lengths': { line: 'POST /v1/messages/text', headers: ['Content-Length: 7', bearer, json], status: 400 },
   'a path that cannot be decoded': { line: 'POST /v1/%ff', headers: [bearer, json], status: 400 },
 };
 
@@ -82,7 +84,8 @@ async function sendAllThenRead(socket: Socket, head: string, chunked: boolean): 
   return text;
 }
 
-const open = () => connect({ port: Number(new URL(service.url).port), host: '127.0.0.1', allowHalfOpen: true }).pause();
+const open = (url = service.url) =>
+  connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true }).pause();
 
 describe('an answer that comes before the body has', () => {
   const ways = [
@@ -102,8 +105,34 @@ describe('an answer that comes before the body has', () => {
         expect([`HTTP/1.1 ${wrong.status}`, 'HTTP/1.1 413'], way).toContain(text.slice(0, 12));
         expect(text, way).toContain('application/problem+json');
         expect(text.match(/HTTP\/1\.1 /g), way).toHaveLength(1);
+        expect(text, way).toMatch(/^connection: close\r$/im);
       }),
     );
+  });
+
+  it('reaches who sends all of it first in the sandbox as well, and after its reset', async () => {
+    const { sandbox, reset } = await started();
+    const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, `Content-Length: ${megabytes * 1024 * 1024}`];
+    const ways = ['Connection: close', 'Connection: keep-alive', 'Content-Length: 7', 'Connection: close'];
+    for (const way of ways) {
+      const text = await sendAllThenRead(open(sandbox.url), `${[...head, way].join('\r\n')}\r\n\r\n`, false);
+      expect(text, way).toMatch(/^HTTP\/1\.1 40[01] [\s\S]*application\/problem\+json/);
+      await reset();
+    }
+  });
+
+  it('leaves the connection to the next request where the body is short', async () => {
+    const socket = open();
+    let text = '';
+    socket.resume().on('data', (bytes) => {
+      text += bytes;
+    });
+    const head = ['POST /v1/messages/text HTTP/1.1', 'Host: a', json, 'Content-Length: 9'].join('\r\n');
+    for (const count of [1, 2, 3]) {
+      socket.write(`${head}\r\n\r\n{"to":""}`);
+      await vi.waitFor(() => expect(text.match(/HTTP\/1\.1 401 /g)).toHaveLength(count), 5_000);
+    }
+    socket.destroy();
   });
 
   it('ends the connection where its caller waited to be told to go on', async () => {
