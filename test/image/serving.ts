@@ -7,7 +7,7 @@ import { freePorts, podman, start, untilReady } from './podman.ts';
 
 /** `ATTACK_SECONDS=30 .ci/image`, on a machine that does nothing else: how long each attack goes on. Otherwise shorter, with slack. */
 const given = process.env.ATTACK_SECONDS;
-export const attackMs = Number(given ?? 12) * 1_000;
+export const attackMs = Number(given ?? 8) * 1_000;
 export const p99Max = given === undefined ? 2_500 : 500;
 
 export const attackerKey = 'key-of-the-attacker-in-the-image';
