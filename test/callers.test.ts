@@ -46,7 +46,7 @@ describe('a callers file', () => {
       templates: ['welcome'],
       messagesPerHour: 100,
       messagesPerDay: 1000,
-      addresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'],
+      addresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1', '::ffff:10.0.0.0/104'],
       weight: 2,
       ratePerSecond: 5,
     };
@@ -66,6 +66,8 @@ describe('a callers file', () => {
     ['only an empty list of keys', [{ ...bare, keys: [] }]],
     ['the same key in both forms', [{ ...entry, keys: [{ sha256: hex }] }]],
     ['a last day that is none', [{ ...bare, keys: [{ sha256: hex, notAfter: 'tomorrow' }] }]],
+    ['a last day that February lacks', [{ ...bare, keys: [{ sha256: hex, notAfter: '2027-02-30' }] }]],
+    ['a last time on such a day', [{ ...bare, keys: [{ sha256: hex, notAfter: '2027-04-31T00:00:00Z' }] }]],
     ['a last time without a zone', [{ ...bare, keys: [{ sha256: hex, notAfter: '2027-01-31T00:00:00' }] }]],
     ['a name in other letters', [entry, { ...entry, name: 'Billing', keySha256: ['b'.repeat(64)] }]],
     [
@@ -88,9 +90,17 @@ describe('a callers file', () => {
     ]),
     ['the key of the sandbox', [{ ...entry, keySha256: [hash('sha256', sandboxKey)] }]],
     ['the key of the sandbox in the second form', [{ ...bare, keys: [{ sha256: hash('sha256', sandboxKey) }] }]],
-    ...['10.0.0/8', '10.1', '10.0.0.0/33', 'localhost', '10.0.0.300', '', 'fd00::/129'].map(
-      (address): [string, unknown] => [`the address "${address}"`, [{ ...entry, addresses: [address] }]],
-    ),
+    ...[
+      '10.0.0/8',
+      '10.1',
+      '10.0.0.0/33',
+      'localhost',
+      '10.0.0.300',
+      '',
+      'fd00::/129',
+      '::ffff:10.0.0.0/8',
+      'fe80::1%eth0',
+    ].map((address): [string, unknown] => [`the address "${address}"`, [{ ...entry, addresses: [address] }]]),
     ...['*', '1415*5', '0415*', '415', '14155550100 ', 'somebody'].map((recipient): [string, unknown] => [
       `the recipient "${recipient}"`,
       [{ ...entry, recipients: [recipient] }],

@@ -5,6 +5,7 @@ import { buildApp, version } from '../app.ts';
 import { callersFromFile, type FileChange } from '../callers/follow.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { listen } from '../listen.ts';
 import { createLogger } from '../logger.ts';
 import { followMatonKey, type MatonKey } from '../maton-key.ts';
 import { logStart } from '../start-line.ts';
@@ -45,7 +46,7 @@ async function serve(config: Config) {
   });
   // Node's 511 are fewer than the connections of a flood: the kernel drops the rest, and they come back seconds later.
   try {
-    await app.listen({ host: config.HOST, port: config.PORT, backlog: 4_096 });
+    await listen(app, { host: config.HOST, port: config.PORT, backlog: 4_096 });
   } catch (error) {
     // What was taken up from an earlier life ends first, so that nothing on the wire becomes unknown for a taken port.
     await Promise.race([app.close().catch(() => {}), sleep(config.SHUTDOWN_TIMEOUT_MS)]);

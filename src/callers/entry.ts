@@ -81,6 +81,13 @@ const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** The last millisecond at which a key counts; NaN: it says no time. */
 export function lastMsOf(notAfter: string): number {
+  if (!isDay(notAfter.slice(0, 10))) return Number.NaN;
   if (day.test(notAfter)) return Date.parse(`${notAfter}T00:00:00Z`) + dayMs - 1;
   return time.test(notAfter) ? Date.parse(notAfter) : Number.NaN;
+}
+
+/** Date.parse takes the 30th of February for the 2nd of March, by which a key would count for longer than anybody meant. */
+function isDay(text: string): boolean {
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }

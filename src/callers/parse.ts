@@ -79,8 +79,15 @@ const isRange = (address: string): boolean =>
   // `10.1` is an address to inet_aton, and a slip of the pen here.
   ipaddr.IPv4.isValidFourPartDecimal(address) ||
   ipaddr.IPv4.isValidCIDRFourPartDecimal(address) ||
-  ipaddr.IPv6.isValid(address) ||
-  ipaddr.IPv6.isValidCIDR(address);
+  // A zone is of one machine, and no caller's.
+  (!address.includes('%') &&
+    (ipaddr.IPv6.isValid(address) || (ipaddr.IPv6.isValidCIDR(address) && !isHalfMapped(address))));
+
+/** `::ffff:10.0.0.0/8` reads like 10.0.0.0/8, and is ::/8: it would let in nobody of those, and others. */
+function isHalfMapped(range: string): boolean {
+  const [address, bits] = ipaddr.IPv6.parseCIDR(range);
+  return bits < 96 && address.isIPv4MappedAddress();
+}
 
 /** Names and ids are told apart without case; a name that is another's id would be taken for it. */
 function twice(entries: readonly CallerEntry[]): string[] {

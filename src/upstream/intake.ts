@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hiddenKey, type KeyFinder } from '../keys/key-finder.ts';
 import { type Release, SharedPool } from '../pools/shared-pool.ts';
 import { AnswerRefused } from './answer-refused.ts';
@@ -39,6 +40,13 @@ export interface Gathering {
   text(headers: Headers): Text | Promise<Text>;
 }
 
+interface IntakeOptions {
+  poolBytes?: number;
+  /** Steady milliseconds. */
+  clock?: () => number;
+  pause?: (ms: number) => Promise<unknown>;
+}
+
 interface Origin {
   operation: string;
   /** Whose bytes they are. */
@@ -55,11 +63,19 @@ export class Intake {
   readonly #onEcho: (operation: string) => void;
   /** Reads and acts have pools of their own, so that no read costs the answer to a send. */
   readonly #pools: Record<AnswerClass, SharedPool>;
-  #lastLarge: Promise<void> = Promise.resolve();
+  readonly #clock: () => number;
+  readonly #pause: (ms: number) => Promise<unknown>;
+  readonly #lastLarge: Record<AnswerClass, Promise<void>> = { list: Promise.resolve(), act: Promise.resolve() };
 
-  constructor(finder: KeyFinder, onEcho: (operation: string) => void, poolBytes = 32 * 1024 * 1024) {
+  constructor(
+    finder: KeyFinder,
+    onEcho: (operation: string) => void,
+    { poolBytes = 32 * 1024 * 1024, clock = () => performance.now(), pause = sleep }: IntakeOptions = {},
+  ) {
     this.#finder = finder;
     this.#onEcho = onEcho;
+    this.#clock = clock;
+    this.#pause = pause;
     this.#pools = {
       list: new SharedPool({ name: 'answers', size: () => poolBytes * 0.75 }),
       act: new SharedPool({ name: 'send-answers', size: () => poolBytes * 0.25 }),
@@ -68,6 +84,15 @@ export class Intake {
 
   get pools(): readonly SharedPool[] {
     return Object.values(this.#pools);
+  }
+
+  /**
+   * Whether a read is worth its call: with half of what its holder may have taken by answers on their way, the next one would
+   * most likely be broken off, with its connection, after megabytes.
+   */
+  hasRoomFor({ answers, holder }: Pick<Origin, 'answers' | 'holder'>): boolean {
+    const pool = this.#pools[answers];
+    return answers === 'act' || pool.usedBy(holder) <= pool.limitOf(holder) / 2;
   }
 
   gather(status: number, origin: Origin): Gathering {
@@ -105,7 +130,7 @@ export class Intake {
           drop();
           return text;
         }
-        return this.#inTurn(() => {
+        return this.#inTurn(origin.answers, () => {
           const text = whole();
           chunks.length = 0;
           // Parsed in this turn by who waits for it; only then there is room for others.
@@ -155,16 +180,29 @@ export class Intake {
     }
   }
 
-  /** In the order in which they came, each in a turn of the event loop of its own. */
-  #inTurn<Value>(make: () => Value): Promise<Value> {
-    const made = this.#lastLarge.then(() => new Promise<void>((resume) => setImmediate(resume))).then(make);
-    this.#lastLarge = made.then(
-      () => {},
-      () => {},
-    );
+  /**
+   * In the order in which they came, each in a turn of the event loop of its own. After a list the loop belongs to others for as
+   * long as the turn took: a send needs several turns, and would otherwise meet a large answer in each of them.
+   */
+  #inTurn<Value>(answers: AnswerClass, make: () => Value): Promise<Value> {
+    let begunAt = 0;
+    const made = this.#lastLarge[answers].then(nextTurn).then(() => {
+      begunAt = this.#clock();
+      return make();
+    });
+    const ended = made.then(nextTurn, nextTurn);
+    this.#lastLarge[answers] =
+      answers === 'list'
+        ? ended.then(() => this.#pause(Math.min(pauseMaxMs, this.#clock() - begunAt))).then(() => {})
+        : ended;
     return made;
   }
 }
+
+/** From a clock that jumps, or a machine that slept, no reader is to wait for long. */
+const pauseMaxMs = 500;
+
+const nextTurn = () => new Promise<void>((resume) => setImmediate(resume));
 
 /** UTF-8 without its byte order mark, which JSON.parse takes for a fault. */
 const toText = (bytes: Buffer): string => new TextDecoder().decode(bytes);

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
 import { usualPauses } from '../pauses.ts';
 import { AnswerHandler, type Arrived } from './answer-handler.ts';
+import { AnswerRefused } from './answer-refused.ts';
 import { onChannel } from './channels.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
@@ -71,6 +72,8 @@ export function createTransport(options: TransportOptions): Transport {
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
       try {
+        // Before the call and not only while it is answered: what is broken off costs both sides more than a refusal.
+        if (!intake.hasRoomFor(originOf(call))) throw new AnswerRefused('ANSWERS_FULL');
         dispatcher.dispatch(toRequest(call, options), handler);
       } catch (error) {
         handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));

@@ -83,3 +83,18 @@ it.each<[string, (key: string, count: number) => ReturnType<typeof text>]>([
   expect([201, 202]).toContain((await start(key, 3)).status);
   expect(await text(key)).toMatchObject(spent);
 });
+
+it('of many at once no more pass than a quota has left, whatever they are', async () => {
+  const key = nextKey();
+  const at = Array.from({ length: 10 }, (_, n) => n);
+  const sends = at.flatMap(() => [
+    text(key),
+    broadcast(key, 2),
+    upload(key, '/v1/broadcasts/import?template=welcome&broadcastName=b', 1),
+  ]);
+  const answers = await Promise.all(sends);
+  const taken = answers.map(({ status }, n) => (status < 300 ? ([1, 2, 1][n % 3] ?? 0) : 0));
+  expect(taken.reduce((sum, count) => sum + count, 0)).toBe(3);
+  for (const { status } of answers) expect([201, 202, 429]).toContain(status);
+  expect(await text(key)).toMatchObject(spent);
+});

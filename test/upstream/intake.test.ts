@@ -4,7 +4,7 @@ import { AnswerRefused } from '../../src/upstream/answer-refused.ts';
 import { type Gathering, Intake } from '../../src/upstream/intake.ts';
 
 const origin = { operation: 'getContacts', holder: 'crm', answers: 'list' } as const;
-const intakeOf = (poolBytes?: number) => new Intake(new KeyFinder(() => ['q7Xz41mPa9Lk20Vb']), () => {}, poolBytes);
+const intakeOf = (options = {}) => new Intake(new KeyFinder(() => ['q7Xz41mPa9Lk20Vb']), () => {}, options);
 const kib = (count: number) => Buffer.alloc(count * 1024, 'x');
 const codeOf = (act: () => unknown) => {
   try {
@@ -30,7 +30,7 @@ describe('the bytes of an answer', () => {
   });
 
   it('are bounded together, shared between callers, and room comes back', () => {
-    const intake = intakeOf(8 * 1024 * 1024);
+    const intake = intakeOf({ poolBytes: 8 * 1024 * 1024 });
     const taken: Gathering[] = [];
     const open = (holder: string) => {
       const gathering = intake.gather(200, { ...origin, holder });
@@ -71,5 +71,38 @@ describe('the bytes of an answer', () => {
     await new Promise((resume) => setImmediate(resume));
     expect(order).toEqual(['a', 'after a', 'b', 'after b', 'c', 'after c']);
     expect(intake.pools[0]?.used).toBe(0);
+  });
+
+  it('leave the event loop to others after a large list for as long as it took, and never for long', async () => {
+    let now = 0;
+    const pauses: number[] = [];
+    const pause = async (ms: number) => void pauses.push(ms);
+    const intake = intakeOf({ clock: () => now, pause });
+    const read = async (answers: 'list' | 'act', tookMs: number) => {
+      const gathering = intake.gather(200, { ...origin, answers });
+      gathering.add(kib(256));
+      await gathering.text({});
+      now += tookMs;
+    };
+    await read('list', 80);
+    await read('act', 90);
+    await read('list', 3_600_000);
+    await read('list', 0);
+    expect(pauses).toEqual([80, 500]);
+  });
+
+  it('are not asked for while what one caller asked before takes half of what it may have', () => {
+    const intake = intakeOf({ poolBytes: 8 * 1024 * 1024 });
+    const taken = [1, 2].map(() => {
+      expect(intake.hasRoomFor(origin)).toBe(true);
+      const gathering = intake.gather(200, origin);
+      gathering.add(kib(1024));
+      return gathering;
+    });
+    expect(intake.hasRoomFor(origin)).toBe(false);
+    expect(intake.hasRoomFor({ ...origin, answers: 'act' })).toBe(true);
+    expect(intake.hasRoomFor({ ...origin, holder: 'billing' })).toBe(true);
+    taken[0]?.drop();
+    expect(intake.hasRoomFor(origin)).toBe(true);
   });
 });
