@@ -75,7 +75,7 @@ const SETTLEMENT = {
   wall: 'BIGINT',
 } as const;
 
-/** The marks D2 and D3, which a verb sets on one row or on many: the same words for both. */
+/** Claim and completion of one row or of many, in the same words. */
 function marks({ now, lost, leased }: Dialect) {
   return {
     // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.

@@ -18,14 +18,14 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-/** The pump alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
-function aPump(
+/** The worker alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
+function aWorker(
   attempt: (call: Call) => Promise<Attempt>,
   seams: Partial<Store> = {},
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
-  const pump = new BroadcastWorker({
+  const worker = new BroadcastWorker({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
@@ -40,9 +40,9 @@ function aPump(
   });
   const close = async () => {
     closing.abort();
-    await pump.close();
+    await worker.close();
   };
-  return { pump, close };
+  return { worker, close };
 }
 
 /** The verbs of sends live on a prototype with private fields: a copy must call them on their own object. */
@@ -51,15 +51,15 @@ const bound = (of: Store, seams: Partial<Store>): Partial<Store> => {
   return Object.fromEntries(verbs.flatMap((verb) => (verb in seams ? [] : [[verb, of[verb].bind(of)]])));
 };
 
-test('a hundred broadcasts that wait at a shut gate are not in the way of the next one', async () => {
+test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
   for (let n = 0; n < 100; n++) await released(store, `w${n}`, 1, { connectionId: 'shut' });
   await released(store, 'free', 1, { connectionId: 'open' });
   const claimGroup = vi.fn(async (_id: string, _limit: number) => {
     await store.settle('free-0', { status: 'cancelled', verdict: null });
     return [];
   });
-  const { pump, close } = aPump(async () => Promise.reject(new Error('nothing is sent')), { claimGroup });
-  pump.wake();
+  const { worker, close } = aWorker(async () => Promise.reject(new Error('nothing is sent')), { claimGroup });
+  worker.wake();
   await expect.poll(() => claimGroup.mock.calls).toEqual([['free', 10]]);
   await close();
   expect(faults).toEqual([]);
@@ -94,14 +94,14 @@ test('what a claim took whose answer was lost is sent all the same, once', async
   const numbers = await sendable('b', 25);
   const { sent, attempt } = anUpstream();
   let claims = 0;
-  const { pump, close } = aPump(attempt, {
+  const { worker, close } = aWorker(attempt, {
     claimGroup: async (id, limit) => {
       const claimed = await store.claimGroup(id, limit);
       if (++claims === 2) throw lostAnswer();
       return claimed;
     },
   });
-  pump.wake();
+  worker.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 25 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
@@ -114,7 +114,7 @@ test('what was sent, and its end could not be written down yet, is not taken for
   let claims = 0;
   let settles = false;
   const looks: number[] = [];
-  const { pump, close } = aPump(attempt, {
+  const { worker, close } = aWorker(attempt, {
     settleAll: async (settlements) => {
       if (!settles) throw lostAnswer();
       return store.settleAll(settlements);
@@ -132,7 +132,7 @@ test('what was sent, and its end could not be written down yet, is not taken for
       return claimed;
     },
   });
-  pump.wake();
+  worker.wake();
   await expect.poll(() => sent.length).toBe(20);
   expect([looks[0], await countsOf('b')]).toEqual([20, { ...NONE, sending: 20 }]);
   // All of it is on the wire or has been: at the next looks, too.
@@ -151,7 +151,7 @@ test('what a claim takes that is committed only after it was looked for is sent 
   const late = Promise.withResolvers<void>();
   let claims = 0;
   let looked = 0;
-  const { pump, close } = aPump(attempt, {
+  const { worker, close } = aWorker(attempt, {
     claimGroup: async (id, limit) => {
       claims++;
       if (claims === 2) throw lostAnswer();
@@ -164,7 +164,7 @@ test('what a claim takes that is committed only after it was looked for is sent 
       return store.claimed(id);
     },
   });
-  pump.wake();
+  worker.wake();
   await expect.poll(() => claims).toBe(3);
   const before = looked;
   expect(before).toBeGreaterThan(0);
@@ -189,7 +189,7 @@ test('what was sent is not remembered once its end is written down, however late
   let claims = 0;
   const first = Array.from({ length: 10 }, (_, n) => ({ id: `b-${n}`, attempt: 1 }));
   const retreated: unknown[] = [];
-  const { pump, close } = aPump(attempt, {
+  const { worker, close } = aWorker(attempt, {
     settleAll: async (settlements) => {
       if (++settles <= 2) throw lostAnswer();
       return store.settleAll(settlements);
@@ -207,7 +207,7 @@ test('what was sent is not remembered once its end is written down, however late
       return store.retreatAll(marks);
     },
   });
-  pump.wake();
+  worker.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 15 });
   expect(retreated[0]).toEqual(first);
   await close();
@@ -219,14 +219,14 @@ test('a claim that wrote nothing puts nothing back', async () => {
   const { sent, attempt } = anUpstream();
   const claimed = vi.fn(async () => []);
   let claims = 0;
-  const { pump, close } = aPump(attempt, {
+  const { worker, close } = aWorker(attempt, {
     claimed,
     claimGroup: async (id, limit) => {
       if (++claims === 1) throw new StoreError('no connection', { nothingWritten: true });
       return store.claimGroup(id, limit);
     },
   });
-  pump.wake();
+  worker.wake();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 5 });
   expect([sent, claimed.mock.calls]).toEqual([numbers, []]);
   await close();
@@ -241,8 +241,8 @@ test('credentials with which reads are answered and sends are refused cost three
     calls++;
     return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
   };
-  const gate = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
-  const { pump, close } = aPump(refusing, {}, gate);
+  const breaker = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
+  const { worker, close } = aWorker(refusing, {}, breaker);
   const stateOf = async () => {
     const { status, pausedBy, counts } = (await store.findBroadcast('crm', 'b')) ?? {};
     return { status, pausedBy, counts };
@@ -250,9 +250,9 @@ test('credentials with which reads are answered and sends are refused cost three
   const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
   const resume = async () => {
     await store.steerBroadcast('crm', 'b', 'running');
-    pump.wake();
+    worker.wake();
   };
-  pump.wake();
+  worker.wake();
   await expect.poll(stateOf).toEqual(paused);
   expect(calls).toBe(3);
   expect((await store.findBroadcast('crm', 'b'))?.pauseReason).toMatch(/answers reads and refuses sends/);

@@ -21,9 +21,9 @@ export const yes = answered(200, '{"result":true}');
 
 interface More {
   pace?: Pace;
-  /** Whether a shut gate may open. */
+  /** Whether an open breaker may close. */
   probe?: () => Promise<boolean>;
-  gate?: CircuitBreaker;
+  breaker?: CircuitBreaker;
   /** Template sends in one call. */
   group?: number;
 }
@@ -32,7 +32,7 @@ interface More {
 export async function startDelivery(
   attempt: (call: Call) => Promise<Attempt>,
   seams: (store: SendStore) => Partial<SendStore> = () => ({}),
-  { pace, probe = async () => true, gate, group = 1 }: More = {},
+  { pace, probe = async () => true, breaker, group = 1 }: More = {},
 ): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
@@ -43,7 +43,7 @@ export async function startDelivery(
     transport: { attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
     sendCalls: createSendCalls(),
-    breaker: gate ?? createCircuitBreaker(probe, closing.signal),
+    breaker: breaker ?? createCircuitBreaker(probe, closing.signal),
     closing: closing.signal,
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,

@@ -1,41 +1,41 @@
 import { expect, test } from 'vitest';
 import { createLoadLimiter } from '../../src/delivery/admission/load-limiter.ts';
 
-/** A room by a clock and a load that the test sets. */
+/** A limiter with a clock and a load that the test sets. */
 function scene() {
   let now = 0;
   let busy = 0;
-  const room = createLoadLimiter({
+  const limiter = createLoadLimiter({
     max: 1_000,
     min: 100,
     clock: () => now,
     utilization: () => ({ idle: 0, active: 0, utilization: busy }),
   });
   return {
-    room,
+    limiter,
     after: (ms: number, share: number) => {
       busy = share;
       for (let step = 0; step < ms; step += 50) {
         now += 50;
-        void room.limit;
+        void limiter.limit;
       }
-      return room.limit;
+      return limiter.limit;
     },
     asleep: (ms: number) => {
       busy = 0.01;
       now += ms;
-      return room.limit;
+      return limiter.limit;
     },
   };
 }
 
-test('the room for sends is all that there is while the event loop has rest', () => {
-  const { room, after } = scene();
-  expect(room.limit).toBe(1_000);
+test('the limit of messages in delivery is at its maximum while the event loop is idle', () => {
+  const { limiter, after } = scene();
+  expect(limiter.limit).toBe(1_000);
   expect(after(5_000, 0.7)).toBe(1_000);
 });
 
-test('the room for sends shrinks while the event loop has no rest, never to nothing, and comes back', () => {
+test('the limit shrinks while the event loop is saturated, never below its minimum, and grows again', () => {
   const { after } = scene();
   const second = after(1_000, 0.99);
   expect(second).toBeLessThan(600);
@@ -45,7 +45,7 @@ test('the room for sends shrinks while the event loop has no rest, never to noth
   expect(after(10_000, 0.5)).toBe(1_000);
 });
 
-test('the room for sends is whole again after a rest, for the next burst', () => {
+test('the limit is at its maximum again after an idle period, for the next burst', () => {
   const { after, asleep } = scene();
   after(10_000, 0.99);
   expect(asleep(2_000)).toBe(1_000);

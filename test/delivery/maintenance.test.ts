@@ -5,8 +5,8 @@ import type { SendStore } from '../../src/store/port.ts';
 
 const leaseMs = 15_000;
 
-/** A keeper of a store that has so many rows to purge; nothing else of it is there. */
-function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<Delivery> = {}) {
+/** Maintenance of a store that has so many rows to purge; nothing else of it is there. */
+function startMaintenance(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<Delivery> = {}) {
   const purged: { at: number; limit: number }[] = [];
   const faults: string[] = [];
   let left = rows;
@@ -21,47 +21,47 @@ function aKeeper(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<De
     },
     ...seams,
   } as unknown as SendStore;
-  const keeper = createMaintenance({
+  const maintenance = createMaintenance({
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
     leaseMs,
     onFault: (chore) => void faults.push(chore),
   });
-  return { keeper, purged, faults };
+  return { maintenance, purged, faults };
 }
 
-describe('the keeper', () => {
+describe('the maintenance', () => {
   beforeEach(() => void vi.useFakeTimers({ now: 0 }));
   afterEach(() => void vi.useRealTimers());
 
   it('purges until nothing is left, with a rest between full batches, and begins again a minute later', async () => {
-    const { keeper, purged } = aKeeper(10_000);
-    await keeper.start();
+    const { maintenance, purged } = startMaintenance(10_000);
+    await maintenance.start();
     await vi.advanceTimersByTimeAsync(119_000);
     expect(purged).toHaveLength(21);
     for (const [n, { at }] of purged.entries()) expect(at - (purged[n - 1]?.at ?? 0)).toBeGreaterThanOrEqual(100);
     expect(purged.at(-1)?.at).toBeLessThan(70_000);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(purged).toHaveLength(22);
-    await keeper.stop();
+    await maintenance.stop();
   });
 
   it('lets a start go on after a second, and is through once what was left behind is looked at', async () => {
     const looked = Promise.withResolvers<void>();
-    const { keeper } = aKeeper(0, {}, { feed: () => looked.promise });
-    const started = keeper.start();
+    const { maintenance } = startMaintenance(0, {}, { feed: () => looked.promise });
+    const started = maintenance.start();
     await vi.advanceTimersByTimeAsync(1_000);
     await started;
-    expect(keeper.hasRecovered).toBe(false);
+    expect(maintenance.hasRecovered).toBe(false);
     looked.resolve();
     await vi.advanceTimersByTimeAsync(0);
-    expect(keeper.hasRecovered).toBe(true);
-    await keeper.stop();
+    expect(maintenance.hasRecovered).toBe(true);
+    await maintenance.stop();
   });
 
   it('fails a start whose recovery fails at once, and tries again where it fails later', async () => {
     const down = new Error('down');
-    const { keeper: failing } = aKeeper(0, {}, { recover: () => Promise.reject(down) });
+    const { maintenance: failing } = startMaintenance(0, {}, { recover: () => Promise.reject(down) });
     await expect(failing.start()).rejects.toBe(down);
     await failing.stop();
 
@@ -71,25 +71,25 @@ describe('the keeper', () => {
       tries += 1;
       if (tries === 1) await late.promise;
     };
-    const { keeper, faults } = aKeeper(0, {}, { recover });
-    const started = keeper.start();
+    const { maintenance, faults } = startMaintenance(0, {}, { recover });
+    const started = maintenance.start();
     await vi.advanceTimersByTimeAsync(1_000);
     await started;
     late.reject(down);
     await vi.advanceTimersByTimeAsync(0);
-    expect([faults, keeper.hasRecovered]).toEqual([['recover'], false]);
+    expect([faults, maintenance.hasRecovered]).toEqual([['recover'], false]);
     await vi.advanceTimersByTimeAsync(leaseMs);
-    expect([tries, keeper.hasRecovered]).toEqual([2, true]);
-    await keeper.stop();
+    expect([tries, maintenance.hasRecovered]).toEqual([2, true]);
+    await maintenance.stop();
   });
 
   it('stops between two batches, and waits for nothing', async () => {
-    const { keeper, purged } = aKeeper(1_000_000);
-    await keeper.start();
+    const { maintenance, purged } = startMaintenance(1_000_000);
+    await maintenance.start();
     await vi.advanceTimersByTimeAsync(61_000);
     const sofar = purged.length;
     expect(sofar).toBeGreaterThan(2);
-    await keeper.stop();
+    await maintenance.stop();
     await vi.advanceTimersByTimeAsync(300_000);
     expect(purged).toHaveLength(sofar);
   });
@@ -97,35 +97,35 @@ describe('the keeper', () => {
   it('keeps the lease while records in doubt are taken out, however long that takes', async () => {
     let beats = 0;
     let withdrawn = 0;
-    const { keeper } = aKeeper(0, {
+    const { maintenance } = startMaintenance(0, {
       heartbeat: async () => void beats++,
       withdrawDoubtful: async () => {
         withdrawn++;
         await new Promise((done) => setTimeout(done, 40_000));
       },
     });
-    await keeper.start();
+    await maintenance.start();
     await vi.advanceTimersByTimeAsync(30_000);
     expect([beats, withdrawn]).toEqual([6, 1]);
-    const stopped = keeper.stop();
+    const stopped = maintenance.stop();
     await vi.advanceTimersByTimeAsync(40_000);
     await stopped;
   });
 
   it('goes on at the next turn after a purge that failed', async () => {
     let fails = true;
-    const { keeper, faults } = aKeeper(0, {
+    const { maintenance, faults } = startMaintenance(0, {
       purge: async () => {
         if (fails) throw new Error('the disk is full');
         return 0;
       },
     });
-    await keeper.start();
+    await maintenance.start();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(faults).toEqual(['purge']);
     fails = false;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(faults).toEqual(['purge']);
-    await keeper.stop();
+    await maintenance.stop();
   });
 });

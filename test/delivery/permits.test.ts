@@ -121,7 +121,7 @@ test('a send whose caller waits goes out again in time, though one that went wit
   });
   waiting[0]?.grant();
   await expect.poll(() => calls).toEqual([2]);
-  // Somebody else's send shuts the gate.
+  // A message of another caller trips the breaker.
   const other = await delivery.send({
     scope: asker,
     content: text('14155551002'),
@@ -169,21 +169,21 @@ test('sends that wait for a connection to be mended are left to the store, take 
   await close();
 });
 
-test('a gate that opens in vain is probed less and less often, until a send is taken', async () => {
+test('a breaker that closes in vain is probed less and less often, until a message is accepted', async () => {
   vi.useFakeTimers();
   try {
-    const gate = createCircuitBreaker(async () => true, new AbortController().signal);
+    const breaker = createCircuitBreaker(async () => true, new AbortController().signal);
     const shutFor = async () => {
-      gate.trip('one', { code: 'credentials-refused', detail: 'no' });
+      breaker.trip('one', { code: 'credentials-refused', detail: 'no' });
       for (let seconds = 1; ; seconds += 1) {
         await vi.advanceTimersByTimeAsync(1_000);
-        if (gate.isClosed('one')) return seconds;
+        if (breaker.isClosed('one')) return seconds;
       }
     };
     const times: number[] = [];
     for (let n = 0; n < 7; n += 1) times.push(await shutFor());
     expect(times).toEqual([1, 2, 4, 8, 16, 30, 30]);
-    gate.recordSuccess('one');
+    breaker.recordSuccess('one');
     expect(await shutFor()).toBe(1);
   } finally {
     vi.useRealTimers();
@@ -199,9 +199,9 @@ test.each([
   ['answered by a page', answered(200, '<html>'), false],
   ['lost', answered(502, ''), false],
 ])('a send that is %s: whether the next refusal of its connection is a new one', async (_name, answer, isNew) => {
-  const gate = createCircuitBreaker(refusing, new AbortController().signal);
-  const recordSuccess = vi.spyOn(gate, 'recordSuccess');
-  const { delivery, close } = await startDelivery(async () => answer, undefined, { gate });
+  const breaker = createCircuitBreaker(refusing, new AbortController().signal);
+  const recordSuccess = vi.spyOn(breaker, 'recordSuccess');
+  const { delivery, close } = await startDelivery(async () => answer, undefined, { breaker });
   await delivery.send({ scope: asker, content: text('14155551000'), context: { connection: 'one' }, waitMs: 5_000 });
   expect(recordSuccess.mock.calls).toEqual(isNew ? [['one']] : []);
   await close();

@@ -62,8 +62,8 @@ interface Surroundings {
   fault?: () => Problem | undefined;
 }
 
-/** A looker over the store, and the broadcasts that tell of it. */
-function aLooker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => undefined }: Surroundings) {
+/** A worker over the store, and the broadcasts that tell of it. */
+function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => undefined }: Surroundings) {
   const reads: { at: number; to: string }[] = [];
   const history = async (_context: unknown, to: string) => {
     time.now += takesMs;
@@ -94,7 +94,7 @@ function aLooker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
   });
   end = () => reconcileWorker.stop();
   const looks = async () => (await broadcasts.find('crm', 'b')).looks ?? { left: 0, lostCalls: [] };
-  return { looker: reconcileWorker, broadcasts, looks, reads };
+  return { worker: reconcileWorker, broadcasts, looks, reads };
 }
 
 const isOver = (looks: () => Promise<{ left: number }>) => {
@@ -112,13 +112,13 @@ describe('those whose eight calls were lost', () => {
     async (_all, perCall, _name, expectedWaitMs) => {
       const arrived = await lose(8, [0, 2, 3, 6, 7], perCall);
       const lostAt = time.now;
-      const { looker, looks, reads } = aLooker({ arrived, expectedWaitMs });
+      const { worker, looks, reads } = aWorker({ arrived, expectedWaitMs });
       const told = await looks();
       expect(told).toMatchObject({ left: 8 * perCall, estimatedEndAt: expect.any(String) });
       expect(told.lostCalls.map(({ recipients, found, looked }) => [recipients, found, looked])).toEqual(
         Array(8).fill([perCall, 0, 0]),
       );
-      looker.start();
+      worker.start();
       await time.run(lostAt + 2 * minuteMs - time.now);
       const { lostCalls } = await looks();
       expect(lostCalls.map(({ found }) => found > 0)).toEqual([true, false, true, true, false, false, true, true]);
@@ -140,8 +140,8 @@ describe('those whose eight calls were lost', () => {
 it('what cannot be asked is asked again, ever more slowly, and no look is spent on it', async () => {
   const arrived = await lose(1, [0]);
   let fault: Problem | undefined = new Problem('upstream-unavailable', 'gone');
-  const { looker, looks, reads } = aLooker({ arrived, fault: () => fault });
-  looker.start();
+  const { worker, looks, reads } = aWorker({ arrived, fault: () => fault });
+  worker.start();
   await time.run(11 * minuteMs);
   expect(reads.length).toBeGreaterThan(5);
   expect(reads.length).toBeLessThan(20);
@@ -163,8 +163,8 @@ it('several that went to one person are looked for by one read', async () => {
     await store.begin(id, 1);
     await store.settle(id, { status: 'unknown', verdict: VERDICT });
   }
-  const { looker, reads } = aLooker({ arrived: new Set([to]) });
-  looker.start();
+  const { worker, reads } = aWorker({ arrived: new Set([to]) });
+  worker.start();
   await time.run(2 * minuteMs);
   expect(reads).toHaveLength(1);
   expect(await Promise.all(['x', 'y', 'z'].map(async (id) => (await store.find('crm', id))?.status))).toEqual([
