@@ -12,7 +12,7 @@ import { readStoreTls, type StoreTls } from './store-tls.ts';
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
 
-/** WATI takes a thousand receivers in one call (delivery.md 2.7). */
+/** WATI documents no limit of receivers for one call; a thousand is a cautious one of ours. */
 const groupMax = (what: string, fallback: number) =>
   Type.Integer({
     description: `template messages in one call upstream: ${what}; a lost answer leaves all of them unknown`,

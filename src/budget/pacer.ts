@@ -18,7 +18,7 @@ export interface Pacer {
 const UNLIMITED = 100_000;
 /**
  * Of the limit that is used: eleven calls are 1,099 ms apart, and on their way may lose 98 ms of it. With 0.95
- * (delivery.md 2.9) they may lose 52, and a commit between the permit and the first byte took more on a busy machine.
+ * they may lose 52, and a commit between the permit and the first byte took more on a busy machine.
  */
 const USE = 0.91;
 /** Timers come a millisecond late and more. Where that counts, what came late is made up for, within the part not used. */

@@ -5,7 +5,7 @@ const RECOVERY_STEP_MS = 10_000;
 const RECOVERY_STEP = 0.05;
 const LEAST = 0.05;
 
-/** A limit that a 429 halves, and that recovers by itself (delivery.md 2.9). */
+/** A limit that a 429 halves, and that recovers by itself. */
 export class Learnt {
   readonly full: number;
   #low: number;
@@ -40,7 +40,7 @@ export function silenceMs(retryAfterMs: number | undefined): number {
   return Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
 }
 
-/** upstream.md 8.1: calls in any ten seconds. */
+/** WATI counts the calls of any ten seconds. */
 const PLAN_SPAN_MS = 10_000;
 const templates: Readonly<Record<Plan, number>> = {
   growth: 30,

@@ -11,7 +11,7 @@ export interface Connection {
   method: string;
   createdAt: number;
   updatedAt: number;
-  /** The stored WATI authorization has expired: the gateway answers 500 for it (upstream.md, 1.4). */
+  /** The stored WATI authorization has expired: the gateway answers 500 for it. */
   expired: boolean;
   /** How often a PENDING one was looked at. */
   polls: number;
@@ -37,7 +37,7 @@ export function newConnection(seed: ConnectionSeed, now: number, ids: Ids): Conn
   };
 }
 
-/** The one that a request means: the named, or the oldest ACTIVE, as the old text of the vendor says (upstream.md, 1.2). */
+/** The one that a request means: the named, or the oldest ACTIVE, as Maton's older documentation says. */
 export function usableConnection(tenant: Tenant, named: string | undefined): Connection | undefined {
   const active = tenant.connections.filter((each) => each.status === 'ACTIVE' && each.app === 'wati');
   if (named !== undefined) return active.find((each) => each.id === named);
@@ -92,7 +92,7 @@ function unknownConnection(): Answer {
   return { status: 404, body: { error: 'Connection not found' }, acted: false };
 }
 
-/** Without `method`, as in the vendor's get sample; the list sample has it (upstream.md, 2.1). */
+/** Without `method`, as in the vendor's get sample; the list sample has it. */
 function toWire(connection: Connection, { ids }: Tenant): Record<string, unknown> {
   return {
     connection_id: connection.id,

@@ -2,7 +2,7 @@ import { type Answer, type Call, ok } from './call.ts';
 import { pageOf } from './paging.ts';
 import type { Tenant } from './tenant.ts';
 
-/** T of upstream.md, 3.5, as it goes out. */
+/** A template as WATI lists it. */
 export interface Template {
   readonly id: string;
   /** The name to send. */

@@ -71,7 +71,7 @@ export interface BroadcastStore {
   addRecipients(id: string, sends: readonly NewSend[]): Promise<boolean>;
 
   /**
-   * D1 of all at once: `recording` -> `running`. From now on every recipient is a queued message of its caller, which no one
+   * All are recorded at once: `recording` -> `running`. From now on every recipient is a queued message of its caller, which no one
    * process owns: any begins it, by `claimGroup` alone. Undefined: it is not open any more, or not this process's.
    * `quota`: only if all of its recipients fit; throws QuotaSpent.
    * A failure may hide a release that was done: after `discardBroadcast` it is either gone or running, and its key says which.
@@ -122,7 +122,7 @@ export interface BroadcastStore {
   ): Promise<{ id: string; caller: string; connectionId: string; template: string; name: string; channel?: string }[]>;
 
   /**
-   * D2 for a group: takes the oldest `limit` queued recipients of a running broadcast for this process; `queued` ->
+   * The claim of a group: takes the oldest `limit` queued recipients of a running broadcast for this process; `queued` ->
    * `sending`, attempts + 1, sentAt. What was retreated from is queued again and taken again, by whichever process comes first.
    * Empty: none is left, or it is paused or cancelled, or the lease of this process has run out. A steer that has answered
    * comes before or after a claim, never in between: nothing is claimed after a pause or a cancel was answered.

@@ -1,7 +1,7 @@
 import type { QuotaLimits } from './quota-port.ts';
 
 /**
- * Where the records of sends live (delivery.md 2.2, 2.6). Types only: SQLite and PostgreSQL are the two homes, and one
+ * Where the records of sends live (docs/reference/delivery.md). Types only: SQLite and PostgreSQL are the two homes, and one
  * conformance suite holds both to this page. Each verb is atomic and durable when its promise resolves.
  */
 
@@ -11,7 +11,7 @@ export type SendKind = 'text' | 'file' | 'file-link' | 'buttons' | 'list' | 'tem
 /** JSON that the store keeps and does not look into. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** A send to be recorded, before any work (mark D1). */
+/** A send to be recorded, before any work. */
 export interface NewSend {
   id: string;
   caller: string;
@@ -30,7 +30,7 @@ export interface NewSend {
   call?: Json;
   /** SHA-256 of what is sent to whom, hex; never kept as it is. Absent while a file is still coming in, and of recipients. */
   fingerprint?: string;
-  /** The caller's key (contract 4). */
+  /** The caller's Idempotency-Key, and the route that it counts for. */
   idempotency?: { route: string; key: string };
   /** Of a recipient of a broadcast; `addRecipients` says it, `record` takes none. */
   broadcastId?: string;
@@ -71,7 +71,7 @@ export interface QueuedLane extends Lane {
   whose: 'own' | 'lost' | 'other';
 }
 
-/** What is known at the end of a send (mark D3). */
+/** What is known at the end of a send. */
 export interface Settlement {
   status: 'accepted' | 'rejected' | 'not_sent' | 'unknown' | 'cancelled';
   localMessageId?: string;
@@ -108,7 +108,7 @@ export interface ListPage {
 
 export interface SendStore {
   /**
-   * D1. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
+   * The first commit. Inserts first and reads only on conflict, never the other way round. `known`: the same caller, route and key were
    * recorded before (whatever the fingerprint), or `resendOf` has a child already, or is itself neither `unknown` nor
    * `not_sent` any more (then it is what is `known`); nothing was written then. A failure that is not `nothingWritten`
    * leaves it open whether it stands, and whether another process takes it up before it is taken out. Throws QuotaSpent.
@@ -116,7 +116,7 @@ export interface SendStore {
   record(send: NewSend): Promise<{ recorded: StoredSend } | { known: StoredSend }>;
 
   /**
-   * D2: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
+   * The claim: `queued` -> `sending`, attempts + 1, sentAt. False: this process may not send it (somebody else owns it, it was
    * cancelled, or the lease of this process has run out). Then not one byte may go out. `attempt` counts from 1; asked again
    * for an attempt that this process began already (its commit was done, and the answer lost), it says true again.
    */
@@ -129,9 +129,9 @@ export interface SendStore {
   retreat(id: string, attempt: number): Promise<boolean>;
 
   /**
-   * D3. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
+   * The completion. From `queued` or `sending` to an end, and from `unknown` to anything better: a late answer is the truth. Drops
    * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
-   * `cancelled` comes from `queued` alone, said by any process (delivery.md 2.7: a cancel never touches `sending`); the
+   * `cancelled` comes from `queued` alone, said by any process, because a cancel never touches `sending`; the
    * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
@@ -146,12 +146,12 @@ export interface SendStore {
   settleAll(settlements: readonly (Settlement & { id: string })[]): Promise<ReadonlySet<string>>;
 
   /**
-   * Undoes D1, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended, and never a
+   * Undoes `record`, for a stream that turned out to be no valid request: it must not use up its key. Only if not ended, and never a
    * recipient of a broadcast.
    */
   forget(id: string): Promise<void>;
 
-  /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */
+  /** `unknown` -> `accepted`, by evidence found later. False: it is not unknown any more. */
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean>;
 
   /**
@@ -240,7 +240,7 @@ export interface SendStore {
 }
 
 /**
- * The slots of the calls that all processes on one store share (delivery.md 2.9). Nothing of it is durable, and it asks the
+ * The slots of the calls that all processes on one store share. Nothing of it is durable, and it asks the
  * clock of the database alone.
  */
 export interface SlotStore {

@@ -22,7 +22,7 @@ export interface CallContext extends Reader {
 }
 
 /**
- * Tells key, connection and WATI apart by asking the control API (upstream.md 1.5), as far as it answers until then
+ * Tells key, connection and WATI apart by asking the control API, as far as it answers until then
  * (performance.now()).
  */
 export interface Diagnosis {
@@ -57,7 +57,7 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
   };
 }
 
-/** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
+/** WATI refuses with a 200 as well: a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
   const said = saidBy(body);
   if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
@@ -66,7 +66,7 @@ export function assertSuccess(body: JsonObject): void {
 
 const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
 
-/** The answer's JSON, or the Problem of contract 5, column "a read". */
+/** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;

@@ -10,7 +10,7 @@ export interface Turn {
   weight?: number;
 }
 
-/** WATI counts some of its routes in groups of their own (upstream.md 8.1). */
+/** WATI counts some of its routes in groups of their own (docs/reference/upstream.md, "WATI's own limits"). */
 export type RouteGroup = 'contacts' | 'messages' | 'templates';
 
 const groups: Record<string, RouteGroup> = {
@@ -21,7 +21,7 @@ const groups: Record<string, RouteGroup> = {
   sendTemplateMessage: 'templates',
 };
 
-/** Lets calls out no faster than Maton and WATI take them. Every call asks, control calls included (contract 8.11). */
+/** Lets calls out no faster than Maton and WATI take them. Every call asks: those of Maton's connections API count as well. */
 export interface Pace {
   /** Resolves when one call may go out, now. Throws TurnTooLate where that cannot be before `untilMs` (performance.now()). */
   take(ask: Turn & { group?: RouteGroup; untilMs: number; signal?: AbortSignal }): Promise<void>;
@@ -67,7 +67,7 @@ export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): bo
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
 
 /**
- * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
+ * Tells the pace of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
  * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
  */
 export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {

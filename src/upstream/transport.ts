@@ -24,7 +24,7 @@ export interface Call {
   connection?: string;
   /** The company's own number that it goes through, where WATI takes one for this operation. */
   channel?: string | undefined;
-  /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
+  /** A send can put a message before a person: never repeated here, and over a fresh TCP connection (docs/adr/0006-a-fresh-connection-for-each-send.md). */
   sends?: boolean;
   /** Asked right before the first byte; false: none goes out. */
   mayStart?: () => boolean;
@@ -43,7 +43,7 @@ export interface Answered extends Text {
 }
 
 /**
- * No whole answer. `sent` is false only where it is proved that no byte of the request left (delivery.md 2.3);
+ * No whole answer. `sent` is false only where it is proved that no byte of the request left;
  * `status` is there when the status line came before the answer broke.
  */
 export interface Failed {
@@ -89,7 +89,7 @@ export interface TransportOptions {
 export interface Transport {
   /** One attempt, never repeated, never throwing. `deadlineMs` is what is left of the caller's time. */
   attempt(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
-  /** A read: repeated at most twice on what may heal (delivery.md 2.4, last row). Never throws. */
+  /** A read is safe to repeat: at most twice, on failures that may be temporary. Never throws. */
   read(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
 }
 
@@ -124,7 +124,7 @@ export function createTransport(options: TransportOptions): Transport {
         },
         call.sends ? pauseStacks : undefined,
       );
-      // The only deadline that a dripping or 102-ing upstream cannot stretch (delivery.md 2.3).
+      // The only deadline that a dripping or 102-ing upstream cannot stretch.
       const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
@@ -197,7 +197,7 @@ const textOf = async ({ status, headers, gathering }: Arrived): Promise<Answered
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
 });
 
-/** Headers are built from nothing: the gateway passes on whatever it does not know (upstream.md 1.2). */
+/** Headers are built from nothing: the gateway forwards every header that it does not know to WATI. */
 export function headersOf(
   call: Pick<Call, 'connection'>,
   { key, userAgent }: Pick<TransportOptions, 'key' | 'userAgent'>,
@@ -223,7 +223,7 @@ function toRequest(bare: Call, options: TransportOptions): Dispatcher.DispatchOp
   };
 }
 
-/** RFC 3986 percent-encoding, brackets included; WATI wants `attribute` encoded that way (upstream.md 3.1). */
+/** RFC 3986 percent-encoding, brackets included; WATI takes a JSON array as `attribute`. */
 export function queryString(query: Call['query'] = {}): string {
   let text = '';
   for (const name in query) {

@@ -223,7 +223,7 @@ const sides: [string, Arrange, Seen][] = [
   ],
 ];
 
-/** The statuses with two meanings, told apart by the control API (upstream.md 1.5). */
+/** The statuses with two meanings, told apart by the control API. */
 export function describeSides(subjects: Subject[]): void {
   it.concurrent.each(sides)('tell whose fault it is: %s', async (_name, arrange, expected) => {
     const service = await startService({ settings: quick });
