@@ -50,7 +50,7 @@ export const text = (maxLength: number, example: string, options: { description?
     ...(options.description && { description: options.description }),
   });
 
-/** What the docs page is filled in with, and what the sandbox has from its start (src/delivery/example-records.ts). */
+/** What the docs page is filled in with, and what the sandbox has from its start (src/sandbox/example-records.ts). */
 export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',

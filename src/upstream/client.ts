@@ -94,7 +94,7 @@ export const saysAllByStatus = (status: number): boolean => status === 401 || st
 /** Nobody knows when a quota is there again; to ask sooner is of no use. */
 const spentRetryAfterS = 3_600;
 
-/** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
+/** What a read answers to a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };

@@ -202,7 +202,7 @@ const limits: Row[] = [
 /** What docs/reference/delivery.md says of failures and statuses: every sending route answers each of them the same way. */
 export const sendOutcomes: Row[] = [...lost, ...strange, ...success, ...refusals, ...limits];
 
-/** Contract 7: the last four digits of the recipient. */
+/** By the last four digits of the recipient, in the sandbox. */
 export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][] = [
   ['0000', accepted()],
   // Bytes go out before the simulated gateway hangs up.
