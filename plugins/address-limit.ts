@@ -1,4 +1,4 @@
-import { takePermit } from '../src/delivery/gcra.ts';
+import { takePermit } from '../src/budget/gcra.ts';
 import { type RemoteEnd, remoteKey } from './remote-address.ts';
 
 interface AddressLimitOptions {

@@ -1,4 +1,4 @@
-import { takePermit } from '../src/delivery/gcra.ts';
+import { takePermit } from '../src/budget/gcra.ts';
 import { Problem } from '../src/problem.ts';
 
 /** Permits of a caller that all replicas take from one store (src/store/port.ts has the same words). */

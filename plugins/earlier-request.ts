@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import { unreadable } from '../src/delivery/store-trouble.ts';
 import type { BroadcastStore } from '../src/store/broadcast-port.ts';
 import type { SendStore } from '../src/store/port.ts';
+import { unreadable } from '../src/store-problems.ts';
 import { callerOf } from './auth.ts';
 
 /** Whether a request repeats one that was recorded: it is answered as that one was, and sends nothing. */

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { mayUse } from '../src/callers.ts';
-import type { ListedConnections } from '../src/delivery/listed-connections.ts';
+import type { ListedConnections } from '../src/connections/listed-connections.ts';
 import { Problem } from '../src/problem.ts';
 import { callerOf } from './auth.ts';
 import type { IsRepeat } from './earlier-request.ts';

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { StoppedSending } from '../src/delivery/holds.ts';
-import { sendingStopped } from '../src/delivery/sending-stop.ts';
+import type { StoppedSending } from '../src/holds/holds.ts';
+import { sendingStopped } from '../src/holds/sending-stop.ts';
 import { callerOf } from './auth.ts';
 import type { IsRepeat } from './earlier-request.ts';
 

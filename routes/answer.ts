@@ -1,9 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
-import type { Sent } from '../src/delivery/delivery.ts';
-import { type Ending, keptEnding } from '../src/delivery/ending.ts';
-import type { Holds } from '../src/delivery/holds.ts';
-import { locationOf } from '../src/delivery/repeat.ts';
+import type { Sent } from '../src/delivery/delivery-service.ts';
+import { locationOf } from '../src/delivery/idempotency.ts';
+import { type Ending, keptEnding } from '../src/delivery/outcome.ts';
+import type { Holds } from '../src/holds/holds.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { Message } from '../src/schemas/message.ts';

@@ -5,15 +5,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { narrowed } from '../plugins/recipients.ts';
 import { invite } from '../plugins/request-bodies.ts';
+import type { BroadcastRecipient } from '../src/broadcasts/broadcast-service.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
-import type { BroadcastRecipient } from '../src/delivery/broadcasts.ts';
-import { fingerprintOf } from '../src/delivery/content.ts';
-import { checkTemplate, columnsOf } from '../src/delivery/preflight.ts';
+import { fingerprintOf } from '../src/delivery/send-content.ts';
 import { Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
+import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import { answerStarted, type BroadcastServices, keyed, started } from './broadcasts.ts';
 

@@ -3,8 +3,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { untilAnswered } from '../plugins/until-answered.ts';
-import { mayUse } from '../src/callers.ts';
-import type { Config } from '../src/config.ts';
 import {
   type BroadcastAsker,
   type BroadcastRecipient,
@@ -12,12 +10,12 @@ import {
   broadcastLocation,
   type KnownBroadcast,
   type Started,
-} from '../src/delivery/broadcasts.ts';
-import { fingerprintOf } from '../src/delivery/content.ts';
-import type { Holds } from '../src/delivery/holds.ts';
-import { checkTemplate, languagesOf, parameterFaults, type Sendable, takes } from '../src/delivery/preflight.ts';
-import { SharedLooks, streamProgress } from '../src/delivery/progress.ts';
-import type { TemplateCache } from '../src/delivery/template-cache.ts';
+} from '../src/broadcasts/broadcast-service.ts';
+import { SharedLooks, streamProgress } from '../src/broadcasts/progress-events.ts';
+import { mayUse } from '../src/callers.ts';
+import type { Config } from '../src/config.ts';
+import { fingerprintOf } from '../src/delivery/send-content.ts';
+import type { Holds } from '../src/holds/holds.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { type FieldError, Problem } from '../src/problem.ts';
@@ -31,9 +29,18 @@ import {
 import { BroadcastHeaders } from '../src/schemas/message.ts';
 import { answers, digits, exampleIds } from '../src/schemas/words.ts';
 import { bodyPointers, createSendingCheck, type SendingRules } from '../src/sending-rules.ts';
+import type { TemplateCache } from '../src/templates/template-cache.ts';
+import {
+  checkTemplate,
+  languagesOf,
+  parameterFaults,
+  type Sendable,
+  takes,
+} from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { asBadCursor } from './answer.ts';
-import { askerOf, type ContextOf } from './context.ts';
+import type { ContextOf } from './context.ts';
+import { askerOf } from './idempotency-scope.ts';
 
 export interface BroadcastServices {
   config: Config;

@@ -2,10 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from '../plugins/auth.ts';
 import { isConnectionName } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
-import { type Caller, hasScope, mayUse } from '../src/callers.ts';
+import { hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
-import type { ConnectionPin } from '../src/delivery/connection-pin.ts';
-import type { Asker } from '../src/delivery/delivery.ts';
+import type { ConnectionPin } from '../src/connections/connection-pin.ts';
 import { onceAsked } from '../src/once-per.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { type CallContext, inTime } from '../src/upstream/client.ts';
@@ -171,22 +170,6 @@ export function watch(request: FastifyRequest): (report: AttemptReport) => void 
     request.trace.upstreamMs += durationMs;
     if (status !== undefined) request.trace.upstreamStatus = status;
   };
-}
-
-/** Who sends, and under which key: the header's form was checked by the schema. */
-export function askerOf(request: FastifyRequest): Asker {
-  const key = request.headers['idempotency-key'];
-  return {
-    caller: callerOf(request).id,
-    route: `${request.method} ${request.routeOptions.url}`,
-    ...(typeof key === 'string' && { key }),
-    ...quotaOf(callerOf(request)),
-  };
-}
-
-function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller): Pick<Asker, 'quota'> {
-  if (perHour === undefined && perDay === undefined) return {};
-  return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }
 
 /** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all. */

@@ -4,18 +4,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { masked } from '../plugins/access-log.ts';
 import { callerOf } from '../plugins/auth.ts';
 import type { Config } from '../src/config.ts';
-import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/content.ts';
-import type { Delivery } from '../src/delivery/delivery.ts';
-import { isTemplateRefused } from '../src/delivery/ending.ts';
-import { checkContent } from '../src/delivery/preflight.ts';
-import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { checkContent } from '../src/delivery/content-validation.ts';
+import type { Delivery } from '../src/delivery/delivery-service.ts';
+import { isTemplateRefused } from '../src/delivery/outcome.ts';
+import { type Content, contentPrint, planCall, type SingleContent } from '../src/delivery/send-content.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
+import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
 import { answer, sendResponses } from './answer.ts';
-import { askerOf, type ContextOf, channelOf, sendWaitMs } from './context.ts';
+import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
+import { askerOf } from './idempotency-scope.ts';
 
 interface Services {
   config: Config;

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { masked } from '../plugins/access-log.ts';
-import { unreadable } from '../src/delivery/store-trouble.ts';
 import { erasePerson } from '../src/operator/erase-person.ts';
 import { Erased, ErasePost } from '../src/schemas/erase.ts';
 import { digits } from '../src/schemas/words.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';
 import type { PersonStore } from '../src/store/person-port.ts';
+import { unreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Budget } from '../src/budget/words.ts';
-import type { Holds } from '../src/delivery/holds.ts';
-import type { StopSwitch } from '../src/delivery/sending-stop.ts';
-import { unreadable } from '../src/delivery/store-trouble.ts';
+import type { Holds } from '../src/holds/holds.ts';
+import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { cancelQueue } from '../src/operator/cancel-queue.ts';
 import { Problem } from '../src/problem.ts';
@@ -10,6 +9,7 @@ import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
 import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-port.ts';
 import type { SendStatus } from '../src/store/port.ts';
+import { unreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Budget } from '../src/budget/words.ts';
-import type { Holds } from '../src/delivery/holds.ts';
-import type { StopSwitch } from '../src/delivery/sending-stop.ts';
+import type { Holds } from '../src/holds/holds.ts';
+import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import type { Readiness } from '../src/readiness.ts';
 import type { OperatorStore } from '../src/store/operator-port.ts';

@@ -6,18 +6,19 @@ import type { ListedCheck } from '../plugins/listed-connection.ts';
 import type { StopCheck } from '../plugins/sending-stop.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
-import type { Delivery, ResendContext } from '../src/delivery/delivery.ts';
-import { isTemplateRefused } from '../src/delivery/ending.ts';
-import type { Holds } from '../src/delivery/holds.ts';
-import { checkContent } from '../src/delivery/preflight.ts';
-import type { Reconciler } from '../src/delivery/reconcile.ts';
-import type { TemplateCache } from '../src/delivery/template-cache.ts';
+import { checkContent } from '../src/delivery/content-validation.ts';
+import type { Delivery, ResendContext } from '../src/delivery/delivery-service.ts';
+import { isTemplateRefused } from '../src/delivery/outcome.ts';
+import type { Reconciler } from '../src/delivery/reconcile/reconciler.ts';
+import type { Holds } from '../src/holds/holds.ts';
 import { Problem } from '../src/problem.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost, SendHeaders } from '../src/schemas/message.ts';
 import { digits } from '../src/schemas/words.ts';
 import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
+import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { answer, asBadCursor, sendResponses, toMessage } from './answer.ts';
-import { askerOf, contextOn, sendWaitMs, timeOf } from './context.ts';
+import { contextOn, sendWaitMs, timeOf } from './context.ts';
+import { askerOf } from './idempotency-scope.ts';
 import { assertSince } from './since.ts';
 
 interface Services {

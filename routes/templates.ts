@@ -1,7 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { checkParameters, meant, parameterFaults, takes } from '../src/delivery/preflight.ts';
-import type { Found, TemplateCache } from '../src/delivery/template-cache.ts';
-import { renderPart } from '../src/delivery/template-text.ts';
 import { Problem } from '../src/problem.ts';
 import {
   type RenderedTemplate as Rendered,
@@ -14,6 +11,9 @@ import {
   TemplatePreview,
   TemplateQuery,
 } from '../src/schemas/template.ts';
+import type { Found, TemplateCache } from '../src/templates/template-cache.ts';
+import { renderPart } from '../src/templates/template-text.ts';
+import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
 import type { ContextOf } from './context.ts';
 

@@ -1,5 +1,5 @@
-import type { ConnectionPin } from './delivery/connection-pin.ts';
-import type { StopSwitch } from './delivery/sending-stop.ts';
+import type { ConnectionPin } from './connections/connection-pin.ts';
+import type { StopSwitch } from './holds/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
 import type { BroadcastStore } from './store/broadcast-port.ts';

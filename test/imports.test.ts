@@ -39,21 +39,21 @@ const isOurs = (target: string) => /^(src|routes|plugins)\//.test(target);
 const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] = [
   {
     // Beside schemas and problems: what plugins offer (callerOf, masked), who the caller is, and pure functions of
-    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) and delivery (preflight, content, ending, repeat).
+    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/delivery\/(preflight|template-text|content|delivery|ending|repeat|broadcasts|progress|store-trouble))\.ts$/,
+      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
-      /^(routes|plugins|src\/(schemas|upstream|delivery|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/delivery\/(gcra|sending-stop|store-trouble)|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words)|src\/budget\/gcra|src\/holds\/sending-stop|src\/store-problems|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|delivery|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
+      /^(plugins|src\/(upstream|holds|connections|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   // A share of something knows neither what it is nor who has it.
@@ -82,9 +82,28 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|upstream|pools)\/|^src\/(callers|did-you-mean|problem|pauses|template-value|recipients\/recipient|schemas\/words|store\/(port|quota-port))\.ts$/,
-    types: /^src\/(delivery|upstream|schemas|store|pools)\/|^src\/(config|problem|problem-types)\.ts$/,
+      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|pauses|sleep|store-problems|recipients\/recipient|schemas\/words|store\/port)\.ts$/,
+    types: /^src\/(delivery|templates|upstream|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
+  },
+  {
+    of: /^src\/broadcasts\//,
+    values:
+      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|pauses|sleep|store-problems|store\/(port|quota-port))\.ts$/,
+    types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
+    packages: /^$/,
+  },
+  {
+    of: /^src\/templates\//,
+    values: /^src\/(templates|upstream)\/|^src\/(did-you-mean|problem|pauses|template-value)\.ts$/,
+    types: /^src\/(templates|upstream)\/|^src\/problem\.ts$/,
+    packages: /^$/,
+  },
+  {
+    of: /^src\/(holds|connections)\//,
+    values: /^src\/(holds\/|connections\/|(callers|problem|store-problems|budget\/gcra)\.ts$)/,
+    types: /^src\/(holds|connections|store|upstream)\//,
+    packages: /^$/,
   },
   {
     // The upstream, pretending: were it to share code with the client, both would be wrong together.
@@ -117,7 +136,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(content|ending)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|callers|callers\/sandbox-key|config|simulator\/simulator|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
     types: /^src\/store\/(broadcast-)?port\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
@@ -151,6 +170,15 @@ it('is not asked by what it is built from: nothing but bin and the sandbox impor
   expect(of(/^src\/(sandbox|simulator)\//).filter((file) => !/^src\/(bin|sandbox|simulator)\//.test(file))).toEqual([]);
   expect(of(/^src\/bin\//)).toEqual([]);
   expect(of(/^routes\//).filter((file) => file !== 'src/app.ts' && !file.startsWith('routes/'))).toEqual([]);
+});
+
+it('keeps what only reads apart from delivery: no read route reaches it, types included', () => {
+  const reached = new Set(
+    ['contacts', 'conversations', 'media', 'connections', 'templates'].map((name) => `routes/${name}.ts`),
+  );
+  for (const file of reached)
+    for (const each of imports) if (each.file === file && isOurs(each.target)) reached.add(each.target);
+  expect([...reached].filter((file) => /^src\/(delivery|broadcasts)\//.test(file))).toEqual([]);
 });
 
 it('reads the environment in src/bin alone, and undici in src/upstream alone', () => {

@@ -3,7 +3,7 @@ import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts
 import { parseCallers } from '../callers/parse.ts';
 import { hasScope } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
-import { keptConnection } from '../delivery/connection-pin.ts';
+import { keptConnection } from '../connections/connection-pin.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts';
 import type { StoredSend } from '../store/port.ts';
-import { type Content, contentOf } from './content.ts';
-import { locationOf } from './repeat.ts';
+import { locationOf } from './idempotency.ts';
+import { type Content, contentOf } from './send-content.ts';
 
 /** What an earlier send carried, to be sent again. Throws `message-not-resendable`. */
 export function resendable(original: StoredSend): Content {

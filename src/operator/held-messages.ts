@@ -1,5 +1,5 @@
 import { hasScope, type Scope } from '../callers.ts';
-import type { HoldCode } from '../delivery/holds.ts';
+import type { HoldCode } from '../holds/holds.ts';
 import type { OperatorCaller } from '../schemas/operator.ts';
 
 type HeldReason = Extract<HoldCode, 'caller-removed' | 'sending-stopped' | 'scope-removed'>;

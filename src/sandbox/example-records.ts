@@ -1,5 +1,5 @@
-import { type Content, contentPrint } from '../delivery/content.ts';
-import { settlementOf, toJson } from '../delivery/ending.ts';
+import { settlementOf, toJson } from '../delivery/outcome.ts';
+import { type Content, contentPrint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/words.ts';
 import type { BroadcastStore } from '../store/broadcast-port.ts';
 import type { NewSend, SendStore } from '../store/port.ts';

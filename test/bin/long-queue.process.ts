@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { afterAll, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
-import { toJson } from '../../src/delivery/ending.ts';
+import { toJson } from '../../src/delivery/outcome.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
 import { compileCache } from '../compile-cache.ts';

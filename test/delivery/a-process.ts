@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts';
-import { createGate, type Gate } from '../../src/delivery/gate.ts';
+import { createDelivery, type Delivery } from '../../src/delivery/delivery-service.ts';
+import { createGate, type Gate } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { heldIn } from '../../src/delivery/fault-of-all.ts';
+import { heldIn } from '../../src/delivery/dispatch/shared-failure.ts';
 import type { Verdict } from '../../src/upstream/verdict.ts';
 
 const taken: Verdict = { outcome: 'accepted' };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Rate, takePermit } from '../../src/delivery/gcra.ts';
+import { type Rate, takePermit } from '../../src/budget/gcra.ts';
 
 /** Asks at each time of a steady clock; answers the times at which a permit was granted. */
 function grants(rate: Rate, gaps: number[]): number[] {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDelivery } from '../../src/delivery/delivery.ts';
-import { createGate } from '../../src/delivery/gate.ts';
+import { createDelivery } from '../../src/delivery/delivery-service.ts';
+import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Attempt, Call } from '../../src/upstream/transport.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sendInHalves } from '../../src/delivery/halves.ts';
+import { sendInHalves } from '../../src/delivery/dispatch/bisect-batch.ts';
 import type { Verdict } from '../../src/upstream/verdict.ts';
 
 const receiversOf = (n: number) =>

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Delivery } from '../../src/delivery/delivery.ts';
-import { createKeeper } from '../../src/delivery/keeper.ts';
+import type { Delivery } from '../../src/delivery/delivery-service.ts';
+import { createKeeper } from '../../src/delivery/recovery/maintenance.ts';
 import type { SendStore } from '../../src/store/port.ts';
 
 const leaseMs = 15_000;

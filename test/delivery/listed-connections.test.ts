@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createListedConnections } from '../../src/delivery/listed-connections.ts';
+import { createListedConnections } from '../../src/connections/listed-connections.ts';
 import { Problem } from '../../src/problem.ts';
 
 const untilMs = Number.MAX_SAFE_INTEGER;

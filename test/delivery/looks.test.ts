@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createBroadcasts } from '../../src/delivery/broadcasts.ts';
-import { createLooker } from '../../src/delivery/looker.ts';
-import { createReconciler } from '../../src/delivery/reconcile.ts';
+import { createBroadcasts } from '../../src/broadcasts/broadcast-service.ts';
+import { createLooker } from '../../src/delivery/reconcile/reconcile-worker.ts';
+import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
 import { Problem } from '../../src/problem.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore, type Store } from '../../src/store/open.ts';

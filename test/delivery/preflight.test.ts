@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { checkParameters, checkTemplate, parameterFaults, type Sendable } from '../../src/delivery/preflight.ts';
 import { Problem } from '../../src/problem.ts';
 import { valueFault } from '../../src/template-value.ts';
+import {
+  checkParameters,
+  checkTemplate,
+  parameterFaults,
+  type Sendable,
+} from '../../src/templates/template-validation.ts';
 import { readTemplate } from '../../src/upstream/templates.ts';
 
 describe('a value', () => {

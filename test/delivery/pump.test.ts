@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createGate } from '../../src/delivery/gate.ts';
-import { createPump } from '../../src/delivery/pump.ts';
+import { createPump } from '../../src/broadcasts/broadcast-worker.ts';
+import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';

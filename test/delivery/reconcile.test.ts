@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { createReconciler } from '../../src/delivery/reconcile.ts';
+import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { StoredSend } from '../../src/store/port.ts';
 import { linkIn } from '../../src/upstream/pages.ts';

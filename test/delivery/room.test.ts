@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRoom } from '../../src/delivery/room.ts';
+import { createRoom } from '../../src/delivery/admission/load-limiter.ts';
 
 /** A room by a clock and a load that the test sets. */
 function scene() {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createStopSwitch } from '../../src/delivery/sending-stop.ts';
+import { createStopSwitch } from '../../src/holds/sending-stop.ts';
 import type { SendingStop, Stopped } from '../../src/store/operator-port.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };

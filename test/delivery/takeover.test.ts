@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Delivery } from '../../src/delivery/delivery.ts';
+import type { Delivery } from '../../src/delivery/delivery-service.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
 import type { Call } from '../../src/upstream/transport.ts';
 import { answered, aProcess, yes } from './a-process.ts';

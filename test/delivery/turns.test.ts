@@ -1,6 +1,6 @@
 import { describe, expect, it, test, vi } from 'vitest';
-import type { Content } from '../../src/delivery/content.ts';
-import { createGate } from '../../src/delivery/gate.ts';
+import { createGate } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import type { Content } from '../../src/delivery/send-content.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import type { Call } from '../../src/upstream/transport.ts';

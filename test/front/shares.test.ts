@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SharedLooks } from '../../src/delivery/progress.ts';
+import { SharedLooks } from '../../src/broadcasts/progress-events.ts';
 import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { connection, fileTo, multipartType, pdf, pdfForm } from '../routes/files-helper.ts';

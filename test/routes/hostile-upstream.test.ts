@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { createTemplateCache } from '../../src/delivery/template-cache.ts';
+import { createTemplateCache } from '../../src/templates/template-cache.ts';
 import { type Service, startService } from '../helper.ts';
 import { once, seededConnection } from './outcomes.ts';
 

@@ -1,13 +1,13 @@
-import { refusalOf } from '../pools/refusal.ts';
-import { type Release, SharedPool } from '../pools/shared-pool.ts';
-import { Problem } from '../problem.ts';
-import type { SendStore } from '../store/port.ts';
-import type { CallContext } from '../upstream/client.ts';
-import { askOf, ownTurn, type Pace, whoOf } from '../upstream/pace.ts';
-import type { Coming } from './coming.ts';
-import type { Gate } from './gate.ts';
-import { createRoom } from './room.ts';
-import { unreadable } from './store-trouble.ts';
+import { refusalOf } from '../../pools/refusal.ts';
+import { type Release, SharedPool } from '../../pools/shared-pool.ts';
+import { Problem } from '../../problem.ts';
+import type { SendStore } from '../../store/port.ts';
+import { unreadable } from '../../store-problems.ts';
+import type { CallContext } from '../../upstream/client.ts';
+import { askOf, ownTurn, type Pace, whoOf } from '../../upstream/pace.ts';
+import type { Gate } from '../dispatch/circuit-breaker.ts';
+import { createRoom } from './load-limiter.ts';
+import type { Coming } from './pending-inserts.ts';
 
 interface AdmissionServices {
   coming: Coming;

@@ -1,17 +1,17 @@
+import { channelOf } from '../delivery/channel-of.ts';
+import { inProgress, mismatch } from '../delivery/idempotency.ts';
+import { toJson } from '../delivery/outcome.ts';
+import type { Looker } from '../delivery/reconcile/reconcile-worker.ts';
+import type { StoppedSending } from '../holds/holds.ts';
+import { assertMaySend } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import type { LookStore } from '../store/look-port.ts';
 import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
 import { type QuotaLimits, QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
-import { type Looks, looksOf } from './broadcast-looks.ts';
-import { channelOf } from './channel-of.ts';
-import { toJson } from './ending.ts';
-import type { StoppedSending } from './holds.ts';
-import type { Looker } from './looker.ts';
-import { inProgress, mismatch } from './repeat.ts';
-import { assertMaySend } from './sending-stop.ts';
-import { asUnrecorded, unreadable } from './store-trouble.ts';
+import { asUnrecorded, unreadable } from '../store-problems.ts';
+import { type Looks, looksOf } from './reconcile-progress.ts';
 
 /** Who starts a broadcast, under which key: always under one (contract 4). */
 export interface BroadcastAsker {

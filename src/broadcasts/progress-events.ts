@@ -1,5 +1,5 @@
 import type { Broadcast } from '../schemas/broadcast.ts';
-import { sleep } from './patience.ts';
+import { sleep } from '../sleep.ts';
 
 const lookEveryMs = 1_000;
 /** Something has to be said now and then, or what stands between takes the line for dead. */

@@ -1,6 +1,6 @@
-import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../store/broadcast-port.ts';
-import type { OperatorStore } from '../store/operator-port.ts';
-import type { TellHold } from './held-lanes.ts';
+import type { TellHold } from '../../holds/held-lanes.ts';
+import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-port.ts';
+import type { OperatorStore } from '../../store/operator-port.ts';
 
 /** One line for each turn of what nobody waits for, with counts: how it started, why it is held, how it ended. */
 export interface QueueLog {

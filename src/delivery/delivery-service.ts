@@ -1,3 +1,6 @@
+import type { TellHold } from '../holds/held-lanes.ts';
+import type { Holds, StoppedSending } from '../holds/holds.ts';
+import { assertMaySend } from '../holds/sending-stop.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import { digits } from '../schemas/words.ts';
@@ -10,27 +13,24 @@ import {
   StoreError,
 } from '../store/port.ts';
 import type { QuotaLimits, QuotaStore } from '../store/quota-port.ts';
+import { unreadable, unrecorded } from '../store-problems.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { createAdmission, createSendsPool, type Keep } from './admission.ts';
+import { createAdmission, createSendsPool, type Keep } from './admission/admission.ts';
+import { Coming } from './admission/pending-inserts.ts';
 import { channelOf } from './channel-of.ts';
-import { Coming } from './coming.ts';
-import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './content.ts';
-import { keptEnding, toJson } from './ending.ts';
-import type { Gate } from './gate.ts';
-import { createGroups, type GroupMax, lineKey } from './groups.ts';
-import type { TellHold } from './held-lanes.ts';
-import type { Holds, StoppedSending } from './holds.ts';
-import { type LiveSend, live } from './life.ts';
-import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './passage.ts';
-import { createQueueFeeder } from './queue-feeder.ts';
-import { inProgress, isRunning, locationOf, mismatch, replay } from './repeat.ts';
+import type { Gate } from './dispatch/circuit-breaker.ts';
+import { InvalidStream } from './dispatch/complete.ts';
+import { type LiveSend, live } from './dispatch/deliver.ts';
+import { createGroups, type GroupMax, lineKey } from './dispatch/template-batcher.ts';
+import { groupPassage, plannedPassage, type StreamedSend, streamedPassage } from './dispatch/upstream-request.ts';
+import { inProgress, isRunning, locationOf, mismatch, replay } from './idempotency.ts';
+import { keptEnding, toJson } from './outcome.ts';
+import { createQueueFeeder } from './recovery/queue-feeder.ts';
 import { notResendable, resendable, resentBefore } from './resend.ts';
-import { assertMaySend } from './sending-stop.ts';
-import { InvalidStream } from './settle.ts';
-import { unreadable, unrecorded } from './store-trouble.ts';
+import { type Content, carriesLocalId, contentOf, contentPrint, groupOf, planCall } from './send-content.ts';
 
 /** Who asks, and under which key (contract 4). */
 export interface Asker {

@@ -1,14 +1,14 @@
-import { Problem } from '../problem.ts';
-import type { SendStore, StoredSend } from '../store/port.ts';
-import { flagOf } from '../upstream/answers/fields.ts';
-import type { CallContext } from '../upstream/client.ts';
-import type { Conversations, History } from '../upstream/conversations.ts';
-import { isoDate, type JsonObject, str } from '../upstream/lenient.ts';
-import { inSmallerPages } from '../upstream/pages.ts';
-import type { ReadBack } from '../upstream/read-back.ts';
-import { type Content, contentOf, contentPrint } from './content.ts';
-import { type Ending, type Evidence, toJson } from './ending.ts';
-import { unreadable } from './store-trouble.ts';
+import { Problem } from '../../problem.ts';
+import type { SendStore, StoredSend } from '../../store/port.ts';
+import { unreadable } from '../../store-problems.ts';
+import { flagOf } from '../../upstream/answers/fields.ts';
+import type { CallContext } from '../../upstream/client.ts';
+import type { Conversations, History } from '../../upstream/conversations.ts';
+import { isoDate, type JsonObject, str } from '../../upstream/lenient.ts';
+import { inSmallerPages } from '../../upstream/pages.ts';
+import type { ReadBack } from '../../upstream/read-back.ts';
+import { type Ending, type Evidence, toJson } from '../outcome.ts';
+import { type Content, contentOf, contentPrint } from '../send-content.ts';
 
 /** Looks whether an unknown send arrived after all (delivery.md 2.8). */
 export interface Reconciler {

@@ -1,6 +1,6 @@
-import type { SendStore } from '../store/port.ts';
-import type { Delivery } from './delivery.ts';
-import { sleep } from './patience.ts';
+import { sleep } from '../../sleep.ts';
+import type { SendStore } from '../../store/port.ts';
+import type { Delivery } from '../delivery-service.ts';
 
 /** What has to be done again and again, so that the promise of delivery.md 2.1 holds while nobody asks. */
 export interface Keeper {

@@ -1,5 +1,5 @@
+import type { Looker } from '../delivery/reconcile/reconcile-worker.ts';
 import type { LookProgress, LookStore } from '../store/look-port.ts';
-import type { Looker } from './looker.ts';
 
 /** How far the search for the unknown recipients of a broadcast is, and when all that are left will have been looked for. */
 export type Looks = LookProgress & { estimatedEndAt?: string };

@@ -1,15 +1,16 @@
-import type { SendStore, StoredSend } from '../store/port.ts';
-import { StoreError } from '../store/port.ts';
-import type { CallContext, Diagnosis } from '../upstream/client.ts';
-import { askOf, type Pace } from '../upstream/pace.ts';
-import type { Verdict } from '../upstream/verdict.ts';
-import { heldIn, holdBy, reasonOfCredentials } from './fault-of-all.ts';
-import type { Gate } from './gate.ts';
-import type { Holds } from './holds.ts';
-import type { Passage } from './passage.ts';
-import { patiently, sleep } from './patience.ts';
-import { end, isoNow, type Judged, undo } from './settle.ts';
-import { asUnrecorded } from './store-trouble.ts';
+import type { Holds } from '../../holds/holds.ts';
+import { sleep } from '../../sleep.ts';
+import type { SendStore, StoredSend } from '../../store/port.ts';
+import { StoreError } from '../../store/port.ts';
+import { asUnrecorded } from '../../store-problems.ts';
+import type { CallContext, Diagnosis } from '../../upstream/client.ts';
+import { askOf, type Pace } from '../../upstream/pace.ts';
+import type { Verdict } from '../../upstream/verdict.ts';
+import { patiently } from '../recovery/retry-store.ts';
+import type { Gate } from './circuit-breaker.ts';
+import { end, isoNow, type Judged, undo } from './complete.ts';
+import { heldIn, holdBy, reasonOfCredentials } from './shared-failure.ts';
+import type { Passage } from './upstream-request.ts';
 
 /*
  * The life of a send (delivery.md 2.2). Each arrow is a durable commit before the next thing happens:

@@ -1,5 +1,5 @@
+import { takePermit } from '../budget/gcra.ts';
 import type { Connections } from '../upstream/connections.ts';
-import { takePermit } from './gcra.ts';
 
 /** What Maton's list says of a connection. */
 export type Listed =

@@ -1,13 +1,14 @@
+import { type LifeServices, type LiveSend, transmit } from '../delivery/dispatch/deliver.ts';
+import { groupPassage } from '../delivery/dispatch/upstream-request.ts';
+import { patiently } from '../delivery/recovery/retry-store.ts';
+import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
 import { usualPauses } from '../pauses.ts';
+import { sleep } from '../sleep.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-port.ts';
 import { type Lane, type Mark, type StoredSend, StoreError } from '../store/port.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
-import { HeldLanes, type TellHold } from './held-lanes.ts';
-import { type LifeServices, type LiveSend, transmit } from './life.ts';
-import { groupPassage } from './passage.ts';
-import { patiently, sleep } from './patience.ts';
 
 /** Sends what broadcasts have queued, in groups, in their lane; as many replicas as there are share the work. */
 export interface Pump {

@@ -1,6 +1,6 @@
-import type { Refusal } from '../upstream/answers/sentences.ts';
-import type { Verdict } from '../upstream/verdict.ts';
-import type { Hold } from './holds.ts';
+import type { Hold } from '../../holds/holds.ts';
+import type { Refusal } from '../../upstream/answers/sentences.ts';
+import type { Verdict } from '../../upstream/verdict.ts';
 
 export type Rejected = Verdict & { outcome: 'rejected' };
 

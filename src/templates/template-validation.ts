@@ -2,8 +2,7 @@ import { didYouMean } from '../did-you-mean.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import { valueFault } from '../template-value.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
-import type { Content } from './content.ts';
-import type { Found, Wanted } from './template-cache.ts';
+import type { Found } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
 
 /** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
@@ -19,16 +18,6 @@ export function checkTemplate({ versions, near }: Found, name: string): Sendable
 }
 
 export const meant = (near: string | undefined): string => (near === undefined ? '' : `; did you mean "${near}"?`);
-
-/** The same of whatever is to be sent: a template must be approved, and its parameters fit; all else passes. */
-export async function checkContent(
-  content: Content,
-  find: (name: string, wanted: Wanted) => Promise<Found>,
-): Promise<void> {
-  if (content.kind !== 'template') return;
-  const { template, parameters = {} } = content.body;
-  checkParameters(checkTemplate(await find(template, { fits: takes(parameters) }), template), parameters);
-}
 
 /** Whether these are names of the template's; where they are not, it may have changed since it was read. */
 export const takes =

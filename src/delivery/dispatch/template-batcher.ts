@@ -1,11 +1,11 @@
-import type { CallContext } from '../upstream/client.ts';
-import type { SendCalls } from '../upstream/messages.ts';
-import { askOf, ownTurn, type Pace, type Turn } from '../upstream/pace.ts';
-import type { AttemptReport, Transport } from '../upstream/transport.ts';
-import type { Coming } from './coming.ts';
-import { attempt, isHeld, type LifeServices, type LiveSend } from './life.ts';
-import { groupPassage } from './passage.ts';
-import { sleep } from './patience.ts';
+import { sleep } from '../../sleep.ts';
+import type { CallContext } from '../../upstream/client.ts';
+import type { SendCalls } from '../../upstream/messages.ts';
+import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
+import type { AttemptReport, Transport } from '../../upstream/transport.ts';
+import type { Coming } from '../admission/pending-inserts.ts';
+import { attempt, isHeld, type LifeServices, type LiveSend } from './deliver.ts';
+import { groupPassage } from './upstream-request.ts';
 
 /** How many template sends one call may carry, by lane: a lost answer makes all of them unknown. */
 export type GroupMax = Readonly<Record<Turn['lane'], number>>;

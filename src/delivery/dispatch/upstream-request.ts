@@ -1,10 +1,10 @@
-import type { CallContext } from '../upstream/client.ts';
-import type { SendCalls, WatiReceiver } from '../upstream/messages.ts';
-import type { Attempt, Transport } from '../upstream/transport.ts';
-import { judge, judgeReceivers, type Verdict } from '../upstream/verdict.ts';
-import { type PlannedCall, receiverOf } from './content.ts';
-import { sendInHalves } from './halves.ts';
-import type { LiveSend } from './life.ts';
+import type { CallContext } from '../../upstream/client.ts';
+import type { SendCalls, WatiReceiver } from '../../upstream/messages.ts';
+import type { Attempt, Transport } from '../../upstream/transport.ts';
+import { judge, judgeReceivers, type Verdict } from '../../upstream/verdict.ts';
+import { type PlannedCall, receiverOf } from '../send-content.ts';
+import { sendInHalves } from './bisect-batch.ts';
+import type { LiveSend } from './deliver.ts';
 
 /** One call upstream that carries one send, or template sends that agree in all but the receiver. */
 export interface Passage {

@@ -1,8 +1,8 @@
-import { Problem } from '../problem.ts';
-import type { DueSend, LookStore } from '../store/look-port.ts';
-import { askOf, type Pace, type Turn } from '../upstream/pace.ts';
-import { sleep } from './patience.ts';
-import type { Reconciler } from './reconcile.ts';
+import { Problem } from '../../problem.ts';
+import { sleep } from '../../sleep.ts';
+import type { DueSend, LookStore } from '../../store/look-port.ts';
+import { askOf, type Pace, type Turn } from '../../upstream/pace.ts';
+import type { Reconciler } from './reconciler.ts';
 
 /**
  * Looks for unknown sends when they are due, one after another: at the pace that the budget leaves idle, and no slower than one

@@ -1,11 +1,11 @@
-import type { Settlement } from '../store/port.ts';
-import { StoreError } from '../store/port.ts';
-import type { CallContext, Diagnosis } from '../upstream/client.ts';
-import type { Verdict } from '../upstream/verdict.ts';
-import { endingOf, settlementOf } from './ending.ts';
-import type { LifeServices, LiveSend } from './life.ts';
-import type { Passage, StreamedSend } from './passage.ts';
-import { patiently } from './patience.ts';
+import type { Settlement } from '../../store/port.ts';
+import { StoreError } from '../../store/port.ts';
+import type { CallContext, Diagnosis } from '../../upstream/client.ts';
+import type { Verdict } from '../../upstream/verdict.ts';
+import { endingOf, settlementOf } from '../outcome.ts';
+import { patiently } from '../recovery/retry-store.ts';
+import type { LifeServices, LiveSend } from './deliver.ts';
+import type { Passage, StreamedSend } from './upstream-request.ts';
 
 /** A stream that was no valid request, or could not begin: its record is gone, as if it had never been made. */
 export class InvalidStream extends Error {

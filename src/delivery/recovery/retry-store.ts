@@ -1,4 +1,5 @@
-import { StoreError } from '../store/port.ts';
+import { sleep } from '../../sleep.ts';
+import { StoreError } from '../../store/port.ts';
 
 /** Waits for a store that fails, as long as it takes: what was recorded is not given up. */
 export async function patiently<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
@@ -10,18 +11,4 @@ export async function patiently<Value>(write: () => Promise<Value>, closing: Abo
       await sleep(pauseMs, closing);
     }
   }
-}
-
-/** Ends early when the process does. */
-export function sleep(ms: number, closing: AbortSignal): Promise<void> {
-  return new Promise((resume) => {
-    const timer = setTimeout(done, ms);
-    function done() {
-      clearTimeout(timer);
-      closing.removeEventListener('abort', done);
-      resume();
-    }
-    if (closing.aborted) done();
-    else closing.addEventListener('abort', done);
-  });
 }

@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts';
 import type { SendStore } from '../store/port.ts';
-import { unreadable } from './store-trouble.ts';
+import { unreadable } from '../store-problems.ts';
 
 /** In the store. */
 const name = 'only-connection';

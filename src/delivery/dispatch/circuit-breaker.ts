@@ -1,6 +1,6 @@
-import { usualPauses } from '../pauses.ts';
-import type { Hold } from './holds.ts';
-import { sleep } from './patience.ts';
+import type { Hold } from '../../holds/holds.ts';
+import { usualPauses } from '../../pauses.ts';
+import { sleep } from '../../sleep.ts';
 
 /** Holds what is queued for a connection while the upstream turns all of it away (contract 8.8). */
 export interface Gate {

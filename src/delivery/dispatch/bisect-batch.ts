@@ -1,5 +1,5 @@
-import type { Receiver, Verdict } from '../upstream/verdict.ts';
-import { isOfOne, type Rejected } from './fault-of-all.ts';
+import type { Receiver, Verdict } from '../../upstream/verdict.ts';
+import { isOfOne, type Rejected } from './shared-failure.ts';
 
 interface HalvesOptions<Item extends Receiver> {
   /** One call for these; a verdict for each, in order. */

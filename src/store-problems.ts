@@ -1,6 +1,6 @@
-import { Problem } from '../problem.ts';
-import { StoreError } from '../store/port.ts';
-import { type QuotaLeft, QuotaSpent } from '../store/quota-port.ts';
+import { Problem } from './problem.ts';
+import { StoreError } from './store/port.ts';
+import { type QuotaLeft, QuotaSpent } from './store/quota-port.ts';
 
 /*
  * What a caller hears while the store fails (delivery.md 2.6): what could not be recorded was not made. For `catch`; any

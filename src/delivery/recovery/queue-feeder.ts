@@ -1,7 +1,7 @@
-import type { Lane, QueuedLane, SendStore, StoredSend } from '../store/port.ts';
-import { HeldLanes, type TellHold } from './held-lanes.ts';
-import type { Hold } from './holds.ts';
-import type { LiveSend } from './life.ts';
+import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
+import type { Hold } from '../../holds/holds.ts';
+import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
+import type { LiveSend } from '../dispatch/deliver.ts';
 
 /** Sends taken up from the store that may be under way at once: the rest of the queue stays there, however long it is. */
 const underWayMax = 200;
