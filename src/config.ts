@@ -21,7 +21,7 @@ const groupMax = (what: string, fallback: number) =>
     maximum: 1_000,
   });
 
-/** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
+/** The environment, one entry a setting. The descriptions are the table of docs/settings.md; a test holds the two together. */
 export const EnvSchema = Type.Object({
   MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
   MATON_API_KEY_FILE: Type.Optional(

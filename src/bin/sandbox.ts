@@ -50,7 +50,7 @@ ${call(`${json} ${url}/v1/messages/text -d '{"to":"14155551000","text":"Your par
 ${call(`${json} ${url}/v1/messages/template -d '{"to":"14155551001","template":"order_update","parameters":{"customer_name":"Asha","order_id":"A-1001","order_status":"shipped"}}'`)}
 ${call(`'${url}/v1/contacts?pageSize=2'`)}
 
-Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see the README).
+Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see docs/sandbox.md).
 Ctrl-C ends it.
 
 Ready: ${url}

@@ -39,7 +39,7 @@ export interface Settings {
   connectionOutcome: 'ACTIVE' | 'FAILED';
   /** WATI's own limits per 10 s; off by default, so that a test of something else is not slowed. */
   plan: Plan;
-  /** Recipients whose last four digits make the sandbox misbehave (docs/testing-your-service.md). */
+  /** Recipients whose last four digits make the sandbox misbehave (docs/sandbox.md). */
   magic: boolean;
 }
 
