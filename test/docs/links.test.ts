@@ -74,6 +74,8 @@ it('names only files that are there, in documents and in comments', () => {
   const missing = [
     ...documents.map((file): [string, string] => [file, textOf(file)]),
     ...sources.map((file): [string, string] => [file, commentsOf(file)]),
+    // Also what programs print.
+    ...sources.map((file): [string, string] => [file, (textOf(file).match(/docs\/[\w/-]+\.md/g) ?? []).join(' ')]),
   ].flatMap(([file, text]) =>
     pathsIn(text)
       .filter((path) => !isThere(path))
@@ -98,16 +100,18 @@ it('cites no document that is not in the repository', () => {
   // A number behind the name of a page, a page without its folder, a mark of a table elsewhere, or an issue nobody can open.
   const foreign = [
     /\b(?:delivery|upstream|contract|security|events|faults|style|stack|readability)(?:\.md,?|,)? (?:rule |section )?\d+(?:\.\d+)?\b/gi,
-    /(?<![\w/-])(?:[\w-]+\/)*[a-z][\w-]*\.md\b/g,
+    /(?<![\w/-])(?:[\w-]+\/)*[A-Za-z][\w-]*\.md\b/g,
     /\b(?:D[1-9]|[HW]\d{1,2})\b/g,
     /(?<!\w\/\w+ )\bissue #?\d+/gi,
   ];
   const known = new Set(documents.flatMap((file) => [file, file.replace(/^docs\//, '')]));
-  const cited = sources.flatMap((file) =>
+  const read = [
+    ...sources.map((file): [string, string] => [file, commentsOf(file)]),
+    ...documents.map((file): [string, string] => [file, textOf(file).replace(/\]\([^)]*\)/g, '')]),
+  ];
+  const cited = read.flatMap(([file, text]) =>
     foreign.flatMap((pattern) =>
-      [...commentsOf(file).matchAll(pattern)]
-        .filter(([words]) => !known.has(words))
-        .map(([words]) => `${file}: ${words}`),
+      [...text.matchAll(pattern)].filter(([words]) => !known.has(words)).map(([words]) => `${file}: ${words}`),
     ),
   );
   expect(cited.filter((each) => !/^src\/(delivery|broadcasts|store-problems)\b/.test(each))).toEqual([]);
