@@ -88,12 +88,12 @@ export class Sends implements SendStore, SlotStore, PermitStore {
    * nobody knows, and the caller hears that.
    */
   async #insert(send: NewSend): Promise<StoredSend | undefined> {
-    const { quota, channelNamed: _, fingerprint, ...rest } = send;
+    const { quota, channelNamed, fingerprint, ...rest } = send;
     const recorded = { ...rest, ...this.#macs.known(fingerprint) };
     const { id, caller } = send;
     const wall = this.#wall();
     try {
-      const values = insertValues(recorded, wall);
+      const values = insertValues({ ...recorded, ...(channelNamed && { channelNamed }) }, wall);
       const inserted = quota
         ? await this.#insertCharged(values, { caller, n: 1, limits: quota, chargedBy: id })
         : await this.#change(this.#sql.insert, values);
