@@ -4,7 +4,7 @@ import type { Content } from '../../src/delivery/send-content.ts';
 import { StoreError } from '../../src/store/port.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import type { Call } from '../../src/upstream/transport.ts';
-import { answered, aProcess, yes } from './a-process.ts';
+import { answered, aProcess, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const text = (to: string): Content => ({ kind: 'text', body: { to, text: 'Hello' } });

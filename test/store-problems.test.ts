@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openStore } from '../../src/store/open.ts';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
-import { csvSubject, fileSubject, sendingTo } from '../routes/sending.ts';
-import { standingClock } from '../standing-clock.ts';
-import { everyWrite, failingStore } from '../store/failing.ts';
-import { OPTIONS } from '../store/samples.ts';
+import { openStore } from '../src/store/open.ts';
+import { type Answer, type Service, startService } from './helper.ts';
+import { askFor, fields, type Subject, seededConnection, text } from './routes/outcomes.ts';
+import { csvSubject, fileSubject, sendingTo } from './routes/sending.ts';
+import { standingClock } from './standing-clock.ts';
+import { everyWrite, failingStore } from './store/failing.ts';
+import { OPTIONS } from './store/samples.ts';
 
 const to = '14155551000';
 const jsonSubjects = sendingTo(() => to);

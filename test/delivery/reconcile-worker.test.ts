@@ -11,7 +11,7 @@ import { startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
 import { aBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { aSend, OPTIONS, VERDICT } from '../store/samples.ts';
-import { LookTime } from './look-time.ts';
+import { LookTime } from './reconcile-clock.ts';
 
 const minuteMs = 60_000;
 

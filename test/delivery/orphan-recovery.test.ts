@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Delivery } from '../../src/delivery/delivery-service.ts';
 import { type StoredSend, StoreError } from '../../src/store/port.ts';
 import type { Call } from '../../src/upstream/transport.ts';
-import { answered, aProcess, yes } from './a-process.ts';
+import { answered, aProcess, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
