@@ -88,10 +88,10 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   throw statusProblem(answer, reasonOf(body, text));
 }
 
-/** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
+/** Credentials refused, or too many calls: the body of such an answer is not read. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
-/** Nobody knows when a quota is there again; to ask sooner is of no use. */
+/** When a quota is renewed is unknown; asking sooner does not help. */
 const spentRetryAfterS = 3_600;
 
 /** What a read answers to a status that is neither 2xx nor about credentials or connections. */
@@ -171,7 +171,7 @@ export const withheld = (status: number | undefined): Problem =>
     ...(status !== undefined && { upstream: { status } }),
   });
 
-/** What several wait for, each until his own time is over: it goes on for the others. Throws `upstream-timeout`. */
+/** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
 export async function inTime<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
   const ms = leftMs(untilMs);
   if (ms === undefined) return shared;

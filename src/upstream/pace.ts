@@ -58,17 +58,17 @@ export interface Load {
   at: number;
   /** `whoOf` the turn it waits for. */
   who: string;
-  /** It goes out, or has its answer. Until then somebody else's own turn may come sooner. */
+  /** It is in flight or answered. Until then another caller's own permit may come sooner. */
   begun: boolean;
 }
 
-/** Whether a load is young enough, and nobody is held up by the queue of another who waits for it. */
+/** Whether a load is fresh enough, and joining it does not mean waiting in another caller's queue. */
 export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));
 
 /**
  * Tells the pace of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
- * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
+ * calls slow down. A spent quota is not a matter of rate: pausing a minute each time would not bring it back.
  */
 export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
   if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));
