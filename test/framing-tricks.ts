@@ -36,6 +36,26 @@ export function wording({ key, to, id }: Marks) {
   };
 }
 
+const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
+
+/** Two requests of one caller, told apart by a proxy; here the connection ends behind the first, and the second is not read. */
+export function behindUpgrade(marks: Marks): Trick[] {
+  const { message, get, post } = wording(marks);
+  const hidden = honestRequest('hidden');
+  return [
+    [
+      'Upgrade: h2c and a request of two',
+      post([`Content-Length: ${message.length}`, ...h2c], message) + hidden,
+      '201 and the end',
+    ],
+    [
+      'Upgrade and a head whose body looks like a request',
+      get(...h2c) + post(['Content-Length: 90'], hidden),
+      '200 and the end',
+    ],
+  ];
+}
+
 /** Each with the first answer where the honest request behind it gets its own; `refused`: one 400 and the end of the connection. */
 export function framingTricks(marks: Marks): Trick[] {
   const { key } = marks;
@@ -44,7 +64,6 @@ export function framingTricks(marks: Marks): Trick[] {
   const chunked = 'Transfer-Encoding: chunked';
   const inChunks = `${message.length.toString(16)}\r\n${message}\r\n0\r\n\r\n`;
   const hidden = honestRequest('hidden');
-  const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA'];
   return [
     ['nothing odd', get(), 200],
     ['a message with its length', post([size], message), 201],
@@ -136,12 +155,6 @@ export function framingTricks(marks: Marks): Trick[] {
     ['Upgrade without Connection', get('Upgrade: h2c'), '200 and the end'],
     ['Upgrade: h2c with a body', post([size, ...h2c], message), '201 and the end'],
     ['Upgrade: h2c with a body in chunks', post([chunked, ...h2c], inChunks), '201 and the end'],
-    ['Upgrade: h2c and a request of two', post([size, ...h2c], message) + hidden, '201 and the end'],
-    [
-      'Upgrade and a head whose body looks like a request',
-      get(...h2c) + post(['Content-Length: 90'], hidden),
-      '200 and the end',
-    ],
     ['Upgrade: TLS/1.3, HTTP/3', get('Connection: upgrade', 'Upgrade: TLS/1.3, HTTP/3'), '200 and the end'],
     ['Upgrade twice', get(...h2c, 'Upgrade: websocket'), '200 and the end'],
     ['Upgrade and two lengths', post([size, size, ...h2c], message), 'refused'],

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { framingTricks, honestRequest, wording } from './framing-tricks.ts';
+import { behindUpgrade, framingTricks, honestRequest, wording } from './framing-tricks.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { say } from './raw-http.ts';
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 const marks = { key: allKey, to: '14155551000', id: 'trick' };
-const tricks = framingTricks(marks);
+const tricks = [...framingTricks(marks), ...behindUpgrade(marks)];
 const honest = honestRequest('honest');
 const { message, line, get, post, target } = wording(marks);
 const size = `Content-Length: ${message.length}`;
