@@ -18,7 +18,7 @@ type Peers = ReturnType<typeof createPeers>;
 
 const json = { 'content-type': 'application/json' };
 export const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
-/** Ends in 5, which no number does that the sandbox treats in its own way (contract 7). */
+/** Ends in 5, which no number does that the sandbox treats in its own way. */
 export const numberOf = (n: number): string => `15${String(n).padStart(8, '0')}5`;
 
 export async function onScene<Value>(

@@ -49,7 +49,7 @@ async function bursts() {
     await atRate(some, 1, async (n) => {
       const receivers = [{ whatsappNumber: numberOf(n), customParams: [] }];
       const body = JSON.stringify({ template_name: 'welcome', broadcast_name: 'bench', receivers });
-      // WATI's edge turns away who names no agent, or a library (upstream.md 1.2).
+      // WATI's edge turns away who names no agent, or a library.
       const headers = { 'content-type': 'application/json', 'user-agent': 'bench/1' };
       answers.push(await caller.ask('POST', '/wati/api/v1/sendTemplateMessages', { headers, body }));
     });

@@ -20,7 +20,7 @@ const to = '14155551000';
 const body = JSON.stringify({ to, text });
 const headers = { authorization: `Bearer ${callerKey}`, 'content-type': 'application/json' };
 
-/** As the service calls: a connection of its own for each send (delivery.md 1.3). */
+/** As the service calls: a connection of its own for each send. */
 const direct = new Agent({ allowH2: false, pipelining: 0, connections: 32 });
 const kept = new Agent({ pipelining: 1, connections: 1 });
 

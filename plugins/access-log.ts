@@ -4,7 +4,7 @@ import { foreignPatterns } from '../src/patterns.ts';
 import { errorForLog } from './error-chain.ts';
 import type { Trace } from './types.ts';
 
-/** Only what cannot break the log, a header or a problem body; anything else is replaced (contract 5). */
+/** Only what cannot break the log, a header or a problem body; anything else is replaced. */
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 
 const takeRequestId = (header: string | string[] | undefined): string | undefined =>

@@ -20,7 +20,7 @@ interface AuthOptions {
 }
 
 /**
- * Who calls, and whether they may (contract 3): before the body is read, and before a 404 or 405 tells what exists.
+ * Who calls, and whether they may: before the body is read, and before a 404 or 405 tells what exists.
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
 export const auth = fp(async (app, { callers, requests, keyless, permits }: AuthOptions) => {

@@ -12,7 +12,7 @@ export interface PermitSource {
 type Done = (refused?: Problem) => void;
 
 /**
- * A caller's own limit: `ratePerSecond`, with a burst of one second's worth (contract 8.18). Without a source it is counted
+ * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a source it is counted
  * here, and `done` is called before it returns.
  */
 export function createCallerLimit(source?: PermitSource, clock = () => performance.now()) {

@@ -19,7 +19,7 @@ const lastWordsMsMax = 2_000;
 const sweepEveryMs = 100;
 
 /**
- * How an instance goes down (contract 6, 8.14). `close()` tells load balancers at once, and serves for a while all the
+ * How an instance shuts down. `close()` tells load balancers at once, and serves for a while all the
  * same, because they take that while to notice; each answer then ends its connection. After it nobody new gets in, and
  * what is under way goes on to its end. What has none is cut off shortly before the time-out.
  *

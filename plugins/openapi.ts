@@ -139,7 +139,7 @@ const withHeaders = (responses: Json, headers: Json): Json =>
     Object.entries(responses).map(([status, answer]) => [status, isJson(answer) ? { ...answer, headers } : answer]),
   );
 
-/** Of every answer to a send that is no problem (contract 4). */
+/** Of every answer to a send that is no problem. */
 const sendHeaders: Json = {
   Location: { type: 'string', description: 'what was made', examples: ['/v1/messages/5f1c9a7e'] },
   'Idempotency-Replayed': {

@@ -9,7 +9,7 @@ import { watchPaths } from './paths.ts';
 /** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
 export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
 
-/** Every failure becomes `application/problem+json` (contract 5): Problems, validation, Fastify's own errors, the rest. */
+/** Every failure becomes `application/problem+json`: Problems, validation, Fastify's own errors, the rest. */
 export const problems = fp<{ publicUrl?: string | undefined }>(async (app, { publicUrl }) => {
   app.decorate('problemBase', problemBase(publicUrl));
   app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));

@@ -11,8 +11,8 @@ import { untilAnswered } from './until-answered.ts';
 const bodyTimeoutMs = 30_000;
 
 /**
- * How bodies come in. A caller who asked first (`Expect: 100-continue`, RFC 9110 10.1.1) is told to go on only when he may and
- * somebody is about to read; one who dawdles is cut off.
+ * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read, and aborts slow
+ * bodies.
  */
 export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) => {
   const take: RequestListener = (request, response) => {
@@ -81,8 +81,8 @@ function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedP
 }
 
 /**
- * Tells a caller who asked that his body is wanted. A streaming route does it once it knows that it is. HTTP/1.0 knows no
- * such word, and would take it for the answer (RFC 9110, 10.1.1).
+ * Sends `100 Continue` to a client that asked for it. A streaming route calls this once it wants the body. HTTP/1.0 does not know
+ * that status and would take it for the answer (RFC 9110, 10.1.1).
  */
 export function invite({ raw, request }: FastifyReply): void {
   markInvited(request.raw);

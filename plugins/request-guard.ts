@@ -45,7 +45,7 @@ const singles = new Map([
 ]);
 
 /**
- * Refuses what Node's parser lets through and another hop may read differently (delivery.md 1, Parser): where two read two
+ * Refuses what Node's parser lets through and another hop may read differently: where two read two
  * requests in the same bytes, one caller's answer goes to another. Such a connection ends with the answer.
  *
  * `Upgrade` is passed over (RFC 9110, 7.8), and ends the connection as well: what comes behind such a request in the same

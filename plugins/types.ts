@@ -43,7 +43,7 @@ declare module 'fastify' {
     ownTrace: Trace | undefined;
   }
 
-  /** Facts about a route, read by the plugins (style.md, rule 1). */
+  /** Facts about a route, read by the plugins: what is true of an operation is said once, beside it. */
   interface FastifyContextConfig {
     /** Asked by load balancers and orchestrators: needs no key, and is not counted against an address. */
     probe?: boolean;

@@ -6,7 +6,7 @@ import { textFault } from '../src/text.ts';
 import { addKeywords } from './schema-keywords.ts';
 
 /**
- * Fastify's own validator drops unknown properties and coerces types (delivery.md 1.8). Here nothing is dropped, and only
+ * Fastify's own validator drops unknown properties and coerces types. Here nothing is dropped, and only
  * what arrives as text anyway (query, path, headers) is read as a number, a boolean or a list.
  */
 export function useStrictValidation(app: FastifyInstance, numbers: PhoneNumbers) {
@@ -53,7 +53,7 @@ export function useStrictValidation(app: FastifyInstance, numbers: PhoneNumbers)
   // faster than a function compiled from each schema, and has nothing to compile at the start.
   app.setSerializerCompiler(() => JSON.stringify);
 
-  // Unknown query parameters are a 400 everywhere under /v1 (contract 8.2), on routes that take none as well.
+  // Unknown query parameters are a 400 everywhere under /v1, on routes that take none as well.
   app.addHook('onRoute', (route) => {
     if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;
     route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };

@@ -20,7 +20,7 @@ export const sendResponses = {
   ),
 };
 
-/** The answer that fits what is known of a send (contract 4 and 5). Throws the Problem of a send that did not happen. */
+/** The answer that fits what is known of a send. Throws the Problem of a send that did not happen. */
 export function answer(reply: FastifyReply, { stored, replayed, pendingWrite }: SendResult): FastifyReply {
   const headers = { location: locationOf(stored), ...(replayed && { 'idempotency-replayed': 'true' }) };
   const { trace } = reply.request;

@@ -142,7 +142,7 @@ function toFilter(text: string) {
   return { name, operator, ...(rest.length > 0 && { value: rest.join(':') }) };
 }
 
-/** Automatic entries of WATI, not the customer's attributes (contract 8.4). */
+/** Automatic entries of WATI, not the customer's attributes. */
 const automatic = new Set(['name', 'phone', 'language']);
 
 const pageOf = oncePer(({ contacts, link }: ContactList, number: number, size: number) => ({

@@ -13,7 +13,7 @@ import type { Turn } from '../src/upstream/pace.ts';
 import type { AttemptReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
-/** When a request's time is over, all of its calls together (contract 8.11). */
+/** When a request's time is over, all of its calls together. */
 export interface Time extends Pick<CallContext, 'alone'> {
   untilMs: number;
 }
@@ -99,7 +99,7 @@ export function hungUp(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-/** The caller's choice, else the configured one (contract 3 and 8.10). */
+/** The caller's choice, else the configured one. */
 function chosenFor(request: FastifyRequest, configured: string | undefined): string | undefined {
   const caller = callerOf(request);
   const named = request.headers['maton-connection'];
@@ -127,7 +127,7 @@ async function onlyActiveFor(request: FastifyRequest, connections: Connections, 
   return only.id;
 }
 
-/** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it (contract 8.11). */
+/** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it. */
 function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const { prefer } = request.headers;
   if (prefer === undefined) return longestMs;
@@ -172,7 +172,7 @@ export function watch(request: FastifyRequest): (report: AttemptReport) => void 
   };
 }
 
-/** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all (contract 4). */
+/** What is left for the outcome of a send. `Prefer: respond-async` does not wait for it at all. */
 export function sendWaitMs(request: FastifyRequest, { untilMs }: Time): number {
   return isAsync(request) ? 0 : Math.max(1, untilMs - performance.now());
 }

@@ -98,7 +98,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
       const recipient = digits(request.params.recipient);
       request.trace.to = masked(recipient);
       const { status } = request.body;
-      // WATI's word is BLOCK where ours is blocked (upstream.md 3.8).
+      // WATI's word is BLOCK where ours is blocked.
       await conversations.setStatus(
         await contextOf(request),
         recipient,

@@ -38,7 +38,7 @@ interface Services {
   contextOf: ContextOf;
 }
 
-/** The slowest that WATI may take a file, bytes a millisecond (delivery.md 2.5: 64 KB/s). */
+/** The slowest that WATI may take a file, bytes a millisecond: 64 KB/s. */
 const bytesPerMs = 64;
 
 /** Files and CSVs: the caller's multipart body flows into WATI's, held by nobody. */

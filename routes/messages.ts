@@ -172,7 +172,7 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
   );
 };
 
-/** The customer's answer carries the label and no id, so labels must differ (upstream.md 3.7). */
+/** The customer's answer carries the label and no id, so labels must differ. */
 function repeated(labels: readonly string[], pointer: (at: number) => string): FieldError[] {
   return labels.flatMap((label, at) => {
     const first = labels.findIndex((other) => other.trim().toLowerCase() === label.trim().toLowerCase());
@@ -180,7 +180,7 @@ function repeated(labels: readonly string[], pointer: (at: number) => string): F
   });
 }
 
-/** `text` headers have a text, the others an address; a file name is for documents (upstream.md 7). */
+/** `text` headers have a text, the others an address; a file name is for documents. */
 function headerFaults(header: ButtonsPost['header']): FieldError[] {
   if (!header) return [];
   const { type, text, url, fileName } = header;

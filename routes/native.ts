@@ -34,7 +34,7 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
   },
 };
 
-/** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones (delivery.md 1.6). */
+/** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones; undici would resolve `/a/%2e%2e/b` to `/b`. */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
 export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
@@ -88,7 +88,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
           body: flows ? detached(request.raw) : undefined,
           contentType: request.headers['content-type'],
           contentLength: flows && Number.isSafeInteger(length) ? length : undefined,
-          // A change that is on its way is not called back: it would only become unknown (style.md).
+          // A change that is on its way is not called back: it would only become unknown.
           ...(reads && { signal: hungUp(reply) }),
         });
         if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));

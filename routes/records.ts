@@ -175,7 +175,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
   );
 };
 
-/** The connection of the record, which its caller may have lost since (contract 3). */
+/** The connection of the record, which its caller may have lost since. */
 function assertMayUse(request: FastifyRequest, connection: string): void {
   if (mayUse(callerOf(request), connection)) return;
   throw new Problem('forbidden', 'your key may not use the connection of this message');

@@ -129,7 +129,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 2048 },
     serverFactory: front.openServer,
-    // While it goes down, what still comes in over an open connection is served (contract 8.14).
+    // While it goes down, what still comes in over an open connection is served.
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers, front),
     clientErrorHandler: refuseUnreadable(problemBase(config.PUBLIC_URL)),

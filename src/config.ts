@@ -12,7 +12,7 @@ import { readStoreTls, type StoreTls } from './store-tls.ts';
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
 
-/** WATI takes a thousand receivers in one call (delivery.md 2.7). */
+/** WATI documents no limit of receivers for one call; a thousand is a cautious one of ours. */
 const groupMax = (what: string, fallback: number) =>
   Type.Integer({
     description: `template messages in one call upstream: ${what}; a lost answer leaves all of them unknown`,
@@ -21,7 +21,7 @@ const groupMax = (what: string, fallback: number) =>
     maximum: 1_000,
   });
 
-/** The environment, one entry a setting. The descriptions are the README's table; a test holds the two together. */
+/** The environment, one entry a setting. The descriptions are the table of docs/settings.md; a test holds the two together. */
 export const EnvSchema = Type.Object({
   MATON_API_KEY: Type.Optional(Type.String({ description: 'the Maton key; required, here or by its file' })),
   MATON_API_KEY_FILE: Type.Optional(

@@ -1,8 +1,7 @@
 /**
- * `make`, asked once for each object: what several readers of one answer share, the first of them works out. They all go on
- * in the turn of the event loop in which the answer came, so the last object is enough to remember, and no longer than that.
- * (A WeakMap would do the same and costs more than the work: each entry lives until the next full collection.) Whatever else
- * `make` is given must follow from the object.
+ * Memoizes `make` for the most recent object. Readers that share one answer run in the same turn of the event loop, so one entry,
+ * forgotten right after it, is enough; a WeakMap would keep entries until the next full collection. Any further arguments of
+ * `make` must follow from the object.
  */
 export function oncePer<Key extends object, Rest extends unknown[], Value>(
   make: (key: Key, ...rest: Rest) => Value,

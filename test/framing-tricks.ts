@@ -1,4 +1,4 @@
-/** What a caller, or a proxy in between, may do to the bounds of requests (delivery.md 1, Parser). */
+/** What a caller, or a proxy in between, may do to the bounds of requests. */
 export type Trick = [name: string, bytes: string, outcome: Outcome];
 
 /** A status, and then the answer behind it; a status as the last one of its connection; or a 400 as the last one. */

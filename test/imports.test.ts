@@ -35,7 +35,7 @@ const imports: Import[] = files.flatMap((file) =>
 
 const isOurs = (target: string) => /^(src|routes|plugins)\//.test(target);
 
-/** style.md, "Who may import whom", as the code now keeps it. Values; a type may come from wherever is named in `types`. */
+/** Who may import whom (ARCHITECTURE.md), as the code now keeps it. Values; a type may come from wherever is named in `types`. */
 const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] = [
   {
     // Beside schemas and problems: what plugins offer (callerOf, masked), who the caller is, and pure functions of

@@ -49,7 +49,7 @@ describe('a store in trouble', () => {
     retryAfter: answer.headers['retry-after'],
   });
 
-  it.each(everySubject)('sends nothing that it cannot record (D1): $name', async (subject) => {
+  it.each(everySubject)('sends nothing that it cannot record: $name', async (subject) => {
     failing.add('record');
     const refused = await askFor(service, subject, { 'idempotency-key': 'd1' });
     expect(refusalOf(refused)).toEqual(refusal);
@@ -77,7 +77,7 @@ describe('a store in trouble', () => {
   );
 
   it.each(jsonSubjects)(
-    'keeps what is recorded until it may begin (D2), then sends it once: $name',
+    'keeps what is recorded until it can be claimed, then sends it once: $name',
     async (subject) => {
       failing.add('beginAll');
       const queued = await askFor(service, subject, { prefer: 'respond-async' });
@@ -91,7 +91,7 @@ describe('a store in trouble', () => {
   );
 
   it.each([fileSubject(to), csvSubject(to)])(
-    'refuses a stream that may not begin (D2), and its key is free: $name',
+    'refuses a stream that cannot be claimed, and its key is free: $name',
     async (subject) => {
       failing.add('beginAll');
       const refused = await askFor(service, subject, { 'idempotency-key': 'd2' });
@@ -117,7 +117,7 @@ describe('a store in trouble', () => {
   });
 
   it.each(everySubject)(
-    'tells of a success that it could not write down (D3), and does so later: $name',
+    'tells of a success that it could not write down, and does so later: $name',
     async (subject) => {
       failing.add('settleAll');
       const sent = await askFor(service, subject, { 'idempotency-key': 'd3' });

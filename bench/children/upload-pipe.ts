@@ -4,7 +4,7 @@ import { argv } from 'node:process';
 
 /**
  * The least that Node needs to pass an upload on: node:http in, node:http out, nothing looked at. With `--digest` it takes
- * the SHA-256 of what passes: the least that a service costs which knows a file again (delivery.md 2.6).
+ * the SHA-256 of what passes: the least that a service costs which knows a file again.
  */
 const [port, upstream = '', digest] = argv.slice(2);
 const { hostname, port: upstreamPort } = new URL(upstream);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { argv } from 'node:process';
 
-/** WATI, reduced to one prepared page of contacts (upstream.md 3.1) for each page size, one template, and to a yes for every send: it costs as little as node:http allows. */
+/** WATI, reduced to one prepared page of contacts for each page size, one template, and to a yes for every send: it costs as little as node:http allows. */
 
 function contact(index: number) {
   const phone = String(14_155_551_000 + index);

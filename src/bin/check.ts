@@ -94,7 +94,7 @@ function settings(): Config | { faults: Finding } {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const fault = error.faults.length === 1 ? String(error.faults[0]) : `- ${error.faults.join('\n- ')}`;
-    return { faults: { fault, remedy: 'The README lists every setting, with its default.' } };
+    return { faults: { fault, remedy: 'docs/settings.md lists every setting, with its default.' } };
   }
 }
 

@@ -62,7 +62,7 @@ Rehearse: the service as you will run it, with settings and callers of your own,
 
 ${rehearsal(sandbox)}
 
-Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see the README).
+Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see docs/sandbox.md).
 Ctrl-C ends it.
 
 Ready: ${url}

@@ -13,7 +13,7 @@ const programs = new Map<string, Program>([
     'serve',
     {
       does: 'the service, with the settings of the environment (default)',
-      help: `Needs MATON_API_KEY (or MATON_API_KEY_FILE) and CLIENTS_FILE; every other setting has a default (README).
+      help: `Needs MATON_API_KEY (or MATON_API_KEY_FILE) and CLIENTS_FILE; every other setting has a default (docs/settings.md).
 SIGTERM lets what is under way end. Exit codes: 0 ended as asked, 1 could not start.`,
       run: () => import('./server.ts'),
     },

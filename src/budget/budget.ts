@@ -35,8 +35,8 @@ export interface BudgetOptions {
 }
 
 /**
- * How late a turn may be used. Eleven calls are 1,099 ms apart, so one of them may be late by as much as 98 ms, less what
- * they differ in on their way; a commit on a busy disk takes longer.
+ * How long a permit stays valid. At ten requests a second, eleven calls are spaced over 1,099 ms, so one may start up to 98 ms late
+ * without exceeding the limit; the rest is left for network jitter. A commit on a busy disk can outlive it.
  */
 const TURN_KEEPS_MS = 40;
 
@@ -234,7 +234,7 @@ class SharedBudget implements Budget {
     return next('urgent') ?? next(first) ?? next(second);
   }
 
-  /** When the first of the groups opens that somebody waits for. */
+  /** When the next group opens that has calls waiting. */
   #opensAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const group of GROUPS) {

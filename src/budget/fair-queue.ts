@@ -20,7 +20,7 @@ export interface Waiter {
   after?: Waiter | undefined;
 }
 
-/** What one caller has waiting of one group, in order of arrival. */
+/** The waiting calls of one caller in one group, in order of arrival. */
 interface Flow {
   readonly turn: Turn;
   readonly group: Group;
@@ -101,7 +101,7 @@ export class FairQueue {
   serve(waiter: Waiter): void {
     const turn = waiter.flow?.turn;
     if (turn === undefined) return;
-    // Who was held up by a closed group has not saved up turns: it goes on from where the others are.
+    // A caller that waited for a closed group has not saved up permits: it continues from where the others are.
     this.#now = Math.max(this.#now, turn.at);
     turn.at = this.#now + 1 / turn.weight;
     this.remove(waiter);

@@ -1,6 +1,6 @@
 /** When the next call may go out, by Maton's limit alone. */
 export interface Pacer {
-  /** Not yet: the time to ask again. It may ask somebody else for the slot, and wakes the budget when it has one. */
+  /** Not yet: the time to ask again. It may request a slot elsewhere, and wakes the budget when it has one. */
   slotAt(now: number, perSecond: number): number;
   /** When that will be, as far as is known, without asking anybody. */
   expectedAt(now: number, perSecond: number): number;
@@ -17,18 +17,18 @@ export interface Pacer {
 /** As many a second and more mean: no limit at all. */
 const UNLIMITED = 100_000;
 /**
- * Of the limit that is used: eleven calls are 1,099 ms apart, and on their way may lose 98 ms of it. With 0.95
- * (delivery.md 2.9) they may lose 52, and a commit between the permit and the first byte took more on a busy machine.
+ * The share of the limit that is used. Eleven calls are spaced over 1,099 ms, so one may be 98 ms late without exceeding the
+ * limit. With 0.95 that is 52 ms, and a commit between permit and first byte took longer on a busy machine.
  */
 const USE = 0.91;
-/** Timers come a millisecond late and more. Where that counts, what came late is made up for, within the part not used. */
+/** Timers fire a millisecond late or more. Where that matters, the delay is made up for within the unused share. */
 const FINE_MS = 20;
 
 export function intervalMs(perSecond: number, use = USE): number {
   return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * use);
 }
 
-/** Evenly, by our own clock: from when a call really went out, not from when it should have; after a rest, one. */
+/** Even spacing by the local clock, measured from when a call really started. After idle time one call is free, not several. */
 export class OwnPacer implements Pacer {
   readonly pace = 'own';
   readonly replicas = 1;

@@ -10,12 +10,12 @@ const sharedMs = (perSecond: number): number => intervalMs(perSecond, SHARED_USE
 const PATIENCE_MS = 250;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
-/** What we know of the source's clock is measured anew so often: clocks drift. */
+/** The offset to the source's clock is measured again after this time: clocks drift. */
 const CLOCK_KNOWN_MS = 60_000;
-/** Known less well than this, the source's clock would make us late for its slots: a few more exchanges tell it better. */
+/** With a larger uncertainty of the source's clock, slots would be missed: measure a few more times. */
 const CLOCK_UNSURE_MS = 25;
 const CLOCK_TRIES = 3;
-/** After the source came back, others may still be on their careful part. */
+/** After the source is back, other replicas may still use their fallback share. */
 const GENTLE_MS = 2_000;
 
 interface Asking {
@@ -24,8 +24,8 @@ interface Asking {
 }
 
 /**
- * Slots from a source that all replicas ask. One is asked for when somebody waits for it, never earlier, so that an idle
- * replica holds none; a slot that we are too late for is lost. While the source fails: our part, of at least two.
+ * Slots from a source that all replicas share. One is requested only when a call waits for it, so that an idle replica
+ * holds none; a slot that is used too late is lost. While the source fails, each replica has a fallback share, of at least two.
  */
 export class SharedPacer implements Pacer {
   replicas = 1;

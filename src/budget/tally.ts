@@ -4,7 +4,7 @@ const SECONDS = 10;
 
 const empty = (): Omit<LaneStats, 'waiting'> => ({ granted: 0, waitedMs: 0, refused: 0, broken: 0 });
 
-/** What metrics want to know. */
+/** Counters for metrics. */
 export class Tally {
   readonly lanes: Record<Lane, Omit<LaneStats, 'waiting'>> = {
     urgent: empty(),

@@ -5,7 +5,7 @@ const RECOVERY_STEP_MS = 10_000;
 const RECOVERY_STEP = 0.05;
 const LEAST = 0.05;
 
-/** A limit that a 429 halves, and that recovers by itself (delivery.md 2.9). */
+/** A limit that a 429 halves, and that recovers by itself. */
 export class Learnt {
   readonly full: number;
   #low: number;
@@ -34,13 +34,13 @@ export class Learnt {
 const RETRY_AFTER_DEFAULT_MS = 1_000;
 const RETRY_AFTER_MAX_MS = 60_000;
 
-/** What a 429 asks for; absent and nonsense count as a second, hours as a minute. */
+/** The pause that a 429 asks for. Absent or malformed: a second. Hours: a minute. */
 export function silenceMs(retryAfterMs: number | undefined): number {
   if (retryAfterMs === undefined || !(retryAfterMs > 0)) return RETRY_AFTER_DEFAULT_MS;
   return Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
 }
 
-/** upstream.md 8.1: calls in any ten seconds. */
+/** WATI counts the calls of any ten seconds. */
 const PLAN_SPAN_MS = 10_000;
 const templates: Readonly<Record<Plan, number>> = {
   growth: 30,
@@ -54,20 +54,20 @@ export function planLimit(plan: Plan, group: Group): number {
   return group === 'contacts' || group === 'messages' ? 10 : templates[plan];
 }
 
-/** What two calls may differ in on their way: the second of two that we hold ten seconds apart may be faster. */
+/** Network jitter: the second of two calls that start ten seconds apart may arrive earlier than that. */
 const JITTER_MS = 50;
 const SPAN_MS = PLAN_SPAN_MS + JITTER_MS;
 
 /**
- * What a lane leaves of a group's calls to those before it. Ten seconds are long: a broadcast that took all of them at
- * once would let a login code wait for the next ten.
+ * The share of a group's calls that a lane reserves for the lanes before it. Ten seconds are long: a broadcast that took all
+ * calls at once would make a login code wait for the next ten.
  */
 const LEFT: Readonly<Record<Lane, number>> = { urgent: 0, interactive: 0.04, broadcast: 0.2 };
 
 /** The calls of one group: never more than its limit in any ten seconds, and at once as long as there are places. */
 export class GroupWindow {
   readonly #unlimited: boolean;
-  /** Of an unlimited group, what is halved is all that the account may do. */
+  /** An unlimited group halves the account's whole rate. */
   readonly #learnt: Learnt;
   #pausedUntil = Number.NEGATIVE_INFINITY;
   /** When the calls of the last ten seconds went out, and of those the ones of broadcasts. */
@@ -114,9 +114,8 @@ export class GroupWindow {
   }
 
   /**
-   * When the next call of this lane may go out. A broadcast that had fewer calls than it leaves to the others may use
-   * the part of the single sends as well: they could else keep the group just so full that its own part is never free.
-   * One that filled the group by itself may not: the others would find no place.
+   * When the next call of this lane may start. A broadcast that used less than its reserved share may borrow from single sends;
+   * otherwise steady single sends could starve it. One that filled the group alone may not, or it would starve them.
    */
   opensAt(now: number, lane: Lane): number {
     const at = this.openAt(now, 0, lane);

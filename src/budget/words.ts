@@ -3,7 +3,7 @@
 export type Lane = 'urgent' | 'interactive' | 'broadcast';
 export const LANES: readonly Lane[] = ['urgent', 'interactive', 'broadcast'];
 
-/** WATI counts its own limits per group of routes (upstream.md 8.1); all other calls have Maton's limit alone. */
+/** WATI counts its own limits per group of routes (docs/reference/upstream.md, "WATI's own limits"); all other calls have Maton's limit alone. */
 export type RouteGroup =
   | 'contacts' // addContact, getContacts
   | 'messages' // getMessages

@@ -37,7 +37,7 @@ export class CsvStart {
 
   /** Whether the first line has ended. */
   endsIn(bytes: Buffer): boolean {
-    // A copy: whoever wrote the chunk may use its memory again.
+    // A copy: the memory of a chunk may be reused by its writer.
     this.#chunks.push(Buffer.from(bytes));
     this.#length += bytes.length;
     for (const byte of bytes) {

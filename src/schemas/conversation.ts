@@ -110,8 +110,10 @@ export const ConversationQuery = Type.Object(
 
 export const ConversationChannel = Type.Object({ channel: Type.Optional(Channel) }, strict);
 
-/** Two shapes and no third: an absent e-mail must never mean "the bot" (upstream.md 10, item 16). */
-/** Flat, not a union of two objects: generators for Java make one class of both, which sends both. */
+/**
+ * Two shapes and no third: an absent e-mail must never mean "the bot", as it does for WATI. Flat, not a union of two objects:
+ * generators for Java make one class of both, which sends both.
+ */
 export const OperatorPut = Type.Object(
   {
     email: Type.Optional(

@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 
-/** The words that several nouns share (contract 1). A schema with a `title` becomes a component of openapi.yaml. */
+/** Schemas that several nouns share. A schema with a `title` becomes a component of openapi.yaml. */
 
 /** The keywords that begin with `x-` are checked by plugins/schema-keywords.ts, which has the words for what breaks them. */
 

@@ -7,7 +7,7 @@ const bots = [
   { id: '6622a1f0c3b4d5e6f7a8b902', name: 'Opening hours', created: '2025-04-01T09:00:00.000Z' },
 ] as const;
 
-/** A bare array (upstream.md, 3.8). */
+/** WATI answers a bare array. */
 export function chatbots(): Answer {
   return ok(bots);
 }

@@ -42,12 +42,12 @@ export function ok(body: unknown): Answer {
   return { status: 200, body, acted: true };
 }
 
-/** WATI refuses with 200 and `result:false` (upstream.md, 3.0). */
+/** WATI refuses with 200 and `result:false`. */
 export function refusal(body: Readonly<Record<string, unknown>>): Answer {
   return { status: 200, body: { result: false, ...body }, acted: false };
 }
 
-/** Model validation of the ASP.NET server behind v1 (upstream.md, 3.0). */
+/** Model validation of the ASP.NET server behind v1. */
 export function badRequest(descriptions: readonly string[]): Answer {
   const items = descriptions.map((description) => ({ code: 'ValidationError', description }));
   return { status: 400, body: { items }, acted: false };

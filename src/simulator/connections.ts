@@ -15,7 +15,7 @@ export function newConnection(seed: ConnectionSeed, now: number, ids: Ids): Conn
   };
 }
 
-/** The one that a request means: the named, or the oldest ACTIVE, as the old text of the vendor says (upstream.md, 1.2). */
+/** The one that a request means: the named, or the oldest ACTIVE, as Maton's older documentation says. */
 export function usableConnection(tenant: Tenant, named: string | undefined): Connection | undefined {
   const active = tenant.connections.filter((each) => each.status === 'ACTIVE' && each.app === 'wati');
   if (named !== undefined) return active.find((each) => each.id === named);
@@ -70,7 +70,7 @@ function unknownConnection(): Answer {
   return { status: 404, body: { error: 'Connection not found' }, acted: false };
 }
 
-/** Without `method`, as in the vendor's get sample; the list sample has it (upstream.md, 2.1). */
+/** Without `method`, as in the vendor's get sample; the list sample has it. */
 function toWire(connection: Connection, { ids }: Tenant): Record<string, unknown> {
   return {
     connection_id: connection.id,

@@ -25,7 +25,7 @@ export function newContact(phone: string, seed: ContactSeed, now: number, ids: I
   };
 }
 
-/** A target is a phone number, a contact id or a BSUID (upstream.md, 3.0). */
+/** A target is a phone number, a contact id or a BSUID. */
 export function findContact(tenant: Tenant, target: string): Contact | undefined {
   const byPhone = tenant.contacts.get(target);
   if (byPhone || /^[0-9]{7,15}$/.test(target)) return byPhone;
@@ -38,7 +38,7 @@ export function getContacts(call: Call, tenant: Tenant): Answer {
   const filters = readAttributeFilters(one(call.query, 'attribute'));
   const found = [...tenant.contacts.values()].filter(
     (each) =>
-      // `name` also matches the number (upstream.md, 3.1).
+      // `name` also matches the number.
       (name === undefined || each.name.toLowerCase().includes(name) || each.phone.includes(name)) &&
       (since === undefined || each.createdAt >= since) &&
       filters.every((filter) => passes(filter, attributesOf(each))),
@@ -85,7 +85,7 @@ export function updateContactAttributes(call: Call, tenant: Tenant): Answer {
   return ok({ result: true });
 }
 
-/** C of upstream.md, 3.1, names and date formats as logged: `created` in words, `lastUpdated` in ISO. */
+/** A contact, with names and date formats as real accounts answer them: `created` in words, `lastUpdated` in ISO. */
 export function contactToWire(contact: Contact): Record<string, unknown> {
   return {
     id: contact.id,

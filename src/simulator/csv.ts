@@ -6,7 +6,7 @@ export interface CsvReceiver {
 const ownColumns = new Set(['name', 'countrycode', 'phone', 'allowbroadcast', 'allowsms']);
 
 /**
- * The columns of a production client (upstream.md, section 5): CountryCode and Phone make the number, a further column
+ * The columns that a real client sends: CountryCode and Phone make the number, a further column
  * is a template variable of that name.
  */
 export function readCsv(text: string): readonly CsvReceiver[] {

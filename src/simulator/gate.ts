@@ -13,7 +13,7 @@ export interface GateState {
   readonly plans: { take(plan: Settings['plan'], operation: string, at: number): boolean };
 }
 
-/** Cloudflare's list is not public; these are the defaults of HTTP libraries (upstream.md, 1.2). */
+/** Cloudflare's list is not public; these are the defaults of HTTP libraries. */
 const libraryAgents = /^(undici|node|python-urllib|python-requests|aiohttp|axios|node-fetch|go-http-client|java)\b/i;
 
 export function authorizationOf(request: IncomingMessage, key: string): 'ok' | 'wrong' | 'missing' {
@@ -34,7 +34,7 @@ export function gate(
   if (authorizationOf(request, state.key) !== 'ok' || settings.matonKey === 'revoked') {
     return matonError(settings, 401, 'Invalid or missing API key');
   }
-  // Per account, over both hosts, whatever the path (upstream.md, 1.3).
+  // Per account, over both hosts, whatever the path.
   if (!state.account.take(performance.now())) {
     const headers = settings.retryAfter === undefined ? {} : { 'retry-after': settings.retryAfter };
     return { ...matonError(settings, 429, 'Rate limit exceeded'), headers };

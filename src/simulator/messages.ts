@@ -17,7 +17,7 @@ const windowMs = 24 * 3_600_000;
 export function sendSessionMessage(call: Call, tenant: Tenant): Answer {
   const form = tenant.settings.lenientForm ? call.form?.messageText : undefined;
   const text = one(call.query, 'messageText') ?? form ?? '';
-  // Also what a JSON body gets: nobody looks into it (upstream.md, 3.3).
+  // Also what a JSON body gets: WATI does not read it.
   if (text === '') return refusal({ info: 'message text can not be empty' });
   return deliver(call, tenant, call.params.target ?? '', { type: 'text', text });
 }
@@ -47,7 +47,7 @@ export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
 
 function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
   const target = call.params.target ?? '';
-  // A plan without media by API refuses every file, while text works (upstream.md, 3.4).
+  // A plan without media by API refuses every file, while text works.
   if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
   if (tenant.settings.mediaAsText) return deliver(call, tenant, target, { type: 'text', text: name });
   const caption = one(call.query, 'caption') ?? null;
@@ -93,7 +93,7 @@ function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined 
 
 function refuse(verdict: Verdict): Answer {
   if (verdict === 'window-closed') {
-    // Exactly as probed on a live tenant (upstream.md, 3.3).
+    // The exact body that a real tenant answered.
     return refusal({ message: 'Ticket has been expired.', ticketStatus: 'CLOSED' });
   }
   if (verdict === 'opted-out') return refusal({ info: 'Contact has opted out' });
@@ -103,7 +103,7 @@ function refuse(verdict: Verdict): Answer {
   });
 }
 
-/** The 24 h rule: counted from the customer's last message (upstream.md, 8.2). */
+/** The 24 h rule: counted from the customer's last message. */
 function windowIsOpen(tenant: Tenant, contact: Contact, now: number): boolean {
   const rows = tenant.history.get(contact.phone) ?? [];
   const last = rows.findLast((row) => row.owner === false && row.eventType === 'message');

@@ -14,7 +14,7 @@ interface OperationShape {
 const v1 = '/api/v1';
 const v2 = '/api/v2';
 
-/** Everything the simulator understands (upstream.md, section 11); any other path is a 404, as on a wrong tenant base. */
+/** Everything the simulator understands (docs/reference/upstream.md); any other path is a 404, as on a wrong tenant base. */
 export const operations = [
   { operation: 'getContacts', host: 'gateway', method: 'GET', path: `${v1}/getContacts`, body: 'none', sends: false },
   {

@@ -118,7 +118,7 @@ export function templateFrom(seed: TemplateSeed, id: string): Template {
   };
 }
 
-/** Backwards and with a name that no body uses, as a real account has it: their order says nothing (upstream.md, 3.5). */
+/** Backwards and with a name that no body uses, as a real account has it: their order says nothing. */
 function customParams(body: string): Template['customParams'] {
   const used = names(body);
   if (used.length === 0) return [];

@@ -56,7 +56,7 @@ function seedHistory(tenant: Tenant, contact: Contact, index: number, now: numbe
   else if (index < 20 || index > firstFictional) tenant.receive(contact.phone, 'Thank you', now - 3 * day);
 }
 
-/** All that a history mixes (upstream.md, 3.2): messages, ticket events, broadcasts, media, a failure. */
+/** All that a history mixes: messages, ticket events, broadcasts, media, a failure. */
 function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   const start = now - 5 * day;
   const at = (step: number) => start + step * 30 * minute;

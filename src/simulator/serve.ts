@@ -101,7 +101,7 @@ function answerOf(
   if (!match) return { status: 404, acted: false };
   const own = isOwnAnswer(scripted);
   const act = processes(scripted);
-  // A session send without its text has an answer of its own, with status 200 (upstream.md, 3.3).
+  // A session send without its text has an answer of its own, with status 200.
   const lacksText = match.route.operation === 'sendSessionMessage' && !query.messageText;
   if (own && wrong.length > 0 && !lacksText) return badRequest(wrong);
   if (!act) return scriptedAnswer(scripted, none);

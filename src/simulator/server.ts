@@ -17,7 +17,7 @@ export async function listen(host: string, port: number, handler: Handler): Prom
   const sockets = new Set<Socket>();
   const stopping = new AbortController();
   const server = createServer(
-    // 4,096 characters outside ASCII make a URL of 50 KB (upstream.md, 3.3); uploads may be slow on purpose.
+    // 4,096 characters outside ASCII make a URL of 50 KB; uploads may be slow on purpose.
     { maxHeaderSize: 65_536, requestTimeout: 0, keepAliveTimeout: 60_000 },
     (request, response) => {
       handler(request, response, stopping.signal).catch((error: unknown) => {

@@ -10,7 +10,7 @@ export interface Connection {
   method: string;
   createdAt: number;
   updatedAt: number;
-  /** The stored WATI authorization has expired: the gateway answers 500 for it (upstream.md, 1.4). */
+  /** The stored WATI authorization has expired: the gateway answers 500 for it. */
   expired: boolean;
   /** How often a PENDING one was looked at. */
   polls: number;
@@ -71,7 +71,7 @@ export interface HistoryRow {
   [field: string]: unknown;
 }
 
-/** T of upstream.md, 3.5, as it goes out. */
+/** A template as WATI lists it. */
 export interface Template {
   readonly id: string;
   /** The name to send. */
@@ -97,7 +97,7 @@ export interface Template {
 
 /** What no source settles, or what differs between tenants: each with the reading that is CONFIRMED or SEEN as default. */
 export interface Settings {
-  /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine (upstream.md, 1.5). */
+  /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine. */
   watiToken: 'ok' | 'revoked';
   /** `revoked`: Maton refuses the key on both hosts. */
   matonKey: 'ok' | 'revoked';
@@ -110,10 +110,10 @@ export interface Settings {
   /** Session text in a form body, as the first skill page shows it. */
   lenientForm: boolean;
   mediaByApi: boolean;
-  /** Some tenants send a file as a text message and call that success (upstream.md, 3.4). */
+  /** Some tenants send a file as a text message and call that success. */
   mediaAsText: boolean;
   missingMedia: 404 | 200;
-  /** Success of a send as `{"result":true}` and nothing else, as one tenant answers (upstream.md, 3.6). */
+  /** Success of a send as `{"result":true}` and nothing else, as one tenant answers. */
   bareResults: boolean;
   /** Status of the "typos or blank text" refusal: 200 on most tenants, 400 on one. */
   templateRefusalStatus: 200 | 400;
@@ -128,7 +128,7 @@ export interface Settings {
   connectionOutcome: 'ACTIVE' | 'FAILED';
   /** WATI's own limits per 10 s; off by default, so that a test of something else is not slowed. */
   plan: Plan;
-  /** Recipients whose last four digits make the sandbox misbehave (contract.md, 7). */
+  /** Recipients whose last four digits make the sandbox misbehave (docs/sandbox.md). */
   magic: boolean;
 }
 

@@ -21,7 +21,7 @@ interface Receipt {
   readonly error?: string;
 }
 
-/** The one sentence for all that is wrong with parameters (upstream.md, 3.6). */
+/** The one sentence for all that is wrong with parameters. */
 const badParameters = 'Check your template, it cannot have typos or blank text';
 
 export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
@@ -140,7 +140,7 @@ function sendOne(
   if (known && !known.allowBroadcast) {
     return { phone, localMessageId, valid: true, error: optedOut };
   }
-  // A template send creates the contact (upstream.md, 8.3).
+  // A template send creates the contact.
   const contact = known ?? tenant.addContact(phone);
   addRow(tenant, contact, {
     ...rowBase(tenant.ids, contact, call.now),

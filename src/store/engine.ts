@@ -54,7 +54,7 @@ export const SLOT_AHEAD_MAX_MS = 60_000;
 
 /** Where the two databases cannot share their words. Every engine supplies `:me`, the owner that it writes as. */
 export interface Dialect {
-  /** The ageing clock in whole milliseconds: never a wall clock of ours (delivery.md 2.6). */
+  /** The ageing clock in whole milliseconds: never a wall clock of ours. */
   readonly now: string;
   /** Holds for a row of `sends` whose owner is dead. */
   readonly lost: string;

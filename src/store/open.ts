@@ -23,7 +23,7 @@ export type Store = SendStore &
   SlotStore &
   PermitStore;
 
-/** `memory:`, `file:<path>` or `postgres://...` (contract.md 6). Each driver is loaded only by those who use it. */
+/** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');

@@ -1,7 +1,7 @@
 import type { QuotaLimits } from './quota-port.ts';
 
 /**
- * Where the records of sends live (delivery.md 2.2, 2.6). Types only: SQLite and PostgreSQL are the two homes, and one
+ * Where the records of sends live (docs/reference/delivery.md). Types only: SQLite and PostgreSQL are the two homes, and one
  * conformance suite holds both to this page. Each verb is atomic and durable when its promise resolves.
  */
 
@@ -30,7 +30,7 @@ export interface NewSend {
   call?: Json;
   /** SHA-256 of what is sent to whom, hex; never kept as it is. Absent while a file is still coming in, and of recipients. */
   fingerprint?: string;
-  /** The caller's key (contract 4). */
+  /** The caller's Idempotency-Key, and the route that it counts for. */
   idempotency?: { route: string; key: string };
   /** Of a recipient of a broadcast; `addRecipients` says it, `record` takes none. */
   broadcastId?: string;
@@ -131,7 +131,7 @@ export interface SendStore {
   /**
    * Completes a message. From `queued` or `sending` to a final state, and from `unknown` to anything better: a late answer is the truth. Drops
    * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
-   * `cancelled` comes from `queued` alone, said by any process (delivery.md 2.7: a cancel never touches `sending`); the
+   * `cancelled` comes from `queued` alone, said by any process, because a cancel never touches `sending`; the
    * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
@@ -151,7 +151,7 @@ export interface SendStore {
    */
   forget(id: string): Promise<void>;
 
-  /** `unknown` -> `accepted`, by evidence found later (delivery.md 2.8). False: it is not unknown any more. */
+  /** `unknown` -> `accepted`, by evidence found later. False: it is not unknown any more. */
   resolve(id: string, found: { whatsappMessageId?: string; localMessageId?: string; verdict: Json }): Promise<boolean>;
 
   /**
@@ -240,7 +240,7 @@ export interface SendStore {
 }
 
 /**
- * The slots of the calls that all processes on one store share (delivery.md 2.9). Nothing of it is durable, and it asks the
+ * The slots of the calls that all processes on one store share. Nothing of it is durable, and it asks the
  * clock of the database alone.
  */
 export interface SlotStore {

@@ -304,7 +304,7 @@ export class Sends implements SendStore, SlotStore, PermitStore {
   async purge(limit: number): Promise<number> {
     const { keyRetentionMs, unknownRetentionMs, recordRetentionMs } = this.#options;
     const shorterRetentionMs = Math.min(keyRetentionMs, unknownRetentionMs);
-    // A record outlives its key (delivery.md 2.6): `expire` only takes those that `free` has freed.
+    // A record outlives its key: `expire` only takes those that `free` has freed.
     const purged = await this.#engine.write([
       { statement: this.#sql.free, values: { keyRetentionMs, unknownRetentionMs, shorterRetentionMs, limit } },
       ...(this.#engine.hasOlderReplicas() ? [] : [{ statement: this.#sql.forgetContents, values: { limit } }]),

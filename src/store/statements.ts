@@ -78,7 +78,7 @@ const SETTLEMENT = {
 /** Claim and completion of one row or of many, in the same words. */
 function marks({ now, lost, leased }: Dialect) {
   return {
-    // The fence of delivery.md 2.6: one statement asks for the state, the owner (whose number is its epoch) and the lease.
+    // The fence: one statement asks for the state, the owner (whose number is its epoch) and the lease.
     begin: {
       set: (attempt: string) => `status = 'sending', attempts = ${attempt}, sent_at = :wall, updated_at = :wall,
         channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN ${attempt} END`,
@@ -93,7 +93,7 @@ function marks({ now, lost, leased }: Dialect) {
       where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
     },
 
-    // A cancel may come from any process but never touches `sending` (delivery.md 2.7). All else is for the owner to say:
+    // A cancel may come from any process but never touches `sending`. All else is for the owner to say:
     // a process that lost its row must not end what its successor is sending. From `unknown`, a late answer is the truth.
     settle: {
       set: (given: (name: keyof typeof SETTLEMENT) => string) => `status = ${given('status')},

@@ -6,7 +6,7 @@ import { finished, PassThrough, type Readable } from 'node:stream';
  */
 export function detached(source: Readable): PassThrough {
   const body = new PassThrough();
-  // Whoever reads it hears of the error as the failure of his call.
+  // The reader sees the error as the failure of its call.
   body.on('error', () => {});
   finished(source, { writable: false }, (cause) => {
     if (cause) body.destroy(cause);

@@ -16,7 +16,7 @@ import { malformed, UploadError } from './upload-error.ts';
  * the stream is destroyed with an UploadError, and what went out is no complete body.
  *
  * Use `request.pipe(stream)`: a caller's stream that breaks off destroys this one. Not `pipeline()`, which also destroys
- * the request, and with it the socket the refusal has to be answered on. Nobody need listen: the stream's errors arrive
+ * the request, and with it the socket the refusal has to be answered on. No listener is needed: the stream's errors arrive
  * at `head` and `done`, and neither is ever an unhandled rejection.
  *
  * The chunks written become the stream's own: once a reader that had paused resumes, those it was given are given back
@@ -27,14 +27,14 @@ import { malformed, UploadError } from './upload-error.ts';
 export function reframe(options: ReframeOptions): Reframed {
   const boundary = boundaryOf(options.contentType);
   if ((options.contentLength ?? 0) > options.bytesMax + FRAMING_BYTES_MAX) throw tooLarge(options.bytesMax);
-  // Not to be guessed by whoever wrote the file: so no data can end our part.
+  // The author of the file cannot guess it, so no data can end our part.
   const stream = new Reframer(options, boundary, `wati-bff-${randomBytes(24).toString('hex')}`);
   return { stream, contentType: stream.contentType, head: stream.head.promise, done: stream.done.promise };
 }
 
 /**
- * So much of one file, and everybody else has his turn: Node reads 32 chunks of a socket in one go, 2 MB, if nothing holds
- * it up, and eight such sockets kept all other callers waiting for 40 ms. Checking rows takes ten times as long.
+ * Yield to the event loop after this many bytes of one file. Node can read 2 MB from one socket without yielding, and eight such
+ * uploads delayed all other requests by 40 ms. Checking CSV rows takes ten times as long.
  */
 const TURN_BYTES = 256 * 1024;
 const CHECKED_TURN_BYTES = 64 * 1024;

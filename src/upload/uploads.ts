@@ -106,8 +106,8 @@ function declared(request: IncomingMessage) {
 }
 
 /**
- * Ends an upload whose caller is too slow: he has ten seconds, and more with each byte that does arrive. Time in which
- * WATI holds him up is not his.
+ * Aborts uploads below the minimum rate after a grace period of ten seconds. Time spent waiting for WATI (back-pressure) does
+ * not count.
  */
 function watchPace(
   request: IncomingMessage,

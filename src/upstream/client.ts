@@ -23,7 +23,7 @@ export interface CallContext extends Reader {
 }
 
 /**
- * Tells key, connection and WATI apart by asking the control API (upstream.md 1.5), as far as it answers until then
+ * Tells key, connection and WATI apart by asking the control API, as far as it answers until then
  * (performance.now()).
  */
 export interface Diagnosis {
@@ -58,7 +58,7 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
   };
 }
 
-/** 200 is not success (upstream.md 3.0): a write counts only with a `yes` and without a `no`. */
+/** WATI refuses with a 200 as well: a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
   const said = saidBy(body);
   if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
@@ -67,7 +67,7 @@ export function assertSuccess(body: JsonObject): void {
 
 const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
 
-/** The answer's JSON, or the Problem of contract 5, column "a read". */
+/** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;
@@ -89,13 +89,13 @@ async function readable(answer: Attempt, context: CallContext, diagnosis: Diagno
   throw statusProblem(answer, reasonOf(body, text));
 }
 
-/** Credentials refused, or too many calls: nobody looks at the words of such an answer. */
+/** Credentials refused, or too many calls: the body of such an answer is not read. */
 export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
-/** Nobody knows when a quota is there again; to ask sooner is of no use. */
+/** When a quota is renewed is unknown; asking sooner does not help. */
 const spentRetryAfterS = 3_600;
 
-/** Contract 5, column "a read", for a status that is neither 2xx nor about credentials or connections. */
+/** What a read answers to a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
@@ -172,7 +172,7 @@ export const withheld = (status: number | undefined): Problem =>
     ...(status !== undefined && { upstream: { status } }),
   });
 
-/** What several wait for, each until his own time is over: it goes on for the others. Throws `upstream-timeout`. */
+/** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
 export async function inTime<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
   const ms = leftMs(untilMs);
   if (ms === undefined) return shared;

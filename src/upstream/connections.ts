@@ -8,7 +8,7 @@ import type { Reader, Reads } from './reads.ts';
 import { leftMs, type Transport } from './transport.ts';
 import type { Attempt, Call } from './types.ts';
 
-/** A connection as Maton's control API tells it (upstream.md 2.1); `url` is a secret and kept out of this shape. */
+/** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
 export interface MatonConnection {
   id: string;
   status: string;
@@ -52,7 +52,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
       const call = { operation: 'listConnections', path: '/connections', query };
       const answer = reader.once ? transport.attempt({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
       const body = controlBody(await answer);
-      // A missing key is an unknown shape, an empty list is a real zero (upstream.md 10, item 12c).
+      // A missing key is an unknown shape, an empty list is a real zero.
       if (!isObject(body) || !Array.isArray(body.connections)) throw strange();
       for (const connection of list(body.connections).filter(isOfWati).map(readConnection)) {
         if (connection) found.set(connection.id, connection);
@@ -112,7 +112,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
     remove: async (id, asker) => {
       await get(id, asker);
       const call = { operation: 'deleteConnection', method: 'DELETE', path: `/connections/${id}` } as const;
-      // Content undocumented: 200, 202, 204 and an empty body are all success (upstream.md 2.2).
+      // Content undocumented: 200, 202, 204 and an empty body are all success.
       controlBody(await write(call, asker), true);
       last = undefined;
       known?.delete(id);
@@ -120,7 +120,7 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
   };
 }
 
-/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused (upstream.md 2.4). */
+/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused. */
 function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
@@ -141,7 +141,7 @@ const unknownConnection = () => new Problem('not-found', 'there is no such conne
 
 export const keyRefused = 'Maton refuses the key of this service; an operator must renew it';
 
-/** Clients have met the object wrapped and bare (upstream.md 2.2). */
+/** Real clients have met the object wrapped in `connection` and bare. */
 const unwrap = (body: unknown): JsonObject => {
   const inner = isObject(body) ? (body.connection ?? body) : undefined;
   return isObject(inner) ? inner : {};

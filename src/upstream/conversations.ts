@@ -4,9 +4,9 @@ import { isObject, type JsonObject } from './lenient.ts';
 import { asPageTooLong, entriesIn, type Link, linkIn, type PageAsk } from './pages.ts';
 
 export interface Conversations {
-  /** One page of rows, newest first, real messages and events mixed (upstream.md 3.2). */
+  /** One page of rows, newest first, real messages and system events mixed, as WATI has them. */
   history(context: CallContext, target: string, page: PageAsk): Promise<History>;
-  /** Without an e-mail WATI hands the chat to the bot (upstream.md 3.8); `undefined` says that on purpose. */
+  /** Without an e-mail WATI hands the chat to the bot ; `undefined` says that on purpose. */
   assignOperator(context: CallContext, target: string, email: string | undefined): Promise<void>;
   setStatus(context: CallContext, target: string, ticketStatus: string): Promise<void>;
 }

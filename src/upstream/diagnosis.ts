@@ -10,7 +10,7 @@ const isKnownStatus = (status: string): boolean => status === 'PENDING' || statu
 
 /**
  * 400 and 401 of the gateway have two meanings each; the control API, which knows the key and the connections but not
- * WATI, tells them apart (upstream.md 1.5).
+ * WATI, tells them apart (docs/reference/upstream.md, "Statuses with two meanings").
  */
 export function createDiagnosis(connections: Connections): Diagnosis {
   return {
@@ -32,7 +32,7 @@ export function createDiagnosis(connections: Connections): Diagnosis {
           ? undefined
           : `the connection is ${isKnownStatus(known.status) ? known.status.toLowerCase() : 'in an unknown state'}, not active`;
       } catch {
-        // The one sign that a real client goes by when it cannot ask (upstream.md 1.5).
+        // Maton documents no error body; this word is what a real client recognises the case by.
         return foreignPatterns.connection.pattern.test(reason)
           ? 'the gateway finds fault with the connection'
           : undefined;

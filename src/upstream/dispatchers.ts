@@ -1,6 +1,6 @@
 import { type Dispatcher, Pool } from 'undici';
 
-/** Where calls go out. Tests hand in undici's MockPool; nothing else in the service knows undici. */
+/** Where calls go out: one pool a purpose. Only src/upstream imports undici. */
 export interface Dispatchers {
   reads: Dispatcher;
   /** Answers that stream through: each may hold its connection for minutes. */
@@ -11,7 +11,7 @@ export interface Dispatchers {
 }
 
 /**
- * HTTP/2 is off: undici replays a POST on REFUSED_STREAM (delivery.md 1.4). No interceptor follows redirects or retries,
+ * HTTP/2 is off: undici repeats a POST by itself on REFUSED_STREAM. No interceptor follows redirects or retries,
  * and none decompresses, so an answer's size is what is counted.
  */
 const shared = {
@@ -32,7 +32,7 @@ const connections = 512;
 const downloadsMax = 2_048;
 
 /**
- * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (delivery.md 1.3);
+ * One pool a host; a second for sends, because a kept-alive socket is the largest source of `unknown` (docs/adr/0006-a-fresh-connection-for-each-send.md);
  * one for downloads, so that no slow one stands in the way of a read.
  */
 export function openDispatchers(gatewayUrl: string, controlUrl: string): Dispatchers {

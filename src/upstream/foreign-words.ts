@@ -135,7 +135,7 @@ function isIp(text: string): boolean {
   return areHextets && hextets.length >= 3 && (address.includes('::') || hextets.length >= 6);
 }
 
-/** `/usr/src/app.js`, `C:\inetpub\x`, `src/app/x.ts:12`. */
+/** `/usr/src/app.js`, `C:\inetpub\x`, `lib/app/x.ts:12`. */
 function isPath(text: string): boolean {
   const slashes = text.split(/[\\/]/).length - 1;
   const isRooted = text.startsWith('/') || text.startsWith('~') || /^[A-Za-z]:[\\/]/.test(text);

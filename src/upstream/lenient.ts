@@ -1,5 +1,5 @@
 /**
- * Reading what WATI and Maton answer: shapes vary by tenant and year (upstream.md 3.0, 10), so every reader takes
+ * Reading what WATI and Maton answer: shapes vary by tenant and year (docs/reference/upstream.md), so every reader takes
  * `unknown` and answers `undefined` for what is not there. No reader ever throws.
  */
 
@@ -21,7 +21,7 @@ export const num = (value: unknown): number | undefined =>
 
 export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-/** JSON by content, never by label: WATI may label it text/plain (upstream.md 3.0). */
+/** JSON by content, never by label: WATI may label it text/plain. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -30,7 +30,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** `[{name, value}]`, or the read form `[{paramName, paramValue}]`, as a map (upstream.md 3.5). */
+/** `[{name, value}]`, or the read form `[{paramName, paramValue}]`, as a map. */
 export function params(value: unknown): Record<string, string> {
   const found: Record<string, string> = {};
   const pairs = paramPairs(value);
@@ -64,8 +64,8 @@ const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const settled = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 
 /**
- * The three date forms of WATI (upstream.md 3.0) -> ISO 8601 UTC: `May-14-2024`, ISO with or without a zone (none is
- * UTC, contract 8.4), unix seconds as a string or number. Anything else: undefined.
+ * The three date forms of WATI -> ISO 8601 UTC: `May-14-2024`, ISO with or without a zone (none is
+ * UTC), unix seconds as a string or number. Anything else: undefined.
  */
 export function isoDate(value: unknown): string | undefined {
   const text = str(value);

@@ -3,7 +3,7 @@ import type { StreamCall } from './streams.ts';
 import { queryString } from './transport.ts';
 import type { Call } from './types.ts';
 
-/** The sending calls of WATI as data: a record of a send can be kept, and the call made from it (delivery.md 2.2). */
+/** The sending calls of WATI as data: a record of a send can be kept, and the call made from it later, also by another process. */
 export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
 
 export interface SendCalls {
@@ -18,7 +18,7 @@ export interface SendCalls {
   csv(template: WatiTemplateSend): StreamedCall;
 }
 
-/** A sending call whose body flows; `field` is the name of its one file part (upstream.md 3.4 and 5). */
+/** A sending call whose body flows; `field` is the name of its one file part, which WATI fixes. */
 export type StreamedCall = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
 
 export interface WatiButtons {
@@ -49,7 +49,7 @@ export interface WatiReceiver {
 
 export function createSendCalls(): SendCalls {
   return {
-    // The query, not the form: docs and working clients agree on it (upstream.md 3.3).
+    // The query, not the form: WATI's documentation and working clients agree on it.
     text: (target, messageText, localMessageId, replyContextId) => ({
       operation: 'sendSessionMessage',
       method: 'POST',
@@ -80,7 +80,7 @@ export function createSendCalls(): SendCalls {
       query: { whatsappNumber },
       json: content,
     }),
-    // The bulk form also for one receiver: it takes our own id before the first byte (delivery.md 2.8).
+    // The bulk form also for one receiver: it takes our own id, by which a message with a lost answer can be looked up.
     template: ({ name, broadcastName }, receivers) => ({
       operation: 'sendTemplateMessages',
       method: 'POST',

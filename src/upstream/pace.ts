@@ -6,7 +6,7 @@ export interface Turn {
   weight?: number;
 }
 
-/** WATI counts some of its routes in groups of their own (upstream.md 8.1). */
+/** WATI counts some of its routes in groups of their own (docs/reference/upstream.md, "WATI's own limits"). */
 export type RouteGroup = 'contacts' | 'messages' | 'templates';
 
 const groups: Record<string, RouteGroup> = {
@@ -17,7 +17,7 @@ const groups: Record<string, RouteGroup> = {
   sendTemplateMessage: 'templates',
 };
 
-/** Lets calls out no faster than Maton and WATI take them. Every call asks, control calls included (contract 8.11). */
+/** Lets calls out no faster than Maton and WATI take them. Every call asks: those of Maton's connections API count as well. */
 export interface Pace {
   /** Resolves when one call may go out, now. Throws TurnTooLate where that cannot be before `untilMs` (performance.now()). */
   take(ask: Turn & { group?: RouteGroup; untilMs: number; signal?: AbortSignal }): Promise<void>;
@@ -54,10 +54,10 @@ export interface Load {
   at: number;
   /** `whoOf` the turn it waits for. */
   who: string;
-  /** It goes out, or has its answer. Until then somebody else's own turn may come sooner. */
+  /** It is in flight or answered. Until then another caller's own permit may come sooner. */
   begun: boolean;
 }
 
-/** Whether a load is young enough, and nobody is held up by the queue of another who waits for it. */
+/** Whether a load is fresh enough, and joining it does not mean waiting in another caller's queue. */
 export const serves = (load: Load, maxAgeMs: number, turn: Turn | undefined): boolean =>
   performance.now() - load.at <= maxAgeMs && (load.begun || load.who === whoOf(turn));

@@ -2,7 +2,7 @@ import { Problem } from '../problem.ts';
 import type { CallContext, Client } from './client.ts';
 import { isObject, type JsonObject } from './lenient.ts';
 
-/** Asks WATI for one message by our own id: the only read-back that it documents (upstream.md 3.2). */
+/** Asks WATI for one message by our own id: the only read-back that it documents. */
 export interface ReadBack {
   /** The row under this id, which WATI keeps by channel: without one it cannot be asked. Undefined where WATI has none, or says what is not understood; neither proves anything. */
   byLocalId(context: CallContext & { channel: string }, localMessageId: string): Promise<JsonObject | undefined>;

@@ -3,13 +3,13 @@ import { askOf, type Pace, type Turn, whoOf } from './pace.ts';
 import { callTimeMs, leftMs, notMade, queryString, type Transport } from './transport.ts';
 import type { Attempt, AttemptReport, Call } from './types.ts';
 
-/** Who asks for a read. */
+/** The request that a read is made for. */
 export interface Reader {
   /** Absent: the service reads for itself. */
   turn?: Turn;
-  /** When the time of his request is over (performance.now()). Absent: the service's own, for each call. */
+  /** The request's deadline (performance.now()). Absent: the service's own, for each call. */
   untilMs?: number;
-  /** It is shorter than the service's own: he shares with nobody, so that neither is bound to the other's. */
+  /** The deadline is shorter than the service's own: never shared, so that no reader is bound to another's deadline. */
   alone?: true;
   onAttempt?: (report: AttemptReport) => void;
   /** The first byte of the read goes out, or went out already. */
@@ -21,7 +21,7 @@ export interface Reader {
 export interface Reads {
   /** Equal reads of one connection share one call while it is under way; failures are shared as well. Never throws. */
   read(call: Call & { method: 'GET' }, reader: Reader): Promise<Attempt>;
-  /** A write of this connection begins or ends: who reads from now on must see it, so nobody joins what is on the wire. */
+  /** A write of this connection begins or ends. Later reads must see it, so none joins a call that is in flight. */
   wrote(connection: string | undefined): void;
 }
 
@@ -55,14 +55,14 @@ interface Place {
   resolve: (answer: Attempt | Promise<Attempt>) => void;
 }
 
-/** Who has as good as the whole time is told by the call's own deadline, without a timer of his own, ms. */
+/** No separate timer where the reader's deadline is within this of the call's own, ms. */
 const slackMs = 50;
 
 export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOptions): Reads {
   const { timeoutMs, pace, replicas } = options;
   /** By connection, then by question. */
   const flights = new Map<string, Map<string, Flight>>();
-  /** By question, then by who waits: everybody keeps a place of his own, and the first whose turn comes asks for all. */
+  /** By call, then by queue: each reader keeps its own place, and the first that gets a permit makes the call for all. */
   const queued = new Map<string, Map<string, Place>>();
 
   const fly = (key: string, call: Call, readers: Set<Waiting>, deadlineMs: number): Flight => {
@@ -155,7 +155,7 @@ export function createReads(transport: Pick<Transport, 'read'>, options: ReadsOp
       const ms = leftMs(untilMs) ?? timeoutMs;
       if (alone) return transport.read({ ...call, ...(turn && { turn }), ...(gone && { gone }) }, ms, onAttempt);
       const answer = share(call, reader);
-      // What came before in his request has used some of his time up.
+      // Earlier steps of the request have used part of its time.
       return ms < timeoutMs - slackMs ? within(ms, answer) : answer;
     },
     wrote: (connection) => void flights.delete(connection ?? ''),
@@ -168,7 +168,7 @@ function newPlace(timeoutMs: number): Place {
   return { readers: new Set(), endMs, left: new AbortController(), answer: promise, resolve };
 }
 
-/** The answer of a call that goes on for others, for those who would not wait as long. */
+/** The answer, or a time-out for a reader with less time; the call goes on for the others. */
 function within(ms: number, answer: Promise<Attempt>): Promise<Attempt> {
   const { promise, resolve } = Promise.withResolvers<Attempt>();
   const late = setTimeout(
@@ -182,7 +182,7 @@ function within(ms: number, answer: Promise<Attempt>): Promise<Attempt> {
   return promise;
 }
 
-/** To one who joined, the call took no longer than he waited. */
+/** For a reader that joined later, the call lasted as long as the reader waited. */
 const asShared = (report: AttemptReport, sinceMs: number): AttemptReport => ({
   ...report,
   shared: true,

@@ -3,7 +3,7 @@ import { codeOf } from './error-code.ts';
 import { isTurnTooLate, type Pace } from './pace.ts';
 import type { Attempt } from './types.ts';
 
-/** Certificate faults do not heal by themselves (delivery.md 2.3), nor do sockets that closed because the process ends. */
+/** A wrong certificate or TLS setting stays wrong, and so do sockets that closed because the process ends. */
 const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed|^ANSWER|^KEY_ECHOED/;
 
 /** Whether a read may be tried again. */
@@ -26,7 +26,7 @@ export function retryAfterMs({ headers }: Pick<Attempt, 'headers'>): number | un
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
 }
 
-/** Retries may add a tenth to the load, so that a sick upstream is not beaten (delivery.md 2.4): ten in hand, 0.1 a read. */
+/** Retries may add a tenth to the load, so that a sick upstream is not overloaded: ten in hand, 0.1 a read. */
 export function createRetryBudget() {
   let tokens = 10;
   return {
@@ -42,8 +42,8 @@ export function createRetryBudget() {
 }
 
 /**
- * Tells the pace of a 429, also of one whose body broke. Whether Maton's or WATI's cannot be told (upstream.md 1.3), so all
- * calls slow down. A quota that is spent is no matter of pace: to be silent for a minute each time would help nobody.
+ * Tells the pace of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
+ * calls slow down. A spent quota is not a matter of rate: pausing a minute each time would not bring it back.
  */
 export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
   if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));

@@ -148,7 +148,7 @@ export function createStreams(options: StreamOptions): Streams {
   };
 }
 
-/** The phase, not the error code, says whether bytes left (delivery.md 1.2). */
+/** Whether the request had started says if bytes left; no error code does: ECONNRESET comes before and after. */
 function watched(dispatcher: Dispatchers['sends'], signal: AbortSignal, mayStart: () => boolean = () => true) {
   let sent = false;
   return {

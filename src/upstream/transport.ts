@@ -32,7 +32,7 @@ export interface TransportOptions {
 export interface Transport {
   /** One attempt, never repeated, never throwing. `deadlineMs` is what is left of the caller's time. */
   attempt(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
-  /** A read: repeated at most twice on what may heal (delivery.md 2.4, last row). Never throws. */
+  /** A read is safe to repeat: at most twice, on failures that may be temporary. Never throws. */
   read(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
 }
 
@@ -67,7 +67,7 @@ export function createTransport(options: TransportOptions): Transport {
         },
         call.sends ? pauseStacks : undefined,
       );
-      // The only deadline that a dripping or 102-ing upstream cannot stretch (delivery.md 2.3).
+      // The only deadline that a dripping or 102-ing upstream cannot stretch.
       const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
@@ -142,7 +142,7 @@ const textOf = async ({ status, headers, gathering }: Arrived): Promise<Answered
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
 });
 
-/** Headers are built from nothing: the gateway passes on whatever it does not know (upstream.md 1.2). */
+/** Headers are built from nothing: the gateway forwards every header that it does not know to WATI. */
 export function headersOf(
   call: Pick<Call, 'connection'>,
   { key, userAgent }: Pick<TransportOptions, 'key' | 'userAgent'>,
@@ -168,7 +168,7 @@ function toRequest(bare: Call, options: TransportOptions): Dispatcher.DispatchOp
   };
 }
 
-/** RFC 3986 percent-encoding, brackets included; WATI wants `attribute` encoded that way (upstream.md 3.1). */
+/** RFC 3986 percent-encoding, brackets included; WATI takes a JSON array as `attribute`. */
 export function queryString(query: Call['query'] = {}): string {
   let text = '';
   for (const name in query) {

@@ -15,7 +15,7 @@ export interface Call {
   connection?: string;
   /** The company's own number that it goes through, where WATI takes one for this operation. */
   channel?: string | undefined;
-  /** A send can put a message before a person: it gets a fresh connection (delivery.md 1.3) and is never repeated here. */
+  /** A send can put a message before a person: never repeated here, and over a fresh TCP connection (docs/adr/0006-a-fresh-connection-for-each-send.md). */
   sends?: boolean;
   /** Asked right before the first byte; false: none goes out. */
   mayStart?: () => boolean;
@@ -34,7 +34,7 @@ export interface Answered extends Text {
 }
 
 /**
- * No whole answer. `sent` is false only where it is proved that no byte of the request left (delivery.md 2.3);
+ * No whole answer. `sent` is false only where it is proved that no byte of the request left;
  * `status` is there when the status line came before the answer broke.
  */
 export interface Failed {

@@ -43,7 +43,7 @@ interface Surroundings {
   readRetryMs?: number;
 }
 
-/** Stable and our own: the edge before WATI refuses the agents of libraries (upstream.md 1.2). */
+/** Stable and our own: the edge before WATI answers 403 to the default agents of HTTP libraries. */
 const userAgent = 'wati-bff/0.1';
 
 export function createUpstream(

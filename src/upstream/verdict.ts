@@ -20,7 +20,7 @@ import { isObject, type JsonObject, parseJson } from './lenient.ts';
 import { retryAfterMs } from './retry.ts';
 import type { Attempt } from './types.ts';
 
-/** What one attempt of a send proves (delivery.md 2.3 and 2.4). */
+/** What one attempt of a send proves: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
 export type Verdict =
   | { outcome: 'accepted'; whatsappMessageId?: string; localMessageId?: string; asText?: boolean; partly?: string }
   /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
@@ -33,13 +33,13 @@ export interface Expectation {
   media?: boolean;
   /** A template message: what closes a conversation does not concern it. */
   template?: boolean;
-  /** One call for many recipients, of whom WATI answers for none (contract 2, sendTemplateCsv). */
+  /** One call for many recipients, of whom WATI answers for none: its CSV route. */
   many?: boolean;
-  /** The last boundary of a streamed body never went out: nobody has the whole of it (delivery.md 2.3). */
+  /** The last boundary of a streamed body never went out: nobody has the whole of it. */
   cut?: boolean;
 }
 
-/** Statuses that are a refusal in so many words (delivery.md 2.4). 307, 308 and 300 say "not here": nothing was processed. */
+/** Statuses that are a refusal in so many words: the endpoint did not process the request. 307, 308 and 300 say "not here": nothing was processed. */
 const refusals = new Set([
   300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
 ]);
@@ -61,7 +61,7 @@ const keyQuoted = 'the reason held a credential of this service, and is left out
 
 function judgeWhole(attempt: Attempt, expected: Expectation): Verdict {
   if (attempt.kind === 'failed') {
-    // What a status says in so many words stands, even if its body broke afterwards (delivery.md 2.3, footnote).
+    // A status that is a definite refusal stands, even if its body broke off afterwards.
     const { status } = attempt;
     if (status !== undefined && refusals.has(status)) return refused(status, undefined, '', familyOf(expected));
     if (status !== undefined && notProcessed.has(status)) return turnedAway(status, attempt);

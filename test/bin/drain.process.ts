@@ -9,7 +9,7 @@ import { allKey, startService } from '../helper.ts';
 import { fileTo, openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 
 /*
- * How an instance goes down (contract 6, 8.14), with real processes and real signals. Each test has a recipient, a service
+ * How an instance shuts down, with real processes and real signals. Each test has a recipient, a service
  * and a store of its own.
  */
 let simulator: Simulator;

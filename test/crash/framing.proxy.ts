@@ -90,7 +90,7 @@ it.each([
     let next = 0;
     const lane = async () => {
       for (let n = next++; n < count; n = next++) {
-        // Ends in 5, which no number of contract 7 does.
+        // Ends in 5, which no simulated recipient of the sandbox does.
         const to = `14${seed}5${String(n).padStart(6, '0')}5`;
         service.simulator.tenant.receive(to, 'Hello', Date.now());
         const tricks = framingTricks({ key: allKey, to, id: `trick${n}` });

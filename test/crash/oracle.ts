@@ -2,7 +2,7 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 import type { Message, Told, Wish } from './sends.ts';
 
 export interface Judgement {
-  /** Every broken promise of delivery.md 2.1, in words. */
+  /** Every broken promise about a send (docs/reference/delivery.md), in words. */
   faults: string[];
   counts: { wishes: number; recorded: number; processed: number; lost: number; unknown: number; refused: number };
   /** Recipients whose send stayed `unknown`. */

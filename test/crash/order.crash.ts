@@ -21,8 +21,8 @@ function letterOf(line: string, mark: string, gatewayPort: string, servicePort: 
 /**
  * `w`: the words of the send go into the log, `p`: something else does, `F`: it is durable, `U`: upstream, `A`: the answer.
  * Two commits, the first with the words of the send in it, are complete before the first byte to the gateway; a third before
- * the first byte of the answer (delivery.md 2.2: D1, D2, D3). A checkpoint
- * adds fsyncs of its own.
+ * the first byte of the answer: insert, claim, completion. A checkpoint adds
+ * fsyncs of its own.
  */
 const inOrder = /^[pF]*w[wp]*F+([wp]+F+)+U([wp]+F+)+A$/;
 

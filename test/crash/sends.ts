@@ -59,7 +59,7 @@ export function aCaller(simulator: Simulator, seed = 0): Caller {
     wishes,
     wish: () => {
       const n = wishes.length;
-      // Ends in 5, which no number of contract 7 does.
+      // Ends in 5, which no simulated recipient of the sandbox does.
       const to = `15${String(seed).padStart(2, '0')}${String(n).padStart(6, '0')}5`;
       const isTemplate = n % 3 === 1;
       // Every eleventh customer has not written: WATI refuses his text.

@@ -24,7 +24,7 @@ export interface Said {
   replayed: boolean;
 }
 
-/** The last four digits that make the sandbox misbehave (contract 7); of a CSV, those that befall the whole call. */
+/** The last four digits that make the sandbox misbehave; of a CSV, those that befall the whole call. */
 const troubles = ['0101', '0201', '0202', '0301', '0302', '0429', '0500', '0502', '0600', '0601'] as const;
 const verdicts = ['0409', '0422', '0423'] as const;
 

@@ -8,7 +8,7 @@ import { createRandom } from './random.ts';
 
 /**
  * `npm run faults [-- --count 10000 --seed 1]`: random faults on a mixed load of all sending routes, the process killed and
- * the gateway gone in between; then everything settles, and what was promised (delivery.md 2.1) is held against what the
+ * the gateway gone in between; then everything settles, and what was promised is held against what the
  * simulated WATI processed. Exit code 1: the promise was broken.
  */
 const { values } = parseArgs({ options: { count: { type: 'string' }, seed: { type: 'string' } } });

@@ -51,7 +51,7 @@ const compatible: Record<string, readonly string[]> = {
   sending: ['accepted', 'rejected', 'not_sent', 'unknown'],
 };
 
-/** Every way in which the promise of delivery.md 2.1 was broken, in words. */
+/** Every way in which the promise about sends (docs/reference/delivery.md) was broken, in words. */
 export function violations(simulator: Simulator, sends: readonly Sent[], stored: readonly StoredMessage[]): string[] {
   const faults: string[] = [...simulator.violations];
   const byId = new Map(stored.map((message) => [message.id, message]));

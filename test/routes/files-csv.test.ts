@@ -140,7 +140,7 @@ describe('a CSV that streams to WATI', () => {
 describe('the rows of a CSV', () => {
   it('are as many as the setting allows, and not one more', async () => {
     const service = await startService({ settings: { ...connection, CSV_MAX_ROWS: '1000' } });
-    // A thousand numbers in a row have some of contract 7 among them.
+    // A thousand numbers in a row have some of those among them that make the sandbox misbehave.
     service.simulator.tenant.settings.magic = false;
     const send = (count: number) =>
       post(service, csvForm(`Phone\r\n${rows(count)}`), {

@@ -335,7 +335,7 @@ describe('what WATI says of a file', () => {
     const own = isLate ? await startService({ ...hasty, settings: { ...hasty.settings, ...connection } }) : service;
     const answer = await post(own, form(), { path: fileTo(`1415999${ending}`) });
     const said = answer.json.outcome ?? answer.json.status;
-    // Contract 8.17: whether a byte was out when the gateway closed is a race; both answers are true ones.
+    // Whether a byte was out when the gateway closed is a race; both answers are true ones.
     if (ending === '0101') expect(['202 unknown', '503 not_sent']).toContain(`${answer.status} ${said}`);
     else expect([answer.status, said]).toEqual([status, outcome]);
     if (status === 503) expect(answer.headers['retry-after']).toBe('1');

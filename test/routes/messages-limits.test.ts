@@ -17,7 +17,7 @@ const letters = (count: number) => 'x'.repeat(count);
 const faces = (count: number) => '😀'.repeat(count);
 const image = { type: 'image', url: 'https://example.com/a.png' };
 
-/** Limits of WATI and WhatsApp (upstream.md 3.3, 3.7, 7): what is taken, and what the pointers say of the rest. */
+/** Limits of WATI and WhatsApp: what is taken, and what the pointers say of the rest. */
 const cases: [what: string, route: string, json: object, pointers: string[]][] = [
   ['4096 letters', 'text', { to, text: letters(4096) }, []],
   ['4097 letters', 'text', { to, text: letters(4097) }, ['/text']],

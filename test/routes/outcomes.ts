@@ -97,7 +97,7 @@ export const upstreamHeaders = (service: Service, connection: 'close' | 'keep-al
   ...more,
 });
 
-/** What a caller, or a proxy before us, may send along; none of it is for the upstream (upstream.md 1.2). */
+/** What a caller, or a proxy before us, may send along; none of it is for the upstream. */
 export const callersOwnHeaders = {
   cookie: 'session=1',
   'x-forwarded-for': '10.1.2.3',

@@ -104,7 +104,7 @@ const plain: Row[] = [
 /** Without its pages of documentation a service starts in a fraction of the time. */
 const quick = { DOCS: 'off' };
 
-/** Contract 5, column "a read". `more` are rows that only these subjects have; `less` names those that they have not;
+/** What a read answers (docs/reference/contract.md, "Problems"). `more` are rows that only these subjects have; `less` names those that they have not;
  * `again` are the subjects whose repeats are counted, where two of them make the same call. */
 export function describeOutcomes(
   subjects: Subject[],
@@ -223,7 +223,7 @@ const sides: [string, Arrange, Seen][] = [
   ],
 ];
 
-/** The statuses with two meanings, told apart by the control API (upstream.md 1.5). */
+/** The statuses with two meanings, told apart by the control API. */
 export function describeSides(subjects: Subject[]): void {
   it.concurrent.each(sides)('tell whose fault it is: %s', async (_name, arrange, expected) => {
     const service = await startService({ settings: quick });

@@ -199,13 +199,13 @@ const limits: Row[] = [
   ],
 ];
 
-/** Contract 5, column "a send", and delivery.md 2.3 and 2.4: every sending route answers each of them the same way. */
+/** What docs/reference/delivery.md says of failures and statuses: every sending route answers each of them the same way. */
 export const sendOutcomes: Row[] = [...lost, ...strange, ...success, ...refusals, ...limits];
 
-/** Contract 7: the last four digits of the recipient. */
+/** By the last four digits of the recipient, in the sandbox. */
 export const magicRecipients: [digits: string, expected: Seen, streamed?: Seen][] = [
   ['0000', accepted()],
-  // Bytes go out before the simulated gateway hangs up (contract 8.17).
+  // Bytes go out before the simulated gateway hangs up.
   ['0101', unknown(0)],
   ['0103', notSent(3, '2', 421), notSent(1, '2', 421)],
   ['0201', unknown(0)],
@@ -227,7 +227,7 @@ export const lateMagicRecipients: typeof magicRecipients = [
   ['0302', unknown(1)],
 ];
 
-/** WATI answers a CSV for no single row (contract 2): what becomes of this one shows in its history alone. */
+/** WATI answers a CSV for no single row: what becomes of this one shows in its history alone. */
 export const csvKnowsNotOf: Record<string, Seen> = {
   '0409': accepted(),
   '0422': accepted(),

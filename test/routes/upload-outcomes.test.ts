@@ -75,7 +75,7 @@ const notSent = (upstreamStatus?: number): Seen => ({
   processed: 0,
 });
 
-/** Delivery.md 2.3, the rows of an upload under way, and what 2.4 says where the body was not finished. */
+/** What failures and statuses prove where the body of an upload was not finished. */
 const midway: [name: string, scripted: Scripted, expected: Seen][] = [
   ['a reset', { fault: 'reset-mid-body' }, notSent()],
   ['413 and the end', { fault: 'early', status: 413 }, rejected(422, 'upstream-rejected', 413)],

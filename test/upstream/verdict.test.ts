@@ -26,7 +26,7 @@ function word(verdict: Verdict | undefined): string {
   return verdict.outcome === 'not_sent' ? `not_sent ${verdict.retryable ? 'heals' : 'stays'}` : verdict.outcome;
 }
 
-describe('a failure is judged by its phase, not by its code (delivery.md 2.3)', () => {
+describe('a failure is judged by its phase, not by its code', () => {
   const codes = [
     'ECONNRESET',
     'UND_ERR_SOCKET',
@@ -70,7 +70,7 @@ describe('a failure is judged by its phase, not by its code (delivery.md 2.3)', 
   });
 });
 
-describe('a status is judged as delivery.md 2.4 says', () => {
+describe('a status is judged as docs/reference/delivery.md says', () => {
   const table: [number[], string][] = [
     [[300, 307, 308], 'rejected redirect'],
     [[400], 'rejected bad-request'],

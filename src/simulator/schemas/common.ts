@@ -31,7 +31,7 @@ export function text(max: number) {
   return Type.String({ minLength: 1, maxLength: max });
 }
 
-/** Digits with country code, no plus sign (upstream.md, 3.0). */
+/** Digits with country code, no plus sign: the form that WATI documents. */
 export const Phone = Type.String({ pattern: '^[1-9][0-9]{6,14}$' });
 
 /** Phone number, contact id or BSUID. */
@@ -54,7 +54,7 @@ export function answered(message: string): Finding {
   return { text: message, answered: true };
 }
 
-/** What Meta refuses in a template value (upstream.md, 8.3), or nothing. */
+/** What Meta refuses in a template value, or nothing. */
 export function faultOfValue(value: string): string | undefined {
   if (value.trim() === '') return 'is blank';
   if (/[\n\r]/.test(value)) return 'has a line break';

@@ -24,7 +24,7 @@ export const getContactsRule: Rule = {
     ...paging,
     name: Type.Optional(Type.String({ minLength: 1 })),
     attribute: Type.Optional(Type.String()),
-    // Month first is allowed too, but ambiguous: ours sends ISO only (upstream.md, section 10, 23).
+    // Month first is allowed too, but ambiguous: the service sends ISO dates only.
     createdDate: Type.Optional(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' })),
   }),
   further({ query }): readonly Finding[] {

@@ -17,7 +17,7 @@ export const getMessageByLocalIdRule: Rule = {
   params: exact({ channel: Phone, localMessageId: text(128) }),
   query: exact({}),
 };
-/** Without `email` the bot gets the chat (upstream.md, 3.8): allowed here, and for our caller to have meant. */
+/** Without `email` the bot gets the chat: WATI allows it, and the service only does it when told so. */
 export const assignOperatorRule: Rule = {
   query: exact({ whatsappNumber: Target, email: Type.Optional(Type.String({ pattern: '^[^\\s@]+@[^\\s@]+$' })) }),
 };
@@ -39,7 +39,7 @@ export const createConnectionRule: Rule = {
   query: exact({}),
   body: exact({ app: Type.Literal('wati'), method: Type.Optional(Type.Literal('API_KEY')) }),
 };
-/** Opaque, up to 512 printable ASCII (upstream.md, 2.1). */
+/** Opaque, up to 512 printable ASCII. */
 const byId = exact({ id: Type.String({ pattern: '^[!-~]{1,512}$' }) });
 export const getConnectionRule: Rule = { params: byId, query: exact({}) };
 export const deleteConnectionRule: Rule = { params: byId, query: exact({}) };

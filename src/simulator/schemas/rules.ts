@@ -31,7 +31,7 @@ import {
   sendTemplateMessageV2Rule,
 } from './templates.ts';
 
-/** The simulator's own idea of every request, written from upstream.md and not from the client that it has to catch. */
+/** The simulator's own idea of every request, written from docs/reference/upstream.md and not from the client that it has to catch. */
 export const rules: Readonly<Record<Operation, Rule>> = {
   getContacts: getContactsRule,
   getContactV3: getContactV3Rule,

@@ -14,7 +14,7 @@ interface Entry {
 
 /**
  * The life of this process as the others see it: a row of send_owners that it keeps renewing by the database's clock. Its
- * id is the epoch of delivery.md 2.6: once others took it out, a heartbeat gets a new one, and the rows of the old stay
+ * id is the epoch (docs/reference/delivery.md, "Leases, epochs and fencing"): once others took it out, a heartbeat gets a new one, and the rows of the old stay
  * lost. A lease that ran out without anybody noticing is renewed; nothing happened to its rows.
  */
 export class Lease {

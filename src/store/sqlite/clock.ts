@@ -1,6 +1,6 @@
 /**
  * The clock by which records age: it runs only while a process does, from where the last one left it. A step of the wall
- * clock cannot expire anything (delivery.md 2.6); time that the service was down is time that its records live longer.
+ * clock cannot expire anything; time that the service was down is time that its records live longer.
  */
 export class AgeingClock {
   readonly #steady: () => number;

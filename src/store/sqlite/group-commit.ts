@@ -16,7 +16,7 @@ const GROUP_MAX = 256;
 const WAIT_MAX_MS = 50;
 
 /**
- * The verbs of one turn share one transaction and one fsync, which is what a commit costs (stack.md: 0.15 ms). Nobody is
+ * The verbs of one turn share one transaction and one fsync, which is what a commit costs (0.15 ms where it was measured). Nobody is
  * answered before the commit. Nothing else can see the transaction either: it begins and ends within one turn.
  */
 export class GroupCommit {
