@@ -11,7 +11,7 @@ export default defineConfig({
     // A condition is waited for as long as a busy machine may take, and seen soon after it holds.
     expect: { poll: { timeout: 20_000, interval: 10 } },
     // Much of the time is spent waiting for deadlines and retries, not computing.
-    maxWorkers: 5,
+    maxWorkers: 6,
     // What of the service lives in a module is known by identity, as an answer (src/once-per.ts, forgotten in the same turn) or
     // a socket (plugins/), or is true for ever, as a day in words; so files may share a worker and what it has loaded.
     isolate: false,
