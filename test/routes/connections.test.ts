@@ -1,26 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { callersOwnHeaders, fields, once, type Subject, seededConnection, upstreamHeaders } from './outcomes.ts';
-import { check, describeOutcomes, problem, type Row, success } from './read-outcomes.ts';
+import { create, get, list, one, remove } from './connections-subjects.ts';
+import { callersOwnHeaders, fields, seededConnection, upstreamHeaders } from './outcomes.ts';
 
-const one = `/v1/connections/${seededConnection}`;
-const list: Subject = { name: 'GET connections', method: 'GET', path: '/v1/connections', operation: 'listConnections' };
-const get: Subject = { name: 'GET connection', method: 'GET', path: one, operation: 'getConnection' };
-const create: Subject = {
-  name: 'POST connections',
-  method: 'POST',
-  path: '/v1/connections',
-  operation: 'createConnection',
-  ask: { json: {} },
-  success: 201,
-};
-const remove: Subject = {
-  name: 'DELETE connection',
-  method: 'DELETE',
-  path: one,
-  operation: 'deleteConnection',
-  success: 204,
-};
 const look = { method: 'GET', path: `/connections/${seededConnection}`, query: {} };
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const limitedKey = 'the-key-of-a-limited-caller';
@@ -167,45 +149,5 @@ describe('connections upstream', () => {
     const answer = await service.ask(method, path, json ? { json } : {});
     expect(answer.json).toMatchObject({ type: '/problems/validation-failed', status: 400 });
     expect(service.simulator.ledger.entries).toEqual([]);
-  });
-});
-
-describe('outcomes of', () => {
-  const key: Row[] = [401, 403].map((status) => [
-    `${status}`,
-    once({ status, body: { message: 'no' } }),
-    problem(502, 'upstream-unauthorized', status),
-  ]);
-  const bad: Row = ['400', once({ status: 400, body: { message: 'no' } }), problem(422, 'upstream-rejected', 400)];
-  // Of a 404 our own words say all.
-  const unknown: Row = ['unknown', once({ status: 404 }), { ...problem(404, 'not-found'), status: 404 }];
-  const less = /^(404)$/;
-  describeOutcomes([list, get], { more: [...key, bad, unknown], less });
-  describeOutcomes([create], { more: [...key, bad, unknown], less });
-  describeOutcomes([remove], {
-    more: [
-      ...key,
-      bad,
-      unknown,
-      ...['', '{}', 'null', '{"connection":{}}'].map((body): Row => [`success ${body}`, once({ body }), success()]),
-      ['204', once({ status: 204, process: true }), success()],
-      ['202', once({ status: 202, process: true }), success()],
-      ['a page of the edge', once({ body: '<html>' }), problem(502, 'upstream-invalid', 200, 1)],
-    ],
-    // What a deletion answers is not documented; here it has two bytes, which do not drip for long.
-    less: /^404$|^200 with|drips/,
-  });
-
-  it.concurrent.each([list, get, create, remove])('$name when nobody listens there', async (subject) => {
-    const service = await startService({ settings: { MATON_CONTROL_URL: 'http://127.0.0.1:9' } });
-    const requests = { requests: 0, processed: 0 };
-    await check(service, subject, () => {}, {
-      status: 503,
-      slug: 'upstream-unavailable',
-      retryable: true,
-      retryAfter: '2',
-      ...requests,
-    });
-    await service.close();
   });
 });

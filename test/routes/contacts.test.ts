@@ -1,29 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { callersOwnHeaders, once, type Subject, seededConnection, upstreamHeaders } from './outcomes.ts';
-import { describeOutcomes, describeSides, problem, success } from './read-outcomes.ts';
+import { fresh, known } from './contacts-subjects.ts';
+import { callersOwnHeaders, seededConnection, upstreamHeaders } from './outcomes.ts';
 
-const known = '14155551000';
-const fresh = '4915112345678';
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-
-const list: Subject = { name: 'GET contacts', method: 'GET', path: '/v1/contacts', operation: 'getContacts' };
-const get: Subject = { name: 'GET contact', method: 'GET', path: `/v1/contacts/${known}`, operation: 'getContacts' };
-const put: Subject = {
-  name: 'PUT contact',
-  method: 'PUT',
-  path: `/v1/contacts/${fresh}`,
-  operation: 'addContact',
-  ask: { json: { name: 'Asha' } },
-  success: 201,
-};
-const patch: Subject = {
-  name: 'PATCH contact',
-  method: 'PATCH',
-  path: `/v1/contacts/${known}`,
-  operation: 'updateContactAttributes',
-  ask: { json: { attributes: { member: 'VIP' } } },
-};
 
 describe('contacts upstream', () => {
   let service: Service;
@@ -223,26 +203,5 @@ describe('contacts upstream', () => {
     const answer = await service.ask(method, path, body === undefined ? {} : { json: body });
     expect(answer.json).toMatchObject({ type: '/problems/validation-failed', errors: [{ pointer }] });
     expect(service.simulator.ledger.entries).toEqual([]);
-  });
-});
-
-describe('outcomes of', () => {
-  describeOutcomes([list, get], { again: [list] });
-  describeSides([list, get, put, patch]);
-  const refused = { body: { result: false, info: 'no credit' }, process: false };
-  const absent = { body: { result: false, info: "Can't find Contact" }, process: false };
-  describeOutcomes([put, patch], {
-    more: [
-      ...[{ result: true }, { result: 'success' }, { result: 'true' }, { ok: true }].map(
-        (body): [string, ReturnType<typeof once>, ReturnType<typeof success>] => [
-          JSON.stringify(body),
-          once({ body }),
-          success(),
-        ],
-      ),
-      ['a refusal', once(refused), problem(422, 'upstream-rejected')],
-      ["Can't find Contact", once(absent), problem(404, 'not-found')],
-      ['yes and no', once({ body: { ok: true, result: false } }), problem(502, 'upstream-invalid', 200, 1)],
-    ],
   });
 });

@@ -1,29 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { callersOwnHeaders, once, type Subject, seededConnection, upstreamHeaders } from './outcomes.ts';
-import { describeOutcomes, describeSides, problem, type Row, success } from './read-outcomes.ts';
+import { known } from './conversations-subjects.ts';
+import { callersOwnHeaders, seededConnection, upstreamHeaders } from './outcomes.ts';
 
-const known = '14155551000';
-const history: Subject = {
-  name: 'GET messages',
-  method: 'GET',
-  path: `/v1/conversations/${known}/messages`,
-  operation: 'getMessages',
-};
-const operator: Subject = {
-  name: 'PUT operator',
-  method: 'PUT',
-  path: `/v1/conversations/${known}/operator`,
-  operation: 'assignOperator',
-  ask: { json: { email: 'asha@example.com' } },
-};
-const status: Subject = {
-  name: 'PUT status',
-  method: 'PUT',
-  path: `/v1/conversations/${known}/status`,
-  operation: 'updateChatStatus',
-  ask: { json: { status: 'solved' } },
-};
 const isoTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
 describe('conversations upstream', () => {
@@ -200,31 +179,4 @@ describe('conversations upstream', () => {
     }
     expect(service.simulator.ledger.entries).toEqual([]);
   });
-});
-
-describe('outcomes of', () => {
-  const absent = { body: { result: false, info: "Can't find Contact" }, process: false };
-  const refused = { body: { result: false, info: 'no' }, process: false };
-  const both: Row[] = [
-    ["Can't find Contact", once(absent), problem(404, 'not-found')],
-    ["Can't find Contact with a 400", once({ ...absent, status: 400 }), problem(404, 'not-found', 400)],
-    ['another refusal', once(refused), problem(422, 'upstream-rejected')],
-  ];
-  describeOutcomes([history], {
-    more: [
-      ...both,
-      ['rows at the top', once({ body: { items: [] } }), success()],
-      ['rows without a result', once({ body: { messages: { items: [] } } }), success()],
-    ],
-  });
-  describeOutcomes([operator, status], {
-    more: [
-      ...both,
-      ...[{ result: true }, { result: 'success' }, { result: 'true' }, { ok: true }].map(
-        (body): Row => [JSON.stringify(body), once({ body }), success()],
-      ),
-      ['yes and no', once({ body: { result: true, ok: false } }), problem(502, 'upstream-invalid', 200, 1)],
-    ],
-  });
-  describeSides([history, operator, status]);
 });

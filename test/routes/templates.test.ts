@@ -1,22 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
-import { callersOwnHeaders, fields, once, type Subject, seededConnection, upstreamHeaders } from './outcomes.ts';
-import { describeOutcomes, describeSides, problem } from './read-outcomes.ts';
-
-const list: Subject = { name: 'GET templates', method: 'GET', path: '/v1/templates', operation: 'getMessageTemplates' };
-const get: Subject = {
-  name: 'GET template',
-  method: 'GET',
-  path: '/v1/templates/welcome',
-  operation: 'getMessageTemplates',
-};
-const preview: Subject = {
-  name: 'POST preview',
-  method: 'POST',
-  path: '/v1/templates/welcome/preview',
-  operation: 'getMessageTemplates',
-  ask: { json: {} },
-};
+import { callersOwnHeaders, fields, seededConnection, upstreamHeaders } from './outcomes.ts';
+import { get, list, preview } from './templates-subjects.ts';
 
 describe('templates', () => {
   let service: Service;
@@ -182,12 +167,4 @@ describe('templates', () => {
     simulator.script('getMessageTemplates', { body: page(0, 100) }, { body: page(0, 100) });
     expect([await total(), calls()]).toEqual([100, ['1', '2']]);
   });
-});
-
-describe('outcomes of', () => {
-  describeOutcomes([list, get], {
-    again: [list],
-    more: [['result:false', once({ body: { result: false, info: 'no' } }), problem(422, 'upstream-rejected', 200, 1)]],
-  });
-  describeSides([list, get, preview]);
 });
