@@ -9,7 +9,7 @@ interface HomeOptions {
 
 /** `/`: what this is, for a person who opens the address in a browser. Made once, the same for everybody. */
 export const home: FastifyPluginAsync<HomeOptions> = async (app, { account, docs }) => {
-  const body = Buffer.from(page('wati-bff', homePage(account, docs)));
+  const body = Buffer.from(page('WhatsApp for internal services', homePage(account, docs)));
   const script = Buffer.from(homeScript);
   const hidden = { schema: { hide: true } };
   app.get('/', hidden, (_request, reply) =>
