@@ -44,7 +44,10 @@ export async function onScene<Value>(
     // What the preflight needs is at hand from here on.
     await caller.ask('GET', '/v1/templates');
     const scene: Scene = {
-      ...{ service, caller, databaseFile, seen },
+      service,
+      caller,
+      databaseFile,
+      seen,
       template: (to, headers = {}) =>
         caller.ask('POST', '/v1/messages/template', {
           headers: { ...json, ...headers },

@@ -3,7 +3,7 @@ import type { Callers, KeyHolder } from '../src/callers.ts';
 /** 20 to 255 printable characters. */
 const keyPattern = /^[!-~]{20,255}$/;
 
-/** The caller that holds this key; undefined: it is none, or of nobody, or has expired. */
+/** The caller with this key. Undefined for text that is no key, an unknown key and an expired one. */
 export const holderOf = (key: string, callers: Callers): KeyHolder | undefined =>
   keyPattern.test(key) ? callers.find(key) : undefined;
 
@@ -16,8 +16,8 @@ export function bearerOf(authorization: string, callers: Callers): KeyHolder | u
 const wanted = 'send it as Authorization: Bearer <key>';
 
 /**
- * What is wrong with an Authorization that let nobody in. It repeats nothing of it; that a key has expired is told only to who
- * sent that very key.
+ * Says what is wrong with an `Authorization` header that was refused. Nothing of the header is repeated in it. "Expired" is said
+ * only of a key that was valid once, so it tells nothing to somebody who guesses.
  */
 export function credentialFault(authorization: string | undefined, callers: Callers): string {
   if (authorization === undefined) return `a valid key is needed, and no Authorization came; ${wanted}`;

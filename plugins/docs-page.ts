@@ -24,17 +24,23 @@ export const docsPage = (
 </head>
 <body>
 <p class="account ${account}">${accounts[account]}</p>
+<main>
 <nav class="links">
 ${links.map(([href, words]) => `<a href="${href}">${words}</a>`).join('\n')}
 </nav>
 <div id="swagger-ui"></div>
+</main>
 <script src="/docs/static/swagger-ui-bundle.js"></script>
 <script src="/docs/static/initializer.js"></script>
 </body>
 </html>
 `;
 
-export const docsStyle = `.account { position: sticky; top: 0; z-index: 10; margin: 0; padding: 0.75rem 1rem; font: 600 1rem/1.5 system-ui, sans-serif; text-align: center; color: #fff; }
+/** What scrolls is what stands below the banner, so that a link into the page is not covered by it. */
+export const docsStyle = `html, body { height: 100%; }
+body { display: flex; flex-direction: column; margin: 0; }
+main { flex: 1; overflow-y: auto; }
+.account { margin: 0; padding: 0.75rem 1rem; font: 600 1rem/1.5 system-ui, sans-serif; text-align: center; color: #fff; }
 .account.sandbox { background: #1b6e3c; }
 .account.real { background: #a61b1b; }
 .links { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 1.5rem; padding: 0.5rem 1rem; font: 1rem/2 system-ui, sans-serif; }
@@ -42,7 +48,6 @@ export const docsStyle = `.account { position: sticky; top: 0; z-index: 10; marg
 html.dark-mode .links a { color: #8ab4f8; }
 html.dark-mode body { background: #1c2022; }
 html.dark-mode .swagger-ui .headers-wrapper * { color: #c8ccd0; }
-.swagger-ui .opblock { scroll-margin-top: 5rem; }
 @media (max-width: 640px) {
   .swagger-ui .wrapper, .swagger-ui .opblock .opblock-section-header { padding: 0 0.5rem; }
   .swagger-ui .info { margin: 1rem 0; }

@@ -24,10 +24,9 @@ interface Lingering {
 }
 
 /**
- * A caller that was answered in the middle of its body reads the answer, perhaps, when it has sent all. To close on bytes that
- * nobody read makes a reset, and that reset takes the answer out of the caller's hands: so what still comes in is read and
- * thrown away first (RFC 9112, 9.6), up to a limit of time, of silence and of bytes. A connection that is to be closed says so
- * at once, by closing its own half.
+ * Some callers read an early answer only after they have sent their whole body. Closing a socket with unread bytes resets the
+ * connection, and the reset discards the answer before it is read. So the rest of the body is read and discarded first (RFC
+ * 9112, 9.6), limited in time, in silence and in bytes. If the connection is to be closed, our half is closed at once.
  */
 export const lingeringClose = fp<LingerOptions>(
   async (app, { silentMs = 5_000, longestMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
@@ -116,8 +115,9 @@ const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.u
 const shortBody = 64 * 1024;
 
 /**
- * Whether the rest of the body comes, or the next request, cannot be known: who was not told to go on need not send it, and
- * some who are answered in the middle of a long one stop there and use the connection again (aiohttp).
+ * Whether the next bytes on the connection belong to this body or to another request cannot be told, so the connection has to
+ * end. Without `100 Continue` the caller need not send the body, and some clients (aiohttp) stop a long body at an early answer and
+ * use the connection again.
  */
 export function isLeftUnsure(request: IncomingMessage): boolean {
   if (request.complete) return false;
@@ -139,5 +139,5 @@ export const isAnswered = (socket: Socket): boolean => answered.has(socket);
 
 const invited = new WeakSet<IncomingMessage>();
 const isInvited = (request: IncomingMessage): boolean => invited.has(request);
-/** It was told to send its body. */
+/** Records that `100 Continue` was sent for this request. */
 export const markInvited = (request: IncomingMessage): void => void invited.add(request);

@@ -21,9 +21,9 @@ interface Services {
 export type ListedCheck = (request: FastifyRequest, connection: string) => Promise<void> | undefined;
 
 /**
- * What is sent over a connection that Maton does not list would be recorded, wait, and be refused; the name may be invented. Where
- * the list cannot be had a send goes out, because it may work. One that is not waited for is refused then where the last list does
- * not name its connection, or Maton refuses the key: it would stay in the store under a name that may exist nowhere.
+ * Refuses sends over a connection that Maton does not list: its name may be invented, and each would be recorded, queued and
+ * refused in the end. If the list cannot be read, a send with a waiting client goes out, because it may work. A detached one is
+ * refused if the last list lacks its connection, or if Maton refuses the key: it would stay queued under a name that may not exist.
  */
 export function createListedCheck({ listed, stopCheck, isRepeat, untilMs, isUnattended }: Services): ListedCheck {
   const look = async (request: FastifyRequest, connection: string) => {
@@ -45,8 +45,8 @@ const unlisted = () =>
   });
 
 /**
- * Asked of every request that sends and names a connection, before its body is read. What else is wrong with the header is told
- * where the connection is chosen. Register after plugins/auth.ts: it asks who calls.
+ * Checks every sending request that names a connection, before its body is read. A malformed or forbidden name is left to the
+ * route, which has words for it. Register after plugins/auth.ts, because it needs the caller.
  */
 export const refuseUnlisted = fp(async (app, { check }: { check: ListedCheck }) => {
   app.addHook('onRequest', (request, _reply, done) => {

@@ -171,7 +171,10 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const isRepeat = createIsRepeat(store);
   const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
   const listedCheck = createListedCheck({
-    ...{ listed: createListedConnections(upstream.connections), stopCheck, isRepeat, isUnattended },
+    listed: createListedConnections(upstream.connections),
+    stopCheck,
+    isRepeat,
+    isUnattended,
     untilMs: (request) => timeOf(request, config).untilMs,
   });
   const pin = createConnectionPin({
@@ -182,7 +185,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const contextOf = createContextOf(config, { connections: upstream.connections, pin, stopCheck });
   const templateCache = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
   const readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
-    ...{ store, stopSwitch, pin },
+    store,
+    stopSwitch,
+    pin,
     hasRecovered: () => maintenance.hasRecovered,
   });
   const channel = config.WATI_CHANNEL_NUMBER;
@@ -239,7 +244,9 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     onFault,
   });
   const reconcileWorker = createReconcileWorker({
-    ...{ store, reconciler, onFault: (error: unknown) => onFault('reconcile', error) },
+    store,
+    reconciler,
+    onFault: (error: unknown) => onFault('reconcile', error),
     ...(budget && { pace: budget }),
     ...seams.looks,
   });
@@ -313,7 +320,11 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   const broadcastServices = {
     config,
     broadcasts: createBroadcasts({
-      ...{ store, stopped: stopSwitch, channel, newId, reconcileWorker },
+      store,
+      stopped: stopSwitch,
+      channel,
+      newId,
+      reconcileWorker,
       now: deliveryServices.now,
       onChange: () => broadcastWorker.wake(),
       onStart: queueLog.started,
@@ -375,7 +386,13 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
   });
   await app.register(operations, { readiness, registry: metrics.registry });
   await app.register(operator, {
-    ...{ callersView, store, stopSwitch, holds: shownHolds, readiness, budget, onChange: () => broadcastWorker.wake() },
+    callersView,
+    store,
+    stopSwitch,
+    holds: shownHolds,
+    readiness,
+    budget,
+    onChange: () => broadcastWorker.wake(),
     counts: patient(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

@@ -326,8 +326,13 @@ const splitList = (text: string): string[] =>
     .filter(Boolean);
 
 const isEnv = new Ajv({
-  ...({ allErrors: true, coerceTypes: true, useDefaults: true, removeAdditional: true } as const),
-  ...{ meta: false, validateSchema: false, verbose: true },
+  allErrors: true,
+  coerceTypes: true,
+  useDefaults: true,
+  removeAdditional: true,
+  meta: false,
+  validateSchema: false,
+  verbose: true,
 })
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<Env>({ ...EnvSchema, additionalProperties: false });

@@ -24,21 +24,27 @@ export function placesOf(service: Service): Place[] {
     const inPath = operation.parameters
       .filter((each) => each.in === 'path' && each.schema.type === 'string')
       .map(({ name, schema, example }) => ({
-        ...{ operation, schema, pointer: `/path/${name}` },
+        operation,
+        schema,
+        pointer: `/path/${name}`,
         send: (_: Service, text: string) =>
           call(good.path.replace(String(example), encodeURIComponent(text)), good.query, good.body),
       }));
     const inQuery = operation.parameters
       .filter((each) => each.in === 'query' && each.schema.type === 'string')
       .map(({ name, schema }) => ({
-        ...{ operation, schema, pointer: `/query/${name}` },
+        operation,
+        schema,
+        pointer: `/query/${name}`,
         send: (_: Service, text: string) => {
           const others = good.query.filter((each) => !each.startsWith(`${name}=`));
           return call(good.path, [...others, `${name}=${encodeURIComponent(text)}`], good.body);
         },
       }));
     const inBody = textsIn(operation.body, good.body, '').map(({ pointer, schema }) => ({
-      ...{ operation, schema, pointer },
+      operation,
+      schema,
+      pointer,
       send: (_: Service, text: string) =>
         call(good.path, good.query, put(good.body, pointer.split('/').slice(1), text)),
     }));

@@ -42,9 +42,16 @@ function seen(): Seen {
   }
   const { gatewayUrl, controlUrl, key } = simulator;
   return {
-    ...{ gatewayUrl, controlUrl, key },
-    ...{ calls: entries.length, refused: entries.filter(({ status }) => status === 429).length, densest },
-    ...{ sent, recipients: counts.size, mostToOne, violations: simulator.violations.length },
+    gatewayUrl,
+    controlUrl,
+    key,
+    calls: entries.length,
+    refused: entries.filter(({ status }) => status === 429).length,
+    densest,
+    sent,
+    recipients: counts.size,
+    mostToOne,
+    violations: simulator.violations.length,
   };
 }
 

@@ -69,7 +69,12 @@ class BroadcastService implements Broadcasts {
     assertMaySend(stopped, { caller, connection });
     const opened = await store
       .openBroadcast({
-        ...{ id, caller, template, name: broadcastName, connectionId: connection, idempotency },
+        id,
+        caller,
+        template,
+        name: broadcastName,
+        connectionId: connection,
+        idempotency,
         ...(routing.channel !== undefined && { channel: routing.channel }),
       })
       .catch(notStarted);
@@ -180,7 +185,10 @@ function toRecord(
   { to, parameters }: BroadcastRecipient,
 ): NewSend {
   const body: TemplatePost = {
-    ...{ to, template, ...(parameters && { parameters }), broadcastName },
+    to,
+    template,
+    ...(parameters && { parameters }),
+    broadcastName,
     ...(asked !== undefined && { channel: asked }),
   };
   return {

@@ -99,7 +99,14 @@ class SharedBudget implements Budget {
         reject(signal?.reason);
       };
       const waiter: Waiter = {
-        ...{ lane, caller, group, weight, sinceMs: now, untilMs, place: -1, seq: 0 },
+        lane,
+        caller,
+        group,
+        weight,
+        sinceMs: now,
+        untilMs,
+        place: -1,
+        seq: 0,
         granted: () => {
           signal?.removeEventListener('abort', left);
           resolve();

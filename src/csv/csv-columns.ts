@@ -80,7 +80,10 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   const isSuspect = ({ index }: { index: number }) => callingCodeNames.test(folded[index] ?? '');
   const watched = columns.countryCode === -1 ? spare : [];
   return {
-    ...{ names, phone: columns.phone, required: columns.required, optional: columns.optional },
+    names,
+    phone: columns.phone,
+    required: columns.required,
+    optional: columns.optional,
     countryCode: columns.countryCode === -1 ? undefined : columns.countryCode,
     suspects: watched.filter(isSuspect),
     others: watched.filter((column) => !isSuspect(column)),

@@ -79,7 +79,9 @@ class DeliveryService implements Delivery {
     this.#admission = createAdmission({ pendingInserts, breaker, store, pace, sends });
     this.#batcher = pace && new TemplateBatcher({ ...services, pace, pendingInserts });
     this.#feeder = createQueueFeeder({
-      ...{ store, closing, active: this.#active },
+      store,
+      closing,
+      active: this.#active,
       resume: (stored) => this.#resume(stored),
       breakerIsClosed: ({ connectionId }) => breaker.isClosed(connectionId),
       holdOf: ({ caller, connectionId: connection }) => holds.reasonFor({ caller, connection, scope: 'messages:send' }),

@@ -31,7 +31,9 @@ export function messageFields(
   routing: Routing,
 ): NewSend {
   return {
-    ...{ id, caller, kind },
+    id,
+    caller,
+    kind,
     ...routing,
     ...(key !== undefined && { idempotency: { route, key } }),
     ...(quota && { quota }),

@@ -61,12 +61,15 @@ export class PhoneNumbers {
     return `was read as a number of ${this.#nameOf(country, digits)}, and only numbers of ${allowed.join(', ') || 'no country'} are taken: is the country code missing?`;
   }
 
-  /** ISO 3166 code; undefined for numbers of no country. `enough`: any of these will do. */
-  countryOf(digits: string, enough: readonly string[] = []): string | undefined {
+  /**
+   * ISO 3166 code; undefined for numbers of no country. Where all countries of the calling code are `accepted`, which of them it is
+   * does not matter, and the number is not parsed.
+   */
+  countryOf(digits: string, accepted: readonly string[] = []): string | undefined {
     const plan = this.#planOf(digits);
     if (plan === undefined) return undefined;
     const [first, ...others] = plan.countries;
-    if (others.length === 0 || plan.countries.every((country) => enough.includes(country))) return first;
+    if (others.length === 0 || plan.countries.every((country) => accepted.includes(country))) return first;
     const national = digits.slice(plan.code.length);
     const area = plan.code === '1' ? national.slice(0, 3) : undefined;
     const known = area && this.#areaCountries.get(area);

@@ -92,7 +92,9 @@ export async function startSandbox(
 
   try {
     const front = await openFront(service.app, {
-      ...{ host, port, own: simulator.serveSandbox },
+      host,
+      port,
+      own: simulator.serveSandbox,
       before: ({ url = '' }) => (namesExample(url) ? service.recordExamples() : undefined),
       max: config.CONNECTIONS_MAX,
       perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
@@ -100,7 +102,9 @@ export async function startSandbox(
     opened.resolve(front);
     return {
       url: front.url,
-      ...{ gatewayUrl: simulator.gatewayUrl, controlUrl: simulator.controlUrl, matonKey: simulator.key },
+      gatewayUrl: simulator.gatewayUrl,
+      controlUrl: simulator.controlUrl,
+      matonKey: simulator.key,
       rehearsalPort: await freePort(port === 0 ? 0 : port + 2),
       callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
       close: async () => {

@@ -78,7 +78,10 @@ function toTemplate(given: GivenTemplate, ids: Ids): Template {
   const carouselCards = cards.map((card) => ({ body: card.body, bodyOriginal: card.body, ...headAndButtons(card) }));
   return templateFrom(
     {
-      ...{ name, body, language: { key, value: key, text: key }, status: (status ?? 'approved').toUpperCase() },
+      name,
+      body,
+      language: { key, value: key, text: key },
+      status: (status ?? 'approved').toUpperCase(),
       ...headAndButtons(given),
       ...(category !== undefined && { category }),
       ...(footer !== undefined && { footer }),

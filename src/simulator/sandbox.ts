@@ -93,7 +93,9 @@ const routes: readonly SandboxRoute[] = [
       if (typeof given === 'string') return given;
       return {
         data: addTemplates(tenant, given).map(({ elementName: name, status, language }) => ({
-          ...{ name, status: status.toLowerCase(), language: language.key },
+          name,
+          status: status.toLowerCase(),
+          language: language.key,
         })),
       };
     },

@@ -15,10 +15,11 @@ const RECIPIENTS_MAX = 20_000;
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const ASKED_AT_ONCE = 500;
 
-/** Whether any of these are due, and those that are handed out. */
 interface Look {
-  readonly any: Statement;
-  readonly some: Statement;
+  /** Has a row if a message is due. */
+  readonly hasDue: Statement;
+  /** Hands out the due ones, up to `limit`. */
+  readonly takeDue: Statement;
 }
 
 /** The verbs of src/store/look-port.ts, in SQL that both databases speak. */
@@ -30,10 +31,10 @@ export function lookVerbs(engine: Engine, dialect: Dialect): LookStore {
     return rows;
   };
 
-  /** Mostly nothing is due, and to find that out by a write would cost more. */
-  const take = async ({ any, some }: Look, values: Step['values'], limit: number): Promise<DueSend[]> => {
-    if (limit <= 0 || (await engine.read({ statement: any, values })).length === 0) return [];
-    return toDue(await write(some, { ...values, limit }));
+  /** Mostly nothing is due, and a read finds that out at less cost than a write. */
+  const take = async ({ hasDue, takeDue }: Look, values: Step['values'], limit: number): Promise<DueSend[]> => {
+    if (limit <= 0 || (await engine.read({ statement: hasDue, values })).length === 0) return [];
+    return toDue(await write(takeDue, { ...values, limit }));
   };
 
   return {
@@ -90,9 +91,9 @@ export function lookStatements({ now, claim, given }: Dialect) {
   const these = `id IN (SELECT given.id FROM ${given({ id: 'TEXT' })}) AND status = 'unknown'`;
   // Slots: 1, 5, 15, 60 minutes after the end. The slot moves on in the statement that hands it out.
   const look = (which: string): Look => ({
-    any: statement(`
+    hasDue: statement(`
       SELECT 1 AS one FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which} LIMIT 1`),
-    some: statement(`
+    takeDue: statement(`
       WITH due AS MATERIALIZED
         (SELECT seq AS due_seq FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which}
          ORDER BY next_look_at LIMIT :limit ${claim})

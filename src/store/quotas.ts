@@ -69,7 +69,11 @@ export interface Charge {
 export const chargeStep = ({ caller, n, limits, chargedBy }: Charge, wall: number): Step => ({
   statement: sql.charge,
   values: {
-    ...{ caller, n, chargedBy, hour: Math.floor(wall / HOUR_MS), day: Math.floor(wall / DAY_MS) },
+    caller,
+    n,
+    chargedBy,
+    hour: Math.floor(wall / HOUR_MS),
+    day: Math.floor(wall / DAY_MS),
     perHour: limits.perHour ?? unlimited,
     perDay: limits.perDay ?? unlimited,
   },

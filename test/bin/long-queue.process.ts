@@ -70,11 +70,16 @@ async function startOn(storeUrl: string) {
   const begun = performance.now();
   const child = spawn(process.execPath, ['src/bin/server.ts'], {
     env: {
-      ...{ PATH: process.env.PATH, ...compileCache },
+      PATH: process.env.PATH,
+      ...compileCache,
       MATON_API_KEY: simulator.key,
       MATON_GATEWAY_URL: simulator.gatewayUrl,
       MATON_CONTROL_URL: simulator.controlUrl,
-      ...{ CLIENTS_FILE: clients, STORE_URL: storeUrl, PORT: String(port), LOG_LEVEL: 'error', DRAIN_DELAY_MS: '1' },
+      CLIENTS_FILE: clients,
+      STORE_URL: storeUrl,
+      PORT: String(port),
+      LOG_LEVEL: 'error',
+      DRAIN_DELAY_MS: '1',
     },
     stdio: 'inherit',
   });

@@ -20,7 +20,9 @@ describe('fifty thousand that wait', () => {
       const taken = Array.from({ length: 50_000 }, (_, n) =>
         budget
           .take({
-            ...{ lane: 'broadcast', caller: `c${n % callers}`, untilMs: time.now + 50_000_000 + (n % 1_000) },
+            lane: 'broadcast',
+            caller: `c${n % callers}`,
+            untilMs: time.now + 50_000_000 + (n % 1_000),
             ...(n % 10 === 0 && { signal: aAbort(aborts) }),
           })
           .then(

@@ -89,7 +89,11 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
     wait: time.wait,
   });
   const broadcasts = createBroadcasts({
-    ...{ store, reconcileWorker, newId: () => 'none', onChange: () => {}, now: time.clock },
+    store,
+    reconcileWorker,
+    newId: () => 'none',
+    onChange: () => {},
+    now: time.clock,
     stopped: { reasonFor: () => undefined },
   });
   end = () => reconcileWorker.stop();

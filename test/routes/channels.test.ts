@@ -23,7 +23,11 @@ const places: Record<string, [part: 'query' | 'json', name: string]> = {
 };
 
 const broadcast = (name: string, path: string, ask: object): Subject => ({
-  ...{ name, operation: 'sendTemplateMessagesV2', method: 'POST', path, ask },
+  name,
+  operation: 'sendTemplateMessagesV2',
+  method: 'POST',
+  path,
+  ask,
 });
 const subjects: Subject[] = [
   ...sendingTo(to),

@@ -82,7 +82,13 @@ describe('contacts that are there twice, not any more, or already', () => {
     const customParams = Object.entries(values).map(([name, value]) => ({ name, value }));
     service.simulator.script('getContacts', listed(contact('Asha', { customParams })));
     expect((await service.ask('GET', `/v1/contacts/${known}`)).json).toHaveProperty('attributes', {
-      ...{ vip: 'true', tags: '["a","b"]', count: '7', ratio: '0.5', more: '{"a":[1]}', plain: ' x ', no: 'false' },
+      vip: 'true',
+      tags: '["a","b"]',
+      count: '7',
+      ratio: '0.5',
+      more: '{"a":[1]}',
+      plain: ' x ',
+      no: 'false',
     });
   });
 

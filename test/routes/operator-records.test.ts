@@ -126,7 +126,11 @@ describe('an operator', () => {
         }),
         expect.objectContaining({ id: 'shop', queued: 0 }),
         expect.objectContaining({
-          ...{ id: 'gone', inFile: false, queued: 1, scopes: [], keyIds: [] },
+          id: 'gone',
+          inFile: false,
+          queued: 1,
+          scopes: [],
+          keyIds: [],
           hold: { code: 'caller-removed', detail: expect.any(String) },
         }),
       ]),

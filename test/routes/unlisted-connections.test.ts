@@ -124,7 +124,7 @@ describe('where the list of connections cannot be had', () => {
     service = await startService();
     refuses(503);
     expect((await text(service, seededConnection)).status).toBe(201);
-    expect((await text(service, seededConnection, isAsync)).status).toBeLessThan(203);
+    expect([201, 202]).toContain((await text(service, seededConnection, isAsync)).status);
   });
 
   it('one that nobody waits for is refused while Maton refuses the key, and nothing is recorded', async () => {
@@ -140,7 +140,7 @@ describe('where the list of connections cannot be had', () => {
     expect((await text(service, seededConnection)).status).toBe(201);
     refuses(503);
     expect(await text(service, 'evil-1', isAsync)).toMatchObject(refused);
-    expect((await text(service, seededConnection, isAsync)).status).toBeLessThan(203);
+    expect([201, 202]).toContain((await text(service, seededConnection, isAsync)).status);
   });
 });
 

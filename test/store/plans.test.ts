@@ -63,12 +63,12 @@ describe('SQLite: the plan', () => {
   test('of the looks for unknown sends goes by what is due, by person, or by broadcast', () => {
     const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = lookStatements(sqliteDialect);
     const first = (statement: Statement) => walks(planOf(statement)).filter((step) => !step.includes('rowid=?'));
-    for (const [{ any, some }, index] of [
+    for (const [{ hasDue, takeDue }, index] of [
       [lookFirst, 'sends_look_first (next_look_at'],
       [look, 'sends_look (next_look_at'],
       [lookBeside, 'sends_twins (recipient=?'],
     ] as const) {
-      for (const one of [any, some]) expect(first(one)).toEqual([expect.stringContaining(index)]);
+      for (const one of [hasDue, takeDue]) expect(first(one)).toEqual([expect.stringContaining(index)]);
     }
     for (const ofBroadcast of [left, askEach]) {
       expect(first(ofBroadcast)).toEqual([expect.stringContaining('sends_failed (broadcast_id=? AND status=?')]);

@@ -75,7 +75,10 @@ describe('the parameters', () => {
 
 describe('a template', () => {
   const found = (known: ReturnType<typeof readTemplate>) => ({
-    ...{ versions: known ? [known] : [], near: undefined, languages: [], ageMs: 0 },
+    versions: known ? [known] : [],
+    near: undefined,
+    languages: [],
+    ageMs: 0,
   });
   const template = (status: string) => readTemplate({ id: 't', elementName: 'hi', status, body: 'Hi {{1}}' });
 

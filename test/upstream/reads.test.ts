@@ -55,7 +55,9 @@ function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number
       new Promise((resolve, reject) => {
         const leave = () => void waiting.splice(waiting.indexOf(ask), 1);
         const ask: Ask = {
-          ...{ caller, lane, untilMs },
+          caller,
+          lane,
+          untilMs,
           grant: () => {
             leave();
             resolve();
