@@ -141,8 +141,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|callers|callers\/(sandbox-key|follow)|config|pauses|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
-    types: /^src\/store\/(broadcast-)?port\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|pauses|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
+    types: /^src\/(seams|store\/(broadcast-)?port)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   { of: /^src\/store\//, values: /^src\/store\//, types: /^src\/(store|schemas)\//, packages: /^(node:[\w/]+|pg)$/ },
@@ -172,6 +172,7 @@ it.each(rules)('keeps $of to what it may know', ({ of, values, types, packages }
 it('is not asked by what it is built from: nothing but bin and the sandbox imports app, and nothing imports bin', () => {
   const of = (pattern: RegExp) => imports.filter(({ target }) => pattern.test(target)).map(({ file }) => file);
   expect(of(/^src\/app\.ts$/).filter((file) => !/^src\/(bin|sandbox)\//.test(file))).toEqual([]);
+  expect(of(/^src\/services\.ts$/).filter((file) => !/^src\/(app\.ts|sandbox\/)/.test(file))).toEqual([]);
   expect(of(/^src\/(sandbox|simulator)\//).filter((file) => !/^src\/(bin|sandbox|simulator)\//.test(file))).toEqual([]);
   expect(of(/^src\/bin\//)).toEqual([]);
   expect(of(/^routes\//).filter((file) => file !== 'src/app.ts' && !file.startsWith('routes/'))).toEqual([]);

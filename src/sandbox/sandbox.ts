@@ -1,11 +1,13 @@
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { createProcessMetrics } from '../../plugins/metrics.ts';
-import { buildApp, retentionOf, type Seams } from '../app.ts';
+import { buildApp } from '../app.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { usualPauses } from '../pauses.ts';
 import { exampleIds } from '../schemas/words.ts';
+import type { Seams } from '../seams.ts';
+import { retentionOf } from '../services.ts';
 import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore } from '../store/open.ts';
