@@ -8,7 +8,7 @@ import type { Connections, MatonConnection } from './upstream/connections.ts';
 import type { AttemptReport } from './upstream/types.ts';
 
 export interface Readiness {
-  /** Asks the control API at most once in ten seconds, however often it is called. Never throws. */
+  /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
   check(): Promise<Ready>;
   /** Learns from the calls that are made anyway whether the gateway can be reached. */
   saw(report: AttemptReport): void;
@@ -29,6 +29,8 @@ interface ReadinessServices {
   store: Pick<SendStore, 'check'> & Pick<BroadcastStore, 'heldBroadcasts'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
+  /** The Maton key of now. What was said of another one is not believed any more. */
+  matonKey: () => string;
   /** What an earlier process left behind has been looked through. */
   hasRecovered: () => boolean;
 }
@@ -36,16 +38,16 @@ interface ReadinessServices {
 export function createReadiness(
   connections: Connections,
   configured: string | undefined,
-  { store, stopSwitch, pin, hasRecovered }: ReadinessServices,
+  { store, stopSwitch, pin, matonKey, hasRecovered }: ReadinessServices,
 ): Readiness {
   let draining = false;
   let gatewayIsDown = false;
   let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
-  let last: { at: number; state: Promise<Told> } | undefined;
+  let last: { at: number; key: string; state: Promise<Told> } | undefined;
 
-  const ask = async (): Promise<Told> => {
+  const ask = async (maxAgeMs: number): Promise<Told> => {
     try {
-      const all = await connections.recent(trustedMs, { once: true });
+      const all = await connections.recent(maxAgeMs, { once: true });
       const usable = all.some(
         ({ id, status }) => status === 'ACTIVE' && (configured === undefined || id === configured),
       );
@@ -66,7 +68,11 @@ export function createReadiness(
 
   return {
     check: async () => {
-      if (!last || performance.now() - last.at > trustedMs) last = { at: performance.now(), state: ask() };
+      const key = matonKey();
+      const isNewKey = last !== undefined && last.key !== key;
+      if (!last || isNewKey || performance.now() - last.at > trustedMs) {
+        last = { at: performance.now(), key, state: ask(isNewKey ? 0 : trustedMs) };
+      }
       if (!lastStore || performance.now() - lastStore.at > storeTrustedMs) {
         const state = store.check().then(
           () => 'writable' as const,

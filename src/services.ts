@@ -37,6 +37,7 @@ type OnFault = (chore: string, error: unknown) => void;
 /** What the service does, without HTTP: the store, the upstream, and what delivers messages between them. */
 export async function createServices(config: Config, seams: Seams, metrics: Metrics) {
   const pauses = seams.pauses ?? usualPauses;
+  const matonKey = seams.matonKey ?? (() => config.MATON_API_KEY);
   const onFault: OnFault = (chore, error) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
   const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
   const budget = seams.budget ?? openBudget(config, slots);
@@ -47,6 +48,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     seams.now ?? (() => Date.now()),
   );
   const upstream = connectUpstream(config, seams, {
+    matonKey,
     dispatchers,
     budget,
     metrics,
@@ -68,6 +70,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     store,
     stopSwitch,
     pin,
+    matonKey,
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
@@ -84,6 +87,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
 }
 
 interface UpstreamWiring {
+  matonKey: () => string;
   dispatchers: Dispatchers;
   budget: Budget | undefined;
   metrics: Metrics;
@@ -94,10 +98,10 @@ interface UpstreamWiring {
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { dispatchers, budget, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, budget, metrics, replicas, readRetryMs, onAttempt } = wiring;
   return createUpstream(
     config,
-    seams.matonKey ?? (() => config.MATON_API_KEY),
+    matonKey,
     dispatchers,
     (report) => {
       metrics.attempt(report);

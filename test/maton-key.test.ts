@@ -57,9 +57,13 @@ it('goes out with the next call once it is there', async () => {
     settings: { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' },
     seams: { matonKey: key.current },
   });
+  const ready = async () => (await service.ask('GET', '/health/ready')).json;
   expect(await service.ask('GET', '/v1/contacts')).toMatchObject({ status: 502 });
+  expect(await ready()).toMatchObject({ status: 'not-ready', key: 'refused' });
   writeFileSync(path, service.simulator.key);
   await expect.poll(() => key.current()).toBe(service.simulator.key);
+  // What Maton said of the former key is not said of this one.
+  expect(await ready()).toMatchObject({ status: 'ready', key: 'accepted' });
   expect(await service.ask('GET', '/v1/contacts')).toMatchObject({ status: 200 });
   expect(service.simulator.ledger.of('getContacts').map((entry) => entry.headers.authorization)).toEqual([
     'wrong',
