@@ -24,12 +24,12 @@ export const docsPage = (
 </head>
 <body>
 <p class="account ${account}">${accounts[account]}</p>
-<main>
+<div class="page">
 <nav class="links">
 ${links.map(([href, words]) => `<a href="${href}">${words}</a>`).join('\n')}
 </nav>
 <div id="swagger-ui"></div>
-</main>
+</div>
 <script src="/docs/static/swagger-ui-bundle.js"></script>
 <script src="/docs/static/initializer.js"></script>
 </body>
@@ -39,7 +39,7 @@ ${links.map(([href, words]) => `<a href="${href}">${words}</a>`).join('\n')}
 /** What scrolls is what stands below the banner, so that a link into the page is not covered by it. */
 export const docsStyle = `html, body { height: 100%; }
 body { display: flex; flex-direction: column; margin: 0; }
-main { flex: 1; overflow-y: auto; }
+.page { position: relative; flex: 1; overflow-y: auto; }
 .account { margin: 0; padding: 0.75rem 1rem; font: 600 1rem/1.5 system-ui, sans-serif; text-align: center; color: #fff; }
 .account.sandbox { background: #1b6e3c; }
 .account.real { background: #a61b1b; }

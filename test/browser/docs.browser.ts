@@ -34,6 +34,17 @@ describe('/docs, as a person uses it', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('shows the whole of an operation that an address leads to, below the banner', async () => {
+    const led = await browser.newPage({ viewport: { width: 1280, height: 700 } });
+    await led.goto(`${service.url}/docs#/media/getMedia`);
+    const topOf = async (selector: string) => (await led.locator(selector).boundingBox())?.y ?? -1;
+    const bannerPx = (await led.locator('.account').boundingBox())?.height ?? 0;
+    await expect.poll(() => topOf('#operations-media-getMedia .opblock-summary')).toBeLessThan(bannerPx + 40);
+    expect(await topOf('#operations-media-getMedia .opblock-summary')).toBeGreaterThanOrEqual(bannerPx);
+    expect(await topOf('.account')).toBe(0);
+    await led.close();
+  });
+
   it('authorizes, and sends a template with the example as it stands', async () => {
     await page.getByRole('button', { name: 'Authorize' }).first().click();
     await page.locator('.auth-container input').fill(allKey);
@@ -44,7 +55,7 @@ describe('/docs, as a person uses it', () => {
     await operation.locator('.opblock-summary').click();
     await operation.locator('button.execute').click();
     await operation.locator('.live-responses-table td.response-col_status:not(.col_header)').waitFor();
-    await page.screenshot({ path: `${screenshots}/send-template.png`, fullPage: true });
+    await page.screenshot({ path: `${screenshots}/send-template.png` });
 
     expect(
       await operation.locator('.live-responses-table td.response-col_status:not(.col_header)').textContent(),
@@ -76,7 +87,7 @@ describe('/docs, as a person uses it', () => {
     await operation.locator('button.execute').click();
     const status = operation.locator('.live-responses-table td.response-col_status:not(.col_header)');
     await status.waitFor();
-    await page.screenshot({ path: `${screenshots}/${id}.png`, fullPage: true });
+    await page.screenshot({ path: `${screenshots}/${id}.png` });
 
     expect(await status.textContent()).toMatch(/^201/);
     expect(service.simulator.ledger.of(upstream)).toMatchObject([
