@@ -13,7 +13,7 @@ export const refuseOverQuota = fp(async (app, { quota, isRepeat }: Services) => 
   app.addHook('onRequest', (request, _reply, done) => {
     const { sends, connection } = request.routeOptions.config;
     if (!sends && !connection) return done();
-    const kind = request.method === 'GET' ? 'read' : 'other';
+    const kind = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'other';
     const waitMs = quota.spentForMs(kind);
     if (waitMs === 0) return done();
     isRepeat(request).then((repeats) => (repeats ? done() : done(spent(kind, waitMs, sends))), done);

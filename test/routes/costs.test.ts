@@ -71,6 +71,7 @@ describe('the calls of a day', () => {
     const spent = { status: 429, json: { type: '/problems/quota-spent' } };
     for (const path of ['contacts', 'templates', `contacts/${to}`, 'media?path=data/a.png']) {
       expect(await ask('GET', `/v1/${path}`)).toMatchObject(spent);
+      expect((await ask('HEAD', `/v1/${path}`)).status).toBe(429);
     }
     expect((await send('k9')).status).toBe(201);
     const refused = await send('k10');
