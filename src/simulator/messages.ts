@@ -10,6 +10,8 @@ interface Content {
   readonly text: string | null;
   readonly data?: string;
   readonly media?: Readonly<Record<string, unknown>>;
+  /** What the customer can tap. */
+  readonly buttons?: readonly string[];
 }
 
 const windowMs = 24 * 3_600_000;
@@ -37,12 +39,16 @@ export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
 
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+  const { body: text, buttons } = call.json;
+  const labels = buttons.map((button) => button.text);
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, buttons: labels });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   if (!ListBody.Check(call.json)) return badRequest(['body']);
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+  const { body: text, sections } = call.json;
+  const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, buttons: labels });
 }
 
 function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
@@ -74,6 +80,8 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
     replyContextId: one(call.query, 'replyContextId') ?? null,
     data: content.data ?? null,
   });
+  const channel = one(call.query, 'channelPhoneNumber');
+  tenant.onSent({ row, contact, buttons: content.buttons ?? [], channel });
   if (tenant.settings.bareResults) return ok({ result: true });
   const { owner: _owner, eventType: _eventType, ...message } = row;
   return ok({
