@@ -3,16 +3,17 @@ import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
 import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
-import type { Contact, HistoryRow, Tenant } from './state.ts';
+import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 
 interface Content {
   readonly type: string;
   readonly text: string | null;
   readonly data?: string;
   readonly media?: Readonly<Record<string, unknown>>;
-  /** What the customer can tap. */
-  readonly buttons?: readonly string[];
+  readonly choices?: Choices;
 }
+
+const noChoices: Choices = { field: 'interactiveButtonReply', labels: [] };
 
 const windowMs = 24 * 3_600_000;
 
@@ -40,15 +41,16 @@ export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
   const { body: text, buttons } = call.json;
-  const labels = buttons.map((button) => button.text);
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, buttons: labels });
+  const choices: Choices = { field: 'interactiveButtonReply', labels: buttons.map((button) => button.text) };
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   if (!ListBody.Check(call.json)) return badRequest(['body']);
   const { body: text, sections } = call.json;
   const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, buttons: labels });
+  const choices: Choices = { field: 'listReply', labels };
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
 }
 
 function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
@@ -81,7 +83,7 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
     data: content.data ?? null,
   });
   const channel = one(call.query, 'channelPhoneNumber');
-  tenant.onSent({ row, contact, buttons: content.buttons ?? [], channel });
+  tenant.onSent({ row, contact, choices: content.choices ?? noChoices, channel });
   if (tenant.settings.bareResults) return ok({ result: true });
   const { owner: _owner, eventType: _eventType, ...message } = row;
   return ok({

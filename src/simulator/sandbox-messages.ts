@@ -4,7 +4,7 @@ import { findContact } from './contacts.ts';
 import { addRow, inboundRow } from './messages.ts';
 import type { SandboxRoute, Steering } from './sandbox-route.ts';
 import { exact } from './schemas/common.ts';
-import type { Contact, HistoryRow, Tenant } from './state.ts';
+import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 import { tapOf } from './tracking.ts';
 
 /** Files that the tenant has, so that what arrives can be read. */
@@ -60,28 +60,22 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   if (replyTo !== undefined && !quoted) return `There is no message ${replyTo} in the history of that customer`;
   const contact = known ?? tenant.addContact(phone ?? '', { name: given.name ?? phone ?? '' });
   if (bsuid !== undefined) contact.bsuid = bsuid;
-  const row = addRow(tenant, contact, rowOf(given, inboundRow(tenant.ids, contact, '', clock.now()), quoted));
+  const row = addRow(tenant, contact, {
+    ...inboundRow(tenant.ids, contact, '', clock.now()),
+    ...contentOf(given, quoted && tracking.choicesOf(quoted)),
+    replyContextId: quoted?.whatsappMessageId ?? null,
+  });
   tracking.received(row, contact, { first: !known, hidden: phone === undefined });
-  if (quoted) tracking.quoted(quoted);
+  if (quoted) tracking.quoted(quoted, clock.now());
   const { id, text, created: at, whatsappMessageId } = row;
   return { id, ...(phone === undefined ? { bsuid } : { from: phone }), text, at, whatsappMessageId };
 }
 
 /** What is tapped or shown stands in fields of its own; a file's text is its caption, of a document its name. */
-function rowOf({ text, button, media }: Incoming, base: HistoryRow, quoted: HistoryRow | undefined): HistoryRow {
-  const quote = { replyContextId: quoted?.whatsappMessageId ?? null };
-  if (button !== undefined) {
-    return { ...base, ...quote, text: text ?? button, ...tapOf(button, quoted?.eventType !== 'broadcastMessage') };
-  }
-  if (media === undefined) return { ...base, ...quote, text: text ?? null };
-  const data = files[media];
-  return {
-    ...base,
-    ...quote,
-    type: media,
-    data,
-    text: media === 'document' ? 'Terms and conditions.txt' : (text ?? null),
-  };
+function contentOf({ text, button, media }: Incoming, choices: Choices | undefined) {
+  if (button !== undefined) return { text: text ?? button, ...tapOf(button, choices?.field ?? 'buttonReply') };
+  if (media === undefined) return { text: text ?? null };
+  return { type: media, data: files[media], text: media === 'document' ? 'Terms and conditions.txt' : (text ?? null) };
 }
 
 function quotedRow(tenant: Tenant, id: string, contact: Contact | undefined): HistoryRow | undefined {

@@ -126,6 +126,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   async function advance(ms: number): Promise<void> {
     const began = resets;
+    agenda.catchUp();
+    await webhooks.settled(patienceMs);
     for (let left = ms; left > 0 && began === resets; ) {
       const next = (agenda.next() ?? Number.POSITIVE_INFINITY) - clock.now();
       const hop = Math.min(left, Math.ceil(Math.max(next, ms / hopsMax, 1)));

@@ -95,14 +95,19 @@ export interface Template {
   readonly [field: string]: unknown;
 }
 
+/** What the customer can tap, and the field in which WATI tells of it. */
+export interface Choices {
+  readonly field: 'buttonReply' | 'interactiveButtonReply' | 'listReply';
+  readonly labels: readonly string[];
+}
+
 /** A message that the tenant took. */
 export interface SentMessage {
   readonly row: HistoryRow;
   readonly contact: Contact;
   /** Of a template send. */
   readonly template?: Template;
-  /** The labels that the customer can tap. */
-  readonly buttons: readonly string[];
+  readonly choices: Choices;
   /** The number of the account that it goes through. */
   readonly channel: string | undefined;
 }

@@ -163,7 +163,8 @@ function sendOne(
     localMessageId,
     whatsappMessageId: newWamid(tenant.ids),
   });
-  tenant.onSent({ row, contact, template, buttons: quickReplies(template), channel });
+  const choices = { field: 'buttonReply' as const, labels: quickReplies(template) };
+  tenant.onSent({ row, contact, template, choices, channel });
   return { phone, localMessageId, valid: true };
 }
 

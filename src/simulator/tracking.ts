@@ -1,7 +1,7 @@
 import type { Agenda } from './agenda.ts';
 import { type Journey, journeyTo, plainJourney, type Step } from './journeys.ts';
 import { addRow, inboundRow } from './messages.ts';
-import type { Contact, HistoryRow, SentMessage, Tenant } from './state.ts';
+import type { Choices, Contact, HistoryRow, SentMessage, Tenant } from './state.ts';
 import {
   type Form,
   failedBody,
@@ -19,8 +19,10 @@ export interface Tracking {
   sent(message: SentMessage): void;
   /** A customer wrote; the row is in the history by now. */
   received(row: HistoryRow, contact: Contact, how: Received): void;
-  /** A row that a customer's message quotes. */
-  quoted(row: HistoryRow): void;
+  /** A customer's message quotes that row. */
+  quoted(row: HistoryRow, at: number): void;
+  /** What the customer can tap there, if the tenant sent it. */
+  choicesOf(row: HistoryRow): Choices | undefined;
   /** What has to be posted and answered before the sends of the current call are; empty where nothing has. */
   takeEarly(): readonly Promise<void>[];
   clear(): void;
@@ -75,7 +77,8 @@ export function createTracking({ agenda, tenant, webhooks }: TrackingOptions): T
     if (journey.silent) return;
     const prompt = journey.early === true && step.fact === 'sent';
     const times = journey.times === undefined ? {} : { times: journey.times };
-    const telling = { lane: row.id, recipient: contact.phone, prompt, ...times };
+    const at = takenAt + (step.postedMs ?? step.afterMs);
+    const telling = { lane: row.id, recipient: contact.phone, at, prompt, ...times };
     const tell = (): Promise<void> => {
       const name = `${number}:${step.fact}`;
       const bodies = reply ? received(reply, contact, journey.reply === 'bsuid') : [];
@@ -83,14 +86,14 @@ export function createTracking({ agenda, tenant, webhooks }: TrackingOptions): T
       return webhooks.tell({ ...telling, name, bodies: bodiesOf(message, step, journey) });
     };
     if (prompt) early.push(tell());
-    else agenda.at(takenAt + (step.postedMs ?? step.afterMs), () => void tell());
+    else agenda.at(at, () => void tell());
   }
 
-  function replyTo({ row, contact, template, buttons }: SentMessage, journey: Journey, at: number): HistoryRow {
-    const text = journey.reply === 'tap' ? (buttons[0] ?? 'Yes') : 'Thank you';
+  function replyTo({ row, contact, choices }: SentMessage, journey: Journey, at: number): HistoryRow {
+    const text = journey.reply === 'tap' ? (choices.labels[0] ?? 'Yes') : 'Thank you';
     const reply = inboundRow(tenant.ids, contact, text, at);
     const quote = { replyContextId: row.whatsappMessageId ?? null };
-    return { ...reply, ...quote, ...(journey.reply === 'tap' ? tapOf(text, template === undefined) : {}) };
+    return { ...reply, ...quote, ...(journey.reply === 'tap' ? tapOf(text, choices.field) : {}) };
   }
 
   function received(row: HistoryRow, contact: Contact, hidden: boolean): readonly WebhookBody[] {
@@ -108,22 +111,23 @@ export function createTracking({ agenda, tenant, webhooks }: TrackingOptions): T
       for (const step of journey.steps) follow(message, journey, step, number);
     },
     received(row, contact, { first = false, hidden = false }) {
-      const about = { lane: `from ${contact.phone}`, recipient: contact.phone };
+      const about = { lane: `from ${contact.phone}`, recipient: contact.phone, at: Date.parse(row.created) };
       const number = webhooks.number();
       const versions = webhooks.settings.bsuid ? [false, true] : [false];
       const introduced = first ? versions.map((bsuid) => newContactBody(row, contact, bsuid)) : [];
       const bodies = [...introduced, ...received(row, contact, hidden)];
       void webhooks.tell({ ...about, name: `${number}:received`, bodies });
     },
-    quoted(row) {
+    quoted(row, at) {
       const message = messages.get(row);
       if (!message) return;
       const step: Step = { fact: 'replied', afterMs: 0 };
       apply(row, step);
       const bodies = bodiesOf(message, step, plainJourney);
-      const about = { lane: row.id, recipient: message.contact.phone };
+      const about = { lane: row.id, recipient: message.contact.phone, at };
       void webhooks.tell({ ...about, name: `${webhooks.number()}:quoted`, bodies });
     },
+    choicesOf: (row) => messages.get(row)?.choices,
     takeEarly() {
       const taken = early;
       early = [];
@@ -141,11 +145,11 @@ function apply(row: HistoryRow, { fact, failure }: Step): void {
   row.failedDetail = failure?.detail ?? null;
 }
 
-/** How a tap is told: of a template's button by its payload, of a session message's by its title. */
-export function tapOf(text: string, ofSession: boolean) {
-  return ofSession
-    ? { type: 'interactive', interactiveButtonReply: { id: '0', title: text } }
-    : { type: 'button', buttonReply: { payload: text, text } };
+/** How a tap is told: of a template's button by its payload, of a session message's choice by its title. */
+export function tapOf(label: string, field: Choices['field']) {
+  return field === 'buttonReply'
+    ? { type: 'button', buttonReply: { payload: label, text: label } }
+    : { type: 'interactive', [field]: { id: '0', title: label } };
 }
 
 /** One that is always the same for the contact. */

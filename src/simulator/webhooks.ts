@@ -12,6 +12,8 @@ export interface Telling {
   /** Posts of one lane are never under way at the same time, so they arrive in the order of their times. */
   readonly lane: string;
   readonly recipient: string;
+  /** When it is so, in the simulated time, ms. */
+  readonly at: number;
   readonly bodies: readonly WebhookBody[];
   /** In the place of what is set: so often, and neither late nor lost. */
   readonly times?: number;
@@ -137,7 +139,7 @@ export function createWebhooks({ agenda, now }: Clockwork, options: WebhooksOpti
   function enqueue(telling: Telling, body: WebhookBody, name: string, answered: () => void): void {
     const { disorderMs, lateMs, lossRatio, seed } = life.settings;
     const drawn = (of: string, most: number) => (most > 0 && !telling.prompt ? draw(seed, `${name}:${of}`) * most : 0);
-    const due = now() + (telling.prompt ? 0 : lateMs) + Math.floor(drawn('disorder', disorderMs));
+    const due = telling.at + (telling.prompt ? 0 : lateMs) + Math.floor(drawn('disorder', disorderMs));
     const opened = (state: WebhookPost['state']) =>
       life.ledger.open({ due, body, recipient: telling.recipient, state });
     if (lossRatio > 0 && !telling.prompt && draw(seed, `${name}:loss`) < lossRatio) {

@@ -135,7 +135,7 @@ describe('a webhook that is not answered with 200', () => {
     await receiver.stop();
     await text('14155550702');
     await simulator.advance(50 * 60_000);
-    expect(webhooks.posts[0]).toMatchObject({ state: 'waiting', attempts: { length: 50 } });
+    expect(webhooks.posts[0]).toMatchObject({ state: 'waiting', attempts: { length: 51 } });
     expect(webhooks.posts[0]?.attempts[0]?.error).toMatch(/ECONNREFUSED/);
     await simulator.advance(150 * 60_000);
     // After more than a hundred failures in a row it is not even tried.
