@@ -44,8 +44,10 @@ export const messageRoute: SandboxRoute = {
   },
   run: ({ json }, steering) => {
     if (!incoming.Check(json)) return form;
-    if (json.text === undefined && json.button === undefined && json.media === undefined) return form;
-    if (json.button !== undefined && json.media !== undefined) return form;
+    const { from, bsuid, text, button, media } = json;
+    if (from === undefined && bsuid === undefined) return form;
+    if (text === undefined && button === undefined && media === undefined) return form;
+    if (button !== undefined && media !== undefined) return form;
     return received(json, steering);
   },
 };
