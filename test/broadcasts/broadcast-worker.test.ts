@@ -5,7 +5,7 @@ import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Attempt, Call } from '../../src/upstream/types.ts';
-import { aBroadcast, NONE, recipients, released } from '../store/broadcast-samples.ts';
+import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
 
 let store: Store;
@@ -52,8 +52,8 @@ const bound = (of: Store, seams: Partial<Store>): Partial<Store> => {
 };
 
 test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
-  for (let n = 0; n < 100; n++) await released(store, `w${n}`, 1, { connectionId: 'shut' });
-  await released(store, 'free', 1, { connectionId: 'open' });
+  for (let n = 0; n < 100; n++) await insertPublished(store, `w${n}`, 1, { connectionId: 'shut' });
+  await insertPublished(store, 'free', 1, { connectionId: 'open' });
   const claimBatch = vi.fn(async (_id: string, _limit: number) => {
     await store.complete('free-0', { status: 'cancelled', outcome: null });
     return [];
@@ -79,7 +79,7 @@ function anUpstream() {
 }
 
 async function sendable(id: string, total: number): Promise<string[]> {
-  await store.openBroadcast(aBroadcast(id));
+  await store.openBroadcast(newBroadcast(id));
   const sends = recipients(id, 0, total).map((send) => ({
     ...send,
     call: { kind: 'template', body: { to: send.to ?? '', template: 'welcome' } },
