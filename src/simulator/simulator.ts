@@ -70,7 +70,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** A moved clock stops so often on the way, and each time waits so long at most for webhooks to be answered. */
+/** A moved clock stops so often on the way, and waits so long in all for webhooks to be answered. */
 const hopsMax = 500;
 const patienceMs = 10_000;
 
@@ -126,14 +126,16 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   async function advance(ms: number): Promise<void> {
     const began = resets;
+    const until = performance.now() + patienceMs;
+    const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
     agenda.catchUp();
-    await webhooks.settled(patienceMs);
+    await settled();
     for (let left = ms; left > 0 && began === resets; ) {
       const next = (agenda.next() ?? Number.POSITIVE_INFINITY) - clock.now();
       const hop = Math.min(left, Math.ceil(Math.max(next, ms / hopsMax, 1)));
       left -= hop;
       clock.advance(hop);
-      await webhooks.settled(patienceMs);
+      await settled();
     }
   }
 

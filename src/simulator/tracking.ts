@@ -112,6 +112,7 @@ export function createTracking({ agenda, tenant, webhooks }: TrackingOptions): T
     },
     received(row, contact, { first = false, hidden = false }) {
       const about = { lane: `from ${contact.phone}`, recipient: contact.phone, at: Date.parse(row.created) };
+      if (webhooks.settings.bsuid) contact.bsuid ??= bsuidOf(contact);
       const number = webhooks.number();
       const versions = webhooks.settings.bsuid ? [false, true] : [false];
       const introduced = first ? versions.map((bsuid) => newContactBody(row, contact, bsuid)) : [];

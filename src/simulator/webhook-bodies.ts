@@ -1,3 +1,4 @@
+import { usernameOf } from './contacts.ts';
 import type { Failure } from './journeys.ts';
 import type { Contact, HistoryRow, SentMessage } from './state.ts';
 
@@ -27,8 +28,6 @@ function whoIs(contact: Contact, hidden = false) {
     username: contact.bsuid === undefined ? null : usernameOf(contact),
   };
 }
-
-export const usernameOf = ({ name }: Contact): string => `@${name.toLowerCase().replace(/[^a-z0-9]+/g, '.')}`;
 
 /** What every event of a message has, and its history row as well. */
 function idsOf(row: HistoryRow, withLocalId: boolean) {
@@ -138,7 +137,7 @@ export function receivedBody(
     operatorEmail: null,
     ...whoIs(contact, form.hidden),
     messageContact: null,
-    senderName: contact.name,
+    senderName: form.hidden ? usernameOf(contact).slice(1) : contact.name,
     listReply: row.listReply ?? null,
     interactiveButtonReply: row.interactiveButtonReply ?? null,
     buttonReply: row.buttonReply ?? null,

@@ -25,16 +25,14 @@ export interface WebhookLedger {
   open(post: Pick<WebhookPost, 'due' | 'body' | 'recipient' | 'state'>): WebhookPost;
 }
 
-const keptMax = 200_000;
-
-export function createWebhookLedger(): WebhookLedger {
+export function createWebhookLedger(keptMax: number): WebhookLedger {
   const posts: WebhookPost[] = [];
   let last = 0;
   return {
     posts,
     open(given) {
       last += 1;
-      if (posts.length >= keptMax) posts.splice(0, keptMax / 10);
+      if (posts.length >= keptMax) posts.splice(0, Math.ceil(keptMax / 10));
       const post = { id: `post-${last}`, ...given, attempts: [] };
       posts.push(post);
       return post;

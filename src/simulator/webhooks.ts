@@ -52,6 +52,8 @@ export interface WebhooksOptions extends Partial<WebhookSettings> {
   readonly url?: string | undefined;
   /** How many may wait; what comes on top is dropped, and counted. */
   readonly waitingMax?: number;
+  /** How many are told of; the oldest go first. */
+  readonly keptMax?: number;
 }
 
 /** More failures in a row than this, and WATI takes the endpoint for defective. */
@@ -73,7 +75,7 @@ interface Clockwork {
 }
 
 export function createWebhooks({ agenda, now }: Clockwork, options: WebhooksOptions = {}): Webhooks {
-  const { url: firstUrl, waitingMax = 100_000, ...given } = options;
+  const { url: firstUrl, waitingMax = 100_000, keptMax = 50_000, ...given } = options;
   const poster = createPoster({ timeoutMs, connections });
   let life = newLife(firstUrl, firstSettings(given));
 
@@ -85,7 +87,7 @@ export function createWebhooks({ agenda, now }: Clockwork, options: WebhooksOpti
       url,
       defective: false,
       failures: 0,
-      ledger: createWebhookLedger(),
+      ledger: createWebhookLedger(keptMax),
       dropped: 0,
       waiting: 0,
       messages: 0,
