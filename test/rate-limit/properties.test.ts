@@ -55,11 +55,11 @@ async function play(events: readonly Event[], seed: number, lateMs: number) {
       if (event.abortAfterMs !== undefined) time.at(time.now + event.abortAfterMs, () => abort.abort());
       continue;
     }
-    const { refused, retryAfterMs } = event;
+    const { rejected, retryAfterMs } = event;
     const ms = retryAfterMs !== undefined && retryAfterMs > 0 ? Math.min(retryAfterMs, 60_000) : 1_000;
     await time.run(0);
-    silences.push({ from: time.now, until: time.now + ms, group: refused });
-    traffic.budget.reportTooManyRequests(refused, retryAfterMs);
+    silences.push({ from: time.now, until: time.now + ms, group: rejected });
+    traffic.budget.reportTooManyRequests(rejected, retryAfterMs);
   }
   await time.run(2_000_000);
   return { ...traffic, silences, random };
