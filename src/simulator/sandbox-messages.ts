@@ -67,7 +67,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
     ...contentOf(given, quoted && tracking.choicesOf(quoted)),
     replyContextId: quoted?.whatsappMessageId ?? null,
   });
-  tracking.received(row, contact, { first: !known, hidden: phone === undefined });
+  tracking.received({ row, contact, first: !known, hidden: phone === undefined });
   if (quoted) tracking.quoted(quoted, clock.now());
   const { id, text, created: at, whatsappMessageId } = row;
   return { id, ...(phone === undefined ? { bsuid } : { from: phone }), text, at, whatsappMessageId };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createAgenda } from './agenda.ts';
+import { type Agenda, createAgenda } from './agenda.ts';
 import { checker } from './check.ts';
 import { type Clock, createClock } from './clock.ts';
 import type { Scripted } from './faults.ts';
@@ -15,8 +15,8 @@ import { type Rule, serve, type World } from './serve.ts';
 import { type Listener, listen } from './server.ts';
 import type { Tenant } from './state.ts';
 import { createTenant } from './tenant.ts';
-import { createTracking } from './tracking.ts';
-import { createWebhooks, type Webhooks, type WebhooksOptions } from './webhooks.ts';
+import { Tracking } from './tracking.ts';
+import { Webhooks, type WebhooksOptions } from './webhooks.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;
@@ -74,6 +74,27 @@ export interface Simulator {
 const hopsMax = 500;
 const patienceMs = 10_000;
 
+/** In the order in which things are due on the way. Ends where a reset has set the clock right. */
+async function advanceInHops({ clock, agenda, webhooks }: Timed, ms: number, goesOn: () => boolean): Promise<void> {
+  const until = performance.now() + patienceMs;
+  const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
+  agenda.catchUp();
+  await settled();
+  for (let left = ms; left > 0 && goesOn(); ) {
+    const next = (agenda.next() ?? Number.POSITIVE_INFINITY) - clock.now();
+    const hop = Math.min(left, Math.ceil(Math.max(next, ms / hopsMax, 1)));
+    left -= hop;
+    clock.advance(hop);
+    await settled();
+  }
+}
+
+interface Timed {
+  readonly clock: Clock;
+  readonly agenda: Agenda;
+  readonly webhooks: Webhooks;
+}
+
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', perSecond = 10, deadlineMs = 30_000 } = options;
   const key = options.key ?? `sim-${randomBytes(16).toString('hex')}`;
@@ -82,12 +103,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const plans = planWindows();
   const clock = createClock(options.now ?? (() => Date.now()), () => agenda.catchUp());
   const agenda = createAgenda(clock);
-  const webhooks = createWebhooks({ agenda, now: clock.now }, options.webhooks);
+  const webhooks = new Webhooks({ agenda, now: clock.now }, options.webhooks);
   const ids = createIds();
   ids.restart(options.seed);
+  webhooks.reset(options.seed);
   const tenant = createTenant(clock.now, ids, { plan: options.plan ?? 'none' });
-  const tracking = createTracking({ agenda, tenant, webhooks });
-  tenant.onSent = tracking.sent;
+  const tracking = new Tracking({ agenda, tenant, webhooks });
+  tenant.onSent = (message) => tracking.sent(message);
   const world: World = {
     key,
     tenant,
@@ -110,7 +132,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   function reset(seed = options.seed): void {
     resets += 1;
     agenda.clear();
-    webhooks.reset();
+    webhooks.reset(seed);
     tracking.clear();
     clock.reset();
     ids.restart(seed);
@@ -124,20 +146,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     plans.clear();
   }
 
-  async function advance(ms: number): Promise<void> {
+  const advance = (ms: number) => {
     const began = resets;
-    const until = performance.now() + patienceMs;
-    const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
-    agenda.catchUp();
-    await settled();
-    for (let left = ms; left > 0 && began === resets; ) {
-      const next = (agenda.next() ?? Number.POSITIVE_INFINITY) - clock.now();
-      const hop = Math.min(left, Math.ceil(Math.max(next, ms / hopsMax, 1)));
-      left -= hop;
-      clock.advance(hop);
-      await settled();
-    }
-  }
+    return advanceInHops({ clock, agenda, webhooks }, ms, () => began === resets);
+  };
 
   const steering: Steering = {
     ledger,

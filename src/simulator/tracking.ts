@@ -2,37 +2,16 @@ import type { Agenda } from './agenda.ts';
 import { type Journey, journeyTo, plainJourney, type Step } from './journeys.ts';
 import { addRow, inboundRow } from './messages.ts';
 import type { Choices, Contact, HistoryRow, SentMessage, Tenant } from './state.ts';
-import {
-  type Form,
-  failedBody,
-  newContactBody,
-  receivedBody,
-  sentBody,
-  statusBody,
-  type WebhookBody,
-} from './webhook-bodies.ts';
+import { tellOfNewContact, tellOfReceived, tellOfSent } from './webhook-forms.ts';
 import type { Webhooks } from './webhooks.ts';
 
-/** What becomes of messages after the tenant took them: in its histories, and by webhooks. */
-export interface Tracking {
-  /** From now on the message is on its way. */
-  sent(message: SentMessage): void;
-  /** A customer wrote; the row is in the history by now. */
-  received(row: HistoryRow, contact: Contact, how: Received): void;
-  /** A customer's message quotes that row. */
-  quoted(row: HistoryRow, at: number): void;
-  /** What the customer can tap there, if the tenant sent it. */
-  choicesOf(row: HistoryRow): Choices | undefined;
-  /** What has to be posted and answered before the sends of the current call are; empty where nothing has. */
-  takeEarly(): readonly Promise<void>[];
-  clear(): void;
-}
-
-export interface Received {
+interface Received {
+  readonly row: HistoryRow;
+  readonly contact: Contact;
   /** He never wrote before. */
-  readonly first?: boolean;
+  readonly first: boolean;
   /** His number is behind his username. */
-  readonly hidden?: boolean;
+  readonly hidden: boolean;
 }
 
 interface TrackingOptions {
@@ -41,103 +20,113 @@ interface TrackingOptions {
   readonly webhooks: Webhooks;
 }
 
-export function createTracking({ agenda, tenant, webhooks }: TrackingOptions): Tracking {
-  let early: Promise<void>[] = [];
+/** What becomes of messages after the tenant took them: in its histories, and by webhooks. */
+export class Tracking {
+  readonly #agenda: Agenda;
+  readonly #tenant: Tenant;
+  readonly #webhooks: Webhooks;
   /** Messages by their rows, for replies that come later. */
-  const messages = new WeakMap<HistoryRow, SentMessage>();
+  readonly #messages = new WeakMap<HistoryRow, SentMessage>();
+  #early: Promise<void>[] = [];
 
-  /** WATI's events of one fact, as they are ticked: plain ones first. */
-  function forms(all: boolean): Form[] {
-    const { twins, bsuid } = webhooks.settings;
-    const versions = all || twins === true ? [false, true] : [twins !== 'plain'];
-    return [false, ...(bsuid ? [true] : [])].flatMap((withBsuid) => versions.map((v2) => ({ v2, bsuid: withBsuid })));
+  constructor({ agenda, tenant, webhooks }: TrackingOptions) {
+    this.#agenda = agenda;
+    this.#tenant = tenant;
+    this.#webhooks = webhooks;
   }
 
-  function bodiesOf(message: SentMessage, { fact, failure }: Step, journey: Journey): readonly WebhookBody[] {
-    const wanted = forms(journey.times !== undefined);
-    if (failure) return [failedBody(message, failure)];
-    if (fact === 'sent') {
-      const exists = ({ v2, bsuid }: Form) => v2 || !bsuid || message.template === undefined;
-      return wanted.filter(exists).map((form) => sentBody(message, form));
-    }
-    if (fact === 'failed') return [];
-    // A status names nobody, so there is no `_bsuid` twin of it.
-    return wanted.filter(({ bsuid }) => !bsuid).map((form) => statusBody(message, fact, form));
+  /** From now on the message is on its way. */
+  sent(message: SentMessage): void {
+    const { row, contact } = message;
+    this.#messages.set(row, message);
+    const journey = this.#tenant.settings.magic ? journeyTo(contact.phone) : plainJourney;
+    if (this.#webhooks.settings.bsuid || journey.reply === 'bsuid') contact.bsuid ??= bsuidOf(contact);
+    const number = this.#webhooks.number();
+    for (const step of journey.steps) this.#follow(message, journey, { step, number });
   }
 
-  function follow(message: SentMessage, journey: Journey, step: Step, number: number): void {
+  /** A customer wrote; the row is in the history by now. */
+  received({ row, contact, first, hidden }: Received): void {
+    const { settings } = this.#webhooks;
+    if (settings.bsuid) contact.bsuid ??= bsuidOf(contact);
+    const introduced = first ? tellOfNewContact(row, contact, settings) : [];
+    void this.#webhooks.tell({
+      name: `${this.#webhooks.number()}:received`,
+      lane: `from ${contact.phone}`,
+      recipient: contact.phone,
+      at: Date.parse(row.created),
+      bodies: [...introduced, ...tellOfReceived({ row, contact, hidden }, settings)],
+    });
+  }
+
+  /** A customer's message quotes that row. */
+  quoted(row: HistoryRow, at: number): void {
+    const message = this.#messages.get(row);
+    if (!message) return;
+    const step: Step = { fact: 'replied', afterMs: 0 };
+    apply(row, step);
+    void this.#webhooks.tell({
+      name: `${this.#webhooks.number()}:quoted`,
+      lane: row.id,
+      recipient: message.contact.phone,
+      at,
+      bodies: tellOfSent(message, step, this.#webhooks.settings),
+    });
+  }
+
+  /** What the customer can tap there, if the tenant sent it. */
+  choicesOf(row: HistoryRow): Choices | undefined {
+    return this.#messages.get(row)?.choices;
+  }
+
+  /** What has to be posted and answered before the sends of the current call are; empty where nothing has. */
+  takeEarly(): readonly Promise<void>[] {
+    return this.#early.splice(0);
+  }
+
+  clear(): void {
+    this.#early = [];
+  }
+
+  #follow(message: SentMessage, journey: Journey, { step, number }: { step: Step; number: number }): void {
     const { row, contact } = message;
     const takenAt = Date.parse(row.created);
     // Its ids are made now, so that they do not depend on when it is written.
-    const reply = step.fact === 'replied' ? replyTo(message, journey, takenAt + step.afterMs) : undefined;
-    agenda.at(takenAt + step.afterMs, () => {
+    const reply = step.fact === 'replied' ? this.#replyTo(message, journey, takenAt + step.afterMs) : undefined;
+    this.#agenda.at(takenAt + step.afterMs, () => {
       apply(row, step);
-      if (reply) addRow(tenant, contact, reply);
+      if (reply) addRow(this.#tenant, contact, reply);
     });
     if (journey.silent) return;
-    const prompt = journey.early === true && step.fact === 'sent';
-    const times = journey.times === undefined ? {} : { times: journey.times };
     const at = takenAt + (step.postedMs ?? step.afterMs);
-    const telling = { lane: row.id, recipient: contact.phone, at, prompt, ...times };
+    const prompt = journey.early === true && step.fact === 'sent';
     const tell = (): Promise<void> => {
-      const name = `${number}:${step.fact}`;
-      const bodies = reply ? received(reply, contact, journey.reply === 'bsuid') : [];
-      void webhooks.tell({ ...telling, name: `${name}:reply`, bodies });
-      return webhooks.tell({ ...telling, name, bodies: bodiesOf(message, step, journey) });
+      const { settings } = this.#webhooks;
+      const ticked = journey.times === undefined ? settings : { ...settings, twins: true };
+      const hidden = journey.reply === 'bsuid';
+      const written = reply ? tellOfReceived({ row: reply, contact, hidden }, settings) : [];
+      return this.#webhooks.tell({
+        name: `${number}:${step.fact}`,
+        lane: row.id,
+        recipient: contact.phone,
+        at,
+        bodies: [...written, ...tellOfSent(message, step, ticked)],
+        prompt,
+        ...(journey.times === undefined ? {} : { times: journey.times }),
+      });
     };
-    if (prompt) early.push(tell());
-    else agenda.at(at, () => void tell());
+    if (prompt) this.#early.push(tell());
+    else this.#agenda.at(at, () => void tell());
   }
 
-  function replyTo({ row, contact, choices }: SentMessage, journey: Journey, at: number): HistoryRow {
-    const text = journey.reply === 'tap' ? (choices.labels[0] ?? 'Yes') : 'Thank you';
-    const reply = inboundRow(tenant.ids, contact, text, at);
-    const quote = { replyContextId: row.whatsappMessageId ?? null };
-    return { ...reply, ...quote, ...(journey.reply === 'tap' ? tapOf(text, choices.field) : {}) };
+  #replyTo({ row, contact, choices }: SentMessage, { reply }: Journey, at: number): HistoryRow {
+    const text = reply === 'tap' ? (choices.labels[0] ?? 'Yes') : 'Thank you';
+    return {
+      ...inboundRow(this.#tenant.ids, contact, text, at),
+      replyContextId: row.whatsappMessageId ?? null,
+      ...(reply === 'tap' ? tapOf(text, choices.field) : {}),
+    };
   }
-
-  function received(row: HistoryRow, contact: Contact, hidden: boolean): readonly WebhookBody[] {
-    const versions = webhooks.settings.bsuid ? [false, true] : [false];
-    return versions.map((bsuid) => receivedBody(row, contact, { bsuid, hidden }));
-  }
-
-  return {
-    sent(message) {
-      const { row, contact } = message;
-      messages.set(row, message);
-      const journey = tenant.settings.magic ? journeyTo(contact.phone) : plainJourney;
-      if (webhooks.settings.bsuid || journey.reply === 'bsuid') contact.bsuid ??= bsuidOf(contact);
-      const number = webhooks.number();
-      for (const step of journey.steps) follow(message, journey, step, number);
-    },
-    received(row, contact, { first = false, hidden = false }) {
-      const about = { lane: `from ${contact.phone}`, recipient: contact.phone, at: Date.parse(row.created) };
-      if (webhooks.settings.bsuid) contact.bsuid ??= bsuidOf(contact);
-      const number = webhooks.number();
-      const versions = webhooks.settings.bsuid ? [false, true] : [false];
-      const introduced = first ? versions.map((bsuid) => newContactBody(row, contact, bsuid)) : [];
-      const bodies = [...introduced, ...received(row, contact, hidden)];
-      void webhooks.tell({ ...about, name: `${number}:received`, bodies });
-    },
-    quoted(row, at) {
-      const message = messages.get(row);
-      if (!message) return;
-      const step: Step = { fact: 'replied', afterMs: 0 };
-      apply(row, step);
-      const bodies = bodiesOf(message, step, plainJourney);
-      const about = { lane: row.id, recipient: message.contact.phone, at };
-      void webhooks.tell({ ...about, name: `${webhooks.number()}:quoted`, bodies });
-    },
-    choicesOf: (row) => messages.get(row)?.choices,
-    takeEarly() {
-      const taken = early;
-      early = [];
-      return taken;
-    },
-    clear() {
-      early = [];
-    },
-  };
 }
 
 function apply(row: HistoryRow, { fact, failure }: Step): void {

@@ -5,6 +5,21 @@ import type { Contact, HistoryRow, SentMessage } from './state.ts';
 /** What WATI posts; its fields are those of docs/reference/upstream.md. */
 export type WebhookBody = Readonly<Record<string, unknown>> & { readonly eventType: string };
 
+/** What is told of one message at one moment, in the order in which WATI posts it. */
+export interface Telling {
+  /** The same in each run with the same sends: what is drawn depends on it and on the seed. */
+  readonly name: string;
+  /** Posts of one lane are never under way at the same time, so they arrive in the order of their times. */
+  readonly lane: string;
+  readonly recipient: string;
+  /** When it is so, in the simulated time, ms. */
+  readonly at: number;
+  readonly bodies: readonly WebhookBody[];
+  /** In the place of what is set: so often, and neither late nor lost. */
+  readonly times?: number;
+  readonly prompt?: boolean;
+}
+
 /** The same fact can be told in several forms: only `_v2` carries `localMessageId`, only `_bsuid` always says who. */
 export interface Form {
   readonly v2: boolean;

@@ -79,3 +79,12 @@ export function draw(seed: string, name: string): number {
     2 ** 32
   );
 }
+
+/** Nobody who can reach the sandbox may have it post to where its owner did not say. */
+export function faultOfUrl(url: string, configured: string | undefined): string | undefined {
+  if (configured === undefined) return 'No intake is configured, so there is nowhere to post to';
+  const { origin } = new URL(configured);
+  return URL.canParse(url) && new URL(url).origin === origin && !/[@#]/.test(url)
+    ? undefined
+    : `url must be at the intake that is configured, ${origin}`;
+}

@@ -106,6 +106,11 @@ describe('a webhook', () => {
     expect(first.flat().length).toBeGreaterThan(60);
     expect(first.flat().length).toBeLessThan(110);
     expect(first.some((names) => names?.[0] !== 'sessionMessageSent_v2')).toBe(true);
+    simulator.reset('run');
+    expect(webhooks.settings).toMatchObject({ seed: 'run', duplicates: 1, lossRatio: 0.3 });
+    simulator.reset();
+    expect(webhooks.settings.seed).not.toBe('run');
+    expect(namesOf(await run('one'))).toEqual(first);
     const states = Object.groupBy(webhooks.posts, ({ state }) => state);
     expect([states.waiting, (states.lost ?? []).length > 0]).toEqual([undefined, true]);
     expect(states.acknowledged?.every(({ attempts }) => attempts.length === 1 && attempts[0]?.status === 200)).toBe(
