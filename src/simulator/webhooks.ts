@@ -11,10 +11,10 @@ export interface WebhooksOptions extends Partial<WebhookSettings> {
   readonly waitingMax?: number;
   /** How many are told of; the oldest go first. */
   readonly keptMax?: number;
+  /** More failures in a row than this, and WATI takes the endpoint for defective. */
+  readonly failuresMax?: number;
 }
 
-/** More failures in a row than this, and WATI takes the endpoint for defective. */
-const failuresMax = 100;
 const retriesMax = 144;
 const connections = 32;
 /** WATI's own is not published. */
@@ -58,17 +58,19 @@ export class Webhooks {
   readonly #given: Partial<WebhookSettings>;
   readonly #waitingMax: number;
   readonly #keptMax: number;
+  readonly #failuresMax: number;
   readonly #poster = createPoster({ timeoutMs, connections });
   #configured: string | undefined;
   #life: Life;
 
   constructor({ agenda, now }: Clockwork, options: WebhooksOptions = {}) {
-    const { url, waitingMax = 100_000, keptMax = 50_000, ...given } = options;
+    const { url, waitingMax = 100_000, keptMax = 50_000, failuresMax = 100, ...given } = options;
     this.#agenda = agenda;
     this.#now = now;
     this.#given = given;
     this.#waitingMax = waitingMax;
     this.#keptMax = keptMax;
+    this.#failuresMax = failuresMax;
     this.#configured = url;
     this.#life = this.#begin();
   }
@@ -224,7 +226,7 @@ export class Webhooks {
       return;
     }
     life.failures += 1;
-    if (life.failures > failuresMax) life.defective = true;
+    if (life.failures > this.#failuresMax) life.defective = true;
     job.answered();
     if (job.post.attempts.length > retriesMax) this.#finish(job, 'abandoned');
     else this.#agenda.at(this.#now() + life.settings.retrySeconds * 1_000, () => life.lanes.add(job.lane, job));
