@@ -1,22 +1,18 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, insertPublished, insertRecording, NONE, recipients, sweepAll, TIME } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `durable`: the contents outlive the process. */
 export function claimsConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: sends broadcasts`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('claims the oldest, each once', async () => {
@@ -238,7 +234,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       await store.claimBatch('b', 2);
       await store.requeue('b-1', 1);
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
       expect(await store.publishBroadcast('open', 'print')).toBeUndefined();
       expect(await recoverAndAdopt(store, 9)).toEqual({ unknown: 1, adopted: [] });

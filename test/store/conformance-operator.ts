@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { Stopped } from '../../src/store/operator-store.ts';
 import { insertPublished, insertRecording } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
@@ -11,15 +11,11 @@ const said = { reason: 'a key was stolen', changedBy: 'operator' };
 /** What operators see and steer, of all callers. */
 export function operatorConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: what is stopped`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('is nothing, until an operator has spoken', async () => {
@@ -65,21 +61,15 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
     test.runIf(durable)('is still so after a restart', async () => {
       await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await store.findSendingStop()).toMatchObject({ stopped: { all: true }, reason: 'a key was stolen' });
     });
   });
 
   describe(`${name}: the records of all callers`, () => {
-    let home: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
 
     const all = async (

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished, insertRecording, NONE, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, insertSending, newMessage, withKey } from './samples.ts';
 
 const person = '4915112345678';
@@ -10,15 +10,9 @@ const to = { to: person };
 /** What is kept of one person is found, ended and erased; nothing of anybody else. */
 export function personConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: what is kept of one person`, () => {
-    let home: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
 
     const kept = async (caller = 'crm') =>
