@@ -246,7 +246,7 @@ test('credentials with which reads are answered and sends are refused cost three
   };
   const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
   const resume = async () => {
-    await store.changeBroadcastStatus('crm', 'b', 'running');
+    await store.changeBroadcastStatus('crm', 'b', { to: 'running' });
     worker.wake();
   };
   worker.wake();

@@ -27,7 +27,7 @@ const everything = async (store: Store, broadcastId: string) => ({
   broadcasts: await store.listBroadcasts('crm', { limit: 9 }),
   running: await store.listRunningBroadcasts(9),
   claimed: await store.claimBatch(broadcastId, 9),
-  steered: await store.changeBroadcastStatus('crm', broadcastId, 'cancelled'),
+  steered: await store.changeBroadcastStatus('crm', broadcastId, { to: 'cancelled' }),
   begun: await store.claim(`${broadcastId}-0`, 1),
   settled: await store.complete(`${broadcastId}-0`, { status: 'cancelled', outcome: null }),
   forgotten: await store.deleteUnsent(`${broadcastId}-0`),
@@ -161,7 +161,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect(await listed({ to: '49303', status: 'accepted' })).toEqual([]);
       expect(await listed({ broadcastId: 'hidden' })).toEqual([]);
       expect(await listed({ broadcastId: 'shop' })).toEqual([]);
-      await store.changeBroadcastStatus('crm', 'b', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'b', { to: 'cancelled' });
       expect(await listed({ status: 'cancelled' })).toEqual(['b-3', 'b-2']);
       expect(await listed({ status: 'queued' })).toEqual(['last', 'first']);
       expect(await listed({ to: '49303', status: 'cancelled' })).toEqual(['b-3']);

@@ -135,19 +135,21 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       const how = { by: 'service' as const, reason: 'no credits' };
       expect(await store.countPausedByService()).toBe(0);
       const paused = { status: 'paused', pausedBy: 'service', pauseReason: 'no credits' };
-      expect(await store.changeBroadcastStatus('crm', 'b', 'paused', how)).toMatchObject(paused);
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused', ...how })).toMatchObject(paused);
       expect(await store.claimBatch('b', 2)).toEqual([]);
       expect(await store.countPausedByService()).toBe(1);
       // Its caller's own pause says no more, and an operator's takes the place of either.
-      expect(await store.changeBroadcastStatus('crm', 'b', 'paused')).toMatchObject(paused);
-      await store.changeBroadcastStatus('crm', 'c', 'paused');
-      expect(await store.changeBroadcastStatus('crm', 'c', 'paused', how)).toMatchObject({ pausedBy: 'caller' });
-      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused' })).toMatchObject(paused);
+      await store.changeBroadcastStatus('crm', 'c', { to: 'paused' });
+      expect(await store.changeBroadcastStatus('crm', 'c', { to: 'paused', ...how })).toMatchObject({
+        pausedBy: 'caller',
+      });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'running' })).toMatchObject({ status: 'running' });
       expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('pauseReason');
       expect(await store.countPausedByService()).toBe(0);
-      await store.changeBroadcastStatus('crm', 'b', 'paused', how);
+      await store.changeBroadcastStatus('crm', 'b', { to: 'paused', ...how });
       expect(await store.changeAnyBroadcastStatus('b', 'paused')).toMatchObject({ pausedBy: 'operator' });
-      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ pausedBy: 'operator' });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'running' })).toMatchObject({ pausedBy: 'operator' });
     });
 
     test.each([
@@ -166,9 +168,9 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
     ] as const)('%s, asked to be %s, is %s', async (from, to, then) => {
       await insertPublished(store, 'b', from === 'done' ? 0 : 2);
       if (from === 'done') await sweepAll(store);
-      else await store.changeBroadcastStatus('crm', 'b', from);
-      expect(await store.changeBroadcastStatus('shop', 'b', to)).toBeUndefined();
-      expect(await store.changeBroadcastStatus('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
+      else await store.changeBroadcastStatus('crm', 'b', { to: from });
+      expect(await store.changeBroadcastStatus('shop', 'b', { to })).toBeUndefined();
+      expect(await store.changeBroadcastStatus('crm', 'b', { to })).toMatchObject({ id: 'b', status: then });
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: then });
       expect(await store.claimBatch('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
     });
@@ -177,14 +179,14 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       await insertPublished(store, 'b', 5);
       await store.claimBatch('b', 2);
       const [paused, late] = await Promise.all([
-        store.changeBroadcastStatus('crm', 'b', 'paused'),
+        store.changeBroadcastStatus('crm', 'b', { to: 'paused' }),
         store.claimBatch('b', 1),
       ]);
       expect(paused?.status).toBe('paused');
       expect(await store.claimBatch('b', 1)).toEqual([]);
       expect(await store.listRunningBroadcasts(9)).toEqual([]);
       const sending = 2 + late.length;
-      const cancelled = await store.changeBroadcastStatus('crm', 'b', 'cancelled');
+      const cancelled = await store.changeBroadcastStatus('crm', 'b', { to: 'cancelled' });
       expect(cancelled).toMatchObject({ counts: { ...NONE, sending, cancelled: 5 - sending } });
       expect(await store.counts()).toEqual({ ...NONE, sending, cancelled: 5 - sending });
       await sweepAll(store);
@@ -210,7 +212,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       ] as const) {
         await insertPublished(store, id, 2);
         await store.claimBatch(id, 2);
-        if (paused) await store.changeBroadcastStatus('crm', id, 'paused');
+        if (paused) await store.changeBroadcastStatus('crm', id, { to: 'paused' });
         await store.complete(`${id}-0`, { status: 'accepted', outcome: OUTCOME });
         await sweepAll(store);
         expect(await store.findBroadcast('crm', id)).not.toHaveProperty('finishedAt');

@@ -133,9 +133,9 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       await insertPublished(store, 'e', 5);
       await store.claimBatch('e', 2);
       await insertPublished(store, 'f', 3);
-      await store.changeBroadcastStatus('crm', 'f', 'paused');
+      await store.changeBroadcastStatus('crm', 'f', { to: 'paused' });
       await insertPublished(store, 'g', 4);
-      await store.changeBroadcastStatus('crm', 'g', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'g', { to: 'cancelled' });
       await insertRecording(store, 'h', 6);
       await insertFinished(store, newMessage('i', { caller: 'shop' }), 'unknown');
       const work = await store.summarizeWork(['crm', 'shop', 'bank']);
@@ -162,7 +162,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
         await insertPublished(store, id, 1, { caller });
       }
       await insertRecording(store, 'e', 1);
-      await store.changeBroadcastStatus('crm', 'c', 'paused');
+      await store.changeBroadcastStatus('crm', 'c', { to: 'paused' });
       const list = async (...ask: Parameters<Store['listAllBroadcasts']>) => {
         const { broadcasts, next } = await store.listAllBroadcasts(...ask);
         return { ids: broadcasts.map(({ id }) => id), next };
@@ -214,7 +214,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
     test('that are broadcasts of a caller are cancelled together', async () => {
       await insertPublished(store, 'a', 2);
       await insertPublished(store, 'b', 2);
-      await store.changeBroadcastStatus('crm', 'b', 'paused');
+      await store.changeBroadcastStatus('crm', 'b', { to: 'paused' });
       await insertPublished(store, 'c', 2, { caller: 'shop' });
       expect(await store.cancelBroadcasts('crm')).toBe(2);
       expect(await store.cancelBroadcasts('crm')).toBe(0);

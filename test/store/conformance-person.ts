@@ -41,9 +41,9 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
     test('counts recipients of broadcasts as they are seen, and those of one that is being recorded', async () => {
       await withPerson('running');
       await withPerson('paused');
-      await store.changeBroadcastStatus('crm', 'paused', 'paused');
+      await store.changeBroadcastStatus('crm', 'paused', { to: 'paused' });
       await withPerson('cancelled');
-      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', { to: 'cancelled' });
       await withPerson('open', false);
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
@@ -68,7 +68,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
     test('is taken out of running and paused broadcasts, whose counts add up and which end', async () => {
       await withPerson('b');
       await withPerson('p');
-      await store.changeBroadcastStatus('crm', 'p', 'paused');
+      await store.changeBroadcastStatus('crm', 'p', { to: 'paused' });
       expect(await store.cancelPerson('crm', person, 9)).toBe(2);
       for (const id of ['b', 'p']) {
         expect(await store.findBroadcast('crm', id)).toMatchObject({
@@ -99,7 +99,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
 
     test('of a cancelled or discarded broadcast is erased before it is swept', async () => {
       await withPerson('cancelled');
-      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', { to: 'cancelled' });
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
       expect(await store.cancelPerson('crm', person, 9)).toBe(1);

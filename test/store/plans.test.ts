@@ -5,9 +5,9 @@ import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
 import { broadcastStatements } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { buildListStep } from '../../src/store/sql/list-query.ts';
-import { statements } from '../../src/store/sql/message-statements.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
 import { personStatements } from '../../src/store/sql/person-statements.ts';
+import { queueStatements, recoveryStatements } from '../../src/store/sql/queue-statements.ts';
 import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
@@ -125,7 +125,7 @@ describe('SQLite: the plan', () => {
     'countQueued',
     'countQueuedOf',
   ] as const)('of %s goes by the index of what is queued, or being sent', (name) => {
-    const plan = planOf(statements(sqliteDialect)[name]);
+    const plan = planOf({ ...queueStatements(sqliteDialect), ...recoveryStatements(sqliteDialect) }[name]);
     const steps = plan.filter((step) => /^(SEARCH|SCAN) (sends|later|here)\b/.test(step));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps) expect(step).toMatch(/sends_queued|sends_streams|sends_sending|INTEGER PRIMARY KEY/);

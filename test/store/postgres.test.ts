@@ -264,7 +264,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresFixture>)
       };
       const pausing = async (): Promise<void> => {
         await pause(30);
-        const paused = await one.changeBroadcastStatus('crm', 'b', 'paused');
+        const paused = await one.changeBroadcastStatus('crm', 'b', { to: 'paused' });
         answered = true;
         // What it answered stands: nothing goes from queued to sending any more.
         await pause(100);

@@ -1,5 +1,6 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
-import { COLUMNS, firstAfter } from './message-statements.ts';
+import { COLUMNS } from './message-columns.ts';
+import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,

@@ -125,7 +125,7 @@ export function createBroadcastStore(
       return { broadcasts, ...cursors.next(end, list) };
     },
 
-    async changeBroadcastStatus(caller, id, to, { by, reason } = { by: 'caller' }) {
+    async changeBroadcastStatus(caller, id, { to, by = 'caller', reason }) {
       const [, found = []] = await engine.write([
         { statement: sql.changeStatus, values: { caller, id, to, by, reason: toSqlText(reason), wall: now() } },
         { statement: sql.find, values: { caller, id } },

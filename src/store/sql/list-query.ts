@@ -1,7 +1,7 @@
 import type { MessageFilter, MessageStatus } from '../message-store.ts';
 import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type IndexScan, type Step, statement, type Value } from './engine.ts';
-import { broadcastIsIn, VISIBLE_COLUMNS } from './message-statements.ts';
+import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { wallTime } from './row-mapping.ts';
 
 /** What is asked of the sends of one caller, in sequence numbers: older than `before`, and not older than `from`. */

@@ -1,5 +1,5 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
-import { broadcastIsIn } from './message-statements.ts';
+import { broadcastIsIn } from './message-columns.ts';
 
 interface PersonStatements {
   readonly count: Statement;

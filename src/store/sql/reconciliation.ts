@@ -1,7 +1,7 @@
 import type { DueMessage, LookupProgress, ReconcileStore } from '../reconcile-store.ts';
 import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type Engine, type Row, type Statement, type Step, statement } from './engine.ts';
-import { COLUMNS } from './message-statements.ts';
+import { COLUMNS } from './message-columns.ts';
 import { bySequence, integer, isoTime, toMessage, toSqlText } from './row-mapping.ts';
 
 const MINUTE_MS = 60_000;
