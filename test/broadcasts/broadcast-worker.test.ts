@@ -3,8 +3,8 @@ import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Attempt, Call } from '../../src/upstream/types.ts';
+import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import type { Call, HttpResult } from '../../src/upstream/types.ts';
 import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { fakeStore } from '../support/fake-store.ts';
@@ -21,16 +21,16 @@ afterEach(() => store.close());
 
 /** The worker alone, over a store of which `overrides` replace some operations. Connection `shut` refuses the key for ever. */
 function aWorker(
-  attempt: (call: Call) => Promise<Attempt>,
+  attempt: (call: Call) => Promise<HttpResult>,
   overrides: Partial<Store> = {},
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
   const worker = new BroadcastWorker({
     store: fakeStore(store, overrides),
-    transport: { attempt, read: attempt },
-    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(),
+    transport: { execute: attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
+    sendRequests: createSendRequests(),
     breaker,
     closing: closing.signal,
     now: Date.now,
@@ -65,7 +65,7 @@ test('a hundred broadcasts that wait for an open breaker are not in the way of t
 /** Takes what it is asked to send as sent; the numbers in the order in which they came. */
 function anUpstream() {
   const sent: string[] = [];
-  const attempt = async ({ json }: Call): Promise<Attempt> => {
+  const attempt = async ({ json }: Call): Promise<HttpResult> => {
     const { receivers } = json as { receivers: { whatsappNumber: string }[] };
     sent.push(...receivers.map(({ whatsappNumber }) => whatsappNumber));
     return { kind: 'answered', status: 200, headers: {}, text: '{"result":true}' };
@@ -234,7 +234,7 @@ test('credentials with which reads are answered and sends are refused cost three
   const { sent, attempt } = anUpstream();
   let calls = 0;
   let isMended = false;
-  const refusing = async (call: Call): Promise<Attempt> => {
+  const refusing = async (call: Call): Promise<HttpResult> => {
     calls++;
     return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
   };

@@ -29,7 +29,7 @@ function startMaintenance(
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...deliveryOverrides } as unknown as Delivery,
     leaseMs,
-    onFault: (chore) => void faults.push(chore),
+    onFault: (task) => void faults.push(task),
   });
   return { maintenance, purged, faults };
 }

@@ -3,9 +3,9 @@ import { createBroadcasts } from '../../src/broadcasts/broadcast-service.ts';
 import { createReconcileWorker } from '../../src/delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
 import { Problem } from '../../src/problem.ts';
+import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import type { Pace } from '../../src/upstream/pace.ts';
 import { linkIn } from '../../src/upstream/pages.ts';
 import { startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
@@ -73,17 +73,17 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
     const at = Number(to) - 14155000000;
     return { rows: arrived.has(to) ? [{ localMessageId: `own-${at}`, owner: true }] : [], link: linkIn({}) };
   };
-  const pace: Pace = {
-    take: async () => {},
-    isGood: () => true,
+  const rateLimiter: RateLimiter = {
+    acquire: async () => {},
+    isPermitValid: () => true,
     expectedWaitMs: () => expectedWaitMs,
-    refused: () => {},
+    reportTooManyRequests: () => {},
   };
-  const reconciler = createReconciler(store, { history }, { readBack: { byLocalId: async () => undefined } });
+  const reconciler = createReconciler(store, { history }, { messageLookup: { findByClientId: async () => undefined } });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
-    pace,
+    rateLimiter,
     onFault: () => {},
     clock: time.clock,
     wait: time.wait,
