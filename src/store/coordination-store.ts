@@ -1,25 +1,25 @@
-/** Slots for upstream calls, shared by all processes on one store. Not durable; only the database's clock counts. */
-export interface SlotStore {
+/** Permits for upstream calls, shared by all processes on one store. Not durable; only the database's clock counts. */
+export interface ReservationStore {
   /**
    * Takes the next slot and moves the one after it `intervalMs` later, atomically. The slot is `waitMs` after `nowMs`, the
    * database's clock; at most a minute. `replicas`: processes with a valid lease, this one included.
    */
-  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
-  /** Gives out no slot for the next `ms`; at most a minute. */
-  holdSlots(ms: number): Promise<void>;
+  reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
+  /** Reserves no permit for the next `ms`; at most a minute. */
+  blockReservations(ms: number): Promise<void>;
 }
 
 /** A caller's limit, and what is asked for now. */
-export interface PermitAsk {
+export interface TokenRequest {
   perSecond: number;
   /** The most that may come at once after a pause. */
   burst: number;
-  most: number;
+  maxTokens: number;
   /** Granted locally while the store was unavailable; subtracted now. */
-  owed: number;
+  debt: number;
 }
 
-export interface Permits {
+export interface TokenGrant {
   granted: number;
   /** Until the next one is available; 0 if one is left. */
   waitMs: number;
@@ -28,7 +28,7 @@ export interface Permits {
 }
 
 /** The limit of a caller over all processes on one store. Not durable. */
-export interface PermitStore {
-  /** Takes what is available of this caller's permits, up to `most`, atomically. They are not given back. */
-  takePermits(caller: string, ask: PermitAsk): Promise<Permits>;
+export interface CallerTokenStore {
+  /** Takes what is available of this caller's tokens, up to `maxTokens`, atomically. They are not given back. */
+  takeTokens(caller: string, ask: TokenRequest): Promise<TokenGrant>;
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
-import type { PermitStore, SlotStore } from './coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
 import type { MessageStore } from './message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
@@ -23,8 +23,8 @@ export type Store = MessageStore &
   OperatorStore &
   PersonStore &
   QuotaStore &
-  SlotStore &
-  PermitStore;
+  ReservationStore &
+  CallerTokenStore;
 
 /** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {

@@ -227,9 +227,9 @@ function troubled(
     secret: inner.secret,
     hasOlderReplicas: () => inner.hasOlderReplicas(),
     holdsLease: () => inner.holdsLease(),
-    reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
-    holdSlots: (ms) => inner.holdSlots(ms),
-    takePermits: (caller, ask) => inner.takePermits(caller, ask),
+    reservePermit: (intervalMs) => inner.reservePermit(intervalMs),
+    blockReservations: (ms) => inner.blockReservations(ms),
+    takeTokens: (caller, ask) => inner.takeTokens(caller, ask),
     epoch: () => inner.epoch(),
     close: () => inner.close(),
   };

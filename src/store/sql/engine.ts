@@ -1,4 +1,4 @@
-import type { PermitStore, SlotStore } from '../coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from '../coordination-store.ts';
 
 /** What the verbs ask of a database. Two live here: src/store/sqlite and src/store/postgres. */
 
@@ -28,7 +28,7 @@ export interface IndexScan {
   order: string;
 }
 
-export interface Engine extends SlotStore, PermitStore {
+export interface Engine extends ReservationStore, CallerTokenStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
@@ -50,7 +50,7 @@ export interface Engine extends SlotStore, PermitStore {
 }
 
 /** A hold of a 429 is no longer; a clock that was set back must not silence everybody for as long. */
-export const SLOT_AHEAD_MAX_MS = 60_000;
+export const RESERVED_AHEAD_MAX_MS = 60_000;
 
 /** Where the two databases cannot share their words. Every engine supplies `:me`, the owner that it writes as. */
 export interface Dialect {

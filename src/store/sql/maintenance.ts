@@ -1,12 +1,12 @@
-import type { PermitStore, SlotStore } from '../coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from '../coordination-store.ts';
 import type { MessageStore } from '../message-store.ts';
 import type { StoreOptions } from '../options.ts';
 import { type Dialect, type Engine, statement } from './engine.ts';
 import { retentionStatements } from './retention-statements.ts';
 
 type Maintenance = Pick<MessageStore, 'purge' | 'check' | 'heartbeat' | 'holdsLease' | 'epoch'> &
-  SlotStore &
-  PermitStore;
+  ReservationStore &
+  CallerTokenStore;
 
 export function createMaintenance(engine: Engine, dialect: Dialect, options: StoreOptions): Maintenance {
   const sql = { ...retentionStatements(dialect), check: statement(dialect.check) };
@@ -31,8 +31,8 @@ export function createMaintenance(engine: Engine, dialect: Dialect, options: Sto
     heartbeat: () => engine.heartbeat(),
     holdsLease: () => engine.holdsLease(),
     epoch: () => engine.epoch(),
-    reserveSlot: (intervalMs) => engine.reserveSlot(intervalMs),
-    holdSlots: (ms) => engine.holdSlots(ms),
-    takePermits: (caller, ask) => engine.takePermits(caller, ask),
+    reservePermit: (intervalMs) => engine.reservePermit(intervalMs),
+    blockReservations: (ms) => engine.blockReservations(ms),
+    takeTokens: (caller, ask) => engine.takeTokens(caller, ask),
   };
 }

@@ -1,4 +1,4 @@
-import type { PermitStore, SlotStore } from '../coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { AttemptRef, Completion, Json, MessageStore, NewMessage, StoredMessage } from '../message-store.ts';
 import type { StoreOptions } from '../options.ts';
@@ -19,7 +19,7 @@ export function createMessageStore(
   engine: Engine,
   dialect: Dialect,
   options: StoreOptions,
-): MessageStore & SlotStore & PermitStore {
+): MessageStore & ReservationStore & CallerTokenStore {
   const now = options.wallClock ?? (() => Date.now());
   const macs = new ContentMacs(engine);
   const messages = new MessageLifecycle(engine, messageStatements(dialect), { macs, now });

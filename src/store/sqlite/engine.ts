@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { PermitAsk, Permits } from '../coordination-store.ts';
+import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
 import {
@@ -7,8 +7,8 @@ import {
   type Dialect,
   type Engine,
   OWNED,
+  RESERVED_AHEAD_MAX_MS,
   type Row,
-  SLOT_AHEAD_MAX_MS,
   type Statement,
   type Step,
 } from '../sql/engine.ts';
@@ -135,21 +135,24 @@ export class SqliteEngine implements Engine {
   }
 
   /** In memory: there is one process, and what it gave out before it died has long been used. */
-  async reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+  async reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
     this.#mustBeOpen();
     const nowMs = this.#steady();
-    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + SLOT_AHEAD_MAX_MS);
+    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + RESERVED_AHEAD_MAX_MS);
     this.#slot = slot + intervalMs;
     return { waitMs: slot - nowMs, nowMs, replicas: 1 };
   }
 
-  async holdSlots(ms: number): Promise<void> {
+  async blockReservations(ms: number): Promise<void> {
     this.#mustBeOpen();
-    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, SLOT_AHEAD_MAX_MS));
+    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, RESERVED_AHEAD_MAX_MS));
   }
 
   /** In memory as well. */
-  async takePermits(caller: string, { perSecond, burst, most, owed }: PermitAsk): Promise<Permits> {
+  async takeTokens(
+    caller: string,
+    { perSecond, burst, maxTokens: most, debt: owed }: TokenRequest,
+  ): Promise<TokenGrant> {
     this.#mustBeOpen();
     const now = this.#steady();
     const spent = Math.min(burst, owed + Math.max(0, ((this.#spentUntil.get(caller) ?? 0) - now) * (perSecond / 1000)));
