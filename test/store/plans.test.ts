@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MessageFilter } from '../../src/store/message-store.ts';
 import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
-import { broadcastStatements } from '../../src/store/sql/broadcast-statements.ts';
+import { broadcastReads } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { buildListStep } from '../../src/store/sql/list-query.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
@@ -56,7 +56,7 @@ describe('SQLite: the plan', () => {
   });
 
   test('of a look at a broadcast reads its tallies and reasons, and no recipient', () => {
-    const { find, countRejections: rejections } = broadcastStatements(sqliteDialect);
+    const { find, countRejections: rejections } = broadcastReads;
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });

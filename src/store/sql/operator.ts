@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
 import type { OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
-import { pageOfBroadcasts, toBroadcasts } from './broadcasts.ts';
+import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
 import { type FoundMessages, pageOf, readMessages } from './list-page.ts';
