@@ -27,8 +27,8 @@ export interface PersonStore {
    */
   erasePerson(caller: string, to: string, limit: number): Promise<number>;
   /**
-   * Takes what was deleted out of the files of the database, as far as it lets us. `isAlone`: nobody else waits for the store,
-   * and it may take its time. Otherwise traces may stay in a large SQLite file.
+   * Removes deleted rows from the files of the database, as far as possible. `exclusive`: nothing else uses the store, so it
+   * may block. Otherwise traces may stay in a large SQLite file.
    */
   scrub(how: { exclusive: boolean }): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts';
 
 type Watch = NonNullable<StoreOptions['onQuery']>;
 
-/** The same engine, which tells how long each use of the database took. Nobody waits longer for it. */
+/** Reports how long each use of the database takes, without delaying it. */
 export function instrument(engine: Engine, watch: Watch): Engine {
   const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
     const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);
@@ -13,7 +13,7 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     );
     return use;
   };
-  // `begun` comes first: SQLite reads before it returns.
+  // The start time is an argument, evaluated before the call, because SQLite reads synchronously.
   return {
     write: (steps) => timed('write', performance.now(), engine.write(steps)),
     read: (step) => timed('read', performance.now(), engine.read(step)),
