@@ -1,4 +1,5 @@
 import type { PermitStore, SlotStore } from './port.ts';
+import { WAITING } from './tracking-schema.ts';
 
 /** What the verbs ask of a database. Two live here: src/store/sqlite and src/store/postgres. */
 
@@ -58,13 +59,17 @@ export interface Dialect {
   readonly now: string;
   /** Holds for a row of `sends` whose owner is dead. */
   readonly lost: string;
-  /** The ids of owners that are dead, as a choice of rows, among those that have such rows of `sends`. */
-  readonly deadOwners: (of: 'sending' | 'streams') => string;
+  /** The ids of owners that are dead, as a choice of rows, among those that have such rows. */
+  readonly deadOwners: (of: keyof typeof OF_OWNER) => string;
   /** Holds while `:me` may send. */
   readonly leased: string;
   /** Ends a choice of rows of `sends`, so that no two processes choose the same one. */
   readonly claim: string;
-  /** The same for rows of `broadcasts`. */
+  /** The same for a choice from one table, whichever it is. */
+  readonly claimAny: string;
+  /** Ends a choice of rows of `sends` in an order, in which they are locked until the transaction ends. */
+  readonly lockSends: string;
+  /** As `claim`, for rows of `broadcasts`. */
   readonly claimBroadcasts: string;
   /** Holds for a row of `broadcasts` whose owner is dead, or believed to be. */
   readonly deserted: string;
@@ -84,10 +89,11 @@ export interface Dialect {
   readonly check: string;
 }
 
-/** Rows of `sends` that end with their owner, as the partial indexes have them. */
+/** Rows that end with their owner or are adopted from it, as the partial indexes have them. */
 export const OF_OWNER = {
-  sending: "status = 'sending'",
-  streams: "status = 'queued' AND call_json IS NULL",
+  sending: { table: 'sends', which: "status = 'sending'" },
+  streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
+  intake: { table: 'intake', which: WAITING },
 } as const;
 
 const parameter = /(?<!:):([a-z]\w*)/gi;

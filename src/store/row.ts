@@ -37,7 +37,7 @@ export function isStatus(value: unknown): value is SendStatus {
   return typeof value === 'string' && Object.hasOwn(emptyCounts(), value);
 }
 
-function isKind(value: unknown): value is SendKind {
+export function isKind(value: unknown): value is SendKind {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }
 

@@ -12,17 +12,22 @@ import { vacuum } from './vacuum.ts';
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
   lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
-  deadOwners: (of) => `
+  deadOwners: (of) => {
+    const { table, which } = OF_OWNER[of];
+    return `
     WITH RECURSIVE owners (owner) AS (
-      SELECT min(owner) FROM sends WHERE ${OF_OWNER[of]}
+      SELECT min(owner) FROM ${table} WHERE ${which}
       UNION ALL
-      SELECT (SELECT min(later.owner) FROM sends AS later WHERE ${OF_OWNER[of]} AND later.owner > owners.owner)
+      SELECT (SELECT min(later.owner) FROM ${table} AS later WHERE ${which} AND later.owner > owners.owner)
       FROM owners WHERE owners.owner IS NOT NULL
     )
     SELECT owner FROM owners WHERE owner IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`,
+      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`;
+  },
   leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
   claim: 'FOR UPDATE OF sends SKIP LOCKED',
+  claimAny: 'FOR UPDATE SKIP LOCKED',
+  lockSends: 'FOR NO KEY UPDATE OF sends',
   claimBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
   deserted:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',

@@ -21,9 +21,14 @@ export const sqliteDialect: Dialect = {
   now: ':clock',
   // Owners count the openings of the file: all before this one are dead.
   lost: 'owner < :me',
-  deadOwners: (of) => `SELECT owner FROM sends WHERE ${OF_OWNER[of]} AND owner < :me`,
+  deadOwners: (of) => {
+    const { table, which } = OF_OWNER[of];
+    return `SELECT owner FROM ${table} WHERE ${which} AND owner < :me`;
+  },
   leased: 'TRUE',
   claim: '',
+  claimAny: '',
+  lockSends: '',
   claimBroadcasts: '',
   deserted: 'owner <> :me',
   hold: '',
