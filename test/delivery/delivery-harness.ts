@@ -31,9 +31,9 @@ interface More {
 /** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<Attempt>,
-  seams: (store: MessageStore) => Partial<MessageStore> = () => ({}),
+  seams: (store: Store) => Partial<MessageStore> = () => ({}),
   { pace, probe = async () => true, breaker, group = 1 }: More = {},
-): Promise<{ delivery: Delivery; store: MessageStore; close(): Promise<void> }> {
+): Promise<{ delivery: Delivery; store: Store; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
   const store: Store = Object.assign(Object.create(real), boundVerbs(real), seams(real));
@@ -70,6 +70,7 @@ const verbs = [
   'deleteUnsent',
   'find',
   'findByKey',
+  'list',
   'recoverOrphans',
   'listQueues',
   'adoptOrphans',
