@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Attempt } from '../../src/upstream/types.ts';
+import type { HttpResult } from '../../src/upstream/types.ts';
 import { answered, startDelivery } from './delivery-harness.ts';
 
 const proof = { outcome: 'accepted', evidence: 'local-id' };
@@ -14,9 +14,9 @@ async function prove(store: Store): Promise<void> {
   await store.applyTracking({ messages, conversations: [], done: [], postponed: [] });
 }
 
-test.each<[string, Attempt]>([
+test.each<[string, HttpResult]>([
   ['rejected', answered(400, '{"message":"no"}')],
-  ['left open', { kind: 'failed', sent: true, timedOut: true, cause: new Error('no answer') }],
+  ['left open', { kind: 'failed', bytesSent: true, timedOut: true, cause: new Error('no answer') }],
   ['to be tried again', answered(429, '', { 'retry-after': '1' })],
 ])('a message that WATI named is accepted and not sent again, though its attempt was %s', async (_, answer) => {
   let calls = 0;
