@@ -32,9 +32,9 @@ interface More {
 /** A delivery service on a store of its own, of which `overrides` replace some operations. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<HttpResult>,
-  overrides: (store: MessageStore) => Partial<MessageStore> = () => ({}),
+  overrides: (store: Store) => Partial<MessageStore> = () => ({}),
   { rateLimiter, probe = async () => true, breaker, group = 1 }: More = {},
-): Promise<{ delivery: Delivery; store: MessageStore; close(): Promise<void> }> {
+): Promise<{ delivery: Delivery; store: Store; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   const store = fakeStore<Store>(real, overrides(real));
   const closing = new AbortController();

@@ -85,10 +85,12 @@ function idsOf(result: AttemptResult) {
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ) {
+  const { store, closing } = services;
   try {
-    await store.completeAll(settlements);
+    const completed = await store.completeAll(settlements);
+    await reloadProved(classified, completed, services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
@@ -99,6 +101,19 @@ async function persistOrRetry(
       () => {},
     );
     for (const { delivery } of classified) delivery.pendingWrite = pendingWrite;
+  }
+}
+
+/** WATI may have named a message before its attempt ended otherwise, or another process owns it: the store has what is true. */
+async function reloadProved(
+  classified: readonly ClassifiedAttempt[],
+  completed: ReadonlySet<string>,
+  { store }: DispatchServices,
+): Promise<void> {
+  for (const { delivery } of classified) {
+    const { caller, id } = delivery.stored;
+    const stored = completed.has(id) ? undefined : await store.find(caller, id);
+    if (stored?.status === 'accepted') delivery.stored = stored;
   }
 }
 
