@@ -67,6 +67,11 @@ describe('a CSV that has a fault', () => {
         template: 'order_update',
       });
       expect(answer).toMatchObject({ status: 422, json: { errors: [{ pointer: '/rows/0/order_status' }] } });
+      const nearly = await send(route, 'Phone,Costumer Name,order_id,order_status\n14155551000,Asha,A,sent\n', {
+        template: 'order_update',
+      });
+      const detail = expect.stringMatching(/if "Costumer Name" is meant, call it customer_name$/);
+      expect(nearly.json).toMatchObject({ errors: [{ pointer: '/rows/0/customer_name', detail }] });
       const blank = await send(route, 'Phone,customer_name,order_id,order_status\n14155551000,Asha,,sent\n', {
         template: 'order_update',
       });
