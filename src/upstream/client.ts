@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts';
 import { AnswerRefused } from './answer-refused.ts';
 import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { isAboutCredentials } from './answers/refusal.ts';
+import { denialIn } from './answers/refusal.ts';
 import { isBareDenial } from './answers/sentences.ts';
 import { spentIn } from './answers/spent.ts';
 import { failureWords, type Side } from './failure-words.ts';
@@ -70,23 +70,33 @@ const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
-  const { status, text } = answer;
-  if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
+  const { status } = answer;
+  if (status < 200 || status >= 300) throw await refusedBy(answer, context, diagnosis);
+  if (answer.heldKey) throw withheld(status);
   const body = jsonOf(answer);
-  if (status >= 200 && status < 300) {
-    if (body === undefined) throw strange(status);
-    return body;
-  }
-  if ((status === 401 || status === 403) && (answer.heldKey || isAboutCredentials(status, body, text))) {
-    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-      upstream: { status },
-    });
+  if (body === undefined) throw strange(status);
+  return body;
+}
+
+/** The Problem of an answer that is no 2xx: whose fault it is, and the words of the upstream. */
+export async function refusedBy(answer: Answered, context: CallContext, diagnosis: Diagnosis): Promise<Problem> {
+  const { status, text, heldKey } = answer;
+  if (heldKey && !saysAllByStatus(status)) return withheld(status);
+  const body = jsonOf(answer);
+  const reason = reasonOf(body, text);
+  const upstream = { status };
+  if (status === 401 || status === 403) {
+    const about = heldKey ? 'credentials' : denialIn(status, body, text);
+    if (about === 'quota') return quotaSpent({ status, detail: reason });
+    if (about === 'credentials') {
+      return new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), { upstream });
+    }
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
-    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
+    const fault = await diagnosis.connectionFault(context.connection, reason, context.untilMs);
+    if (fault !== undefined) return new Problem('connection-unusable', fault, { upstream });
   }
-  throw statusProblem(answer, reasonOf(body, text));
+  return statusProblem(answer, reason);
 }
 
 /** Credentials refused, or too many calls: the body of such an answer is not read. */
@@ -100,12 +110,7 @@ export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: st
   const { status } = answer;
   const upstream = { status, detail: reason };
   const spent = spentIn(answer);
-  if (spent) {
-    return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
-      upstream: { status, detail: spent.words },
-      retryAfterS: spentRetryAfterS,
-    });
-  }
+  if (spent) return quotaSpent({ status, detail: spent.words });
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };
@@ -119,6 +124,12 @@ export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: st
     upstream: { status },
   });
 }
+
+const quotaSpent = (upstream: { status: number; detail: string }): Problem =>
+  new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
+    upstream,
+    retryAfterS: spentRetryAfterS,
+  });
 
 /** A refusal of a read or a change, in WATI's words. */
 export function refusedProblem(status: number, reason: string): Problem {

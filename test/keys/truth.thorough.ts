@@ -115,6 +115,21 @@ describe('a key in a body that flows through', () => {
     }
   });
 
+  it.each(routes)('%s %s: a refusal that quotes it, or breaks off, is one of the credentials', async (method, path) => {
+    for (const status of [401, 403]) {
+      for (const name of ['body', 'header', 'end']) {
+        answer = (_request, response) => {
+          response.writeHead(status, { 'content-type': 'text/plain', ...(name === 'header' && { 'x-key': key }) });
+          if (name === 'end') response.write('Not available in your', () => response.destroy());
+          else response.end(name === 'body' ? `${key} is not allowed` : 'Operators may not do this');
+        };
+        const told = await service.ask(method, path);
+        expect(told.json, name).toMatchObject({ type: problem('upstream-unauthorized'), upstream: { status } });
+        if (method === 'POST') expect(told.json).toMatchObject({ outcome: 'rejected' });
+      }
+    }
+  });
+
   it.each(routes)('%s %s: later on it breaks the answer off before it', async (method, path) => {
     const head = 'x'.repeat(200_000);
     for (const quote of [

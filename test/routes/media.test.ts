@@ -86,7 +86,7 @@ describe('media', () => {
     ['429', once({ status: 429 }), 429, 'rate-limited'],
     ['302', once({ status: 302, headers: { location: 'https://evil.example/' } }), 502, 'upstream-invalid'],
     ['401', once({ status: 401 }), 502, 'upstream-unauthorized'],
-    ['403 with HTML', once({ status: 403, body: htmlPage }), 502, 'upstream-unauthorized'],
+    ['403 with HTML', once({ status: 403, body: htmlPage }), 422, 'upstream-rejected'],
     ['404', once({ status: 404 }), 404, 'not-found'],
     ['200 with a refusal', once({ body: { result: false, info: 'no' } }), 404, 'not-found'],
     [
