@@ -58,6 +58,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
       if (report.host === 'gateway' && report.sent) dayQuota.count();
       readiness.saw(report);
     },
+    onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const pin = createConnectionPin({
@@ -95,10 +96,11 @@ interface UpstreamWiring {
   replicas: boolean;
   readRetryMs: number;
   onAttempt: Parameters<typeof createUpstream>[3];
+  onAnswer: Readiness['heard'];
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, budget, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, budget, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -111,6 +113,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
+      onAnswer,
       ...(budget && { pace: budget }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);

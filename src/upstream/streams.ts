@@ -8,7 +8,7 @@ import { type Gathering, type Headers, Intake } from './intake.ts';
 import { askOf, ownTurn, type Pace, type Turn } from './pace.ts';
 import { heed } from './retry.ts';
 import { callTimeMs, headersOf, leftMs, notMade, queryString, type TransportOptions } from './transport.ts';
-import type { Attempt, AttemptReport, Failed } from './types.ts';
+import type { Answered, Attempt, AttemptReport, Failed } from './types.ts';
 
 /** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
 export interface StreamCall {
@@ -47,7 +47,8 @@ export interface Streams {
   send(context: CallContext, call: StreamCall): Promise<Attempt>;
 }
 
-interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'intake'> {
+interface StreamOptions
+  extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'onAnswer' | 'intake'> {
   dispatchers: Dispatchers;
   /** To the answer's head, counted from the last byte of the body, ms. */
   headTimeoutMs: number;
@@ -132,8 +133,9 @@ export function createStreams(options: StreamOptions): Streams {
       const gathering = intake.gather(status, { operation: call.operation, holder, answers: 'act' });
       try {
         await gather(body, gathering);
-        const outcome: Attempt = { kind: 'answered', status, ...(await gathering.text(headers)) };
+        const outcome: Answered = { kind: 'answered', status, ...(await gathering.text(headers)) };
         heed(options.pace, outcome);
+        options.onAnswer?.(context.connection, outcome);
         return outcome;
       } catch (thrown) {
         gathering.drop();

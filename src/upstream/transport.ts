@@ -27,6 +27,8 @@ export interface TransportOptions {
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: Answered) => void;
 }
 
 export interface Transport {
@@ -47,6 +49,13 @@ export function createTransport(options: TransportOptions): Transport {
     return whole;
   };
 
+  const told = async ({ host, connection }: Call, answer: Attempt | Promise<Attempt>): Promise<Attempt> => {
+    const whole = await answer;
+    if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined)
+      options.onAnswer?.(connection, whole);
+    return whole;
+  };
+
   const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
@@ -63,7 +72,7 @@ export function createTransport(options: TransportOptions): Transport {
           onAttempt?.(report);
           const whole = 'gathering' in outcome ? textOf(outcome) : outcome;
           // Its words tell whether it is about the pace.
-          resolve(outcome.status === 429 ? heeded(whole) : whole);
+          resolve(outcome.status === 429 ? heeded(whole) : told(call, whole));
         },
         call.sends ? pauseStacks : undefined,
       );

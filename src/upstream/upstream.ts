@@ -14,7 +14,7 @@ import { createReads } from './reads.ts';
 import { createStreams, type Streams } from './streams.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { createTransport, type Transport } from './transport.ts';
-import type { AttemptReport } from './types.ts';
+import type { Answered, AttemptReport } from './types.ts';
 
 /** Maton and WATI, as the rest of the service sees them: one member a noun. */
 export interface Upstream {
@@ -39,6 +39,8 @@ interface Surroundings {
   replicas: boolean;
   /** An answer to this operation had a key of this service in it. */
   onEcho?: (operation: string) => void;
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: Answered) => void;
   /** See `Pauses`. */
   readRetryMs?: number;
 }
@@ -51,7 +53,7 @@ export function createUpstream(
   key: () => string,
   dispatchers: Dispatchers,
   onAttempt: (report: AttemptReport) => void,
-  { pace, replicas, onEcho = () => {}, readRetryMs }: Surroundings,
+  { pace, replicas, onEcho = () => {}, onAnswer, readRetryMs }: Surroundings,
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
@@ -64,6 +66,7 @@ export function createUpstream(
     onAttempt,
     onWrite: (connection: string | undefined) => reads.wrote(connection),
     ...(pace && { pace }),
+    ...(onAnswer && { onAnswer }),
     ...(readRetryMs !== undefined && { readRetryMs }),
   };
   const transport = createTransport({ ...shared, timeoutMs });
