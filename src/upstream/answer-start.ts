@@ -1,17 +1,17 @@
 import { Readable } from 'node:stream';
 import { brotliDecompressSync, constants, unzipSync } from 'node:zlib';
 import { Problem } from '../problem.ts';
-import { AnswerRefused } from './answer-refused.ts';
-import { brokenOff, inTime, saysAllByStatus } from './client.ts';
-import type { Opened } from './streams.ts';
-import type { Answered } from './types.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+import { isExplainedByStatus, responseAborted, withDeadline } from './client.ts';
+import type { StreamingResponse } from './streaming.ts';
+import type { HttpResponse } from './types.ts';
 
 /** The least that is looked at of an answer that flows. */
 export const startBytes = 512;
 /** As far as a reason, or a failure in JSON, reaches. */
 export const jsonBytes = 64 * 1024;
 
-export const headerOf = (answer: Opened, name: string): string | undefined => {
+export const headerOf = (answer: StreamingResponse, name: string): string | undefined => {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 };
@@ -46,7 +46,7 @@ export async function peek(
 }
 
 /** The beginning of a body as text, unpacked where it is packed; nothing where it cannot be. */
-export function textOf(head: Buffer, answer: Opened): string {
+export function textOf(head: Buffer, answer: StreamingResponse): string {
   const bytes = unpacked(head, headerOf(answer, 'content-encoding')?.trim().toLowerCase() ?? '');
   const mark = bytes.subarray(0, 2).toString('hex');
   const encoding = mark === 'fffe' ? 'utf-16le' : mark === 'feff' ? 'utf-16be' : 'utf-8';
@@ -70,18 +70,18 @@ function unpacked(head: Buffer, encoding: string): Buffer {
  * A refusal with its words, as far as a reason reaches. Where the status says enough, words that break off, come too late or
  * quote our key are left out; else that is thrown, as a Problem. The body is its caller's to destroy.
  */
-export async function refusalFrom(answer: Opened, untilMs: number | undefined): Promise<Answered> {
+export async function refusalFrom(answer: StreamingResponse, untilMs: number | undefined): Promise<HttpResponse> {
   const { kind, status, headers } = answer;
-  const heldKey = answer.heldKey && { heldKey: true as const };
+  const containedKey = answer.containedKey && { containedKey: true as const };
   try {
-    const { head } = await inTime(
+    const { head } = await withDeadline(
       peek(answer.body, () => jsonBytes),
       untilMs,
     );
-    return { kind, status, headers, text: textOf(head, answer), ...heldKey };
+    return { kind, status, headers, text: textOf(head, answer), ...containedKey };
   } catch (thrown) {
-    if (!saysAllByStatus(status)) throw thrown instanceof Problem ? thrown : brokenOff(thrown);
-    const quotes = thrown instanceof AnswerRefused && thrown.code === 'KEY_ECHOED';
-    return { kind, status, headers, text: '', ...(quotes ? { heldKey: true as const } : heldKey) };
+    if (!isExplainedByStatus(status)) throw thrown instanceof Problem ? thrown : responseAborted(thrown);
+    const quotes = thrown instanceof BodyRejectedError && thrown.code === 'KEY_ECHOED';
+    return { kind, status, headers, text: '', ...(quotes ? { containedKey: true as const } : containedKey) };
   }
 }

@@ -1,7 +1,7 @@
+import { saysConnectionExpired } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { saysConnectionExpired } from './answers/sentences.ts';
-import { parseJson } from './lenient.ts';
-import type { Answered } from './types.ts';
+import { parseJson } from './tolerant-reader.ts';
+import type { HttpResponse } from './types.ts';
 
 /** Other connections than those of callers are not kept. */
 const keptMax = 100;
@@ -13,9 +13,9 @@ const keptMax = 100;
 export class ExpiredConnections {
   readonly #expired = new Set<string>();
 
-  heard(connection: string, { status, text, heldKey }: Answered): void {
+  heard(connection: string, { status, text, containedKey }: HttpResponse): void {
     if (status >= 200 && status < 300) this.#expired.delete(connection);
-    else if (status >= 400 && !heldKey && this.#expired.size < keptMax) {
+    else if (status >= 400 && !containedKey && this.#expired.size < keptMax) {
       if (saysConnectionExpired(reasonOf(parseJson(text), text))) this.#expired.add(connection);
     }
   }

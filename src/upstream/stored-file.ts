@@ -1,20 +1,20 @@
 import type { Readable } from 'node:stream';
 import { Problem } from '../problem.ts';
 import { headerOf, jsonBytes, peek, refusalFrom, startBytes, textOf } from './answer-start.ts';
-import { saidBy } from './answers/flags.ts';
-import { brokenOff, type CallContext, type Diagnosis, refusedBy } from './client.ts';
-import { isObject, num, parseJson } from './lenient.ts';
-import type { Opened } from './streams.ts';
+import { successOf } from './answers/success-flags.ts';
+import { type AuthDiagnosis, type CallContext, refusedBy, responseAborted } from './client.ts';
+import type { StreamingResponse } from './streaming.ts';
+import { asNumber, isObject, parseJson } from './tolerant-reader.ts';
 
 /**
  * The bytes of a stored file. An answer with a 2xx that is a page or a failure in JSON is none, whatever it is called, and
  * never handed out as one. Throws that Problem; the body is then the caller's to destroy.
  */
 export async function fileOf(
-  answer: Opened,
+  answer: StreamingResponse,
   path: string,
   context: CallContext,
-  diagnosis: Diagnosis,
+  diagnosis: AuthDiagnosis,
 ): Promise<Readable> {
   const { status } = answer;
   const type = headerOf(answer, 'content-type')?.toLowerCase() ?? '';
@@ -22,7 +22,7 @@ export async function fileOf(
     if (/html/.test(type)) throw noFile(status, 'a web page');
     const enough = (start: Buffer) => (mayBeJson(start, type) ? jsonBytes : startBytes);
     const { head, rest } = await peek(answer.body, enough).catch((error: unknown) => {
-      throw brokenOff(error);
+      throw responseAborted(error);
     });
     const fault = faultOf(textOf(head, answer), { status, type, path });
     if (fault === undefined) return rest;
@@ -49,8 +49,8 @@ function faultOf(
   const extension = /\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase();
   const body = parseJson(text);
   if (isObject(body)) {
-    const told = num(body.status) ?? num(body.statusCode) ?? 0;
-    if (saidBy(body) === 'no' || told === 404) return missing();
+    const told = asNumber(body.status) ?? asNumber(body.statusCode) ?? 0;
+    if (successOf(body) === 'no' || told === 404) return missing();
     if (told >= 400 || extension === undefined || !textual.has(extension)) return noFile(status, 'JSON');
   }
   return extension !== undefined && binary.has(extension) && /^text\//.test(type)
