@@ -1,42 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CsvCheckOptions, type CsvRow, createCsvCheck } from '../../src/csv/csv-check.ts';
-import { PhoneNumbers } from '../../src/recipients/phone-numbers.ts';
-import { checkFile } from '../../src/upload/file-kind.ts';
-import { UploadError } from '../../src/upload/upload-error.ts';
-
-const numbers = new PhoneNumbers();
-const parameters = ['customer_name'];
-
-interface Told {
-  pointer: string;
-  detail: string;
-  row?: number;
-  line?: number;
-}
-
-/** What the service makes of a file: the rows that it would send, or the faults that it tells. */
-async function read(file: string | Buffer, options: Partial<CsvCheckOptions> = {}): Promise<CsvRow[] | Told[]> {
-  const rows: CsvRow[] = [];
-  const bytes = Buffer.from(file);
-  try {
-    await checkFile('csv', { declared: 'text/csv', name: 'a.csv', firstBytes: bytes.subarray(0, 4100) });
-    const limits = { rowsMax: 1_000, cellBytesMax: 4_096 };
-    const check = createCsvCheck({
-      numbers,
-      requiredColumns: parameters,
-      ...limits,
-      onRow: (row) => rows.push(row),
-      ...options,
-    });
-    check.write(bytes);
-    await check.end();
-    return rows;
-  } catch (error) {
-    if (!(error instanceof UploadError)) throw error;
-    return error.errors ?? [{ pointer: '', detail: error.detail }];
-  }
-}
+import type { CsvRow } from '../../src/csv/csv-check.ts';
+import { read } from './read-csv.ts';
 
 const asha = { to: '919812345670', values: { customer_name: 'Asha' } };
 const jose = { to: '34612345678', values: { customer_name: 'José' } };
@@ -264,61 +228,5 @@ describe('a CSV that WATI reads itself', () => {
 
   it('may have a BOM, blank lines at the end and a comma behind every row', async () => {
     expect(await read('\uFEFFPhone,customer_name,\r\n+919812345670,Asha,\r\n\r\n', passedOn)).toEqual([asha]);
-  });
-});
-
-describe('a column whose name is nearly right', () => {
-  /** One letter left out, put in, changed or swapped with its neighbour, behind the first one. */
-  const misspelt = (name: string) =>
-    fc
-      .record({
-        at: fc.integer({ min: 1, max: name.length - 2 }),
-        letter: fc.constantFrom(...'qxz'),
-        kind: fc.constantFrom('out', 'in', 'other', 'swapped'),
-      })
-      .map(({ at, letter, kind }) => {
-        const [before, here, behind] = [name.slice(0, at), name[at] ?? '', name.slice(at + 1)];
-        if (kind === 'out') return before + behind;
-        if (kind === 'in') return before + letter + here + behind;
-        if (kind === 'other') return before + letter + behind;
-        return before + behind.slice(0, 1) + here + behind.slice(1);
-      });
-  const fold = (name: string) => name.toLowerCase().replace(/_/g, '');
-  const row = { CountryCode: '+91', Phone: '9812345670', customer_name: 'Asha', coupon_code: 'A' };
-  /** The file with one of its names written otherwise. */
-  const fileWith = (name: string, written: string) =>
-    `${Object.keys(row)
-      .map((each) => (each === name ? written : each))
-      .join(',')}\n${Object.values(row).join(',')}\n`;
-  const options = { optionalColumns: ['coupon_code'] };
-
-  it.each(Object.keys(row))('is named beside what it should be called: %s', async (name) => {
-    await fc.assert(
-      fc.asyncProperty(misspelt(name), fc.boolean(), async (written, passedOn) => {
-        fc.pre(fold(written) !== fold(name));
-        const told = await read(fileWith(name, written), { ...options, passedOn });
-        const details = told.map((each) => ('detail' in each ? `${each.pointer} ${each.detail}` : 'sent'));
-        expect(details.join('\n')).toMatch(new RegExp(`call it ${name}`));
-        expect(details.join('\n')).toContain(written);
-      }),
-      { numRuns: 100 },
-    );
-  });
-
-  it('is one that no parameter or number uses, and no other of a row of numbered ones', async () => {
-    const required = { requiredColumns: ['line1', 'line2'] };
-    expect(await read('Phone,line1,line3,names\n919812345670,a,b,c\n', required)).toEqual([
-      {
-        pointer: '/rows/0/line2',
-        detail: 'the template parameter has no column; found: Phone, line1, line3, names',
-        row: 0,
-        line: 1,
-      },
-    ]);
-    expect(await read('Phone,name\n919812345670,a\n', { requiredColumns: ['name'] })).toHaveLength(1);
-    const cards = { requiredColumns: [], optionalColumns: ['card1', 'card2'] };
-    expect(await read('Phone,card1,card3\n919812345670,a,b\n', cards)).toEqual([
-      { to: '919812345670', values: { card1: 'a' } },
-    ]);
   });
 });
