@@ -59,6 +59,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
       if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
       readiness.saw(report);
     },
+    onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const pin = createConnectionPin({
@@ -116,10 +117,11 @@ interface UpstreamWiring {
   replicas: boolean;
   readRetryMs: number;
   onAttempt: Parameters<typeof createUpstream>[3];
+  onAnswer: Readiness['heard'];
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -132,6 +134,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
+      onAnswer,
       ...(rateLimiter && { rateLimiter: rateLimiter }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);
