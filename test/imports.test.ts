@@ -132,8 +132,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
-    values: /^src\/(tracking\/[\w-]+|text|upstream\/(lenient|foreign-words|answers\/fields))\.ts$/,
-    types: /^src\/tracking\//,
+    values: /^src\/(tracking\/[\w-]+|text|upstream\/(lenient|foreign-words|answers\/fields)|sleep)\.ts$/,
+    types: /^src\/(tracking|store|delivery)\//,
     packages: /^node:crypto$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.
