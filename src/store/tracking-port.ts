@@ -1,9 +1,9 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
 import type { Postponement } from './intake-port.ts';
-import type { Json, SendKind, SendStatus } from './port.ts';
+import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 
 /**
- * What became of messages after they were accepted, and what is known of conversations. Types only, like port.ts, and held to
+ * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
  * by the same conformance suite. Times are wall clock, ms.
  */
 
@@ -21,8 +21,8 @@ export interface TrackedSend {
   seq: number;
   id: string;
   caller: string;
-  status: SendStatus;
-  kind: SendKind;
+  status: MessageStatus;
+  kind: MessageKind;
   to?: string;
   template?: string;
   broadcastId?: string;
@@ -102,7 +102,7 @@ export interface TrackingMoved {
   /** Absent: it is `queued` or `cancelled` without ever having been sent, and nothing is written of it. */
   after?: StoredDelivery;
   /** The outcome that a proof replaced by `accepted`. One that is `sending` still is not resolved, but will be. */
-  resolved?: SendStatus;
+  resolved?: MessageStatus;
 }
 
 /** A recipient whose history is to be read. */
@@ -151,7 +151,7 @@ export interface TrackingStore {
   /**
    * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
    * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `settle`).
+   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`).
    * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingMoved[]>;
