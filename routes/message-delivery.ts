@@ -1,10 +1,12 @@
 import type { Message } from '../src/schemas/message.ts';
-import type { StoredSend } from '../src/store/port.ts';
+import type { StoredMessage } from '../src/store/message-store.ts';
 import { deliveryStatus } from '../src/tracking/delivery-state.ts';
 import { failureKind } from '../src/tracking/failure-kind.ts';
 
 /** What became of a message after it was accepted. Nothing of one that was not sent: there the outcome is all there is. */
-export function toDelivery({ status: outcome, delivery }: StoredSend): { delivery?: NonNullable<Message['delivery']> } {
+export function toDelivery({ status: outcome, delivery }: StoredMessage): {
+  delivery?: NonNullable<Message['delivery']>;
+} {
   if (!delivery || endedUnsent.has(outcome)) return {};
   const status = deliveryStatus(delivery.rank);
   if (status === undefined) return {};
@@ -21,7 +23,7 @@ export function toDelivery({ status: outcome, delivery }: StoredSend): { deliver
   };
 }
 
-const endedUnsent: ReadonlySet<StoredSend['status']> = new Set(['rejected', 'not_sent', 'cancelled']);
+const endedUnsent: ReadonlySet<StoredMessage['status']> = new Set(['rejected', 'not_sent', 'cancelled']);
 
 /** Milliseconds as ISO 8601; what is not known is left out. */
 export function isoTimes<Name extends string>(times: Record<Name, number | undefined>) {

@@ -42,9 +42,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|message-delivery|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|pages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
-      /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
@@ -132,7 +132,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
-    values: /^src\/(tracking\/[\w-]+|text|upstream\/(lenient|foreign-words|answers\/fields)|sleep)\.ts$/,
+    values:
+      /^src\/(tracking\/[\w-]+|text|store-problems|recipients\/recipient|upstream\/(lenient|foreign-words|answers\/fields)|sleep)\.ts$/,
     types: /^src\/(tracking|store|delivery)\//,
     packages: /^node:crypto$/,
   },
@@ -155,7 +156,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/store\//,
     values: /^src\/store\//,
-    types: /^src\/(store|schemas)\/|^src\/tracking\/types\.ts$/,
+    types: /^src\/(store|schemas)\//,
     packages: /^(node:[\w/]+|pg)$/,
   },
 ];

@@ -8,6 +8,7 @@ import type {
   TrackedSend,
   TrackingBatch,
 } from '../store/tracking-port.ts';
+import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
 import { type Heard, isOutgoing, type OutgoingHeard } from './matching.ts';
@@ -133,10 +134,4 @@ function refused({ entry, event }: OutgoingHeard, send: TrackedSend): Conversati
   if (failureKind(event.failure.code) !== 'window') return [];
   const closedAt = Math.min(send.sentAt ?? entry.receivedAtMs, entry.receivedAtMs);
   return [{ connectionId: entry.connectionId, contact: contactNamed(send.to), closedAt }];
-}
-
-/** A recipient as it is recorded: digits, a BSUID, or an id of WATI. */
-export function contactNamed(recipient: string): ContactIdentity {
-  if (/^\d{7,15}$/.test(recipient)) return { phone: recipient };
-  return recipient.includes('.') ? { bsuid: recipient } : { contactId: recipient };
 }

@@ -1,12 +1,13 @@
 import type { IntakeEntry } from '../store/intake-port.ts';
-import type { SendStore } from '../store/port.ts';
+import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
 import { parseJson } from '../upstream/lenient.ts';
 import type { OutgoingEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
 /** Which message an event is about. */
-export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> & Pick<SendStore, 'countLookalikes'>;
+export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
+  Pick<MessageStore, 'countLookalikes'>;
 
 /** An entry of the intake, and what it says. */
 export interface Heard<Event extends TrackedEvent = TrackedEvent> {
