@@ -2,6 +2,8 @@ export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;
   recordRetentionMs: number;
+  /** How long a webhook is known again when it is repeated; three days by default. */
+  intakeDedupeMs?: number;
   /** PostgreSQL: how long a process that says nothing is believed to live. */
   leaseMs: number;
   /** PostgreSQL: `require` speaks TLS with a server whose certificate is verified, or not at all; `off` by default. */

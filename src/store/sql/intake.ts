@@ -8,7 +8,7 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 const ROWS_AT_ONCE = 256;
 
 /** The operations of src/store/intake-port.ts, in SQL that both databases speak. */
-export function intakeOperations(engine: Engine, dialect: Dialect): IntakeStore {
+export function createIntakeStore(engine: Engine, dialect: Dialect): IntakeStore {
   const sql = intakeStatements(dialect);
 
   /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */

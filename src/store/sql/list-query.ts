@@ -3,6 +3,7 @@ import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type IndexScan, type Step, statement, type Value } from './engine.ts';
 import { broadcastIsIn, VISIBLE_COLUMNS } from './message-statements.ts';
 import { wallTime } from './row-mapping.ts';
+import { DELIVERED } from './tracking-columns.ts';
 
 /** What is asked of the sends of one caller, in sequence numbers: older than `before`, and not older than `from`. */
 export interface ListQuery {
@@ -45,7 +46,13 @@ export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
   const parts = [...indexed, ...waiting].map(
     (part, n) => `SELECT * FROM (SELECT ${VISIBLE_COLUMNS} FROM ${part}) AS part${n}`,
   );
-  return { statement: statement(`${parts.join(' UNION ALL ')} ORDER BY seq DESC LIMIT :limit`), values: valuesOf(ask) };
+  const page = `SELECT * FROM (${parts.join(' UNION ALL ')}) AS found ORDER BY seq DESC LIMIT :limit`;
+  return {
+    statement: statement(`
+      SELECT page.*, ${DELIVERED} FROM (${page}) AS page
+        LEFT JOIN deliveries ON deliveries.send_seq = page.seq ORDER BY page.seq DESC`),
+    values: valuesOf(ask),
+  };
 }
 
 export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Record<string, Value> {

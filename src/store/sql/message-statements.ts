@@ -1,6 +1,8 @@
 import { forgetFingerprints } from './content-mac.ts';
 import { type Dialect, type Statement, statement } from './engine.ts';
+import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
+import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -88,7 +90,13 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
 
     retreat: {
       // A recipient goes back to where any process may claim it, unless its broadcast was paused or cancelled.
-      set: "status = CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END, updated_at = :wall",
+      set: `${endUnlessProved(
+        {
+          ...AS_IT_IS,
+          status: "CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END",
+        },
+        now,
+      )}, updated_at = :wall`,
       // Of this attempt alone: asked again after its answer was lost, it may find the next one on the wire.
       where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
     },
@@ -96,15 +104,24 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
     // A cancel may come from any process but never touches `sending`. All else is for the owner to say:
     // a process that lost its row must not end what its successor is sending. From `unknown`, a late answer is the truth.
     settle: {
-      set: (given: (name: keyof typeof COMPLETION) => string) => `status = ${given('status')},
+      set: (given: (name: keyof typeof COMPLETION) => string) => `${endUnlessProved(
+        {
+          status: given('status'),
+          code: given('code'),
+          detail: given('detail'),
+          verdict: given('verdict'),
+          call: `CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END`,
+          endedAt: now,
+          nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END`,
+          lostCall: given('lost_call'),
+        },
+        now,
+        `${given('status')} = 'accepted'`,
+      )},
         local_message_id = COALESCE(${given('local_id')}, local_message_id),
         whatsapp_message_id = COALESCE(${given('whatsapp_id')}, whatsapp_message_id),
-        failure_code = ${given('code')}, failure_detail = ${given('detail')}, verdict_json = ${given('verdict')},
         content_mac = COALESCE(${given('mac')}, content_mac), fingerprint = COALESCE(${given('content')}, fingerprint),
-        call_json = CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
-        ended_at = ${now}, looks = 0,
-        next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END,
-        lost_call = ${given('lost_call')}, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
+        looks = 0, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
         updated_at = ${given('wall')}`,
       where: (status: string) => `(
         ((sends.status = 'queued' OR (sends.status = 'staged' AND ${broadcastIsIn("'running', 'paused'")}))
@@ -114,6 +131,17 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
     },
   };
 }
+
+/** Of an attempt that is to be repeated. */
+const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
+  code: 'failure_code',
+  detail: 'failure_detail',
+  verdict: 'verdict_json',
+  call: 'call_json',
+  endedAt: 'ended_at',
+  nextLookAt: 'next_look_at',
+  lostCall: 'lost_call',
+};
 
 const QUEUE = 'caller, connection_id, owner';
 
@@ -147,7 +175,19 @@ const queues = (first: string, lost: string): string => `
 
 export function statements(dialect: Dialect): Statements {
   const { now, ownerIsDead: lost, leaseIsValid: leased, skipLocked, skipLockedBroadcasts } = dialect;
-  const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0`;
+  const becomesUnknown = endUnlessProved(
+    {
+      status: "'unknown'",
+      code: "'owner-died'",
+      detail: ':detail',
+      verdict: 'verdict_json',
+      call: 'call_json',
+      endedAt: now,
+      nextLookAt: `${now} + ${MINUTE_MS} + placed.place`,
+      lostCall: "CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END",
+    },
+    now,
+  );
   const { begin, retreat, settle } = transitions(dialect);
   const resendable = "status IN ('unknown', 'not_sent')";
   const insert = (condition: string) => `
@@ -172,16 +212,18 @@ export function statements(dialect: Dialect): Statements {
       FROM ${dialect.inputRows({ id: 'TEXT', attempt: 'INTEGER' })}
       WHERE sends.id = given.id AND ${begin.where('given.attempt')} RETURNING sends.id`),
 
-    requeue: statement(`UPDATE sends SET ${retreat.set} WHERE id = :id AND ${retreat.where(':attempt')} RETURNING seq`),
+    requeue: statement(
+      `UPDATE sends SET ${retreat.set} WHERE id = :id AND ${retreat.where(':attempt')} RETURNING seq, status`,
+    ),
     requeueAll: statement(`
       UPDATE sends SET ${retreat.set} FROM ${dialect.inputRows({ id: 'TEXT', attempt: 'INTEGER' })}
-      WHERE sends.id = given.id AND ${retreat.where('given.attempt')} RETURNING sends.id`),
+      WHERE sends.id = given.id AND ${retreat.where('given.attempt')} RETURNING sends.id, sends.status`),
 
     complete: statement(`
-      UPDATE sends SET ${settle.set((name) => `:${name}`)} WHERE id = :id AND ${settle.where(':status')} RETURNING seq`),
+      UPDATE sends SET ${settle.set((name) => `:${name}`)} WHERE id = :id AND ${settle.where(':status')} RETURNING seq, status`),
     completeAll: statement(`
       UPDATE sends SET ${settle.set((name) => `given.${name}`)} FROM ${dialect.inputRows(COMPLETION)}
-      WHERE sends.id = given.id AND ${settle.where('given.status')} RETURNING sends.id`),
+      WHERE sends.id = given.id AND ${settle.where('given.status')} RETURNING sends.id, sends.status`),
 
     markReconciled: statement(`
       UPDATE sends SET status = 'accepted',
@@ -216,11 +258,11 @@ export function statements(dialect: Dialect): Statements {
         AND status = 'queued' AND attempts = 0`),
 
     find: statement(`
-      SELECT ${VISIBLE_COLUMNS} FROM sends WHERE id = :id AND caller = :caller
-        AND (status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
-    findByKey: statement(
-      `SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND idem_route = :route AND idem_key = :key`,
-    ),
+      SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.id = :id AND sends.caller = :caller
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+    findByKey: statement(`
+      SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
+      WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
     // Why a send may not be repeated: its child, or how it stands itself.
     findResend: statement(`
       SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf
@@ -234,10 +276,8 @@ export function statements(dialect: Dialect): Statements {
          WHERE status = 'sending' AND owner IN (${dialect.deadOwners('sending')}) ${skipLocked}),
       placed AS
         (SELECT orphan, ROW_NUMBER() OVER (PARTITION BY shared, shared_at ORDER BY orphan) - 1 AS place FROM orphans)
-      UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall,
-        next_look_at = ${now} + ${MINUTE_MS} + placed.place, look_place = placed.place,
-        lost_call = CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END
-      FROM placed WHERE sends.seq = placed.orphan RETURNING sends.seq`),
+      UPDATE sends SET ${becomesUnknown}, looks = 0, look_place = placed.place, updated_at = :wall
+      FROM placed WHERE sends.seq = placed.orphan RETURNING sends.seq, sends.status`),
     failOrphanStreams: statement(`
       WITH orphans AS MATERIALIZED
         (SELECT seq AS orphan FROM sends

@@ -17,6 +17,7 @@ import type { StoreOptions } from '../options.ts';
 import { QuotaExceededError, type QuotaLimits } from '../quota-store.ts';
 import { ContentMacs } from './content-mac.ts';
 import { Cursors, type ListName } from './cursor.ts';
+import { toShownMessage } from './delivery-row.ts';
 import type { Dialect, Engine, Row, Statement, Step, Value } from './engine.ts';
 import { InDoubtInserts } from './in-doubt.ts';
 import { pageOf, readMessages } from './list-page.ts';
@@ -37,6 +38,7 @@ import {
   toSqlText,
   wallTime,
 } from './row-mapping.ts';
+import { expireTrackingSteps } from './tracking-retention.ts';
 
 /** The verbs of the port, in SQL that both databases speak; what they do not share is in their Dialect. */
 export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
@@ -139,12 +141,14 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
     return this.#change(this.#sql.claim, { id, attempt, wall: this.#wall() });
   }
 
-  requeue(id: string, attempt: number): Promise<boolean> {
-    return this.#change(this.#sql.requeue, { id, attempt, wall: this.#wall() });
+  async requeue(id: string, attempt: number): Promise<boolean> {
+    const [row] = await this.#write(this.#sql.requeue, { id, attempt, wall: this.#wall() });
+    return row !== undefined && row.status !== 'accepted';
   }
 
-  complete(id: string, settlement: Completion): Promise<boolean> {
-    return this.#change(this.#sql.complete, this.#settleValues({ ...settlement, id }));
+  async complete(id: string, settlement: Completion): Promise<boolean> {
+    const [row] = await this.#write(this.#sql.complete, this.#settleValues({ ...settlement, id }));
+    return row?.status === settlement.status;
   }
 
   async claimAll(marks: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
@@ -162,6 +166,7 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
     return this.#changeAll(
       this.#sql.requeueAll,
       marks.map(({ id, attempt }) => ({ id, attempt })),
+      (_, status) => status !== 'accepted',
     );
   }
 
@@ -171,6 +176,7 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
     return this.#changeAll(
       this.#sql.completeAll,
       settlements.map((settlement) => this.#settleValues(settlement)),
+      (asked, status) => status === asked.status,
     );
   }
 
@@ -248,7 +254,7 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
       { statement: this.#sql.failOrphanStreams, values: { wall, detail: stream } },
     ]);
     const [unknown = [], lostStreams = []] = answers.slice(fence.length);
-    return { unknown: unknown.length, lostStreams: lostStreams.length };
+    return { unknown: unknown.filter(({ status }) => status === 'unknown').length, lostStreams: lostStreams.length };
   }
 
   async listQueues(limit: number, after?: OwnedQueue): Promise<OwnedQueue[]> {
@@ -315,6 +321,7 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
       { statement: this.#sql.deleteExpired, values: { recordRetentionMs, limit } },
       { statement: this.#sql.releaseBroadcastKeys, values: { keyRetentionMs, limit } },
       { statement: this.#sql.deleteExpiredBroadcasts, values: { recordRetentionMs, limit } },
+      ...expireTrackingSteps(this.#dialect, this.#options, { limit, wall: this.#wall() }),
     ]);
     this.#engine.checkpoint?.();
     return purged.reduce((sum, rows) => sum + rows.length, 0);
@@ -378,15 +385,20 @@ export class SqlMessageStore implements MessageStore, SlotStore, PermitStore {
   async #changeAll(
     statement: Statement,
     rows: readonly Readonly<Record<string, Value>>[],
+    isAsAsked: (asked: Readonly<Record<string, Value>>, status: unknown) => boolean = () => true,
   ): Promise<ReadonlySet<string>> {
     if (rows.length === 0) return new Set();
     const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: this.#wall() });
-    return new Set(changed.map((row) => required(row, 'id')));
+    const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
+    const asAsked = rows.filter(
+      (asked) => statuses.has(String(asked.id)) && isAsAsked(asked, statuses.get(String(asked.id))),
+    );
+    return new Set(asAsked.map(({ id }) => String(id)));
   }
 
   async #one(statement: Statement, values: Record<string, Value>): Promise<StoredMessage | undefined> {
     const [row] = await this.#engine.read({ statement, values });
-    return row === undefined ? undefined : toMessage(row);
+    return row === undefined ? undefined : toShownMessage(row);
   }
 }
 

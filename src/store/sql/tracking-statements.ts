@@ -1,21 +1,13 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
+import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 /** What is looked at of what ended lately. */
 const VISITED_MAX = 5_000;
 const CANDIDATES_MAX = 10;
 
-/** Beside the columns of `sends`, whose names some of them have. */
-export const DELIVERED = [
-  ...['rank', 'sent_at', 'failed_at', 'delivered_at', 'read_at', 'replied_at'],
-  ...['failure_code', 'failure_detail', 'wati_id', 'source', 'updated_at'],
-].map((column) => `deliveries.${column} AS delivery_${column}`);
-
-/** Behind `FROM sends`. */
-export const WITH_DELIVERY = 'LEFT JOIN deliveries ON deliveries.send_seq = sends.seq';
-
 /** What a webhook is compared with. Nothing that never was sent: no recipient that waits, and no cancelled message. */
 const TRACKED = `sends.seq, sends.id, sends.caller, sends.status, sends.kind, sends.recipient, sends.template, sends.broadcast_id,
-  sends.whatsapp_message_id, sends.sent_at, ${DELIVERED.join(', ')}`;
+  sends.whatsapp_message_id, sends.sent_at, ${DELIVERED}`;
 const WAS_BEGUN = 'sends.sent_at IS NOT NULL';
 
 const FACTS = {
@@ -129,7 +121,7 @@ export function trackingStatements({ now, lockMessages, inputRows }: Dialect): T
 
     lock: statement(`SELECT sends.seq FROM sends WHERE ${these} ORDER BY sends.seq ${lockMessages}`),
     before: statement(`
-      SELECT sends.seq, sends.status, ${DELIVERED.join(', ')} FROM sends ${WITH_DELIVERY} WHERE ${these}`),
+      SELECT sends.seq, sends.status, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE ${these}`),
     prove: statement(`
       UPDATE sends SET status = ${if_(RESOLVES, "'accepted'", 'sends.status')},
         verdict_json = ${if_(RESOLVES, 'given.verdict', 'sends.verdict_json')},
@@ -155,7 +147,7 @@ export function trackingStatements({ now, lockMessages, inputRows }: Dialect): T
         updated_at AS delivery_updated_at`),
     join: statement(`
       UPDATE deliveries SET ${JOINED} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${IS_NEWS})
-      RETURNING send_seq, ${DELIVERED.join(', ')}`),
+      RETURNING send_seq, ${DELIVERED}`),
 
     counts: statement('SELECT status, n FROM delivery_tallies WHERE broadcast_id = :id'),
     untracked: statement(`

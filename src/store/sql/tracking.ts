@@ -9,12 +9,13 @@ import type {
   TrackingStore,
 } from '../tracking-port.ts';
 import { conversationStatements } from './conversation-statements.ts';
-import { conversationSteps } from './conversations.ts';
+import { conversationOperations, conversationSteps } from './conversations.ts';
 import { retryDeadlocks } from './deadlocks.ts';
 import { toDelivery } from './delivery-row.ts';
 import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
 import { doneStep, postponeStep } from './intake.ts';
 import { intakeStatements } from './intake-statements.ts';
+import { pollOperations } from './polls.ts';
 import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mapping.ts';
 import { statusOf, toTrackedSend } from './tracking-row.ts';
 import { trackingStatements } from './tracking-statements.ts';
@@ -24,8 +25,20 @@ type Operations = Pick<
   'findTracked' | 'findByContent' | 'applyTracking' | 'deliveryCounts' | 'untracked' | 'lastSendTo'
 >;
 
-/** Of the operations of src/store/tracking-port.ts those that concern messages, in SQL that both databases speak. */
-export function trackingOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): Operations {
+/** The operations of src/store/tracking-port.ts, in SQL that both databases speak. */
+export function createTrackingStore(
+  engine: Engine,
+  dialect: Dialect,
+  now: () => number = () => Date.now(),
+): TrackingStore {
+  return {
+    ...messageOperations(engine, dialect, now),
+    ...conversationOperations(engine, dialect),
+    ...pollOperations(engine, dialect, now),
+  };
+}
+
+function messageOperations(engine: Engine, dialect: Dialect, now: () => number): Operations {
   const sql = trackingStatements(dialect);
   const intake = intakeStatements(dialect);
   const conversations = conversationStatements(dialect);
