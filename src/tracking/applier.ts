@@ -1,7 +1,8 @@
 import { sleep } from '../sleep.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
+import type { MessageStatus } from '../store/message-store.ts';
 import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
-import { type BatchPlan, nextTryAfterFault, planBatch, type ToldMessage } from './batch.ts';
+import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
 import { type Heard, hear, isOutgoing, type MatchingStore, matchSends } from './matching.ts';
 import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';
 
@@ -19,7 +20,7 @@ export interface TrackingMetrics {
   applied(outcome: AppliedOutcome): void;
   reached(state: Reached): void;
   /** A proof took the place of another outcome. */
-  resolved(by: 'webhook' | 'answer'): void;
+  resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
   /** Something that had been said to be not sent was sent after all: a rule of ours is wrong. */
   contradiction(): void;
 }
@@ -135,7 +136,9 @@ function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<numbe
       outcomes.set(entry, { outcome: moves.outcomes[place] ?? 'late', messageId: message.send.id });
     }
     for (const state of moves.reached) metrics.reached(state);
-    tellResolved(message, moved.get(message.send.seq), services);
+    const was = moved.get(message.send.seq)?.resolved;
+    const { id: messageId, caller: callerId } = message.send;
+    if (was !== undefined) tellResolved({ messageId, callerId, was }, services);
   }
   const waiting = new Set(plan.batch.postponed.map(({ seq }) => seq));
   for (const { entry, event } of heard) {
@@ -148,11 +151,12 @@ function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<numbe
   }
 }
 
-function tellResolved({ send }: ToldMessage, moved: TrackingMoved | undefined, { metrics, logger }: Tellers): void {
-  if (moved?.resolved === undefined) return;
+export function tellResolved(
+  facts: { messageId: string; callerId: string; was: MessageStatus },
+  { metrics, logger }: Tellers,
+): void {
   metrics.resolved('webhook');
-  if (moved.resolved === 'unknown') return;
+  if (facts.was === 'unknown') return;
   metrics.contradiction();
-  const facts = { messageId: send.id, callerId: send.caller, was: moved.resolved };
   logger.error(facts, 'a message was sent that was said not to be; the outcome is corrected');
 }

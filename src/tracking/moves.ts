@@ -5,7 +5,8 @@ import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state
 import { type FailureKind, failureKind } from './failure-kind.ts';
 
 /** What became of an entry of the intake. */
-export type AppliedOutcome = 'moved' | 'late' | 'learnt' | 'foreign' | 'failed' | 'received' | 'ignored';
+export const appliedOutcomes = ['moved', 'late', 'learnt', 'foreign', 'failed', 'received', 'ignored'] as const;
+export type AppliedOutcome = (typeof appliedOutcomes)[number];
 
 /** A state that a message reached. */
 export interface Reached {

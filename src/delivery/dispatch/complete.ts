@@ -85,20 +85,38 @@ function idsOf(verdict: Verdict) {
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ) {
+  const { store, closing } = services;
   try {
-    await store.completeAll(settlements);
+    await adoptProofs(classified, await store.completeAll(settlements), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
-      () => {
+      async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
+        await adoptProofs(classified, completed, services);
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
     );
     for (const { delivery } of classified) delivery.pendingWrite = pendingWrite;
+  }
+}
+
+/** What a webhook proved while the attempt went on: the record says so, and so does the answer. */
+async function adoptProofs(
+  classified: readonly ClassifiedAttempt[],
+  completed: ReadonlySet<string>,
+  { store, onProved }: DispatchServices,
+): Promise<void> {
+  for (const { delivery } of classified) {
+    const { id, caller, status } = delivery.stored;
+    if (status === 'accepted' || completed.has(id)) continue;
+    const found = await store.find(caller, id).catch(() => undefined);
+    if (found?.status !== 'accepted') continue;
+    delivery.stored = found;
+    if (found.delivery) onProved?.(found, status);
   }
 }
 
