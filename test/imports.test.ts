@@ -133,7 +133,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
     values:
-      /^src\/(tracking\/[\w-]+|text|store-problems|recipients\/recipient|upstream\/(lenient|foreign-words|answers\/fields)|sleep)\.ts$/,
+      /^src\/(tracking\/[\w-]+|text|pauses|store-problems|recipients\/recipient|upstream\/(lenient|foreign-words|answers\/fields)|sleep)\.ts$/,
     types: /^src\/(tracking|store|delivery)\//,
     packages: /^node:crypto$/,
   },

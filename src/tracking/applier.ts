@@ -1,3 +1,4 @@
+import { usualPauses } from '../pauses.ts';
 import { sleep } from '../sleep.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
 import type { MessageStatus } from '../store/message-store.ts';
@@ -38,16 +39,18 @@ export interface ApplierServices {
   logger: TrackingLog;
   /** A pass failed; it is made again. */
   onFault: (error: unknown) => void;
+  /** See `Pauses`. */
+  intakeEveryMs?: number;
   /** So that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const batchMax = 64;
-/** How often entries are looked for that nobody announced: postponed ones, and those of dead processes. */
-const restMs = 1_000;
+/** After a pass that failed. */
+const faultRestMs = 1_000;
 
 export function createApplier(services: ApplierServices): Applier {
-  const { store, onFault, wait = sleep } = services;
+  const { store, onFault, intakeEveryMs = usualPauses.intakeEveryMs, wait = sleep } = services;
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   let resting = new AbortController();
@@ -55,7 +58,7 @@ export function createApplier(services: ApplierServices): Applier {
 
   /** An announcement that came during a batch counts as well: what it announced may have been recorded behind its read. */
   const rest = async () => {
-    if (!isAwaited) await wait(restMs, AbortSignal.any([stopping.signal, resting.signal]));
+    if (!isAwaited) await wait(intakeEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
     resting = new AbortController();
   };
 
@@ -69,7 +72,7 @@ export function createApplier(services: ApplierServices): Applier {
       } catch (error) {
         onFault(error);
         // Announcements would make it a loop.
-        await wait(restMs, stopping.signal);
+        await wait(faultRestMs, stopping.signal);
       }
     }
   };
