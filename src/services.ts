@@ -149,6 +149,7 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     metrics: metrics.tracking,
     logger: seams.logger,
     onFault: faultOf('webhooks'),
+    intakeEveryMs: pauses.intakeEveryMs,
   });
   const deliveryServices = {
     store,

@@ -14,8 +14,18 @@ const otherKey = 'key-of-another-caller';
 
 let service: Service;
 let store: Store;
+/** Webhooks come before the answer. */
+let isProvedFirst = false;
 beforeAll(async () => {
   store = await openStore('memory:', OPTIONS);
+  const completeAll = store.completeAll.bind(store);
+  store.completeAll = async (ends) => {
+    if (isProvedFirst) {
+      await post(...ends.map(({ id }) => status('sessionMessageSent', id)));
+      await applied();
+    }
+    return completeAll(ends);
+  };
   service = await startService({
     store,
     settings: { MATON_CONNECTION_ID: seededConnection },
@@ -147,6 +157,29 @@ describe('what became of a message', () => {
     expect(metrics).toMatch(/wati_bff_delivery_total\{status="failed",failure_kind="recipient"\} 1\b/);
     expect(metrics).toMatch(/wati_bff_intake_applied_total\{outcome="moved"\} \d+/);
     expect(metrics).toMatch(/wati_bff_delivery_seconds_count\{status="read"\} \d+/);
+  });
+});
+
+describe('a message whose webhook comes before its answer', () => {
+  const text = (to: string) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
+  const counted = async (name: string) =>
+    Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await service.ask('GET', '/metrics')).text)?.[1]);
+
+  it.each([
+    ['is accepted as ever', '14155550101', 'arrives', 0],
+    ['is accepted where the answer is lost', '14155550101', 'reset-after', 0],
+    ['is accepted where the answer refuses it, which is counted as a contradiction', '14155550409', 'arrives', 1],
+  ] as const)('%s', async (_title, to, fault, contradictions) => {
+    const before = await counted('wati_bff_contradictions_total');
+    if (fault === 'reset-after') service.simulator.script('sendSessionMessage', { fault });
+    if (to === '14155550101') service.simulator.tenant.receive(to, 'Hello');
+    isProvedFirst = true;
+    const answer = await text(to);
+    isProvedFirst = false;
+    expect(answer).toMatchObject({ status: 201, json: { status: 'accepted' } });
+    const { id } = record(answer.json);
+    expect(await read(`/v1/messages/${id}`)).toMatchObject({ status: 'accepted', delivery: { status: 'sent' } });
+    expect((await counted('wati_bff_contradictions_total')) - before).toBe(contradictions);
   });
 });
 
