@@ -22,8 +22,13 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
+/** The tables that lists go through, by the column in which the sequence number of a message stands. */
+export const SEQ_OF = { sends: 'seq', deliveries: 'send_seq' } as const;
+export type ScanTable = keyof typeof SEQ_OF;
+
 /** One index in its order, backwards. */
 export interface IndexScan {
+  of: ScanTable;
   table: string;
   where: string;
   order: string;
@@ -75,9 +80,9 @@ export interface Dialect {
   readonly recorderIsGone: string;
   /** Ends a choice of a broadcast that must stay as it is until the statement is done. */
   readonly shareLock: string;
-  /** Rows of `sends` that begin with these values in this index, which ends with `seq`, from `:from` to before `:before`. */
-  scan(index: string, equal: Readonly<Record<string, string>>): IndexScan;
-  /** What follows FROM: the newest `:limit` rows of a walk for which a condition holds; asks it of no more than `most`. */
+  /** Rows that begin with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
+  /** What follows FROM: the newest `:limit` rows of `sends` of a walk for which a condition holds; asks it of no more than `most`. */
   newest(walk: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` those rows of `sends` that a condition with ORDER BY and LIMIT chooses. */
   lateralJoin(condition: string): string;

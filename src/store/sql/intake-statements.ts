@@ -23,7 +23,7 @@ export interface IntakeStatements {
 
 export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: Dialect): IntakeStatements {
   const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
-  const lost = `${WAITING} AND owner IN (${deadOwners('intake')})`;
+  const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
   // In every row that has a body.
   const ofPerson = `state <> 'done' AND body LIKE :pattern ESCAPE '!'`;
   return {

@@ -1,6 +1,7 @@
 import type { MessageFilter, MessageStatus } from '../message-store.ts';
 import { FAILED } from './broadcast-schema.ts';
-import { type Dialect, type IndexScan, type Step, statement, type Value } from './engine.ts';
+import { deliveryIs, messagesDelivered } from './delivery-scan.ts';
+import { type Dialect, type IndexScan, type ScanTable, type Step, statement, type Value } from './engine.ts';
 import { broadcastIsIn, VISIBLE_COLUMNS } from './message-statements.ts';
 import { wallTime } from './row-mapping.ts';
 import { DELIVERED } from './tracking-columns.ts';
@@ -19,6 +20,8 @@ export const VISITED_MAX = 5_000;
 
 /** Rows of `sends` in the order of one index, which begins with `equal`; `also` is asked of each of them. */
 export interface ScanPart {
+  /** Whose index it is; `sends` if absent. */
+  of?: ScanTable;
   index: string;
   equal: Readonly<Record<string, string>>;
   /** As the partial index has it. */
@@ -26,8 +29,8 @@ export interface ScanPart {
   also: readonly string[];
 }
 
-export function scanOf(dialect: Dialect, { index, equal, within }: ScanPart): IndexScan {
-  const walk = dialect.scan(index, equal);
+export function scanOf(dialect: Dialect, { of, index, equal, within }: ScanPart): IndexScan {
+  const walk = dialect.scan(index, equal, of);
   return { ...walk, where: [walk.where, ...within].join(' AND ') };
 }
 
@@ -36,7 +39,8 @@ export function scanOf(dialect: Dialect, { index, equal, within }: ScanPart): In
  * each to find its rows, newest first, in one index; none walks over recipients that are not to be seen yet.
  */
 export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
-  const seen = broadcastStatesFor(ask.filter.status);
+  // Of what waits nothing is known.
+  const seen = ask.filter.delivery === undefined ? broadcastStatesFor(ask.filter.status) : undefined;
   const toOne = seen === undefined ? [] : stagedTo(ask.filter, seen);
   const indexed = [...visibleMessages(ask.filter), ...toOne].map((part) =>
     dialect.newest(scanOf(dialect, part), part.also.join(' AND ') || 'TRUE', VISITED_MAX + 1),
@@ -81,7 +85,23 @@ const NOT_WAITING = "status <> 'staged'";
 const IN_BROADCAST = 'broadcast_id IS NOT NULL';
 
 /** Everything but recipients that wait. */
-export function visibleMessages({ to, status, broadcastId, since }: MessageFilter): ScanPart[] {
+export function visibleMessages(filter: MessageFilter): ScanPart[] {
+  const { delivery, status, since, broadcastId } = filter;
+  const delivered = messagesDelivered(filter);
+  if (delivered !== undefined) {
+    const also = [
+      ...(since === undefined ? [] : [ASKED.recent]),
+      ...(status === undefined ? [] : [ASKED.inState]),
+      ...(broadcastId === undefined ? [] : [ASKED.ofCaller, ASKED.ofOne]),
+    ];
+    return [{ ...delivered, also }];
+  }
+  const parts = recordedMessages(filter);
+  if (delivery === undefined) return parts;
+  return parts.map((part) => ({ ...part, also: [...part.also, deliveryIs(delivery)] }));
+}
+
+function recordedMessages({ to, status, broadcastId, since }: MessageFilter): ScanPart[] {
   const recent = since === undefined ? [] : [ASKED.recent];
   const inState = status === undefined ? [] : [ASKED.inState];
   const ofOne = broadcastId === undefined ? [] : [ASKED.ofOne];
