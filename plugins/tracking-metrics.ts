@@ -1,9 +1,12 @@
 import { Counter, Histogram, type Registry } from '@prometheus-io/client';
 import type { TrackingMetrics } from '../src/tracking/applier.ts';
+import { failureKinds } from '../src/tracking/failure-kind.ts';
 import { appliedOutcomes } from '../src/tracking/moves.ts';
 
 /** From seconds to the day that WATI repeats a webhook. */
 const buckets = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
+
+const statuses = ['sent', 'delivered', 'read', 'replied'];
 
 /** What webhooks did to messages. */
 export function createTrackingMetrics(registry: Registry): TrackingMetrics {
@@ -21,6 +24,8 @@ export function createTrackingMetrics(registry: Registry): TrackingMetrics {
     labelNames: ['status', 'failure_kind'] as const,
     registers,
   });
+  for (const status of statuses) delivery.inc({ status, failure_kind: '' }, 0);
+  for (const failure_kind of failureKinds) delivery.inc({ status: 'failed', failure_kind }, 0);
   const seconds = new Histogram({
     name: 'wati_bff_delivery_seconds',
     help: 'From the attempt that sent a message to the webhook that tells its state',
@@ -28,6 +33,7 @@ export function createTrackingMetrics(registry: Registry): TrackingMetrics {
     buckets,
     registers,
   });
+  for (const status of [...statuses, 'failed']) seconds.zero({ status });
   const resolved = new Counter({
     name: 'wati_bff_resolved_total',
     help: 'Messages whose outcome was replaced by accepted, because they were found to have been sent',

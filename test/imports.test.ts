@@ -51,7 +51,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|html|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words|example-answers\.json)|src\/budget\/gcra|src\/holds\/sending-stop|src\/store-problems|src\/pools\/(pools|refusal)|src\/tracking\/moves)(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|html|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words|example-answers\.json)|src\/budget\/gcra|src\/holds\/sending-stop|src\/store-problems|src\/pools\/(pools|refusal)|src\/tracking\/(moves|failure-kind))(\.ts)?$/,
     types:
       /^(plugins|src\/(upstream|holds|connections|schemas|budget|tracing|tracking|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
