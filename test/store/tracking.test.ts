@@ -11,6 +11,7 @@ import { trackingConformance } from './conformance-tracking.ts';
 import type { Home } from './fixture.ts';
 import { aDatabase, emptied } from './postgres-home.ts';
 import { OPTIONS } from './samples.ts';
+import { trackingReplicas } from './tracking-replicas.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -43,4 +44,5 @@ if (server === undefined) {
   const database = aDatabase(server);
   afterAll(async () => (await database).tearDown());
   trackingStores('PostgreSQL', emptied(database), true);
+  trackingReplicas(emptied(database));
 }

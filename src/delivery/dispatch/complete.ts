@@ -89,13 +89,13 @@ async function persistOrRetry(
 ) {
   const { store, closing } = services;
   try {
-    await adoptProofs(classified, await store.completeAll(settlements), services);
+    await reloadProved(classified, await store.completeAll(settlements), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
       async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
-        await adoptProofs(classified, completed, services);
+        await reloadProved(classified, completed, services);
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
@@ -104,19 +104,19 @@ async function persistOrRetry(
   }
 }
 
-/** What a webhook proved while the attempt went on: the record says so, and so does the answer. */
-async function adoptProofs(
+/** WATI may have named a message before its attempt ended otherwise, or another process owns it: the store has what is true. */
+async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,
   { store, onProved }: DispatchServices,
 ): Promise<void> {
   for (const { delivery } of classified) {
     const { id, caller, status } = delivery.stored;
-    if (status === 'accepted' || completed.has(id)) continue;
-    const found = await store.find(caller, id).catch(() => undefined);
-    if (found?.status !== 'accepted') continue;
-    delivery.stored = found;
-    if (found.delivery) onProved?.(found, status);
+    if (completed.has(id)) continue;
+    const stored = await store.find(caller, id).catch(() => undefined);
+    if (stored?.status !== 'accepted') continue;
+    delivery.stored = stored;
+    if (status !== 'accepted' && stored.delivery) onProved?.(stored, status);
   }
 }
 
