@@ -1,7 +1,7 @@
 import type { IntakeEntry } from '../store/intake-port.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
-import { parseJson } from '../upstream/lenient.ts';
+import { parseJson } from '../upstream/tolerant-reader.ts';
 import type { OutgoingEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 

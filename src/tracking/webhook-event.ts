@@ -1,6 +1,6 @@
 import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
-import { isObject, type JsonObject } from '../upstream/lenient.ts';
+import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';

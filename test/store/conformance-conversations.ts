@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { ConversationFacts } from '../../src/store/tracking-port.ts';
-import type { Home } from './fixture.ts';
-import { aSend, DAY_MS, ended, sending } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { DAY_MS, insertFinished, insertSending, newMessage } from './samples.ts';
 import { NO_BATCH } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
@@ -10,9 +10,9 @@ const phone = '14155551234';
 const bsuid = 'US.1491220987654321';
 
 /** What is known of people: whether they wrote, and who else wrote to them. */
-export function conversationsConformance(name: string, makeHome: () => Promise<Home>): void {
+export function conversationsConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
   describe(`${name}: conversations`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
       home = await makeHome();
@@ -47,7 +47,7 @@ export function conversationsConformance(name: string, makeHome: () => Promise<H
       await note({ inAt: T, contact: { phone, contactId: 'contact', name: 'Asha' } });
       await note({ inAt: T + 2, contact: { bsuid, username: '@asha' } });
       expect(await known()).toMatchObject({ lastInAt: T });
-      await home.age(5);
+      await home.advance(5);
       await note({ contact: { phone, bsuid, parentBsuid: 'US.1', name: 'Asha K.', watiConversationId: 'w' } });
       const joined = {
         ...{ connectionId: 'c1', phone, bsuid, parentBsuid: 'US.1', contactId: 'contact', username: '@asha' },
@@ -78,11 +78,11 @@ export function conversationsConformance(name: string, makeHome: () => Promise<H
     });
 
     test('know the last message to any of their ids', async () => {
-      await ended(store, aSend('a'), 'accepted');
-      await ended(store, aSend('b', { to: bsuid, caller: 'shop' }), 'unknown');
-      await ended(store, aSend('c'), 'rejected');
-      await sending(store, aSend('d'));
-      await ended(store, aSend('e', { connectionId: 'c2' }), 'accepted');
+      await insertFinished(store, newMessage('a'), 'accepted');
+      await insertFinished(store, newMessage('b', { to: bsuid, caller: 'shop' }), 'unknown');
+      await insertFinished(store, newMessage('c'), 'rejected');
+      await insertSending(store, newMessage('d'));
+      await insertFinished(store, newMessage('e', { connectionId: 'c2' }), 'accepted');
       const last = async (recipients: string[], ask: { since: number; caller?: string }) =>
         (await store.lastSendTo('c1', recipients, ask))?.id;
       const since = Date.now() - 60_000;
@@ -95,9 +95,9 @@ export function conversationsConformance(name: string, makeHome: () => Promise<H
 
     test('are forgotten so long after the last word', async () => {
       await note({ inAt: T }, { contact: { bsuid }, inAt: T });
-      await home.age(60 * DAY_MS);
+      await home.advance(60 * DAY_MS);
       await note({ contact: { bsuid }, inAt: T + 1 });
-      await home.age(30 * DAY_MS);
+      await home.advance(30 * DAY_MS);
       expect(await store.purge(9)).toBe(1);
       expect([await known(), await known({ bsuid })]).toEqual([undefined, expect.objectContaining({ bsuid })]);
     });

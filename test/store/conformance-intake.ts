@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { IntakeRow } from '../../src/store/intake-port.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { Home } from './fixture.ts';
+import type { StoreFixture } from './fixture.ts';
 import { DAY_MS, MINUTE_MS } from './samples.ts';
 
 const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
@@ -14,9 +14,9 @@ const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
 const nothing = { messages: [], conversations: [], done: [], postponed: [] };
 
 /** Webhooks are kept once, handed out until they are applied, and known again for some days. */
-export function intakeConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+export function intakeConformance(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
   describe(`${name}: takes webhooks in`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
       home = await makeHome();
@@ -69,9 +69,9 @@ export function intakeConformance(name: string, makeHome: () => Promise<Home>, s
       let age = 0;
       for (const [tries, minutes] of [2, 5, 9].entries()) {
         await store.postponeIntake([{ seq: a, inMs: minutes * MINUTE_MS }]);
-        await home.age((minutes - age - 1) * MINUTE_MS);
+        await home.advance((minutes - age - 1) * MINUTE_MS);
         expect(await dueKeys()).toEqual(['b']);
-        await home.age(MINUTE_MS);
+        await home.advance(MINUTE_MS);
         expect(await store.dueIntake(9)).toContainEqual(expect.objectContaining({ key: 'a', tries: tries + 1 }));
         age = minutes;
       }
@@ -88,7 +88,7 @@ export function intakeConformance(name: string, makeHome: () => Promise<Home>, s
       const [first, second] = await store.dueIntake(2);
       await store.postponeIntake([{ seq: second?.seq ?? -1, inMs: 10 * MINUTE_MS }]);
       await store.failIntake([first?.seq ?? -1]);
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       const state = await store.intakeState();
       expect(state).toMatchObject({ waiting: 1, failed: 1 });
       // On PostgreSQL a real clock goes on besides.
@@ -106,13 +106,13 @@ export function intakeConformance(name: string, makeHome: () => Promise<Home>, s
       await finish(['done']);
       const failed = (await store.dueIntake(9)).find(({ key }) => key === 'failed');
       await store.failIntake([failed?.seq ?? -1]);
-      await home.age(3 * DAY_MS - MINUTE_MS);
+      await home.advance(3 * DAY_MS - MINUTE_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.recordIntake([aRow('done')])).toEqual({ received: 1, duplicates: 0 });
       await finish(['done']);
-      await home.age(4 * DAY_MS);
+      await home.advance(4 * DAY_MS);
       expect([await store.purge(1), await store.purge(1), await store.purge(1)]).toEqual([1, 1, 0]);
       expect(await store.intakeState()).toMatchObject({ waiting: 1, failed: 0 });
       expect(await dueKeys()).toEqual(['waiting']);
@@ -127,7 +127,7 @@ export function intakeConformance(name: string, makeHome: () => Promise<Home>, s
       store = await home.open();
       expect(await dueKeys(1)).toHaveLength(1);
       expect(await dueKeys()).toHaveLength(2);
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       expect(await dueKeys()).toHaveLength(3);
       expect(await store.retryFailedIntake()).toBe(1);
       expect(await dueKeys()).toEqual(['a', 'b', 'c', 'd']);

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, HOUR_MS, MINUTE_MS } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { HOUR_MS, insertFinished, MINUTE_MS, newMessage } from './samples.ts';
 import { sent, tell } from './tracking-samples.ts';
 
 /** Whose history is to be read, and how many calls a month has cost. */
-export function pollsConformance(name: string, makeHome: () => Promise<Home>): void {
+export function pollsConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
   describe(`${name}: polls`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
       home = await makeHome();
@@ -27,7 +27,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<Home>): v
       expect(await store.duePolls([], 9)).toEqual([]);
       const [a] = await due();
       expect(a).toEqual({ connectionId: 'c1', recipient: 'a', looks: 0, lease: expect.any(Number) });
-      await home.age(2 * MINUTE_MS);
+      await home.advance(2 * MINUTE_MS);
       const both = await Promise.all([store.duePolls(['c1'], 1), store.duePolls(['c1', 'c2'], 2)]);
       expect(
         both
@@ -36,7 +36,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<Home>): v
           .toSorted(),
       ).toEqual([...['c1 b', 'c1 c', 'c2 a']]);
       expect(await due()).toEqual([]);
-      await home.age(5 * MINUTE_MS);
+      await home.advance(5 * MINUTE_MS);
       expect((await due()).map(({ recipient }) => recipient)).toEqual(['a', 'b', 'c']);
     });
 
@@ -48,7 +48,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<Home>): v
       await store.pollDone(b);
       await store.schedulePolls([{ connectionId: 'c1', recipient: 'c', inMs: MINUTE_MS }]);
       await store.pollDone(c);
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       expect((await due()).map(({ recipient, looks }) => [recipient, looks])).toEqual([
         ['a', 1],
         ['c', 0],
@@ -56,13 +56,13 @@ export function pollsConformance(name: string, makeHome: () => Promise<Home>): v
     });
 
     test('know of whom nothing is known', async () => {
-      await ended(store, aSend('told', { to: '1' }), 'accepted');
+      await insertFinished(store, newMessage('told', { to: '1' }), 'accepted');
       await tell(store, 'told', sent(Date.now()));
-      await ended(store, aSend('silent', { to: '2' }), 'accepted');
-      await ended(store, aSend('again', { to: '2' }), 'accepted');
-      await ended(store, aSend('rejected', { to: '3' }), 'rejected');
-      await ended(store, aSend('elsewhere', { to: '4', connectionId: 'c2' }), 'accepted');
-      await home.age(HOUR_MS);
+      await insertFinished(store, newMessage('silent', { to: '2' }), 'accepted');
+      await insertFinished(store, newMessage('again', { to: '2' }), 'accepted');
+      await insertFinished(store, newMessage('rejected', { to: '3' }), 'rejected');
+      await insertFinished(store, newMessage('elsewhere', { to: '4', connectionId: 'c2' }), 'accepted');
+      await home.advance(HOUR_MS);
       const untracked = (fromMs: number, untilMs: number) => store.untracked('c1', { fromMs, untilMs }, 9);
       const [only, ...more] = await untracked(2 * HOUR_MS, MINUTE_MS);
       expect([only?.recipient, more]).toEqual(['2', []]);

@@ -2,17 +2,17 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import { released } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, DAY_MS, ended, found, ids, sending, VERDICT } from './samples.ts';
+import { insertPublished } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { DAY_MS, ids, insertFinished, insertSending, mustFind, newMessage, OUTCOME } from './samples.ts';
 import { delivered, failed, joinOf, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
 
 /** Messages are found by what webhooks say of them, and their state moves forward only. */
-export function trackingConformance(name: string, makeHome: () => Promise<Home>): void {
+export function trackingConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
   describe(`${name}: tracks deliveries`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
       home = await makeHome();
@@ -24,10 +24,10 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
     });
 
     test('finds a message by our id, else by that of WhatsApp, else by that of WATI, on its connection alone', async () => {
-      await ended(store, aSend('a', { template: 't' }), 'accepted');
-      await ended(store, aSend('b', { localMessageId: 'local b' }), 'accepted');
-      await ended(store, aSend('elsewhere', { connectionId: 'c2' }), 'accepted');
-      await store.insert(aSend('queued'));
+      await insertFinished(store, newMessage('a', { template: 't' }), 'accepted');
+      await insertFinished(store, newMessage('b', { localMessageId: 'local b' }), 'accepted');
+      await insertFinished(store, newMessage('elsewhere', { connectionId: 'c2' }), 'accepted');
+      await store.insert(newMessage('queued'));
       await tell(store, 'a', sent(T, { whatsappMessageId: 'wamid a', watiId: 'wati a' }));
       const foundBy = async (...asked: Parameters<Store['findTracked']>[1]) =>
         (await store.findTracked('c1', asked)).map((each) => each && `${each.id} by ${each.foundBy}`);
@@ -58,9 +58,9 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
     test('finds by template, recipient and time what has no id of WhatsApp yet', async () => {
       const like = { recipient: '14155551234', template: 'welcome' };
       const template = { kind: 'template', template: 'welcome' } as const;
-      for (const id of ['a', 'b', 'c']) await sending(store, aSend(id, template));
-      await sending(store, aSend('other', { ...template, template: 'goodbye' }));
-      await sending(store, aSend('else', { ...template, connectionId: 'c2' }));
+      for (const id of ['a', 'b', 'c']) await insertSending(store, newMessage(id, template));
+      await insertSending(store, newMessage('other', { ...template, template: 'goodbye' }));
+      await insertSending(store, newMessage('else', { ...template, connectionId: 'c2' }));
       await tell(store, 'c', sent(T, { whatsappMessageId: 'wamid c' }));
       const time = { from: Date.now() - 60_000, until: Date.now() + 60_000 };
       const candidates = await store.findByContent('c1', like, time);
@@ -73,7 +73,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
     });
 
     test('tells what moved, and nothing that is known or late moves anything', async () => {
-      await ended(store, aSend('a'), 'accepted');
+      await insertFinished(store, newMessage('a'), 'accepted');
       const stamp = { updatedAt: expect.any(Number), source: 'webhook' };
       expect(await tell(store, 'a', sent(T + 1))).toEqual({
         seq: expect.any(Number),
@@ -89,7 +89,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
         ...{ rank: 3, sentAt: T + 1, deliveredAt: T + 2, failedAt: T + 3 },
         ...stamp,
       });
-      expect((await found(store, 'a')).delivery).toMatchObject({ rank: 3, failedAt: T + 3 });
+      expect((await mustFind(store, 'a')).delivery).toMatchObject({ rank: 3, failedAt: T + 3 });
       expect((await store.list('crm', {}, { limit: 9 })).messages[0]?.delivery).toMatchObject({ rank: 3 });
       const gone = { seq: 999_999, facts: sent(T), proof: 'id', verdict: PROOF } as const;
       expect(await store.applyTracking({ ...NO_BATCH, messages: [gone] })).toEqual([]);
@@ -114,7 +114,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
         fc.asyncProperty(told, fc.integer({ min: 1, max: 6 }), async (events, size) => {
           const names = Array.from({ length: messages }, (_, n) => `r${round}-${n}`);
           round++;
-          await Promise.all(names.map((id) => ended(store, aSend(id), 'accepted')));
+          await Promise.all(names.map((id) => insertFinished(store, newMessage(id), 'accepted')));
           const seqs = (
             await store.findTracked(
               'c1',
@@ -138,7 +138,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
           }
           for (const [message, id] of names.entries()) {
             const facts = events.filter(([of]) => of === message).map(([, each]) => each);
-            const { updatedAt: _, ...known } = (await found(store, id)).delivery ?? {};
+            const { updatedAt: _, ...known } = (await mustFind(store, id)).delivery ?? {};
             expect(known).toEqual(facts.length === 0 ? {} : facts.reduce(joinOf));
           }
         }),
@@ -147,10 +147,10 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
     });
 
     test('counts the recipients of a broadcast by their state, also when their records are gone', async () => {
-      await released(store, 'b', 6);
+      await insertPublished(store, 'b', 6);
       await store.claimBatch('b', 6);
       await store.completeAll(
-        Array.from({ length: 6 }, (_, n) => ({ id: `b-${n}`, status: 'accepted', outcome: VERDICT })),
+        Array.from({ length: 6 }, (_, n) => ({ id: `b-${n}`, status: 'accepted', outcome: OUTCOME })),
       );
       for (const n of [0, 1, 2, 3, 4]) await tell(store, `b-${n}`, sent(T));
       for (const n of [1, 2, 5]) await tell(store, `b-${n}`, delivered(T));
@@ -162,15 +162,16 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
       expect(await store.deliveryCounts('nobody')).toEqual({ sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 });
       const failures = await store.list('crm', { broadcastId: 'b', delivery: 'failed' }, { limit: 9 });
       expect(ids(failures.messages)).toEqual(['b-3']);
-      const recipient = (await found(store, 'b-3')).to ?? '';
+      const recipient = (await mustFind(store, 'b-3')).to ?? '';
       expect(await store.erasePerson('crm', recipient, 9)).toBe(1);
       expect(await store.deliveryCounts('b')).toEqual(counts);
     });
 
     test('lists by the state that messages are in', async () => {
-      for (const id of ['none', 'sent', 'failed', 'delivered', 'read']) await ended(store, aSend(id), 'accepted');
-      await ended(store, aSend('rejected'), 'rejected');
-      await ended(store, aSend('others', { caller: 'shop' }), 'accepted');
+      for (const id of ['none', 'sent', 'failed', 'delivered', 'read'])
+        await insertFinished(store, newMessage(id), 'accepted');
+      await insertFinished(store, newMessage('rejected'), 'rejected');
+      await insertFinished(store, newMessage('others', { caller: 'shop' }), 'accepted');
       await tell(store, 'sent', sent(T));
       await tell(store, 'failed', failed(T));
       await tell(store, 'delivered', delivered(T, { repliedAt: T }));
@@ -190,10 +191,10 @@ export function trackingConformance(name: string, makeHome: () => Promise<Home>)
     });
 
     test('what is known of a delivery goes with its message', async () => {
-      await ended(store, aSend('a'), 'accepted');
+      await insertFinished(store, newMessage('a'), 'accepted');
       await tell(store, 'a', read(T, { watiId: 'wati a' }));
       const seq = await seqOf(store, 'a');
-      await home.age(90 * DAY_MS);
+      await home.advance(90 * DAY_MS);
       while ((await store.purge(10)) > 0);
       expect(await store.findTracked('c1', [{ localMessageId: 'a', watiId: 'wati a' }])).toEqual([undefined]);
       const late = { seq, facts: read(T), proof: 'id', verdict: PROOF } as const;

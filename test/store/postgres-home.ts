@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { openStore } from '../../src/store/open.ts';
-import type { Home } from './fixture.ts';
+import type { StoreFixture } from './fixture.ts';
 import { OPTIONS } from './samples.ts';
 
 export async function query(url: string, text: string, values: unknown[] = []): Promise<void> {
@@ -10,7 +10,7 @@ export async function query(url: string, text: string, values: unknown[] = []): 
   await client.end();
 }
 
-export interface PostgresHome extends Home {
+export interface PostgresHome extends StoreFixture {
   readonly url: string;
 }
 
@@ -22,7 +22,7 @@ export async function aDatabase(server: string): Promise<PostgresHome> {
   return {
     url: url.href,
     open: () => openStore(url.href, OPTIONS),
-    age: async (ms) => {
+    advance: async (ms) => {
       const older = 'SET ended_at = ended_at - $1::bigint';
       const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';
       await query(url.href, `UPDATE sends ${older}, ${looks}`, [ms]);

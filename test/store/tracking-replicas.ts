@@ -3,9 +3,9 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { released } from './broadcast-samples.ts';
+import { insertPublished } from './broadcast-samples.ts';
 import { type PostgresHome, query } from './postgres-home.ts';
-import { aSend, ended, found, OPTIONS, sending, VERDICT } from './samples.ts';
+import { insertFinished, insertSending, mustFind, newMessage, OPTIONS, OUTCOME } from './samples.ts';
 import { delivered, failed, joinOf, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
@@ -59,7 +59,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
     });
 
     test('who is taken for dead loses its entries, and both applying them does no harm', async () => {
-      await ended(one, aSend('a'), 'accepted');
+      await insertFinished(one, newMessage('a'), 'accepted');
       await one.recordIntake(rows('a'));
       const [entry] = await one.dueIntake(9);
       await query(home.url, 'DELETE FROM send_owners WHERE id = $1', [one.epoch()]);
@@ -72,10 +72,10 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
     });
 
     test('facts in any order, over both of them, leave the join of all, and each counts once', async () => {
-      await released(one, 'b', 20);
+      await insertPublished(one, 'b', 20);
       await one.claimBatch('b', 20);
       await one.completeAll(
-        Array.from({ length: 20 }, (_, n) => ({ id: `b-${n}`, status: 'accepted', outcome: VERDICT })),
+        Array.from({ length: 20 }, (_, n) => ({ id: `b-${n}`, status: 'accepted', outcome: OUTCOME })),
       );
       const found20 = await one.findTracked(
         'c1',
@@ -102,7 +102,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
       );
       const counts = { sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 };
       for (const [message, expected] of told) {
-        const { updatedAt: _, ...known } = (await found(two, `b-${message}`)).delivery ?? {};
+        const { updatedAt: _, ...known } = (await mustFind(two, `b-${message}`)).delivery ?? {};
         expect(known).toEqual(expected);
         counts[(['sent', 'sent', 'failed', 'delivered', 'read'] as const)[expected.rank]]++;
       }
@@ -112,7 +112,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
     test.each(['complete', 'requeue', 'recover'] as const)(
       'a proof that is being written while the attempt ends by %s is seen by that end',
       async (end) => {
-        await sending(one, aSend('a'));
+        await insertSending(one, newMessage('a'));
         const seq = await seqOf(one, 'a');
         // A lock that comes after that of the message: the proof is written, and not committed.
         await rival.query('BEGIN; LOCK TABLE intake IN SHARE ROW EXCLUSIVE MODE');
@@ -125,7 +125,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
           expect(await two.recoverOrphans()).toEqual({ unknown: 0, lostStreams: 0 });
         }
         const ending = {
-          complete: () => one.complete('a', { status: 'rejected', outcome: VERDICT }),
+          complete: () => one.complete('a', { status: 'rejected', outcome: OUTCOME }),
           requeue: () => one.requeue('a', 1),
           recover: async () => false,
         }[end]();
@@ -134,23 +134,23 @@ export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
         await proving;
         expect(await ending).toBe(false);
         if (end === 'recover') expect((await two.recoverOrphans()).unknown).toBe(0);
-        expect(await found(one, 'a')).toMatchObject({ status: 'accepted', outcome: PROOF, delivery: { rank: 3 } });
+        expect(await mustFind(one, 'a')).toMatchObject({ status: 'accepted', outcome: PROOF, delivery: { rank: 3 } });
       },
     );
 
     test.each(['unknown', 'rejected', 'not_sent', 'queued'])(
       'what a replica of the version before ends as %s stays proved',
       async (status) => {
-        for (const id of ['proved', 'not']) await sending(one, aSend(id));
+        for (const id of ['proved', 'not']) await insertSending(one, newMessage(id));
         await tell(one, 'proved', delivered(T));
         await query(
           home.url,
           `UPDATE sends SET status = $1, failure_code = 'c', failure_detail = 'd', verdict_json = '"old"', ended_at = 0`,
           [status],
         );
-        expect(await found(one, 'proved')).toMatchObject({ status: 'accepted', outcome: PROOF });
-        expect(await found(one, 'proved')).not.toHaveProperty('failure');
-        expect(await found(one, 'not')).toMatchObject({ status, outcome: 'old' });
+        expect(await mustFind(one, 'proved')).toMatchObject({ status: 'accepted', outcome: PROOF });
+        expect(await mustFind(one, 'proved')).not.toHaveProperty('failure');
+        expect(await mustFind(one, 'not')).toMatchObject({ status, outcome: 'old' });
       },
     );
   });

@@ -8,14 +8,14 @@ import { intakeConformance } from './conformance-intake.ts';
 import { pollsConformance } from './conformance-polls.ts';
 import { proofsConformance } from './conformance-proofs.ts';
 import { trackingConformance } from './conformance-tracking.ts';
-import type { Home } from './fixture.ts';
+import type { StoreFixture } from './fixture.ts';
 import { aDatabase, emptied } from './postgres-home.ts';
 import { OPTIONS } from './samples.ts';
 import { trackingReplicas } from './tracking-replicas.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
-function trackingStores(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+function trackingStores(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
   intakeConformance(name, makeHome, survives);
   trackingConformance(name, makeHome);
   proofsConformance(name, makeHome, survives);
@@ -23,12 +23,12 @@ function trackingStores(name: string, makeHome: () => Promise<Home>, survives: b
   pollsConformance(name, makeHome);
 }
 
-const sqliteHome = async (): Promise<Home> => {
+const sqliteHome = async (): Promise<StoreFixture> => {
   const folder = mkdtempSync(join(tmpdir(), 'tracking-'));
   let steady = 1_000;
   return {
     open: () => openStore(`file:${folder}/store.db`, { ...OPTIONS, monotonicClock: () => steady }),
-    age: async (ms) => {
+    advance: async (ms) => {
       steady += ms;
     },
     tearDown: async () => rmSync(folder, { recursive: true }),

@@ -6,7 +6,7 @@ import { createApplier } from '../../src/tracking/applier.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
 import { factsOf, joinFacts } from '../../src/tracking/delivery-state.ts';
 import { readWebhookEvent } from '../../src/tracking/webhook-event.ts';
-import { aSend, found, OPTIONS, sending, VERDICT } from '../store/samples.ts';
+import { insertSending, mustFind, newMessage, OPTIONS, OUTCOME } from '../store/samples.ts';
 
 const names = [
   'templateMessageSent',
@@ -65,8 +65,8 @@ it('comes to the fold of all that was recorded, in SQLite, over a change of the 
       }),
     );
   for (let n = 0; n < messages; n++) {
-    await sending(store, aSend(`m${n}`));
-    await store.complete(`m${n}`, { status: 'accepted', whatsappMessageId: `wamid.${n}`, outcome: VERDICT });
+    await insertSending(store, newMessage(`m${n}`));
+    await store.complete(`m${n}`, { status: 'accepted', whatsappMessageId: `wamid.${n}`, outcome: OUTCOME });
   }
   const first = open();
   first.start();
@@ -90,7 +90,7 @@ it('comes to the fold of all that was recorded, in SQLite, over a change of the 
     fold.set(message, known ? joinFacts(known, facts) : facts);
   }
   for (const [message, state] of fold) {
-    await expect.poll(async () => (await found(store, `m${message}`)).delivery).toMatchObject(state);
+    await expect.poll(async () => (await mustFind(store, `m${message}`)).delivery).toMatchObject(state);
   }
   await second.stop();
   expect(outcomes.length).toBe(seen.size);
