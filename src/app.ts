@@ -232,7 +232,12 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
   });
   await app.register(templateRoutes, { templates, contextOf });
   await app.register(contacts, { contacts: upstream.contacts, contextOf });
-  await app.register(conversations, { conversations: upstream.conversations, contextOf });
+  await app.register(conversations, {
+    conversations: upstream.conversations,
+    store: services.store,
+    now: seams.now ?? Date.now,
+    contextOf,
+  });
   const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
   await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });

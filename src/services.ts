@@ -25,6 +25,7 @@ import type { StoredMessage } from './store/message-store.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
+import { createTracking } from './tracking/tracking.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { codeOf } from './upstream/error-code.ts';
@@ -157,6 +158,7 @@ interface MessagingParts {
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onFault } = parts;
+  const faultOf = (chore: string) => (error: unknown) => onFault(chore, error);
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
   const channel = config.WATI_CHANNEL_NUMBER;
@@ -167,6 +169,13 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   });
   const sends = createSendsPool();
   const queueLog = createQueueLog(seams.logger, store);
+  const tracking = createTracking({
+    store,
+    metrics: metrics.tracking,
+    logger: seams.logger,
+    onFault: faultOf('webhooks'),
+    intakeEveryMs: pauses.intakeEveryMs,
+  });
   const deliveryServices = {
     store,
     now,
@@ -179,7 +188,11 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     holds,
     closing: closing.signal,
     ...(rateLimiter && { rateLimiter }),
-    onEnd: ({ kind, status }: StoredMessage) => metrics.send(kind, status),
+    onEnd: (message: StoredMessage) => {
+      metrics.send(message.kind, message.status);
+      tracking.ended(message);
+    },
+    onProved: tracking.proved,
     onBatch: metrics.group,
   };
   const delivery = createDelivery({
@@ -203,16 +216,16 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     onPause: ({ id, caller }) =>
       seams.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
     onFinished: queueLog.ended,
-    onFault: (error) => onFault('broadcasts', error),
+    onFault: faultOf('broadcasts'),
   });
-  const reconciler = createReconciler(store, upstream.conversations, {
+  const reconciler = createReconciler(countReconciled(store, metrics), upstream.conversations, {
     messageLookup: upstream.messageLookup,
     channel,
   });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
-    onFault: (error: unknown) => onFault('reconcile', error),
+    onFault: faultOf('reconcile'),
     ...(rateLimiter && { rateLimiter: rateLimiter }),
     ...seams.looks,
   });
@@ -239,8 +252,19 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     reconciler,
     reconcileWorker,
     maintenance,
+    tracking,
   };
 }
+
+/** What a look in the history finds is counted like what a webhook proves. */
+const countReconciled = (store: Store, metrics: Metrics): Pick<Store, 'countLookalikes' | 'markReconciled'> => ({
+  countLookalikes: (...asked) => store.countLookalikes(...asked),
+  markReconciled: async (...found) => {
+    const isResolved = await store.markReconciled(...found);
+    if (isResolved) metrics.tracking.resolved('reconcile');
+    return isResolved;
+  },
+});
 
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
     typeof createMessaging
@@ -248,7 +272,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { di
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, closing } = parts;
-  const { delivery, broadcastWorker, reconcileWorker, maintenance } = parts;
+  const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
       // Before anything goes out.
@@ -256,6 +280,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await maintenance.start();
       acceptConfigured();
       reconcileWorker.start();
+      tracking.start();
       broadcastWorker.wake();
     },
     /** What is on the wire is given up: the time for going down is over. */
@@ -270,7 +295,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
-      await Promise.all([maintenance.stop(), reconcileWorker.stop()]);
+      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();
