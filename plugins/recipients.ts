@@ -1,5 +1,6 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
+import { narrowed } from '../src/http/allowed-countries.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { isPhone } from '../src/recipients/recipient.ts';
@@ -9,57 +10,44 @@ interface Options {
   /** Of callers whose entry names no `countries`; empty: of all. */
   defaultCountries: readonly string[];
 }
-
 /** Where a route takes a recipient: found in its schemas by `x-recipient`. `*` stands for every entry of a list. */
 interface Place {
   part: 'body' | 'query' | 'params';
   path: readonly string[];
 }
-
 const parts = { body: 'body', querystring: 'query', params: 'params' } as const;
 const pointers = { body: '', query: '/query', params: '/path' } as const;
 const faultsMax = 100;
-
 /** Narrows the numbers of every route to the countries of its caller. That they are numbers was checked by the schemas. */
-export const recipientCountries = fp<Options>(async (app, { numbers, defaultCountries }) => {
-  app.addHook('onRoute', (route) => {
-    const places = placesOf(route);
-    if (places.length === 0) return;
-    const narrow = async (request: FastifyRequest) => {
-      const { countries } = narrowed(request, defaultCountries);
-      if (countries === undefined) return;
-      const errors: FieldError[] = [];
-      for (const { part, path } of places) {
-        for (const { pointer, text } of found(request[part], path, pointers[part])) {
-          const detail = isPhone(text) ? numbers.countryFault(text, countries) : undefined;
-          if (detail !== undefined && errors.length < faultsMax) errors.push({ pointer, detail });
+export const recipientCountries = fp<Options>(
+  async (app, { numbers, defaultCountries }) => {
+    app.addHook('onRoute', (route) => {
+      const places = placesOf(route);
+      if (places.length === 0) return;
+      const narrow = async (request: FastifyRequest) => {
+        const { countries } = narrowed(request, defaultCountries);
+        if (countries === undefined) return;
+        const errors: FieldError[] = [];
+        for (const { part, path } of places) {
+          for (const { pointer, text } of found(request[part], path, pointers[part])) {
+            const detail = isPhone(text) ? numbers.countryFault(text, countries) : undefined;
+            if (detail !== undefined && errors.length < faultsMax) errors.push({ pointer, detail });
+          }
         }
-      }
-      if (errors.length > 0) throw invalid(errors);
-    };
-    route.preHandler = [narrow, ...[route.preHandler ?? []].flat()];
-  });
-});
-
-/** The countries that a caller may reach; without any, all. */
-export function narrowed(
-  { caller }: Pick<FastifyRequest, 'caller'>,
-  defaultCountries: readonly string[],
-): { countries?: readonly string[] } {
-  // An empty list of the entry lets nothing through; no default narrows nothing.
-  const countries = caller?.countries ?? (defaultCountries.length > 0 ? defaultCountries : undefined);
-  return countries === undefined ? {} : { countries };
-}
-
+        if (errors.length > 0) throw invalid(errors);
+      };
+      route.preHandler = [narrow, ...[route.preHandler ?? []].flat()];
+    });
+  },
+  { name: 'recipient-countries', dependencies: ['auth', 'validation'] },
+);
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
 function placesOf({ schema }: RouteOptions): Place[] {
   return Object.entries(parts).flatMap(([name, part]) => {
     const own: unknown = isRecord(schema) ? schema[name] : undefined;
     return pathsIn(own).map((path) => ({ part, path }));
   });
 }
-
 function pathsIn(schema: unknown): string[][] {
   if (!isRecord(schema)) return [];
   if ('x-recipient' in schema) return [[]];
@@ -67,7 +55,6 @@ function pathsIn(schema: unknown): string[][] {
   const properties = isRecord(schema.properties) ? Object.entries(schema.properties) : [];
   return [...inList, ...properties.flatMap(([name, inner]) => pathsIn(inner).map((path) => [name, ...path]))];
 }
-
 function* found(
   value: unknown,
   [name, ...rest]: readonly string[],

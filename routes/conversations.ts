@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
-import { oncePer } from '../src/once-per.ts';
+import { masked } from '../src/http/request-log.ts';
+import { memoizeLast } from '../src/lib/memoize.ts';
 import { invalid } from '../src/problem.ts';
+import { digits } from '../src/schemas/common.ts';
 import {
   ConversationChannel,
   ConversationMessagePage,
@@ -12,16 +13,15 @@ import {
   StatusOfConversation,
   StatusPut,
 } from '../src/schemas/conversation.ts';
-import { digits } from '../src/schemas/words.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
-import type { ContextOf } from './context.ts';
 import { toConversationMessages } from './conversation-rows.ts';
 import { toPage } from './page.ts';
-import { writeOnce } from './write-once.ts';
+import { serializeOnce } from './serialize-once.ts';
+import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   conversations: Conversations;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { conversations, contextOf }) => {
@@ -47,7 +47,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         pageNumber: page,
         pageSize,
       });
-      writeOnce(reply);
+      serializeOnce(reply);
       return events ? pageWithEvents(history, page, pageSize) : pageOf(history, page, pageSize);
     },
   );
@@ -72,7 +72,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
@@ -96,7 +96,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { status } = request.body;
       // WATI's word is BLOCK where ours is blocked.
       await conversations.setStatus(
@@ -114,12 +114,12 @@ const noChannel = {
   detail: 'WATI assigns a conversation by the number of the customer alone, and takes no channel for it: leave it out',
 };
 
-const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({
+const pageWithEvents = memoizeLast(({ rows, link }: History, number: number, size: number) => ({
   data: toConversationMessages(rows),
   page: toPage(link, number, size),
 }));
 
-const pageOf = oncePer((history: History, number: number, size: number) => {
+const pageOf = memoizeLast((history: History, number: number, size: number) => {
   const { data, page } = pageWithEvents(history, number, size);
   return { data: data.filter(({ direction }) => direction !== 'system'), page };
 });

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { page, scriptedPagePolicy } from '../src/html.ts';
+import { page, scriptedPagePolicy } from '../src/lib/html.ts';
 
 interface HomeOptions {
   account: 'sandbox' | 'real';

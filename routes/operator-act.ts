@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import { callerOf } from '../plugins/auth.ts';
-import { audit } from '../src/audit.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { audit } from '../src/operator/audit.ts';
 import { Problem } from '../src/problem.ts';
 
 /** What is told of an act beside who did it; `work` may add what it found out. */

@@ -9,7 +9,7 @@ import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
 import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-port.ts';
 import type { SendStatus } from '../src/store/port.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 

@@ -11,7 +11,7 @@ export interface Readiness {
   /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
   check(): Promise<Ready>;
   /** Learns from the calls that are made anyway whether the gateway can be reached. */
-  saw(report: CallReport): void;
+  observe(report: CallReport): void;
   /** From now on the answer is `draining`. */
   drain(): void;
 }
@@ -94,7 +94,7 @@ export function createReadiness(
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
-    saw: ({ host, bytesSent, errorCode }) => {
+    observe: ({ host, bytesSent, errorCode }) => {
       if (host === 'gateway') gatewayIsDown = errorCode !== undefined && !bytesSent;
     },
     drain: () => {

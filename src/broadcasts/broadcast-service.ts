@@ -5,12 +5,12 @@ import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts'
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
-import type { TemplatePost } from '../schemas/message.ts';
+import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
 import type { LookStore } from '../store/look-port.ts';
 import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
 import { QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
-import { throwStoreUnreadable, toInsertProblem } from '../store-problems.ts';
+import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,

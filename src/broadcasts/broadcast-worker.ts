@@ -2,9 +2,9 @@ import { executeAttempt } from '../delivery/dispatch/attempt.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
-import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
-import { usualPauses } from '../pauses.ts';
-import { sleep } from '../sleep.ts';
+import { HeldLanes, type ReportHold } from '../holds/held-lanes.ts';
+import { sleep } from '../lib/sleep.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-port.ts';
 import { type Lane, type StoredSend, StoreError } from '../store/port.ts';
 import { permitRequestOf } from '../upstream/permits.ts';
@@ -23,8 +23,8 @@ interface BroadcastWorkerServices extends DispatchServices {
   onEnd?: (stored: StoredSend) => void;
   onBatch?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or released. */
-  onHold?: TellHold;
-  /** See `Pauses`. */
+  onHold?: ReportHold;
+  /** See `RetryDelays`. */
   lookEveryMs?: number;
   /** A broadcast was refused as a whole and paused. */
   onPause?: (broadcast: EndedBroadcast) => void;
@@ -55,7 +55,7 @@ export class BroadcastWorker {
     this.#services = services;
     this.#claims = new Claims(services);
     this.#heldLanes = new HeldLanes(services.onHold);
-    this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? usualPauses.lookEveryMs).unref();
+    this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? defaultRetryDelays.lookEveryMs).unref();
   }
 
   /** Something may have become due. The worker also polls every second, because another replica may have inserted it. */

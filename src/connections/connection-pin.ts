@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts';
 import type { SendStore } from '../store/port.ts';
-import { throwStoreUnreadable } from '../store-problems.ts';
+import { throwStoreUnreadable } from '../store/store-problems.ts';
 
 /** The name of the value in the store. */
 const name = 'only-connection';

@@ -1,4 +1,4 @@
-import { isBlank } from '../text.ts';
+import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
 /** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */

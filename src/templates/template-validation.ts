@@ -1,9 +1,9 @@
-import { didYouMean } from '../did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { type FieldError, Problem } from '../problem.ts';
-import { valueFault } from '../template-value.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
 import type { Found } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
+import { valueFault } from './template-value.ts';
 
 /** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];

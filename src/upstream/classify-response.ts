@@ -1,8 +1,9 @@
+import { assignErrors } from './answers/assign-errors.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { asText, firstOf, objectOf } from './answers/fields.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { canonicalNumber, matchReceivers, type Receiver } from './answers/receivers.ts';
+import { matchReceivers, type Receiver } from './answers/receivers.ts';
 import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
 import {
   errorsIn,
@@ -201,23 +202,6 @@ function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
   const localMessageId = idIn(firstOf(entry, 'localMessageId'));
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
-
-/** The faults of each receiver. What names none of several is held against nobody, and lets nobody count as accepted. */
-function assignErrors(faults: readonly ReportedError[], receivers: readonly Receiver[]) {
-  const alone = receivers.length === 1;
-  const shares = new Map<Receiver, ReportedError[]>();
-  let ofNobody = false;
-  for (const fault of faults) {
-    const about = new Set(fault.about.map(canonicalNumber));
-    const meant = alone ? receivers : receivers.filter((each) => isAbout(about, each));
-    if (meant.length === 0) ofNobody = true;
-    for (const receiver of meant) shares.set(receiver, [...(shares.get(receiver) ?? []), fault]);
-  }
-  return { of: (receiver: Receiver) => shares.get(receiver) ?? [], ofNobody };
-}
-
-const isAbout = (about: ReadonlySet<string>, { phone, localMessageId }: Receiver): boolean =>
-  about.has(localMessageId) || about.has(canonicalNumber(phone));
 
 /** An id that can be one: anything else is as good as none. */
 const idIn = (value: unknown): string | undefined => {

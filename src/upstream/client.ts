@@ -1,5 +1,5 @@
-import { oncePer } from '../once-per.ts';
-import { foreignPatterns } from '../patterns.ts';
+import { memoizeLast } from '../lib/memoize.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { RateLimitTimeoutError } from '../rate-limit/types.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
@@ -65,7 +65,7 @@ export function assertSuccess(body: JsonObject): void {
   if (said !== 'yes') throw unrecognizedResponse();
 }
 
-const jsonOf = oncePer(({ text }: HttpResponse) => parseJson(text));
+const jsonOf = memoizeLast(({ text }: HttpResponse) => parseJson(text));
 
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { oncePer } from '../once-per.ts';
+import { memoizeLast } from '../lib/memoize.ts';
 import { flagOf } from './answers/fields.ts';
 import { entriesIn, type Link, linkIn } from './pages.ts';
 import { asArray, asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
@@ -29,7 +29,7 @@ export interface ContactList {
 }
 
 /** A page of contacts, as those who share the answer share it. */
-export const contactsIn = oncePer((body: JsonObject): ContactList => {
+export const contactsIn = memoizeLast((body: JsonObject): ContactList => {
   const entries = entriesIn(body, body.contact_list);
   const contacts: WatiContact[] = [];
   for (const raw of entries) {

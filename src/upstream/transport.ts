@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
-import { usualPauses } from '../pauses.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { Dispatchers } from './dispatchers.ts';
@@ -24,7 +24,7 @@ export interface TransportOptions {
   /** Makes text of bytes; absent: with limits of its own. */
   bodyReader?: UntrustedBodyReader;
   onAttempt?: (report: CallReport) => void;
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
@@ -38,7 +38,7 @@ export interface Transport {
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = usualPauses.readRetryMs } = options;
+  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = defaultRetryDelays.readRetryMs } = options;
   const retryBudget = createRetryBudget();
   const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
 

@@ -39,7 +39,7 @@ interface UpstreamWiring {
   replicas: boolean;
   /** An answer to this operation had a key of this service in it. */
   onEcho?: (operation: string) => void;
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   readRetryMs?: number;
 }
 

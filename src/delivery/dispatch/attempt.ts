@@ -1,6 +1,6 @@
 import type { StoredSend } from '../../store/port.ts';
 import { StoreError } from '../../store/port.ts';
-import { toInsertProblem } from '../../store-problems.ts';
+import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';

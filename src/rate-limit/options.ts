@@ -1,0 +1,13 @@
+import type { Plan, ReservationSource } from './types.ts';
+import type { SetTimer } from './wake-timer.ts';
+
+export interface RateLimiterOptions {
+  /** MATON_RATE_PER_SECOND; 100,000 and more: no limit at all. */
+  perSecond: number;
+  plan: Plan;
+  /** Absent: no other process uses the account. */
+  reservations?: ReservationSource;
+  /** Steady milliseconds. */
+  clock?: () => number;
+  setTimer?: SetTimer;
+}
