@@ -15,8 +15,8 @@ import type { Metrics } from './observability/metrics.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
-import type { StoredSend } from './store/port.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 /** A recurring task failed. */
@@ -57,7 +57,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     holds,
     closing: closing.signal,
     ...(rateLimiter && { rateLimiter }),
-    onEnd: ({ kind, status }: StoredSend) => metrics.recordOutcome(kind, status),
+    onEnd: ({ kind, status }: StoredMessage) => metrics.recordOutcome(kind, status),
     onBatch: metrics.recordBatch,
   };
   const delivery = createDelivery({

@@ -12,7 +12,7 @@ import { createReadiness, type Readiness } from './readiness.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import { openStore, type Store } from './store/open.ts';
-import type { StoreOptions } from './store/port.ts';
+import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
@@ -196,8 +196,8 @@ export const retentionOf = (config: Config): StoreOptions => ({
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
 async function openRecords(
   config: Config,
-  onUse: Metrics['recordStoreCall'],
+  onQuery: Metrics['recordStoreCall'],
 ): Promise<{ store: Store; reservations?: ReservationSource & TokenStore }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onUse });
+  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(port|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-requests|row-[\w-]+|stored-file|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-requests|row-[\w-]+|stored-file|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|rate-limit|operator|pools|recipients|settings))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -115,7 +115,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|recipients\/recipient|schemas\/common|store\/(port|store-problems))\.ts$/,
+      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|recipients\/recipient|schemas\/common|store\/(errors|store-problems))\.ts$/,
     types:
       /^src\/(delivery|templates|upstream|rate-limit|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
@@ -123,7 +123,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/broadcasts\//,
     values:
-      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|store\/(port|quota-port|store-problems))\.ts$/,
+      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|store\/(errors|quota-store|store-problems))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
     packages: /^$/,
   },
@@ -176,7 +176,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/sandbox\//,
     values:
       /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
-    types: /^src\/(service-overrides|store\/(broadcast-)?port)\.ts$/,
+    types: /^src\/(service-overrides|store\/(broadcast|message)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {

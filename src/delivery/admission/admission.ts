@@ -2,7 +2,7 @@ import { refusalOf } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
-import type { SendStore } from '../../store/port.ts';
+import type { MessageStore } from '../../store/message-store.ts';
 import { throwStoreUnreadable } from '../../store/store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { permitRequestOf, queueKey, systemPriority } from '../../upstream/permits.ts';
@@ -13,7 +13,7 @@ import type { PendingInserts } from './pending-inserts.ts';
 interface AdmissionServices {
   pendingInserts: PendingInserts;
   breaker: CircuitBreaker;
-  store: Pick<SendStore, 'countQueued'>;
+  store: Pick<MessageStore, 'countQueued'>;
   /** Capacity for messages in delivery, by caller. */
   sends: SharedPool;
   /** Absent: there is no rate limit. */
