@@ -12,13 +12,13 @@ interface AuthOptions {
   callers: Callers;
   /** Requests under way, by caller. */
   requests: SharedPool;
-  /** What one address may ask without a key. */
+  /** Requests without a valid key, limited by address. */
   keyless: AddressLimit;
   /** Where replicas share what their callers may do; one process alone counts by itself. */
   permits?: TokenStore;
 }
 /**
- * Who calls, and whether they may: before the body is read, and before a 404 or 405 tells what exists.
+ * Authenticates and authorizes: before the body is read, and before a 404 or 405 reveals what exists.
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
 export const auth = fp(

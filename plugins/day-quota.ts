@@ -8,7 +8,7 @@ interface Services {
   isRepeat: IsRepeat;
 }
 
-/** Refuses what would call WATI once the day's calls are spent: reads first. Register after plugins/auth.ts. */
+/** Rejects requests that would call WATI once the day's calls are used up: reads first. */
 export const refuseOverQuota = fp(
   async (app, { quota, isRepeat }: Services) => {
     app.addHook('onRequest', (request, _reply, done) => {

@@ -8,13 +8,13 @@ interface DrainOptions {
   delayMs: number;
   /** All must have ended by then, counted from `close()`. */
   timeoutMs: number;
-  /** From now on nobody new should be sent here. */
+  /** Called when the instance should get no new clients. */
   onDrain(): void;
   /** Time is nearly up: ends what hangs, and records what is known of it. */
   cutOff(): void;
 }
 
-/** What is kept of the time-out for recording and answering what hung. */
+/** Part of the time-out that is reserved for recording and answering aborted requests. */
 const lastWordsMsMax = 2_000;
 const sweepEveryMs = 100;
 

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin';
 
 /**
  * HEAD answers wherever GET does, as GET would and without the body (RFC 9110, 9.3.2): the same checks, limits and calls
- * upstream. A stream is ended unread. Call before everything else that listens for routes, which then sees both of them.
+ * upstream. A stream is ended unread. Register before every other plugin with an onRoute hook, so that those see both routes.
  */
 export const headRoutes = fp(
   async (app) => {

@@ -5,7 +5,7 @@ import { isConnectionName, type ListedCheck } from '../src/http/listed-check.ts'
 
 /**
  * Checks every sending request that names a connection, before its body is read. A malformed or forbidden name is left to the
- * route, which has words for it. Register after plugins/auth.ts, because it needs the caller.
+ * route, which has a better error for it.
  */
 export const refuseUnlisted = fp(
   async (app, { check }: { check: ListedCheck }) => {

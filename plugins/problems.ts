@@ -38,7 +38,7 @@ function toProblem(error: unknown, request: FastifyRequest): Problem {
 const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
 };
-/** What came, where it has the form of a type, and what is wanted. */
+/** Names the Content-Type received, if it has the form of one, and the one expected. */
 function typeFault({ headers, routeOptions }: FastifyRequest): string {
   const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
   const type = headers['content-type'];

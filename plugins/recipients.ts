@@ -7,7 +7,7 @@ import { isPhone } from '../src/recipients/recipient.ts';
 
 interface Options {
   numbers: PhoneNumbers;
-  /** Of callers whose entry names no `countries`; empty: of all. */
+  /** For callers whose entry has no `countries`; empty: all countries. */
   defaultCountries: readonly string[];
 }
 /** Where a route takes a recipient: found in its schemas by `x-recipient`. `*` stands for every entry of a list. */

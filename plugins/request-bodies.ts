@@ -7,7 +7,7 @@ import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 
-/** A JSON body must be complete by then, ms. Streamed ones are watched by those who read them. */
+/** Deadline for a JSON body, ms. Streamed bodies have the limits of their routes. */
 const bodyTimeoutMs = 30_000;
 /**
  * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read, and aborts slow
@@ -23,7 +23,7 @@ export const requestBodies = fp(
     app.server.on('checkExpectation', take);
 
     app.addHook('onRequest', (request, _reply, done) => {
-      // What is not there has no type: clients name one on every request, and where no body is wanted that is no fault.
+      // Without a body its type means nothing: some clients send Content-Type on every request.
       if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
       done();
     });

@@ -12,8 +12,8 @@ declare module 'fastify' {
 }
 
 /**
- * Calls the hooks once for each request: when its answer is out, or when there is an answer and nobody left to take it.
- * Fastify's onResponse alone never runs for a caller who hung up, and that is the request which somebody will ask about.
+ * Calls the hooks once for each request: when the response is sent, or when there is one and the client has disconnected.
+ * Fastify's onResponse never runs for a client that disconnected, and that is the request that will be asked about.
  */
 export const requestCompleted = fp<{ hooks: readonly EndHook[] }>(
   async (app, { hooks }) => {

@@ -18,7 +18,7 @@ export const requestValidation = fp(
     app.addHook('onRequest', (request, reply, done) => {
       for (const [name, value] of headers) reply.header(name, value);
       const { socket } = request.raw;
-      // What was answered with a 400 as too slow may come in after all: its caller believes that nothing happened.
+      // A request that got a 400 as too slow may still arrive: its caller already believes that nothing happened.
       if (refused.has(socket)) {
         // Its answer may not have been read yet: plugins/lingering-close.ts ends the connection.
         request.raw.resume();

@@ -2,15 +2,15 @@ import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 
 interface SlowReaderOptions {
-  /** How long somebody may be slower than that. */
+  /** How long a client may be slower than that. */
   graceMs?: number;
   bytesPerSecondMin?: number;
   checkEveryMs?: number;
 }
 
 /**
- * Cuts off who asks for an answer and then hardly takes it: Node would keep its bytes for as long as he likes. Only while
- * bytes wait for him: who listens to events, and is told nothing, is not slow.
+ * Disconnects clients that read their response too slowly: Node would buffer it without limit. Only while
+ * bytes are pending: an event stream without events is not slow.
  */
 export const slowClients = fp<SlowReaderOptions>(
   async (app, { graceMs = 20_000, bytesPerSecondMin = 16_384, checkEveryMs = 1_000 }) => {

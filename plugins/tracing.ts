@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin';
 import type { Tracing } from '../src/tracing/types.ts';
 
-/** One span a request. Registered where tracing is on: otherwise a request pays nothing for it. */
+/** One span per request. Registered only if tracing is configured, so that it costs nothing otherwise. */
 export const traceRequests = fp<{ tracing: Tracing }>(
   async (app, { tracing }) => {
     app.addHook('onRequest', (request, _reply, done) => {

@@ -50,7 +50,7 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
     // Fastify's own puts all faults into one text, which plugins/problems.ts has no use for.
     app.setSchemaErrorFormatter(() => new Error('the request breaks its schema'));
 
-    // What the routes answer is built field by field, and checked against these schemas by the tests: JSON.stringify is
+    // Responses are built field by field, and the tests check them against these schemas: JSON.stringify is
     // faster than a function compiled from each schema, and has nothing to compile at the start.
     app.setSerializerCompiler(() => JSON.stringify);
 
@@ -64,7 +64,7 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
 );
 
 /**
- * Of a larger body the first fault is told, of others all. Ajv makes an object of every fault it meets, whatever the limits
+ * A larger body gets its first error, others all of them. Ajv makes an object of every error, whatever the limits
  * of lists and names: half a million wrong buttons, in one body of 1 MiB, took the whole memory of a small container. Ten
  * thousand recipients with six parameters each are not too many.
  */

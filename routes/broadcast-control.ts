@@ -7,7 +7,7 @@ import { answers, exampleIds } from '../src/schemas/common.ts';
 import { toBroadcast } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
-/** What a caller may do with a broadcast that runs: hold it, end it, have its unknown recipients looked up. */
+/** Pause, resume and cancel a broadcast, and reconcile its unknown recipients. */
 export const broadcastControl: FastifyPluginAsyncTypebox<Pick<BroadcastServices, 'broadcasts' | 'holds'>> = async (
   app,
   { broadcasts, holds },

@@ -6,7 +6,7 @@ import type { WatiTemplate } from '../src/upstream/templates.ts';
 
 const faultsShown = 100;
 
-/** Every fault of every recipient is found before anything is recorded; the first hundred are told, with the total. */
+/** Validates all recipients before anything is stored; lists the first hundred errors, with the total. */
 export function assertSound(recipients: readonly BroadcastRecipient[], versions: Sendable): void {
   const fits = (each: WatiTemplate) =>
     recipients.every(({ parameters = {} }) => parameterFaults(each, parameters).length === 0);

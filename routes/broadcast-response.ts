@@ -23,7 +23,7 @@ export function replyWithBroadcast(reply: FastifyReply, { broadcast, replayed }:
     .send(toBroadcast(broadcast));
 }
 
-/** What a caller sees of a broadcast. */
+/** A broadcast as its caller sees it. */
 export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
   const { id, template, name, connectionId, channel, total, counts, createdAt, updatedAt, finishedAt } = stored;
   const { queued, sending, accepted, rejected, not_sent: notSent, unknown, cancelled } = counts;
@@ -43,7 +43,7 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
   };
 }
 
-/** One that may not go on now is paused, by the service or an operator, for as long as that lasts. */
+/** A running broadcast that is held is shown as paused, by the service or an operator. */
 function stateOf(
   { caller, connectionId, status, counts, pausedBy, pauseReason }: KnownBroadcast,
   holds: Holds | undefined,

@@ -43,7 +43,7 @@ interface Services {
 /** The slowest that WATI may take a file, bytes a millisecond: 64 KB/s. */
 const bytesPerMs = 64;
 
-/** Files and CSVs: the caller's multipart body flows into WATI's, held by nobody. */
+/** Files and CSVs: the caller's multipart body is streamed to WATI and stored nowhere. */
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, sendRequests, streams, templates, uploads, numbers, contextOf } = services;
 
@@ -134,7 +134,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
   );
 
-  /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
+  /** For a CSV. WATI sends nothing until the file is complete, so its end is withheld until all rows are valid. */
   const checkOf = (request: FastifyRequest, columns: ReturnType<typeof columnsOf> | undefined): CsvCheck => {
     const mayReach = createSendingCheck(callerOf(request));
     const rows = createCsvCheck({

@@ -84,7 +84,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
         isTaken = true;
         return reply.send(file);
       } finally {
-        // Whatever is thrown: a body that nobody reads would keep its connection.
+        // On any error: an unread body would keep its TCP connection.
         if (!isTaken) answer.body.destroy();
       }
     },
@@ -96,7 +96,7 @@ const header = (answer: StreamingResponse, name: string): string | undefined => 
   return Array.isArray(value) ? value[0] : value;
 };
 
-/** What a header may say, to be passed on: anything else could mean more to a browser or a proxy than it does to us. */
+/** Header values that are passed on; others could have a meaning for browsers or proxies. */
 const forms: Readonly<Record<string, RegExp>> = {
   'content-type': /^[\w.+-]{1,100}\/[\w.+-]{1,100}(;[ \t]*[\w-]{1,40}=("[\w .:+-]{1,100}"|[\w.:+-]{1,100})){0,4}$/,
   'content-length': /^\d{1,15}$/,

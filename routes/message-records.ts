@@ -34,7 +34,7 @@ interface Services {
   listedCheck: ListedCheck;
 }
 
-/** Of the connection that the record names. */
+/** A context for the connection of the record. */
 const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',

@@ -28,7 +28,7 @@ interface Services {
   contextOf: BuildContext;
 }
 
-/** What every sending route of this file says of itself. */
+/** Config of every sending route in this file. */
 const sending = (problems: ProblemSlug[]) => ({
   scope: 'messages:send' as const,
   connection: true,

@@ -19,7 +19,7 @@ interface Services {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
   store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
-  /** Undefined where they cannot be told soon. */
+  /** Undefined if they cannot be counted soon. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;

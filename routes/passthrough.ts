@@ -69,7 +69,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
         }),
       },
       handler: async (request, reply) => {
-        // What HEAD asks for is what GET would answer.
+        // HEAD calls GET.
         const method = request.method === 'HEAD' ? 'GET' : request.method;
         const path = nativePath(request.params['*'], method, allowed);
         const caller = callerOf(request);
@@ -111,7 +111,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
           reply.code(status);
           isTaken = true;
         } finally {
-          // Whatever is thrown: a body that nobody reads would keep its connection.
+          // On any error: an unread body would keep its TCP connection.
           if (!isTaken) answer.body.destroy();
         }
         return reply.send(answer.body);
@@ -120,7 +120,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
   }
 };
 
-/** What of an answer cannot go on to a caller as it is. */
+/** Responses that must not be passed on. */
 function faultOf({ status, containedKey }: StreamingResponse): Problem | undefined {
   if (containedKey) return keyEchoed(status);
   if (status >= 300 && status < 400) {

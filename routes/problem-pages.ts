@@ -50,7 +50,7 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-/** What is the same for everybody, in both of its forms. */
+/** A page in both of its forms, built once. */
 interface Written {
   readonly json: Buffer;
   readonly html: Buffer;

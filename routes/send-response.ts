@@ -37,7 +37,7 @@ export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendin
     .send({ ...toMessage(stored), ...(pendingWrite && { recorded: false }) });
 }
 
-/** What a caller sees of a record: nothing of the message's own words. */
+/** A record as its caller sees it, without the message content. */
 export function toMessage(stored: StoredMessage, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
   const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;

@@ -111,7 +111,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
   );
 };
 
-/** What is there under this name, the approved one first. */
+/** The templates of this name, the approved one first. */
 function oneOf({ versions: [first], near, languages }: Found, language: string | undefined): WatiTemplate {
   if (first) return first;
   const elsewhere =

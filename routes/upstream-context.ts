@@ -13,11 +13,11 @@ import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
-/** When a request's time is over, all of its calls together. */
+/** The deadline of all upstream calls of a request together. */
 export interface RequestDeadline extends Pick<CallContext, 'isExclusive'> {
   untilMs: number;
 }
-/** On whose account, and for how long, this request calls upstream. With its reply, a read ends when the caller hangs up. */
+/** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
 export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
@@ -39,14 +39,14 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
     await stopCheck(request, connection);
     request.requestLog.connection = connection;
     const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
-    // To listen for a caller who hangs up costs more than most requests ever need of it.
+    // Listening for a disconnect is expensive, so it is done only if it is needed.
     if (reply) context.callerSignal = lazy(() => abortOnDisconnect(reply));
     return context;
   };
 }
 /**
  * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
- * the schemas; elsewhere nobody reads it.
+ * the schemas.
  */
 export function channelOf(
   request: FastifyRequest,
@@ -73,7 +73,7 @@ export const contextOn = (
   priority: priorityOf(request),
   onAttempt: recordCalls(request),
 });
-/** Asked for once, before anything that a request waits for. */
+/** Called once, before anything that the request waits for. */
 export function deadlineOf(
   request: FastifyRequest,
   { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>,
@@ -82,7 +82,7 @@ export function deadlineOf(
   const waitMs = preferredWaitMs(request, longestMs);
   return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { isExclusive: true }) };
 }
-/** Aborts when the caller goes before the answer is complete. */
+/** Aborts when the client disconnects before the response is complete. */
 export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   const look = () => {
@@ -133,7 +133,7 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
 }
 /**
- * Everybody's calls wait in the same line, fairly between the callers; a send with `Priority: u=0` (RFC 9218) goes before
+ * All callers share one queue, fairly by weight; a send with `Priority: u=0` (RFC 9218) goes before
  * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
  */
 export function priorityOf(request: FastifyRequest): CallerPriority {
@@ -151,7 +151,7 @@ export function priorityOf(request: FastifyRequest): CallerPriority {
   return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
 /**
- * Lets the request's log line, and its trace, tell what the upstream answered. A read or change that takes several calls costs its
+ * Records upstream calls in the request's log line and span. A read or change that takes several calls costs its
  * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
  */
 export function recordCalls(request: FastifyRequest): (report: CallReport) => void {

@@ -32,7 +32,7 @@ export interface MessagingParts {
   onTaskError: OnTaskError;
 }
 
-/** What takes messages, sends them and finds out what became of them. */
+/** Delivery, broadcasts, reconciliation and maintenance. */
 export function createMessaging(config: Config, overrides: ServiceOverrides, parts: MessagingParts) {
   const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onTaskError } = parts;
   const now = overrides.now ?? (() => Date.now());
@@ -105,7 +105,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     onStart: queueLog.started,
   });
   const maintenance = createMaintenance({ store, delivery, leaseMs: config.STORE_LEASE_MS, onFault: onTaskError });
-  /** For those who ask why something waits. */
+  /** Shown to callers and operators; includes the circuit breaker. */
   const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
   return {
     closing,

@@ -29,9 +29,9 @@ interface ReadinessServices {
   store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
-  /** The Maton key of now. What was said of another one is not believed any more. */
+  /** The Maton key in use. Results for another key no longer count. */
   matonKey: () => string;
-  /** What an earlier process left behind has been looked through. */
+  /** Recovery of what earlier processes left has finished. */
   hasRecovered: () => boolean;
 }
 

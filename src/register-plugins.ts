@@ -42,7 +42,7 @@ export const version = '0.1.0';
 
 type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
 
-/** What the parts of the app are made from. */
+/** What plugins and routes are built from. */
 export interface AppParts {
   app: App;
   config: Config;
@@ -55,7 +55,7 @@ export interface AppParts {
 
 export type Checks = ReturnType<typeof createChecks>;
 
-/** What is asked of a request before a route sees it, and what the routes ask. */
+/** Checks that run before a route, and those that routes run. */
 export function createChecks(config: Config, { store, stopSwitch, upstream, pin }: Services) {
   const isRepeat = createIsRepeat(store);
   const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
@@ -75,7 +75,7 @@ export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) =
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
-/** In the order in which a request passes them. Answers what has to be called behind the last route. */
+/** In the order in which a request passes them. Returns a function to call after the last route is registered. */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, overrides, front, metrics, services, numbers } = parts;
   const { readiness, reservations, dayQuota } = services;

@@ -10,7 +10,7 @@ import type { Tracing } from './tracing/types.ts';
 import type { Uploads } from './upload/uploads.ts';
 import type { Dispatchers } from './upstream/dispatchers.ts';
 
-/** What a test may put in the place of the real thing; the server takes the defaults. */
+/** Parts that a test or the sandbox replaces; the server uses the defaults. */
 export interface ServiceOverrides {
   callers: Callers;
   logger: FastifyBaseLogger;
@@ -23,7 +23,7 @@ export interface ServiceOverrides {
   rateLimiter?: OutboundRateLimiter;
   /** Where one process has one service after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
-  /** Of sends and broadcasts; random by default. */
+  /** Ids of messages and broadcasts; random by default. */
   newId?: () => string;
   /** Wall clock, ms: what records say of their times. A store that is handed in has its own. */
   now?: () => number;

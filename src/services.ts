@@ -21,7 +21,7 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** What the service does, without HTTP: the store, the upstream, and what delivers messages between them. */
+/** The service without HTTP: store, rate limiter, upstream, delivery. */
 export async function createServices(config: Config, overrides: ServiceOverrides, metrics: Metrics) {
   const pauses = overrides.pauses ?? defaultRetryDelays;
   const matonKey = overrides.matonKey ?? (() => config.MATON_API_KEY);
@@ -146,7 +146,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       reconcileWorker.start();
       broadcastWorker.wake();
     },
-    /** What is on the wire is given up: the time for going down is over. */
+    /** Aborts in-flight requests: the shutdown time-out is over. */
     cutOff: () => {
       closing.abort();
       rateLimiter?.close();

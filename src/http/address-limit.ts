@@ -12,7 +12,7 @@ interface AddressLimitOptions {
 const addressesMax = 10_000;
 
 /**
- * How much one remote address may ask without a key. What needs none costs next to nothing, and is still work that anybody
+ * Limits requests without a valid key by remote address. Routes without a key are cheap, and still work that any client
  * can ask for. A request with a valid key is never refused here, because many callers may share the address of a proxy.
  */
 export class AddressLimit {

@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts';
 import type { AddressLimit } from './address-limit.ts';
 import { bearerOf, credentialFault, holderOf } from './credentials.ts';
 
-/** Unknown paths included, so that a 404 tells nothing to somebody without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
+/** Includes unknown paths, so that a 404 reveals nothing without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
 /** Throws a Problem: 401, or 429 where the address has failed too often. A valid key is never refused for what others did. */
 export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): KeyHolder {

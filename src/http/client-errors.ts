@@ -6,7 +6,7 @@ import { isConnectionRejected, rejectFollowing, secureHeaders } from './request-
 import { problemDocument } from './send-problem.ts';
 import { respondedEarly } from './unread-body.ts';
 
-/** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
+/** Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the connection. */
 export const clientErrorHandler = (base: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isConnectionRejected(socket)) return;
@@ -19,7 +19,7 @@ export const clientErrorHandler = (base: string) => (error: NodeJS.ErrnoExceptio
   }
   rejectFollowing(socket);
   if (pending?.req.complete) {
-    // It came in whole and is being acted on: a 400 in its place would tell of a send that nothing happened.
+    // The request is complete and being processed: a 400 would claim that nothing was sent.
     endWith(pending, socket);
     return;
   }

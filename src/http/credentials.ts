@@ -17,7 +17,7 @@ const wanted = 'send it as Authorization: Bearer <key>';
 
 /**
  * Says what is wrong with an `Authorization` header that was refused. Nothing of the header is repeated in it. "Expired" is said
- * only of a key that was valid once, so it tells nothing to somebody who guesses.
+ * only for a key that was valid once, so it helps no guessing.
  */
 export function credentialFault(authorization: string | undefined, callers: Callers): string {
   if (authorization === undefined) return `a valid key is needed, and no Authorization came; ${wanted}`;

@@ -8,10 +8,10 @@ import { oneAtATime } from './one-at-a-time.ts';
 import { logRequest } from './request-log.ts';
 import { type SampledLog, sampleRefusals } from './sampled-log.ts';
 
-/** What stands between the network and the routes, and bounds what a caller, or anybody, may take of it. */
+/** Connections, pools and limits between the network and the routes. */
 export interface Front {
   readonly pools: Pools;
-  /** Of what needs no key. */
+  /** Limits requests without a key. */
   readonly keyless: AddressLimit;
   readonly requestLog: SampledLog;
   /** For Fastify: the listener with its limits. */

@@ -10,7 +10,7 @@ interface ListenOptions {
 
 /**
  * Node takes one connection of a listener in each turn of its event loop. While turns are long, a flood of connections would fill
- * the kernel's queue, and everybody else's new connection would wait behind it for half a minute: so several listeners share
+ * the kernel's queue, and every other new connection would wait behind it for half a minute: so several listeners share
  * the port.
  */
 const listeners = 16;

@@ -38,7 +38,7 @@ export function oneAtATime(handler: RequestListener, onFlood: () => void = () =>
     if (line === undefined) {
       lines.set(socket, { current: response, waiting: [] });
     } else if (!line.current.closed) {
-      // What else the parser finds in the packet of a connection that was cut.
+      // Further requests in the packet of a connection that was closed.
       if (socket.destroyed) return;
       if (line.waiting.length >= waitingMax) {
         onFlood();

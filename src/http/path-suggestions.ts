@@ -5,7 +5,7 @@ import { nearest } from '../lib/did-you-mean.ts';
 const lengthMax = 64;
 
 /**
- * For a path that nobody serves: `; did you mean /v1/...?` with the pattern of the nearest one, where one is near. Call before
+ * For an unknown path: `; did you mean /v1/...?` with the nearest pattern, if one is near. Call before
  * the routes are registered.
  */
 export function watchPaths(app: FastifyInstance): (url: string) => string {
@@ -18,7 +18,7 @@ export function watchPaths(app: FastifyInstance): (url: string) => string {
     const path = called.endsWith('/') ? called.slice(0, -1) : called;
     if (path.length > lengthMax || path === '') return '';
     const segments = path.split('/');
-    // What stands for a parameter is taken as it is: only the words between are compared.
+    // Values of parameters are not compared, only the fixed segments.
     const filled = new Map<string, string>();
     for (const pattern of known) {
       const words = pattern.split('/');

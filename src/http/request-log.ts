@@ -50,12 +50,12 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
 /** Only requests with a valid key belong to the audit trail. */
 const auditOf = ({ caller, routeOptions: { config } }: FastifyRequest): true | undefined =>
   caller !== undefined && (config.sendsMessage === true || config.audit === true) ? true : undefined;
-/** Every write says how it went (the outcome of a send is told by its record); a read has its status. */
+/** Every write logs an outcome (of a send, the record's); a read has its status. */
 function writeOutcome({ method, caller }: FastifyRequest, status: number): string | undefined {
   if (caller === undefined || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined;
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
 }
-/** `14155551234` -> `***1234`: enough to find a complaint, too little to write to somebody. */
+/** `14155551234` -> `***1234`: enough to find a complaint, too little to contact a person. */
 export const masked = (recipient: string): string => `***${recipient.slice(-4)}`;
 /** The same of every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
 export const maskedIn = (text: string): string =>

@@ -14,7 +14,7 @@ export const secureHeaders = {
 } as const;
 /** Header names and values; a caller of ours sends a dozen lines. */
 const rawHeadersMax = 2 * 100;
-/** What this service reads of a request. None of it needs more than `headerLengthMax`, and whatever reads it may count on that. */
+/** Headers that the service reads. None needs more than `headerLengthMax`; their readers rely on that. */
 export const boundedHeaders = [
   'accept',
   'authorization',
@@ -44,7 +44,7 @@ export const refused = new WeakSet<Socket>();
 export const isConnectionRejected = (socket: Socket): boolean => refused.has(socket);
 /** The last answer on this connection is being given: whatever comes in behind it is not acted on. */
 export const rejectFollowing = (socket: Socket): void => void refused.add(socket);
-/** What makes a request ambiguous, in words. On the path of every request: a look at each header line, no more. */
+/** Returns what makes a request ambiguous. Runs on every request, so it reads each header line once. */
 export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {
   if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
   const twice = repeatedSingle(rawHeaders);
@@ -91,5 +91,5 @@ export function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Probl
   if (name === undefined) return undefined;
   return invalid([{ pointer: `/headers/${name}`, detail: `is longer than ${headerLengthMax} characters` }]);
 }
-/** Of the absolute form (RFC 9112, 3.2.2); `undefined` of any other. */
+/** The authority of an absolute-form target (RFC 9112, 3.2.2); `undefined` for any other. */
 const targetAuthority = (target: string) => /^https?:\/\/([^/?#]+)/i.exec(target)?.[1]?.toLowerCase();

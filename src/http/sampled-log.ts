@@ -7,7 +7,7 @@ type LogRequest = (request: FastifyRequest, reply: FastifyReply) => void;
 interface SampleOptions {
   /** Writes the summary of lines that were left out. */
   tell: (line: { status: number; problem: string; route: string; left: number }) => void;
-  /** Of equal refusals so many are logged in each window. */
+  /** How many equal refusals are logged in each window. */
   most?: number;
   windowMs?: number;
   /** Steady milliseconds. */
@@ -18,18 +18,18 @@ export interface SampledLog {
   log: LogRequest;
   /** How many lines were left out; only grows. */
   readonly left: number;
-  /** Ends windows that are over, and tells what was left out in them; called by itself once a second. */
+  /** Ends windows that are over and logs how many lines were left out; runs once a second. */
   flush(): void;
   close(): void;
 }
 
-/** Kinds of refusals that are told apart at one time; past that they are logged as they come. */
+/** Kinds of refusals counted at one time; beyond that each is logged. */
 const kindsMax = 1_000;
 
-/** What a flood consists of: each costs its sender nothing, and says the same as the one before. */
+/** Statuses of floods: such requests cost their sender nothing, and their lines are all equal. */
 const floods = new Set([401, 403, 404, 405, 413, 415, 429]);
 
-/** The end of a send is told each time, whatever it is: somebody will ask after that very message. */
+/** The outcome of a send is always logged, because callers ask about single messages. */
 function isSampled(request: FastifyRequest, status: number): boolean {
   const { outcome, problem } = requestLogOf(request);
   return outcome === undefined && (floods.has(status) || problem === 'overloaded');
@@ -46,7 +46,7 @@ interface Window {
 
 /**
  * The line of each request, but of refusals that are equal (status, problem, route, caller or else remote address) only the
- * first few of each window: the others are counted, and told in one line when the window is over.
+ * first few of each window: the others are counted, and logged in one line when the window ends.
  */
 export function sampleRefusals(
   logRequest: LogRequest,
@@ -97,7 +97,7 @@ export function sampleRefusals(
     flush,
     close: () => {
       clearInterval(timer);
-      // What is left is told, however young its window is.
+      // Log the rest, even of windows that have just begun.
       for (const { status, problem, route, left: count } of windows.values()) {
         if (count > 0) tell({ status, problem, route, left: count });
       }

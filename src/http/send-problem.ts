@@ -3,7 +3,7 @@ import type { Problem } from '../problem.ts';
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
 import { requestLogOf, shownId } from './request-log.ts';
 
-/** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
+/** Prefix of problem types: the public URL of the service, or empty if it is not configured. */
 export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { slug, status, extras } = problem;

@@ -3,7 +3,7 @@ import type { Release } from '../pools/shared-pool.ts';
 import type { ProblemSlug } from '../problem-types.ts';
 import type { RequestSpan } from '../tracing/types.ts';
 
-/** What a request became, for its one log line and its metrics. */
+/** Facts about a request, for its one log line and its metrics. */
 export interface RequestLog {
   /** `accepted`, `rejected`, …: of a send. Other writes are `done`, `refused` or `failed` by their status. */
   outcome?: string;
@@ -11,7 +11,7 @@ export interface RequestLog {
   remoteAddress: string | undefined;
   messageId?: string;
   broadcastId?: string;
-  /** Of WATI, as Maton knows it. */
+  /** The WATI connection, as Maton names it. */
   connection?: string;
   /** The recipient, masked to its last four digits. */
   to?: string;
@@ -28,7 +28,7 @@ export interface RequestLog {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What stands before `/problems/...` in the type of a problem. */
+    /** Prefix of `/problems/...` in the type of a problem. */
     problemBase: string;
   }
 
@@ -53,7 +53,7 @@ declare module 'fastify' {
     problems?: ProblemSlug[];
     /** Answers that are not JSON: their content type, for the OpenAPI document. */
     produces?: string;
-    /** How long a client may keep the answer to a GET: by default not at all, `aged` is told by the handler. */
+    /** How long a client may cache the response to a GET: by default not at all; with `aged` the handler sets the header. */
     cacheControl?: 'private' | 'aged';
     /** The route takes `Maton-Connection`. */
     connection?: boolean;
@@ -63,13 +63,13 @@ declare module 'fastify' {
     maySendMessage?: boolean;
     /** The log line of each of its requests is marked `audit`, as those of all that `sends` are. */
     audit?: boolean;
-    /** What `Prefer` shortens: the wait for a send's outcome, or for calls upstream, as wherever there is `connection`. */
+    /** What `Prefer: wait` shortens: the wait for a send's outcome, or for upstream calls (the default where `connection` is set). */
     preferWait?: 'outcome' | 'calls';
-    /** The query goes upstream as it is. An object is its example in the OpenAPI document. */
+    /** The query is passed through unchecked. An object is its example in the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;
     /** The handler reads the body as it comes; Fastify does not. */
     streams?: boolean;
-    /** What the streamed form holds: the name of its file part, for the OpenAPI document. */
+    /** The file part of the streamed form, for the OpenAPI document. */
     form?: { field: string; description: string };
   }
 }

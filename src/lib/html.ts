@@ -19,7 +19,7 @@ const ownStyle = `style-src 'sha256-${hash('sha256', style, 'base64')}'`;
 /** The strict policy of every answer, and this one style by its hash (plugins/request-validation.ts). */
 export const plainPagePolicy = `default-src 'none'; ${ownStyle}; frame-ancestors 'none'; sandbox`;
 
-/** The same for a page with a script of ours, which asks this service and nobody else. */
+/** The same for a page whose own script calls this service alone. */
 export const scriptedPagePolicy = `default-src 'none'; ${ownStyle}; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** A whole page in the style that all of them share. The body is HTML; the title is words. */

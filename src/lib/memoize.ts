@@ -18,7 +18,7 @@ export function memoizeLast<Key extends object, Rest extends unknown[], Value>(
   };
 }
 
-/** What is made when it is asked for first, and then kept. */
+/** Makes a value on first use, and keeps it. */
 export function lazy<Value extends object>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {

@@ -8,7 +8,7 @@ const control = /(?![\t\n\r])\p{Cc}/u;
 /** Most text has none of these, and millions of cells are looked at. */
 const suspicious = /[\p{Cc}\p{Cs}\u2028\u2029\uFFFD]/u;
 const lineControl = /[\t\r\n\u2028\u2029]/;
-/** Of these alone nothing is seen. The Braille blank is a letter to Unicode, and an empty field to the reader. */
+/** Characters that are invisible alone. The Braille blank is a letter to Unicode, and an empty field to the reader. */
 const invisibleOnly = /^[\s\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]*$/u;
 
 export const isBlank = (text: string): boolean => invisibleOnly.test(text);

@@ -3,7 +3,7 @@ import type { OutboundRateLimiter } from '../rate-limit/types.ts';
 import type { Ready } from '../schemas/health.ts';
 import { cachedWithTimeout, metricFactories, type Sample } from './metric-factories.ts';
 
-/** Where what stands now is known. It is asked when somebody scrapes: until then it costs nothing. */
+/** Sources of gauges, read at each scrape only. */
 export interface GaugeSources {
   version: string;
   uploads: { readonly open: number; readonly bytes: number };
@@ -18,7 +18,7 @@ export interface GaugeSources {
   held(): Promise<Readonly<Record<string, number>>>;
   /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
   dayQuota(): { used: number; limit: number };
-  /** What operators have stopped. */
+  /** Sending stopped by operators. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   rateLimiter?: OutboundRateLimiter;
   /** The callers file: whether it could be used when it was read last, and since when the version in force is (ms since 1970). */
@@ -27,7 +27,7 @@ export interface GaugeSources {
   now?: () => number;
 }
 
-/** Adds the metrics that are numbers which somebody else keeps. What cannot be told now is left out. */
+/** Registers metrics whose values other parts keep. Values that are not known now are left out. */
 export function registerGauges(registry: Registry, standing: GaugeSources): void {
   const { version, uploads, rateLimiter } = standing;
   const { gauge, counter } = metricFactories(registry);
@@ -173,7 +173,7 @@ function registerRateLimiterGauges(registry: Registry, limiter: OutboundRateLimi
   );
 }
 
-/** What is not known is left out. */
+/** Leaves out unknown states. */
 function dependencies(ready: Ready | undefined): Sample[] {
   if (!ready) return [];
   const { store, gateway, key, connection } = ready;

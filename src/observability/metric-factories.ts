@@ -33,11 +33,11 @@ export function metricFactories(registry: Registry) {
   };
 }
 
-/** A scrape has little patience: what was not told by then, it tells the next one. */
+/** Prometheus times out scrapes: a value that takes longer is reported by the next one. */
 const scrapeTimeoutMs = 1_000;
 
 /**
- * Asks at most one question at a time, and not again for `restMs`. Answers undefined where the last one failed, or there
+ * Runs `ask` at most once at a time, and not again for `restMs`. Returns undefined if the last run failed, or there
  * is none yet. Never throws.
  */
 export function cachedWithTimeout<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {

@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallReport } from '../upstream/types.ts';
 
-/** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
+/** Counters and histograms. Labels are route patterns, caller names and fixed words: never a phone number or a text. */
 export interface Metrics {
   registry: Registry;
   recordUpstreamCall(report: CallReport): void;
@@ -21,7 +21,7 @@ const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 /** A read of SQLite takes some 10 µs. */
 const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** What is true of the process: its timers and observers live as long as it does, so it is asked for once. */
+/** Metrics of the process. Their timers and observers live as long as it does, so they are created once. */
 export function createProcessMetrics(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

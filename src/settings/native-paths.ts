@@ -12,7 +12,7 @@ const lettersOf = (segment: string): string => segment.toLowerCase().replace(/[^
 /** It would cut the Maton connection off: no entry, and no value of a placeholder, may name it. */
 export const rotatesToken = (segment: string): boolean => lettersOf(segment).includes('rotatetoken');
 
-/** What sends, listens in or renews credentials is not to be reached by the way. */
+/** Calls that send, read all messages or renew credentials need the word `unsafe`. */
 export const isPerilous = (segment: string): boolean => /^(send|webhook|rotate)/.test(lettersOf(segment));
 
 const entryForm = /^(unsafe )?(GET|POST|PUT|PATCH|DELETE) (\/api(?:\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*|\{\w{1,64}\}))+)$/;

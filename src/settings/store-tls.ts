@@ -2,7 +2,7 @@ import { isLoopback } from '../lib/loopback.ts';
 
 export type StoreTls = 'require' | 'off';
 
-/** What an address says of TLS by itself, in words that `pg` reads. */
+/** TLS parameters of a database URL that `pg` reads. */
 const MODES: Readonly<Record<string, StoreTls>> = {
   disable: 'off',
   // These take a connection without TLS, or any certificate: whoever stands in between reads along.

@@ -88,7 +88,7 @@ export function createConnections(
     };
     const entry = Object.assign(load, { list: listAll({ ...how, onDispatched: begun }) });
     last = entry;
-    // A failure is told to those who wait, and kept from those who come later.
+    // A failure is not cached.
     entry.list.then(begun, () => {
       if (last === entry) last = undefined;
     });

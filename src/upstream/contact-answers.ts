@@ -10,7 +10,7 @@ export interface WatiContact {
   /** WhatsApp's ids of this person for the business, and for the enterprise that it belongs to. */
   bsuids: readonly string[];
   name: string | undefined;
-  /** Name, value, name, value: whoever wants them as a map makes the only one. */
+  /** Name, value, name, value; consumers build a map if they need one. */
   customParams: readonly string[];
   optedIn: boolean | undefined;
   allowBroadcast: boolean | undefined;

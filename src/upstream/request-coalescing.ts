@@ -13,9 +13,9 @@ export interface ReadContext {
   /** The deadline is shorter than the service's own: never shared, so that no reader is bound to another's deadline. */
   isExclusive?: true;
   onAttempt?: (report: CallReport) => void;
-  /** The first byte of the read goes out, or went out already. */
+  /** The read is dispatched, or was already. */
   onDispatched?: () => void;
-  /** Aborts when the reader hangs up. Asked only where there is a turn to wait for. */
+  /** Aborts when the client disconnects. Used only while the read waits for a permit. */
   callerSignal?: () => AbortSignal;
 }
 
@@ -30,13 +30,13 @@ interface CoalescerOptions {
   timeoutMs: number;
   rateLimiter?: RateLimiter;
   /**
-   * Other replicas write, too, and this one does not hear of it: then only reads that are not yet on the wire are shared,
-   * for they will see whatever was written before.
+   * Other replicas write as well, unknown to this one: then only reads that are not yet in flight are shared,
+   * because they will see all earlier writes.
    */
   replicas: boolean;
 }
 
-/** On the wire: the first of its readers makes the call, the others share it. */
+/** In flight: made for the first of its readers, shared by the others. */
 interface Flight {
   readers: Set<WaitingReader>;
   answer: Promise<HttpResult>;
@@ -47,7 +47,7 @@ interface WaitingReader {
   sinceMs: number;
 }
 
-/** In the queue of the budget: one place for all who ask the same in one name and lane. */
+/** Waiting for a permit: one entry for all equal reads of one caller and lane. */
 interface QueuedRead {
   readers: Set<WaitingReader>;
   endMs: number;
@@ -85,7 +85,7 @@ export function createReadCoalescer(transport: Pick<Transport, 'read'>, options:
     return flight;
   };
 
-  /** Waits for the turn of a place; who comes first takes the readers of all the others along. */
+  /** Waits for the permit of one queue. The first permit serves the readers of all queues. */
   const waitForPermit = async (
     key: string,
     call: Call,
@@ -99,7 +99,7 @@ export function createReadCoalescer(transport: Pick<Transport, 'read'>, options:
     const thrown = await rateLimiter
       ?.acquire({ ...permitRequestOf(call.operation, priority), untilMs, signal: left.signal })
       .catch((cause: unknown) => ({ cause }));
-    // Its readers have gone, or fly with another.
+    // Its readers have left, or were served by another queue's permit.
     if (places.get(who) !== place) return;
     places.delete(who);
     if (thrown) {

@@ -46,7 +46,7 @@ export function createRetryBudget() {
 
 /**
  * Tells the rateLimiter of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
- * calls slow down. A spent quota is not a matter of rate: pausing a minute each time would not bring it back.
+ * calls slow down. An exhausted quota is not about the rate: pausing would not restore it.
  */
 export function reportTooManyRequests(
   rateLimiter: RateLimiter | undefined,

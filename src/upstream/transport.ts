@@ -63,7 +63,7 @@ export function createTransport(options: TransportOptions): Transport {
           options.onAttempt?.(report);
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
-          // Its words tell whether it is about the pace.
+          // The body tells a rate limit from an exhausted quota.
           resolve(outcome.status === 429 ? reporting(whole) : whole);
         },
         call.sends ? suppressStackTraces : undefined,
@@ -116,22 +116,22 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * What is kept of a deadline for the call itself: one whose turn comes with the last of its time would only be cut off, at the
+ * Part of the deadline reserved for the call itself: one whose permit comes at the very end would only be aborted, at the
  * cost of a call that another could have made.
  */
 export const reservedForCallMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
-/** What is left until then (performance.now()), ms; undefined: the service's own time counts. */
+/** Time left until then (performance.now()), ms; undefined: the service's own time-out counts. */
 export const leftMs = (untilMs: number | undefined): number | undefined =>
   untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
 
-/** A call whose turn did not come. */
+/** The result of a call without a permit. */
 export function notDispatched(thrown: unknown): HttpFailure {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { kind: 'failed', bytesSent: false, timedOut: false, cause };
 }
 
-/** Whose bytes an answer is made of, and what it is an answer to. */
+/** Which pool the response body is charged to. */
 function sourceOf({ operation, priority, sends, method }: Call): {
   operation: string;
   holder: string;

@@ -28,9 +28,9 @@ export interface Upstream {
   templates: Templates;
   sendRequests: SendRequests;
   streams: Streams;
-  /** What of the upstream is on its way in. */
+  /** Reads response bodies, within pools. */
   bodyReader: UntrustedBodyReader;
-  /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
+  /** Half-open probe of the circuit breaker: whether the gateway accepts calls for this connection, by a cheap read. */
   isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
