@@ -1,6 +1,7 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { narrowed } from '../src/http/allowed-countries.ts';
+import { isObject } from '../src/lib/is-object.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { isPhone } from '../src/recipients/recipient.ts';
@@ -41,18 +42,17 @@ export const recipientCountries = fp<Options>(
   },
   { name: 'recipient-countries', dependencies: ['auth', 'validation'] },
 );
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 function placesOf({ schema }: RouteOptions): Place[] {
   return Object.entries(parts).flatMap(([name, part]) => {
-    const own: unknown = isRecord(schema) ? schema[name] : undefined;
+    const own: unknown = isObject(schema) ? schema[name] : undefined;
     return pathsIn(own).map((path) => ({ part, path }));
   });
 }
 function pathsIn(schema: unknown): string[][] {
-  if (!isRecord(schema)) return [];
+  if (!isObject(schema)) return [];
   if ('x-recipient' in schema) return [[]];
   const inList = pathsIn(schema.items).map((path) => ['*', ...path]);
-  const properties = isRecord(schema.properties) ? Object.entries(schema.properties) : [];
+  const properties = isObject(schema.properties) ? Object.entries(schema.properties) : [];
   return [...inList, ...properties.flatMap(([name, inner]) => pathsIn(inner).map((path) => [name, ...path]))];
 }
 function* found(
@@ -64,5 +64,5 @@ function* found(
     if (typeof value === 'string') yield { pointer, text: value };
   } else if (name === '*' && Array.isArray(value)) {
     for (const [at, entry] of value.entries()) yield* found(entry, rest, `${pointer}/${at}`);
-  } else if (isRecord(value)) yield* found(value[name], rest, `${pointer}/${name}`);
+  } else if (isObject(value)) yield* found(value[name], rest, `${pointer}/${name}`);
 }

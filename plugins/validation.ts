@@ -1,5 +1,7 @@
 import { Ajv } from 'ajv';
 import fp from 'fastify-plugin';
+import { isObject } from '../src/lib/is-object.ts';
+import { pointerPart } from '../src/lib/json-pointer.ts';
 import { lazy } from '../src/lib/memoize.ts';
 import { textFault } from '../src/lib/text.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
@@ -94,7 +96,7 @@ function brokenText(value: unknown, at: string): BrokenText | undefined {
   for (const [name, inner] of Object.entries(value)) {
     const message = textFault(name, 'line');
     if (message !== undefined) return { ...notText, message: `has a name that ${message}`, instancePath: at };
-    const found = brokenText(inner, `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    const found = brokenText(inner, `${at}${pointerPart(name)}`);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -113,5 +115,3 @@ function integersOf(schema: unknown): string[] {
     return isObject(property) && property.type === 'integer';
   });
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

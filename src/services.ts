@@ -104,30 +104,27 @@ interface UpstreamWiring {
   /** Other replicas share the account. */
   replicas: boolean;
   readRetryMs: number;
-  onAttempt: Parameters<typeof createUpstream>[3];
+  onAttempt: Parameters<typeof createUpstream>[1]['onAttempt'];
 }
 
 function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: UpstreamWiring): Upstream {
   const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
-  return createUpstream(
-    config,
-    matonKey,
+  return createUpstream(config, {
+    key: matonKey,
     dispatchers,
-    (report) => {
+    replicas,
+    readRetryMs,
+    ...(rateLimiter && { rateLimiter }),
+    onAttempt: (report) => {
       metrics.recordUpstreamCall(report);
       overrides.tracing?.recordUnattributed(report);
       onAttempt(report);
     },
-    {
-      replicas,
-      readRetryMs,
-      ...(rateLimiter && { rateLimiter }),
-      onEcho: (operation) => {
-        metrics.recordKeyEcho(operation);
-        overrides.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
-      },
+    onEcho: (operation) => {
+      metrics.recordKeyEcho(operation);
+      overrides.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
     },
-  );
+  });
 }
 
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<

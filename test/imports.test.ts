@@ -129,7 +129,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/templates\//,
-    values: /^src\/(templates|upstream)\/|^src\/(lib\/(did-you-mean|text)|problem|settings\/retry-delays)\.ts$/,
+    values: /^src\/(templates|upstream)\/|^src\/(lib\/[\w-]+|problem|settings\/retry-delays)\.ts$/,
     types: /^src\/(templates|upstream)\/|^src\/problem\.ts$/,
     packages: /^$/,
   },
@@ -154,7 +154,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/csv\//,
-    values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|templates\/template-value|lib\/text)\.ts$/,
+    values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|templates\/template-value|lib\/[\w-]+)\.ts$/,
     types: /^src\/(csv|recipients)\/|^src\/problem\.ts$/,
     packages: /^(csv-parse|node:[\w/]+)$/,
   },

@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv';
 import { didYouMean } from '../lib/did-you-mean.ts';
+import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 
 /**
@@ -46,7 +47,7 @@ const isUnion = (keyword: string) => keyword === 'anyOf' || keyword === 'oneOf';
 
 function pointerOf({ instancePath, params, propertyName }: SchemaFault): string {
   const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty ?? propertyName;
-  const own = typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
+  const own = typeof property === 'string' ? pointerPart(property) : '';
   return `${instancePath}${own}`.split('/').map(cut).join('/');
 }
 

@@ -12,7 +12,7 @@ import { describeFailure, type Side } from './describe-failure.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { retryAfterMs } from './retry.ts';
 import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResponse, HttpResult } from './types.ts';
 
 /** For whom a call is made. `onAttempt` records upstream calls in the request's log line. */
@@ -48,7 +48,7 @@ export function createClient(transport: Transport, reads: ReadCoalescer, diagnos
       const { connection, channel, priority } = context;
       const full: Call = { ...call, host: 'gateway', connection, channel, ...(priority && { priority }) };
       const body = await parseOrThrow(
-        await transport.execute(full, leftMs(context.untilMs), context.onAttempt),
+        await transport.execute(full, remainingMs(context.untilMs), context.onAttempt),
         context,
         diagnosis,
       );
@@ -174,7 +174,7 @@ export const keyEchoed = (status: number | undefined): Problem =>
 
 /** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
 export async function withDeadline<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
-  const ms = leftMs(untilMs);
+  const ms = remainingMs(untilMs);
   if (ms === undefined) return shared;
   const late = Promise.withResolvers<never>();
   const cause = new Error('the total deadline of the call passed');

@@ -5,7 +5,7 @@ import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognize
 import { type CacheEntry, isUsable, queueKey } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
@@ -43,7 +43,11 @@ export function createConnections(
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
     const { priority, untilMs, onAttempt } = asker;
-    return transport.execute({ ...call, host: 'control', ...(priority && { priority }) }, leftMs(untilMs), onAttempt);
+    return transport.execute(
+      { ...call, host: 'control', ...(priority && { priority }) },
+      remainingMs(untilMs),
+      onAttempt,
+    );
   };
 
   let known: Set<string> | undefined;

@@ -9,9 +9,9 @@ import { type CallerPriority, permitRequestOf, systemPriority } from './permits.
 import { reportTooManyRequests } from './retry.ts';
 import {
   headersOf,
-  leftMs,
   notDispatched,
   queryString,
+  remainingMs,
   reservedForCallMs,
   type TransportOptions,
 } from './transport.ts';
@@ -187,7 +187,7 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
 }
 
 const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
-  Math.min(leftMs(untilMs) ?? longestMs, longestMs);
+  Math.min(remainingMs(untilMs) ?? longestMs, longestMs);
 
 /** Runs from the end of the body, if there is one. */
 function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {

@@ -83,9 +83,9 @@ export function createTransport(options: TransportOptions): Transport {
 
   const execute: Transport['execute'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
     if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, deadlineMs, onAttempt);
-    const remainingMs = Math.min(deadlineMs, timeoutMs);
-    const endMs = performance.now() + remainingMs;
-    const untilMs = endMs - reservedForCallMs(remainingMs);
+    const callTimeMs = Math.min(deadlineMs, timeoutMs);
+    const endMs = performance.now() + callTimeMs;
+    const untilMs = endMs - reservedForCallMs(callTimeMs);
     const signal = call.callerSignal?.();
     try {
       await rateLimiter.acquire({
@@ -122,7 +122,7 @@ export function createTransport(options: TransportOptions): Transport {
 export const reservedForCallMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
 /** Time left until then (performance.now()), ms; undefined: the service's own time-out counts. */
-export const leftMs = (untilMs: number | undefined): number | undefined =>
+export const remainingMs = (untilMs: number | undefined): number | undefined =>
   untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
 
 /** The result of a call without a permit. */

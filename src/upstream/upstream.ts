@@ -34,10 +34,15 @@ export interface Upstream {
   isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
-interface UpstreamWiring {
+interface UpstreamOptions {
+  /** The Maton key in use. */
+  key: () => string;
+  dispatchers: Dispatchers;
+  onAttempt: (report: CallReport) => void;
   rateLimiter?: RateLimiter;
+  /** Other replicas share the account. */
   replicas: boolean;
-  /** An answer to this operation had a key of this service in it. */
+  /** A response to this operation contained a key of this service. */
   onEcho?: (operation: string) => void;
   /** See `RetryDelays`. */
   readRetryMs?: number;
@@ -46,13 +51,8 @@ interface UpstreamWiring {
 /** Stable and our own: the edge before WATI answers 403 to the default agents of HTTP libraries. */
 const userAgent = 'wati-bff/0.1';
 
-export function createUpstream(
-  config: Config,
-  key: () => string,
-  dispatchers: Dispatchers,
-  onAttempt: (report: CallReport) => void,
-  { rateLimiter, replicas, onEcho = () => {}, readRetryMs }: UpstreamWiring,
-): Upstream {
+export function createUpstream(config: Config, options: UpstreamOptions): Upstream {
+  const { key, dispatchers, onAttempt, rateLimiter, replicas, onEcho = () => {}, readRetryMs } = options;
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
   const bodyReader = new UntrustedBodyReader(new KeyFinder(keys.all), onEcho);
