@@ -6,7 +6,8 @@ import { assertKeylessMay, authenticate, isGuarded } from '../src/http/authentic
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
-import { createCallerLimiter, type TokenStore } from '../src/rate-limit/caller-limiter.ts';
+import { createCallerLimiter } from '../src/rate-limit/caller-limiter.ts';
+import type { CallerTokenStore } from '../src/store/coordination-store.ts';
 
 interface AuthOptions {
   callers: Callers;
@@ -15,7 +16,7 @@ interface AuthOptions {
   /** Requests without a valid key, limited by address. */
   keyless: AddressLimit;
   /** Where replicas share what their callers may do; one process alone counts by itself. */
-  permits?: TokenStore;
+  permits?: CallerTokenStore;
 }
 /**
  * Authenticates and authorizes: before the body is read, and before a 404 or 405 reveals what exists.

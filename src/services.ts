@@ -4,13 +4,13 @@ import { createStopSwitch } from './holds/sending-stop.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { Problem } from './problem.ts';
-import type { TokenStore } from './rate-limit/caller-limiter.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
-import type { OutboundRateLimiter, ReservationSource } from './rate-limit/types.ts';
+import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
+import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
@@ -172,7 +172,7 @@ const errorCode = (error: unknown): string => {
 /** Absent: there is no limit. */
 function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
-  reservations?: ReservationSource,
+  reservations?: ReservationStore,
 ): OutboundRateLimiter | undefined {
   return perSecond < 100_000
     ? createRateLimiter({ perSecond, plan, ...(reservations && { reservations }) })
@@ -194,7 +194,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
 async function openRecords(
   config: Config,
   onQuery: Metrics['recordStoreCall'],
-): Promise<{ store: Store; reservations?: ReservationSource & TokenStore }> {
+): Promise<{ store: Store; reservations?: ReservationStore & CallerTokenStore }> {
   const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

@@ -7,7 +7,7 @@ import { allKey, type Service, startService } from './helper.ts';
 import { isRecord } from './json.ts';
 import { seededConnection } from './routes/outcomes.ts';
 import { OPTIONS } from './store/samples.ts';
-import { failingStore } from './support/failing-store.ts';
+import { failingStore } from './support/fake-store.ts';
 
 const to = '14155551000';
 const keyId = hash('sha256', allKey).slice(0, 8);

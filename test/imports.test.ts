@@ -52,7 +52,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values:
       /^(plugins\/[\w-]+|src\/(problem|problem-types|callers|callers\/addresses)|src\/(http|lib|docs)\/[\w-]+|src\/recipients\/recipient|src\/schemas\/(problem|common|schema-errors|schema-keywords)|src\/rate-limit\/(gcra|caller-limiter)|src\/pools\/refusal)\.ts$/,
     types:
-      /^src\/(connections|http|rate-limit|tracing|pools|recipients)\/|^src\/(callers|problem|problem-types|readiness)\.ts$/,
+      /^src\/(connections|http|rate-limit|tracing|pools|recipients)\/|^src\/store\/coordination-store\.ts$|^src\/(callers|problem|problem-types|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
@@ -162,7 +162,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/rate-limit\//,
     values: /^src\/(rate-limit\/|problem\.ts$)/,
-    types: /^src\/rate-limit\//,
+    types: /^src\/(rate-limit\/|store\/coordination-store\.ts$)/,
     packages: /^node:[\w/]+$/,
   },
   {

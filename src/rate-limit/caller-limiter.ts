@@ -1,13 +1,6 @@
 import { Problem } from '../problem.ts';
+import type { CallerTokenStore } from '../store/coordination-store.ts';
 import { acquire } from './gcra.ts';
-
-/** The tokens of a caller, which all replicas take from one store. */
-export interface TokenStore {
-  takePermits(
-    caller: string,
-    ask: { perSecond: number; burst: number; most: number; owed: number },
-  ): Promise<{ granted: number; waitMs: number; replicas: number }>;
-}
 
 type Done = (refused?: Problem) => void;
 
@@ -15,7 +8,7 @@ type Done = (refused?: Problem) => void;
  * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a store it is counted in this process,
  * and `done` is called before it returns.
  */
-export function createCallerLimiter(source?: TokenStore, clock = () => performance.now()) {
+export function createCallerLimiter(source?: CallerTokenStore, clock = () => performance.now()) {
   const limits = new Map<string, Limit>();
   const limitOf = (name: string, perSecond: number): Limit => {
     const known = limits.get(name);
@@ -104,7 +97,7 @@ const RETRY_MS = 1_000;
  */
 class SharedLimit implements Limit {
   readonly perSecond: number;
-  readonly #store: TokenStore;
+  readonly #store: CallerTokenStore;
   readonly #name: string;
   readonly #clock: () => number;
   readonly #queue: ((waitMs: number) => void)[] = [];
@@ -117,7 +110,7 @@ class SharedLimit implements Limit {
   #debt = { permits: 0, at: 0 };
   #fallback: { share: LocalLimit; retryAt: number } | undefined;
 
-  constructor(source: TokenStore, name: string, perSecond: number, clock: () => number) {
+  constructor(source: CallerTokenStore, name: string, perSecond: number, clock: () => number) {
     this.#store = source;
     this.#name = name;
     this.perSecond = perSecond;
@@ -166,17 +159,17 @@ class SharedLimit implements Limit {
     this.#lastFetch = { at: now, arrivals: 0 };
     const batch = this.#queue.splice(0);
     const burst = burstOf(this.perSecond);
-    const most = Math.min(
+    const maxTokens = Math.min(
       Math.floor(burst),
       batch.length + Math.min(recent, Math.floor(this.perSecond * PREFETCH_SHARE)),
     );
     const unasked = this.#fallback?.share.spent ?? 0;
     // A caller that was idle for as long as it takes to earn it back owes nothing.
     if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
-    const owed = Math.min(burst, unasked + this.#debt.permits);
-    const paid = Math.max(0, owed - unasked);
+    const debt = Math.min(burst, unasked + this.#debt.permits);
+    const paid = Math.max(0, debt - unasked);
     this.#debt.permits -= paid;
-    const ask = { perSecond: this.perSecond, burst, most, owed };
+    const ask = { perSecond: this.perSecond, burst, maxTokens, debt };
     let answered = false;
     const end = (then: () => void) => {
       if (answered) return; // too late: these tokens are lost
@@ -193,7 +186,7 @@ class SharedLimit implements Limit {
       });
     const patience = setTimeout(fail, STORE_TIMEOUT_MS);
     this.#store
-      .takePermits(this.#name, ask)
+      .takeTokens(this.#name, ask)
       .then(
         ({ granted, waitMs, replicas }) => end(() => this.#distribute(batch, now, { granted, waitMs, replicas })),
         fail,

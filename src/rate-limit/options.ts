@@ -1,4 +1,5 @@
-import type { Plan, ReservationSource } from './types.ts';
+import type { ReservationStore } from '../store/coordination-store.ts';
+import type { Plan } from './types.ts';
 import type { SetTimer } from './wake-timer.ts';
 
 export interface RateLimiterOptions {
@@ -6,7 +7,7 @@ export interface RateLimiterOptions {
   perSecond: number;
   plan: Plan;
   /** Absent: no other process uses the account. */
-  reservations?: ReservationSource;
+  reservations?: ReservationStore;
   /** Steady milliseconds. */
   clock?: () => number;
   setTimer?: SetTimer;

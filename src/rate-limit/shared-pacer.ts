@@ -1,5 +1,5 @@
+import type { Reservation, ReservationStore } from '../store/coordination-store.ts';
 import { intervalMs, type Pacer } from './pacer.ts';
-import type { Reservation, ReservationSource } from './types.ts';
 
 /** How late a reservation may still be used: two calls of two replicas come closer by no more. */
 const LATE_TOLERANCE_MS = 20;
@@ -29,7 +29,7 @@ interface PendingReservation {
  */
 export class SharedPacer implements Pacer {
   replicas = 1;
-  readonly #source: ReservationSource;
+  readonly #source: ReservationStore;
   readonly #clock: () => number;
   readonly #wake: () => void;
   #pending: PendingReservation | undefined;
@@ -42,7 +42,7 @@ export class SharedPacer implements Pacer {
   #fallback: { startsAt: number; retryAt: number; retryMs: number } | undefined;
   #recoveringUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(source: ReservationSource, clock: () => number, wake: () => void) {
+  constructor(source: ReservationStore, clock: () => number, wake: () => void) {
     this.#source = source;
     this.#clock = clock;
     this.#wake = wake;
@@ -85,7 +85,7 @@ export class SharedPacer implements Pacer {
     const now = this.#clock();
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
     if (this.#slot !== undefined && this.#slot < until) this.#slot = undefined;
-    this.#source.holdSlots(until - now).catch(() => undefined); // this process blocks itself in any case
+    this.#source.blockReservations(until - now).catch(() => undefined); // this process blocks itself in any case
   }
 
   gapMs(perSecond: number): number {
@@ -107,7 +107,7 @@ export class SharedPacer implements Pacer {
     const asking = { sinceMs: now, shareMs };
     this.#pending = asking;
     const gentle = this.#fallback !== undefined || now < this.#recoveringUntil;
-    this.#source.reserveSlot(gentle ? shareMs : sharedIntervalMs(perSecond)).then(
+    this.#source.reservePermit(gentle ? shareMs : sharedIntervalMs(perSecond)).then(
       (slot) => this.#onReservation(asking, slot),
       () => {
         if (this.#pending !== asking) return;

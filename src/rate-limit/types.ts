@@ -49,24 +49,6 @@ export class LimiterClosedError extends Error {
   }
 }
 
-/** One of the evenly spaced calls that all replicas share. */
-export interface Reservation {
-  /** From `nowMs` until the call may go out. */
-  waitMs: number;
-  /** The source's clock when it answered, ms: monotonic, and the same for all replicas. */
-  nowMs: number;
-  /** How many replicas share the account, this one included. */
-  replicas: number;
-}
-
-/** Where replicas that share one account reserve their calls. The store implements it. */
-export interface ReservationSource {
-  /** Reserves the next call, and moves the one after it `intervalMs` later. */
-  reserveSlot(intervalMs: number): Promise<Reservation>;
-  /** Blocks all replicas: no reservation earlier than `ms` from now. */
-  holdSlots(ms: number): Promise<void>;
-}
-
 export interface LaneStats {
   queued: number;
   /** Counters. `waitedMs` is the sum over granted permits. */
