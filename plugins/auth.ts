@@ -18,6 +18,7 @@ interface AuthOptions {
   /** Where replicas share what their callers may do; one process alone counts by itself. */
   permits?: CallerTokenStore;
 }
+
 /**
  * Authenticates and authorizes: before the body is read, and before a 404 or 405 reveals what exists.
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.

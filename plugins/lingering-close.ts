@@ -13,14 +13,17 @@ interface LingerOptions {
   bytesMax?: number;
   checkEveryMs?: number;
 }
+
 /** As long as the longest upload, and its form. */
 const longestBody = 128 * 1024 * 1024;
+
 interface Lingering {
   readonly since: number;
   readonly firstByte: number;
   heardAt: number;
   bytesRead: number;
 }
+
 /**
  * Some callers read an early answer only after they have sent their whole body. Closing a socket with unread bytes resets the
  * connection, and the reset discards the answer before it is read. So the rest of the body is read and discarded first (RFC
@@ -106,8 +109,10 @@ export const lingeringClose = fp<LingerOptions>(
   },
   { name: 'lingering-close' },
 );
+
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
+
 function throwAway(request: IncomingMessage, onEnd: () => void): void {
   if (request.complete) return;
   request.once('end', onEnd);

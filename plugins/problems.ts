@@ -18,12 +18,14 @@ export const problems = fp<{ publicUrl?: string | undefined }>(
   },
   { name: 'problems', dependencies: ['access-log'] },
 );
+
 /** Fastify's codes that have a problem type of their own; any other 4xx of its is a malformed request. */
 const byCode: Record<string, ProblemSlug> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_NOT_FOUND: 'not-found',
 };
+
 function toProblem(error: unknown, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (!isFastifyError(error)) return internal(error);
@@ -35,9 +37,11 @@ function toProblem(error: unknown, request: FastifyRequest): Problem {
   // Fastify's texts for these name the fault and nothing of ours; a body's content is not in them.
   return new Problem(slug, details[slug] ?? plain(error), { cause: error });
 }
+
 const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
 };
+
 /** Names the Content-Type received, if it has the form of one, and the one expected. */
 function typeFault({ headers, routeOptions }: FastifyRequest): string {
   const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
@@ -46,14 +50,18 @@ function typeFault({ headers, routeOptions }: FastifyRequest): string {
   const shown = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(?=\s*(;|$))/.exec(type)?.[0];
   return shown === undefined ? `the Content-Type is no type; ${wanted}` : `the Content-Type is ${shown}; ${wanted}`;
 }
+
 const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
 const internal = (cause: unknown) => new Problem('internal', 'the fault is logged under this requestId', { cause });
+
 function plain(error: FastifyError): string {
   // JSON.parse quotes what it stumbles over, which may be message text.
   if (error instanceof SyntaxError || /JSON/.test(error.message)) return 'the body is not valid JSON';
   return error.message;
 }
+
 const places: Record<string, string> = { body: '', querystring: '/query', params: '/path', headers: '/headers' };
+
 function validationProblem(error: FastifyError): Problem {
   const faults: readonly SchemaFault[] = error.validation ?? [];
   return invalid(fieldErrors(faults, places[error.validationContext ?? 'body'] ?? ''));

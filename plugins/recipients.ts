@@ -11,14 +11,17 @@ interface Options {
   /** For callers whose entry has no `countries`; empty: all countries. */
   defaultCountries: readonly string[];
 }
+
 /** Where a route takes a recipient: found in its schemas by `x-recipient`. `*` stands for every entry of a list. */
 interface Place {
   part: 'body' | 'query' | 'params';
   path: readonly string[];
 }
+
 const parts = { body: 'body', querystring: 'query', params: 'params' } as const;
 const pointers = { body: '', query: '/query', params: '/path' } as const;
 const faultsMax = 100;
+
 /** Narrows the numbers of every route to the countries of its caller. That they are numbers was checked by the schemas. */
 export const recipientCountries = fp<Options>(
   async (app, { numbers, defaultCountries }) => {
@@ -42,12 +45,14 @@ export const recipientCountries = fp<Options>(
   },
   { name: 'recipient-countries', dependencies: ['auth', 'validation'] },
 );
+
 function placesOf({ schema }: RouteOptions): Place[] {
   return Object.entries(parts).flatMap(([name, part]) => {
     const own: unknown = isObject(schema) ? schema[name] : undefined;
     return pathsIn(own).map((path) => ({ part, path }));
   });
 }
+
 function pathsIn(schema: unknown): string[][] {
   if (!isObject(schema)) return [];
   if ('x-recipient' in schema) return [[]];
@@ -55,6 +60,7 @@ function pathsIn(schema: unknown): string[][] {
   const properties = isObject(schema.properties) ? Object.entries(schema.properties) : [];
   return [...inList, ...properties.flatMap(([name, inner]) => pathsIn(inner).map((path) => [name, ...path]))];
 }
+
 function* found(
   value: unknown,
   [name, ...rest]: readonly string[],

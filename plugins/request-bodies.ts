@@ -9,6 +9,7 @@ import { Problem } from '../src/problem.ts';
 
 /** Deadline for a JSON body, ms. Streamed bodies have the limits of their routes. */
 const bodyTimeoutMs = 30_000;
+
 /**
  * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read, and aborts slow
  * bodies.
@@ -48,11 +49,13 @@ export const requestBodies = fp(
   },
   { name: 'request-bodies', dependencies: ['auth', 'lingering-close'] },
 );
+
 function wantsNothing(schema: unknown): boolean {
   if (typeof schema !== 'object' || schema === null) return false;
   const required = 'required' in schema && Array.isArray(schema.required) && schema.required.length > 0;
   return !required && !('minProperties' in schema);
 }
+
 /** Nothing is unpacked here: such a body would be taken for what it is not. */
 function assertPlain({ headers }: FastifyRequest): void {
   const coding = headers['content-encoding']?.trim();
@@ -60,8 +63,10 @@ function assertPlain({ headers }: FastifyRequest): void {
   const detail = `the Content-Encoding ${JSON.stringify(coding.slice(0, 40))} is not taken here; send the body as it is, without that header`;
   throw new Problem('unsupported-media-type', detail, { headers: { 'accept-encoding': 'identity' } });
 }
+
 /** Bodies up to that cost so little once they are read that their bytes are given back at once. */
 const smallBytes = 256 * 1024;
+
 /**
  * Reserves the announced size of a body in the shared pool of bytes before the body is read. Without it, large bodies that
  * come in slowly over many connections fill the memory. A large body keeps its reservation until the answer, because the

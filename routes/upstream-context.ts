@@ -17,15 +17,19 @@ import { preferences, urgencyOf } from './header-lists.ts';
 export interface RequestDeadline extends Pick<CallContext, 'isExclusive'> {
   untilMs: number;
 }
+
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
 export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
+
 /** How long the list of connections is trusted when it decides which one is the only active one. */
 const connectionsTrustedMs = 10_000;
+
 interface ContextServices {
   connections: Connections;
   pin: ConnectionPin;
   stopCheck: StopCheck;
 }
+
 export function createContextBuilder(config: Config, { connections, pin, stopCheck }: ContextServices): BuildContext {
   const onlyOne = async (request: FastifyRequest, time: RequestDeadline) => {
     const only = await onlyActiveFor(request, connections, time);
@@ -44,6 +48,7 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
     return context;
   };
 }
+
 /**
  * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
  * the schemas.
@@ -54,14 +59,17 @@ export function channelOf(
 ): string | undefined {
   return askedChannel(request) ?? byDefault;
 }
+
 function askedChannel({ body, query }: FastifyRequest): string | undefined {
   const [asked] = [body, query].map(channelIn).filter((each) => each !== undefined);
   return asked;
 }
+
 function channelIn(part: unknown): string | undefined {
   const channel = typeof part === 'object' && part !== null && 'channel' in part ? part.channel : undefined;
   return typeof channel === 'string' ? channel : undefined;
 }
+
 /** The same where the connection is known. */
 export const contextOn = (
   request: FastifyRequest,
@@ -73,6 +81,7 @@ export const contextOn = (
   priority: priorityOf(request),
   onAttempt: recordCalls(request),
 });
+
 /** Called once, before anything that the request waits for. */
 export function deadlineOf(
   request: FastifyRequest,
@@ -82,6 +91,7 @@ export function deadlineOf(
   const waitMs = preferredWaitMs(request, longestMs);
   return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { isExclusive: true }) };
 }
+
 /** Aborts when the client disconnects before the response is complete. */
 export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
@@ -92,6 +102,7 @@ export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
   else reply.raw.once('close', look);
   return gone.signal;
 }
+
 /** The caller's choice, else the configured one. */
 function chosenFor(request: FastifyRequest, configured: string | undefined): string | undefined {
   const caller = callerOf(request);
@@ -107,6 +118,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
   if (configured === undefined || mayUse(caller, configured)) return configured;
   throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
 }
+
 /** Where nothing is chosen or configured. */
 async function onlyActiveFor(
   request: FastifyRequest,
@@ -125,6 +137,7 @@ async function onlyActiveFor(
   }
   return only.id;
 }
+
 /** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it. */
 function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const { prefer } = request.headers;
@@ -132,6 +145,7 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
   const wait = preferences(String(prefer)).get('wait') ?? '';
   return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
 }
+
 /**
  * All callers share one queue, fairly by weight; a send with `Priority: u=0` (RFC 9218) goes before
  * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
@@ -150,6 +164,7 @@ export function priorityOf(request: FastifyRequest): CallerPriority {
   }
   return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
 }
+
 /**
  * Records upstream calls in the request's log line and span. A read or change that takes several calls costs its
  * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.

@@ -6,8 +6,10 @@ import type { RequestDeadline } from './upstream-context.ts';
 export function sendWaitMs(request: FastifyRequest, { untilMs }: RequestDeadline): number {
   return isAsync(request) ? 0 : Math.max(1, untilMs - performance.now());
 }
+
 const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
   prefer !== undefined && preferences(String(prefer)).has('respond-async');
+
 /** The response does not wait for the outcome: by preference, or for a broadcast. */
 export const isUnattended = (request: FastifyRequest): boolean =>
   request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);

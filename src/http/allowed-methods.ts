@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../problem.ts';
 
 const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
 /**
  * A path that exists answers 405 with `Allow` to the methods that it lacks. Call before the routes are registered; the
  * function that comes back adds the refusals once they are.

@@ -6,6 +6,7 @@ import { bearerOf, credentialFault, holderOf } from './credentials.ts';
 
 /** Includes unknown paths, so that a 404 reveals nothing without a key. The router reads `%76` as a `v`, and passes over `http://host`. */
 export const isGuarded = (url: string): boolean => /^(?:https?:\/\/[^/]*)?\/(v|%[57]6)(1|%31)(\/|\?|$)/i.test(url);
+
 /** Throws a Problem: 401, or 429 where the address has failed too often. A valid key is never refused for what others did. */
 export function authenticate(request: FastifyRequest, callers: Callers, keyless: AddressLimit): KeyHolder {
   const caller = bearerOf(request.headers.authorization ?? '', callers);
@@ -15,6 +16,7 @@ export function authenticate(request: FastifyRequest, callers: Callers, keyless:
     headers: { 'www-authenticate': 'Bearer' },
   });
 }
+
 /** Whether it carries a caller's key: as Bearer, or as the password of Basic, which is what a browser can ask for. */
 export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   const { authorization = '' } = headers;
@@ -24,6 +26,7 @@ export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   const key = pair.slice(pair.indexOf(':') + 1);
   return holderOf(key, callers) !== undefined;
 }
+
 /** Throws `rate-limited` where the address has asked too much. */
 export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit): void {
   const waitMs = keyless.take(request.raw.socket);
@@ -31,6 +34,7 @@ export function assertKeylessMay(request: FastifyRequest, keyless: AddressLimit)
   const detail = 'your address asks too much without a valid key';
   throw new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) });
 }
+
 /** The caller of a route that needs a key; a route without one has no business asking. */
 export function callerOf(request: FastifyRequest) {
   if (!request.caller) throw new Error(`${request.routeOptions.url} asks for a caller, but names no scope`);

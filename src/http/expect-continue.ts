@@ -9,5 +9,6 @@ export function sendContinue({ raw, request }: FastifyReply): void {
   markInvited(request.raw);
   if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
 }
+
 export const hasBody = ({ headers }: FastifyRequest): boolean =>
   headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -13,8 +13,10 @@ interface Services {
   /** Whether it is answered before anything of it is sent. */
   isUnattended: (request: FastifyRequest) => boolean;
 }
+
 /** `undefined`: it may go on. Otherwise it is being found out; rejects with `connection-unusable`. */
 export type ListedCheck = (request: FastifyRequest, connection: string) => Promise<void> | undefined;
+
 /**
  * Refuses sends over a connection that Maton does not list: its name may be invented, and each would be recorded, queued and
  * refused in the end. If the list cannot be read, a send with a waiting client goes out, because it may work. A detached one is
@@ -33,10 +35,12 @@ export function createListedCheck({ listed, stopCheck, isRepeat, untilMs, isUnat
   };
   return (request, connection) => (listed.knows(connection) ? undefined : look(request, connection));
 }
+
 const unlisted = () =>
   new Problem('connection-unusable', 'Maton lists no such connection; nothing was recorded, and nothing was sent', {
     outcome: 'rejected',
   });
+
 /** What `Maton-Connection` may hold: it becomes a header of calls upstream. */
 export const isConnectionName = (value: unknown): value is string =>
   typeof value === 'string' && /^[!-~]{1,512}$/.test(value);

@@ -12,8 +12,10 @@ export const secureHeaders = {
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
 } as const;
+
 /** Header names and values; a caller of ours sends a dozen lines. */
 const rawHeadersMax = 2 * 100;
+
 /** Headers that the service reads. None needs more than `headerLengthMax`; their readers rely on that. */
 export const boundedHeaders = [
   'accept',
@@ -32,18 +34,24 @@ export const boundedHeaders = [
   'upgrade',
   'x-request-id',
 ] as const;
+
 export const headerLengthMax = 512;
+
 /** Node takes the first of two; what stands in between may have looked at the other. By their length: a look at each line is cheap. */
 const singles = new Map([
   ['host'.length, 'host'],
   ['authorization'.length, 'authorization'],
   ['content-type'.length, 'content-type'],
 ]);
+
 export const refused = new WeakSet<Socket>();
+
 /** Whether the last answer on this connection was given: what the parser stumbles over behind it gets none. */
 export const isConnectionRejected = (socket: Socket): boolean => refused.has(socket);
+
 /** The last answer on this connection is being given: whatever comes in behind it is not acted on. */
 export const rejectFollowing = (socket: Socket): void => void refused.add(socket);
+
 /** Returns what makes a request ambiguous. Runs on every request, so it reads each header line once. */
 export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {
   if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
@@ -62,6 +70,7 @@ export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: In
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'this service speaks HTTP/1.1 only';
   return undefined;
 }
+
 /** The name of a header that may stand once, and stands twice. */
 function repeatedSingle(rawHeaders: readonly string[]): string | undefined {
   let seen: string[] | undefined;
@@ -75,12 +84,14 @@ function repeatedSingle(rawHeaders: readonly string[]): string | undefined {
   }
   return undefined;
 }
+
 /** `content-type` -> `Content-Type`. */
 const written = (name: string): string =>
   name
     .split('-')
     .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
     .join('-');
+
 /** Names the first header that is longer than anything that it may say. */
 export function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Problem | undefined {
   let length = 0;
@@ -91,5 +102,6 @@ export function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Probl
   if (name === undefined) return undefined;
   return invalid([{ pointer: `/headers/${name}`, detail: `is longer than ${headerLengthMax} characters` }]);
 }
+
 /** The authority of an absolute-form target (RFC 9112, 3.2.2); `undefined` for any other. */
 const targetAuthority = (target: string) => /^https?:\/\/([^/?#]+)/i.exec(target)?.[1]?.toLowerCase();

@@ -5,6 +5,7 @@ import { requestLogOf, shownId } from './request-log.ts';
 
 /** Prefix of problem types: the public URL of the service, or empty if it is not configured. */
 export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
+
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { slug, status, extras } = problem;
   const trace = requestLogOf(request);
@@ -27,12 +28,15 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
       }),
     );
 }
+
 const instanceMax = 256;
+
 /** The path that was called, without its query and no longer than a log line bears. */
 function instanceOf(url: string): string {
   const path = (url.split('?', 1)[0] ?? '/').replace(/[^!-~]/g, '?');
   return path.length > instanceMax ? `${path.slice(0, instanceMax)}...` : path;
 }
+
 /** Refused before anything is done. Where a message was to be sent, the answer says that it was not; a read has none to send. */
 const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
   'validation-failed',
@@ -41,7 +45,9 @@ const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
   'overloaded',
   'shutting-down',
 ]);
+
 const nothingSent = 'nothing was sent';
+
 function withAssurance(
   { slug, message, extras }: Problem,
   { sendsMessage, maySendMessage }: FastifyContextConfig,
@@ -49,6 +55,7 @@ function withAssurance(
   const assures = (sendsMessage || maySendMessage) && refusedFirst.has(slug) && extras.outcome !== 'unknown';
   return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
 }
+
 interface Told {
   instance: string;
   requestId: string;
@@ -56,6 +63,7 @@ interface Told {
   detail?: string;
   base: string;
 }
+
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,

@@ -9,8 +9,10 @@ interface Services {
   /** A request that was answered before is answered again: it sends nothing. */
   isRepeat: IsRepeat;
 }
+
 /** `undefined`: it may go on. Otherwise it is being found out whether it repeats an earlier one; rejects with `sending-stopped`. */
 export type StopCheck = (request: FastifyRequest, connection?: string) => Promise<void> | undefined;
+
 /** Asked on the way of every request that may put a message before a person, again when its connection is known. */
 export function createStopCheck({ stopped, isRepeat }: Services): StopCheck {
   return (request, connection) => {

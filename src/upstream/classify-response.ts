@@ -1,6 +1,6 @@
 import { assignErrors } from './answers/assign-errors.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
-import { asText, firstOf, objectOf } from './answers/fields.ts';
+import { firstOf, objectOf } from './answers/fields.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
 import { matchReceivers, type Receiver } from './answers/receivers.ts';
@@ -14,11 +14,12 @@ import {
   type ReportedError,
   textOfErrors,
 } from './answers/reported-errors.ts';
+import { idIn, messageOf, parseAnswer } from './answers/response-body.ts';
 import { successOf } from './answers/success-flags.ts';
 import { codeOf } from './error-code.ts';
 import { retryAfterMs } from './retry.ts';
 import { scrubErrorText } from './scrub-error-text.ts';
-import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
+import { isObject, type JsonObject } from './tolerant-reader.ts';
 import type { HttpResult } from './types.ts';
 
 /** What one HTTP call proves about a message: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
@@ -50,6 +51,7 @@ export interface ResponseExpectation {
 const rejectingStatuses = new Set([
   300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
 ]);
+
 const unprocessedStatuses = new Set([421, 425, 429]);
 
 /** A failure is classified by `bytesSent`, a response by its status; anything not proved is `unknown`. */
@@ -112,17 +114,6 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     status,
   };
 }
-
-/** The error message of a response that proves nothing. */
-function messageOf(text: string): string | undefined {
-  const body = parseAnswer(text);
-  return isObject(body) ? unlessNone(reasonOf(body, '')) : undefined;
-}
-
-const unlessNone = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
-
-/** Some servers put a byte order mark before their JSON. */
-const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
 
 function classifyBody(status: number, body: unknown, text: string, expected: ResponseExpectation): AttemptResult {
   if (!isObject(body)) return unrecognized(status);
@@ -202,12 +193,6 @@ function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
   const localMessageId = idIn(firstOf(entry, 'localMessageId'));
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
-
-/** Accepts only what can be an id. */
-const idIn = (value: unknown): string | undefined => {
-  const id = asText(value);
-  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
-};
 
 /** Not processed, so not sent. An exhausted quota does not recover within a send's deadline, so it is a rejection. */
 function unprocessed(status: number, answer: HttpResult): AttemptResult {

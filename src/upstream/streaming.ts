@@ -139,7 +139,7 @@ export function createStreams(options: StreamOptions): Streams {
       const answer = await openRaw(context, call);
       if (answer.kind === 'failed') return answer;
       reportTooManyRequests(options.rateLimiter, { status: answer.status, headers: answer.headers });
-      const { headers, containedKey } = bodyReader.headers(answer.headers, call.operation);
+      const { headers, containedKey } = bodyReader.withoutKeys(answer.headers, call.operation);
       const body = bodyReader.scanStream(answer.body, headers, call.operation);
       return { ...answer, headers, body, ...(containedKey && { containedKey }) };
     },

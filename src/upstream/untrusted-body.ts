@@ -123,8 +123,8 @@ export class UntrustedBodyReader {
         return over > 0 ? 'enough' : 'more';
       },
       drop,
-      text: (cleanHeaders) => {
-        const whole = () => this.#textOf(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), cleanHeaders, origin);
+      text: (headers) => {
+        const whole = () => this.#textOf(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), headers, origin);
         if (bytes < largeBytes) {
           const text = whole();
           drop();
@@ -142,7 +142,7 @@ export class UntrustedBodyReader {
   }
 
   /** The headers without a key in them, and whether there was one. */
-  headers(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
+  withoutKeys(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
     let containedKey = false;
     const kept = Object.entries(headers).filter(([name, value]) => {
       const isFine = value === undefined || !this.#finder.isIn(`${name} ${String(value)}`);
@@ -160,7 +160,7 @@ export class UntrustedBodyReader {
   }
 
   #textOf(bytes: Buffer | undefined, headers: Headers, { operation }: BodySource): BodyText {
-    const clean = this.headers(headers, operation);
+    const clean = this.withoutKeys(headers, operation);
     if (bytes === undefined)
       return { text: '', headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
     const text = toText(bytes);
