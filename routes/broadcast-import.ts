@@ -111,7 +111,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
     const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
     const holder = callerOf(request).id;
     const begin = { ...file, ...own, holder, imports: true, onRead: () => invite(reply) };
-    const upload = await uploads.begin(request.raw, begin);
+    const upload = await uploads.begin(request, begin);
     try {
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;

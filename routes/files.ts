@@ -171,7 +171,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       const holder = callerOf(request).id;
-      return uploads.begin(request.raw, { ...file(), ...own, holder, onRead: () => invite(reply) });
+      return uploads.begin(request, { ...file(), ...own, holder, onRead: () => invite(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.
