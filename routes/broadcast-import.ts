@@ -26,7 +26,7 @@ interface CsvServices {
 export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvServices> = async (app, services) => {
   const { config, broadcasts, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handler.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 

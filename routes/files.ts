@@ -45,7 +45,7 @@ const bytesPerMs = 64;
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, sendCalls, streams, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handlers.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 
