@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { PermitSource } from '../plugins/caller-limit.ts';
 import type { Metrics } from '../plugins/metrics.ts';
 import { createBroadcasts } from './broadcasts/broadcast-service.ts';
 import { BroadcastWorker } from './broadcasts/broadcast-worker.ts';
-import { createBudget } from './budget/budget.ts';
-import { DayQuota } from './budget/day-quota.ts';
-import type { Budget, SlotSource } from './budget/words.ts';
 import type { Config } from './config.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
@@ -19,10 +15,15 @@ import { createHolds, type Holds } from './holds/holds.ts';
 import { createStopSwitch, type StopSwitch } from './holds/sending-stop.ts';
 import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
+import type { TokenStore } from './rate-limit/caller-limiter.ts';
+import { DayQuota } from './rate-limit/day-quota.ts';
+import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
+import type { OutboundRateLimiter, ReservationSource } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { Seams } from './seams.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import { openStore, type Store } from './store/open.ts';
-import type { StoredSend, StoreOptions } from './store/port.ts';
+import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
@@ -32,30 +33,30 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts';
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** A recurring task failed. */
-type OnFault = (chore: string, error: unknown) => void;
+type OnFault = (task: string, error: unknown) => void;
 
 /** What the service does, without HTTP: the store, the upstream, and what delivers messages between them. */
 export async function createServices(config: Config, seams: Seams, metrics: Metrics) {
   const pauses = seams.pauses ?? usualPauses;
   const matonKey = seams.matonKey ?? (() => config.MATON_API_KEY);
-  const onFault: OnFault = (chore, error) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
-  const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
-  const budget = seams.budget ?? openBudget(config, slots);
+  const onFault: OnFault = (task, error) => seams.logger.warn({ task, reason: faultCode(error) }, 'task failed');
+  const { store, reservations } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
+  const rateLimiter = seams.rateLimiter ?? openRateLimiter(config, reservations);
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const dayQuota = new DayQuota(
     config.UPSTREAM_CALLS_PER_DAY,
-    () => budget?.stats().replicas ?? 1,
+    () => rateLimiter?.stats().replicas ?? 1,
     seams.now ?? (() => Date.now()),
   );
   const upstream = connectUpstream(config, seams, {
     matonKey,
     dispatchers,
-    budget,
+    rateLimiter,
     metrics,
-    replicas: slots !== undefined,
+    replicas: reservations !== undefined,
     readRetryMs: pauses.readRetryMs,
     onAttempt: (report) => {
-      if (report.host === 'gateway' && report.sent) dayQuota.count();
+      if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
       readiness.saw(report);
     },
   });
@@ -65,7 +66,15 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     onChange: (changed) =>
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
-  const messaging = createMessaging(config, seams, { store, budget, upstream, stopSwitch, metrics, pauses, onFault });
+  const messaging = createMessaging(config, seams, {
+    store,
+    rateLimiter,
+    upstream,
+    stopSwitch,
+    metrics,
+    pauses,
+    onFault,
+  });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
     stopSwitch,
@@ -82,14 +91,26 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
-  const own = { uploads, store, slots, budget, dispatchers, dayQuota, upstream, stopSwitch, pin, readiness, templates };
+  const own = {
+    uploads,
+    store,
+    reservations,
+    rateLimiter,
+    dispatchers,
+    dayQuota,
+    upstream,
+    stopSwitch,
+    pin,
+    readiness,
+    templates,
+  };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 
 interface UpstreamWiring {
   matonKey: () => string;
   dispatchers: Dispatchers;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   metrics: Metrics;
   /** Other replicas share the account. */
   replicas: boolean;
@@ -98,7 +119,7 @@ interface UpstreamWiring {
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, budget, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -111,7 +132,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
-      ...(budget && { pace: budget }),
+      ...(rateLimiter && { rateLimiter: rateLimiter }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);
         seams.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
@@ -122,7 +143,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
 
 interface MessagingParts {
   store: Store;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   upstream: Upstream;
   stopSwitch: StopSwitch;
   metrics: Metrics;
@@ -132,13 +153,15 @@ interface MessagingParts {
 
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
-  const { store, budget, upstream, stopSwitch, metrics, pauses, onFault } = parts;
+  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onFault } = parts;
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
   const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const holds = createHolds(seams.callers, stopSwitch);
-  const breaker = createCircuitBreaker(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
+  const breaker = createCircuitBreaker(upstream.isConnectionAccepted, closing.signal, {
+    probeFirstMs: pauses.probeFirstMs,
+  });
   const sends = createSendsPool();
   const queueLog = createQueueLog(seams.logger, store);
   const deliveryServices = {
@@ -146,14 +169,14 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     now,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
-    sendCalls: upstream.sendCalls,
+    sendRequests: upstream.sendRequests,
     splitsBatches: config.GROUP_SPLIT === 'on',
     channel,
     breaker,
     holds,
     closing: closing.signal,
-    ...(budget && { pace: budget }),
-    onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
+    ...(rateLimiter && { rateLimiter }),
+    onEnd: ({ kind, status }: StoredMessage) => metrics.send(kind, status),
     onBatch: metrics.group,
   };
   const delivery = createDelivery({
@@ -179,12 +202,15 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     onFinished: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
+  const reconciler = createReconciler(store, upstream.conversations, {
+    messageLookup: upstream.messageLookup,
+    channel,
+  });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
     onFault: (error: unknown) => onFault('reconcile', error),
-    ...(budget && { pace: budget }),
+    ...(rateLimiter && { rateLimiter: rateLimiter }),
     ...seams.looks,
   });
   const broadcasts = createBroadcasts({
@@ -213,12 +239,12 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   };
 }
 
-type Parts = Pick<MessagingParts, 'store' | 'budget' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
+type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
     typeof createMessaging
   >;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, budget, stopSwitch, dispatchers, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, closing } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance } = parts;
   return {
     start: async () => {
@@ -232,14 +258,14 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
     /** What is on the wire is given up: the time for going down is over. */
     cutOff: () => {
       closing.abort();
-      budget?.close();
+      rateLimiter?.close();
       void dispatchers.close();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
       closing.abort();
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
-      budget?.close();
+      rateLimiter?.close();
       await ended;
       await Promise.all([maintenance.stop(), reconcileWorker.stop()]);
       await stopSwitch.close();
@@ -256,11 +282,13 @@ const faultCode = (error: unknown): string => {
 };
 
 /** Absent: there is no limit. */
-function openBudget(
+function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
-  slots?: SlotSource,
-): Budget | undefined {
-  return perSecond < 100_000 ? createBudget({ perSecond, plan, ...(slots && { slots }) }) : undefined;
+  reservations?: ReservationSource,
+): OutboundRateLimiter | undefined {
+  return perSecond < 100_000
+    ? createRateLimiter({ perSecond, plan, ...(reservations && { reservations }) })
+    : undefined;
 }
 
 const hourMs = 60 * 60 * 1000;
@@ -277,8 +305,8 @@ export const retentionOf = (config: Config): StoreOptions => ({
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
 async function openRecords(
   config: Config,
-  onUse: Metrics['store'],
-): Promise<{ store: Store; slots?: SlotSource & PermitSource }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onUse });
-  return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
+  onQuery: Metrics['store'],
+): Promise<{ store: Store; reservations?: ReservationSource & TokenStore }> {
+  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
+  return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

@@ -1,6 +1,6 @@
-import type { Json, Settlement, StoredSend } from '../store/port.ts';
-import type { Refusal } from '../upstream/answers/sentences.ts';
-import type { Verdict } from '../upstream/verdict.ts';
+import type { Completion, Json, StoredMessage } from '../store/message-store.ts';
+import type { Refusal } from '../upstream/answers/known-refusals.ts';
+import type { AttemptResult } from '../upstream/classify-response.ts';
 
 /** The final state of a message as it is stored, and from which a repeated request is answered. JSON without customer data. */
 export type Outcome =
@@ -14,7 +14,7 @@ export type Evidence = 'answer' | 'local-id' | 'content';
 
 /** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
 export function outcomeOf(
-  verdict: Verdict,
+  verdict: AttemptResult,
   explained: { connectionFault?: string; credentials?: string } = {},
 ): Outcome {
   if (verdict.outcome === 'accepted') {
@@ -34,18 +34,20 @@ export function outcomeOf(
   return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
 }
 
-function warningOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
-  if (partly !== undefined) return { code: 'partly-refused', detail: partly };
-  return asText ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' } : undefined;
+function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome: 'accepted' }) {
+  if (partialErrors !== undefined) return { code: 'partly-refused', detail: partialErrors };
+  return deliveredAsText
+    ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' }
+    : undefined;
 }
 
 /** The final state, as the store writes it. */
 export function settlementOf(
   outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
-): Settlement {
+): Completion {
   const failure = failureOf(outcome);
-  return { status: outcome.outcome, ...ids, ...(failure && { failure }), verdict: toJson(outcome) };
+  return { status: outcome.outcome, ...ids, ...(failure && { failure }), outcome: toJson(outcome) };
 }
 
 function failureOf(outcome: Outcome): { code: string; detail: string } | undefined {
@@ -56,8 +58,8 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
 export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
 
 /** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
-export function storedOutcome(send: StoredSend): Outcome | undefined {
-  if (isOutcome(send.verdict) && send.verdict.outcome === send.status) return send.verdict;
+export function storedOutcome(send: StoredMessage): Outcome | undefined {
+  if (isOutcome(send.outcome) && send.outcome.outcome === send.status) return send.outcome;
   const detail = send.failure?.detail ?? 'no more is known';
   if (send.status === 'unknown') return { outcome: 'unknown', detail };
   if (send.status === 'not_sent') return { outcome: 'not_sent', detail, retryAfterS: 1 };
@@ -65,7 +67,7 @@ export function storedOutcome(send: StoredSend): Outcome | undefined {
 }
 
 /** Whether WATI refused the template, so that the cached copy of it may be outdated. */
-export function isTemplateRefused(send: StoredSend): boolean {
+export function isTemplateRefused(send: StoredMessage): boolean {
   const outcome = storedOutcome(send);
   return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { isPhone } from '../recipients/recipient.ts';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
 import { digits } from '../schemas/words.ts';
-import type { StoredSend } from '../store/port.ts';
-import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/messages.ts';
-import type { Expectation } from '../upstream/verdict.ts';
+import type { StoredMessage } from '../store/message-store.ts';
+import type { ResponseExpectation } from '../upstream/classify-response.ts';
+import type { SendRequest, SendRequests, WatiButtons, WatiReceiver } from '../upstream/send-requests.ts';
 
 /** The content of a message as it is stored: enough to make the call now, after a crash, or for a resend. */
 export type Content =
@@ -23,12 +23,12 @@ export interface TemplateContent {
 export type SingleContent = Exclude<Content, TemplateContent>;
 
 export interface UpstreamCall {
-  call: SendCall;
-  expected: Expectation;
+  call: SendRequest;
+  expected: ResponseExpectation;
 }
 
 /** The call to WATI for this content. `localMessageId` is our own id, sent where WATI accepts one: reconciliation finds the message by it. */
-export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): UpstreamCall {
+export function toUpstreamCall(calls: SendRequests, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':
@@ -51,7 +51,7 @@ export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localM
 }
 
 /** A stored template message as a receiver of the bulk call. Its client id was stored before the first byte, so that it can be found after a crash. */
-export function receiverOf(stored: StoredSend): WatiReceiver {
+export function receiverOf(stored: StoredMessage): WatiReceiver {
   const content = contentOf(stored);
   if (content?.kind !== 'template') throw new TypeError(`the send ${stored.id} is no template`);
   const { to, parameters = {} } = content.body;
@@ -65,7 +65,7 @@ export function batchFieldsOf({ kind, body }: Content): { name: string; broadcas
 }
 
 /** The field holds only a Content. */
-export function contentOf({ call }: Pick<StoredSend, 'call'>): Content | undefined {
+export function contentOf({ call }: Pick<StoredMessage, 'call'>): Content | undefined {
   return isContent(call) ? call : undefined;
 }
 

@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
 import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
+import type { StoredMessage } from '../../src/store/message-store.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { StoredSend } from '../../src/store/port.ts';
 import { linkIn } from '../../src/upstream/pages.ts';
 import { OPTIONS } from '../store/samples.ts';
 
-const send: StoredSend = {
+const send: StoredMessage = {
   id: 'a',
   caller: 'crm',
   kind: 'text',
@@ -36,7 +36,7 @@ test.each([
   const reconciler = createReconciler(
     store,
     { history },
-    { readBack: { byLocalId }, ...(channel && { channel: '919999900001' }) },
+    { messageLookup: { findByClientId: byLocalId }, ...(channel && { channel: '919999900001' }) },
   );
   for (const nth of [1, 2, 3, 4]) {
     expect(await reconciler.reconcile(unknown, { connection: 'one' }, nth)).toBe(false);
@@ -51,7 +51,7 @@ describe('a text that WATI shows in another form', () => {
   const look = async (row: object, lookalikes = 0) => {
     const asked: string[] = [];
     const store = {
-      resolve: async () => true,
+      markReconciled: async () => true,
       countLookalikes: async ({ fingerprint = '' }: { fingerprint?: string }) => {
         asked.push(fingerprint);
         return lookalikes;
@@ -63,7 +63,7 @@ describe('a text that WATI shows in another form', () => {
     const found = await createReconciler(
       store,
       { history },
-      { readBack: { byLocalId: async () => undefined } },
+      { messageLookup: { findByClientId: async () => undefined } },
     ).reconcile(unknown, { connection: 'one' });
     return { found, asked };
   };

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { MessageStatus } from '../../src/store/message-store.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { SendStatus } from '../../src/store/port.ts';
-import { OPTIONS, takeOver } from './samples.ts';
+import { OPTIONS, recoverAndAdopt } from './samples.ts';
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts');
 /** A state that was acknowledged, and where the send may stand by the time of the kill. */
-const REACHED: Readonly<Record<string, readonly SendStatus[]>> = {
+const REACHED: Readonly<Record<string, readonly MessageStatus[]>> = {
   queued: ['queued', 'sending', 'accepted'],
   sending: ['sending', 'accepted'],
   accepted: ['accepted'],
@@ -55,12 +55,12 @@ describe('SQLite: crashes', () => {
       expect(REACHED[state], `${id} was ${state}`).toContain((await store.find('crm', id))?.status);
     }
     const before = await store.counts();
-    const { unknown, adopted } = await takeOver(store, 1_000);
+    const { unknown, adopted } = await recoverAndAdopt(store, 1_000);
     expect(unknown).toBe(before.sending);
     const after = await store.counts();
     expect([after.sending, after.queued]).toEqual([0, adopted.length]);
     expect(after.not_sent - before.not_sent + adopted.length).toBe(before.queued);
-    for (const { id } of adopted) await store.settle(id, { status: 'cancelled', verdict: null });
+    for (const { id } of adopted) await store.complete(id, { status: 'cancelled', outcome: null });
     await store.close();
     return reached.size;
   }
