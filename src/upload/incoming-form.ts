@@ -12,6 +12,9 @@ export const EPILOGUE_BYTES_MAX = 1024;
 /** More than all framing around one file can take: nothing beyond this plus the file's limit need be read. */
 export const FRAMING_BYTES_MAX = HEAD_BYTES_MAX + EPILOGUE_BYTES_MAX;
 
+/** Yield to the event loop after this many chunks: a caller's may be of one byte each, and hundreds of thousands come in at once. */
+const TURN_CHUNKS = 256;
+
 const LINE_ENDS_AND_BLANKS = Buffer.from('\r\n\t ');
 
 /** A request on a route that has @fastify/multipart. */
@@ -35,7 +38,7 @@ export interface IncomingPart extends FormHead {
  *
  * @throws UploadError `unsupported-type` unless it is multipart/form-data, `malformed` without one good boundary
  */
-export function boundaryOf(contentType: string): string {
+function boundaryOf(contentType: string): string {
   if (!/^\s*multipart\/form-data\s*(?:;|$)/i.test(contentType)) {
     throw new UploadError('unsupported-type', 'the body has to be multipart/form-data');
   }
@@ -61,6 +64,8 @@ export class IncomingForm {
   #headReader: FormHeadReader | undefined;
   #head: FormHead | undefined;
   #seen = 0;
+  #chunks = 0;
+  #turn: NodeJS.Immediate | undefined;
   /** The last bytes: enough for the closing delimiter and what may follow it. */
   #tail: Buffer = Buffer.alloc(0);
   /** Where the closing delimiter ends in the body, once the library has found it. */
@@ -114,12 +119,18 @@ export class IncomingForm {
 
   /** Reads no more. */
   close(): void {
+    clearImmediate(this.#turn);
     this.#request.raw.off('data', this.#watch).unpipe();
   }
 
   readonly #watch = (chunk: Buffer): void => {
     this.#options.onBytes?.(chunk.length);
     this.#seen += chunk.length;
+    this.#chunks += 1;
+    if (this.#chunks % TURN_CHUNKS === 0) {
+      const raw = this.#request.raw.pause();
+      this.#turn = setImmediate(() => raw.resume());
+    }
     const tailBytes = this.closing.length + EPILOGUE_BYTES_MAX;
     this.#tail = (chunk.length < tailBytes ? Buffer.concat([this.#tail, chunk]) : chunk).subarray(-tailBytes);
     try {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { REFUSED } from './multipart-cases.ts';
+import { D, REFUSED } from './multipart-cases.ts';
 import { codeOf, form, JPEG, readStrictly, run } from './multipart-helper.ts';
 import { SENT } from './multipart-sent-cases.ts';
 
@@ -19,3 +19,19 @@ it.each(SENT)(
     expect(readStrictly(outcome.out, outcome.contentType)?.file).toEqual(Buffer.from(given.file ?? JPEG));
   },
 );
+
+it('lets others have their turn between many chunks of one byte', async () => {
+  const body = form({ disposition: D('filename=a.txt'), type: null, file: 'x'.repeat(20_000) });
+  let [most, now, over] = [0, 0, false];
+  const everyTurn = () => {
+    [most, now] = [Math.max(most, now), 0];
+    if (!over) setImmediate(everyTurn);
+  };
+  everyTurn();
+  const onBytes = () => {
+    now += 1;
+  };
+  expect((await run(body, { onBytes }, [1])).done).toMatchObject({ bytes: 20_000 });
+  over = true;
+  expect(Math.max(most, now)).toBeLessThanOrEqual(512);
+});
