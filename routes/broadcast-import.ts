@@ -27,7 +27,7 @@ interface CsvServices {
 export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvServices> = async (app, services) => {
   const { config, broadcasts, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handler.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 
@@ -112,7 +112,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
     const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
     const holder = callerOf(request).id;
     const begin = { ...file, ...own, holder, imports: true, onRead: () => sendContinue(reply) };
-    const upload = await uploads.begin(request.raw, begin);
+    const upload = await uploads.begin(request, begin);
     try {
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;

@@ -47,7 +47,7 @@ const bytesPerMs = 64;
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, sendRequests, streams, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handlers.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 
@@ -173,7 +173,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       const holder = callerOf(request).id;
-      return uploads.begin(request.raw, { ...file(), ...own, holder, onRead: () => sendContinue(reply) });
+      return uploads.begin(request, { ...file(), ...own, holder, onRead: () => sendContinue(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.

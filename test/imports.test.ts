@@ -151,7 +151,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/upload\//,
     values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
-    packages: /^(file-type|node:[\w/]+)$/,
+    packages: /^(fastify|@fastify\/multipart|file-type|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,

@@ -16,6 +16,8 @@ export function createLogger(level: string, secrets: readonly string[], stream: 
       base: { name: 'wati-bff' },
       timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
+      // @fastify/multipart logs all headers of a request at `trace`, and with them its caller's key.
+      serializers: { busboyOptions: () => undefined },
       hooks: {
         streamWrite: (line) => finder.without(line) ?? leftOut,
       },
