@@ -1,4 +1,5 @@
 import type { QuotaLimits } from './quota-port.ts';
+import type { DeliveryFilter, StoredDelivery } from './tracking-port.ts';
 
 /**
  * Where the records of sends live (docs/reference/delivery.md). Types only: SQLite and PostgreSQL are the two homes, and one
@@ -54,6 +55,8 @@ export interface StoredSend extends Omit<NewSend, 'quota' | 'fingerprint' | 'cha
   verdict?: Json;
   /** When the last attempt began: where a reconciliation looks for it. */
   sentAt?: string;
+  /** What is known of it since; in what `find`, `findByKey` and the lists answer. */
+  delivery?: StoredDelivery;
   createdAt: string;
   updatedAt: string;
 }
@@ -98,6 +101,8 @@ export interface SendFilter {
   broadcastId?: string;
   /** ISO 8601; created at or after. */
   since?: string;
+  /** `none`: accepted, and nothing more is known. */
+  delivery?: DeliveryFilter;
 }
 
 /** `cursor` is what the last page answered as `next`. */
@@ -132,7 +137,8 @@ export interface SendStore {
    * Completes a message. From `queued` or `sending` to a final state, and from `unknown` to anything better: a late answer is the truth. Drops
    * `call` where nobody will need it again (accepted, rejected, cancelled). False: it had ended otherwise; unchanged.
    * `cancelled` comes from `queued` alone, said by any process, because a cancel never touches `sending`; the
-   * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead.
+   * other ends of a `queued` or `sending` row are its owner's to say, unless that one is dead. What was proved to be sent while it was
+   * `sending` (src/store/tracking-port.ts) becomes `accepted` whatever is said, and false is answered where that was something else.
    */
   settle(id: string, settlement: Settlement): Promise<boolean>;
 
