@@ -18,7 +18,10 @@ const membersMax = 1_000;
  * JSON, or nothing in which events could stand.
  */
 export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
-  const text = bytes.toString('utf8').replace(/^\uFEFF/, '').trim();
+  const text = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trim();
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -37,7 +40,7 @@ export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
 
 /** An intermediary may put an array or a wrapper around events; an event has an `eventType`, and may have `data` of its own. */
 function unwrapped(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value.flatMap((each) => (Array.isArray(each) ? [each] : within(each)));
+  if (Array.isArray(value)) return value.flatMap((each) => (Array.isArray(each) ? each : within(each)));
   return within(value);
 }
 

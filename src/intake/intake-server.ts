@@ -24,7 +24,8 @@ export interface IntakeServerOptions {
   tokens: Pick<IntakeTokens, 'find'>;
   /** Whether one more webhook would be refused anyway, so that its body need not be read. */
   isFull: () => boolean;
-  take: (source: IntakeSource, bytes: Buffer) => Promise<Taken>;
+  /** Calls `release` when nothing of the body is held any more, whatever becomes of it. */
+  take: (source: IntakeSource, bytes: Buffer, release: Release) => Promise<Taken>;
   /** A body that is too long, or for which there is no room now. */
   onUnread: (source: IntakeSource, why: 'too-large' | 'no-room') => void;
   onBadToken: () => void;
@@ -129,19 +130,24 @@ async function takeWebhook(
   invite(reply);
   const { bodies: pool, bytesMax, bodyTimeoutMs: timeoutMs = 10_000 } = options;
   const taken: Release[] = [];
-  try {
-    const body = await readBody(raw, { bytesMax, timeoutMs, pool, holder: source.name, taken });
-    if (body instanceof Buffer) {
-      const { status, body: told } = await options.take(source, body);
+  const release = () => {
+    for (const piece of taken) piece();
+  };
+  const body = await readBody(raw, { bytesMax, timeoutMs, pool, holder: source.name, taken });
+  if (typeof body !== 'string') {
+    try {
+      const { status, body: told } = await options.take(source, body, release);
       return status === 503 ? comeAgain(reply) : reply.send(told);
+    } catch (error) {
+      release();
+      throw error;
     }
-    reply.header('connection', 'close');
-    if (body === 'broken' || body === 'late') return reply.code(400).send();
-    options.onUnread(source, body);
-    return body === 'no-room' ? comeAgain(reply) : reply.send({ received: 0, ignored: 1 });
-  } finally {
-    for (const release of taken) release();
   }
+  release();
+  reply.header('connection', 'close');
+  if (body === 'broken' || body === 'late') return reply.code(400).send();
+  options.onUnread(source, body);
+  return body === 'no-room' ? comeAgain(reply) : reply.send({ received: 0, ignored: 1 });
 }
 
 const comeAgain = (reply: FastifyReply) => reply.code(503).header('retry-after', retryAfter).send();

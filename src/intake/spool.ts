@@ -1,6 +1,7 @@
-import { GroupCommit } from '../store/sqlite/group-commit.ts';
+import type { IntakeRow } from '../store/intake-port.ts';
 import { openDatabase } from '../store/sqlite/file.ts';
-import type { IntakeRow, IntakeSink } from './recorder.ts';
+import { GroupCommit } from '../store/sqlite/group-commit.ts';
+import type { IntakeSink, Recorded } from './recorder.ts';
 
 /** Applied in order; append only. */
 const migrations = [
@@ -56,7 +57,7 @@ export class Spool implements IntakeSink {
     this.#commits = new GroupCommit(this.#db, () => void touch.run());
   }
 
-  async record(rows: readonly IntakeRow[]): Promise<Record<string, never>> {
+  async recordIntake(rows: readonly IntakeRow[]): Promise<Recorded> {
     await this.#commits.run(() => {
       const insert = this.#db.prepare(
         'INSERT INTO spooled (key, connection_id, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -64,7 +65,7 @@ export class Spool implements IntakeSink {
       for (const { key, connectionId, receivedAtMs, body } of rows) insert.run(key, connectionId, receivedAtMs, body);
     });
     this.wake();
-    return {};
+    return { received: rows.length };
   }
 
   /** Moves on what is there, and from now on what comes. */
@@ -78,7 +79,8 @@ export class Spool implements IntakeSink {
   }
 
   state(): { waiting: number; oldestMs: number } {
-    const { waiting, oldest } = this.#db.prepare('SELECT count(*) AS waiting, min(received_at) AS oldest FROM spooled').get() ?? {};
+    const { waiting, oldest } =
+      this.#db.prepare('SELECT count(*) AS waiting, min(received_at) AS oldest FROM spooled').get() ?? {};
     const now = (this.#options.now ?? Date.now)();
     return { waiting: Number(waiting), oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)) };
   }
@@ -105,7 +107,7 @@ export class Spool implements IntakeSink {
 
   async #move(rows: readonly SpooledRow[]): Promise<void> {
     try {
-      await this.#options.target.record(rows);
+      await this.#options.target.recordIntake(rows);
       await this.#commits.run(() => {
         const remove = this.#db.prepare('DELETE FROM spooled WHERE seq = ?');
         for (const { seq } of rows) remove.run(seq);

@@ -76,7 +76,9 @@ const hashOfNothing = hash('sha256', '');
 function secrets(entries: readonly TokenEntry[]): string[] {
   return entries.flatMap(({ name, tokenSha256 }, at) => [
     ...(isSecret(name) ? [`entry ${at + 1}: its name looks like a key or a hash`] : []),
-    ...(tokenSha256.includes(hashOfNothing) ? [`${whoIs(entries, at)}: one of its hashes is that of an empty text`] : []),
+    ...(tokenSha256.includes(hashOfNothing)
+      ? [`${whoIs(entries, at)}: one of its hashes is that of an empty text`]
+      : []),
   ]);
 }
 
@@ -92,7 +94,9 @@ function twice(entries: readonly TokenEntry[]): string[] {
     for (const sha256 of tokenSha256) {
       const holder = hashes.get(sha256);
       if (holder !== undefined) {
-        faults.push(holder === who ? `${who}: it has the same token twice` : `${who}: it has the same token as ${holder}`);
+        faults.push(
+          holder === who ? `${who}: it has the same token twice` : `${who}: it has the same token as ${holder}`,
+        );
       }
       hashes.set(sha256, who);
     }
