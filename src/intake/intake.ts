@@ -142,7 +142,7 @@ function labelOf({ eventType }: BodyMember['value']): string {
 }
 
 /** Its code or its kind: the words of a database could hold anything. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if ('code' in error && typeof error.code === 'string') return error.code;
   return error.cause instanceof Error ? reasonOf(error.cause) : error.name;

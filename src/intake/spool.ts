@@ -1,3 +1,5 @@
+import type { StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeRow } from '../store/intake-port.ts';
 import { openDatabase } from '../store/sqlite/file.ts';
 import { GroupCommit } from '../store/sqlite/group-commit.ts';
@@ -22,16 +24,22 @@ export interface SpoolOptions {
   path: string;
   /** Where its rows move on to. */
   target: IntakeSink;
+  /** Something is on record at the target. */
+  onMoved?: () => void;
   /** Hears once when the target begins to fail. */
   onFault?: (error: unknown) => void;
   /** Wall clock, ms. */
   now?: () => number;
   /** Between two tries while the target fails, ms. */
   retryMs?: number;
+  /** How long a target that hangs may hold up the end, ms. */
+  closeMs?: number;
 }
 
 /** So many rows are moved with one commit. */
 const batchMax = 256;
+/** How long the log may keep what is deleted. */
+const tidyEveryMs = 60_000;
 
 /**
  * A file in front of a store over a network: what it has recorded is answered 200, and moves on as the store takes it. A row is
@@ -41,13 +49,19 @@ export class Spool implements IntakeSink {
   readonly #options: SpoolOptions;
   readonly #db: ReturnType<typeof openDatabase>;
   readonly #commits: GroupCommit;
+  readonly #insert: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #count: StatementSync;
+  readonly #tidying: NodeJS.Timeout;
   #batch = batchMax;
   /** Rows behind it come next: one that the target does not take holds up no other. */
   #after = 0;
   #isMoving = false;
   #isFailing = false;
   #isClosed = false;
-  #pause: { timer: NodeJS.Timeout; go: () => void } | undefined;
+  #wasWritten = false;
+  #endPause = () => {};
   #moving: Promise<void> = Promise.resolve();
 
   constructor(options: SpoolOptions) {
@@ -55,22 +69,29 @@ export class Spool implements IntakeSink {
     this.#db = openDatabase(options.path, migrations);
     const touch = this.#db.prepare('UPDATE spool SET checks = checks + 1');
     this.#commits = new GroupCommit(this.#db, () => void touch.run());
+    this.#insert = this.#db.prepare(
+      'INSERT INTO spooled (key, connection_id, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    );
+    this.#oldest = this.#db.prepare(
+      'SELECT seq, key, connection_id, received_at, body FROM spooled WHERE seq > ? ORDER BY seq LIMIT ?',
+    );
+    this.#remove = this.#db.prepare('DELETE FROM spooled WHERE seq = ?');
+    this.#count = this.#db.prepare('SELECT count(*) AS waiting, min(received_at) AS oldest FROM spooled');
+    this.#tidying = setInterval(() => this.#tidy(), tidyEveryMs).unref();
   }
 
   async recordIntake(rows: readonly IntakeRow[]): Promise<Recorded> {
     await this.#commits.run(() => {
-      const insert = this.#db.prepare(
-        'INSERT INTO spooled (key, connection_id, received_at, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-      );
-      for (const { key, connectionId, receivedAtMs, body } of rows) insert.run(key, connectionId, receivedAtMs, body);
+      for (const { key, connectionId, receivedAtMs, body } of rows) {
+        this.#insert.run(key, connectionId, receivedAtMs, body);
+      }
     });
     this.wake();
     return { received: rows.length };
   }
 
-  /** Moves on what is there, and from now on what comes. */
+  /** Moves on what is there, unless that is being done. */
   wake(): void {
-    this.#pause?.go();
     if (this.#isMoving || this.#isClosed) return;
     this.#isMoving = true;
     this.#moving = this.#moveAll().finally(() => {
@@ -79,8 +100,8 @@ export class Spool implements IntakeSink {
   }
 
   state(): { waiting: number; oldestMs: number } {
-    const { waiting, oldest } =
-      this.#db.prepare('SELECT count(*) AS waiting, min(received_at) AS oldest FROM spooled').get() ?? {};
+    if (!this.#db.isOpen) return { waiting: 0, oldestMs: 0 };
+    const { waiting, oldest } = this.#count.get() ?? {};
     const now = (this.#options.now ?? Date.now)();
     return { waiting: Number(waiting), oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)) };
   }
@@ -88,48 +109,47 @@ export class Spool implements IntakeSink {
   /** What is left moves on at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#pause?.go();
-    await this.#moving;
+    clearInterval(this.#tidying);
+    this.#endPause();
+    await Promise.race([this.#moving, sleep(this.#options.closeMs ?? 2_000, undefined, { ref: false })]);
     this.#commits.flush();
     if (this.#db.isOpen) this.#db.close();
   }
 
   async #moveAll(): Promise<void> {
-    while (!this.#isClosed) {
-      const rows = this.#next();
-      if (rows.length === 0 && this.#after === 0) break;
-      if (rows.length === 0) this.#after = 0;
-      else await this.#move(rows);
+    for (let isDone = false; !isDone && !this.#isClosed; ) {
+      let count = 0;
+      try {
+        const rows = this.#next();
+        count = rows.length;
+        isDone = count === 0 && this.#after === 0;
+        if (count > 0) await this.#move(rows);
+        else this.#after = 0;
+      } catch (error) {
+        if (!this.#isFailing) this.#options.onFault?.(error);
+        this.#isFailing = true;
+        this.#batch = Math.max(1, Math.floor(count / 2));
+        await this.#pause();
+      }
     }
-    // The log keeps what its transactions wrote until it is emptied: texts of customers.
-    if (!this.#isClosed) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   async #move(rows: readonly SpooledRow[]): Promise<void> {
-    try {
-      await this.#options.target.recordIntake(rows);
-      await this.#commits.run(() => {
-        const remove = this.#db.prepare('DELETE FROM spooled WHERE seq = ?');
-        for (const { seq } of rows) remove.run(seq);
-      });
-      this.#isFailing = false;
-      this.#batch = Math.min(batchMax, this.#batch * 2);
-    } catch (error) {
-      if (!this.#isFailing) this.#options.onFault?.(error);
-      this.#isFailing = true;
-      // Should one row be at fault, it is found by halves, and passed over for now.
-      const [row] = rows;
-      if (rows.length === 1 && row !== undefined) this.#after = row.seq;
-      this.#batch = Math.max(1, Math.floor(rows.length / 2));
-      await this.#rest();
-    }
+    // Should one row be at fault, it is found by halves, and passed over for now.
+    const [row] = rows;
+    if (rows.length === 1 && row !== undefined) this.#after = row.seq;
+    await this.#options.target.recordIntake(rows);
+    await this.#commits.run(() => {
+      for (const { seq } of rows) this.#remove.run(seq);
+    });
+    this.#wasWritten = true;
+    this.#isFailing = false;
+    this.#batch = Math.min(batchMax, rows.length * 2);
+    this.#options.onMoved?.();
   }
 
   #next(): SpooledRow[] {
-    const rows = this.#db
-      .prepare('SELECT seq, key, connection_id, received_at, body FROM spooled WHERE seq > ? ORDER BY seq LIMIT ?')
-      .all(this.#after, this.#batch);
-    return rows.map(({ seq, key, connection_id, received_at, body }) => ({
+    return this.#oldest.all(this.#after, this.#batch).map(({ seq, key, connection_id, received_at, body }) => ({
       seq: Number(seq),
       key: String(key),
       connectionId: String(connection_id),
@@ -138,15 +158,25 @@ export class Spool implements IntakeSink {
     }));
   }
 
-  #rest(): Promise<void> {
+  /** The log keeps what its transactions wrote until it is emptied: texts of customers. */
+  #tidy(): void {
+    if (!this.#wasWritten || this.#isClosed) return;
+    this.#wasWritten = false;
+    try {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // A full disk, which the next record tells of.
+    }
+  }
+
+  #pause(): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
-      const go = () => {
-        clearTimeout(this.#pause?.timer);
-        this.#pause = undefined;
+      const timer = setTimeout(resolve, this.#options.retryMs ?? 1_000);
+      this.#endPause = () => {
+        clearTimeout(timer);
         resolve();
       };
-      this.#pause = { timer: setTimeout(go, this.#options.retryMs ?? 1_000), go };
     });
   }
 }
