@@ -1,7 +1,7 @@
 import { takePermit } from '../src/budget/gcra.ts';
 import { Problem } from '../src/problem.ts';
 
-/** Permits of a caller that all replicas take from one store (src/store/port.ts has the same words). */
+/** Permits of a caller that all replicas take from one store (src/store/message-store.ts has the same words). */
 export interface PermitSource {
   takePermits(
     caller: string,

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import type { BroadcastStore } from '../src/store/broadcast-port.ts';
-import type { SendStore } from '../src/store/port.ts';
+import type { BroadcastStore } from '../src/store/broadcast-store.ts';
+import type { MessageStore } from '../src/store/message-store.ts';
 import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { callerOf } from './auth.ts';
 
@@ -8,7 +8,7 @@ import { callerOf } from './auth.ts';
 export type IsRepeat = (request: FastifyRequest) => Promise<boolean>;
 
 export function createIsRepeat(
-  store: Pick<SendStore, 'findByKey'> & Pick<BroadcastStore, 'findBroadcastByKey'>,
+  store: Pick<MessageStore, 'findByKey'> & Pick<BroadcastStore, 'findBroadcastByKey'>,
 ): IsRepeat {
   return async (request) => {
     const key = request.headers['idempotency-key'];

@@ -8,7 +8,7 @@ import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { Message } from '../src/schemas/message.ts';
 import { answers } from '../src/schemas/words.ts';
-import type { StoredSend } from '../src/store/port.ts';
+import type { StoredMessage } from '../src/store/message-store.ts';
 import { wantsChannel } from '../src/upstream/client.ts';
 
 /** The answers of a sending operation that are no problems. */
@@ -38,7 +38,7 @@ export function answer(reply: FastifyReply, { stored, replayed, pendingWrite }: 
 }
 
 /** What a caller sees of a record: nothing of the message's own words. */
-export function toMessage(stored: StoredSend, holds?: Holds): Message {
+export function toMessage(stored: StoredMessage, holds?: Holds): Message {
   const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
   const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
   const outcome = storedOutcome(stored);
@@ -65,7 +65,7 @@ export function toMessage(stored: StoredSend, holds?: Holds): Message {
 }
 
 /** Why one that is queued does not go out now. */
-function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredSend, holds: Holds | undefined) {
+function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredMessage, holds: Holds | undefined) {
   if (status !== 'queued' || !holds) return {};
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = holds.reasonFor({ caller, connection: connectionId, scope });

@@ -3,13 +3,13 @@ import { masked } from '../plugins/access-log.ts';
 import { erasePerson } from '../src/operator/erase-person.ts';
 import { Erased, ErasePost } from '../src/schemas/erase.ts';
 import { digits } from '../src/schemas/words.ts';
-import type { OperatorStore } from '../src/store/operator-port.ts';
-import type { PersonStore } from '../src/store/person-port.ts';
+import type { OperatorStore } from '../src/store/operator-store.ts';
+import type { PersonStore } from '../src/store/person-store.ts';
 import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {
-  store: Pick<OperatorStore, 'recordedCallers'> & PersonStore;
+  store: Pick<OperatorStore, 'listCallers'> & PersonStore;
   /** A broadcast may have nothing to send any more. */
   onChange: () => void;
 }
@@ -45,7 +45,7 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
           onChange();
           // Where it takes long (PostgreSQL, a large table), nobody waits for it.
           store
-            .scrub({ isAlone: false })
+            .scrub({ exclusive: false })
             .catch((error) => request.log.warn({ chore: 'scrub', reason: error.message }, 'chore'));
         }
         return { to: masked(to), dryRun, ...erasure };

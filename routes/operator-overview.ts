@@ -7,18 +7,18 @@ import { cancelQueue } from '../src/operator/cancel-queue.ts';
 import { Problem } from '../src/problem.ts';
 import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
-import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-port.ts';
-import type { SendStatus } from '../src/store/port.ts';
+import type { MessageStatus } from '../src/store/message-store.ts';
+import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 
-type Counts = Readonly<Record<SendStatus, number>>;
+type Counts = Readonly<Record<MessageStatus, number>>;
 
 interface Services {
   readiness: Readiness;
   budget: Budget | undefined;
-  store: Pick<OperatorStore, 'openBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
+  store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
   /** Undefined where they cannot be told soon. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
@@ -48,7 +48,7 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
       const [ready, messages, open, callers] = await Promise.all([
         readiness.check(),
         counts(),
-        store.openBroadcasts().catch(throwStoreUnreadable),
+        store.countOpenBroadcasts().catch(throwStoreUnreadable),
         callersView.all(),
       ]);
       return {

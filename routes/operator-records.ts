@@ -16,9 +16,9 @@ import {
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
 import { digits, exampleIds } from '../src/schemas/words.ts';
-import type { StoredBroadcast } from '../src/store/broadcast-port.ts';
-import type { OperatorStore } from '../src/store/operator-port.ts';
-import type { StoredSend } from '../src/store/port.ts';
+import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
+import type { StoredMessage } from '../src/store/message-store.ts';
+import type { OperatorStore } from '../src/store/operator-store.ts';
 import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { asBadCursor, toMessage } from './answer.ts';
 import { toBroadcast } from './broadcasts.ts';
@@ -26,7 +26,7 @@ import { audited } from './operator-act.ts';
 import { assertSince } from './since.ts';
 
 interface Services {
-  store: Pick<OperatorStore, 'listAllBroadcasts' | 'listSendsOf' | 'steerAnyBroadcast'>;
+  store: Pick<OperatorStore, 'listAllBroadcasts' | 'listMessagesOf' | 'changeAnyBroadcastStatus'>;
   callersView: CallersView;
   holds: Holds;
   /** A broadcast may have something to send again, or nothing any more. */
@@ -89,7 +89,7 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
         const { id } = request.params;
         const about: Record<string, unknown> = { broadcastId: id };
         return audited(request, { act: `broadcast-${verb}`, about }, async () => {
-          const broadcast = await store.steerAnyBroadcast(id, to).catch(throwStoreUnreadable);
+          const broadcast = await store.changeAnyBroadcastStatus(id, to).catch(throwStoreUnreadable);
           if (!broadcast) throw new Problem('not-found', 'there is no broadcast with this id');
           about.of = broadcast.caller;
           if (broadcast.status !== to) {
@@ -124,12 +124,12 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const list = async () => {
         const callers = caller === undefined ? await callersView.ids() : [caller];
-        const { sends, next } = await store
-          .listSendsOf(callers, wanted, page)
+        const { messages, next } = await store
+          .listMessagesOf(callers, wanted, page)
           .catch(asBadCursor)
           .catch(throwStoreUnreadable);
-        about.messages = sends.length;
-        const data = sends.map((send) => shownMessage(send, { holds, reveal }));
+        about.messages = messages.length;
+        const data = messages.map((send) => shownMessage(send, { holds, reveal }));
         return { data, ...(next !== undefined && { nextCursor: next }) };
       };
       const about: Record<string, unknown> = {
@@ -155,7 +155,7 @@ function shownBroadcast(broadcast: StoredBroadcast, holds: Holds): OperatorBroad
   return { ...toBroadcast(broadcast), caller, ...(hold && { hold }) };
 }
 
-function shownMessage(send: StoredSend, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
+function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; reveal: boolean }): OperatorMessage {
   const { caller, connectionId: connection, broadcastId, kind } = send;
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;

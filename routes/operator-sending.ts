@@ -4,7 +4,7 @@ import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { Sending, SendingPut } from '../src/schemas/operator.ts';
-import { StoreError } from '../src/store/port.ts';
+import { StoreError } from '../src/store/errors.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {
@@ -74,7 +74,7 @@ export const operatorSending: FastifyPluginAsyncTypebox<Services> = async (app, 
 
 function unwritten(cause: unknown): never {
   if (!(cause instanceof StoreError)) throw cause;
-  const detail = cause.nothingWritten
+  const detail = cause.notCommitted
     ? 'it could not be written down: what was stopped stays stopped, and nothing else is'
     : 'it is not known whether it was written down: look in two seconds, or say it again';
   throw new Problem('store-unavailable', detail, { cause, retryAfterS: 2 });

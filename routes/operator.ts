@@ -4,9 +4,9 @@ import type { Holds } from '../src/holds/holds.ts';
 import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import type { Readiness } from '../src/readiness.ts';
-import type { OperatorStore } from '../src/store/operator-port.ts';
-import type { PersonStore } from '../src/store/person-port.ts';
-import type { SendStatus } from '../src/store/port.ts';
+import type { MessageStatus } from '../src/store/message-store.ts';
+import type { OperatorStore } from '../src/store/operator-store.ts';
+import type { PersonStore } from '../src/store/person-store.ts';
 import { operatorErase } from './operator-erase.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';
@@ -20,7 +20,7 @@ interface Services {
   readiness: Readiness;
   budget: Budget | undefined;
   /** Sends of all callers by status; undefined where they cannot be counted soon. */
-  counts: () => Promise<Readonly<Record<SendStatus, number>> | undefined>;
+  counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
   /** A broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
 }

@@ -72,8 +72,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       assertSince(filter.since);
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
-      const { sends, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
-      return { data: sends.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
+      const { messages, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
+      return { data: messages.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
     },
   );
 

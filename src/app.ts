@@ -258,8 +258,8 @@ async function registerOperatorRoutes({ app, config, seams, front, metrics, serv
     dayQuota: () => dayQuota.reading(),
     held: async () => heldMessages(await callersView.all()),
     broadcasts: async () => ({
-      running: (await store.runningBroadcasts(100)).length,
-      held: await store.heldBroadcasts(),
+      running: (await store.listRunningBroadcasts(100)).length,
+      held: await store.countPausedByService(),
     }),
     ...(budget && { budget }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),

@@ -2,8 +2,8 @@ import type { ConnectionPin } from './connections/connection-pin.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
-import type { BroadcastStore } from './store/broadcast-port.ts';
-import type { SendStore } from './store/port.ts';
+import type { BroadcastStore } from './store/broadcast-store.ts';
+import type { MessageStore } from './store/message-store.ts';
 import type { Connections, MatonConnection } from './upstream/connections.ts';
 import type { AttemptReport } from './upstream/types.ts';
 
@@ -26,7 +26,7 @@ const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' }
 const storeTrustedMs = 1_000;
 
 interface ReadinessServices {
-  store: Pick<SendStore, 'check'> & Pick<BroadcastStore, 'heldBroadcasts'>;
+  store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
   /** The Maton key of now. What was said of another one is not believed any more. */
@@ -78,7 +78,11 @@ export function createReadiness(
           () => 'writable' as const,
           () => 'failing' as const,
         );
-        lastStore = { at: performance.now(), state, held: state.then(() => store.heldBroadcasts()).catch(() => 0) };
+        lastStore = {
+          at: performance.now(),
+          state,
+          held: state.then(() => store.countPausedByService()).catch(() => 0),
+        };
       }
       const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
       if (gatewayIsDown) state.gateway = 'unreachable';

@@ -21,8 +21,9 @@ import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { Seams } from './seams.ts';
+import type { StoredMessage } from './store/message-store.ts';
 import { openStore, type Store } from './store/open.ts';
-import type { StoredSend, StoreOptions } from './store/port.ts';
+import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
@@ -153,7 +154,7 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     holds,
     closing: closing.signal,
     ...(budget && { pace: budget }),
-    onEnd: ({ kind, status }: StoredSend) => metrics.send(kind, status),
+    onEnd: ({ kind, status }: StoredMessage) => metrics.send(kind, status),
     onBatch: metrics.group,
   };
   const delivery = createDelivery({
@@ -277,8 +278,8 @@ export const retentionOf = (config: Config): StoreOptions => ({
 /** The store, and where replicas take turns: through their database. One process alone paces itself. */
 async function openRecords(
   config: Config,
-  onUse: Metrics['store'],
+  onQuery: Metrics['store'],
 ): Promise<{ store: Store; slots?: SlotSource & PermitSource }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onUse });
+  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
   return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
 }

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorForLog, scrubbed } from '../plugins/error-chain.ts';
+import { StoreError } from '../src/store/errors.ts';
 import { openStore } from '../src/store/open.ts';
-import { StoreError } from '../src/store/port.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { isRecord } from './json.ts';
 import { seededConnection } from './routes/outcomes.ts';
-import { failingStore } from './store/failing.ts';
 import { OPTIONS } from './store/samples.ts';
+import { failingStore } from './support/failing-store.ts';
 
 const to = '14155551000';
 const keyId = hash('sha256', allKey).slice(0, 8);
@@ -111,7 +111,7 @@ describe('the log line of what somebody may have to answer for', () => {
   });
 
   it('is a warning with its causes where the store fails', async () => {
-    failing.failing.add('record');
+    failing.failing.add('insert');
     const refused = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'hello' } });
     failing.failing.clear();
     expect(refused.status).toBe(503);

@@ -9,7 +9,7 @@ const clock = () => now;
 
 /** The permits of a store, of which every question is remembered, and which may be gone. */
 async function aSource(replicas = 1) {
-  const store = await openStore('memory:', { ...OPTIONS, clock });
+  const store = await openStore('memory:', { ...OPTIONS, monotonicClock: clock });
   const source = {
     gone: false as false | 'refusing' | 'silent',
     asks: [] as { most: number; owed: number }[],

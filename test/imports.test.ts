@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/port|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
       /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -87,14 +87,14 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|pauses|sleep|store-problems|recipients\/recipient|schemas\/words|store\/port)\.ts$/,
+      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|pauses|sleep|store-problems|recipients\/recipient|schemas\/words|store\/errors)\.ts$/,
     types: /^src\/(delivery|templates|upstream|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
   {
     of: /^src\/broadcasts\//,
     values:
-      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|pauses|sleep|store-problems|store\/(port|quota-port))\.ts$/,
+      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|pauses|sleep|store-problems|store\/(errors|quota-store))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
     packages: /^$/,
   },
@@ -157,7 +157,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/sandbox\//,
     values:
       /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|pauses|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/words)\.ts$|^plugins\/(metrics|connections)\.ts$/,
-    types: /^src\/(seams|store\/(broadcast-)?port)\.ts$/,
+    types: /^src\/(seams|store\/(broadcast|message)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {

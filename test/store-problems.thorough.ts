@@ -5,8 +5,8 @@ import { type Answer, type Service, startService } from './helper.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './routes/sending.ts';
 import { standingClock } from './standing-clock.ts';
-import { everyWrite, failingStore } from './store/failing.ts';
 import { OPTIONS } from './store/samples.ts';
+import { everyWrite, failingStore } from './support/failing-store.ts';
 
 const to = '14155551000';
 const jsonSubjects = sendingTo(() => to);
@@ -16,7 +16,7 @@ const everySubject = [...jsonSubjects, fileSubject(to), csvSubject(to)];
 describe('a store in trouble', () => {
   let service: Service;
   let failing: Set<string | symbol>;
-  let how: { nothingWritten: boolean };
+  let how: { notCommitted: boolean };
   let refusals: () => number;
   beforeEach(async () => {
     const made = failingStore(await openStore('memory:', OPTIONS));
@@ -50,7 +50,7 @@ describe('a store in trouble', () => {
   });
 
   it.each(everySubject)('sends nothing that it cannot record: $name', async (subject) => {
-    failing.add('record');
+    failing.add('insert');
     const refused = await askFor(service, subject, { 'idempotency-key': 'd1' });
     expect(refusalOf(refused)).toEqual(refusal);
     expect(refused.headers.location).toBeUndefined();
@@ -63,8 +63,8 @@ describe('a store in trouble', () => {
   it.each(everySubject)(
     'claims nothing of a record that may stand though its commit failed: $name',
     async (subject) => {
-      failing.add('record');
-      how.nothingWritten = false;
+      failing.add('insert');
+      how.notCommitted = false;
       const asked = await askFor(service, subject, { 'idempotency-key': 'doubt' });
       // Without a key, to repeat it may be to send it twice.
       expect(refusalOf(asked)).toEqual({ ...refusal, outcome: 'unknown', retryable: false, retryAfter: undefined });
@@ -79,7 +79,7 @@ describe('a store in trouble', () => {
   it.each(jsonSubjects)(
     'keeps what is recorded until it can be claimed, then sends it once: $name',
     async (subject) => {
-      failing.add('beginAll');
+      failing.add('claimAll');
       const queued = await askFor(service, subject, { prefer: 'respond-async' });
       expect(queued).toMatchObject({ status: 202, json: { status: 'queued', attempts: 0 } });
       expect(processed(subject)).toEqual([]);
@@ -93,7 +93,7 @@ describe('a store in trouble', () => {
   it.each([fileSubject(to), csvSubject(to)])(
     'refuses a stream that cannot be claimed, and its key is free: $name',
     async (subject) => {
-      failing.add('beginAll');
+      failing.add('claimAll');
       const refused = await askFor(service, subject, { 'idempotency-key': 'd2' });
       expect(refusalOf(refused)).toEqual(refusal);
       expect(processed(subject)).toEqual([]);
@@ -104,7 +104,7 @@ describe('a store in trouble', () => {
   );
 
   it('frees the key of a stream once it can, where that fails, too', async () => {
-    for (const verb of ['beginAll', 'forget']) failing.add(verb);
+    for (const verb of ['claimAll', 'deleteUnsent']) failing.add(verb);
     const refused = await askFor(service, fileSubject(to), { 'idempotency-key': 'both' });
     expect(refusalOf(refused)).toEqual(refusal);
     expect((await askFor(service, fileSubject(to), { 'idempotency-key': 'both' })).status).toBe(409);
@@ -119,7 +119,7 @@ describe('a store in trouble', () => {
   it.each(everySubject)(
     'tells of a success that it could not write down, and does so later: $name',
     async (subject) => {
-      failing.add('settleAll');
+      failing.add('completeAll');
       const sent = await askFor(service, subject, { 'idempotency-key': 'd3' });
       expect(sent).toMatchObject({ status: 201, json: { status: 'accepted', recorded: false } });
       expect(await statusOf(sent.headers.location)).toBe('sending');
@@ -137,7 +137,7 @@ describe('a store in trouble', () => {
 
   it('tells of a refusal that it could not write down, too', async () => {
     service.simulator.script(textSubject.operation, { status: 422 });
-    failing.add('settleAll');
+    failing.add('completeAll');
     const refused = await askFor(service, textSubject);
     expect([refused.status, fields(refused.json).outcome]).toEqual([422, 'rejected']);
     failing.clear();
@@ -146,7 +146,7 @@ describe('a store in trouble', () => {
 
   it('tries no second time what it could not put back into the queue, until it can', async () => {
     service.simulator.script(textSubject.operation, { status: 429, headers: { 'retry-after': '0' } });
-    failing.add('retreatAll');
+    failing.add('requeueAll');
     const waiting = await askFor(service, textSubject, { prefer: 'respond-async' });
     await expect.poll(() => processed(textSubject)).toEqual([false]);
     const tried = refusals();

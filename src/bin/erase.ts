@@ -5,7 +5,7 @@ import { ConfigError, loadConfig } from '../config.ts';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
 import { digits, recipientPattern } from '../schemas/words.ts';
 import { openStore, type Store, sqlitePath } from '../store/open.ts';
-import type { PersonCount } from '../store/person-port.ts';
+import type { PersonCount } from '../store/person-store.ts';
 
 const usage = `npm run erase -- NUMBER [--dry-run|--export]
 (in the image: erase NUMBER ...)
@@ -87,7 +87,7 @@ function open(): Promise<Store> {
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
   const erasure = await erasePerson(store, { to, dryRun });
   // Also where nothing is left: the route may have left traces in a large file.
-  if (!dryRun) await store.scrub({ isAlone: true });
+  if (!dryRun) await store.scrub({ exclusive: true });
   console.log(told(erasure, dryRun));
   return dryRun || erasure.left.length === 0 ? 0 : 1;
 }
@@ -107,11 +107,11 @@ What a service that is stopped left "sending" gets an end when it starts.`;
 /** One array, a page at a time. Nobody sees what is still being recorded. */
 async function printRecords(store: Store, to: string): Promise<void> {
   let separator = '[\n';
-  for (const caller of await store.recordedCallers()) {
+  for (const caller of await store.listCallers()) {
     let cursor: string | undefined;
     do {
       const page = await store.list(caller, { to }, { limit: 500, ...(cursor !== undefined && { cursor }) });
-      for (const send of page.sends) {
+      for (const send of page.messages) {
         process.stdout.write(separator + JSON.stringify(send));
         separator = ',\n';
       }

@@ -6,10 +6,11 @@ import type { StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message.ts';
-import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
-import type { LookStore } from '../store/look-port.ts';
-import { type NewSend, type SendStore, StoreError } from '../store/port.ts';
-import { QuotaSpent, type QuotaStore } from '../store/quota-port.ts';
+import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
+import { StoreError } from '../store/errors.ts';
+import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
+import type { ReconcileStore } from '../store/reconcile-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store-problems.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
@@ -27,8 +28,8 @@ const batchMax = 200;
 /** What is recorded must fit into the quota of its caller as a whole. */
 type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
-  Omit<LookStore, 'dueForReconcile'> &
-  Pick<SendStore, 'sameContent'>;
+  Omit<ReconcileStore, 'takeDueLookups'> &
+  Pick<MessageStore, 'sameContent'>;
 
 interface BroadcastsServices {
   store: Records;
@@ -79,13 +80,13 @@ class BroadcastService implements Broadcasts {
       })
       .catch(notStarted);
     // Another request with this key came first: its content is not known yet.
-    if ('known' in opened) throw keyInProgress(broadcastLocation(opened.known));
+    if ('existing' in opened) throw keyInProgress(broadcastLocation(opened.existing));
     try {
       let total = 0;
       const fingerprint = await fill(async (recipients) => {
         total += recipients.length;
         // Checked early; messages that the caller sends meanwhile are counted when the broadcast is published.
-        if (left && total > left.left) throw toInsertProblem(new QuotaSpent(total, left));
+        if (left && total > left.left) throw toInsertProblem(new QuotaExceededError(total, left));
         await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
       // Sending may have been stopped during a long import.
@@ -116,7 +117,7 @@ class BroadcastService implements Broadcasts {
     const { store } = this.#services;
     const charge = quota && { caller: scope.caller, n: total, limits: quota };
     try {
-      return (await store.releaseBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
+      return (await store.publishBroadcast(id, fingerprint, charge)) ?? raise(ownershipLost());
     } catch (error) {
       if (!(error instanceof StoreError)) throw toInsertProblem(error);
       const published = await store
@@ -134,7 +135,7 @@ class BroadcastService implements Broadcasts {
     const { rejected, unknown } = broadcast.counts;
     return {
       ...broadcast,
-      ...(rejected > 0 && { rejections: await store.rejections(id).catch(throwStoreUnreadable) }),
+      ...(rejected > 0 && { rejections: await store.countRejections(id).catch(throwStoreUnreadable) }),
       ...(unknown > 0 && { looks: await reconcileProgressOf(id, this.#services).catch(throwStoreUnreadable) }),
     };
   }
@@ -146,7 +147,7 @@ class BroadcastService implements Broadcasts {
     if (!mayUse(broadcast.connectionId)) {
       throw new Problem('forbidden', 'your key may not use the connection of this broadcast');
     }
-    await store.askForLooks(id).catch(throwStoreUnreadable);
+    await store.requestReconciliation(id).catch(throwStoreUnreadable);
     reconcileWorker.wake();
     return this.find(caller, id);
   }
@@ -157,7 +158,7 @@ class BroadcastService implements Broadcasts {
 
   async changeStatus(...[caller, id, to]: Parameters<Broadcasts['changeStatus']>): Promise<StoredBroadcast> {
     const { store, onChange } = this.#services;
-    const broadcast = await store.steerBroadcast(caller, id, to).catch(throwStoreUnreadable);
+    const broadcast = await store.changeBroadcastStatus(caller, id, to).catch(throwStoreUnreadable);
     if (!broadcast) throw unknownBroadcast();
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');
@@ -183,7 +184,7 @@ function toRecord(
   { newId, id, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
   { to, parameters }: BroadcastRecipient,
-): NewSend {
+): NewMessage {
   const body: TemplatePost = {
     to,
     template,

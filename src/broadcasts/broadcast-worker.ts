@@ -5,8 +5,9 @@ import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
 import { usualPauses } from '../pauses.ts';
 import { sleep } from '../sleep.ts';
-import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-port.ts';
-import { type Lane, type StoredSend, StoreError } from '../store/port.ts';
+import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts';
+import { StoreError } from '../store/errors.ts';
+import type { QueueKey, StoredMessage } from '../store/message-store.ts';
 import type { SendCalls } from '../upstream/messages.ts';
 import { askOf } from '../upstream/pace.ts';
 import type { Transport } from '../upstream/transport.ts';
@@ -20,7 +21,7 @@ interface BroadcastWorkerServices extends DispatchServices {
   /** The company number for broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
   batchMax: number;
-  onEnd?: (stored: StoredSend) => void;
+  onEnd?: (stored: StoredMessage) => void;
   onBatch?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or released. */
   onHold?: TellHold;
@@ -84,16 +85,16 @@ export class BroadcastWorker {
     for (const broadcast of this.#claims.inDoubt) {
       if (!this.#running.has(broadcast.id)) await this.#claims.recheck(broadcast);
     }
-    for (const lane of await store.runningLanes()) {
+    for (const lane of await store.listRunningQueues()) {
       if (closing.aborted) return;
       if (!this.#isHeld(lane)) await this.#startIn(lane);
     }
   }
 
   /** Reads that many more than run already: those may be the oldest, and wait for as long as their breaker is open. */
-  async #startIn(lane: Lane): Promise<void> {
+  async #startIn(lane: QueueKey): Promise<void> {
     const { store, closing, onFault } = this.#services;
-    for (const broadcast of await store.runningBroadcasts(broadcastsMax + this.#running.size, lane)) {
+    for (const broadcast of await store.listRunningBroadcasts(broadcastsMax + this.#running.size, lane)) {
       if (closing.aborted || this.#running.has(broadcast.id)) continue;
       const run = this.#run(broadcast)
         .catch(onFault)
@@ -106,7 +107,7 @@ export class BroadcastWorker {
   }
 
   /** Whether the caller may not send now; reported when that begins and ends. */
-  #isHeld(lane: Lane): boolean {
+  #isHeld(lane: QueueKey): boolean {
     const { caller, connectionId: connection } = lane;
     const hold = this.#services.holds.reasonFor({ caller, connection, scope: 'broadcasts:send' });
     this.#heldLanes.note(lane, hold);
@@ -167,7 +168,7 @@ export class BroadcastWorker {
 
   /** Returns how long to wait, ms, if some of the messages are to be attempted again; 0 otherwise. */
   async #sendBatch(
-    stored: readonly StoredSend[],
+    stored: readonly StoredMessage[],
     broadcast: RunningBroadcast,
     claim: { epoch: number; permitGrantedAt: number },
   ): Promise<number> {
@@ -195,7 +196,7 @@ export class BroadcastWorker {
   /** A broadcast that is refused as a whole waits until somebody fixes the cause and resumes it. */
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
-    const change = () => store.steerBroadcast(caller, id, 'paused', { by: 'service', reason });
+    const change = () => store.changeBroadcastStatus(caller, id, 'paused', { by: 'service', reason });
     const paused = await retryUntilStored(change, closing).catch((failure) => {
       // The process ends first: the next one meets the refusal again.
       if (!(failure instanceof StoreError)) throw failure;

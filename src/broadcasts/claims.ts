@@ -1,12 +1,13 @@
 import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
 import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
-import type { BroadcastStore } from '../store/broadcast-port.ts';
-import { type Mark, type SendStore, type StoredSend, StoreError } from '../store/port.ts';
+import type { BroadcastStore } from '../store/broadcast-store.ts';
+import { StoreError } from '../store/errors.ts';
+import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';
 
-export type RunningBroadcast = Awaited<ReturnType<BroadcastStore['runningBroadcasts']>>[number];
+export type RunningBroadcast = Awaited<ReturnType<BroadcastStore['listRunningBroadcasts']>>[number];
 
 interface ClaimsServices {
-  store: BroadcastStore & Pick<SendStore, 'retreatAll'>;
+  store: BroadcastStore & Pick<MessageStore, 'requeueAll'>;
   closing: AbortSignal;
 }
 
@@ -14,7 +15,7 @@ interface ClaimsServices {
 export class Claims {
   readonly #services: ClaimsServices;
   /** Attempts that may have been sent, until the store has their outcome. */
-  readonly #inFlight = new Map<ActiveDelivery, Mark>();
+  readonly #inFlight = new Map<ActiveDelivery, AttemptRef>();
   /**
    * Broadcasts with a claim whose answer was lost. The database may commit it at any later time, so they are checked until
    * the broadcast has ended and nothing of it is left to be claimed.
@@ -34,12 +35,12 @@ export class Claims {
   }
 
   /** Claims at most `limit` messages for sending. Empty: nothing is left, or the store fails; the next poll tries again. */
-  async take(broadcast: RunningBroadcast, limit: number): Promise<StoredSend[]> {
+  async take(broadcast: RunningBroadcast, limit: number): Promise<StoredMessage[]> {
     try {
-      return await this.#services.store.claimGroup(broadcast.id, limit);
+      return await this.#services.store.claimBatch(broadcast.id, limit);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      if (!error.nothingWritten) {
+      if (!error.notCommitted) {
         this.#inDoubt.set(broadcast.id, broadcast);
         await this.requeueUnsentWithRetry(broadcast.id);
       }
@@ -78,10 +79,10 @@ export class Claims {
    */
   async #requeueUnsent(id: string): Promise<void> {
     const { store } = this.#services;
-    const claimed = await store.claimed(id);
+    const claimed = await store.listClaimed(id);
     const sent = new Set(Array.from(this.#inFlight.values(), keyOf));
-    await store.retreatAll(claimed.filter((mark) => !sent.has(keyOf(mark))));
+    await store.requeueAll(claimed.filter((mark) => !sent.has(keyOf(mark))));
   }
 }
 
-const keyOf = ({ id, attempt }: Mark): string => `${id} ${attempt}`;
+const keyOf = ({ id, attempt }: AttemptRef): string => `${id} ${attempt}`;

@@ -1,11 +1,11 @@
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
-import type { LookProgress, LookStore } from '../store/look-port.ts';
+import type { LookupProgress, ReconcileStore } from '../store/reconcile-store.ts';
 
 /** The progress of reconciling the unknown messages of a broadcast, and when the rest will have been read. */
-export type ReconcileProgress = LookProgress & { estimatedEndAt?: string };
+export type ReconcileProgress = LookupProgress & { estimatedEndAt?: string };
 
 interface ProgressServices {
-  store: Pick<LookStore, 'lookProgress' | 'looksDue'>;
+  store: Pick<ReconcileStore, 'reconcileProgress' | 'countDueLookups'>;
   reconcileWorker: Pick<ReconcileWorker, 'estimateMs'>;
   /** Wall clock in ms. */
   now: () => number;
@@ -20,10 +20,10 @@ export async function reconcileProgressOf(
   id: string,
   { store, reconcileWorker, now }: ProgressServices,
 ): Promise<ReconcileProgress> {
-  const progress = await store.lookProgress(id);
+  const progress = await store.reconcileProgress(id);
   if (progress.left === 0) return progress;
   // Attempts for other messages that are due earlier come first.
-  const ahead = Math.max(progress.left, await store.looksDue(dueMax));
+  const ahead = Math.max(progress.left, await store.countDueLookups(dueMax));
   const endMs = now() + firstLookMs + reconcileWorker.estimateMs(ahead);
   return { ...progress, estimatedEndAt: new Date(endMs).toISOString() };
 }

@@ -1,5 +1,5 @@
-import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-port.ts';
-import type { QuotaLimits } from '../store/quota-port.ts';
+import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
+import type { QuotaLimits } from '../store/quota-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** Who starts a broadcast, and under which idempotency key: broadcasts always have one. */

@@ -58,7 +58,7 @@ export interface Slot {
   replicas: number;
 }
 
-/** Several replicas share the account's ten: where the next slot comes from (src/store/port.ts has the same words). */
+/** Several replicas share the account's ten: where the next slot comes from (src/store/message-store.ts has the same words). */
 export interface SlotSource {
   /** Takes the next slot, and puts the one after it `intervalMs` later. */
   reserveSlot(intervalMs: number): Promise<Slot>;

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts';
-import type { SendStore } from '../store/port.ts';
+import type { MessageStore } from '../store/message-store.ts';
 import { throwStoreUnreadable } from '../store-problems.ts';
 
 /** The name of the value in the store. */
@@ -20,7 +20,7 @@ export interface ConnectionPin {
 }
 
 interface PinServices {
-  store: Pick<SendStore, 'pin' | 'pinned'>;
+  store: Pick<MessageStore, 'pin' | 'findPin'>;
   /** The only active connection is not the kept one; called once for each. */
   onChange: (changed: { connection: string; pinned: string }) => void;
 }
@@ -62,11 +62,12 @@ export function createConnectionPin({ store, onChange }: PinServices): Connectio
 }
 
 /** The kept connection, if there is one. */
-export const keptConnection = (store: Pick<SendStore, 'pinned'>): Promise<string | undefined> => store.pinned(name);
+export const keptConnection = (store: Pick<MessageStore, 'findPin'>): Promise<string | undefined> =>
+  store.findPin(name);
 
 /** Replaces the kept connection, as an operator decided. */
-export const acceptConnection = (store: Pick<SendStore, 'repin'>, connection: string): Promise<void> =>
-  store.repin(name, connection);
+export const acceptConnection = (store: Pick<MessageStore, 'replacePin'>, connection: string): Promise<void> =>
+  store.replacePin(name, connection);
 
 const changed = () =>
   new Problem(

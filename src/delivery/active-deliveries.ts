@@ -1,11 +1,12 @@
-import { type StoredSend, StoreError } from '../store/port.ts';
+import { StoreError } from '../store/errors.ts';
+import type { StoredMessage } from '../store/message-store.ts';
 import type { ActiveDelivery } from './dispatch/types.ts';
 import { storedOutcome } from './outcome.ts';
 
 interface ActiveDeliveriesOptions {
   closing: AbortSignal;
   /** A message has reached a final state. */
-  onEnd: ((stored: StoredSend) => void) | undefined;
+  onEnd: ((stored: StoredMessage) => void) | undefined;
   /** A message stays queued in the store, from which it is resumed later. */
   onLeft: () => void;
 }

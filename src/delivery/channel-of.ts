@@ -1,10 +1,10 @@
-import type { NewSend } from '../store/port.ts';
+import type { NewMessage } from '../store/message-store.ts';
 
 /** The channel of a send as it is recorded: the default is everybody's, another was named. */
 export function channelOf(
   channel: string | undefined,
   byDefault: string | undefined,
-): Pick<NewSend, 'channel' | 'channelNamed'> {
+): Pick<NewMessage, 'channel' | 'channelNamed'> {
   if (channel === undefined) return {};
   return { channel, ...(channel !== byDefault && { channelNamed: true }) };
 }

@@ -3,8 +3,8 @@ import type { Holds, StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
-import type { NewSend, SendStore, StoredSend } from '../store/port.ts';
-import type { QuotaStore } from '../store/quota-port.ts';
+import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
+import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store-problems.ts';
 import type { CallContext, Diagnosis } from '../upstream/client.ts';
 import type { SendCalls } from '../upstream/messages.ts';
@@ -30,7 +30,7 @@ import { toResult, waitForOutcome } from './send-result.ts';
 import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
 
 export interface DeliveryServices {
-  store: SendStore & Pick<QuotaStore, 'spendQuota'>;
+  store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
   diagnosis: Diagnosis;
   sendCalls: SendCalls;
@@ -46,7 +46,7 @@ export interface DeliveryServices {
   now: () => number;
   /** How long a resumed message, or one without a waiting client, may be attempted again. */
   patienceMs: number;
-  onEnd?: (stored: StoredSend) => void;
+  onEnd?: (stored: StoredMessage) => void;
   /** The queue of a caller over a connection is held from now on, or released. */
   onHold?: TellHold;
   onBatch?: (lane: Turn['lane'], size: number) => void;
@@ -117,9 +117,9 @@ class DeliveryService implements Delivery {
     if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
     const inserted = await this.#insert(message, queueKeyOf(content, context));
-    if ('known' in inserted) return replayOrReject(this.#services.store, inserted.known, message);
+    if ('existing' in inserted) return replayOrReject(this.#services.store, inserted.existing, message);
     const deadline = performance.now() + timeoutMs;
-    const delivery = { stored: inserted.recorded, deadline, ...(waitMs === 0 && { detached: true as const }) };
+    const delivery = { stored: inserted.inserted, deadline, ...(waitMs === 0 && { detached: true as const }) };
     const run = this.#active.start(delivery, () => this.#deliver(delivery, content, context));
     holdCapacity(run);
     return waitForOutcome(waitMs, run, delivery);
@@ -137,8 +137,8 @@ class DeliveryService implements Delivery {
     const { kind } = draft;
     const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
     const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, whoOf(context.turn));
-    if ('known' in inserted) throw keyInProgress(locationOf(inserted.known));
-    const delivery: ActiveDelivery = { stored: inserted.recorded, deadline: 0 };
+    if ('existing' in inserted) throw keyInProgress(locationOf(inserted.existing));
+    const delivery: ActiveDelivery = { stored: inserted.inserted, deadline: 0 };
     const dispatch = { request: uploadRequest(streamed), context, services: this.#services };
     const run = this.#active.start(delivery, () => deliver(delivery, dispatch));
     holdCapacity(run);
@@ -175,7 +175,7 @@ class DeliveryService implements Delivery {
     if (quota && messages > 0) await this.#services.store.spendQuota(caller, messages, quota).catch(throwInsertFailed);
   }
 
-  find(caller: string, id: string): Promise<StoredSend | undefined> {
+  find(caller: string, id: string): Promise<StoredMessage | undefined> {
     return this.#services.store.find(caller, id).catch(throwStoreUnreadable);
   }
 
@@ -195,12 +195,15 @@ class DeliveryService implements Delivery {
     return this.#active.close();
   }
 
-  async #insert(message: NewSend, queueKey: string): Promise<{ recorded: StoredSend } | { known: StoredSend }> {
+  async #insert(
+    message: NewMessage,
+    queueKey: string,
+  ): Promise<{ inserted: StoredMessage } | { existing: StoredMessage }> {
     const { stopped, store } = this.#services;
     // Sending may have been stopped since the request was admitted.
     assertMaySend(stopped, { caller: message.caller, connection: message.connectionId });
     return this.#active.inserting(message.id, () =>
-      this.#pendingInserts.track(queueKey, store.record(message).catch(throwInsertFailed)),
+      this.#pendingInserts.track(queueKey, store.insert(message).catch(throwInsertFailed)),
     );
   }
 
@@ -218,7 +221,7 @@ class DeliveryService implements Delivery {
   }
 
   /** Delivers a queued message of the store that may go out now. */
-  async #resume(stored: StoredSend): Promise<void> {
+  async #resume(stored: StoredMessage): Promise<void> {
     const { channel, patienceMs } = this.#services;
     const content = contentOf(stored);
     // Streams have no stored content; the store ends those of dead processes itself.

@@ -1,11 +1,11 @@
 import { Problem } from '../problem.ts';
-import type { SendStore, StoredSend } from '../store/port.ts';
+import type { MessageStore, StoredMessage } from '../store/message-store.ts';
 
 /** What a repeated request with the same idempotency key is answered. */
 
-export const locationOf = ({ id }: Pick<StoredSend, 'id'>): string => `/v1/messages/${id}`;
+export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
 
-export const isRunning = ({ status }: StoredSend): boolean => status === 'queued' || status === 'sending';
+export const isRunning = ({ status }: StoredMessage): boolean => status === 'queued' || status === 'sending';
 
 export const keyReused = (location: string): Problem =>
   new Problem('idempotency-mismatch', 'this key was used for a request with other content; nothing was sent', {
@@ -23,10 +23,10 @@ export const keyInProgress = (location: string): Problem =>
  * record. A file that never arrived in full has no fingerprint to compare, only a recipient.
  */
 export function replay(
-  store: Pick<SendStore, 'sameContent'>,
-  known: StoredSend,
+  store: Pick<MessageStore, 'sameContent'>,
+  known: StoredMessage,
   fingerprint: string | undefined,
-): { stored: StoredSend; replayed: true } {
+): { stored: StoredMessage; replayed: true } {
   if (fingerprint !== undefined && store.sameContent(known, fingerprint) === false) throw keyReused(locationOf(known));
   if (isRunning(known)) throw keyInProgress(locationOf(known));
   return { stored: known, replayed: true };

@@ -1,17 +1,17 @@
 import { digits } from '../schemas/words.ts';
-import type { NewSend, SendKind } from '../store/port.ts';
+import type { MessageKind, NewMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
 import type { RequestScope, SendRequest } from './types.ts';
 
 /** The connection and company number of a message. */
-export type Routing = Pick<NewSend, 'connectionId' | 'channel' | 'channelNamed'>;
+export type Routing = Pick<NewMessage, 'connectionId' | 'channel' | 'channelNamed'>;
 
 /** A message with its content, ready to be inserted. */
 export function newMessage(
   { scope, content, context }: SendRequest,
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
-): NewSend & { fingerprint: string } {
+): NewMessage & { fingerprint: string } {
   const localMessageId = supportsClientId(content) ? newId() : undefined;
   return {
     ...messageFields({ id: newId(), kind: content.kind }, scope, routing),
@@ -26,10 +26,10 @@ export function newMessage(
 
 /** What every new message has, whatever its content. */
 export function messageFields(
-  { id, kind }: { id: string; kind: SendKind },
+  { id, kind }: { id: string; kind: MessageKind },
   { caller, route, key, quota }: RequestScope,
   routing: Routing,
-): NewSend {
+): NewMessage {
   return {
     id,
     caller,

@@ -1,4 +1,4 @@
-import type { Json, Settlement, StoredSend } from '../store/port.ts';
+import type { Completion, Json, StoredMessage } from '../store/message-store.ts';
 import type { Refusal } from '../upstream/answers/sentences.ts';
 import type { Verdict } from '../upstream/verdict.ts';
 
@@ -43,9 +43,9 @@ function warningOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
 export function settlementOf(
   outcome: Outcome,
   ids: { localMessageId?: string; whatsappMessageId?: string } = {},
-): Settlement {
+): Completion {
   const failure = failureOf(outcome);
-  return { status: outcome.outcome, ...ids, ...(failure && { failure }), verdict: toJson(outcome) };
+  return { status: outcome.outcome, ...ids, ...(failure && { failure }), outcome: toJson(outcome) };
 }
 
 function failureOf(outcome: Outcome): { code: string; detail: string } | undefined {
@@ -56,8 +56,8 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
 export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
 
 /** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
-export function storedOutcome(send: StoredSend): Outcome | undefined {
-  if (isOutcome(send.verdict) && send.verdict.outcome === send.status) return send.verdict;
+export function storedOutcome(send: StoredMessage): Outcome | undefined {
+  if (isOutcome(send.outcome) && send.outcome.outcome === send.status) return send.outcome;
   const detail = send.failure?.detail ?? 'no more is known';
   if (send.status === 'unknown') return { outcome: 'unknown', detail };
   if (send.status === 'not_sent') return { outcome: 'not_sent', detail, retryAfterS: 1 };
@@ -65,7 +65,7 @@ export function storedOutcome(send: StoredSend): Outcome | undefined {
 }
 
 /** Whether WATI refused the template, so that the cached copy of it may be outdated. */
-export function isTemplateRefused(send: StoredSend): boolean {
+export function isTemplateRefused(send: StoredMessage): boolean {
   const outcome = storedOutcome(send);
   return outcome?.outcome === 'rejected' && outcome.refusal.startsWith('template');
 }

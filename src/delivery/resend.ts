@@ -1,10 +1,10 @@
 import { Problem } from '../problem.ts';
-import type { NewSend, SendStore, StoredSend } from '../store/port.ts';
+import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import { keyReused, locationOf, replay } from './idempotency.ts';
 import { type Content, contentOf } from './send-content.ts';
 
 /** The content of an earlier message, to be sent again. Throws `message-not-resendable`. */
-export function resendable(original: StoredSend): Content {
+export function resendable(original: StoredMessage): Content {
   if (original.status !== 'unknown' && original.status !== 'not_sent') throw notResendable(original);
   const content = contentOf(original);
   if (content) return content;
@@ -13,10 +13,10 @@ export function resendable(original: StoredSend): Content {
   throw new Problem('message-not-resendable', detail);
 }
 
-const notResendable = ({ status }: StoredSend): Problem =>
+const notResendable = ({ status }: StoredMessage): Problem =>
   new Problem('message-not-resendable', `the message is ${status}; only unknown and not_sent ones can be sent again`);
 
-const alreadyResent = (child: StoredSend): Problem =>
+const alreadyResent = (child: StoredMessage): Problem =>
   new Problem('message-not-resendable', 'it was sent again before; Location names that message', {
     headers: { location: locationOf(child) },
   });
@@ -26,9 +26,9 @@ const alreadyResent = (child: StoredSend): Problem =>
  * its earlier resend. Returns the record that answers a repeated request; throws the Problem of any other conflict.
  */
 export function replayOrReject(
-  store: Pick<SendStore, 'sameContent'>,
-  known: StoredSend,
-  { resendOf, idempotency, fingerprint }: NewSend,
+  store: Pick<MessageStore, 'sameContent'>,
+  known: StoredMessage,
+  { resendOf, idempotency, fingerprint }: NewMessage,
 ): ReturnType<typeof replay> {
   // The original was found to have arrived while its resend was prepared.
   if (known.id === resendOf) throw notResendable(known);

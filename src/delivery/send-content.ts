@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { isPhone } from '../recipients/recipient.ts';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
 import { digits } from '../schemas/words.ts';
-import type { StoredSend } from '../store/port.ts';
+import type { StoredMessage } from '../store/message-store.ts';
 import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/messages.ts';
 import type { Expectation } from '../upstream/verdict.ts';
 
@@ -51,7 +51,7 @@ export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localM
 }
 
 /** A stored template message as a receiver of the bulk call. Its client id was stored before the first byte, so that it can be found after a crash. */
-export function receiverOf(stored: StoredSend): WatiReceiver {
+export function receiverOf(stored: StoredMessage): WatiReceiver {
   const content = contentOf(stored);
   if (content?.kind !== 'template') throw new TypeError(`the send ${stored.id} is no template`);
   const { to, parameters = {} } = content.body;
@@ -65,7 +65,7 @@ export function batchFieldsOf({ kind, body }: Content): { name: string; broadcas
 }
 
 /** The field holds only a Content. */
-export function contentOf({ call }: Pick<StoredSend, 'call'>): Content | undefined {
+export function contentOf({ call }: Pick<StoredMessage, 'call'>): Content | undefined {
   return isContent(call) ? call : undefined;
 }
 

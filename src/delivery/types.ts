@@ -1,5 +1,5 @@
-import type { SendFilter, SendKind, SendStore, StoredSend } from '../store/port.ts';
-import type { QuotaLimits } from '../store/quota-port.ts';
+import type { MessageFilter, MessageKind, MessageStore, StoredMessage } from '../store/message-store.ts';
+import type { QuotaLimits } from '../store/quota-store.ts';
 import type { CallContext } from '../upstream/client.ts';
 import type { StreamedUpload } from './dispatch/types.ts';
 import type { Content } from './send-content.ts';
@@ -16,7 +16,7 @@ export interface RequestScope {
 
 /** A message as its caller sees it now. */
 export interface SendResult {
-  stored: StoredSend;
+  stored: StoredMessage;
   /** Answered from the record of an earlier request with the same key. */
   replayed?: true;
   /** The outcome is certain but not yet in the store. */
@@ -43,7 +43,7 @@ export interface StreamRequest {
 
 /** What is known of a file or CSV before its bytes. */
 export interface StreamDraft {
-  kind: Extract<SendKind, 'file' | 'csv'>;
+  kind: Extract<MessageKind, 'file' | 'csv'>;
   to?: string;
   template?: string;
 }
@@ -53,7 +53,7 @@ export interface StreamDraft {
  * that may not go out now.
  */
 export type ResendContext = (
-  original: Pick<StoredSend, 'connectionId' | 'channel'>,
+  original: Pick<StoredMessage, 'connectionId' | 'channel'>,
   content: Content,
 ) => Promise<{ context: CallContext; waitMs: WaitMs }>;
 
@@ -74,8 +74,12 @@ export interface Delivery {
   resend(scope: RequestScope, id: string, context: ResendContext): Promise<SendResult>;
   /** Counts further messages of a request that has one record for many. Throws `quota-spent`. */
   spend(scope: RequestScope, messages: number): Promise<void>;
-  find(caller: string, id: string): Promise<StoredSend | undefined>;
-  list(caller: string, filter: SendFilter, page: { limit: number; cursor?: string }): ReturnType<SendStore['list']>;
+  find(caller: string, id: string): Promise<StoredMessage | undefined>;
+  list(
+    caller: string,
+    filter: MessageFilter,
+    page: { limit: number; cursor?: string },
+  ): ReturnType<MessageStore['list']>;
   /** Ends the attempts of dead processes; what those left queued is found by `feed`. */
   recover(): Promise<void>;
   /** Resumes queued messages that may go out now, as far as there is capacity. */

@@ -1,7 +1,7 @@
-import type { Lane } from '../store/port.ts';
+import type { QueueKey } from '../store/message-store.ts';
 import type { Hold } from './holds.ts';
 
-export type TellHold = (lane: Lane, hold: Hold | undefined) => void;
+export type TellHold = (lane: QueueKey, hold: Hold | undefined) => void;
 
 /** Which lanes are held and why, so that each begin, change and end is reported once. */
 export class HeldLanes {
@@ -12,7 +12,7 @@ export class HeldLanes {
     this.#tell = tell;
   }
 
-  note(lane: Lane, hold: Hold | undefined): void {
+  note(lane: QueueKey, hold: Hold | undefined): void {
     const name = nameOf(lane);
     if (hold?.code !== this.#codes.get(name)) this.#tell(lane, hold);
     if (hold) this.#codes.set(name, hold.code);
@@ -20,10 +20,10 @@ export class HeldLanes {
   }
 
   /** Forgets other lanes without a report: nothing is queued in them. */
-  keepOnly(lanes: readonly Lane[]): void {
+  keepOnly(lanes: readonly QueueKey[]): void {
     const names = new Set(lanes.map(nameOf));
     for (const name of this.#codes.keys()) if (!names.has(name)) this.#codes.delete(name);
   }
 }
 
-const nameOf = ({ caller, connectionId }: Lane): string => JSON.stringify([caller, connectionId]);
+const nameOf = ({ caller, connectionId }: QueueKey): string => JSON.stringify([caller, connectionId]);

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts';
-import type { OperatorStore, SendingStop, Stopped } from '../store/operator-port.ts';
+import type { OperatorStore, SendingStop, Stopped } from '../store/operator-store.ts';
 import type { Hold, StoppedSending } from './holds.ts';
 
 /**
@@ -19,7 +19,7 @@ export interface StopSwitch extends StoppedSending {
 }
 
 interface StopSwitchServices {
-  store: Pick<OperatorStore, 'sendingStop' | 'stopSending'>;
+  store: Pick<OperatorStore, 'findSendingStop' | 'stopSending'>;
   /** The store could not be read; it is read again in a second. */
   onFault: (error: unknown) => void;
   lookEveryMs?: number;
@@ -44,7 +44,7 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
 
   const poll = async () => {
     const before = spoken;
-    const stop = await store.sendingStop();
+    const stop = await store.findSendingStop();
     if (spoken === before) take(stop);
   };
 

@@ -1,7 +1,7 @@
 import type { Callers } from '../callers.ts';
 import type { Hold, StoppedSending } from '../holds/holds.ts';
 import type { OperatorCaller } from '../schemas/operator.ts';
-import type { OperatorStore } from '../store/operator-port.ts';
+import type { OperatorStore } from '../store/operator-store.ts';
 import { throwStoreUnreadable } from '../store-problems.ts';
 
 /** The callers as an operator sees them: those of the file, and those that left work behind when they were taken out of it. */
@@ -20,12 +20,12 @@ export interface CallersView {
 interface Services {
   callers: Callers;
   stopped: StoppedSending;
-  store: Pick<OperatorStore, 'recordedCallers' | 'workOf'>;
+  store: Pick<OperatorStore, 'listCallers' | 'summarizeWork'>;
 }
 
 export function createCallersView({ callers, stopped, store }: Services): CallersView {
   const inFile = () => callers.list().map(({ caller }) => caller.id);
-  const ids = async () => [...new Set([...inFile(), ...(await store.recordedCallers().catch(throwStoreUnreadable))])];
+  const ids = async () => [...new Set([...inFile(), ...(await store.listCallers().catch(throwStoreUnreadable))])];
 
   const holdOf = (id: string): Hold | undefined => {
     const hold = stopped.reasonFor({ caller: id });
@@ -36,7 +36,7 @@ export function createCallersView({ callers, stopped, store }: Services): Caller
   return {
     ids,
     all: async () => {
-      const work = await store.workOf(await ids()).catch(throwStoreUnreadable);
+      const work = await store.summarizeWork(await ids()).catch(throwStoreUnreadable);
       const byId = new Map(work.map((each) => [each.caller, each]));
       const seen = (id: string) => {
         const { queued = 0, sending = 0, lastRecordedAt } = byId.get(id) ?? {};
@@ -63,7 +63,7 @@ export function createCallersView({ callers, stopped, store }: Services): Caller
         const lower = named.toLowerCase();
         return known.find(({ id }) => id === named) ?? known.find(({ name }) => name.toLowerCase() === lower);
       });
-      const recorded = found.includes(undefined) ? await store.recordedCallers().catch(throwStoreUnreadable) : [];
+      const recorded = found.includes(undefined) ? await store.listCallers().catch(throwStoreUnreadable) : [];
       return names.map((named, at) => found[at]?.id ?? recorded.find((id) => id === named));
     },
   };

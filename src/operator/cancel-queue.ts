@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { OperatorStore } from '../store/operator-port.ts';
+import type { OperatorStore } from '../store/operator-store.ts';
 
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batch = 500;

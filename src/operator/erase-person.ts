@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { OperatorStore } from '../store/operator-port.ts';
-import type { PersonCount, PersonStore } from '../store/person-port.ts';
+import type { OperatorStore } from '../store/operator-store.ts';
+import type { PersonCount, PersonStore } from '../store/person-store.ts';
 
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batch = 500;
@@ -29,7 +29,7 @@ interface Ask {
  * stays until its outcome is known, for the one who sent it waits for that. `scrub` is to follow.
  */
 export async function erasePerson(
-  store: Pick<OperatorStore, 'recordedCallers'> & Omit<PersonStore, 'scrub'>,
+  store: Pick<OperatorStore, 'listCallers'> & Omit<PersonStore, 'scrub'>,
   { to, dryRun, batchesMax = Number.POSITIVE_INFINITY, onProgress = () => {} }: Ask,
 ): Promise<Erasure> {
   const count = async (callers: readonly string[]): Promise<PersonCount[]> => {
@@ -42,7 +42,7 @@ export async function erasePerson(
     return counts;
   };
 
-  const found = await count(await store.recordedCallers());
+  const found = await count(await store.listCallers());
   const done = { cancelled: 0, erased: 0 };
   if (dryRun) return { found, ...done, left: found };
 
@@ -61,5 +61,5 @@ export async function erasePerson(
   for (const caller of callers) await inBatches('cancelled', () => store.cancelPerson(caller, to, batch));
   batches = 0;
   for (const caller of callers) await inBatches('erased', () => store.erasePerson(caller, to, batch));
-  return { found, ...done, left: await count(await store.recordedCallers()) };
+  return { found, ...done, left: await count(await store.listCallers()) };
 }

@@ -1,8 +1,8 @@
 import { settlementOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/words.ts';
-import type { BroadcastStore } from '../store/broadcast-port.ts';
-import type { NewSend, SendStore } from '../store/port.ts';
+import type { BroadcastStore } from '../store/broadcast-store.ts';
+import type { MessageStore, NewMessage } from '../store/message-store.ts';
 
 const connectionId = exampleIds.connection;
 const template = 'order_update';
@@ -17,11 +17,11 @@ export const namesExample = (url: string): boolean => named.some((id) => url.inc
  * The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. They come into being
  * when one of them is asked for: a suite of tests begins without any record.
  */
-export async function recordExamples(store: SendStore & BroadcastStore, caller: string): Promise<void> {
+export async function recordExamples(store: MessageStore & BroadcastStore, caller: string): Promise<void> {
   const to = '14155550112';
   const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
   const id = exampleIds.unknownMessage;
-  await store.record({
+  await store.insert({
     id,
     caller,
     kind: 'text',
@@ -31,12 +31,12 @@ export async function recordExamples(store: SendStore & BroadcastStore, caller: 
     call: toJson(content),
     fingerprint: contentFingerprint(connectionId, content),
   });
-  await store.begin(id, 1);
-  await store.settle(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
+  await store.claim(id, 1);
+  await store.complete(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 
   await start(store, caller, exampleIds.doneBroadcast, 'november');
-  const recipients = await store.claimGroup(exampleIds.doneBroadcast, 100);
-  await store.settleAll(
+  const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
+  await store.completeAll(
     recipients.map(({ id }) => ({ id, ...settlementOf({ outcome: 'accepted', evidence: 'answer' }) })),
   );
   while ((await store.sweepBroadcasts(100)) > 0);
@@ -46,7 +46,7 @@ export async function recordExamples(store: SendStore & BroadcastStore, caller: 
     [exampleIds.operatedBroadcast, 'spring'],
   ] as const) {
     await start(store, caller, broadcast, name);
-    await store.steerBroadcast(caller, broadcast, 'paused');
+    await store.changeBroadcastStatus(caller, broadcast, 'paused');
   }
 }
 
@@ -60,10 +60,10 @@ async function start(store: BroadcastStore, caller: string, id: string, name: st
     idempotency: { route: 'POST /v1/broadcasts', key: name },
   });
   await store.addRecipients(id, [recipient(id, caller, name, 0), recipient(id, caller, name, 1)]);
-  await store.releaseBroadcast(id, name);
+  await store.publishBroadcast(id, name);
 }
 
-function recipient(broadcastId: string, caller: string, broadcastName: string, at: number): NewSend {
+function recipient(broadcastId: string, caller: string, broadcastName: string, at: number): NewMessage {
   const to = String(14_155_550_113 + at);
   const parameters = {
     customer_name: at === 0 ? 'Divya' : 'Emre',

@@ -156,8 +156,8 @@ type Lasting = Pick<Seams, 'logger' | 'processMetrics'> & { callers: Callers };
 async function startService(config: Config, { clock, ids }: Simulator, lasting: Lasting) {
   const store = await openStore('memory:', {
     ...retentionOf(config),
-    clock: () => performance.now() + clock.advancedMs,
-    wall: clock.now,
+    monotonicClock: () => performance.now() + clock.advancedMs,
+    wallClock: clock.now,
   });
   let examples: Promise<void> | undefined;
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);

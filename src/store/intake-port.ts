@@ -1,5 +1,5 @@
 /**
- * Where webhooks of WATI are kept until they are applied. Types only, like port.ts, and held to by the same conformance suite:
+ * Where webhooks of WATI are kept until they are applied. Types only, like message-store.ts, and held to by the same conformance suite:
  * each operation is atomic and durable when its promise resolves.
  */
 

@@ -1,25 +1,34 @@
 import { fileURLToPath } from 'node:url';
-import type { BroadcastStore } from './broadcast-port.ts';
-import { broadcastVerbs } from './broadcasts.ts';
-import type { Dialect, Engine } from './engine.ts';
-import type { LookStore } from './look-port.ts';
-import { lookVerbs } from './looks.ts';
-import { operatorVerbs } from './operator.ts';
-import type { OperatorStore } from './operator-port.ts';
-import { personVerbs } from './person.ts';
-import type { PersonStore } from './person-port.ts';
-import { type PermitStore, type SendStore, type SlotStore, StoreError, type StoreOptions } from './port.ts';
-import type { QuotaStore } from './quota-port.ts';
-import { quotaVerbs } from './quotas.ts';
-import { Sends } from './sends.ts';
-import { watched } from './watched.ts';
+import type { BroadcastStore } from './broadcast-store.ts';
+import type { PermitStore, SlotStore } from './coordination-store.ts';
+import { StoreError } from './errors.ts';
+import type { IntakeStore } from './intake-port.ts';
+import type { MessageStore } from './message-store.ts';
+import type { OperatorStore } from './operator-store.ts';
+import type { StoreOptions } from './options.ts';
+import type { PersonStore } from './person-store.ts';
+import type { QuotaStore } from './quota-store.ts';
+import type { ReconcileStore } from './reconcile-store.ts';
+import { createBroadcastStore } from './sql/broadcasts.ts';
+import type { Dialect, Engine } from './sql/engine.ts';
+import { instrument } from './sql/instrumented-engine.ts';
+import { createIntakeStore } from './sql/intake.ts';
+import { SqlMessageStore } from './sql/messages.ts';
+import { createOperatorStore } from './sql/operator.ts';
+import { createPersonStore } from './sql/person.ts';
+import { createQuotaStore } from './sql/quotas.ts';
+import { createReconcileStore } from './sql/reconciliation.ts';
+import { createTrackingStore } from './sql/tracking.ts';
+import type { TrackingStore } from './tracking-port.ts';
 
-export type Store = SendStore &
-  LookStore &
+export type Store = MessageStore &
+  ReconcileStore &
   BroadcastStore &
   OperatorStore &
   PersonStore &
   QuotaStore &
+  IntakeStore &
+  TrackingStore &
   SlotStore &
   PermitStore;
 
@@ -27,22 +36,24 @@ export type Store = SendStore &
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { openPostgres, postgresDialect } = await import('./postgres/engine.ts');
-    return withVerbs(await openPostgres(url, options), postgresDialect, options);
+    return createStore(await openPostgres(url, options), postgresDialect, options);
   }
   const { SqliteEngine, sqliteDialect } = await import('./sqlite/engine.ts');
-  return withVerbs(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
+  return createStore(new SqliteEngine(sqlitePath(url), options), sqliteDialect, options);
 }
 
-function withVerbs(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
-  const engine = options.onUse ? watched(bare, options.onUse) : bare;
+function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
+  const engine = options.onQuery ? instrument(bare, options.onQuery) : bare;
   const verbs = {
-    ...broadcastVerbs(engine, dialect, options.wall),
-    ...lookVerbs(engine, dialect),
-    ...quotaVerbs(engine, options.wall),
-    ...operatorVerbs(engine, dialect, options.wall),
-    ...personVerbs(engine, dialect, options.wall),
+    ...createBroadcastStore(engine, dialect, options.wallClock),
+    ...createReconcileStore(engine, dialect),
+    ...createQuotaStore(engine, options.wallClock),
+    ...createOperatorStore(engine, dialect, options.wallClock),
+    ...createPersonStore(engine, dialect, options.wallClock),
+    ...createIntakeStore(engine, dialect),
+    ...createTrackingStore(engine, dialect, options.wallClock),
   };
-  return Object.assign(new Sends(engine, dialect, options), verbs);
+  return Object.assign(new SqlMessageStore(engine, dialect, options), verbs);
 }
 
 export function sqlitePath(url: string): string {

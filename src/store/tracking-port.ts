@@ -1,38 +1,11 @@
+import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
 import type { Postponement } from './intake-port.ts';
-import type { Json, SendKind, SendStatus } from './port.ts';
+import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 
 /**
- * What became of messages after they were accepted, and what is known of conversations. Types only, like port.ts, and held to
+ * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
  * by the same conformance suite. Times are wall clock, ms.
  */
-
-/** none, sent, failed, delivered, read. It never falls. */
-export type DeliveryRank = 0 | 1 | 2 | 3 | 4;
-
-/** What is known of one message. The join of two of these is one again: the highest rank, the earliest of each time. */
-export interface DeliveryFacts {
-  rank: DeliveryRank;
-  sentAt?: number;
-  failedAt?: number;
-  deliveredAt?: number;
-  readAt?: number;
-  repliedAt?: number;
-  /** Kept while the rank is that of a failure; of several, the earliest. */
-  failure?: { code: string; detail: string };
-  /** Ids that came with it; the first that is known of a message stays. */
-  watiId?: string;
-  whatsappMessageId?: string;
-  source: 'webhook' | 'poll';
-}
-
-/** The same as it is kept. */
-export interface StoredDelivery extends DeliveryFacts {
-  /** When something of it last changed. */
-  updatedAt: number;
-}
-
-/** What a list of messages can ask for. */
-export type DeliveryFilter = 'none' | 'sent' | 'delivered' | 'read' | 'failed' | 'replied';
 
 /** By which an event names a message. */
 export interface EventIds {
@@ -48,8 +21,8 @@ export interface TrackedSend {
   seq: number;
   id: string;
   caller: string;
-  status: SendStatus;
-  kind: SendKind;
+  status: MessageStatus;
+  kind: MessageKind;
   to?: string;
   template?: string;
   broadcastId?: string;
@@ -129,7 +102,7 @@ export interface TrackingMoved {
   /** Absent: it is `queued` or `cancelled` without ever having been sent, and nothing is written of it. */
   after?: StoredDelivery;
   /** The outcome that a proof replaced by `accepted`. One that is `sending` still is not resolved, but will be. */
-  resolved?: SendStatus;
+  resolved?: MessageStatus;
 }
 
 /** A recipient whose history is to be read. */
@@ -178,7 +151,7 @@ export interface TrackingStore {
   /**
    * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
    * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `settle`).
+   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`).
    * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingMoved[]>;

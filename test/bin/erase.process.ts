@@ -35,7 +35,7 @@ const fill = (store: Store) =>
   Promise.all([
     ended(store, aSend('a', { to: person, call: { text: 'your secret' } }), 'unknown'),
     ended(store, aSend('b', { to: person, caller: 'shop' }), 'accepted'),
-    store.record(aSend('c', { to: person, call: { text: 'your secret' } })),
+    store.insert(aSend('c', { to: person, call: { text: 'your secret' } })),
     ended(store, aSend('d'), 'accepted'),
   ]);
 

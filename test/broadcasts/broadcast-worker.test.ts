@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { StoreError } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Attempt, Call } from '../../src/upstream/types.ts';
 import { aBroadcast, NONE, recipients, released } from '../store/broadcast-samples.ts';
@@ -47,20 +47,22 @@ function aWorker(
 
 /** The verbs of sends live on a prototype with private fields: a copy must call them on their own object. */
 const bound = (of: Store, seams: Partial<Store>): Partial<Store> => {
-  const verbs = ['holdsLease', 'epoch', 'find', 'retreatAll', 'settleAll'] as const;
+  const verbs = ['holdsLease', 'epoch', 'find', 'requeueAll', 'completeAll'] as const;
   return Object.fromEntries(verbs.flatMap((verb) => (verb in seams ? [] : [[verb, of[verb].bind(of)]])));
 };
 
 test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
   for (let n = 0; n < 100; n++) await released(store, `w${n}`, 1, { connectionId: 'shut' });
   await released(store, 'free', 1, { connectionId: 'open' });
-  const claimGroup = vi.fn(async (_id: string, _limit: number) => {
-    await store.settle('free-0', { status: 'cancelled', verdict: null });
+  const claimBatch = vi.fn(async (_id: string, _limit: number) => {
+    await store.complete('free-0', { status: 'cancelled', outcome: null });
     return [];
   });
-  const { worker, close } = aWorker(async () => Promise.reject(new Error('nothing is sent')), { claimGroup });
+  const { worker, close } = aWorker(async () => Promise.reject(new Error('nothing is sent')), {
+    claimBatch,
+  });
   worker.wake();
-  await expect.poll(() => claimGroup.mock.calls).toEqual([['free', 10]]);
+  await expect.poll(() => claimBatch.mock.calls).toEqual([['free', 10]]);
   await close();
   expect(faults).toEqual([]);
 });
@@ -83,7 +85,7 @@ async function sendable(id: string, total: number): Promise<string[]> {
     call: { kind: 'template', body: { to: send.to ?? '', template: 'welcome' } },
   }));
   await store.addRecipients(id, sends);
-  await store.releaseBroadcast(id, 'print');
+  await store.publishBroadcast(id, 'print');
   return sends.map(({ to = '' }) => to);
 }
 
@@ -95,8 +97,8 @@ test('what a claim took whose answer was lost is sent all the same, once', async
   const { sent, attempt } = anUpstream();
   let claims = 0;
   const { worker, close } = aWorker(attempt, {
-    claimGroup: async (id, limit) => {
-      const claimed = await store.claimGroup(id, limit);
+    claimBatch: async (id, limit) => {
+      const claimed = await store.claimBatch(id, limit);
       if (++claims === 2) throw lostAnswer();
       return claimed;
     },
@@ -115,19 +117,19 @@ test('what was sent, and its end could not be written down yet, is not taken for
   let settles = false;
   const looks: number[] = [];
   const { worker, close } = aWorker(attempt, {
-    settleAll: async (settlements) => {
+    completeAll: async (settlements) => {
       if (!settles) throw lostAnswer();
-      return store.settleAll(settlements);
+      return store.completeAll(settlements);
     },
-    claimGroup: async (id, limit) => {
+    claimBatch: async (id, limit) => {
       // The first group has been sent by then.
       if (++claims === 2) await expect.poll(() => sent.length).toBe(10);
-      const claimed = await store.claimGroup(id, limit);
+      const claimed = await store.claimBatch(id, limit);
       if (claims === 2) throw lostAnswer();
       return claimed;
     },
-    claimed: async (id) => {
-      const claimed = await store.claimed(id);
+    listClaimed: async (id) => {
+      const claimed = await store.listClaimed(id);
       looks.push(claimed.length);
       return claimed;
     },
@@ -152,23 +154,23 @@ test('what a claim takes that is committed only after it was looked for is sent 
   let claims = 0;
   let looked = 0;
   const { worker, close } = aWorker(attempt, {
-    claimGroup: async (id, limit) => {
+    claimBatch: async (id, limit) => {
       claims++;
       if (claims === 2) throw lostAnswer();
       // Of the lock that the lost one waits for, a later one comes behind it.
       if (claims > 2) await late.promise;
-      return store.claimGroup(id, limit);
+      return store.claimBatch(id, limit);
     },
-    claimed: async (id) => {
+    listClaimed: async (id) => {
       looked++;
-      return store.claimed(id);
+      return store.listClaimed(id);
     },
   });
   worker.wake();
   await expect.poll(() => claims).toBe(3);
   const before = looked;
   expect(before).toBeGreaterThan(0);
-  expect(await store.claimGroup('b', 10)).toHaveLength(10);
+  expect(await store.claimBatch('b', 10)).toHaveLength(10);
   late.resolve();
   await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 20 });
   expect(sent.toSorted()).toEqual(numbers.toSorted());
@@ -190,21 +192,21 @@ test('what was sent is not remembered once its end is written down, however late
   const first = Array.from({ length: 10 }, (_, n) => ({ id: `b-${n}`, attempt: 1 }));
   const retreated: unknown[] = [];
   const { worker, close } = aWorker(attempt, {
-    settleAll: async (settlements) => {
+    completeAll: async (settlements) => {
       if (++settles <= 2) throw lostAnswer();
-      return store.settleAll(settlements);
+      return store.completeAll(settlements);
     },
-    claimGroup: async (id, limit) => {
-      if (++claims === 1) return store.claimGroup(id, limit);
+    claimBatch: async (id, limit) => {
+      if (++claims === 1) return store.claimBatch(id, limit);
       await expect.poll(() => countsOf('b')).toMatchObject({ accepted: 10 });
       if (claims === 2) throw lostAnswer();
-      return store.claimGroup(id, limit);
+      return store.claimBatch(id, limit);
     },
     // As if the store still had it: what would be kept back here is what is remembered.
-    claimed: async () => first,
-    retreatAll: async (marks) => {
+    listClaimed: async () => first,
+    requeueAll: async (marks) => {
       retreated.push(marks);
-      return store.retreatAll(marks);
+      return store.requeueAll(marks);
     },
   });
   worker.wake();
@@ -220,10 +222,10 @@ test('a claim that wrote nothing puts nothing back', async () => {
   const claimed = vi.fn(async () => []);
   let claims = 0;
   const { worker, close } = aWorker(attempt, {
-    claimed,
-    claimGroup: async (id, limit) => {
-      if (++claims === 1) throw new StoreError('no connection', { nothingWritten: true });
-      return store.claimGroup(id, limit);
+    listClaimed: claimed,
+    claimBatch: async (id, limit) => {
+      if (++claims === 1) throw new StoreError('no connection', { notCommitted: true });
+      return store.claimBatch(id, limit);
     },
   });
   worker.wake();
@@ -249,7 +251,7 @@ test('credentials with which reads are answered and sends are refused cost three
   };
   const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
   const resume = async () => {
-    await store.steerBroadcast('crm', 'b', 'running');
+    await store.changeBroadcastStatus('crm', 'b', 'running');
     worker.wake();
   };
   worker.wake();

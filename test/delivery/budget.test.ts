@@ -42,10 +42,10 @@ describe('ten requests a second', () => {
     ['template', 20],
   ])('let in no more than can go, where a %s is slow to be recorded', async (kind, most) => {
     const store = await openStore('memory:', OPTIONS);
-    const record = store.record.bind(store);
+    const record = store.insert.bind(store);
     let recording = 0;
     const open = Promise.withResolvers<void>();
-    store.record = async (send) => {
+    store.insert = async (send) => {
       recording += 1;
       await open.promise;
       return record(send);

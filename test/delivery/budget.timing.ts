@@ -47,12 +47,12 @@ describe('ten requests a second, of a simulator that counts every sliding second
 
   it('are kept to where the commit between the turn and the first byte takes its time', async () => {
     const store = await openStore('memory:', OPTIONS);
-    const beginAll = store.beginAll.bind(store);
+    const claimAll = store.claimAll.bind(store);
     let commits = 0;
-    store.beginAll = async (marks) => {
+    store.claimAll = async (marks) => {
       commits += 1;
       await new Promise((resume) => setTimeout(resume, commits % 4 === 1 ? 150 : 0));
-      return beginAll(marks);
+      return claimAll(marks);
     };
     service = await startService({
       settings: { ...connection, MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', SEND_WAIT_MS: '20000' },

@@ -51,7 +51,7 @@ describe('the database file', () => {
     clockMs = 0;
     files += 1;
     path = join(directory, `${files}.db`);
-    store = await openStore(`file:${path}`, { ...OPTIONS, clock: () => clockMs });
+    store = await openStore(`file:${path}`, { ...OPTIONS, monotonicClock: () => clockMs });
     service = await startService({ store, settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000' } });
   });
   afterEach(async () => {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
+import type { MessageStore } from '../../src/store/message-store.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import type { SendStore } from '../../src/store/port.ts';
 import { createSendCalls } from '../../src/upstream/messages.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import type { Answered, Attempt, Call } from '../../src/upstream/types.ts';
@@ -31,9 +31,9 @@ interface More {
 /** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<Attempt>,
-  seams: (store: SendStore) => Partial<SendStore> = () => ({}),
+  seams: (store: MessageStore) => Partial<MessageStore> = () => ({}),
   { pace, probe = async () => true, breaker, group = 1 }: More = {},
-): Promise<{ delivery: Delivery; store: SendStore; close(): Promise<void> }> {
+): Promise<{ delivery: Delivery; store: MessageStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
   const store: Store = Object.assign(Object.create(real), boundVerbs(real), seams(real));
@@ -63,19 +63,19 @@ export async function startDelivery(
 }
 
 const verbs = [
-  'record',
-  'beginAll',
-  'retreatAll',
-  'settleAll',
-  'forget',
+  'insert',
+  'claimAll',
+  'requeueAll',
+  'completeAll',
+  'deleteUnsent',
   'find',
   'findByKey',
-  'recover',
-  'queuedLanes',
-  'adopt',
-  'ownQueued',
+  'recoverOrphans',
+  'listQueues',
+  'adoptOrphans',
+  'listOwnQueued',
   'countQueued',
   'holdsLease',
   'epoch',
 ] as const;
-const boundVerbs = (store: SendStore) => Object.fromEntries(verbs.map((verb) => [verb, store[verb].bind(store)]));
+const boundVerbs = (store: MessageStore) => Object.fromEntries(verbs.map((verb) => [verb, store[verb].bind(store)]));

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createMaintenance } from '../../src/delivery/recovery/maintenance.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
-import type { SendStore } from '../../src/store/port.ts';
+import type { MessageStore } from '../../src/store/message-store.ts';
 
 const leaseMs = 15_000;
 
 /** Maintenance of a store that has so many rows to purge; nothing else of it is there. */
-function startMaintenance(rows: number, seams: Partial<SendStore> = {}, verbs: Partial<Delivery> = {}) {
+function startMaintenance(rows: number, seams: Partial<MessageStore> = {}, verbs: Partial<Delivery> = {}) {
   const purged: { at: number; limit: number }[] = [];
   const faults: string[] = [];
   let left = rows;
   const store = {
     heartbeat: async () => {},
-    withdrawDoubtful: async () => {},
+    resolveInDoubt: async () => {},
     purge: async (limit: number) => {
       purged.push({ at: Date.now(), limit });
       const took = Math.min(limit, left);
@@ -20,7 +20,7 @@ function startMaintenance(rows: number, seams: Partial<SendStore> = {}, verbs: P
       return took;
     },
     ...seams,
-  } as unknown as SendStore;
+  } as unknown as MessageStore;
   const maintenance = createMaintenance({
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
@@ -99,7 +99,7 @@ describe('the maintenance', () => {
     let withdrawn = 0;
     const { maintenance } = startMaintenance(0, {
       heartbeat: async () => void beats++,
-      withdrawDoubtful: async () => {
+      resolveInDoubt: async () => {
         withdrawn++;
         await new Promise((done) => setTimeout(done, 40_000));
       },

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../src/delivery/types.ts';
-import { type StoredSend, StoreError } from '../../src/store/port.ts';
+import { StoreError } from '../../src/store/errors.ts';
+import type { StoredMessage } from '../../src/store/message-store.ts';
 import type { Call } from '../../src/upstream/types.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
 
@@ -10,7 +11,7 @@ const content = { kind: 'text' as const, body: { to: '14155551000', text: 'Hello
 
 test('a process that adopts its own send, which waits here for its next try, sends it once', async () => {
   const calls: Call[] = [];
-  const recorded: StoredSend[] = [];
+  const recorded: StoredMessage[] = [];
   const answer = Promise.withResolvers<void>();
   const { delivery, store, close } = await startDelivery(
     async (call) => {
@@ -20,9 +21,9 @@ test('a process that adopts its own send, which waits here for its next try, sen
       return yes;
     },
     (store) => ({
-      record: async (send) => {
-        const outcome = await store.record(send);
-        if ('recorded' in outcome) recorded.push(outcome.recorded);
+      insert: async (send) => {
+        const outcome = await store.insert(send);
+        if ('inserted' in outcome) recorded.push(outcome.inserted);
         return outcome;
       },
     }),
@@ -70,10 +71,10 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
       return yes;
     },
     (store) => ({
-      beginAll: async (marks) => {
+      claimAll: async (marks) => {
         begins += 1;
         if (begins === 2) return new Set<string>();
-        const begun = await store.beginAll(marks);
+        const begun = await store.claimAll(marks);
         if (begins === 1) throw new StoreError('the connection broke at the commit');
         return begun;
       },
@@ -95,9 +96,9 @@ test('a send that may not begin while the lease is out begins once it is renewed
       return yes;
     },
     (store) => ({
-      beginAll: async (marks) => {
+      claimAll: async (marks) => {
         begins += 1;
-        return leased ? store.beginAll(marks) : new Set<string>();
+        return leased ? store.claimAll(marks) : new Set<string>();
       },
     }),
   );
@@ -121,8 +122,8 @@ test('a record that is answered after this very process adopted and began it is 
     },
     (store) => ({
       // What PostgreSQL does where the answer of a commit comes so late that a recover has taken up the row.
-      record: async (send) => {
-        const outcome = await store.record(send);
+      insert: async (send) => {
+        const outcome = await store.insert(send);
         await delivery?.recover();
         await delivery?.feed();
         // The call is still on its way when this is answered.
@@ -151,13 +152,13 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
       return text === 'waits' && texts.length === 1 ? answered(429, '', { 'retry-after': '1' }) : yes;
     },
     (real) => ({
-      recover: async () => {
+      recoverOrphans: async () => {
         recovers++;
         if (recovers === 1) throw new StoreError('the connection broke at the commit');
-        return { unknown: 0, lost: 0 };
+        return { unknown: 0, lostStreams: 0 };
       },
-      record: async (send) => {
-        const outcome = await real.record(send);
+      insert: async (send) => {
+        const outcome = await real.insert(send);
         writes++;
         if (writes === 2) await written.promise;
         return outcome;
@@ -172,7 +173,7 @@ test('what a recover adopted whose answer was lost is sent, and what lives here 
   await expect.poll(() => writes).toBe(2);
   // As it stands once a recover has adopted it: this process owns it, and was not told.
   const call = { kind: 'text', body: { ...content.body, text: 'untold' } };
-  await store.record({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
+  await store.insert({ id: 'untold', caller: 'tester', kind: 'text', connectionId: 'one', to: content.body.to, call });
   await expect(delivery.recover()).rejects.toBeInstanceOf(StoreError);
   await delivery.recover();
   await delivery.feed();

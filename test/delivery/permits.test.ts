@@ -1,7 +1,7 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import type { Content } from '../../src/delivery/send-content.ts';
-import { StoreError } from '../../src/store/port.ts';
+import { StoreError } from '../../src/store/errors.ts';
 import type { Pace } from '../../src/upstream/pace.ts';
 import type { Call } from '../../src/upstream/types.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
@@ -38,9 +38,9 @@ test('a turn that a send could not use ages: before the first byte another one i
       return yes;
     },
     (store) => ({
-      beginAll: async (marks) => {
+      claimAll: async (marks) => {
         begins += 1;
-        return leased ? store.beginAll(marks) : new Set<string>();
+        return leased ? store.claimAll(marks) : new Set<string>();
       },
     }),
     { pace },
@@ -212,7 +212,7 @@ test('a send that the end of the process meets with a store that is gone stands 
   const { delivery, close } = await startDelivery(
     async () => yes,
     () => ({
-      beginAll: async () => {
+      claimAll: async () => {
         begins += 1;
         throw new StoreError('no connection');
       },

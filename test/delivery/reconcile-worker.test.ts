@@ -20,7 +20,7 @@ let store: Store;
 let end: (() => Promise<void>) | undefined;
 beforeEach(async () => {
   time = new LookTime();
-  store = await openStore('memory:', { ...OPTIONS, clock: time.clock, wall: time.clock });
+  store = await openStore('memory:', { ...OPTIONS, monotonicClock: time.clock, wallClock: time.clock });
   end = undefined;
 });
 afterEach(async () => {
@@ -38,14 +38,14 @@ async function lose(calls: number, through: readonly number[], perCall = 200): P
     call: { kind: 'template', body: { to: String(14155000000 + at), template: 'welcome' } },
   }));
   await store.addRecipients('b', sends);
-  await store.releaseBroadcast('b', 'print');
+  await store.publishBroadcast('b', 'print');
   const arrived = new Set<string>();
   for (let call = 0; call < calls; call++) {
-    const group = await store.claimGroup('b', perCall);
-    await store.settleAll(
+    const group = await store.claimBatch('b', perCall);
+    await store.completeAll(
       group.map(({ id, to = '' }, place) => {
         if (through.includes(call)) arrived.add(to);
-        return { id, status: 'unknown', verdict: VERDICT, lostCall: { id: `call ${call}`, place } };
+        return { id, status: 'unknown', outcome: VERDICT, lostCall: { id: `call ${call}`, place } };
       }),
     );
     time.now += 100;
@@ -163,9 +163,9 @@ it('several that went to one person are looked for by one read', async () => {
     ['z', 'one more'],
   ] as const) {
     const call = { kind: 'text', body: { to, text: id } };
-    await store.record(aSend(id, { to, localMessageId, call }));
-    await store.begin(id, 1);
-    await store.settle(id, { status: 'unknown', verdict: VERDICT });
+    await store.insert(aSend(id, { to, localMessageId, call }));
+    await store.claim(id, 1);
+    await store.complete(id, { status: 'unknown', outcome: VERDICT });
   }
   const { worker, reads } = aWorker({ arrived: new Set([to]) });
   worker.start();

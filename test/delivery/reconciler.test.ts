@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
 import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
+import type { StoredMessage } from '../../src/store/message-store.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { StoredSend } from '../../src/store/port.ts';
 import { linkIn } from '../../src/upstream/pages.ts';
 import { OPTIONS } from '../store/samples.ts';
 
-const send: StoredSend = {
+const send: StoredMessage = {
   id: 'a',
   caller: 'crm',
   kind: 'text',
@@ -51,7 +51,7 @@ describe('a text that WATI shows in another form', () => {
   const look = async (row: object, lookalikes = 0) => {
     const asked: string[] = [];
     const store = {
-      resolve: async () => true,
+      markReconciled: async () => true,
       countLookalikes: async ({ fingerprint = '' }: { fingerprint?: string }) => {
         asked.push(fingerprint);
         return lookalikes;

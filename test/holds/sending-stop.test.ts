@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createStopSwitch } from '../../src/holds/sending-stop.ts';
-import type { SendingStop, Stopped } from '../../src/store/operator-port.ts';
+import type { SendingStop, Stopped } from '../../src/store/operator-store.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
 const word = (stopped: Partial<Stopped>): SendingStop => ({
@@ -10,10 +10,10 @@ const word = (stopped: Partial<Stopped>): SendingStop => ({
   changedAt: '2026-11-02T09:30:00.000Z',
 });
 
-const aSwitch = (sendingStop: () => Promise<SendingStop | undefined>) => {
+const aSwitch = (findSendingStop: () => Promise<SendingStop | undefined>) => {
   const faults: unknown[] = [];
   const stopSwitch = createStopSwitch({
-    store: { sendingStop, stopSending: async (stop) => ({ ...word(stop.stopped), reason: stop.reason }) },
+    store: { findSendingStop, stopSending: async (stop) => ({ ...word(stop.stopped), reason: stop.reason }) },
     onFault: (error) => faults.push(error),
     lookEveryMs: 1,
   });

@@ -13,8 +13,8 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
   const folder = mkdtempSync(join(tmpdir(), 'restore-'));
   try {
     const store = await openStore(`file:${folder}/store.db`, OPTIONS);
-    await store.record(aSend('queued'));
-    await store.record(aStream('stream'));
+    await store.insert(aSend('queued'));
+    await store.insert(aStream('stream'));
     await sending(store, aSend('sending'));
     await released(store, 'campaign', 3);
     await store.close();
@@ -26,13 +26,13 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     const restored = await openStore(`file:${folder}/old.db`, OPTIONS);
     expect(await takeOver(restored, 100)).toEqual({ unknown: 3, adopted: [] });
     for (const id of ['queued', 'stream', 'sending']) expect((await found(restored, id)).status).toBe('unknown');
-    expect(await restored.claimGroup('campaign', 10)).toEqual([]);
+    expect(await restored.claimBatch('campaign', 10)).toEqual([]);
     await restored.close();
 
     // What it is good for: untouched, the copy would send again.
     const again = await openStore(`file:${folder}/store.db`, OPTIONS);
     expect(await takeOver(again, 100)).toMatchObject({ adopted: [{ id: 'queued' }] });
-    expect(await again.claimGroup('campaign', 10)).toHaveLength(3);
+    expect(await again.claimBatch('campaign', 10)).toHaveLength(3);
     await again.close();
   } finally {
     rmSync(folder, { recursive: true });

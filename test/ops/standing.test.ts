@@ -100,7 +100,7 @@ it('times the database itself, and counts what it did not do', async () => {
   const uses: [string, boolean][] = [];
   const store = await openStore('memory:', {
     ...OPTIONS,
-    onUse: (kind, seconds, failed) => {
+    onQuery: (kind, seconds, failed) => {
       expect(seconds).toBeGreaterThan(0);
       uses.push([kind, failed]);
     },

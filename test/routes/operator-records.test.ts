@@ -55,13 +55,13 @@ describe('an operator', () => {
 
   it('sees numbers by their last four digits, wherever they stand', async () => {
     await text(crmKey);
-    await store.record(aSend('told', { caller: 'gone' }));
+    await store.insert(aSend('told', { caller: 'gone' }));
     const failure = { code: 'recipient', detail: 'the number +1 415-555-1234 is not on WhatsApp' };
-    await store.begin('told', 1);
-    await store.settle('told', {
+    await store.claim('told', 1);
+    await store.complete('told', {
       status: 'rejected',
       failure,
-      verdict: {},
+      outcome: {},
       whatsappMessageId: 'wamid.HBgL14155551234',
     });
     const { text: masked } = await read('messages');
@@ -114,7 +114,7 @@ describe('an operator', () => {
 
   it('sees the callers with their keys, what they have queued, and those that were removed and left work behind', async () => {
     await pausedBroadcast(service, crmKey);
-    await store.record(aSend('left', { caller: 'gone' }));
+    await store.insert(aSend('left', { caller: 'gone' }));
     const { json } = await read('callers');
     expect(json).toMatchObject({
       data: expect.arrayContaining([
@@ -147,7 +147,7 @@ describe('an operator', () => {
 
   it('cancels all that a caller has queued, in the file or not, and nothing of others', async () => {
     const id = await pausedBroadcast(service, shopKey);
-    for (let n = 0; n < 501; n++) await store.record(aSend(`q${n}`, { caller: 'gone' }));
+    for (let n = 0; n < 501; n++) await store.insert(aSend(`q${n}`, { caller: 'gone' }));
     expect((await act('callers/gone/cancel')).json).toEqual({ messages: 501, broadcasts: 0, left: false });
     expect((await act('callers/SHOP/cancel')).json).toEqual({ messages: 0, broadcasts: 1, left: false });
     expect((await service.ask('GET', `/v1/broadcasts/${id}`, { key: shopKey })).json).toMatchObject({

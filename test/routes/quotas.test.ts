@@ -22,7 +22,7 @@ beforeAll(async () => {
       messagesPerDay: 100,
     })),
     // At noon for as long as it runs: no hour ends meanwhile.
-    store: await openStore('memory:', { ...OPTIONS, wall: () => Date.parse('2026-11-30T12:00:00Z') }),
+    store: await openStore('memory:', { ...OPTIONS, wallClock: () => Date.parse('2026-11-30T12:00:00Z') }),
   });
 });
 afterAll(() => service.close());

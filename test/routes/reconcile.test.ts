@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryRow } from '../../src/simulator/state.ts';
+import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
-import { StoreError } from '../../src/store/port.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { HOUR_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
@@ -337,7 +337,7 @@ describe('a look by its own id', () => {
 
 it('a look after an hour, when contents are forgotten, takes any other text to the number for one that may be it', async () => {
   let clock = 0;
-  const store = await openStore('memory:', { ...OPTIONS, clock: () => clock });
+  const store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => clock });
   const service = await startService({ store });
   const unknownBeside = async (recipient: string, other?: string) => {
     service.simulator.tenant.receive(recipient, 'Hello');
@@ -365,7 +365,7 @@ it('a look after an hour, when contents are forgotten, takes any other text to t
 
 it('a look whose finding cannot be recorded says so', async () => {
   const store = await openStore('memory:', OPTIONS);
-  store.resolve = async () => Promise.reject(new StoreError('the disk is full'));
+  store.markReconciled = async () => Promise.reject(new StoreError('the disk is full'));
   const service = await startService({ store });
   try {
     service.simulator.script('sendSessionMessage', { fault: 'close-after' });

@@ -24,7 +24,7 @@ describe('a resend', () => {
   let clockMs = 0;
   beforeEach(async () => {
     clockMs = 0;
-    store = await openStore('memory:', { ...OPTIONS, clock: () => clockMs });
+    store = await openStore('memory:', { ...OPTIONS, monotonicClock: () => clockMs });
     service = await startService({
       store,
       settings: { UPSTREAM_TIMEOUT_MS: '8000', SEND_WAIT_MS: '10000', TEMPLATE_CACHE_MS: '0' },
@@ -165,7 +165,7 @@ describe('a resend', () => {
     const before = asked();
     const answer = resend(id, { 'idempotency-key': 'late' });
     await expect.poll(asked).toBe(before + 1);
-    await store.resolve(id, { verdict: { outcome: 'accepted', evidence: 'content' } });
+    await store.markReconciled(id, { outcome: { outcome: 'accepted', evidence: 'content' } });
     listed.resolve();
     const { status, json } = await answer;
     expect([status, fields(json).type]).toEqual([409, '/problems/message-not-resendable']);

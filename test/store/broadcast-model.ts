@@ -21,7 +21,7 @@ const some = (from: ReadonlySet<string>, n: number): string[] => [...from].slice
 const claim =
   (limit: number): Verb =>
   async (store, model) => {
-    const claimed = ids(await store.claimGroup(model.id, limit));
+    const claimed = ids(await store.claimBatch(model.id, limit));
     if (model.state !== 'running') expect(claimed).toEqual([]);
     for (const id of claimed) {
       expect(model.sending.has(id)).toBe(false);
@@ -34,7 +34,7 @@ const settle =
   (n: number, status: 'accepted' | 'rejected' | 'not_sent' | 'unknown'): Verb =>
   async (store, model) => {
     const group = some(model.sending, n);
-    const settled = await store.settleAll(group.map((id) => ({ id, status, verdict: VERDICT })));
+    const settled = await store.completeAll(group.map((id) => ({ id, status, outcome: VERDICT })));
     expect(settled).toEqual(new Set(group));
     for (const id of group) model.sending.delete(id);
   };
@@ -44,9 +44,9 @@ const retreat =
   async (store, model) => {
     const group = some(model.sending, n);
     const marks = group.map((id) => ({ id, attempt: model.claims.get(id) ?? 0 }));
-    expect(await store.retreatAll(marks)).toEqual(new Set(group));
+    expect(await store.requeueAll(marks)).toEqual(new Set(group));
     // Its answer may be lost: asked again it says the same.
-    expect(await store.retreatAll(marks)).toEqual(new Set(group));
+    expect(await store.requeueAll(marks)).toEqual(new Set(group));
     for (const id of group) {
       model.sending.delete(id);
       model.retreats.set(id, (model.retreats.get(id) ?? 0) + 1);
@@ -56,7 +56,7 @@ const retreat =
 const steer =
   (to: Model['state']): Verb =>
   async (store, model) => {
-    const steered = await store.steerBroadcast('crm', model.id, to);
+    const steered = await store.changeBroadcastStatus('crm', model.id, to);
     if (steered?.status === 'done') return;
     if (model.state !== 'cancelled') model.state = to;
     expect(steered?.status).toBe(model.state);
@@ -66,7 +66,7 @@ const cancelOne =
   (n: number): Verb =>
   async (store, model) => {
     const id = `${model.id}-${n}`;
-    const cancelled = await store.settle(id, { status: 'cancelled', verdict: null });
+    const cancelled = await store.complete(id, { status: 'cancelled', outcome: null });
     if (cancelled) expect(model.sending.has(id)).toBe(false);
   };
 
@@ -111,20 +111,20 @@ export async function broadcastsHoldTheModel(store: Store, runs: number): Promis
       };
       await store.openBroadcast(aBroadcast(id));
       await store.addRecipients(id, recipients(id, 0, total));
-      await store.releaseBroadcast(id, 'print');
+      await store.publishBroadcast(id, 'print');
       recorded += total;
       for (const each of verbs) {
         await each.verb(store, model);
         const broadcast = await store.findBroadcast('crm', id);
         expect(sum(broadcast?.counts ?? {}), `after ${each.name}`).toBe(total);
         expect(broadcast?.counts.sending, `after ${each.name}`).toBe(model.sending.size);
-        expect(sum(await store.rejections(id)), `after ${each.name}`).toBe(broadcast?.counts.rejected);
+        expect(sum(await store.countRejections(id)), `after ${each.name}`).toBe(broadcast?.counts.rejected);
         expect(sum(await store.counts()), `after ${each.name}`).toBe(recorded);
       }
       for (const [recipient, claims] of model.claims) {
         expect(claims, recipient).toBeLessThanOrEqual(1 + (model.retreats.get(recipient) ?? 0));
       }
-      const listed = (await store.list('crm', { broadcastId: id }, { limit: 20 })).sends;
+      const listed = (await store.list('crm', { broadcastId: id }, { limit: 20 })).messages;
       const counted: Record<string, number> = {};
       for (const { status } of listed) counted[status] = (counted[status] ?? 0) + 1;
       expect((await store.findBroadcast('crm', id))?.counts).toMatchObject(counted);

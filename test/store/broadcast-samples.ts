@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { NewBroadcast } from '../../src/store/broadcast-port.ts';
+import type { NewBroadcast } from '../../src/store/broadcast-store.ts';
+import type { NewMessage } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { NewSend } from '../../src/store/port.ts';
 import { aSend } from './samples.ts';
 
 export const BROADCASTS = 'POST /v1/broadcasts';
@@ -20,7 +20,7 @@ export const aBroadcast = (id: string, more: Partial<NewBroadcast> = {}): NewBro
   ...more,
 });
 
-export const recipients = (id: string, from: number, to: number): NewSend[] =>
+export const recipients = (id: string, from: number, to: number): NewMessage[] =>
   Array.from({ length: to - from }, (_, n) =>
     aSend(`${id}-${from + n}`, { kind: 'template', to: `4930${from + n}`, template: 'welcome' }),
   );
@@ -42,7 +42,7 @@ export async function released(
   more: Partial<NewBroadcast> = {},
 ): Promise<void> {
   await recording(store, id, total, more);
-  expect(await store.releaseBroadcast(id, 'print')).toMatchObject({ id, status: 'running', total });
+  expect(await store.publishBroadcast(id, 'print')).toMatchObject({ id, status: 'running', total });
 }
 
 export const swept = async (store: Store): Promise<void> => {

@@ -11,28 +11,28 @@ import {
   swept,
   TIME,
 } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, takeOver, VERDICT } from './samples.ts';
 
 /** Whatever looks at sends, and what it finds. */
 const everything = async (store: Store, broadcastId: string) => ({
   found: await store.find('crm', `${broadcastId}-0`),
-  listed: ids((await store.list('crm', {}, { limit: 9 })).sends),
-  queued: ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends),
-  cancelled: ids((await store.list('crm', { status: 'cancelled' }, { limit: 9 })).sends),
-  ofNumber: ids((await store.list('crm', { to: '49300' }, { limit: 9 })).sends),
-  ofBroadcast: ids((await store.list('crm', { broadcastId }, { limit: 9 })).sends),
+  listed: ids((await store.list('crm', {}, { limit: 9 })).messages),
+  queued: ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages),
+  cancelled: ids((await store.list('crm', { status: 'cancelled' }, { limit: 9 })).messages),
+  ofNumber: ids((await store.list('crm', { to: '49300' }, { limit: 9 })).messages),
+  ofBroadcast: ids((await store.list('crm', { broadcastId }, { limit: 9 })).messages),
   counts: await store.counts(),
   broadcast: await store.findBroadcast('crm', broadcastId),
   broadcasts: await store.listBroadcasts('crm', { limit: 9 }),
-  running: await store.runningBroadcasts(9),
-  claimed: await store.claimGroup(broadcastId, 9),
-  steered: await store.steerBroadcast('crm', broadcastId, 'cancelled'),
-  begun: await store.begin(`${broadcastId}-0`, 1),
-  settled: await store.settle(`${broadcastId}-0`, { status: 'cancelled', verdict: null }),
-  forgotten: await store.forget(`${broadcastId}-0`),
+  running: await store.listRunningBroadcasts(9),
+  claimed: await store.claimBatch(broadcastId, 9),
+  steered: await store.changeBroadcastStatus('crm', broadcastId, 'cancelled'),
+  begun: await store.claim(`${broadcastId}-0`, 1),
+  settled: await store.complete(`${broadcastId}-0`, { status: 'cancelled', outcome: null }),
+  forgotten: await store.deleteUnsent(`${broadcastId}-0`),
   recovered: await takeOver(store, 9),
-  due: await store.dueForReconcile(9),
+  due: await store.takeDueLookups(9),
   purged: await store.purge(9),
 });
 
@@ -76,12 +76,12 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(await store.openBroadcast(aBroadcast('b', through))).toEqual({ opened: true });
       const named = recipients('b', 0, 2).map((each) => ({ ...each, ...through, channelNamed: true }));
       expect(await store.addRecipients('b', named)).toBe(true);
-      expect(await store.releaseBroadcast('b', 'print')).toMatchObject(through);
-      expect(await store.runningBroadcasts(9)).toEqual([expect.objectContaining({ id: 'b', ...through })]);
+      expect(await store.publishBroadcast('b', 'print')).toMatchObject(through);
+      expect(await store.listRunningBroadcasts(9)).toEqual([expect.objectContaining({ id: 'b', ...through })]);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject(through);
-      expect(await store.claimGroup('b', 1)).toEqual([expect.objectContaining({ id: 'b-0', ...through })]);
-      expect(await store.retreat('b-0', 1)).toBe(true);
-      expect(await store.claimGroup('b', 9)).toMatchObject([through, through]);
+      expect(await store.claimBatch('b', 1)).toEqual([expect.objectContaining({ id: 'b-0', ...through })]);
+      expect(await store.requeue('b-0', 1)).toBe(true);
+      expect(await store.claimBatch('b', 9)).toMatchObject([through, through]);
     });
 
     test('is invisible to every verb while it is recording', async () => {
@@ -101,7 +101,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     test('released, its recipients are queued messages of its caller', async () => {
       await recording(store, 'b', 2);
       expect(await store.addRecipients('b', recipients('b', 2, 3))).toBe(true);
-      const broadcast = await store.releaseBroadcast('b', 'print');
+      const broadcast = await store.publishBroadcast('b', 'print');
       expect(broadcast).toEqual({
         ...aBroadcast('b'),
         status: 'running',
@@ -123,26 +123,26 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       });
       expect(await store.counts()).toEqual({ ...NONE, queued: 3 });
       expect(await takeOver(store, 9)).toEqual({ unknown: 0, adopted: [] });
-      expect(await store.releaseBroadcast('b', 'again')).toBeUndefined();
+      expect(await store.publishBroadcast('b', 'again')).toBeUndefined();
       expect(await store.addRecipients('b', recipients('b', 3, 4))).toBe(false);
       await store.discardBroadcast('b');
       expect((await store.findBroadcast('crm', 'b'))?.total).toBe(3);
     });
 
     test('lists recipients among other sends, newest first, page by page, by whatever filter', async () => {
-      await store.record(aSend('first'));
+      await store.insert(aSend('first'));
       await released(store, 'b', 4);
       await recording(store, 'hidden', 20);
-      await store.record(aSend('last'));
+      await store.insert(aSend('last'));
       await released(store, 'shop', 2, { caller: 'shop' });
-      const [claimed] = await store.claimGroup('b', 2);
-      await store.settle(String(claimed?.id), { status: 'rejected', verdict: VERDICT });
+      const [claimed] = await store.claimBatch('b', 2);
+      await store.complete(String(claimed?.id), { status: 'rejected', outcome: VERDICT });
       const all = ['last', 'b-3', 'b-2', 'b-1', 'b-0', 'first'];
       for (const limit of [1, 2, 3, 6]) {
         const pages: string[] = [];
         for (let cursor: string | undefined; pages.length <= all.length; ) {
           const page = await store.list('crm', {}, cursor === undefined ? { limit } : { limit, cursor });
-          pages.push(...ids(page.sends));
+          pages.push(...ids(page.messages));
           cursor = page.next;
           if (cursor === undefined) break;
         }
@@ -150,7 +150,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       }
       const since = '2020-01-01T00:00:00Z';
       const listed = async (filter: Parameters<Store['list']>[1]): Promise<string[]> => {
-        const sends = (await store.list('crm', { since, ...filter }, { limit: 10 })).sends;
+        const sends = (await store.list('crm', { since, ...filter }, { limit: 10 })).messages;
         for (const send of sends) if (filter.status !== undefined) expect(send.status).toBe(filter.status);
         return ids(sends);
       };
@@ -165,7 +165,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(await listed({ to: '49303', status: 'accepted' })).toEqual([]);
       expect(await listed({ broadcastId: 'hidden' })).toEqual([]);
       expect(await listed({ broadcastId: 'shop' })).toEqual([]);
-      await store.steerBroadcast('crm', 'b', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'b', 'cancelled');
       expect(await listed({ status: 'cancelled' })).toEqual(['b-3', 'b-2']);
       expect(await listed({ status: 'queued' })).toEqual(['last', 'first']);
       expect(await listed({ to: '49303', status: 'cancelled' })).toEqual(['b-3']);
@@ -178,7 +178,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
       expect(await everything(store, 'b')).toEqual(NOTHING);
       expect(await store.addRecipients('b', recipients('b', 7, 8))).toBe(false);
-      expect(await store.releaseBroadcast('b', 'print')).toBeUndefined();
+      expect(await store.publishBroadcast('b', 'print')).toBeUndefined();
       await recording(store, 'c', 1, { idempotency: aBroadcast('b').idempotency });
       await store.discardBroadcast('c');
       expect(await store.sweepBroadcasts(5)).toBe(5);
@@ -196,7 +196,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(await store.openBroadcast(shop)).toEqual({ opened: true });
       const imported = aBroadcast('imported', { idempotency: { route: 'POST /v1/broadcasts/import', key: 'k' } });
       expect(await store.openBroadcast(imported)).toEqual({ opened: true });
-      expect(await store.openBroadcast({ ...shop, id: 'other' })).toMatchObject({ known: { id: 'shop', total: 0 } });
+      expect(await store.openBroadcast({ ...shop, id: 'other' })).toMatchObject({ existing: { id: 'shop', total: 0 } });
       await expect(store.openBroadcast(aBroadcast('shop'))).rejects.toMatchObject({ name: 'StoreError' });
     });
 
@@ -208,18 +208,18 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect(await store.addRecipients('b', [odd])).toBe(true);
       expect(await store.addRecipients('b', [])).toBe(true);
       expect(await store.addRecipients('nobody', recipients('n', 0, 1))).toBe(false);
-      expect(await store.releaseBroadcast('b', 'print')).toMatchObject({ total: 3, counts: { queued: 3 } });
-      const [, , claimed] = await store.claimGroup('b', 9);
+      expect(await store.publishBroadcast('b', 'print')).toMatchObject({ total: 3, counts: { queued: 3 } });
+      const [, , claimed] = await store.claimBatch('b', 9);
       expect(claimed).toMatchObject({ id: 'odd', call, template: 'पता \uFFFD', caller: 'crm', broadcastId: 'b' });
       expect(claimed).not.toHaveProperty('idempotency');
-      await expect(store.record(aSend('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
+      await expect(store.insert(aSend('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
     });
 
     test('lists broadcasts newest first, page by page', async () => {
       for (const id of ['a', 'b', 'c', 'd']) await released(store, id, 2);
       await recording(store, 'e', 1);
       await released(store, 'shop', 1, { caller: 'shop' });
-      await store.claimGroup('c', 1);
+      await store.claimBatch('c', 1);
       const first = await store.listBroadcasts('crm', { limit: 3 });
       expect(first.broadcasts.map(({ id }) => id)).toEqual(['d', 'c', 'b']);
       expect(first.broadcasts[1]).toEqual(await store.findBroadcast('crm', 'c'));
@@ -227,15 +227,15 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       expect([rest.broadcasts.map(({ id }) => id), rest.next]).toEqual([['a'], undefined]);
       await expect(store.listBroadcasts('crm', { limit: 3, cursor: 'x' })).rejects.toThrow(RangeError);
       expect(await store.findBroadcast('shop', 'a')).toBeUndefined();
-      expect((await store.runningBroadcasts(2)).map(({ id }) => id)).toEqual(['a', 'b']);
+      expect((await store.listRunningBroadcasts(2)).map(({ id }) => id)).toEqual(['a', 'b']);
     });
 
     test('frees its key after its time, forgets it once nothing is left of it, and adds up to the end', async () => {
       await released(store, 'b', 2);
-      await store.claimGroup('b', 2);
-      await store.settle('b-0', { status: 'not_sent', verdict: VERDICT });
+      await store.claimBatch('b', 2);
+      await store.complete('b-0', { status: 'not_sent', outcome: VERDICT });
       await home.age(DAY_MS);
-      await store.settle('b-1', { status: 'accepted', verdict: VERDICT });
+      await store.complete('b-1', { status: 'accepted', outcome: VERDICT });
       await swept(store);
       await home.age(71 * HOUR_MS);
       await store.purge(9);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, ended, ids, takeOver, VERDICT } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `survives`: the contents outlive the process. */
@@ -21,30 +21,30 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
 
     test('claims the oldest, each once', async () => {
       await released(store, 'b', 10);
-      expect(await store.runningBroadcasts(9)).toEqual([
+      expect(await store.listRunningBroadcasts(9)).toEqual([
         { id: 'b', caller: 'crm', connectionId: 'c1', template: 'welcome', name: 'spring' },
       ]);
-      const first = await store.claimGroup('b', 4);
+      const first = await store.claimBatch('b', 4);
       expect(ids(first)).toEqual(['b-0', 'b-1', 'b-2', 'b-3']);
       expect(first[0]).toMatchObject({ status: 'sending', attempts: 1, sentAt: TIME, call: { text: 'b-0' } });
       expect(first[0]).toEqual(await store.find('crm', 'b-0'));
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, queued: 6, sending: 4 } });
-      const both = await Promise.all([store.claimGroup('b', 4), store.claimGroup('b', 4)]);
+      const both = await Promise.all([store.claimBatch('b', 4), store.claimBatch('b', 4)]);
       expect(ids(both.flat()).sort()).toEqual(['b-4', 'b-5', 'b-6', 'b-7', 'b-8', 'b-9']);
-      expect(await store.claimGroup('b', 4)).toEqual([]);
-      expect(await store.runningBroadcasts(9)).toEqual([]);
+      expect(await store.claimBatch('b', 4)).toEqual([]);
+      expect(await store.listRunningBroadcasts(9)).toEqual([]);
     });
 
     test('what was retreated from is queued, and begins by another claim alone', async () => {
       await released(store, 'b', 3);
-      await store.claimGroup('b', 2);
-      expect(await store.begin('b-0', 1)).toBe(true); // asked again, about an attempt that began
+      await store.claimBatch('b', 2);
+      expect(await store.claim('b-0', 1)).toBe(true); // asked again, about an attempt that began
       const first = ['b-0', 'b-2'].map((id) => ({ id, attempt: 1 }));
-      expect(await store.retreatAll(first)).toEqual(new Set(['b-0']));
-      expect(await store.retreat('b-0', 1)).toBe(true);
+      expect(await store.requeueAll(first)).toEqual(new Set(['b-0']));
+      expect(await store.requeue('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'queued', attempts: 1 });
-      expect(await store.begin('b-0', 2)).toBe(false);
-      expect((await store.claimGroup('b', 9)).map(({ id, attempts }) => [id, attempts])).toEqual([
+      expect(await store.claim('b-0', 2)).toBe(false);
+      expect((await store.claimBatch('b', 9)).map(({ id, attempts }) => [id, attempts])).toEqual([
         ['b-0', 2],
         ['b-2', 1],
       ]);
@@ -52,106 +52,106 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
 
     test('a retreat that is asked again, because its answer was lost, leaves the next attempt alone', async () => {
       await released(store, 'b', 2);
-      const first = ids(await store.claimGroup('b', 2)).map((id) => ({ id, attempt: 1 }));
-      expect((await store.retreatAll(first)).size).toBe(2);
-      expect(ids(await store.claimGroup('b', 2))).toEqual(['b-0', 'b-1']);
-      expect(await store.retreatAll(first)).toEqual(new Set());
-      expect(await store.retreat('b-0', 1)).toBe(false);
+      const first = ids(await store.claimBatch('b', 2)).map((id) => ({ id, attempt: 1 }));
+      expect((await store.requeueAll(first)).size).toBe(2);
+      expect(ids(await store.claimBatch('b', 2))).toEqual(['b-0', 'b-1']);
+      expect(await store.requeueAll(first)).toEqual(new Set());
+      expect(await store.requeue('b-0', 1)).toBe(false);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'sending', attempts: 2 });
-      expect(await store.claimGroup('b', 2)).toEqual([]);
-      expect(await store.retreat('b-0', 2)).toBe(true);
+      expect(await store.claimBatch('b', 2)).toEqual([]);
+      expect(await store.requeue('b-0', 2)).toBe(true);
     });
 
     test('settles recipients one by one and in groups, claimed or not', async () => {
       await released(store, 'b', 6);
-      await store.claimGroup('b', 3);
-      await store.settle('b-0', { status: 'accepted', verdict: VERDICT });
-      await store.settleAll([
-        { id: 'b-1', status: 'rejected', verdict: VERDICT },
-        { id: 'b-2', status: 'unknown', verdict: VERDICT },
-        { id: 'b-3', status: 'not_sent', verdict: VERDICT },
-        { id: 'b-4', status: 'cancelled', verdict: VERDICT },
+      await store.claimBatch('b', 3);
+      await store.complete('b-0', { status: 'accepted', outcome: VERDICT });
+      await store.completeAll([
+        { id: 'b-1', status: 'rejected', outcome: VERDICT },
+        { id: 'b-2', status: 'unknown', outcome: VERDICT },
+        { id: 'b-3', status: 'not_sent', outcome: VERDICT },
+        { id: 'b-4', status: 'cancelled', outcome: VERDICT },
       ]);
       const one = { accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1, queued: 1, sending: 0 };
       expect(await store.counts()).toEqual(one);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: one, total: 6 });
-      await store.resolve('b-2', { verdict: null });
+      await store.markReconciled('b-2', { outcome: null });
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...one, accepted: 2, unknown: 0 } });
-      await store.claimGroup('b', 9);
-      await store.forget('b-5');
+      await store.claimBatch('b', 9);
+      await store.deleteUnsent('b-5');
       expect(await store.find('crm', 'b-5')).toMatchObject({ status: 'sending' });
     });
 
     test('tells what this process has claimed, and neither ended nor put back', async () => {
       await released(store, 'b', 5);
       await released(store, 'c', 1);
-      expect(await store.claimed('b')).toEqual([]);
-      await store.claimGroup('b', 4);
-      await store.claimGroup('c', 1);
-      await store.retreat('b-0', 1);
-      await store.settle('b-1', { status: 'unknown', verdict: VERDICT });
-      expect(await store.claimed('b')).toEqual([
+      expect(await store.listClaimed('b')).toEqual([]);
+      await store.claimBatch('b', 4);
+      await store.claimBatch('c', 1);
+      await store.requeue('b-0', 1);
+      await store.complete('b-1', { status: 'unknown', outcome: VERDICT });
+      expect(await store.listClaimed('b')).toEqual([
         { id: 'b-2', attempt: 1 },
         { id: 'b-3', attempt: 1 },
       ]);
-      await store.claimGroup('b', 1);
-      expect(await store.claimed('b')).toContainEqual({ id: 'b-0', attempt: 2 });
+      await store.claimBatch('b', 1);
+      expect(await store.listClaimed('b')).toContainEqual({ id: 'b-0', attempt: 2 });
     });
 
     test('counts the reasons of the rejected, each broadcast by itself', async () => {
       for (const id of ['b', 'c']) {
         await released(store, id, 5);
-        await store.claimGroup(id, 4);
-        await store.settle(`${id}-0`, { status: 'accepted', verdict: VERDICT });
+        await store.claimBatch(id, 4);
+        await store.complete(`${id}-0`, { status: 'accepted', outcome: VERDICT });
         for (const [n, code] of [
           [1, 'opted-out'],
           [2, id],
           [3, 'opted-out'],
         ] as const) {
           const failure = { code, detail: 'refused' };
-          await store.settle(`${id}-${n}`, { status: 'rejected', failure, verdict: VERDICT });
+          await store.complete(`${id}-${n}`, { status: 'rejected', failure, outcome: VERDICT });
         }
       }
       await ended(store, aSend('alone'), 'rejected');
-      expect(await store.rejections('b')).toEqual({ 'opted-out': 2, b: 1 });
-      expect(await store.rejections('c')).toEqual({ 'opted-out': 2, c: 1 });
-      expect(await store.rejections('nobody')).toEqual({});
+      expect(await store.countRejections('b')).toEqual({ 'opted-out': 2, b: 1 });
+      expect(await store.countRejections('c')).toEqual({ 'opted-out': 2, c: 1 });
+      expect(await store.countRejections('nobody')).toEqual({});
       // As those of the counts: of many at once, from `unknown` by a late answer, and not undone when its record is deleted.
-      await store.claimGroup('b', 1);
-      await store.settle('b-4', { status: 'unknown', verdict: VERDICT });
-      const late = { status: 'rejected', failure: { code: 'opted-out', detail: 'refused' }, verdict: VERDICT } as const;
+      await store.claimBatch('b', 1);
+      await store.complete('b-4', { status: 'unknown', outcome: VERDICT });
+      const late = { status: 'rejected', failure: { code: 'opted-out', detail: 'refused' }, outcome: VERDICT } as const;
       await released(store, 'd', 3);
-      await store.claimGroup('d', 3);
+      await store.claimBatch('d', 3);
       const settled = [
         ...['d-0', 'd-1', 'b-4'].map((id) => ({ id, ...late })),
         { ...late, id: 'd-2', failure: undefined },
       ];
-      await store.settleAll(settled.map(({ failure, ...rest }) => ({ ...rest, ...(failure && { failure }) })));
-      expect(await store.rejections('b')).toEqual({ 'opted-out': 3, b: 1 });
-      expect(await store.rejections('d')).toEqual({ 'opted-out': 2, other: 1 });
+      await store.completeAll(settled.map(({ failure, ...rest }) => ({ ...rest, ...(failure && { failure }) })));
+      expect(await store.countRejections('b')).toEqual({ 'opted-out': 3, b: 1 });
+      expect(await store.countRejections('d')).toEqual({ 'opted-out': 2, other: 1 });
       while ((await store.erasePerson('crm', '49301', 10)) > 0);
-      expect(await store.rejections('d')).toEqual({ 'opted-out': 2, other: 1 });
+      expect(await store.countRejections('d')).toEqual({ 'opted-out': 2, other: 1 });
     });
 
     test('what the service paused, with its reason, is told and counted, and its caller may let it go on', async () => {
       await released(store, 'b', 2);
       await released(store, 'c', 2);
       const how = { by: 'service' as const, reason: 'no credits' };
-      expect(await store.heldBroadcasts()).toBe(0);
+      expect(await store.countPausedByService()).toBe(0);
       const paused = { status: 'paused', pausedBy: 'service', pauseReason: 'no credits' };
-      expect(await store.steerBroadcast('crm', 'b', 'paused', how)).toMatchObject(paused);
-      expect(await store.claimGroup('b', 2)).toEqual([]);
-      expect(await store.heldBroadcasts()).toBe(1);
+      expect(await store.changeBroadcastStatus('crm', 'b', 'paused', how)).toMatchObject(paused);
+      expect(await store.claimBatch('b', 2)).toEqual([]);
+      expect(await store.countPausedByService()).toBe(1);
       // Its caller's own pause says no more, and an operator's takes the place of either.
-      expect(await store.steerBroadcast('crm', 'b', 'paused')).toMatchObject(paused);
-      await store.steerBroadcast('crm', 'c', 'paused');
-      expect(await store.steerBroadcast('crm', 'c', 'paused', how)).toMatchObject({ pausedBy: 'caller' });
-      expect(await store.steerBroadcast('crm', 'b', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.changeBroadcastStatus('crm', 'b', 'paused')).toMatchObject(paused);
+      await store.changeBroadcastStatus('crm', 'c', 'paused');
+      expect(await store.changeBroadcastStatus('crm', 'c', 'paused', how)).toMatchObject({ pausedBy: 'caller' });
+      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ status: 'running' });
       expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('pauseReason');
-      expect(await store.heldBroadcasts()).toBe(0);
-      await store.steerBroadcast('crm', 'b', 'paused', how);
-      expect(await store.steerAnyBroadcast('b', 'paused')).toMatchObject({ pausedBy: 'operator' });
-      expect(await store.steerBroadcast('crm', 'b', 'running')).toMatchObject({ pausedBy: 'operator' });
+      expect(await store.countPausedByService()).toBe(0);
+      await store.changeBroadcastStatus('crm', 'b', 'paused', how);
+      expect(await store.changeAnyBroadcastStatus('b', 'paused')).toMatchObject({ pausedBy: 'operator' });
+      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ pausedBy: 'operator' });
     });
 
     test.each([
@@ -170,22 +170,25 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     ] as const)('%s, asked to be %s, is %s', async (from, to, then) => {
       await released(store, 'b', from === 'done' ? 0 : 2);
       if (from === 'done') await swept(store);
-      else await store.steerBroadcast('crm', 'b', from);
-      expect(await store.steerBroadcast('shop', 'b', to)).toBeUndefined();
-      expect(await store.steerBroadcast('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
+      else await store.changeBroadcastStatus('crm', 'b', from);
+      expect(await store.changeBroadcastStatus('shop', 'b', to)).toBeUndefined();
+      expect(await store.changeBroadcastStatus('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: then });
-      expect(await store.claimGroup('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
+      expect(await store.claimBatch('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
     });
 
     test('nothing is claimed after a pause or a cancel; a cancel never touches sending', async () => {
       await released(store, 'b', 5);
-      await store.claimGroup('b', 2);
-      const [paused, late] = await Promise.all([store.steerBroadcast('crm', 'b', 'paused'), store.claimGroup('b', 1)]);
+      await store.claimBatch('b', 2);
+      const [paused, late] = await Promise.all([
+        store.changeBroadcastStatus('crm', 'b', 'paused'),
+        store.claimBatch('b', 1),
+      ]);
       expect(paused?.status).toBe('paused');
-      expect(await store.claimGroup('b', 1)).toEqual([]);
-      expect(await store.runningBroadcasts(9)).toEqual([]);
+      expect(await store.claimBatch('b', 1)).toEqual([]);
+      expect(await store.listRunningBroadcasts(9)).toEqual([]);
       const sending = 2 + late.length;
-      const cancelled = await store.steerBroadcast('crm', 'b', 'cancelled');
+      const cancelled = await store.changeBroadcastStatus('crm', 'b', 'cancelled');
       expect(cancelled).toMatchObject({ counts: { ...NONE, sending, cancelled: 5 - sending } });
       expect(await store.counts()).toEqual({ ...NONE, sending, cancelled: 5 - sending });
       await swept(store);
@@ -194,10 +197,10 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(gone).toMatchObject({ status: 'cancelled' });
       expect(gone).not.toHaveProperty('call');
       // A try that was proved not sent goes back into a broadcast that was cancelled meanwhile: it is cancelled, and stays so.
-      expect(await store.retreat('b-0', 1)).toBe(true);
+      expect(await store.requeue('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });
-      expect(await store.settle('b-0', { status: 'not_sent', verdict: null })).toBe(false);
-      await store.settleAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', verdict: VERDICT })));
+      expect(await store.complete('b-0', { status: 'not_sent', outcome: null })).toBe(false);
+      await store.completeAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', outcome: VERDICT })));
       await swept(store);
       const end = await store.findBroadcast('crm', 'b');
       expect(end).toMatchObject({ status: 'cancelled', finishedAt: TIME });
@@ -210,12 +213,12 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
         ['p', true],
       ] as const) {
         await released(store, id, 2);
-        await store.claimGroup(id, 2);
-        if (paused) await store.steerBroadcast('crm', id, 'paused');
-        await store.settle(`${id}-0`, { status: 'accepted', verdict: VERDICT });
+        await store.claimBatch(id, 2);
+        if (paused) await store.changeBroadcastStatus('crm', id, 'paused');
+        await store.complete(`${id}-0`, { status: 'accepted', outcome: VERDICT });
         await swept(store);
         expect(await store.findBroadcast('crm', id)).not.toHaveProperty('finishedAt');
-        await store.settle(`${id}-1`, { status: 'unknown', verdict: VERDICT });
+        await store.complete(`${id}-1`, { status: 'unknown', outcome: VERDICT });
         expect(await store.sweepBroadcasts(9)).toBe(1);
         expect(await store.findBroadcast('crm', id)).toMatchObject({
           status: 'done',
@@ -232,17 +235,17 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     test.skipIf(!survives)('a successor sweeps what was recording, and goes on with the rest', async () => {
       await recording(store, 'open', 5);
       await released(store, 'b', 4);
-      await store.claimGroup('b', 2);
-      await store.retreat('b-1', 1);
+      await store.claimBatch('b', 2);
+      await store.requeue('b-1', 1);
       await store.close();
       store = await home.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
-      expect(await store.releaseBroadcast('open', 'print')).toBeUndefined();
+      expect(await store.publishBroadcast('open', 'print')).toBeUndefined();
       expect(await takeOver(store, 9)).toEqual({ unknown: 1, adopted: [] });
       await swept(store);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of open')).toBeUndefined();
       await recording(store, 'open', 5);
-      expect(ids(await store.claimGroup('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
+      expect(ids(await store.claimBatch('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, unknown: 1, sending: 3 } });
     });
   });

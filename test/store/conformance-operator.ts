@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Stopped } from '../../src/store/operator-port.ts';
+import type { Stopped } from '../../src/store/operator-store.ts';
 import { recording, released } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
@@ -23,7 +23,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     });
 
     test('is nothing, until an operator has spoken', async () => {
-      expect(await store.sendingStop()).toBeUndefined();
+      expect(await store.findSendingStop()).toBeUndefined();
     });
 
     test.each<[string, Stopped]>([
@@ -34,7 +34,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     ])('is kept as it was said: %s', async (_name, stopped) => {
       const stands = await store.stopSending({ ...said, stopped });
       expect(stands).toEqual({ ...said, stopped, changedAt: expect.stringMatching(/Z$/) });
-      expect(await store.sendingStop()).toEqual(stands);
+      expect(await store.findSendingStop()).toEqual(stands);
     });
 
     test('is replaced as a whole, and a name that stands twice counts once', async () => {
@@ -44,7 +44,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
         changedBy: 'night',
         stopped: { ...nothing, callers: ['shop', 'shop'] },
       });
-      expect(await store.sendingStop()).toMatchObject({
+      expect(await store.findSendingStop()).toMatchObject({
         stopped: { ...nothing, callers: ['shop'] },
         reason: 'it was the shop',
         changedBy: 'night',
@@ -58,7 +58,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
         stopped: { all: n % 2 === 0, callers: [`a${n}`, `b${n}`], connections: [`c${n}`] },
       }));
       await Promise.all(words.map((word) => store.stopSending(word)));
-      const { changedAt, ...stands } = (await store.sendingStop()) ?? {};
+      const { changedAt, ...stands } = (await store.findSendingStop()) ?? {};
       expect(words).toContainEqual(stands);
     });
 
@@ -66,7 +66,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
       await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
       await store.close();
       store = await home.open();
-      expect(await store.sendingStop()).toMatchObject({ stopped: { all: true }, reason: 'a key was stolen' });
+      expect(await store.findSendingStop()).toMatchObject({ stopped: { all: true }, reason: 'a key was stolen' });
     });
   });
 
@@ -82,12 +82,16 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
       await home.tearDown();
     });
 
-    const all = async (filter: Parameters<Store['listSendsOf']>[1], limit = 3, callers = ['crm', 'shop', 'bank']) => {
+    const all = async (
+      filter: Parameters<Store['listMessagesOf']>[1],
+      limit = 3,
+      callers = ['crm', 'shop', 'bank'],
+    ) => {
       const pages: string[][] = [];
       let cursor: string | undefined;
       do {
-        const page = await store.listSendsOf(callers, filter, cursor === undefined ? { limit } : { limit, cursor });
-        pages.push(ids(page.sends));
+        const page = await store.listMessagesOf(callers, filter, cursor === undefined ? { limit } : { limit, cursor });
+        pages.push(ids(page.messages));
         cursor = page.next;
       } while (cursor !== undefined);
       return pages;
@@ -96,7 +100,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     test('are listed together, newest first, page by page', async () => {
       for (let n = 0; n < 7; n++) {
         const caller = ['crm', 'shop', 'bank'][n % 3] ?? '';
-        await store.record(aSend(`s${n}`, { caller, to: n < 4 ? '491' : '492' }));
+        await store.insert(aSend(`s${n}`, { caller, to: n < 4 ? '491' : '492' }));
       }
       expect(await all({})).toEqual([['s6', 's5', 's4'], ['s3', 's2', 's1'], ['s0']]);
       expect(await all({ to: '491' }, 2)).toEqual([
@@ -107,7 +111,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
       expect(await all({}, 10, [])).toEqual([[]]);
       expect(await all({ status: 'accepted' })).toEqual([[]]);
       for (const callers of [['crm'], []]) {
-        const bad = store.listSendsOf(callers, { broadcastId: 'none' }, { limit: 3, cursor: 'bad' });
+        const bad = store.listMessagesOf(callers, { broadcastId: 'none' }, { limit: 3, cursor: 'bad' });
         await expect(bad).rejects.toThrow(RangeError);
       }
     });
@@ -122,35 +126,35 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     });
 
     test('name every caller that has any', async () => {
-      expect(await store.recordedCallers()).toEqual([]);
+      expect(await store.listCallers()).toEqual([]);
       await ended(store, aSend('a'), 'accepted');
       await ended(store, aSend('b', { caller: 'Shop' }), 'rejected');
-      await store.record(aSend('c', { caller: 'bank' }));
-      await store.record(aSend('d', { caller: 'bank' }));
+      await store.insert(aSend('c', { caller: 'bank' }));
+      await store.insert(aSend('d', { caller: 'bank' }));
       await released(store, 'e', 1, { caller: 'ads' });
-      expect((await store.recordedCallers()).toSorted()).toEqual(['Shop', 'ads', 'bank', 'crm']);
+      expect((await store.listCallers()).toSorted()).toEqual(['Shop', 'ads', 'bank', 'crm']);
     });
 
     test('tell what each caller has waiting and on the wire', async () => {
-      await store.record(aSend('a'));
-      await store.record(aSend('b'));
+      await store.insert(aSend('a'));
+      await store.insert(aSend('b'));
       await sending(store, aSend('c'));
       await ended(store, aSend('d'), 'accepted');
       await released(store, 'e', 5);
-      await store.claimGroup('e', 2);
+      await store.claimBatch('e', 2);
       await released(store, 'f', 3);
-      await store.steerBroadcast('crm', 'f', 'paused');
+      await store.changeBroadcastStatus('crm', 'f', 'paused');
       await released(store, 'g', 4);
-      await store.steerBroadcast('crm', 'g', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'g', 'cancelled');
       await recording(store, 'h', 6);
       await ended(store, aSend('i', { caller: 'shop' }), 'unknown');
-      const work = await store.workOf(['crm', 'shop', 'bank']);
+      const work = await store.summarizeWork(['crm', 'shop', 'bank']);
       expect(work.toSorted((a, b) => a.caller.localeCompare(b.caller))).toEqual([
         { caller: 'bank', queued: 0, sending: 0 },
         { caller: 'crm', queued: 2 + 3 + 3, sending: 1 + 2, lastRecordedAt: expect.stringMatching(/Z$/) },
         { caller: 'shop', queued: 0, sending: 0, lastRecordedAt: expect.stringMatching(/Z$/) },
       ]);
-      expect(await store.openBroadcasts()).toEqual(
+      expect(await store.countOpenBroadcasts()).toEqual(
         expect.arrayContaining([
           { caller: 'crm', connectionId: 'c1', status: 'running', count: 1 },
           { caller: 'crm', connectionId: 'c1', status: 'paused', count: 1 },
@@ -168,7 +172,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
         await released(store, id, 1, { caller });
       }
       await recording(store, 'e', 1);
-      await store.steerBroadcast('crm', 'c', 'paused');
+      await store.changeBroadcastStatus('crm', 'c', 'paused');
       const list = async (...ask: Parameters<Store['listAllBroadcasts']>) => {
         const { broadcasts, next } = await store.listAllBroadcasts(...ask);
         return { ids: broadcasts.map(({ id }) => id), next };
@@ -185,29 +189,33 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
 
     test('can be steered by who is not their caller', async () => {
       await released(store, 'a', 2);
-      expect(await store.steerAnyBroadcast('a', 'paused')).toMatchObject({ id: 'a', caller: 'crm', status: 'paused' });
-      expect(await store.claimGroup('a', 5)).toEqual([]);
-      expect(await store.steerAnyBroadcast('a', 'running')).toMatchObject({ status: 'running' });
-      expect(await store.steerAnyBroadcast('a', 'cancelled')).toMatchObject({ counts: { cancelled: 2 } });
-      expect(await store.steerAnyBroadcast('a', 'running')).toMatchObject({ status: 'cancelled' });
-      expect(await store.steerAnyBroadcast('none', 'paused')).toBeUndefined();
+      expect(await store.changeAnyBroadcastStatus('a', 'paused')).toMatchObject({
+        id: 'a',
+        caller: 'crm',
+        status: 'paused',
+      });
+      expect(await store.claimBatch('a', 5)).toEqual([]);
+      expect(await store.changeAnyBroadcastStatus('a', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.changeAnyBroadcastStatus('a', 'cancelled')).toMatchObject({ counts: { cancelled: 2 } });
+      expect(await store.changeAnyBroadcastStatus('a', 'running')).toMatchObject({ status: 'cancelled' });
+      expect(await store.changeAnyBroadcastStatus('none', 'paused')).toBeUndefined();
       await recording(store, 'b', 1);
-      expect(await store.steerAnyBroadcast('b', 'cancelled')).toBeUndefined();
+      expect(await store.changeAnyBroadcastStatus('b', 'cancelled')).toBeUndefined();
     });
 
     test('that a caller has queued are cancelled, oldest first; no others, and nothing that is on the wire', async () => {
-      for (let n = 0; n < 5; n++) await store.record(aSend(`q${n}`));
+      for (let n = 0; n < 5; n++) await store.insert(aSend(`q${n}`));
       await sending(store, aSend('wire'));
-      await store.record(aSend('other', { caller: 'shop' }));
+      await store.insert(aSend('other', { caller: 'shop' }));
       expect(await store.cancelQueued('crm', 3)).toBe(3);
-      expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends)).toEqual(['q4', 'q3']);
+      expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q4', 'q3']);
       expect(await store.cancelQueued('crm', 3)).toBe(2);
       expect(await store.cancelQueued('crm', 3)).toBe(0);
-      const { sends } = await store.list('crm', { status: 'cancelled' }, { limit: 9 });
-      expect(ids(sends)).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
-      expect(sends[0]).toMatchObject({ failure: { code: 'cancelled', detail: 'an operator cancelled it' } });
-      expect(sends[0]).not.toHaveProperty('call');
-      expect(await store.begin('q0', 1)).toBe(false);
+      const { messages } = await store.list('crm', { status: 'cancelled' }, { limit: 9 });
+      expect(ids(messages)).toEqual(['q4', 'q3', 'q2', 'q1', 'q0']);
+      expect(messages[0]).toMatchObject({ failure: { code: 'cancelled', detail: 'an operator cancelled it' } });
+      expect(messages[0]).not.toHaveProperty('call');
+      expect(await store.claim('q0', 1)).toBe(false);
       expect(await store.find('crm', 'wire')).toMatchObject({ status: 'sending' });
       expect(await store.find('shop', 'other')).toMatchObject({ status: 'queued' });
       expect(await store.counts()).toMatchObject({ queued: 1, sending: 1, cancelled: 5 });
@@ -216,7 +224,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     test('that are broadcasts of a caller are cancelled together', async () => {
       await released(store, 'a', 2);
       await released(store, 'b', 2);
-      await store.steerBroadcast('crm', 'b', 'paused');
+      await store.changeBroadcastStatus('crm', 'b', 'paused');
       await released(store, 'c', 2, { caller: 'shop' });
       expect(await store.cancelBroadcasts('crm')).toBe(2);
       expect(await store.cancelBroadcasts('crm')).toBe(0);

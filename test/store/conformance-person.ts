@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { aBroadcast, NONE, recipients, recording, released, swept } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, ended, ids, sending, withKey } from './samples.ts';
 
 const person = '4915112345678';
@@ -28,11 +28,11 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     const withPerson = async (id: string, release = true) => {
       await recording(store, id, 3);
       await store.addRecipients(id, [aSend(`${id}-person`, { kind: 'template', template: 'welcome', ...to })]);
-      if (release) await store.releaseBroadcast(id, 'print');
+      if (release) await store.publishBroadcast(id, 'print');
     };
 
     test('is counted by caller and state', async () => {
-      await store.record(aSend('q', to));
+      await store.insert(aSend('q', to));
       await sending(store, aSend('s', to));
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
         await ended(store, aSend(status, to), status);
@@ -47,9 +47,9 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     test('counts recipients of broadcasts as they are seen, and those of one that is being recorded', async () => {
       await withPerson('running');
       await withPerson('paused');
-      await store.steerBroadcast('crm', 'paused', 'paused');
+      await store.changeBroadcastStatus('crm', 'paused', 'paused');
       await withPerson('cancelled');
-      await store.steerBroadcast('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
       await withPerson('open', false);
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
@@ -57,16 +57,16 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('is cancelled where it is queued, in batches, and what others have queued is not', async () => {
-      for (let n = 0; n < 5; n++) await store.record(aSend(`q${n}`, to));
+      for (let n = 0; n < 5; n++) await store.insert(aSend(`q${n}`, to));
       await sending(store, aSend('wire', to));
-      await store.record(aSend('other'));
-      await store.record(aSend('shops', { ...to, caller: 'shop' }));
+      await store.insert(aSend('other'));
+      await store.insert(aSend('shops', { ...to, caller: 'shop' }));
       expect(await store.cancelPerson('crm', person, 3)).toBe(3);
-      expect(ids((await store.list('crm', { ...to, status: 'queued' }, { limit: 9 })).sends)).toEqual(['q4', 'q3']);
+      expect(ids((await store.list('crm', { ...to, status: 'queued' }, { limit: 9 })).messages)).toEqual(['q4', 'q3']);
       expect(await store.cancelPerson('crm', person, 3)).toBe(2);
       expect(await store.cancelPerson('crm', person, 3)).toBe(0);
       expect(await kept()).toEqual({ cancelled: 5, sending: 1 });
-      expect(await store.begin('q0', 1)).toBe(false);
+      expect(await store.claim('q0', 1)).toBe(false);
       expect(await store.find('crm', 'q0')).not.toHaveProperty('call');
       expect(await store.counts()).toEqual({ ...NONE, queued: 2, sending: 1, cancelled: 5 });
     });
@@ -74,7 +74,7 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     test('is taken out of running and paused broadcasts, whose counts add up and which end', async () => {
       await withPerson('b');
       await withPerson('p');
-      await store.steerBroadcast('crm', 'p', 'paused');
+      await store.changeBroadcastStatus('crm', 'p', 'paused');
       expect(await store.cancelPerson('crm', person, 9)).toBe(2);
       for (const id of ['b', 'p']) {
         expect(await store.findBroadcast('crm', id)).toMatchObject({
@@ -82,9 +82,9 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
           counts: { ...NONE, queued: 3, cancelled: 1 },
         });
       }
-      const claimed = ids(await store.claimGroup('b', 9));
+      const claimed = ids(await store.claimBatch('b', 9));
       expect(claimed).toEqual(['b-0', 'b-1', 'b-2']);
-      await store.settleAll(claimed.map((id) => ({ id, status: 'accepted', verdict: null })));
+      await store.completeAll(claimed.map((id) => ({ id, status: 'accepted', outcome: null })));
       expect(await store.erasePerson('crm', person, 9)).toBe(2);
       await swept(store);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({
@@ -99,13 +99,13 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
       expect(await store.cancelPerson('crm', person, 9)).toBe(0);
       expect(await store.erasePerson('crm', person, 9)).toBe(0);
       expect(await kept()).toEqual({ recording: 1 });
-      expect(await store.releaseBroadcast('open', 'print')).toMatchObject({ total: 4, counts: { ...NONE, queued: 4 } });
+      expect(await store.publishBroadcast('open', 'print')).toMatchObject({ total: 4, counts: { ...NONE, queued: 4 } });
       expect(await kept()).toEqual({ queued: 1 });
     });
 
     test('of a cancelled or discarded broadcast is erased before it is swept', async () => {
       await withPerson('cancelled');
-      await store.steerBroadcast('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
       expect(await store.cancelPerson('crm', person, 9)).toBe(1);
@@ -129,23 +129,23 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
       expect(await store.erasePerson('crm', person, 3)).toBe(0);
       expect(await kept()).toEqual({ sending: 1 });
       expect(await store.findByKey('crm', 'POST /v1/messages/text', 'k0')).toBeUndefined();
-      expect(await store.settle('u', { status: 'accepted', verdict: null })).toBe(false);
-      expect(await store.settle('wire', { status: 'accepted', verdict: null })).toBe(true);
+      expect(await store.complete('u', { status: 'accepted', outcome: null })).toBe(false);
+      expect(await store.complete('wire', { status: 'accepted', outcome: null })).toBe(true);
       expect(await store.erasePerson('crm', person, 3)).toBe(1);
       expect(await store.counts()).toEqual({ ...NONE, accepted: 1 });
-      await store.scrub({ isAlone: false });
-      await store.scrub({ isAlone: true });
-      expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['other']);
+      await store.scrub({ exclusive: false });
+      await store.scrub({ exclusive: true });
+      expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['other']);
     });
 
     test('is erased of broadcasts that go on: nobody else of them is', async () => {
       await released(store, 'b', 3);
-      await store.claimGroup('b', 3);
-      await store.settleAll(['b-0', 'b-1'].map((id) => ({ id, status: 'accepted', verdict: null })));
+      await store.claimBatch('b', 3);
+      await store.completeAll(['b-0', 'b-1'].map((id) => ({ id, status: 'accepted', outcome: null })));
       const [first] = recipients('b', 0, 1);
       expect(await store.erasePerson('crm', first?.to ?? '', 9)).toBe(1);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, accepted: 2, sending: 1 } });
-      expect(ids((await store.list('crm', { broadcastId: 'b' }, { limit: 9 })).sends)).toEqual(['b-2', 'b-1']);
+      expect(ids((await store.list('crm', { broadcastId: 'b' }, { limit: 9 })).messages)).toEqual(['b-2', 'b-1']);
     });
   });
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { aBroadcast, recipients, recording } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, aStream, ended, HOUR_MS, withKey } from './samples.ts';
 
 const noon = Date.parse('2026-11-30T12:00:00Z');
@@ -24,22 +24,22 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     const limited = (id: string, quota: { perHour?: number; perDay?: number }, more = {}) =>
-      store.record(aSend(id, { quota, ...more }));
+      store.insert(aSend(id, { quota, ...more }));
     const left = async (limits: { perHour?: number; perDay?: number }) => (await store.quotaLeft('crm', limits)).left;
 
     test('records as many as fit in an hour, and refuses the next one with the time that is left of it', async () => {
       vi.setSystemTime(noon + 20 * 60_000);
-      for (const id of ['a', 'b', 'c']) expect(await limited(id, { perHour: 3 })).toHaveProperty('recorded');
+      for (const id of ['a', 'b', 'c']) expect(await limited(id, { perHour: 3 })).toHaveProperty('inserted');
       await expect(limited('d', { perHour: 3 })).rejects.toMatchObject({
-        name: 'QuotaSpent',
-        asked: 1,
+        name: 'QuotaExceededError',
+        requested: 1,
         state: { left: 0, window: 'hour', limit: 3, endsInMs: 40 * 60_000 },
       });
       expect(await store.find('crm', 'd')).toBeUndefined();
-      expect(await store.record(aSend('e', { caller: 'shop', quota: { perHour: 3 } }))).toHaveProperty('recorded');
-      expect(await store.record(aSend('f'))).toHaveProperty('recorded');
+      expect(await store.insert(aSend('e', { caller: 'shop', quota: { perHour: 3 } }))).toHaveProperty('inserted');
+      expect(await store.insert(aSend('f'))).toHaveProperty('inserted');
       vi.setSystemTime(noon + HOUR_MS);
-      expect(await limited('d', { perHour: 3 })).toHaveProperty('recorded');
+      expect(await limited('d', { perHour: 3 })).toHaveProperty('inserted');
     });
 
     test('a day is one of UTC, and holds beside the hour', async () => {
@@ -53,7 +53,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
         state: { window: 'day', limit: 3, endsInMs: 10 * HOUR_MS },
       });
       vi.setSystemTime(noon + 12 * HOUR_MS);
-      expect(await limited('d', quota)).toHaveProperty('recorded');
+      expect(await limited('d', quota)).toHaveProperty('inserted');
     });
 
     test('a hundred that race share what is left, to the last', async () => {
@@ -67,39 +67,43 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
     test('what is not recorded is not counted: a repeated key, a stream that was no request', async () => {
       const quota = { perHour: 10 };
       await limited('a', quota, withKey('k'));
-      expect(await limited('b', quota, withKey('k'))).toMatchObject({ known: { id: 'a' } });
+      expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
       expect(await left(quota)).toBe(9);
-      await store.record({ ...aStream('s'), quota });
+      await store.insert({ ...aStream('s'), quota });
       expect(await left(quota)).toBe(8);
-      await store.forget('s');
+      await store.deleteUnsent('s');
       expect(await left(quota)).toBe(9);
-      await store.forget('s');
+      await store.deleteUnsent('s');
       await ended(store, aSend('x', { quota }), 'rejected');
-      await store.forget('x');
+      await store.deleteUnsent('x');
       expect(await left(quota)).toBe(8);
     });
 
     test('a repeated key is known also where the quota is spent, and a resend is one more', async () => {
       const quota = { perHour: 1 };
       await ended(store, aSend('a', { quota, ...withKey('k') }), 'unknown');
-      expect(await limited('b', quota, withKey('k'))).toMatchObject({ known: { id: 'a' } });
-      await expect(limited('c', quota, { resendOf: 'a' })).rejects.toMatchObject({ name: 'QuotaSpent' });
-      expect(await limited('c', { perHour: 2 }, { resendOf: 'a' })).toHaveProperty('recorded');
+      expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
+      await expect(limited('c', quota, { resendOf: 'a' })).rejects.toMatchObject({ name: 'QuotaExceededError' });
+      expect(await limited('c', { perHour: 2 }, { resendOf: 'a' })).toHaveProperty('inserted');
     });
 
     test('a broadcast is charged for all of its recipients when it is released, or not at all', async () => {
       const limits = { perHour: 10 };
       const release = async (id: string, n: number) => {
         await recording(store, id, n);
-        return store.releaseBroadcast(id, 'f', { caller: 'crm', n, limits });
+        return store.publishBroadcast(id, 'f', { caller: 'crm', n, limits });
       };
       expect(await release('a', 6)).toMatchObject({ status: 'running', counts: { queued: 6 } });
-      await expect(release('b', 5)).rejects.toMatchObject({ name: 'QuotaSpent', asked: 5, state: { left: 4 } });
+      await expect(release('b', 5)).rejects.toMatchObject({
+        name: 'QuotaExceededError',
+        requested: 5,
+        state: { left: 4 },
+      });
       expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
       await store.discardBroadcast('b');
       expect(await left(limits)).toBe(4);
       expect(await release('c', 4)).toMatchObject({ status: 'running' });
-      await expect(limited('d', limits)).rejects.toMatchObject({ name: 'QuotaSpent' });
+      await expect(limited('d', limits)).rejects.toMatchObject({ name: 'QuotaExceededError' });
     });
 
     test('a broadcast that is not open any more costs nothing', async () => {
@@ -107,13 +111,16 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
       await store.addRecipients('a', recipients('a', 0, 3));
       await store.discardBroadcast('a');
       const quota = { caller: 'crm', n: 3, limits: { perHour: 10 } };
-      expect(await store.releaseBroadcast('a', 'f', quota)).toBeUndefined();
+      expect(await store.publishBroadcast('a', 'f', quota)).toBeUndefined();
       expect(await left(quota.limits)).toBe(10);
     });
 
     test('rows of one record are spent by themselves', async () => {
       await store.spendQuota('crm', 4, { perDay: 5 });
-      await expect(store.spendQuota('crm', 2, { perDay: 5 })).rejects.toMatchObject({ asked: 2, state: { left: 1 } });
+      await expect(store.spendQuota('crm', 2, { perDay: 5 })).rejects.toMatchObject({
+        requested: 2,
+        state: { left: 1 },
+      });
       await store.spendQuota('crm', 1, { perDay: 5 });
     });
 
@@ -121,7 +128,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
       vi.setSystemTime(noon + HOUR_MS);
       await limited('a', { perHour: 1 });
       vi.setSystemTime(noon + HOUR_MS - 1);
-      await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaSpent' });
+      await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaExceededError' });
     });
 
     if (survives) {
@@ -129,7 +136,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
         await limited('a', { perHour: 1 });
         await store.close();
         store = await home.open();
-        await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaSpent' });
+        await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaExceededError' });
       });
     }
   });

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ListPage, MessageFilter } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { ListPage, SendFilter } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, ended, ids, sending } from './samples.ts';
 
 /** Pages, filters and counts. */
@@ -24,18 +24,18 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
       for (let n = 0; n < 7; n++) {
         vi.setSystemTime(Date.parse('2026-03-01T00:00:00Z') + (n % 2 === 0 ? n : -n) * 86_400_000);
-        await store.record(aSend(`s${n}`));
+        await store.insert(aSend(`s${n}`));
       }
-      await store.record(aSend('other', { caller: 'shop' }));
+      await store.insert(aSend('other', { caller: 'shop' }));
       const pages: string[][] = [];
       let cursor: string | undefined;
       do {
         const page = await store.list('crm', {}, cursor === undefined ? { limit: 3 } : { limit: 3, cursor });
-        pages.push(ids(page.sends));
+        pages.push(ids(page.messages));
         cursor = page.next;
       } while (cursor !== undefined);
       expect(pages).toEqual([['s6', 's5', 's4'], ['s3', 's2', 's1'], ['s0']]);
-      expect(await store.list('bank', {}, { limit: 3 })).toEqual({ sends: [] });
+      expect(await store.list('bank', {}, { limit: 3 })).toEqual({ messages: [] });
       for (const bad of ['', 'x', 'MTI', 'czA', 'czEy=']) {
         await expect(store.list('crm', {}, { limit: 3, cursor: bad })).rejects.toThrow(RangeError);
       }
@@ -43,16 +43,16 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
 
     test('a cursor tells nothing, and is good for the list that answered it alone', async () => {
       for (const id of ['a', 'b', 'c']) {
-        await store.record(aSend(id));
-        await store.record(aSend(`${id} of shop`, { caller: 'shop' }));
+        await store.insert(aSend(id));
+        await store.insert(aSend(`${id} of shop`, { caller: 'shop' }));
         await released(store, `${id} of many`, 1);
       }
       const lists = {
         own: (page: ListPage) => store.list('crm', {}, page),
         others: (page: ListPage) => store.list('shop', {}, page),
         broadcasts: (page: ListPage) => store.listBroadcasts('crm', page),
-        all: (page: ListPage) => store.listSendsOf(['crm', 'shop'], {}, page),
-        none: (page: ListPage) => store.listSendsOf([], {}, page),
+        all: (page: ListPage) => store.listMessagesOf(['crm', 'shop'], {}, page),
+        none: (page: ListPage) => store.listMessagesOf([], {}, page),
         allBroadcasts: (page: ListPage) => store.listAllBroadcasts({}, page),
       };
       const foreign = {
@@ -85,9 +85,9 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       await ended(store, aSend('a', { to: '491' }), 'accepted');
       await ended(store, aSend('b'), 'unknown');
       vi.setSystemTime(Date.parse('2026-03-02T00:00:00Z'));
-      await store.record(aSend('c', { to: '491' }));
-      const listed = async (filter: SendFilter): Promise<string[]> =>
-        ids((await store.list('crm', filter, { limit: 10 })).sends);
+      await store.insert(aSend('c', { to: '491' }));
+      const listed = async (filter: MessageFilter): Promise<string[]> =>
+        ids((await store.list('crm', filter, { limit: 10 })).messages);
       expect(await listed({ to: '491' })).toEqual(['c', 'a']);
       expect(await listed({ status: 'accepted' })).toEqual(['a']);
       expect(await listed({ status: 'unknown' })).toEqual(['b']);
@@ -101,18 +101,18 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
     test('lists since a time what is alone, and recipients by the time of their broadcast', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
       const day = (n: number) => vi.setSystemTime(Date.parse(`2026-03-0${n}T00:00:00Z`));
-      const since = async (time: string, more: SendFilter = {}): Promise<string[]> =>
-        ids((await store.list('crm', { ...more, since: `2026-03-${time}T00:00:00Z` }, { limit: 10 })).sends);
-      await store.record(aSend('old'));
+      const since = async (time: string, more: MessageFilter = {}): Promise<string[]> =>
+        ids((await store.list('crm', { ...more, since: `2026-03-${time}T00:00:00Z` }, { limit: 10 })).messages);
+      await store.insert(aSend('old'));
       await released(store, 'early', 2);
       day(2);
       await released(store, 'late', 2);
-      await store.claimGroup('late', 1);
+      await store.claimBatch('late', 1);
       day(3);
       // Recorded after those of the third day, but with a clock of the second.
-      await store.record(aSend('new'));
+      await store.insert(aSend('new'));
       day(2);
-      await store.record(aSend('behind'));
+      await store.insert(aSend('behind'));
       const all = ['behind', 'new', 'late-1', 'late-0', 'early-1', 'early-0', 'old'];
       expect(await since('01')).toEqual(all);
       expect(await since('02')).toEqual(all.slice(0, 4));
@@ -122,20 +122,20 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       expect(await since('02', { broadcastId: 'early' })).toEqual([]);
       expect(await since('02', { status: 'sending' })).toEqual(['late-0']);
       expect(await since('02', { to: '49301' })).toEqual(['late-1']);
-      expect((await store.list('shop', { broadcastId: 'late' }, { limit: 10 })).sends).toEqual([]);
+      expect((await store.list('shop', { broadcastId: 'late' }, { limit: 10 })).messages).toEqual([]);
     });
 
     test('counts every state', async () => {
-      await store.record(aSend('q'));
+      await store.insert(aSend('q'));
       await sending(store, aSend('s'));
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
         await ended(store, aSend(status, { caller: status }), status);
       }
-      await store.record(aSend('c'));
-      await store.settle('c', { status: 'cancelled', verdict: null });
+      await store.insert(aSend('c'));
+      await store.complete('c', { status: 'cancelled', outcome: null });
       const one = { queued: 1, sending: 1, accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1 };
       expect(await store.counts()).toEqual(one);
-      await store.resolve('unknown', { verdict: null });
+      await store.markReconciled('unknown', { outcome: null });
       expect(await store.counts()).toEqual({ ...one, accepted: 2, unknown: 0 });
     });
   });

@@ -13,11 +13,11 @@ const say = (line: string): number => writeSync(1, `${line}\n`);
 async function work(lane: number): Promise<void> {
   for (let n = 0; ; n++) {
     const id = `${name}-${lane}-${n}`;
-    await store.record(n % 5 === 4 ? aStream(id) : aSend(id));
+    await store.insert(n % 5 === 4 ? aStream(id) : aSend(id));
     say(`queued ${id}`);
-    await store.begin(id, 1);
+    await store.claim(id, 1);
     say(`sending ${id}`);
-    await store.settle(id, { status: 'accepted', verdict: null });
+    await store.complete(id, { status: 'accepted', outcome: null });
     say(`accepted ${id}`);
   }
 }
@@ -26,7 +26,7 @@ async function untilRefused(): Promise<void> {
   for (let n = 0; n < 1_000; n++) {
     const id = `${name}-${n}`;
     try {
-      await store.record(aSend(id));
+      await store.insert(aSend(id));
       say(`queued ${id}`);
     } catch {
       say(`refused ${id}`);

@@ -20,12 +20,12 @@ async function fill(store: Store, people: number): Promise<void> {
     const to = n % 4 === 0 ? person((n / 4) % people) : number(n);
     const call = { text: `words for ${to} ${'-'.repeat(n % 900)}` };
     const idempotency = { route: 'r', key: `${to}-${n}` };
-    await store.record(aSend(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
+    await store.insert(aSend(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
     if (n % 7 === 0) return;
-    await store.begin(`s${n}`, 1);
+    await store.claim(`s${n}`, 1);
     const status = (['accepted', 'unknown', 'rejected', 'not_sent'] as const)[n % 4] ?? 'accepted';
     const failure = { code: 'recipient', detail: `${to} is not on WhatsApp` };
-    await store.settle(`s${n}`, { status, verdict: { to }, whatsappMessageId: `wamid.${to}`, failure });
+    await store.complete(`s${n}`, { status, outcome: { to }, whatsappMessageId: `wamid.${to}`, failure });
   };
   for (let n = 0; n < 6_000; n += 100) await Promise.all(Array.from({ length: 100 }, (_, at) => send(n + at)));
 }
@@ -44,7 +44,7 @@ describe('SQLite: of a person who was erased', () => {
       return people.filter((to) => bytes.includes(to)).map((to) => `${to} in ${name}`);
     });
 
-  test.each([false, true])('nothing stands in any file (alone: %s)', async (isAlone) => {
+  test.each([false, true])('nothing stands in any file (alone: %s)', async (exclusive) => {
     const store = await openStore(`file:${folder}/store.db`, OPTIONS);
     const people = Array.from({ length: 300 }, (_, n) => person(n));
     await fill(store, people.length);
@@ -54,7 +54,7 @@ describe('SQLite: of a person who was erased', () => {
         await store.erasePerson(caller, to, 500);
       }
     }
-    await store.scrub({ isAlone });
+    await store.scrub({ exclusive });
     // What a power cut would leave: no close tidies up.
     expect(spawnSync('cp', ['-r', folder, `${folder}-cut`]).status).toBe(0);
     const cut = readdirSync(`${folder}-cut`).map((name) => readFileSync(join(`${folder}-cut`, name), 'latin1'));

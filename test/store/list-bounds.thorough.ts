@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Engine, statement } from '../../src/store/engine.ts';
-import { pageOf, readSends } from '../../src/store/list-page.ts';
-import type { SendFilter, SendStatus } from '../../src/store/port.ts';
+import type { MessageFilter, MessageStatus } from '../../src/store/message-store.ts';
+import { type Engine, statement } from '../../src/store/sql/engine.ts';
+import { pageOf, readMessages } from '../../src/store/sql/list-page.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
 
@@ -47,30 +47,30 @@ afterAll(() => db.close());
 /** Every row that a statement looks at is counted, also those that it leaves out. */
 const engine: Pick<Engine, 'list'> = {
   list: async ({ statement: { named }, values }) => {
-    const { marked, places } = statement(
+    const { positional, bindOrder } = statement(
       named.replaceAll(/\bsends( INDEXED BY \w+)? WHERE /g, 'sends$1 WHERE visit(sends.seq) = 1 AND '),
     );
-    return db.prepare(marked).all(...places.map((name) => values[name] ?? null));
+    return db.prepare(positional).all(...bindOrder.map((name) => values[name] ?? null));
   },
 };
 
-async function page(filter: SendFilter, before?: number) {
+async function page(filter: MessageFilter, before?: number) {
   visited = 0;
   const ask = { limit: 50, ...(before !== undefined && { before }) };
-  const found = await readSends({ engine, dialect: sqliteDialect }, { caller: 'crm', filter }, ask);
+  const found = await readMessages({ engine, dialect: sqliteDialect }, { caller: 'crm', filter }, ask);
   return { ...pageOf([found], 50), visited };
 }
 
 const END = SINGLES + 50_000;
 const times = [undefined, at(-1), at(SINGLES / 2), at(SINGLES - 2), at(SINGLES), at(SINGLES + 1), at(END)];
-const states: readonly (SendStatus | undefined)[] = [
+const states: readonly (MessageStatus | undefined)[] = [
   ...([undefined, 'queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled'] as const),
 ];
 const filters = times.flatMap((since) =>
   states.flatMap((status) =>
     [undefined, '491', '4990', '1'].flatMap((to) =>
       [undefined, 'big', 'open', 'foreign', 'none'].map(
-        (broadcastId): SendFilter => ({
+        (broadcastId): MessageFilter => ({
           ...(since !== undefined && { since }),
           ...(status !== undefined && { status }),
           ...(to !== undefined && { to }),
@@ -82,26 +82,26 @@ const filters = times.flatMap((since) =>
 );
 
 test('of 200,000 rows a page looks at a bounded number, whatever is asked', async () => {
-  const { marked } = statement(
+  const { positional } = statement(
     "SELECT seq FROM sends WHERE visit(sends.seq) = 1 AND created_at > 9e15 AND caller = 'crm'",
   );
   visited = 0;
-  db.prepare(marked).all();
+  db.prepare(positional).all();
   expect(visited).toBeGreaterThan(SINGLES); // what is counted is what is looked at
   for (const filter of filters) expect((await page(filter)).visited, JSON.stringify(filter)).toBeLessThan(BOUND);
 }, 120_000);
 
 test('a time behind the newest row is answered at once, with nothing', async () => {
   for (const since of [at(SINGLES + 1), at(END)]) {
-    const { sends, end, visited: seen } = await page({ since });
-    expect([sends, end]).toEqual([[], undefined]);
+    const { messages, end, visited: seen } = await page({ since });
+    expect([messages, end]).toEqual([[], undefined]);
     // No row of this caller is that new; only the broadcasts and the end of the index are asked.
     expect(seen).toBeLessThan(2 * 5_001 + 10);
   }
 });
 
 test('page by page nothing is lost, and nothing is shown twice', async () => {
-  const asked: SendFilter[] = [
+  const asked: MessageFilter[] = [
     { since: at(SINGLES - 120) },
     { since: at(SINGLES - 30_000), status: 'rejected' },
     { status: 'accepted', since: at(SINGLES - 300) },
@@ -115,8 +115,8 @@ test('page by page nothing is lost, and nothing is shown twice', async () => {
     let before: number | undefined;
     let pages = 0;
     do {
-      const { sends, end, visited: seen } = await page(filter, before);
-      ids.push(...sends.map(({ id }) => id));
+      const { messages, end, visited: seen } = await page(filter, before);
+      ids.push(...messages.map(({ id }) => id));
       expect(seen).toBeLessThan(BOUND);
       before = end;
       expect(++pages).toBeLessThan(1_000);
@@ -131,13 +131,14 @@ test('a clock that stepped loses nothing that a time asks for', async () => {
     ('back', 'clock', 'text', 'c', 'accepted', 1, ${START}, 0),
     ('again', 'clock', 'text', 'c', 'accepted', 1, ${START + 9_000}, 0)`);
   const ask = { caller: 'clock', filter: { since: at(5) } };
-  const { sends } = pageOf([await readSends({ engine, dialect: sqliteDialect }, ask, { limit: 9 })], 9);
-  expect(sends.map(({ id }) => id)).toEqual(['again', 'ahead']);
+  const { messages } = pageOf([await readMessages({ engine, dialect: sqliteDialect }, ask, { limit: 9 })], 9);
+  expect(messages.map(({ id }) => id)).toEqual(['again', 'ahead']);
 });
 
 /** By walking over all rows. */
-function bruteForce({ since, status, to, broadcastId }: SendFilter): string[] {
-  const { marked, places } = statement(`SELECT id FROM sends NOT INDEXED WHERE caller = 'crm' AND status <> 'staged'
+function bruteForce({ since, status, to, broadcastId }: MessageFilter): string[] {
+  const { positional: marked, bindOrder } =
+    statement(`SELECT id FROM sends NOT INDEXED WHERE caller = 'crm' AND status <> 'staged'
     AND (:since IS NULL OR created_at >= :since) AND (:status IS NULL OR status = :status)
     AND (:to IS NULL OR recipient = :to) AND (:broadcastId IS NULL OR broadcast_id = :broadcastId) ORDER BY seq DESC`);
   const values: Record<string, string | number | null> = {
@@ -146,6 +147,6 @@ function bruteForce({ since, status, to, broadcastId }: SendFilter): string[] {
     to: to ?? null,
     broadcastId: broadcastId ?? null,
   };
-  const rows = db.prepare(marked).all(...places.map((name) => values[name] ?? null));
+  const rows = db.prepare(marked).all(...bindOrder.map((name) => values[name] ?? null));
   return rows.map(({ id }) => String(id));
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Row } from '../../src/store/engine.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { MIGRATIONS as postgresMigrations } from '../../src/store/postgres/migrate.ts';
+import type { Row } from '../../src/store/sql/engine.ts';
 import { MIGRATIONS as sqliteMigrations } from '../../src/store/sqlite/file.ts';
 import { BROADCASTS } from './broadcast-samples.ts';
 import { aSend, ended, found, OPTIONS, ROUTE, sending, VERDICT, withKey } from './samples.ts';
@@ -110,10 +110,10 @@ for (const [name, makeDatabase, isMissing] of homes) {
       const [from, until] = [new Date(at - 1).toISOString(), new Date(at + 1).toISOString()];
       expect(await store.countLookalikes(aSend('new', { fingerprint: 'plain' }), from, until)).toBe(2);
       expect(await store.countLookalikes(aSend('new', { fingerprint: 'other' }), from, until)).toBe(0);
-      expect(await store.rejections('b')).toEqual({ recipient: 2, other: 1 });
-      expect(await store.rejections('none')).toEqual({});
-      await store.settle('r4', { status: 'rejected', failure: { code: 'recipient', detail: 'd' }, verdict: VERDICT });
-      expect(await store.rejections('b')).toEqual({ recipient: 3, other: 1 });
+      expect(await store.countRejections('b')).toEqual({ recipient: 2, other: 1 });
+      expect(await store.countRejections('none')).toEqual({});
+      await store.complete('r4', { status: 'rejected', failure: { code: 'recipient', detail: 'd' }, outcome: VERDICT });
+      expect(await store.countRejections('b')).toEqual({ recipient: 3, other: 1 });
     });
   });
 }
@@ -123,7 +123,7 @@ test('SQLite: digests without a key go an hour later, and new records have none'
   let clock = 0;
   await old.run(`INSERT INTO sends (${columns}, fingerprint, call_json)
     VALUES ('bare', 'crm', 'text', '491', 'c1', 'unknown', 1, ${at}, ${at}, 0, 'plain', '"words"')`);
-  const store = await openStore(old.url, { ...OPTIONS, clock: () => clock });
+  const store = await openStore(old.url, { ...OPTIONS, monotonicClock: () => clock });
   await ended(store, aSend('new', { fingerprint: 'plain' }), 'accepted');
   await ended(store, aSend('keyed', withKey('k', 'plain')), 'accepted');
   clock += 3_600_000;
@@ -147,7 +147,7 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
       old.run(`SELECT fingerprint, content_mac IS NOT NULL AS known FROM sends WHERE id = '${id}'`);
     await ended(one, aSend('beside', { fingerprint: 'plain' }), 'accepted');
     await sending(one, aSend('settled'));
-    await one.settle('settled', { status: 'accepted', fingerprint: 'plain', verdict: VERDICT });
+    await one.complete('settled', { status: 'accepted', fingerprint: 'plain', outcome: VERDICT });
     for (const id of ['beside', 'settled']) expect(await kept(id)).toEqual([{ fingerprint: 'plain', known: true }]);
     // All of one version know each other's by the secret that the first of them made.
     expect(two.sameContent(await found(two, 'beside'), 'plain')).toBe(true);
@@ -176,7 +176,7 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
   test('replicas that start at once have one secret', async () => {
     const old = await postgresDatabase();
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(old.url, OPTIONS)));
-    await stores[0]?.record(aSend('a', { fingerprint: 'f' }));
+    await stores[0]?.insert(aSend('a', { fingerprint: 'f' }));
     for (const store of stores) expect(store.sameContent(await found(store, 'a'), 'f')).toBe(true);
     expect(await old.run('SELECT count(*) AS n FROM store_secrets')).toEqual([{ n: '1' }]);
     await Promise.all(stores.map((store) => store.close()));

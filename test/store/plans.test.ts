@@ -1,16 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { broadcastStatements } from '../../src/store/broadcast-statements.ts';
-import type { Statement } from '../../src/store/engine.ts';
-import { listStep } from '../../src/store/listing.ts';
-import { lookStatements } from '../../src/store/looks.ts';
-import type { AllBroadcastsFilter } from '../../src/store/operator-port.ts';
-import { listBroadcastsStep, operatorStatements } from '../../src/store/operator-statements.ts';
-import { personStatements } from '../../src/store/person-statements.ts';
-import type { SendFilter } from '../../src/store/port.ts';
+import type { MessageFilter } from '../../src/store/message-store.ts';
+import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
+import { broadcastStatements } from '../../src/store/sql/broadcast-statements.ts';
+import type { Statement } from '../../src/store/sql/engine.ts';
+import { buildListStep } from '../../src/store/sql/list-query.ts';
+import { statements } from '../../src/store/sql/message-statements.ts';
+import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
+import { personStatements } from '../../src/store/sql/person-statements.ts';
+import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
-import { statements } from '../../src/store/statements.ts';
 
 /** How SQLite finds what it is asked for: a million recipients must not be walked for one of them. */
 describe('SQLite: the plan', () => {
@@ -22,13 +22,14 @@ describe('SQLite: the plan', () => {
 
   const planOf = (statement: Statement): string[] =>
     db
-      .prepare(`EXPLAIN QUERY PLAN ${statement.marked}`)
-      .all(...statement.places.map(() => null))
+      .prepare(`EXPLAIN QUERY PLAN ${statement.positional}`)
+      .all(...statement.bindOrder.map(() => null))
       .map(({ detail }) => String(detail));
-  const list = (filter: SendFilter) => planOf(listStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
+  const list = (filter: MessageFilter) =>
+    planOf(buildListStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
   const walks = (plan: readonly string[]) => plan.filter((step) => /^(SEARCH|SCAN) sends\b/.test(step));
 
-  test.each<SendFilter>([
+  test.each<MessageFilter>([
     { to: '491' },
     { to: '491', broadcastId: 'b' },
     { to: '491', broadcastId: 'b', status: 'queued' },
@@ -38,7 +39,7 @@ describe('SQLite: the plan', () => {
     expect(walks(list(filter)).length).toBeGreaterThan(0);
   });
 
-  test.each<[SendFilter, string]>([
+  test.each<[MessageFilter, string]>([
     [{ broadcastId: 'b' }, 'sends_broadcast (broadcast_id=?'],
     [{ broadcastId: 'b', status: 'accepted' }, 'sends_broadcast (broadcast_id=?'],
     [{ broadcastId: 'b', status: 'rejected' }, 'sends_failed (broadcast_id=? AND status=?'],
@@ -55,13 +56,13 @@ describe('SQLite: the plan', () => {
   });
 
   test('of a look at a broadcast reads its tallies and reasons, and no recipient', () => {
-    const { find, rejections } = broadcastStatements(sqliteDialect);
+    const { find, countRejections: rejections } = broadcastStatements(sqliteDialect);
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });
 
   test('of the looks for unknown sends goes by what is due, by person, or by broadcast', () => {
-    const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = lookStatements(sqliteDialect);
+    const { lookFirst, look, lookBeside, left, askEach, lostCalls, due, looked } = reconcileStatements(sqliteDialect);
     const first = (statement: Statement) => walks(planOf(statement)).filter((step) => !step.includes('rowid=?'));
     for (const [{ hasDue, takeDue }, index] of [
       [lookFirst, 'sends_look_first (next_look_at'],
@@ -79,9 +80,15 @@ describe('SQLite: the plan', () => {
   });
 
   test('of what operators ask of all callers goes from caller to caller, and reads no row that it does not count', () => {
-    const { callers, work, openBroadcasts, cancelQueued, cancelBroadcasts } = operatorStatements(sqliteDialect);
+    const {
+      listCallers: callers,
+      summarizeWork: work,
+      countOpenBroadcasts,
+      cancelQueued,
+      cancelBroadcasts,
+    } = operatorStatements(sqliteDialect);
     const scans = (statement: Statement) => planOf(statement).filter((step) => /^SCAN (sends|broadcasts)\b/.test(step));
-    for (const statement of [callers, work, openBroadcasts, cancelQueued, cancelBroadcasts]) {
+    for (const statement of [callers, work, countOpenBroadcasts, cancelQueued, cancelBroadcasts]) {
       expect(scans(statement), statement.named).toEqual([]);
     }
     for (const step of walks(planOf(callers))) expect(step).toMatch(/INDEX sends_caller \(caller[>]\?\)/);
@@ -109,12 +116,12 @@ describe('SQLite: the plan', () => {
   });
 
   test.each([
-    'orphanSending',
-    'orphanStreams',
-    'queuedLanes',
-    'queuedLanesAfter',
-    'adopt',
-    'ownQueued',
+    'markOrphansUnknown',
+    'failOrphanStreams',
+    'listQueues',
+    'listQueuesAfter',
+    'adoptOrphans',
+    'listOwnQueued',
     'countQueued',
     'countQueuedOf',
   ] as const)('of %s goes by the index of what is queued, or being sent', (name) => {
@@ -126,6 +133,6 @@ describe('SQLite: the plan', () => {
     const laterSteps = steps.filter((step) => step.includes(' later '));
     const behind = [/caller=\? AND connection_id=\? AND owner>\?/, /caller=\? AND connection_id>\?/, /caller>\?/];
     for (const [at, step] of laterSteps.slice(-3).entries()) expect(step).toMatch(behind[at] ?? '');
-    if (name === 'adopt' || name === 'ownQueued') expect(plan.join()).not.toContain('TEMP B-TREE');
+    if (name === 'adoptOrphans' || name === 'listOwnQueued') expect(plan.join()).not.toContain('TEMP B-TREE');
   });
 });

@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bindings, type Engine, type Row, type Step } from '../../src/store/engine.ts';
-import { readSends } from '../../src/store/list-page.ts';
-import type { SendFilter, SendStatus } from '../../src/store/port.ts';
+import type { MessageFilter, MessageStatus } from '../../src/store/message-store.ts';
 import { postgresDialect } from '../../src/store/postgres/engine.ts';
 import { migrate } from '../../src/store/postgres/migrate.ts';
 import { listSettings } from '../../src/store/postgres/pools.ts';
+import { bindings, type Engine, type Row, type Step } from '../../src/store/sql/engine.ts';
+import { readMessages } from '../../src/store/sql/list-page.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 const START = Date.parse('2026-03-01T00:00:00Z');
@@ -65,8 +65,8 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
   };
 
   const at = (second: number) => new Date(START + second * 1_000).toISOString();
-  const filters: SendFilter[] = [undefined, at(-1), at(ROWS / 2), at(ROWS), at(ROWS * 9)].flatMap((since) =>
-    ([undefined, 'queued', 'accepted', 'rejected', 'cancelled'] as (SendStatus | undefined)[]).flatMap((status) =>
+  const filters: MessageFilter[] = [undefined, at(-1), at(ROWS / 2), at(ROWS), at(ROWS * 9)].flatMap((since) =>
+    ([undefined, 'queued', 'accepted', 'rejected', 'cancelled'] as (MessageStatus | undefined)[]).flatMap((status) =>
       [undefined, '491', '1'].flatMap((to) =>
         [undefined, 'big', 'none'].map((broadcastId) => ({
           ...(since !== undefined && { since }),
@@ -85,7 +85,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a list', () => {
       if (state === 'with statistics') await db.query('ANALYZE');
       for (const filter of filters) {
         looked = 0;
-        await readSends({ engine, dialect: postgresDialect }, { caller: 'crm', filter }, { limit: 50 });
+        await readMessages({ engine, dialect: postgresDialect }, { caller: 'crm', filter }, { limit: 50 });
         expect(looked, JSON.stringify(filter)).toBeLessThan(BOUND);
       }
     },

@@ -3,9 +3,9 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { aDatabase, type Database } from '../crash/database.ts';
-import { aLine, type Line } from './a-line.ts';
+import { aLine, type Line } from '../support/tcp-fault-proxy.ts';
 import { aBroadcast, BROADCASTS, swept } from './broadcast-samples.ts';
-import { aSend, ids, OPTIONS, ownQueued, ROUTE, withKey } from './samples.ts';
+import { aSend, ids, listOwnQueued, OPTIONS, ROUTE, withKey } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -51,8 +51,8 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
 
   test('a record is not made after its caller heard that it was not', async () => {
     await holdKey('sends', 'k', ROUTE);
-    const recorded = store.record(aSend('s', withKey('k')));
-    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    const recorded = store.insert(aSend('s', withKey('k')));
+    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
     await waits();
     line.cut();
     await heard;
@@ -61,8 +61,8 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     await sleep(100);
     expect(await store.find('crm', 's')).toBeUndefined();
     expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
-    expect(await store.record(aSend('again', withKey('k')))).toHaveProperty('recorded');
-    expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['again']);
+    expect(await store.insert(aSend('again', withKey('k')))).toHaveProperty('inserted');
+    expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['again']);
     expect(await store.counts()).toMatchObject({ queued: 1, cancelled: 0 });
   });
 
@@ -73,8 +73,8 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
       CREATE CONSTRAINT TRIGGER stalls AFTER INSERT ON sends DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (new.status = 'queued') EXECUTE FUNCTION stall();
       SELECT pg_advisory_lock(1)`);
-    const recorded = store.record(aSend('s'));
-    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    const recorded = store.insert(aSend('s'));
+    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
     await waits();
     line.cut();
     await sleep(300);
@@ -85,23 +85,23 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
 
   test('what an adoption took whose answer was lost is found among its own', async () => {
     const gone = await openStore(database.url, OPTIONS);
-    await gone.record(aSend('s'));
+    await gone.insert(aSend('s'));
     await gone.close();
-    await store.recover();
-    const [lane] = await store.queuedLanes(9);
+    await store.recoverOrphans();
+    const [lane] = await store.listQueues(9);
     if (!lane) throw new Error('nothing is queued');
     line.loseAnswerTo('COMMIT');
-    await expect(store.adopt(lane, 9)).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
-    expect(ids(await ownQueued(store))).toEqual(['s']);
-    expect(await store.begin('s', 1)).toBe(true);
-    expect(await ownQueued(store)).toEqual([]);
+    await expect(store.adoptOrphans(lane, 9)).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+    expect(ids(await listOwnQueued(store))).toEqual(['s']);
+    expect(await store.claim('s', 1)).toBe(true);
+    expect(await listOwnQueued(store)).toEqual([]);
   });
 
   test('what the database refused is known to be not written, in whatever language it says so', async () => {
     // As a Czech server has it: the severity comes twice, and the first is translated.
     line.translate('SERROR\0', 'SCHYBA\0');
     await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
-    await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+    await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
     await rival.query('ALTER TABLE elsewhere RENAME TO send_store');
     await store.check();
   });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts';
 import { aBroadcast, recipients, recording, released, swept } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending, takeOver } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
@@ -87,30 +87,30 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
     test('four start at once on an empty database', async () => {
       home = await aDatabase(server);
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
-      await Promise.all(stores.map((store, n) => store.record(aSend(`s${n}`))));
-      const begun = await Promise.all(stores.map((store, n) => store.begin(`s${n}`, 1)));
+      await Promise.all(stores.map((store, n) => store.insert(aSend(`s${n}`))));
+      const begun = await Promise.all(stores.map((store, n) => store.claim(`s${n}`, 1)));
       expect(begun).toEqual([true, true, true, true]);
     });
 
     test('one of a hundred is recorded, over four replicas', async () => {
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
       const racing = Array.from({ length: 100 }, (_, n) =>
-        stores[n % 4]?.record(aSend(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
+        stores[n % 4]?.insert(aSend(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
       );
       const answers = await Promise.all(racing);
-      expect(answers.filter((answer) => answer !== undefined && 'recorded' in answer)).toHaveLength(1);
+      expect(answers.filter((answer) => answer !== undefined && 'inserted' in answer)).toHaveLength(1);
     });
 
     test('a replica of the version before begins nothing for which a channel was named', async () => {
       const store = await replica();
       const channel = '919999900001';
-      await store.record(aSend('named', { channel, channelNamed: true }));
-      await store.record(aSend('default', { channel }));
-      await store.record(aSend('none'));
+      await store.insert(aSend('named', { channel, channelNamed: true }));
+      await store.insert(aSend('default', { channel }));
+      await store.insert(aSend('none'));
       await store.openBroadcast({ ...aBroadcast('b'), channel });
       const claimed = recipients('b', 0, 1).map((each) => ({ ...each, channel, channelNamed: true }));
       await store.addRecipients('b', claimed);
-      await store.releaseBroadcast('b', 'print');
+      await store.publishBroadcast('b', 'print');
       // As that version says it, of one and of a group.
       await query(
         home.url,
@@ -120,82 +120,82 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await Promise.all(['named', 'b-0', 'default', 'none'].map(stands))).toEqual([
         ...['queued', 'queued', 'sending', 'sending'],
       ]);
-      expect(await store.begin('named', 1)).toBe(true);
-      expect(await store.claimGroup('b', 9)).toHaveLength(1);
+      expect(await store.claim('named', 1)).toBe(true);
+      expect(await store.claimBatch('b', 9)).toHaveLength(1);
     });
 
     test('only the owner sends, retreats and ends; anyone cancels what is queued', async () => {
       const [mine, other] = await Promise.all([replica(), replica()]);
-      await mine.record(aSend('a'));
-      expect(await other.begin('a', 1)).toBe(false);
-      expect(await other.settle('a', { status: 'not_sent', verdict: null })).toBe(false);
-      expect(await mine.begin('a', 1)).toBe(true);
-      expect(await other.retreat('a', 1)).toBe(false);
-      expect(await other.settle('a', { status: 'rejected', verdict: null })).toBe(false);
+      await mine.insert(aSend('a'));
+      expect(await other.claim('a', 1)).toBe(false);
+      expect(await other.complete('a', { status: 'not_sent', outcome: null })).toBe(false);
+      expect(await mine.claim('a', 1)).toBe(true);
+      expect(await other.requeue('a', 1)).toBe(false);
+      expect(await other.complete('a', { status: 'rejected', outcome: null })).toBe(false);
       expect(await takeOver(other, 10)).toEqual({ unknown: 0, adopted: [] });
-      await mine.record(aSend('b'));
-      expect(await other.settle('b', { status: 'cancelled', verdict: null })).toBe(true);
-      expect(await mine.begin('b', 1)).toBe(false);
+      await mine.insert(aSend('b'));
+      expect(await other.complete('b', { status: 'cancelled', outcome: null })).toBe(true);
+      expect(await mine.claim('b', 1)).toBe(false);
     });
 
     test('only the owner begins, retreats and ends a group; anyone cancels what is queued of it', async () => {
       const [mine, other] = await Promise.all([replica(), replica()]);
       const group = ['a', 'b'];
       const marks = group.map((id) => ({ id, attempt: 1 }));
-      const ends = (status: 'rejected' | 'cancelled') => group.map((id) => ({ id, status, verdict: null }));
-      for (const id of group) await mine.record(aSend(id));
-      expect(await other.beginAll(marks)).toEqual(new Set());
-      expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
-      expect(await mine.beginAll(marks)).toEqual(new Set(group));
-      expect(await other.retreatAll(marks)).toEqual(new Set());
-      expect(await other.settleAll(ends('rejected'))).toEqual(new Set());
-      expect(await other.settleAll(ends('cancelled'))).toEqual(new Set());
-      expect(await mine.retreatAll([{ id: 'a', attempt: 1 }])).toEqual(new Set(['a']));
-      expect(await other.settleAll(ends('cancelled'))).toEqual(new Set(['a']));
+      const ends = (status: 'rejected' | 'cancelled') => group.map((id) => ({ id, status, outcome: null }));
+      for (const id of group) await mine.insert(aSend(id));
+      expect(await other.claimAll(marks)).toEqual(new Set());
+      expect(await other.completeAll(ends('rejected'))).toEqual(new Set());
+      expect(await mine.claimAll(marks)).toEqual(new Set(group));
+      expect(await other.requeueAll(marks)).toEqual(new Set());
+      expect(await other.completeAll(ends('rejected'))).toEqual(new Set());
+      expect(await other.completeAll(ends('cancelled'))).toEqual(new Set());
+      expect(await mine.requeueAll([{ id: 'a', attempt: 1 }])).toEqual(new Set(['a']));
+      expect(await other.completeAll(ends('cancelled'))).toEqual(new Set(['a']));
     });
 
     test('a lease that ran out begins no group', async () => {
       const slow = await replica(300);
-      await slow.record(aSend('q'));
+      await slow.insert(aSend('q'));
       await pause(400);
-      expect(await slow.beginAll([{ id: 'q', attempt: 1 }])).toEqual(new Set());
+      expect(await slow.claimAll([{ id: 'q', attempt: 1 }])).toEqual(new Set());
       await slow.heartbeat();
-      expect(await slow.beginAll([{ id: 'q', attempt: 1 }])).toEqual(new Set(['q']));
+      expect(await slow.claimAll([{ id: 'q', attempt: 1 }])).toEqual(new Set(['q']));
     });
 
     test('who stops beating loses its rows for good', async () => {
       const [silent, alive] = [await replica(1_000), await replica()];
-      await silent.record(aSend('q'));
+      await silent.insert(aSend('q'));
       await sending(silent, aSend('s'));
       await pause(1_100);
       expect(silent.holdsLease()).toBe(false);
-      expect(await silent.begin('q', 1)).toBe(false);
+      expect(await silent.claim('q', 1)).toBe(false);
       const { unknown, adopted } = await takeOver(alive, 10);
       expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
-      expect(await silent.begin('q', 1)).toBe(false);
+      expect(await silent.claim('q', 1)).toBe(false);
       await silent.heartbeat();
       expect(silent.holdsLease()).toBe(true);
-      expect(await silent.begin('q', 1)).toBe(false);
-      expect(await silent.settle('q', { status: 'not_sent', verdict: null })).toBe(false);
-      expect(await alive.begin('q', 1)).toBe(true);
-      expect(await silent.retreat('q', 1)).toBe(false);
-      expect(await silent.settle('s', { status: 'accepted', verdict: 'late' })).toBe(true);
-      await silent.record(aSend('n'));
-      expect(await silent.begin('n', 1)).toBe(true);
+      expect(await silent.claim('q', 1)).toBe(false);
+      expect(await silent.complete('q', { status: 'not_sent', outcome: null })).toBe(false);
+      expect(await alive.claim('q', 1)).toBe(true);
+      expect(await silent.requeue('q', 1)).toBe(false);
+      expect(await silent.complete('s', { status: 'accepted', outcome: 'late' })).toBe(true);
+      await silent.insert(aSend('n'));
+      expect(await silent.claim('n', 1)).toBe(true);
     });
 
     test('a lease that ran out unnoticed is renewed with its rows', async () => {
       const slow = await replica(300);
-      await slow.record(aSend('q'));
+      await slow.insert(aSend('q'));
       await pause(400);
       expect(slow.holdsLease()).toBe(false);
       await slow.heartbeat();
-      expect(await slow.begin('q', 1)).toBe(true);
+      expect(await slow.claim('q', 1)).toBe(true);
     });
 
     test('who lost its lease adopts nothing until it beats again', async () => {
       const [gone, late] = [await replica(300), await replica(300)];
-      await gone.record(aSend('q'));
+      await gone.insert(aSend('q'));
       await pause(400);
       expect((await takeOver(late, 10)).adopted).toEqual([]);
       await late.heartbeat();
@@ -204,7 +204,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('orphans and due looks go to one replica each', async () => {
       const gone = await replica();
-      await Promise.all(Array.from({ length: 40 }, (_, n) => gone.record(aSend(`q${n}`))));
+      await Promise.all(Array.from({ length: 40 }, (_, n) => gone.insert(aSend(`q${n}`))));
       for (let n = 0; n < 10; n++) await ended(gone, aSend(`u${n}`), 'unknown');
       await gone.close();
       await home.age(MINUTE_MS);
@@ -212,9 +212,9 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const recovered = await Promise.all(stores.map((store) => takeOver(store, 10)));
       const adopted = recovered.flatMap((each) => ids(each.adopted));
       expect([adopted.length, new Set(adopted).size]).toEqual([30, 30]);
-      const looks = (await Promise.all(stores.map((store) => store.dueForReconcile(10)))).flat();
+      const looks = (await Promise.all(stores.map((store) => store.takeDueLookups(10)))).flat();
       expect(new Set(ids(looks)).size).toBe(looks.length);
-      for (const store of stores) looks.push(...(await store.dueForReconcile(10)));
+      for (const store of stores) looks.push(...(await store.takeDueLookups(10)));
       expect(ids(looks).sort()).toEqual(Array.from({ length: 10 }, (_, n) => `u${n}`));
     });
 
@@ -222,21 +222,23 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const stores = await Promise.all([replica(), replica(), replica()]);
       await released(stores[0], 'b', 60);
       const claims = await Promise.all(
-        stores.flatMap((store) => [store.claimGroup('b', 10), store.claimGroup('b', 10)]),
+        stores.flatMap((store) => [store.claimBatch('b', 10), store.claimBatch('b', 10)]),
       );
       const claimed = claims.flatMap(ids);
       expect(new Set(claimed).size).toBe(claimed.length);
-      for (const store of stores) claimed.push(...ids(await store.claimGroup('b', 60)));
+      for (const store of stores) claimed.push(...ids(await store.claimBatch('b', 60)));
       expect([claimed.length, new Set(claimed).size]).toEqual([60, 60]);
-      const owned = (await Promise.all(stores.map((store) => store.claimed('b')))).flat();
+      const owned = (await Promise.all(stores.map((store) => store.listClaimed('b')))).flat();
       expect(owned.map(({ id }) => id).sort()).toEqual(claimed.sort());
       const [first, second] = stores;
       const group = ids(claims[0] ?? []);
       const marks = group.map((id) => ({ id, attempt: 1 }));
-      expect(await second.retreatAll(marks)).toEqual(new Set());
-      expect(await first.retreatAll(marks)).toEqual(new Set(group));
-      expect(ids(await second.claimGroup('b', 60)).sort()).toEqual(group.sort());
-      expect(await first.settleAll(group.map((id) => ({ id, status: 'accepted', verdict: null })))).toEqual(new Set());
+      expect(await second.requeueAll(marks)).toEqual(new Set());
+      expect(await first.requeueAll(marks)).toEqual(new Set(group));
+      expect(ids(await second.claimBatch('b', 60)).sort()).toEqual(group.sort());
+      expect(await first.completeAll(group.map((id) => ({ id, status: 'accepted', outcome: null })))).toEqual(
+        new Set(),
+      );
     });
 
     test('nothing is claimed after a pause was answered, by whatever replica', async () => {
@@ -247,13 +249,13 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const claiming = async (store: Store): Promise<void> => {
         for (let n = 0; n < 40; n++) {
           const after = answered;
-          const claimed = ids(await store.claimGroup('b', 5));
+          const claimed = ids(await store.claimBatch('b', 5));
           if (after) late.push(...claimed);
         }
       };
       const pausing = async (): Promise<void> => {
         await pause(30);
-        const paused = await one.steerBroadcast('crm', 'b', 'paused');
+        const paused = await one.changeBroadcastStatus('crm', 'b', 'paused');
         answered = true;
         // What it answered stands: nothing goes from queued to sending any more.
         await pause(100);
@@ -269,7 +271,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const rival = new pg.Client({ connectionString: home.url });
       await rival.connect();
       await rival.query("BEGIN; UPDATE broadcasts SET status = 'paused' WHERE id = 'b'");
-      const claimed = store.claimGroup('b', 2);
+      const claimed = store.claimBatch('b', 2);
       await pause(100);
       await rival.query('COMMIT');
       expect(await claimed).toEqual([]);
@@ -280,22 +282,22 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const [gone, alive] = await Promise.all([replica(600), replica()]);
       await recording(gone, 'open', 3);
       await released(gone, 'b', 4);
-      await gone.claimGroup('b', 1);
+      await gone.claimBatch('b', 1);
       expect(await alive.sweepBroadcasts(9)).toBe(0);
       expect(await alive.addRecipients('open', recipients('open', 3, 4))).toBe(false);
-      expect(await alive.releaseBroadcast('open', 'print')).toBeUndefined();
+      expect(await alive.publishBroadcast('open', 'print')).toBeUndefined();
       await pause(700);
-      expect(await gone.claimGroup('b', 1)).toEqual([]);
+      expect(await gone.claimBatch('b', 1)).toEqual([]);
       await swept(alive);
       expect(await gone.addRecipients('open', recipients('open', 3, 4))).toBe(false);
       expect(await takeOver(alive, 9)).toEqual({ unknown: 1, adopted: [] });
-      expect(ids(await alive.claimGroup('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
+      expect(ids(await alive.claimBatch('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
       await recording(alive, 'open', 3);
     });
 
     test('connections that break are replaced', async () => {
       const store = await replica();
-      await Promise.all(Array.from({ length: 20 }, (_, n) => store.record(aSend(`a${n}`))));
+      await Promise.all(Array.from({ length: 20 }, (_, n) => store.insert(aSend(`a${n}`))));
       await query(
         home.url,
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
@@ -311,10 +313,10 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const rival = new pg.Client({ connectionString: home.url });
       await rival.connect();
       await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
-      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
       await rival.query('ALTER TABLE elsewhere RENAME TO send_store');
       await rival.query('BEGIN; UPDATE send_store SET checks = checks + 1');
-      const cut = expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: false });
+      const cut = expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
       await pause(100);
       const others = 'FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()';
       await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
@@ -324,7 +326,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
       await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
       await pause(50);
-      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', nothingWritten: true });
+      await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
       await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
       await rival.end();
       await store.check();

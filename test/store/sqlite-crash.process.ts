@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { MessageStatus } from '../../src/store/message-store.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { SendStatus } from '../../src/store/port.ts';
 import { OPTIONS, takeOver } from './samples.ts';
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts');
 /** A state that was acknowledged, and where the send may stand by the time of the kill. */
-const REACHED: Readonly<Record<string, readonly SendStatus[]>> = {
+const REACHED: Readonly<Record<string, readonly MessageStatus[]>> = {
   queued: ['queued', 'sending', 'accepted'],
   sending: ['sending', 'accepted'],
   accepted: ['accepted'],
@@ -60,7 +60,7 @@ describe('SQLite: crashes', () => {
     const after = await store.counts();
     expect([after.sending, after.queued]).toEqual([0, adopted.length]);
     expect(after.not_sent - before.not_sent + adopted.length).toBe(before.queued);
-    for (const { id } of adopted) await store.settle(id, { status: 'cancelled', verdict: null });
+    for (const { id } of adopted) await store.complete(id, { status: 'cancelled', outcome: null });
     await store.close();
     return reached.size;
   }

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
-import { StoreError } from '../../src/store/port.ts';
 import { released } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { Home } from './home.ts';
+import type { Home } from './fixture.ts';
 import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
@@ -16,7 +16,7 @@ const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 function home(url: string, tearDown: () => void): Home {
   let steady = 1_000;
   return {
-    open: () => openStore(url, { ...OPTIONS, clock: () => steady }),
+    open: () => openStore(url, { ...OPTIONS, monotonicClock: () => steady }),
     age: async (ms) => {
       steady += ms;
     },
@@ -65,7 +65,7 @@ describe('SQLite: the file', () => {
 
   test('keeps its ageing clock, which stands while nobody runs', async () => {
     let steady = 5_000;
-    const open = () => openStore(`file:${folder}/store.db`, { ...OPTIONS, clock: () => steady });
+    const open = () => openStore(`file:${folder}/store.db`, { ...OPTIONS, monotonicClock: () => steady });
     const first = await open();
     await ended(first, aSend('a', withKey('a')), 'accepted');
     steady += 71 * HOUR_MS;
@@ -83,7 +83,7 @@ describe('SQLite: the file', () => {
   test('closing waits for what was asked before', async () => {
     const url = `file:${folder}/store.db`;
     const first = await openStore(url, OPTIONS);
-    const recorded = first.record(aSend('a'));
+    const recorded = first.insert(aSend('a'));
     await first.close();
     await recorded;
     const second = await openStore(url, OPTIONS);
@@ -99,14 +99,14 @@ describe('SQLite: the file', () => {
     const store = await openStore(`file:${file}`, OPTIONS);
     const counts = { queued: 1, sending: 1, accepted: 1, rejected: 0, not_sent: 0, unknown: 1, cancelled: 0 };
     expect(await store.counts()).toEqual(counts);
-    expect(ids((await store.list('crm', {}, { limit: 9 })).sends)).toEqual(['u', 's', 'a', 'q']);
-    expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).sends)).toEqual(['q']);
+    expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['u', 's', 'a', 'q']);
+    expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q']);
     expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', call: { text: 'q' } });
     const { unknown, adopted } = await takeOver(store, 9);
     expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
-    expect(await store.begin('q', 1)).toBe(true);
+    expect(await store.claim('q', 1)).toBe(true);
     await released(store, 'b', 2);
-    expect(ids(await store.claimGroup('b', 1))).toEqual(['b-0']);
+    expect(ids(await store.claimBatch('b', 1))).toEqual(['b-0']);
     expect(await store.counts()).toEqual({ ...counts, queued: 1, sending: 2, unknown: 2 });
     await store.close();
   });
@@ -122,22 +122,22 @@ describe('SQLite: the file', () => {
       const kept: string[] = [];
       const call = { text: 'x'.repeat(20_000) };
       for (let n = 0; n < 300; n += 3) {
-        const group = [n, n + 1, n + 2].map((id) => store.record(aSend(`s${id}`, { call })));
+        const group = [n, n + 1, n + 2].map((id) => store.insert(aSend(`s${id}`, { call })));
         const answers = await Promise.allSettled(group);
         for (const answer of answers) {
           if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
-          else if ('recorded' in answer.value) kept.push(answer.value.recorded.id);
+          else if ('inserted' in answer.value) kept.push(answer.value.inserted.id);
         }
         if (answers.some((answer) => answer.status === 'rejected')) break;
       }
       expect(kept.length).toBeGreaterThan(5);
       expect(kept.length).toBeLessThan(300);
-      await expect(store.record(aSend('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
+      await expect(store.insert(aSend('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
       expect((await store.counts()).queued).toBe(kept.length);
       spawnSync('mount', ['-o', 'remount,size=20m', disk]);
       await store.check();
-      await store.record(aSend('after', { call }));
-      expect(await store.begin('after', 1)).toBe(true);
+      await store.insert(aSend('after', { call }));
+      expect(await store.claim('after', 1)).toBe(true);
       await store.close();
       const again = await openStore(url, OPTIONS);
       for (const id of kept) expect(await found(again, id)).toMatchObject({ status: 'queued', call });

@@ -1,7 +1,7 @@
 import { refusalOf } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
-import type { SendStore } from '../../store/port.ts';
+import type { MessageStore } from '../../store/message-store.ts';
 import { throwStoreUnreadable } from '../../store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { askOf, ownTurn, type Pace, whoOf } from '../../upstream/pace.ts';
@@ -12,7 +12,7 @@ import type { PendingInserts } from './pending-inserts.ts';
 interface AdmissionServices {
   pendingInserts: PendingInserts;
   breaker: CircuitBreaker;
-  store: Pick<SendStore, 'countQueued'>;
+  store: Pick<MessageStore, 'countQueued'>;
   /** Capacity for messages in delivery, by caller. */
   sends: SharedPool;
   /** Absent: there is no rate limit. */

@@ -1,5 +1,5 @@
-import type { StoredSend } from '../../store/port.ts';
-import { StoreError } from '../../store/port.ts';
+import { StoreError } from '../../store/errors.ts';
+import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store-problems.ts';
 import { askOf } from '../../upstream/pace.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
@@ -45,7 +45,7 @@ async function claim(
     id,
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
-  const mark = () => store.beginAll(marks);
+  const mark = () => store.claimAll(marks);
   // The client of a stream is waiting to send its bytes: it hears of a failing store now, not when the store works again.
   const claimed = streamed
     ? await mark().catch((error) => rollbackInsert(marks[0]?.id ?? '', toInsertProblem(error), services))
@@ -154,7 +154,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
   if (retries.length === 0) return retries;
   const { store, closing } = services;
   const marks = retries.map(({ delivery: { stored } }) => ({ id: stored.id, attempt: stored.attempts }));
-  const queued = await retryUntilStored(() => store.retreatAll(marks), closing);
+  const queued = await retryUntilStored(() => store.requeueAll(marks), closing);
   const kept: RetryLater[] = [];
   for (const each of retries) {
     const { delivery } = each;
@@ -170,7 +170,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
 async function reload(
   delivery: ActiveDelivery,
   { store, closing }: DispatchServices,
-): Promise<StoredSend['status'] | undefined> {
+): Promise<StoredMessage['status'] | undefined> {
   const { caller, id } = delivery.stored;
   const stored = await retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
     if (error instanceof StoreError) return undefined;

@@ -1,5 +1,5 @@
-import type { Settlement } from '../../store/port.ts';
-import { StoreError } from '../../store/port.ts';
+import { StoreError } from '../../store/errors.ts';
+import type { Completion } from '../../store/message-store.ts';
 import type { Verdict } from '../../upstream/verdict.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
@@ -14,7 +14,7 @@ export class InvalidStream extends Error {
 export async function completeAll(classified: readonly ClassifiedAttempt[], dispatch: Dispatch): Promise<void> {
   if (classified.length === 0) return;
   const explain = oncePerKey((verdict: Verdict) => explainRejection(verdict, dispatch));
-  const settlements: (Settlement & { id: string })[] = [];
+  const settlements: (Completion & { id: string })[] = [];
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, verdict } of classified) {
@@ -36,7 +36,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
 function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
   const shared = Map.groupBy(classified, ({ verdict }) => verdict);
   const places = new Map<Verdict, number>();
-  return (verdict: Verdict): Pick<Settlement, 'lostCall'> => {
+  return (verdict: Verdict): Pick<Completion, 'lostCall'> => {
     const [first, ...others] = shared.get(verdict) ?? [];
     if (verdict.outcome !== 'unknown' || !first || others.length === 0) return {};
     const place = places.get(verdict) ?? 0;
@@ -84,14 +84,14 @@ function idsOf(verdict: Verdict) {
 /** Where the store fails, the client is answered all the same, and the write is repeated until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
-  settlements: readonly (Settlement & { id: string })[],
+  settlements: readonly (Completion & { id: string })[],
   { store, closing }: DispatchServices,
 ) {
   try {
-    await store.settleAll(settlements);
+    await store.completeAll(settlements);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const pendingWrite = retryUntilStored(() => store.settleAll(settlements), closing).then(
+    const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
       () => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
       },
@@ -108,7 +108,7 @@ export async function rollbackInsert(
   clientError: unknown,
   { store, closing }: DispatchServices,
 ): Promise<never> {
-  const deleteRecord = () => store.forget(id);
+  const deleteRecord = () => store.deleteUnsent(id);
   await deleteRecord().catch(() => void retryUntilStored(deleteRecord, closing).catch(() => {}));
   throw new InvalidStream('the stream ended before anybody had the whole of it', { cause: clientError });
 }

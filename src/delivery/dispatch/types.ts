@@ -1,5 +1,5 @@
 import type { Holds } from '../../holds/holds.ts';
-import type { SendStore, StoredSend } from '../../store/port.ts';
+import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
 import type { CallContext, Diagnosis } from '../../upstream/client.ts';
 import type { Pace } from '../../upstream/pace.ts';
 import type { Attempt } from '../../upstream/types.ts';
@@ -8,7 +8,7 @@ import type { UpstreamCall } from '../send-content.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 export interface DispatchServices {
-  store: SendStore;
+  store: MessageStore;
   diagnosis: Diagnosis;
   breaker: CircuitBreaker;
   /** Whether a caller may still send; asked before each attempt. */
@@ -23,7 +23,7 @@ export interface DispatchServices {
 
 /** A message that this process is delivering; changes in place. */
 export interface ActiveDelivery {
-  stored: StoredSend;
+  stored: StoredMessage;
   /** No further attempt begins later (performance.now()). */
   deadline: number;
   /** No client is waiting: while the upstream refuses the credentials the message stays queued. */

@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts';
 import { sleep } from '../../sleep.ts';
-import type { DueSend, LookStore } from '../../store/look-port.ts';
+import type { DueMessage, ReconcileStore } from '../../store/reconcile-store.ts';
 import { askOf, type Pace, type Turn } from '../../upstream/pace.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -26,7 +26,7 @@ export interface ReconcileClock {
 }
 
 interface ReconcileWorkerServices extends Partial<ReconcileClock> {
-  store: LookStore;
+  store: ReconcileStore;
   reconciler: Reconciler;
   /** Absent: there is no limit. */
   pace?: Pace;
@@ -64,7 +64,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
     while (!stopping.signal.aborted) {
       const sinceMs = clock();
       try {
-        const [due] = await store.dueForReconcile(1);
+        const [due] = await store.takeDueLookups(1);
         if (!due) await rest(restMs);
         else {
           const isAnswered = await reconcileDue(due, services);
@@ -94,20 +94,23 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
 }
 
 /** Returns whether the upstream answered. */
-async function reconcileDue(due: DueSend, { store, reconciler, onFault }: ReconcileWorkerServices): Promise<boolean> {
-  const group = [due, ...(due.to === undefined ? [] : await store.dueBeside(due, besideMax))];
+async function reconcileDue(
+  due: DueMessage,
+  { store, reconciler, onFault }: ReconcileWorkerServices,
+): Promise<boolean> {
+  const group = [due, ...(due.to === undefined ? [] : await store.takeDueOfRecipient(due, besideMax))];
   const ids = group.map(({ id }) => id);
   try {
     const context = { connection: due.connectionId, turn };
     if (group.length > 1) await reconciler.reconcileTogether(group, context);
-    else if (await reconciler.reconcile(due, context, due.look)) return true;
+    else if (await reconciler.reconcile(due, context, due.lookup)) return true;
   } catch (error) {
     onFault(error);
     const isPassing = error instanceof Problem && passing.has(error.slug);
-    await store.looked(ids, isPassing ? 'failed' : 'done');
+    await store.recordLookups(ids, isPassing ? 'failed' : 'done');
     return !isPassing;
   }
-  await store.looked(ids, 'done');
+  await store.recordLookups(ids, 'done');
   return true;
 }
 

@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts';
-import type { SendStore, StoredSend } from '../../store/port.ts';
+import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
 import { throwStoreUnreadable } from '../../store-problems.ts';
 import { flagOf } from '../../upstream/answers/fields.ts';
 import type { CallContext } from '../../upstream/client.ts';
@@ -16,9 +16,9 @@ export interface Reconciler {
    * True: it is accepted now. The lack of a match proves nothing, so nothing else ever changes. A scheduled `attempt` (from 1)
    * costs one read, by turns of the message by its id and of the history; without `attempt` both are read.
    */
-  reconcile(send: StoredSend, context: CallContext, attempt?: number): Promise<boolean>;
+  reconcile(send: StoredMessage, context: CallContext, attempt?: number): Promise<boolean>;
   /** The same for several messages to one person over one connection: the history is read once. */
-  reconcileTogether(sends: readonly StoredSend[], context: CallContext): Promise<void>;
+  reconcileTogether(sends: readonly StoredMessage[], context: CallContext): Promise<void>;
 }
 
 /** How far WATI's clock and ours may differ, and how late WATI may add a message to the history. */
@@ -26,7 +26,7 @@ const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
 export function createReconciler(
-  store: Pick<SendStore, 'countLookalikes' | 'resolve'>,
+  store: Pick<MessageStore, 'countLookalikes' | 'markReconciled'>,
   conversations: Pick<Conversations, 'history'>,
   { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
 ): Reconciler {
@@ -46,7 +46,7 @@ export function createReconciler(
   };
 
   const confirmAccepted = (id: string, row: JsonObject, evidence: Evidence) =>
-    store.resolve(id, acceptedBy(row, evidence)).catch(throwStoreUnreadable);
+    store.markReconciled(id, acceptedBy(row, evidence)).catch(throwStoreUnreadable);
 
   const findIn = async (rows: readonly JsonObject[], send: LookupTarget): Promise<boolean> => {
     const { localMessageId, channel, content, sentMs, stored } = send;
@@ -86,7 +86,7 @@ export function createReconciler(
 
 /** What a message is recognized by. */
 interface LookupTarget {
-  stored: StoredSend;
+  stored: StoredMessage;
   to: string;
   localMessageId: string | undefined;
   channel: string | undefined;
@@ -95,7 +95,7 @@ interface LookupTarget {
 }
 
 /** Undefined: it is not `unknown`, or has nothing to recognize it by. */
-function targetOf(stored: StoredSend, channelByDefault: string | undefined): LookupTarget | undefined {
+function targetOf(stored: StoredMessage, channelByDefault: string | undefined): LookupTarget | undefined {
   const { status, to, sentAt, localMessageId } = stored;
   const content = contentOf(stored);
   if (status !== 'unknown' || to === undefined || sentAt === undefined || !content) return undefined;
@@ -149,7 +149,7 @@ function namesTemplate(row: JsonObject, template: string): boolean {
 function acceptedBy(row: JsonObject, evidence: Evidence) {
   const outcome: Outcome = { outcome: 'accepted', evidence };
   const whatsappMessageId = str(row.whatsappMessageId);
-  return { verdict: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
+  return { outcome: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }
 
 /** A contact unknown to WATI has no history, which proves as little as a history without a match. */

@@ -1,5 +1,5 @@
 import { sleep } from '../../sleep.ts';
-import type { SendStore } from '../../store/port.ts';
+import type { MessageStore } from '../../store/message-store.ts';
 import type { Delivery } from '../types.ts';
 import { PeriodicTasks } from './periodic-tasks.ts';
 
@@ -16,7 +16,7 @@ export interface Maintenance {
 }
 
 interface MaintenanceServices {
-  store: SendStore;
+  store: MessageStore;
   delivery: Delivery;
   leaseMs: number;
   /** A task failed; it is tried again at its next interval. */
@@ -75,7 +75,7 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
     start: async () => {
       tasks.runEvery(leaseMs / 3, 'heartbeat', () => store.heartbeat());
       await recoverFirst();
-      tasks.runEvery(leaseMs / 3, 'withdraw', () => store.withdrawDoubtful());
+      tasks.runEvery(leaseMs / 3, 'withdraw', () => store.resolveInDoubt());
       tasks.runEvery(leaseMs, 'recover', recover);
       tasks.runEvery(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();

@@ -1,6 +1,6 @@
 import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
 import type { Hold } from '../../holds/holds.ts';
-import type { Lane, QueuedLane, SendStore, StoredSend } from '../../store/port.ts';
+import type { MessageStore, OwnedQueue, QueueKey, StoredMessage } from '../../store/message-store.ts';
 import type { ActiveDeliveries } from '../active-deliveries.ts';
 
 /** Resumed messages in delivery at once: the rest of the queue stays in the store, however long it is. */
@@ -11,17 +11,17 @@ const pageMax = 50;
 const lanesPage = 500;
 
 interface FeederServices {
-  store: Pick<SendStore, 'recover' | 'queuedLanes' | 'adopt' | 'ownQueued'>;
+  store: Pick<MessageStore, 'recoverOrphans' | 'listQueues' | 'adoptOrphans' | 'listOwnQueued'>;
   /** What this process is delivering or inserting. */
   active: Pick<ActiveDeliveries, 'has' | 'ids'>;
   /** Whether the breaker of this lane's connection is closed. */
-  breakerIsClosed: (lane: Lane) => boolean;
+  breakerIsClosed: (lane: QueueKey) => boolean;
   /** Why the caller may not send now; undefined: it may. */
-  holdOf: (lane: Lane) => Hold | undefined;
+  holdOf: (lane: QueueKey) => Hold | undefined;
   /** The queue of a lane is held from now on, or released. */
   onHold?: TellHold;
   /** Resolves when the message is final, or stays queued again. */
-  resume: (stored: StoredSend) => Promise<unknown>;
+  resume: (stored: StoredMessage) => Promise<unknown>;
   closing: AbortSignal;
 }
 
@@ -49,13 +49,13 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   };
 
   /** Returns how many it resumed. */
-  const feedLane = async (lane: QueuedLane): Promise<number> => {
+  const feedLane = async (lane: OwnedQueue): Promise<number> => {
     const most = Math.min(pageMax, resumedMax - resumed);
     if (most <= 0) return 0;
-    if (lane.whose === 'lost') await store.adopt(lane, most);
+    if (lane.ownership === 'orphaned') await store.adoptOrphans(lane, most);
     // A delivery that is active during the query may have ended when the result arrives.
     const known = new Set(active.ids());
-    const own = await store.ownQueued(lane, most, [...known]);
+    const own = await store.listOwnQueued(lane, most, [...known]);
     const inactive = own.filter(({ id }) => !known.has(id) && !active.has(id));
     for (const stored of inactive) {
       resumed += 1;
@@ -76,7 +76,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
       heldLanes.keepOnly(lanes);
       for (const lane of lanes) {
         if (closing.aborted) return;
-        if (lane.whose === 'other') continue;
+        if (lane.ownership === 'other') continue;
         const hold = services.holdOf(lane);
         heldLanes.note(lane, hold);
         const isHeld = hold !== undefined || !services.breakerIsClosed(lane);
@@ -91,7 +91,7 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
 
   return {
     recover: async () => {
-      await store.recover();
+      await store.recoverOrphans();
       markPending();
     },
     markPending,
@@ -99,10 +99,10 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   };
 }
 
-async function allLanes(store: Pick<SendStore, 'queuedLanes'>): Promise<QueuedLane[]> {
-  const lanes: QueuedLane[] = [];
-  for (let after: QueuedLane | undefined; ; ) {
-    const page = await store.queuedLanes(lanesPage, after);
+async function allLanes(store: Pick<MessageStore, 'listQueues'>): Promise<OwnedQueue[]> {
+  const lanes: OwnedQueue[] = [];
+  for (let after: OwnedQueue | undefined; ; ) {
+    const page = await store.listQueues(lanesPage, after);
     lanes.push(...page);
     after = page.at(-1);
     if (page.length < lanesPage || after === undefined) return lanes;

@@ -1,6 +1,6 @@
 import type { TellHold } from '../../holds/held-lanes.ts';
-import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-port.ts';
-import type { OperatorStore } from '../../store/operator-port.ts';
+import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-store.ts';
+import type { OperatorStore } from '../../store/operator-store.ts';
 
 /** Log lines with counts for work without a waiting client: when it starts, is held or released, and ends. */
 export interface QueueLog {
@@ -12,11 +12,11 @@ export interface QueueLog {
 
 type Write = (line: object, message: string) => void;
 type Log = { readonly info: Write; readonly warn: Write };
-type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'openBroadcasts' | 'workOf'>;
+type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'countOpenBroadcasts' | 'summarizeWork'>;
 
 /** Counts are read after the event, and omitted if the store cannot be read. */
 export function createQueueLog(log: Log, store: Store): QueueLog {
-  const queuedOf = async (caller: string) => (await store.workOf([caller]))[0]?.queued ?? 0;
+  const queuedOf = async (caller: string) => (await store.summarizeWork([caller]))[0]?.queued ?? 0;
   const tell =
     (what: string, countsOf: (lane: Parameters<TellHold>[0]) => Promise<object>): TellHold =>
     (lane, hold) => {
@@ -33,7 +33,7 @@ export function createQueueLog(log: Log, store: Store): QueueLog {
     started: ({ id, caller, connectionId, total }) =>
       log.info({ broadcastId: id, callerId: caller, connection: connectionId, total }, 'broadcast started'),
     broadcastsHeld: tell('broadcasts', async ({ caller, connectionId }) => {
-      const open = await store.openBroadcasts();
+      const open = await store.countOpenBroadcasts();
       const held = open.filter((each) => each.caller === caller && each.connectionId === connectionId);
       const broadcasts = held.reduce((sum, { status, count }) => sum + (status === 'running' ? count : 0), 0);
       return { broadcasts, queued: await queuedOf(caller) };

@@ -1,5 +1,5 @@
 import { sleep } from '../../sleep.ts';
-import { StoreError } from '../../store/port.ts';
+import { StoreError } from '../../store/errors.ts';
 
 /** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */
 export async function retryUntilStored<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {

@@ -1,7 +1,9 @@
 import pg from 'pg';
-import { bindings, type Dialect, type Engine, OF_OWNER, type Row, type Step } from '../engine.ts';
-import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
-import { keepSecret, newSecret, toSecret } from '../secret.ts';
+import type { PermitAsk, Permits } from '../coordination-store.ts';
+import { StoreError } from '../errors.ts';
+import type { StoreOptions } from '../options.ts';
+import { bindings, type Dialect, type Engine, OWNED, type Row, type Step } from '../sql/engine.ts';
+import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { takePermits } from './permits.ts';
@@ -11,25 +13,30 @@ import { vacuum } from './vacuum.ts';
 
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
-  lost: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
-  deadOwners: (of) => `
+  ownerIsDead: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
+  deadOwners: (of) => {
+    const { table, which } = OWNED[of];
+    return `
     WITH RECURSIVE owners (owner) AS (
-      SELECT min(owner) FROM sends WHERE ${OF_OWNER[of]}
+      SELECT min(owner) FROM ${table} WHERE ${which}
       UNION ALL
-      SELECT (SELECT min(later.owner) FROM sends AS later WHERE ${OF_OWNER[of]} AND later.owner > owners.owner)
+      SELECT (SELECT min(later.owner) FROM ${table} AS later WHERE ${which} AND later.owner > owners.owner)
       FROM owners WHERE owners.owner IS NOT NULL
     )
     SELECT owner FROM owners WHERE owner IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`,
-  leased: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
-  claim: 'FOR UPDATE OF sends SKIP LOCKED',
-  claimBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
-  deserted:
+      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`;
+  },
+  leaseIsValid: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
+  skipLocked: 'FOR UPDATE OF sends SKIP LOCKED',
+  skipLockedAny: 'FOR UPDATE SKIP LOCKED',
+  lockMessages: 'FOR NO KEY UPDATE OF sends',
+  skipLockedBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
+  recorderIsGone:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
-  hold: 'FOR SHARE',
+  shareLock: 'FOR SHARE',
   // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
   // also for a planner that has no statistics yet.
-  walk: (_index, equal) => {
+  scan: (_index, equal) => {
     const same = Object.entries(equal).map(([column, value]) => `sends.${column} = ${value}`);
     const [column = '', value] = Object.entries(equal).at(-1) ?? [];
     const ends = `(sends.${column}, sends.seq) < (${value}, :before) AND (sends.${column}, sends.seq) >= (${value}, :from)`;
@@ -42,8 +49,8 @@ export const postgresDialect: Dialect = {
       ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
       : `sends WHERE sends.seq = ANY (ARRAY(SELECT sends.seq FROM sends WHERE ${where} ORDER BY ${order} LIMIT ${most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
-  each: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
-  given: (columns) => {
+  lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
+  inputRows: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
   },
@@ -57,7 +64,7 @@ export const postgresDialect: Dialect = {
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
   const server: Server = { url, tls: options.tls ?? 'off' };
   const { pool, lists } = poolsOf(server);
-  const lease = new Lease(pool, options.leaseMs, options.clock ?? (() => performance.now()));
+  const lease = new Lease(pool, options.leaseMs, options.monotonicClock ?? (() => performance.now()));
   try {
     await migrate(server);
     const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
@@ -205,8 +212,8 @@ function isRefusal(cause: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));
 }
 
-function failed(what: string, cause: unknown, nothingWritten = false): StoreError {
+function failed(what: string, cause: unknown, notCommitted = false): StoreError {
   if (cause instanceof StoreError) return cause;
   const why = cause instanceof Error ? cause.message : cause;
-  return new StoreError(`the store could not ${what}: ${why}`, { cause, nothingWritten });
+  return new StoreError(`the store could not ${what}: ${why}`, { cause, notCommitted });
 }

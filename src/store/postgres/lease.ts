@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type pg from 'pg';
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 
 /** 1: knows contents by content_mac. Those before it entered no version. */
 const VERSION = 1;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { StoreError } from '../errors.ts';
 import {
   broadcastTables,
   countReasons,
@@ -6,11 +7,10 @@ import {
   reasonsTable,
   recipientIndexes,
   rejectedIndex,
-} from '../broadcast-schema.ts';
-import { knownIndex, macColumns } from '../content-mac.ts';
-import { operatorTables } from '../operator-schema.ts';
-import { StoreError } from '../port.ts';
-import { quotaTable } from '../quotas.ts';
+} from '../sql/broadcast-schema.ts';
+import { contentIndex, macColumns } from '../sql/content-mac.ts';
+import { operatorTables } from '../sql/operator-schema.ts';
+import { quotaTable } from '../sql/quotas.ts';
 import {
   channelColumns,
   fileNameColumn,
@@ -19,8 +19,19 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
-} from '../schema.ts';
-import { secretsTable } from '../secret.ts';
+} from '../sql/schema.ts';
+import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  keepProof,
+  namedIndexes,
+  postgresTallyTriggers,
+  proofColumn,
+  vacuumIntakeEarly,
+} from '../sql/tracking-schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -90,7 +101,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
      )`,
   ],
   [macColumns.broadcasts, reasonsTable],
-  [knownIndex],
+  [contentIndex],
   [
     // Nobody settles between the count and the new trigger. Replicas of the version before go on reading by sends_rejected.
     'LOCK TABLE sends IN SHARE ROW EXCLUSIVE MODE',
@@ -129,6 +140,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
        EXECUTE FUNCTION leave_channel()`,
   ],
+  // Again one of the tables that are in use in each.
+  [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
+  [deliveryTallies],
+  [proofColumn, ...keepProof],
+  namedIndexes,
+  [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
 ];
 
 /** Any number that nobody else in the database locks; recover uses the next one. */

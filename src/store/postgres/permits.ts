@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { type PermitAsk, type Permits, StoreError } from '../port.ts';
+import type { PermitAsk, Permits } from '../coordination-store.ts';
+import { StoreError } from '../errors.ts';
 
 // $1 caller, $2 per second, $3 burst, $4 most, $5 owed. now() and not clock_timestamp(): both columns have to go by the same
 // moment. Who waited for the row sees a time before it, and gets a little less.

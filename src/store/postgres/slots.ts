@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { SLOT_AHEAD_MAX_MS } from '../engine.ts';
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
+import { SLOT_AHEAD_MAX_MS } from '../sql/engine.ts';
 
 // clock_timestamp() and not now(): who waited for the lock on the row has to see the time after it.
 const NOW = 'clock_timestamp()';

@@ -1,40 +1,47 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { PermitAsk, Permits } from '../coordination-store.ts';
+import { StoreError } from '../errors.ts';
+import type { StoreOptions } from '../options.ts';
 import {
   bindings,
   type Dialect,
   type Engine,
-  OF_OWNER,
+  OWNED,
   type Row,
   SLOT_AHEAD_MAX_MS,
   type Statement,
   type Step,
-} from '../engine.ts';
-import { type PermitAsk, type Permits, StoreError, type StoreOptions } from '../port.ts';
-import { integer } from '../row.ts';
-import { keepSecret, newSecret, toSecret } from '../secret.ts';
-import { AgeingClock } from './clock.ts';
+} from '../sql/engine.ts';
+import { integer } from '../sql/row-mapping.ts';
+import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
 import { openDatabase } from './file.ts';
 import { GroupCommit } from './group-commit.ts';
+import { PersistedClock } from './persisted-clock.ts';
 
 /** One process has the file (locking_mode EXCLUSIVE): every other owner is dead, and there is nothing to lease. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
   // Owners count the openings of the file: all before this one are dead.
-  lost: 'owner < :me',
-  deadOwners: (of) => `SELECT owner FROM sends WHERE ${OF_OWNER[of]} AND owner < :me`,
-  leased: 'TRUE',
-  claim: '',
-  claimBroadcasts: '',
-  deserted: 'owner <> :me',
-  hold: '',
-  walk: (index, equal) => {
+  ownerIsDead: 'owner < :me',
+  deadOwners: (of) => {
+    const { table, which } = OWNED[of];
+    return `SELECT owner FROM ${table} WHERE ${which} AND owner < :me`;
+  },
+  leaseIsValid: 'TRUE',
+  skipLocked: '',
+  skipLockedAny: '',
+  lockMessages: '',
+  skipLockedBroadcasts: '',
+  recorderIsGone: 'owner <> :me',
+  shareLock: '',
+  scan: (index, equal) => {
     const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
     const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
     return { table: `sends INDEXED BY ${index}`, where, order: 'sends.seq DESC' };
   },
   newest: ({ table, where, order }, also) => `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`,
-  each: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
-  given: (columns) => {
+  lateralJoin: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
+  inputRows: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);
     return `(SELECT ${taken.join(', ')} FROM json_each(:rows)) AS given`;
   },
@@ -54,7 +61,7 @@ const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_coun
 export class SqliteEngine implements Engine {
   readonly #db: DatabaseSync;
   readonly #commits: GroupCommit;
-  readonly #clock: AgeingClock;
+  readonly #clock: PersistedClock;
   readonly #me: number;
   readonly secret: Buffer;
   readonly #prepared = new Map<string, StatementSync>();
@@ -66,11 +73,11 @@ export class SqliteEngine implements Engine {
 
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
-    this.#steady = options.clock ?? (() => performance.now());
+    this.#steady = options.monotonicClock ?? (() => performance.now());
     const store: Row = this.#db.prepare('UPDATE send_store SET owner = owner + 1 RETURNING owner, clock').get() ?? {};
     this.#me = integer(store, 'owner');
-    this.secret = toSecret(this.#db.prepare(keepSecret.marked).get(newSecret())?.secret);
-    this.#clock = new AgeingClock(integer(store, 'clock'), this.#steady);
+    this.secret = toSecret(this.#db.prepare(keepSecret.positional).get(newSecret())?.secret);
+    this.#clock = new PersistedClock(integer(store, 'clock'), this.#steady);
     const save = this.#db.prepare('UPDATE send_store SET clock = ?');
     this.#saveClock = () => void save.run(this.#clock.now());
     this.#commits = new GroupCommit(this.#db, this.#saveClock);
@@ -90,7 +97,7 @@ export class SqliteEngine implements Engine {
       return this.#run(step);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : cause;
-      throw new StoreError(`the store could not read: ${why}`, { cause, nothingWritten: true });
+      throw new StoreError(`the store could not read: ${why}`, { cause, notCommitted: true });
     }
   }
 
@@ -100,7 +107,7 @@ export class SqliteEngine implements Engine {
   }
 
   /** The log keeps what its transactions wrote until it is emptied. */
-  tidy(): void {
+  checkpoint(): void {
     this.#mustBeOpen();
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -125,7 +132,7 @@ export class SqliteEngine implements Engine {
       const why = cause instanceof Error ? cause.message : cause;
       throw new StoreError(`the store could not write its file anew: ${why}`, { cause });
     }
-    this.tidy();
+    this.checkpoint();
   }
 
   async heartbeat(): Promise<void> {
@@ -180,19 +187,19 @@ export class SqliteEngine implements Engine {
   }
 
   #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.places, { me: this.#me, clock: this.#clock.now() });
+    const values = bindings(step, step.statement.bindOrder, { me: this.#me, clock: this.#clock.now() });
     return this.#prepare(step.statement).all(...values);
   }
 
-  #prepare({ marked }: Statement): StatementSync {
-    const known = this.#prepared.get(marked);
+  #prepare({ positional }: Statement): StatementSync {
+    const known = this.#prepared.get(positional);
     if (known !== undefined) return known;
-    const prepared = this.#db.prepare(marked);
-    this.#prepared.set(marked, prepared);
+    const prepared = this.#db.prepare(positional);
+    this.#prepared.set(positional, prepared);
     return prepared;
   }
 
   #mustBeOpen(): void {
-    if (!this.#db.isOpen) throw new StoreError('the store is closed', { nothingWritten: true });
+    if (!this.#db.isOpen) throw new StoreError('the store is closed', { notCommitted: true });
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { StoreError } from '../errors.ts';
 import {
   broadcastTables,
   countReasons,
@@ -8,11 +9,10 @@ import {
   reasonsTable,
   recipientIndexes,
   rejectedIndex,
-} from '../broadcast-schema.ts';
-import { knownIndex, macColumns } from '../content-mac.ts';
-import { operatorTables } from '../operator-schema.ts';
-import { StoreError } from '../port.ts';
-import { quotaTable } from '../quotas.ts';
+} from '../sql/broadcast-schema.ts';
+import { contentIndex, macColumns } from '../sql/content-mac.ts';
+import { operatorTables } from '../sql/operator-schema.ts';
+import { quotaTable } from '../sql/quotas.ts';
 import {
   channelColumns,
   fileNameColumn,
@@ -21,8 +21,17 @@ import {
   sendsIndexes,
   sendsTable,
   timeIndexes,
-} from '../schema.ts';
-import { secretsTable } from '../secret.ts';
+} from '../sql/schema.ts';
+import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  namedIndexes,
+  proofColumn,
+  sqliteTallyTriggers,
+} from '../sql/tracking-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -72,7 +81,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   queueSchema,
   [quotaTable],
   timeIndexes,
-  [secretsTable, macColumns.sends, macColumns.broadcasts, knownIndex],
+  [secretsTable, macColumns.sends, macColumns.broadcasts, contentIndex],
   [
     reasonsTable,
     countReasons,
@@ -88,6 +97,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   lookSchema,
   fileNameColumn,
   channelColumns,
+  [
+    ...intakeTables('INTEGER PRIMARY KEY AUTOINCREMENT'),
+    ...conversationTables,
+    ...deliveriesTables('INTEGER'),
+    deliveryTallies,
+    ...sqliteTallyTriggers,
+    proofColumn,
+    ...namedIndexes,
+  ],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

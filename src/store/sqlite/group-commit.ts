@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { StoreError } from '../port.ts';
+import { StoreError } from '../errors.ts';
 
 /** A verb that waits for its commit. `attempt` does the work and answers what to call once it is durable. */
-interface Waiting {
+interface PendingWrite {
   attempt(): () => void;
   /** SQLite undoes a statement that fails, by itself. */
-  isOneStatement: boolean;
+  skipSavepoint: boolean;
   reject(error: StoreError): void;
 }
 
@@ -21,22 +21,22 @@ const WAIT_MAX_MS = 50;
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
-  readonly #touch: () => void;
+  readonly #noopWrite: () => void;
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
-  #waiting: Waiting[] = [];
+  #waiting: PendingWrite[] = [];
   #firstCameMs = 0;
   #scheduled = false;
 
-  /** `touch` changes something that does not matter; see #scrub. */
-  constructor(db: DatabaseSync, touch: () => void) {
+  /** `noopWrite` changes something that does not matter; see #overwriteFailedFrame. */
+  constructor(db: DatabaseSync, noopWrite: () => void) {
     this.#db = db;
-    this.#touch = touch;
+    this.#noopWrite = noopWrite;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#end = db.prepare('COMMIT');
   }
 
-  run<T>(work: () => T, isOneStatement = false): Promise<T> {
+  run<T>(work: () => T, skipSavepoint = false): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) this.#firstCameMs = performance.now();
       this.#waiting.push({
@@ -44,7 +44,7 @@ export class GroupCommit {
           const answer = work();
           return () => resolve(answer);
         },
-        isOneStatement,
+        skipSavepoint,
         reject,
       });
       if (this.#waiting.length >= GROUP_MAX || performance.now() - this.#firstCameMs > WAIT_MAX_MS) this.flush();
@@ -67,8 +67,8 @@ export class GroupCommit {
     });
   }
 
-  #commit(group: readonly Waiting[]): void {
-    const done: { waiting: Waiting; acknowledge: () => void }[] = [];
+  #commit(group: readonly PendingWrite[]): void {
+    const done: { waiting: PendingWrite; acknowledge: () => void }[] = [];
     let current = 0;
     try {
       this.#begin.run();
@@ -79,29 +79,29 @@ export class GroupCommit {
       }
       this.#end.run();
     } catch (cause) {
-      // It is undone here, and what may stand of it in the log is overwritten (#scrub): no later verb finds it.
-      const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause, nothingWritten: true });
+      // It is undone here, and what may stand of it in the log is overwritten (#overwriteFailedFrame): no later verb finds it.
+      const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause, notCommitted: true });
       this.#rollBack();
       for (const { waiting } of done) waiting.reject(error);
       for (const waiting of group.slice(current)) waiting.reject(error);
-      this.#scrub();
+      this.#overwriteFailedFrame();
       return;
     }
     for (const { acknowledge } of done) acknowledge();
   }
 
   /** One verb's failure is its own, unless it took the whole transaction with it, as a full disk may. */
-  #attempt(waiting: Waiting): (() => void) | undefined {
-    const { isOneStatement } = waiting;
-    if (!isOneStatement) this.#db.exec('SAVEPOINT verb');
+  #attempt(waiting: PendingWrite): (() => void) | undefined {
+    const { skipSavepoint } = waiting;
+    if (!skipSavepoint) this.#db.exec('SAVEPOINT verb');
     try {
       const acknowledge = waiting.attempt();
-      if (!isOneStatement) this.#db.exec('RELEASE verb');
+      if (!skipSavepoint) this.#db.exec('RELEASE verb');
       return acknowledge;
     } catch (cause) {
       if (!this.#db.isTransaction) throw cause;
-      if (!isOneStatement) this.#db.exec('ROLLBACK TO verb; RELEASE verb');
-      waiting.reject(new StoreError(`the store could not write: ${reason(cause)}`, { cause, nothingWritten: true }));
+      if (!skipSavepoint) this.#db.exec('ROLLBACK TO verb; RELEASE verb');
+      waiting.reject(new StoreError(`the store could not write: ${reason(cause)}`, { cause, notCommitted: true }));
       return undefined;
     }
   }
@@ -119,10 +119,10 @@ export class GroupCommit {
    * The next commit overwrites it, since the log goes on where the last good one ended: so make one at once. For the same
    * reason the connection is kept and not reopened. While the disk keeps failing, check() is the next to try.
    */
-  #scrub(): void {
+  #overwriteFailedFrame(): void {
     try {
       this.#begin.run();
-      this.#touch();
+      this.#noopWrite();
       this.#end.run();
     } catch {
       this.#rollBack();

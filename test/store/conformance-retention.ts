@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
+import type { Home } from './fixture.ts';
+import { aSend, DAY_MS, ended, found, HOUR_MS, ids, MINUTE_MS, ROUTE, sending, withKey } from './samples.ts';
+
+/** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */
+export function ageingConformance(name: string, makeHome: () => Promise<Home>): void {
+  describe(`${name}: ages`, () => {
+    let home: Home;
+    let store: Store;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      vi.useRealTimers();
+      await store.close();
+      await home.tearDown();
+    });
+
+    test('looks at an unknown send after 1, 5, 15 and 60 minutes, once each', async () => {
+      await ended(store, aSend('a', { kind: 'template' }), 'unknown');
+      await ended(store, aSend('b'), 'accepted');
+      for (const [n, minutes] of [1, 4, 10, 45].entries()) {
+        await home.age(minutes * MINUTE_MS - 20_000);
+        expect(await store.takeDueLookups(10)).toEqual([]);
+        await home.age(20_000);
+        const due = await Promise.all([store.takeDueLookups(10), store.takeDueLookups(10)]);
+        expect(ids(due.flat())).toEqual(['a']);
+        expect(due.flat()[0]).toMatchObject({ lookup: n + 1, call: { text: 'a' }, sentAt: expect.any(String) });
+      }
+      await home.age(30 * DAY_MS);
+      expect(await store.takeDueLookups(10)).toEqual([]);
+    });
+
+    test('hands out at most the limit, and nothing that was resolved', async () => {
+      for (const id of ['a', 'b', 'c']) await ended(store, aSend(id), 'unknown');
+      await store.markReconciled('b', { outcome: null });
+      await home.age(2 * MINUTE_MS);
+      const first = ids(await store.takeDueLookups(1));
+      const second = ids(await store.takeDueLookups(1));
+      expect([...first, ...second].sort()).toEqual(['a', 'c']);
+      expect(await store.takeDueLookups(1)).toEqual([]);
+    });
+
+    test('frees a key after its time, and an unknown one after its longer time', async () => {
+      await ended(store, aSend('a', withKey('a')), 'not_sent');
+      await ended(store, aSend('u', withKey('u')), 'unknown');
+      await store.insert(aSend('q', withKey('q')));
+      await sending(store, aSend('s', withKey('s')));
+      await home.age(71 * HOUR_MS);
+      expect(await store.purge(10)).toBe(0);
+      await home.age(HOUR_MS);
+      expect(await store.purge(10)).toBe(1);
+      expect(await store.findByKey('crm', ROUTE, 'a')).toBeUndefined();
+      const freed = await found(store, 'a');
+      expect(freed).not.toHaveProperty('idempotency');
+      expect(freed).not.toHaveProperty('call');
+      expect(await store.insert(aSend('b', withKey('a')))).toHaveProperty('inserted');
+      expect(await store.findByKey('crm', ROUTE, 'u')).toMatchObject({ id: 'u', call: { text: 'u' } });
+      await home.age(27 * DAY_MS);
+      expect(await store.purge(10)).toBe(1);
+      expect(await store.findByKey('crm', ROUTE, 'u')).toBeUndefined();
+      expect((await found(store, 'u')).status).toBe('unknown');
+      for (const open of ['q', 's']) expect(await store.findByKey('crm', ROUTE, open)).toMatchObject({ id: open });
+    });
+
+    test('forgets what a content is known by an hour after its end, that of a key with the key', async () => {
+      const ends = ['accepted', 'rejected', 'not_sent', 'unknown'] as const;
+      for (const status of ends) await ended(store, aSend(status, { fingerprint: 'f' }), status);
+      await ended(store, aSend('keyed', withKey('k')), 'accepted');
+      await sending(store, aSend('open', { fingerprint: 'f' }));
+      const known = async () => {
+        const all = (await store.list('crm', {}, { limit: 10 })).messages;
+        return ids(all.filter(({ contentMac }) => contentMac !== undefined));
+      };
+      await home.age(HOUR_MS - MINUTE_MS);
+      expect(await store.purge(10)).toBe(0);
+      expect(await known()).toHaveLength(6);
+      await home.age(MINUTE_MS);
+      expect([await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([3, 1, 0]);
+      expect(await known()).toEqual(['open', 'keyed']);
+      expect(store.sameContent(await found(store, 'accepted'), 'f')).toBeUndefined();
+      expect(store.sameContent(await found(store, 'keyed'), 'f1')).toBe(true);
+      await home.age(71 * HOUR_MS);
+      while ((await store.purge(10)) > 0);
+      expect(await known()).toEqual(['open']);
+    });
+
+    test('a late answer starts the time anew', async () => {
+      await ended(store, aSend('u', withKey('u')), 'unknown');
+      await home.age(29 * DAY_MS);
+      await store.markReconciled('u', { outcome: null });
+      await home.age(2 * DAY_MS);
+      expect(await store.purge(10)).toBe(0);
+      await home.age(DAY_MS);
+      expect(await store.purge(10)).toBe(1);
+    });
+
+    test('forgets records after their time, never an open one', async () => {
+      for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
+        await ended(store, aSend(status, withKey(status)), status);
+      }
+      await store.insert(aSend('q', withKey('q')));
+      await home.age(89 * DAY_MS);
+      expect(await store.purge(10)).toBe(4);
+      expect(await store.purge(10)).toBe(0);
+      await home.age(DAY_MS);
+      expect(await store.purge(10)).toBe(4);
+      expect(ids((await store.list('crm', {}, { limit: 10 })).messages)).toEqual(['q']);
+      expect(await store.counts()).toMatchObject({ queued: 1, accepted: 0, unknown: 0 });
+    });
+
+    test('purges in batches', async () => {
+      for (let n = 0; n < 7; n++) await ended(store, aSend(`s${n}`, withKey(`k${n}`)), 'accepted');
+      await home.age(4 * DAY_MS);
+      expect([await store.purge(3), await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([
+        3, 3, 1, 0,
+      ]);
+    });
+
+    test.each([2 * DAY_MS, -2 * DAY_MS])('a wall clock that steps by %i ms expires nothing', async (step) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
+      await ended(store, aSend('a', withKey('a')), 'accepted');
+      await ended(store, aSend('u'), 'unknown');
+      await home.age(71 * HOUR_MS);
+      expect(ids(await store.takeDueLookups(1))).toEqual(['u']);
+      vi.setSystemTime(Date.now() + step);
+      expect(await store.purge(10)).toBe(0);
+      await ended(store, aSend('b', withKey('b')), 'accepted');
+      await ended(store, aSend('v'), 'unknown');
+      vi.setSystemTime(Date.now() - step);
+      await home.age(30_000);
+      expect(ids(await store.takeDueLookups(10))).not.toContain('v');
+      await home.age(HOUR_MS);
+      expect(ids(await store.takeDueLookups(10))).toContain('v');
+      expect(await store.purge(10)).toBe(1);
+      expect(await store.findByKey('crm', ROUTE, 'b')).toMatchObject({ id: 'b' });
+    });
+  });
+}

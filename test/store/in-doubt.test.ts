@@ -1,0 +1,236 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { StoreError } from '../../src/store/errors.ts';
+import { openStore } from '../../src/store/open.ts';
+import { createBroadcastStore } from '../../src/store/sql/broadcasts.ts';
+import type { Engine } from '../../src/store/sql/engine.ts';
+import { SqlMessageStore } from '../../src/store/sql/messages.ts';
+import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { aBroadcast } from './broadcast-samples.ts';
+import { aSend, found, listOwnQueued, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
+
+/*
+ * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real
+ * one: postgres-lost.test.ts.
+ */
+
+test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
+  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
+  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  await expect(store.insert(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
+  await store.insert(aSend('b'));
+  await store.heartbeat();
+  expect(await store.counts()).toMatchObject({ queued: 2 });
+  expect((await listOwnQueued(store)).map(({ id }) => id)).toEqual(['b']);
+  await expect(store.resolveInDoubt()).rejects.toBeInstanceOf(StoreError);
+  await store.resolveInDoubt();
+  expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
+  expect(await store.counts()).toMatchObject({ queued: 1 });
+  expect(await store.claim('b', 1)).toBe(true);
+  await store.close();
+});
+
+test('thousands of records in doubt are taken out in a few writes, and none that is proved not written is one', async () => {
+  const inner = new SqliteEngine(':memory:', OPTIONS);
+  let writes = 0;
+  let trouble: 'lost' | 'down' | undefined = 'lost';
+  const engine: Engine = {
+    ...troubled(inner, []),
+    write: async (steps) => {
+      writes++;
+      const refused = new StoreError('no connection', { notCommitted: true });
+      if (trouble === 'down') throw refused;
+      // The record is committed, and its withdrawal has no connection any more.
+      if (trouble === 'lost' && steps.some(({ statement }) => statement.named.includes('DELETE'))) throw refused;
+      const answers = await inner.write(steps);
+      if (trouble === 'lost') throw new StoreError('the connection broke at the commit');
+      return answers;
+    },
+  };
+  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const failing = async (from: number, to: number) => {
+    const sends = Array.from({ length: to - from }, (_, n) => store.insert(aSend(`s${from + n}`)));
+    for (const { status } of await Promise.allSettled(sends)) expect(status).toBe('rejected');
+  };
+  await failing(0, 1_200);
+  trouble = 'down';
+  await failing(1_200, 4_000);
+  trouble = undefined;
+  expect(await store.counts()).toMatchObject({ queued: 1_200 });
+  writes = 0;
+  await store.heartbeat();
+  expect(writes).toBe(0);
+  await store.resolveInDoubt();
+  expect([writes, (await store.counts()).queued]).toEqual([3, 0]);
+  await store.resolveInDoubt();
+  expect(writes).toBe(3);
+  await store.close();
+});
+
+test('what is known of a record that failed: nothing, unless it was taken out again', async () => {
+  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), [
+    'lost',
+    'down',
+    'lost',
+    undefined,
+    'down',
+    undefined,
+  ]);
+  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  await expect(store.insert(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+  expect(await found(store, 'a')).toMatchObject({ status: 'queued' });
+  await expect(store.insert(aSend('b'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+  await expect(store.insert(aSend('c'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+  for (const id of ['b', 'c']) expect(await store.find('crm', id)).toBeUndefined();
+  await store.close();
+});
+
+test('a record of which nobody can say whether another took it up is no refusal', async () => {
+  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const other = new SqlMessageStore(inner, sqliteDialect, OPTIONS);
+  const engine = troubled(inner, ['lost'], () => other.claim('a', 1));
+  engine.read = async () => {
+    throw new StoreError('the server is down', { notCommitted: true });
+  };
+  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  await expect(store.insert(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+  await inner.close();
+});
+
+test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
+  const inner = new SqliteEngine(':memory:', OPTIONS);
+  const other = new SqlMessageStore(inner, sqliteDialect, OPTIONS);
+  const store = new SqlMessageStore(
+    troubled(inner, ['lost'], () => other.claim('a', 1)),
+    sqliteDialect,
+    OPTIONS,
+  );
+  expect(await store.insert(aSend('a'))).toMatchObject({ inserted: { id: 'a', status: 'sending', attempts: 1 } });
+  await store.resolveInDoubt();
+  expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
+  await store.close();
+});
+
+test('a record that failed though it was committed is not left to the next process', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'doubt-'));
+  const store = new SqlMessageStore(
+    troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
+    sqliteDialect,
+    OPTIONS,
+  );
+  await expect(store.insert(aSend('a'))).rejects.toBeInstanceOf(StoreError);
+  await store.insert(aSend('b'));
+  await store.close();
+  const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
+  expect((await takeOver(next, 10)).adopted.map(({ id }) => id)).toEqual(['b']);
+  await next.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('a broadcast whose opening failed though it was committed gives its key back', async () => {
+  const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
+  const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
+  const broadcast = aBroadcast('b');
+  const { route, key } = broadcast.idempotency;
+  await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
+  expect(await findBroadcastByKey('crm', route, key)).toMatchObject({ status: 'recording' });
+  await expect(sweepBroadcasts(9)).rejects.toBeInstanceOf(StoreError);
+  await sweepBroadcasts(9);
+  expect(await openBroadcast(aBroadcast('c', { idempotency: { route, key } }))).toEqual({ opened: true });
+  await engine.close();
+});
+
+test('a record in doubt that is committed later still does not stand, and its key is free', async () => {
+  let steady = 0;
+  const inner = new SqliteEngine(':memory:', { ...OPTIONS, monotonicClock: () => steady });
+  let writes = 0;
+  let commit: () => Promise<unknown> = async () => undefined;
+  const engine: Engine = {
+    ...troubled(inner, []),
+    write: async (steps) => {
+      writes++;
+      if (writes === 1) commit = () => inner.write(steps);
+      if (writes <= 2) throw new StoreError('the connection broke');
+      return inner.write(steps);
+    },
+  };
+  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  await expect(store.insert(aSend('a', withKey('k')))).rejects.toMatchObject({ notCommitted: false });
+  await store.resolveInDoubt();
+  await commit();
+  expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
+  expect(await store.find('crm', 'a')).toBeUndefined();
+  expect(await store.insert(aSend('b', withKey('k')))).toHaveProperty('inserted');
+  // What keeps it out is seen by nobody, and goes as any record does.
+  expect((await store.list('crm', {}, { limit: 9 })).messages).toHaveLength(1);
+  expect(Object.values(await store.counts()).reduce((sum, n) => sum + n)).toBe(1);
+  steady += OPTIONS.recordRetentionMs;
+  expect([await store.purge(9), await store.purge(9)]).toEqual([1, 0]);
+  await store.close();
+});
+
+test('a broadcast that is opened after it was discarded gives its key back all the same', async () => {
+  const inner = new SqliteEngine(':memory:', OPTIONS);
+  let commit: (() => Promise<unknown>) | undefined;
+  const engine: Engine = {
+    ...troubled(inner, []),
+    write: async (steps) => {
+      if (commit) return inner.write(steps);
+      commit = () => inner.write(steps);
+      throw new StoreError('the connection broke');
+    },
+  };
+  const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
+  const broadcast = aBroadcast('b');
+  const { route, key } = broadcast.idempotency;
+  await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
+  expect(await sweepBroadcasts(9)).toBe(0);
+  await commit?.();
+  expect(await findBroadcastByKey('crm', route, key)).toBeUndefined();
+  await engine.close();
+});
+
+test('a broadcast that was not opened, for sure, leaves nothing to do', async () => {
+  const inner = new SqliteEngine(':memory:', OPTIONS);
+  let writes = 0;
+  const write = async () => {
+    writes++;
+    throw new StoreError('no connection', { notCommitted: true });
+  };
+  const { openBroadcast } = createBroadcastStore({ ...troubled(inner, []), write }, sqliteDialect);
+  await expect(openBroadcast(aBroadcast('b'))).rejects.toBeInstanceOf(StoreError);
+  expect(writes).toBe(1);
+  await inner.close();
+});
+
+/** What becomes of the first writes: done, with the answer lost on its way, or not done at all. */
+function troubled(
+  inner: Engine,
+  writes: ('lost' | 'down' | undefined)[],
+  meanwhile = async (): Promise<unknown> => undefined,
+): Engine {
+  return {
+    write: async (steps) => {
+      const trouble = writes.shift();
+      if (trouble === 'down') throw new StoreError('the server is down');
+      const answers = await inner.write(steps);
+      if (trouble === undefined) return answers;
+      await meanwhile();
+      throw new StoreError('the connection broke at the commit');
+    },
+    read: (step) => inner.read(step),
+    scrub: (isAlone) => inner.scrub(isAlone),
+    list: (step) => inner.list(step),
+    heartbeat: () => inner.heartbeat(),
+    secret: inner.secret,
+    hasOlderReplicas: () => inner.hasOlderReplicas(),
+    holdsLease: () => inner.holdsLease(),
+    reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
+    holdSlots: (ms) => inner.holdSlots(ms),
+    takePermits: (caller, ask) => inner.takePermits(caller, ask),
+    epoch: () => inner.epoch(),
+    close: () => inner.close(),
+  };
+}
