@@ -244,7 +244,7 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, seams, front, metrics, services }: Building) {
-  const { store, stopSwitch, shownHolds, readiness, budget, dayQuota, uploads, upstream, sends } = services;
+  const { store, stopSwitch, shownHolds, readiness, budget, dayQuota, uploads, upstream, sends, intake } = services;
   const callersView = createCallersView({ callers: seams.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
@@ -266,7 +266,7 @@ async function registerOperatorRoutes({ app, config, seams, front, metrics, serv
   });
   tellFront(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(front.pools), ...upstream.intake.pools],
+    pools: [sends, ...uploads.pools, ...Object.values(front.pools), ...upstream.intake.pools, ...(intake?.pools ?? [])],
     linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { intakeFaults, intakeSettings } from './intake/settings.ts';
 import { isLoopback } from './loopback.ts';
 import { fitsHeader, keyLengthMin } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
 import { countriesFault } from './recipients/countries.ts';
-import { intakeFaults, intakeSettings } from './intake/settings.ts';
 import { faultInWords } from './schema-words.ts';
 import { dangerousOptions, unknownSettings } from './setting-names.ts';
 import { readStoreTls, type StoreTls } from './store-tls.ts';

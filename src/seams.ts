@@ -3,6 +3,7 @@ import type { createProcessMetrics } from '../plugins/metrics.ts';
 import type { Budget } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
+import type { IntakeTokens } from './intake/tokens.ts';
 import type { Pauses } from './pauses.ts';
 import type { Readiness } from './readiness.ts';
 import type { Store } from './store/open.ts';
@@ -14,6 +15,8 @@ import type { Dispatchers } from './upstream/dispatchers.ts';
 export interface Seams {
   callers: Callers;
   logger: FastifyBaseLogger;
+  /** Who may post webhooks; needed with INTAKE_PORT. Closed with the service. */
+  intakeTokens?: IntakeTokens;
   /** Where the Maton key can change while the service runs; the setting otherwise. */
   matonKey?: () => string;
   dispatchers?: Dispatchers;

@@ -17,6 +17,7 @@ import { createMaintenance } from './delivery/recovery/maintenance.ts';
 import { createQueueLog } from './delivery/recovery/queue-log.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import { createStopSwitch, type StopSwitch } from './holds/sending-stop.ts';
+import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -66,7 +67,19 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     onChange: (changed) =>
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
-  const messaging = createMessaging(config, seams, { store, budget, upstream, stopSwitch, metrics, pauses, onFault });
+  const { logger, now, intakeTokens } = seams;
+  const intake = await openIntake(config, intakeTokens, {
+    store,
+    registry: metrics.registry,
+    logger,
+    ...(now && { now }),
+  });
+  const onEnd = ({ kind, status, connectionId }: StoredMessage) => {
+    metrics.send(kind, status);
+    if (status === 'accepted') intake?.onAccepted(connectionId);
+  };
+  const parts = { store, budget, upstream, stopSwitch, metrics, pauses, onEnd, onFault };
+  const messaging = createMessaging(config, seams, parts);
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
     stopSwitch,
@@ -83,7 +96,8 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
-  const own = { uploads, store, slots, budget, dispatchers, dayQuota, upstream, stopSwitch, pin, readiness, templates };
+  const upkeep = { dayQuota, stopSwitch, pin, readiness, intake };
+  const own = { ...upkeep, uploads, store, slots, budget, dispatchers, upstream, templates };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 
@@ -128,12 +142,13 @@ interface MessagingParts {
   stopSwitch: StopSwitch;
   metrics: Metrics;
   pauses: Pauses;
+  onEnd: (message: StoredMessage) => void;
   onFault: OnFault;
 }
 
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
-  const { store, budget, upstream, stopSwitch, metrics, pauses, onFault } = parts;
+  const { store, budget, upstream, stopSwitch, metrics, pauses, onEnd, onFault } = parts;
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
   const channel = config.WATI_CHANNEL_NUMBER;
@@ -154,7 +169,7 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     holds,
     closing: closing.signal,
     ...(budget && { pace: budget }),
-    onEnd: ({ kind, status }: StoredMessage) => metrics.send(kind, status),
+    onEnd,
     onBatch: metrics.group,
   };
   const delivery = createDelivery({
@@ -214,12 +229,13 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   };
 }
 
-type Parts = Pick<MessagingParts, 'store' | 'budget' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
-    typeof createMessaging
-  >;
+type Parts = Pick<MessagingParts, 'store' | 'budget' | 'stopSwitch'> & {
+  dispatchers: Dispatchers;
+  intake: OpenIntake | undefined;
+} & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, budget, stopSwitch, dispatchers, closing } = parts;
+  const { store, budget, stopSwitch, dispatchers, intake, closing } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance } = parts;
   return {
     start: async () => {
@@ -229,12 +245,14 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       acceptConfigured();
       reconcileWorker.start();
       broadcastWorker.wake();
+      await intake?.start();
     },
     /** What is on the wire is given up: the time for going down is over. */
     cutOff: () => {
       closing.abort();
       budget?.close();
       void dispatchers.close();
+      intake?.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
@@ -242,6 +260,8 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       budget?.close();
       await ended;
+      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop()]);
       await stopSwitch.close();
       await dispatchers.close();
@@ -271,6 +291,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
   keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
   unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
   recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
+  intakeDedupeMs: config.INTAKE_DEDUPE_DAYS * 24 * hourMs,
   leaseMs: config.STORE_LEASE_MS,
   tls: config.STORE_TLS,
 });

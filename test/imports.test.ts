@@ -127,9 +127,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Has a listener of its own, with the guards of the other one in front of it.
     of: /^src\/intake\//,
     values:
-      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|budget\/gcra|follow-file|loopback|problem|schema-words)\.ts$|^plugins\/(connections|drain|lingering-close|one-at-a-time|request-bodies|request-guard|unreadable)\.ts$/,
+      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|budget\/gcra|follow-file|loopback|problem|schema-words)\.ts$|^plugins\/(connections|drain|intake-metrics|lingering-close|one-at-a-time|request-bodies|request-guard|unreadable)\.ts$/,
     types: /^src\/store\/intake-port\.ts$/,
-    packages: /^(fastify|ajv|typebox|node:[\w/]+)$/,
+    packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,

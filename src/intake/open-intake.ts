@@ -17,8 +17,7 @@ interface IntakeConfig {
   STORE_URL: string;
 }
 
-export interface IntakeWiring {
-  tokens: IntakeTokens;
+interface IntakeWiring {
   store: Pick<IntakeStore, 'recordIntake' | 'intakeState'>;
   registry: Registry;
   logger: FastifyBaseLogger;
@@ -40,10 +39,14 @@ export interface OpenIntake {
 }
 
 /** The public listener with its spool and its metrics; undefined where no port is set. */
-export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Promise<OpenIntake | undefined> {
+export async function openIntake(
+  config: IntakeConfig,
+  tokens: IntakeTokens | undefined,
+  wiring: IntakeWiring,
+): Promise<OpenIntake | undefined> {
   const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
-  if (port === undefined) return undefined;
-  const { tokens, store, registry, logger, onRecorded, now = Date.now } = wiring;
+  if (port === undefined || tokens === undefined) return undefined;
+  const { store, registry, logger, onRecorded, now = Date.now } = wiring;
   const counts = countIntake(registry, tokens.connections);
   const spool =
     spoolUrl === undefined
