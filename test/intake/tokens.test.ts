@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
-import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { editTokensFile, withoutEntry, withoutToken, withToken } from '../../src/intake/token-edit.ts';
 import { parseTokens } from '../../src/intake/token-entry.ts';
 import { type TokensChange, tokensFromFile } from '../../src/intake/tokens.ts';
 import { connectionId, delivered, entryOf, startDoor, token } from './door.ts';
@@ -140,4 +141,31 @@ it('cannot begin with a file that has faults, or with none', () => {
   expect(() => tokensFromFile(path, { onChange: () => {} })).toThrow(/ENOENT/);
   writeFileSync(path, '{}');
   expect(() => tokensFromFile(path, { onChange: () => {} })).toThrow(/must be a list/);
+});
+
+it('is edited as a whole: refused, it stands as it was', () => {
+  const path = join(folder, 'edited.json');
+  const next = { name: 'acme', connectionId: 'c1', sha256: sha('one') };
+  expect(() => editTokensFile(path, (all) => withToken(all, next))).toThrow(/ENOENT/);
+  editTokensFile(path, (all) => withToken(all, next), { create: true });
+  editTokensFile(path, (all) => withToken(all, { ...next, sha256: sha('two') }));
+  const both = [{ name: 'acme', tokenSha256: [sha('one'), sha('two')], connectionId: 'c1' }];
+  const refused: [(all: readonly (typeof both)[number][]) => (typeof both)[number][], RegExp][] = [
+    [(all) => withToken(all, { ...next, connectionId: 'c2', sha256: sha('3') }), /^acme is of the connection c1/],
+    [(all) => withToken(all, next), /^acme: it has the same token twice$/],
+    [(all) => withToken(all, { ...next, name: 'a b', sha256: sha('3') }), /"name" must be up to 64/],
+    [(all) => withoutEntry(all, 'beta'), /^beta is not in it/],
+    [(all) => withoutToken(all, 'acme', 'ffffffff'), /^acme has no token ffffffff/],
+    [(all) => withoutToken(all, 'acme', ''), /^acme has 2 tokens that begin so/],
+  ];
+  for (const [change, words] of refused) expect(() => editTokensFile(path, change)).toThrow(words);
+  expect(parseTokens(readFileSync(path, 'utf8'))).toEqual(both);
+  expect(editTokensFile(path, (all) => withoutToken(all, 'ACME', sha('one').slice(0, 8).toUpperCase()))).toHaveLength(
+    1,
+  );
+  expect(() => editTokensFile(path, (all) => withoutToken(all, 'acme', sha('two')))).toThrow(/only token of acme/);
+  expect(editTokensFile(path, (all) => withoutEntry(all, 'Acme'))).toEqual([]);
+  writeFileSync(path, '[{]');
+  expect(() => editTokensFile(path, (all) => withToken(all, next))).toThrow(/line 1, column 3/);
+  expect(readFileSync(path, 'utf8')).toBe('[{]');
 });
