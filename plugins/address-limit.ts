@@ -1,4 +1,4 @@
-import { takePermit } from '../src/budget/gcra.ts';
+import { acquire } from '../src/rate-limit/gcra.ts';
 import { type RemoteEnd, remoteKey } from './remote-address.ts';
 
 interface AddressLimitOptions {
@@ -36,9 +36,9 @@ export class AddressLimit {
     const address = remoteKey(socket);
     const now = this.#clock();
     const rate = { perSecond: this.#perSecond, burst: 2 * this.#perSecond };
-    const { tat, waitMs } = takePermit(this.#until.get(address) ?? Number.NEGATIVE_INFINITY, now, rate);
+    const { arrivalTime, waitMs } = acquire(this.#until.get(address) ?? Number.NEGATIVE_INFINITY, now, rate);
     this.#until.delete(address);
-    this.#until.set(address, tat);
+    this.#until.set(address, arrivalTime);
     if (this.#until.size > addressesMax) {
       const [oldest] = this.#until.keys();
       if (oldest !== undefined) this.#until.delete(oldest);

@@ -5,8 +5,8 @@ import { type Callers, hasScope, type KeyHolder } from '../src/callers.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
+import { createCallerLimiter, type TokenStore } from '../src/rate-limit/caller-limiter.ts';
 import type { AddressLimit } from './address-limit.ts';
-import { createCallerLimit, type PermitSource } from './caller-limit.ts';
 import { bearerOf, credentialFault, holderOf } from './credentials.ts';
 
 interface AuthOptions {
@@ -16,7 +16,7 @@ interface AuthOptions {
   /** What one address may ask without a key. */
   keyless: AddressLimit;
   /** Where replicas share what their callers may do; one process alone counts by itself. */
-  permits?: PermitSource;
+  permits?: TokenStore;
 }
 
 /**
@@ -24,7 +24,7 @@ interface AuthOptions {
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
 export const auth = fp(async (app, { callers, requests, keyless, permits }: AuthOptions) => {
-  const limit = createCallerLimit(permits);
+  const limit = createCallerLimiter(permits);
   app.decorateRequest('caller', undefined);
   app.decorateRequest('leave', undefined);
   app.decorateRequest('charge', undefined);

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin';
-import type { DayQuota } from '../src/budget/day-quota.ts';
 import { Problem } from '../src/problem.ts';
+import type { DayQuota } from '../src/rate-limit/day-quota.ts';
 import type { IsRepeat } from './earlier-request.ts';
 
 interface Services {

@@ -1,16 +1,16 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AttemptReport } from '../src/upstream/types.ts';
+import type { CallReport } from '../src/upstream/types.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
 export interface Metrics {
   registry: Registry;
-  attempt(report: AttemptReport): void;
+  attempt(report: CallReport): void;
   send(kind: string, outcome: string): void;
   /** A bulk call goes out with so many template sends. */
   group(lane: string, size: number): void;
   /** The database was asked, `seconds` long. */
-  store(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean): void;
+  store(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, errorCode: boolean): void;
   /** An answer to this operation held a key of this service. */
   keyEcho(operation: string): void;
   /** Counts an answered request. */
@@ -101,15 +101,15 @@ export function createMetrics(ofProcess: Registry): Metrics {
 
   return {
     registry,
-    attempt: ({ operation, status, failed, durationMs }) => {
-      attempts.inc({ operation, result: failed ?? String(status) });
+    attempt: ({ operation, status, errorCode, durationMs }) => {
+      attempts.inc({ operation, result: errorCode ?? String(status) });
       attemptSeconds.observe({ operation }, durationMs / 1000);
     },
     send: (kind, outcome) => sends.inc({ kind, outcome }),
     group: (lane, size) => groups.observe({ lane }, size),
-    store: (kind, seconds, failed) => {
+    store: (kind, seconds, errorCode) => {
       stores[kind].observe(seconds);
-      if (failed) storeFailures.inc({ kind });
+      if (errorCode) storeFailures.inc({ kind });
     },
     keyEcho: (operation) => echoes.inc({ operation }),
     request: (request, reply) => {

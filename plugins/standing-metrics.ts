@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
-import type { Budget } from '../src/budget/words.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import type { Ready } from '../src/schemas/health.ts';
 
 /** Where what stands now is known. It is asked when somebody scrapes: until then it costs nothing. */
@@ -19,7 +19,7 @@ export interface Standing {
   dayQuota(): { used: number; limit: number };
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
-  budget?: Budget;
+  rateLimiter?: OutboundRateLimiter;
   /** The callers file: whether it could be used when it was read last, and since when the version in force is (ms since 1970). */
   callersFile?: () => { valid: boolean; sinceMs: number };
   /** Wall clock, ms. */
@@ -31,7 +31,7 @@ type Read = () => Sample[] | Promise<Sample[]>;
 
 /** Adds the metrics that are numbers which somebody else keeps. What cannot be told now is left out. */
 export function tellStanding(registry: Registry, standing: Standing): void {
-  const { version, uploads, budget } = standing;
+  const { version, uploads, rateLimiter } = standing;
   const { gauge, counter } = metersOf(registry);
   const ready = patient(standing.ready, 0);
   const sends = patient(standing.sends, standing.sendsRestMs);
@@ -87,7 +87,7 @@ export function tellStanding(registry: Registry, standing: Standing): void {
   ]);
   gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
   counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
-  if (budget) tellBudget(registry, budget);
+  if (rateLimiter) registerRateLimiterGauges(registry, rateLimiter);
   if (standing.callersFile) tellCallersFile(registry, standing.callersFile, standing.now ?? Date.now);
 }
 
@@ -108,64 +108,69 @@ function tellCallersFile(
   ]);
 }
 
-function tellBudget(registry: Registry, budget: Budget): void {
+function registerRateLimiterGauges(registry: Registry, limiter: OutboundRateLimiter): void {
   const { gauge, counter } = metersOf(registry);
-  const lanes = () => Object.entries(budget.stats().lanes);
-  const groups = () => Object.entries(budget.stats().groups);
+  const lanes = () => Object.entries(limiter.stats().lanes);
+  const groups = () => Object.entries(limiter.stats().groups);
 
-  gauge('budget_calls_per_second', 'Calls a second that the upstream lets us make, as learnt from its 429s', [], () => [
-    [{}, budget.stats().rate],
+  gauge(
+    'rate_limit_calls_per_second',
+    'Calls per second that the upstream accepts, as learnt from its 429 responses',
+    [],
+    () => [[{}, limiter.stats().rate]],
+  );
+  gauge('rate_limit_used_ratio', 'Part of it that was used in the last ten seconds', [], () => [
+    [{}, limiter.stats().used],
   ]);
-  gauge('budget_used_ratio', 'The part of it that went out in the last ten seconds', [], () => [
-    [{}, budget.stats().used],
+  gauge('rate_limit_paused_seconds', 'How long no call may start, after a 429', [], () => [
+    [{}, limiter.stats().pausedMs / 1000],
   ]);
-  gauge('budget_paused_seconds', 'How long no call may go out, after a 429', [], () => [
-    [{}, budget.stats().pausedMs / 1000],
-  ]);
-  gauge('budget_replicas', 'Replicas that share it, as far as this one knows', [], () => [
-    [{}, budget.stats().replicas],
+  gauge('rate_limit_replicas', 'Replicas that share the limit, as far as this one knows', [], () => [
+    [{}, limiter.stats().replicas],
   ]);
   gauge(
-    'budget_pace',
-    '1 for how turns are taken: `own`, `shared` through the store, or `share` of it while the store fails',
-    ['pace'],
+    'rate_limit_mode',
+    '1 for where permits come from: `local`, `shared` through the database, or `fallback` (a share) while the database fails',
+    ['mode'],
     () => {
-      const { pace: current } = budget.stats();
-      return ['own', 'shared', 'share'].map((pace) => [{ pace }, pace === current ? 1 : 0]);
+      const { mode: current } = limiter.stats();
+      return ['local', 'shared', 'fallback'].map((mode) => [{ mode }, mode === current ? 1 : 0]);
     },
   );
-  counter('budget_upstream_refusals_total', '429s met', [], () => [[{}, budget.stats().refusals]]);
+  counter('rate_limit_too_many_requests_total', '429 responses of the upstream', [], () => [
+    [{}, limiter.stats().tooManyRequests],
+  ]);
 
-  gauge('budget_waiting_calls', 'Calls that wait for their turn', ['lane'], () =>
-    lanes().map(([lane, { waiting }]) => [{ lane }, waiting]),
+  gauge('rate_limit_queued_calls', 'Calls that wait for a permit', ['lane'], () =>
+    lanes().map(([lane, { queued }]) => [{ lane }, queued]),
   );
-  counter('budget_granted_calls_total', 'Calls whose turn came', ['lane'], () =>
+  counter('rate_limit_granted_calls_total', 'Permits granted', ['lane'], () =>
     lanes().map(([lane, { granted }]) => [{ lane }, granted]),
   );
-  counter('budget_wait_seconds_total', 'What they waited, all together', ['lane'], () =>
+  counter('rate_limit_wait_seconds_total', 'Sum of the waits for granted permits', ['lane'], () =>
     lanes().map(([lane, { waitedMs }]) => [{ lane }, waitedMs / 1000]),
   );
   counter(
-    'budget_turned_away_total',
-    'Calls whose turn could not come in time: told `at-once`, or `late` because more urgent ones came',
-    ['lane', 'told'],
+    'rate_limit_rejected_calls_total',
+    'Calls without a permit in time: `predicted` when they asked, or `expired` because more urgent ones came',
+    ['lane', 'reason'],
     () =>
-      lanes().flatMap(([lane, { refused, broken }]): Sample[] => [
-        [{ lane, told: 'at-once' }, refused],
-        [{ lane, told: 'late' }, broken],
+      lanes().flatMap(([lane, { rejected, expired }]): Sample[] => [
+        [{ lane, reason: 'predicted' }, rejected],
+        [{ lane, reason: 'expired' }, expired],
       ]),
   );
 
   gauge(
-    'budget_group_limit_calls',
-    'Calls in ten seconds that WATI takes of a group of routes, as learnt',
+    'rate_limit_group_limit_calls',
+    'Calls in ten seconds that WATI accepts of a group of routes, as learnt',
     ['group'],
     () => groups().map(([group, { limit }]) => [{ group }, limit]),
   );
-  gauge('budget_group_used_calls', 'How many of them went out in the last ten seconds', ['group'], () =>
+  gauge('rate_limit_group_used_calls', 'How many of them were used in the last ten seconds', ['group'], () =>
     groups().map(([group, { used }]) => [{ group }, used]),
   );
-  gauge('budget_group_paused_seconds', 'How long no call of the group may go out, after a 429', ['group'], () =>
+  gauge('rate_limit_group_paused_seconds', 'How long no call of the group may start, after a 429', ['group'], () =>
     groups().map(([group, { pausedMs }]) => [{ group }, pausedMs / 1000]),
   );
 }

@@ -9,7 +9,7 @@ import type { ProblemSlug } from '../src/problem-types.ts';
 import { Message } from '../src/schemas/message.ts';
 import { answers } from '../src/schemas/words.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
-import { wantsChannel } from '../src/upstream/client.ts';
+import { asksForChannel } from '../src/upstream/client.ts';
 
 /** The answers of a sending operation that are no problems. */
 export const sendResponses = {
@@ -133,7 +133,7 @@ function rejected({ refusal, detail, status }: Outcome & { outcome: 'rejected' }
     return new Problem(slug, text, { ...extras, upstream: { status } });
   }
   const isUnsorted = refusal === 'other' || refusal === 'bad-request';
-  const words = isUnsorted && wantsChannel(status, detail) ? channelWords : refusalWords[refusal];
+  const words = isUnsorted && asksForChannel(status, detail) ? channelWords : refusalWords[refusal];
   // Under its key it is answered again, however long that is.
   return new Problem(slug, words, { ...extras, ...(refusal === 'quota' && { retryable: false }) });
 }

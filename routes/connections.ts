@@ -35,7 +35,7 @@ const hourMs = 60 * 60 * 1000;
 export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
   const readerOf = (request: FastifyRequest) => ({
     ...timeOf(request, config),
-    turn: turnOf(request),
+    priority: turnOf(request),
     onAttempt: watch(request),
   });
 

@@ -7,7 +7,7 @@ import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQ
 import { digits } from '../src/schemas/words.ts';
 import type { ContactList, WatiContact } from '../src/upstream/contact-answers.ts';
 import type { Contacts } from '../src/upstream/contacts.ts';
-import { isoDate } from '../src/upstream/lenient.ts';
+import { isoDate } from '../src/upstream/tolerant-reader.ts';
 import type { ContextOf } from './context.ts';
 import { toPage } from './page.ts';
 import { writeOnce } from './write-once.ts';

@@ -7,14 +7,14 @@ import type { Config } from '../src/config.ts';
 import type { ConnectionPin } from '../src/connections/connection-pin.ts';
 import { onceAsked } from '../src/once-per.ts';
 import { invalid, Problem } from '../src/problem.ts';
-import { type CallContext, inTime } from '../src/upstream/client.ts';
+import { type CallContext, withDeadline } from '../src/upstream/client.ts';
 import type { Connections } from '../src/upstream/connections.ts';
-import type { Turn } from '../src/upstream/pace.ts';
-import type { AttemptReport } from '../src/upstream/types.ts';
+import type { CallerPriority } from '../src/upstream/permits.ts';
+import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
 /** When a request's time is over, all of its calls together. */
-export interface Time extends Pick<CallContext, 'alone'> {
+export interface Time extends Pick<CallContext, 'isExclusive'> {
   untilMs: number;
 }
 
@@ -44,7 +44,7 @@ export function createContextOf(config: Config, { connections, pin, stopCheck }:
     request.trace.connection = connection;
     const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
     // To listen for a caller who hangs up costs more than most requests ever need of it.
-    if (reply) context.gone = onceAsked(() => hungUp(reply));
+    if (reply) context.callerSignal = onceAsked(() => hungUp(reply));
     return context;
   };
 }
@@ -74,7 +74,7 @@ function channelIn(part: unknown): string | undefined {
 export const contextOn = (request: FastifyRequest, connection: string, time: Time): CallContext & Time => ({
   ...time,
   connection,
-  turn: turnOf(request),
+  priority: turnOf(request),
   onAttempt: watch(request),
 });
 
@@ -85,7 +85,7 @@ export function timeOf(
 ): Time {
   const longestMs = request.routeOptions.config.sends ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
   const waitMs = preferredWaitMs(request, longestMs);
-  return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { alone: true }) };
+  return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { isExclusive: true }) };
 }
 
 /** Aborts when the caller goes before the answer is complete. */
@@ -117,7 +117,7 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
 
 /** Where nothing is chosen or configured. */
 async function onlyActiveFor(request: FastifyRequest, connections: Connections, { untilMs }: Time): Promise<string> {
-  const known = await inTime(connections.recent(connectionsTrustedMs, { turn: turnOf(request) }), untilMs);
+  const known = await withDeadline(connections.recent(connectionsTrustedMs, { priority: turnOf(request) }), untilMs);
   const active = known.filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
   if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
@@ -139,7 +139,7 @@ function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
  * Everybody's calls wait in the same line, fairly between the callers; a send with `Priority: u=0` (RFC 9218) goes before
  * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
  */
-export function turnOf(request: FastifyRequest): Turn {
+export function turnOf(request: FastifyRequest): CallerPriority {
   const caller = callerOf(request);
   const { id, weight } = caller;
   const { priority } = request.headers;
@@ -158,14 +158,14 @@ export function turnOf(request: FastifyRequest): Turn {
  * Lets the request's log line, and its trace, tell what the upstream answered. A read or change that takes several calls costs its
  * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
  */
-export function watch(request: FastifyRequest): (report: AttemptReport) => void {
+export function watch(request: FastifyRequest): (report: CallReport) => void {
   let answered = 0;
   return (report) => {
-    const { status, durationMs, shared } = report;
-    if (!shared && status !== undefined && status < 500 && status !== 429) answered += 1;
-    if (!shared && answered > 1 && !request.routeOptions.config.sends) request.charge?.();
+    const { status, durationMs, isShared } = report;
+    if (!isShared && status !== undefined && status < 500 && status !== 429) answered += 1;
+    if (!isShared && answered > 1 && !request.routeOptions.config.sends) request.charge?.();
     request.trace.span?.attempt(report);
-    if (shared) request.trace.upstreamShared = true;
+    if (isShared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;
     request.trace.upstreamMs += durationMs;
     if (status !== undefined) request.trace.upstreamStatus = status;

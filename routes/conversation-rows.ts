@@ -1,8 +1,8 @@
 import type { ConversationMessage } from '../src/schemas/conversation.ts';
 import { flagOf } from '../src/upstream/answers/fields.ts';
-import { isoDate, type JsonObject, str } from '../src/upstream/lenient.ts';
 import { contentOfRow } from '../src/upstream/row-content.ts';
 import { mediaPathOf } from '../src/upstream/row-media.ts';
+import { asString, isoDate, type JsonObject } from '../src/upstream/tolerant-reader.ts';
 
 /** The rows of a page in our words. A row that WATI lists twice is one, with the later of its states. */
 export function toConversationMessages(rows: readonly JsonObject[]): ConversationMessage[] {
@@ -30,24 +30,24 @@ const rankOf = ({ status }: ConversationMessage): number =>
 
 /** A row of getMessages; events and messages are told apart by `eventType`. */
 function toConversationMessage(row: JsonObject): ConversationMessage {
-  const eventType = str(row.eventType) ?? 'message';
+  const eventType = asString(row.eventType) ?? 'message';
   const isTemplate = row.type === 'template' || /broadcast|template/i.test(eventType);
   const isMessage = isTemplate || eventType === 'message';
   const content = isMessage ? contentOfRow(row) : {};
   const path = mediaPathOf(row);
-  const code = str(row.failedCode);
-  const detail = str(row.failedDetail);
+  const code = asString(row.failedCode);
+  const detail = asString(row.failedDetail);
   return {
-    id: str(row.id) ?? '',
+    id: asString(row.id) ?? '',
     direction: isMessage ? directionOf(row, isTemplate) : 'system',
-    type: isTemplate ? 'template' : isMessage ? (str(row.type) ?? 'text') : eventType,
+    type: isTemplate ? 'template' : isMessage ? (asString(row.type) ?? 'text') : eventType,
     ...optional('text', textOf(row, { isTemplate, isMessage }) ?? content.button?.text ?? content.order?.text),
     ...(path !== undefined && { media: { path } }),
     ...content,
-    ...optional('status', isMessage ? str(row.statusString)?.toLowerCase() : undefined),
+    ...optional('status', isMessage ? asString(row.statusString)?.toLowerCase() : undefined),
     ...((code ?? detail) !== undefined && { failure: { ...optional('code', code), ...optional('detail', detail) } }),
-    ...optional('operator', str(row.operatorName)),
-    ...optional('replyTo', str(row.replyContextId)),
+    ...optional('operator', asString(row.operatorName)),
+    ...optional('replyTo', asString(row.replyContextId)),
     at: isoDate(row.created) ?? isoDate(row.timestamp) ?? new Date(0).toISOString(),
   };
 }
@@ -60,8 +60,8 @@ function directionOf({ owner }: JsonObject, isTemplate: boolean): ConversationMe
 }
 
 function textOf(row: JsonObject, { isTemplate, isMessage }: { isTemplate: boolean; isMessage: boolean }) {
-  if (isTemplate) return str(row.finalText) ?? str(row.eventDescription) ?? str(row.text);
-  return str(row.text) ?? (isMessage ? undefined : str(row.eventDescription));
+  if (isTemplate) return asString(row.finalText) ?? asString(row.eventDescription) ?? asString(row.text);
+  return asString(row.text) ?? (isMessage ? undefined : asString(row.eventDescription));
 }
 
 const optional = <Key extends string>(key: Key, value: string | undefined) =>

@@ -19,10 +19,10 @@ import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
+import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import { addressFault, type SendCalls, type StreamedCall } from '../src/upstream/messages.ts';
-import type { Streams } from '../src/upstream/streams.ts';
-import type { Expectation } from '../src/upstream/verdict.ts';
+import { type SendRequests, type StreamedSendRequest, urlLengthError } from '../src/upstream/send-requests.ts';
+import type { Streams } from '../src/upstream/streaming.ts';
 import { answer, sendResponses } from './answer.ts';
 import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
@@ -30,7 +30,7 @@ import { requestScopeOf } from './idempotency-scope.ts';
 interface Services {
   config: Config;
   delivery: Delivery;
-  sendCalls: SendCalls;
+  sendRequests: SendRequests;
   streams: Streams;
   templates: TemplateCache;
   uploads: Uploads;
@@ -43,7 +43,7 @@ const bytesPerMs = 64;
 
 /** Files and CSVs: the caller's multipart body flows into WATI's, held by nobody. */
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, sendCalls, streams, templates, uploads, numbers, contextOf } = services;
+  const { config, delivery, sendRequests, streams, templates, uploads, numbers, contextOf } = services;
 
   // Only multipart forms are taken here, and their bodies are left to the handlers.
   app.removeAllContentTypeParsers();
@@ -79,9 +79,9 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const to = digits(request.query.to);
       request.trace.to = masked(to);
       const asked = { ...request.query, to };
-      const call = sendCalls.file(to, asked.caption);
+      const call = sendRequests.file(to, asked.caption);
       const through = { ...call, channel: channelOf(request, config) };
-      const detail = addressFault(through, config.TEXT_URL_MAX_BYTES, asked.caption);
+      const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
       return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
     },
@@ -112,7 +112,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
     async (request, reply) => {
       const { template, broadcastName } = request.query;
-      const call = sendCalls.csv({ name: template, broadcastName });
+      const call = sendRequests.csv({ name: template, broadcastName });
       let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
         // The header comes later than the time to read the template again.
@@ -126,7 +126,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         () => ({ kinds: 'csv', check: check() }),
         { kind: 'csv', template },
         request.query,
-        { many: true },
+        { bulk: true },
         preflight,
       );
     },
@@ -159,11 +159,11 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
   const stream = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    call: StreamedCall,
+    call: StreamedSendRequest,
     file: () => Pick<UploadOptions, 'kinds' | 'check'>,
     draft: StreamDraft,
     asked: Readonly<Record<string, unknown>>,
-    expected: Expectation,
+    expected: ResponseExpectation,
     preflight = async (_context: CallContext) => {},
   ) => {
     const context = await contextOf(request);
@@ -193,7 +193,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     }
     const upload = await begin();
     const streamed: StreamedUpload = {
-      open: (mayStart) => transmit(upload, call, context, mayStart),
+      open: (canSend) => transmit(upload, call, context, canSend),
       complete: upload.complete,
       bodyReceived: upload.done,
       cancel: () => upload.stream.destroy(),
@@ -211,9 +211,9 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
 
   const transmit = async (
     { stream, contentType, file }: Upload,
-    { field, ...call }: StreamedCall,
+    { field, ...call }: StreamedSendRequest,
     context: CallContext,
-    mayStart: () => boolean,
+    canSend: () => boolean,
   ) => {
     const { contentLength = config.UPLOAD_MAX_BYTES } = file;
     return streams.send(context, {
@@ -222,8 +222,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       contentType,
       contentLength: config.UPLOAD_FRAMING === 'chunked' ? undefined : file.contentLength,
       totalMs: config.UPLOAD_TIMEOUT_MS + Math.ceil(contentLength / bytesPerMs),
-      mayStart,
-      turn: 'taken',
+      canSend,
+      priority: 'permit-held',
     });
   };
 };

@@ -8,14 +8,14 @@ import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { brokenOff, type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
+import { type AuthDiagnosis, keyEchoed, responseAborted, unreachable } from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
-import type { Opened, Streams } from '../src/upstream/streams.ts';
+import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { type ContextOf, hungUp } from './context.ts';
 
 interface Services {
   streams: Streams;
-  diagnosis: Diagnosis;
+  diagnosis: AuthDiagnosis;
   /** Answers that stream through, by caller. */
   downloads: SharedPool;
   contextOf: ContextOf;
@@ -74,7 +74,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
             upstream: { status },
           });
         }
-        if (answer.heldKey) throw withheld(status);
+        if (answer.containedKey) throw keyEchoed(status);
         const file = await fileOf(answer, fileName, context, diagnosis);
         // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
         const disposition = asAttachment(fileName.split('/').at(-1) ?? '');
@@ -91,7 +91,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
   );
 };
 
-const header = (answer: Opened, name: string): string | undefined => {
+const header = (answer: StreamingResponse, name: string): string | undefined => {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 };
@@ -106,7 +106,7 @@ const forms: Readonly<Record<string, RegExp>> = {
 };
 
 /** Those of the upstream's headers that are what they should be. */
-export const passedOn = (answer: Opened, names: readonly string[]): Record<string, string> =>
+export const passedOn = (answer: StreamingResponse, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     names.flatMap((name) => {
       const value = header(answer, name);
@@ -127,5 +127,5 @@ export async function begun(body: Readable): Promise<void> {
     forget();
     body.off('readable', resolve);
   }
-  if (body.errored) throw brokenOff(body.errored);
+  if (body.errored) throw responseAborted(body.errored);
 }

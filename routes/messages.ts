@@ -13,7 +13,7 @@ import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
-import { addressFault, type SendCalls } from '../src/upstream/messages.ts';
+import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
 import { answer, sendResponses } from './answer.ts';
 import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
@@ -21,7 +21,7 @@ import { requestScopeOf } from './idempotency-scope.ts';
 interface Services {
   config: Config;
   delivery: Delivery;
-  sendCalls: SendCalls;
+  sendRequests: SendRequests;
   templates: TemplateCache;
   contextOf: ContextOf;
 }
@@ -46,7 +46,7 @@ const route = (operationId: string, summary: string, description: string) => ({
 });
 
 export const messages: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, sendCalls, templates, contextOf } = services;
+  const { config, delivery, sendRequests, templates, contextOf } = services;
 
   const send = async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
     request.trace.to = masked(content.body.to);
@@ -68,9 +68,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     content: SingleContent,
     { pointer, text }: { pointer: string; text?: string },
   ) => {
-    const { call } = toUpstreamCall(sendCalls, content, randomUUID());
+    const { call } = toUpstreamCall(sendRequests, content, randomUUID());
     const through = { ...call, channel: channelOf(request, config) };
-    const detail = addressFault(through, config.TEXT_URL_MAX_BYTES, text);
+    const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
 

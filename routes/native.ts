@@ -10,8 +10,8 @@ import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { assertMayCallNative } from '../src/sending-rules.ts';
 import { detached } from '../src/upload/detached.ts';
-import { type Diagnosis, unreachable, withheld } from '../src/upstream/client.ts';
-import type { Opened, Streams } from '../src/upstream/streams.ts';
+import { type AuthDiagnosis, keyEchoed, unreachable } from '../src/upstream/client.ts';
+import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { type ContextOf, hungUp } from './context.ts';
 import { begun, passedOn } from './media.ts';
 
@@ -20,7 +20,7 @@ interface Services {
   /** Of callers whose entry names no `countries`. */
   defaultCountries: readonly string[];
   streams: Streams;
-  diagnosis: Diagnosis;
+  diagnosis: AuthDiagnosis;
   /** Answers that stream through, by caller. */
   downloads: SharedPool;
   contextOf: ContextOf;
@@ -91,7 +91,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
           // A change that is on its way is not called back: it would only become unknown.
           ...(reads && { signal: hungUp(reply) }),
         });
-        if (answer.kind === 'failed') throw lost(answer.sent, reads, unreachable(answer));
+        if (answer.kind === 'failed') throw lost(answer.bytesSent, reads, unreachable(answer));
         let isTaken = false;
         try {
           const { status } = answer;
@@ -119,8 +119,8 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
 };
 
 /** What of an answer cannot go on to a caller as it is. */
-function faultOf({ status, heldKey }: Opened): Problem | undefined {
-  if (heldKey) return withheld(status);
+function faultOf({ status, containedKey }: StreamingResponse): Problem | undefined {
+  if (containedKey) return keyEchoed(status);
   if (status >= 300 && status < 400) {
     return new Problem('upstream-invalid', `the upstream answered ${status}, which is not followed`, {
       upstream: { status },

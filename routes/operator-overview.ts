@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { Budget } from '../src/budget/words.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { cancelQueue } from '../src/operator/cancel-queue.ts';
 import { Problem } from '../src/problem.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
@@ -17,7 +17,7 @@ type Counts = Readonly<Record<MessageStatus, number>>;
 
 interface Services {
   readiness: Readiness;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
   /** Undefined where they cannot be told soon. */
   counts: () => Promise<Counts | undefined>;
@@ -29,7 +29,7 @@ interface Services {
 
 /** How everything stands, on one page; who the callers are, and the end of all that one of them has queued. */
 export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { readiness, budget, store, counts, stopSwitch, callersView, holds, onChange } = services;
+  const { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds, onChange } = services;
 
   app.get(
     '/v1/operations/overview',
@@ -54,7 +54,7 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
       return {
         readiness: ready,
         sending: sendingOf(stopSwitch),
-        ...(budget && { budget: budgetOf(budget) }),
+        ...(rateLimiter && { budget: rateLimiterOverview(rateLimiter) }),
         ...(messages && { messages: messagesOf(messages) }),
         broadcasts: broadcastsOf(open, holds),
         callers: {
@@ -110,15 +110,15 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
   );
 };
 
-function budgetOf(budget: Budget): NonNullable<Overview['budget']> {
-  const { rate, used, pausedMs, replicas, lanes } = budget.stats();
+function rateLimiterOverview(rateLimiter: OutboundRateLimiter): NonNullable<Overview['budget']> {
+  const { rate, used, pausedMs, replicas, lanes } = rateLimiter.stats();
   const { urgent, interactive, broadcast } = lanes;
   return {
     callsPerSecond: rate,
     usedRatio: used,
     pausedMs,
     replicas,
-    waiting: { urgent: urgent.waiting, interactive: interactive.waiting, broadcast: broadcast.waiting },
+    waiting: { urgent: urgent.queued, interactive: interactive.queued, broadcast: broadcast.queued },
   };
 }
 

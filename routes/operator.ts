@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { Budget } from '../src/budget/words.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import type { StopSwitch } from '../src/holds/sending-stop.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import type { Readiness } from '../src/readiness.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
@@ -18,7 +18,7 @@ interface Services {
   stopSwitch: StopSwitch;
   holds: Holds;
   readiness: Readiness;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   /** Sends of all callers by status; undefined where they cannot be counted soon. */
   counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
   /** A broadcast may have something to send again, or nothing any more. */

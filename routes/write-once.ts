@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { oncePer } from '../src/once-per.ts';
 
-/** Writes the answer as JSON once for all who return the same object: equal reads share one (src/upstream/reads.ts). */
+/** Writes the answer as JSON once for all who return the same object: equal reads share one (src/upstream/request-coalescing.ts). */
 export function writeOnce(reply: FastifyReply): void {
   const write = reply.getSerializationFunction('200');
   if (!write) throw new Error('writeOnce needs a route with a response schema for 200');

@@ -145,7 +145,7 @@ const docsOf = (config: Config, { sandbox, callers }: Seams) => ({
 /** In the order in which a request passes them. Answers what has to be called behind the last route. */
 async function registerPlugins(building: Building, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, seams, front, metrics, services, numbers } = building;
-  const { readiness, slots, dayQuota } = services;
+  const { readiness, reservations, dayQuota } = services;
   if (config.ADMIN_PORT !== undefined) {
     const { ADMIN_HOST: host, ADMIN_PORT: port } = config;
     await app.register(adminListener, { host, port, readiness, registry: metrics.registry });
@@ -174,7 +174,7 @@ async function registerPlugins(building: Building, { isRepeat, stopCheck, listed
     callers: seams.callers,
     requests: pools.requests,
     keyless,
-    ...(slots && { permits: slots }),
+    ...(reservations && { permits: reservations }),
   });
   await app.register(refuseStopped, { check: stopCheck });
   await app.register(refuseOverQuota, { quota: dayQuota, isRepeat });
@@ -193,7 +193,7 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
   await app.register(messages, {
     config,
     delivery,
-    sendCalls: upstream.sendCalls,
+    sendRequests: upstream.sendRequests,
     templates,
     contextOf,
   });
@@ -222,7 +222,7 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
   await app.register(files, {
     config,
     delivery,
-    sendCalls: upstream.sendCalls,
+    sendRequests: upstream.sendRequests,
     streams: upstream.streams,
     templates,
     uploads,
@@ -244,7 +244,8 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, seams, front, metrics, services }: Building) {
-  const { store, stopSwitch, shownHolds, readiness, budget, dayQuota, uploads, upstream, sends, intake } = services;
+  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends, intake } =
+    services;
   const callersView = createCallersView({ callers: seams.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
@@ -261,12 +262,18 @@ async function registerOperatorRoutes({ app, config, seams, front, metrics, serv
       running: (await store.listRunningBroadcasts(100)).length,
       held: await store.countPausedByService(),
     }),
-    ...(budget && { budget }),
+    ...(rateLimiter && { rateLimiter }),
     ...(seams.callers.file && { callersFile: seams.callers.file }),
   });
   tellFront(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(front.pools), ...upstream.intake.pools, ...(intake?.pools ?? [])],
+    pools: [
+      sends,
+      ...uploads.pools,
+      ...Object.values(front.pools),
+      ...upstream.bodyReader.pools,
+      ...(intake?.pools ?? []),
+    ],
     linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });
@@ -276,7 +283,7 @@ async function registerOperatorRoutes({ app, config, seams, front, metrics, serv
     stopSwitch,
     holds: shownHolds,
     readiness,
-    budget,
+    rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
     counts: patient(() => store.counts(), countsRestMs),
   });

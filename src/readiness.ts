@@ -5,13 +5,13 @@ import type { Ready } from './schemas/health.ts';
 import type { BroadcastStore } from './store/broadcast-store.ts';
 import type { MessageStore } from './store/message-store.ts';
 import type { Connections, MatonConnection } from './upstream/connections.ts';
-import type { AttemptReport } from './upstream/types.ts';
+import type { CallReport } from './upstream/types.ts';
 
 export interface Readiness {
   /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
   check(): Promise<Ready>;
   /** Learns from the calls that are made anyway whether the gateway can be reached. */
-  saw(report: AttemptReport): void;
+  saw(report: CallReport): void;
   /** From now on the answer is `draining`. */
   drain(): void;
 }
@@ -98,8 +98,8 @@ export function createReadiness(
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
-    saw: ({ host, sent, failed }) => {
-      if (host === 'gateway') gatewayIsDown = failed !== undefined && !sent;
+    saw: ({ host, bytesSent, errorCode }) => {
+      if (host === 'gateway') gatewayIsDown = errorCode !== undefined && !bytesSent;
     },
     drain: () => {
       draining = true;

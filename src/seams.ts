@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { createProcessMetrics } from '../plugins/metrics.ts';
-import type { Budget } from './budget/words.ts';
 import type { Callers } from './callers.ts';
 import type { ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
 import type { IntakeTokens } from './intake/tokens.ts';
 import type { Pauses } from './pauses.ts';
+import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Readiness } from './readiness.ts';
 import type { Store } from './store/open.ts';
 import type { Tracing } from './tracing/types.ts';
@@ -23,7 +23,7 @@ export interface Seams {
   store?: Store;
   uploads?: Uploads;
   /** Gives calls upstream their turns; by the settings otherwise. */
-  budget?: Budget;
+  rateLimiter?: OutboundRateLimiter;
   /** Where one process has one service after another. */
   processMetrics?: ReturnType<typeof createProcessMetrics>;
   /** Of sends and broadcasts; random by default. */

@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { PermitSource } from '../plugins/caller-limit.ts';
 import type { Metrics } from '../plugins/metrics.ts';
 import { createBroadcasts } from './broadcasts/broadcast-service.ts';
 import { BroadcastWorker } from './broadcasts/broadcast-worker.ts';
-import { createBudget } from './budget/budget.ts';
-import { DayQuota } from './budget/day-quota.ts';
-import type { Budget, SlotSource } from './budget/words.ts';
 import type { Config } from './config.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
@@ -20,6 +16,10 @@ import { createStopSwitch, type StopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
+import type { TokenStore } from './rate-limit/caller-limiter.ts';
+import { DayQuota } from './rate-limit/day-quota.ts';
+import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
+import type { OutboundRateLimiter, ReservationSource } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import type { Seams } from './seams.ts';
 import type { StoredMessage } from './store/message-store.ts';
@@ -34,30 +34,30 @@ import { createUpstream, type Upstream } from './upstream/upstream.ts';
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** A recurring task failed. */
-type OnFault = (chore: string, error: unknown) => void;
+type OnFault = (task: string, error: unknown) => void;
 
 /** What the service does, without HTTP: the store, the upstream, and what delivers messages between them. */
 export async function createServices(config: Config, seams: Seams, metrics: Metrics) {
   const pauses = seams.pauses ?? usualPauses;
   const matonKey = seams.matonKey ?? (() => config.MATON_API_KEY);
-  const onFault: OnFault = (chore, error) => seams.logger.warn({ chore, reason: faultCode(error) }, 'chore');
-  const { store, slots } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
-  const budget = seams.budget ?? openBudget(config, slots);
+  const onFault: OnFault = (task, error) => seams.logger.warn({ task, reason: faultCode(error) }, 'task failed');
+  const { store, reservations } = seams.store ? { store: seams.store } : await openRecords(config, metrics.store);
+  const rateLimiter = seams.rateLimiter ?? openRateLimiter(config, reservations);
   const dispatchers = seams.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const dayQuota = new DayQuota(
     config.UPSTREAM_CALLS_PER_DAY,
-    () => budget?.stats().replicas ?? 1,
+    () => rateLimiter?.stats().replicas ?? 1,
     seams.now ?? (() => Date.now()),
   );
   const upstream = connectUpstream(config, seams, {
     matonKey,
     dispatchers,
-    budget,
+    rateLimiter,
     metrics,
-    replicas: slots !== undefined,
+    replicas: reservations !== undefined,
     readRetryMs: pauses.readRetryMs,
     onAttempt: (report) => {
-      if (report.host === 'gateway' && report.sent) dayQuota.count();
+      if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
       readiness.saw(report);
     },
   });
@@ -78,7 +78,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     metrics.send(kind, status);
     if (status === 'accepted') intake?.onAccepted(connectionId);
   };
-  const parts = { store, budget, upstream, stopSwitch, metrics, pauses, onEnd, onFault };
+  const parts = { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onFault };
   const messaging = createMessaging(config, seams, parts);
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
@@ -97,14 +97,14 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
   const upkeep = { dayQuota, stopSwitch, pin, readiness, intake };
-  const own = { ...upkeep, uploads, store, slots, budget, dispatchers, upstream, templates };
+  const own = { ...upkeep, uploads, store, reservations, rateLimiter, dispatchers, upstream, templates };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 
 interface UpstreamWiring {
   matonKey: () => string;
   dispatchers: Dispatchers;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   metrics: Metrics;
   /** Other replicas share the account. */
   replicas: boolean;
@@ -113,7 +113,7 @@ interface UpstreamWiring {
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, budget, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -126,7 +126,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
-      ...(budget && { pace: budget }),
+      ...(rateLimiter && { rateLimiter: rateLimiter }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);
         seams.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
@@ -137,7 +137,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
 
 interface MessagingParts {
   store: Store;
-  budget: Budget | undefined;
+  rateLimiter: OutboundRateLimiter | undefined;
   upstream: Upstream;
   stopSwitch: StopSwitch;
   metrics: Metrics;
@@ -148,13 +148,15 @@ interface MessagingParts {
 
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
-  const { store, budget, upstream, stopSwitch, metrics, pauses, onEnd, onFault } = parts;
+  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onFault } = parts;
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
   const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const holds = createHolds(seams.callers, stopSwitch);
-  const breaker = createCircuitBreaker(upstream.answers, closing.signal, { probeFirstMs: pauses.probeFirstMs });
+  const breaker = createCircuitBreaker(upstream.isConnectionAccepted, closing.signal, {
+    probeFirstMs: pauses.probeFirstMs,
+  });
   const sends = createSendsPool();
   const queueLog = createQueueLog(seams.logger, store);
   const deliveryServices = {
@@ -162,13 +164,13 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     now,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
-    sendCalls: upstream.sendCalls,
+    sendRequests: upstream.sendRequests,
     splitsBatches: config.GROUP_SPLIT === 'on',
     channel,
     breaker,
     holds,
     closing: closing.signal,
-    ...(budget && { pace: budget }),
+    ...(rateLimiter && { rateLimiter }),
     onEnd,
     onBatch: metrics.group,
   };
@@ -195,12 +197,15 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     onFinished: queueLog.ended,
     onFault: (error) => onFault('broadcasts', error),
   });
-  const reconciler = createReconciler(store, upstream.conversations, { readBack: upstream.readBack, channel });
+  const reconciler = createReconciler(store, upstream.conversations, {
+    messageLookup: upstream.messageLookup,
+    channel,
+  });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
     onFault: (error: unknown) => onFault('reconcile', error),
-    ...(budget && { pace: budget }),
+    ...(rateLimiter && { rateLimiter: rateLimiter }),
     ...seams.looks,
   });
   const broadcasts = createBroadcasts({
@@ -229,13 +234,13 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   };
 }
 
-type Parts = Pick<MessagingParts, 'store' | 'budget' | 'stopSwitch'> & {
+type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, budget, stopSwitch, dispatchers, intake, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance } = parts;
   return {
     start: async () => {
@@ -250,7 +255,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
     /** What is on the wire is given up: the time for going down is over. */
     cutOff: () => {
       closing.abort();
-      budget?.close();
+      rateLimiter?.close();
       void dispatchers.close();
       intake?.cutOff();
     },
@@ -258,7 +263,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // The lease is kept until the last send has ended: another replica would take it for lost.
       closing.abort();
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
-      budget?.close();
+      rateLimiter?.close();
       await ended;
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
@@ -277,11 +282,13 @@ const faultCode = (error: unknown): string => {
 };
 
 /** Absent: there is no limit. */
-function openBudget(
+function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
-  slots?: SlotSource,
-): Budget | undefined {
-  return perSecond < 100_000 ? createBudget({ perSecond, plan, ...(slots && { slots }) }) : undefined;
+  reservations?: ReservationSource,
+): OutboundRateLimiter | undefined {
+  return perSecond < 100_000
+    ? createRateLimiter({ perSecond, plan, ...(reservations && { reservations }) })
+    : undefined;
 }
 
 const hourMs = 60 * 60 * 1000;
@@ -300,7 +307,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
 async function openRecords(
   config: Config,
   onQuery: Metrics['store'],
-): Promise<{ store: Store; slots?: SlotSource & PermitSource }> {
+): Promise<{ store: Store; reservations?: ReservationSource & TokenStore }> {
   const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
-  return { store, ...(config.STORE_URL.startsWith('postgres') && { slots: store }) };
+  return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

@@ -39,21 +39,21 @@ const isOurs = (target: string) => /^(src|routes|plugins)\//.test(target);
 const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] = [
   {
     // Beside schemas and problems: what plugins offer (callerOf, masked), who the caller is, and pure functions of
-    // upstream (lenient, verdict's flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
+    // upstream (tolerant-reader, success-flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(lenient|verdict|client|templates|messages|row-[\w-]+|stored-file|answers\/(fields|flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(tolerant-reader|classify-response|client|templates|send-requests|row-[\w-]+|stored-file|answers\/(fields|success-flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
-      /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|budget|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|upload|rate-limit|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
   {
     of: /^plugins\//,
     values:
-      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|html|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words|example-answers\.json)|src\/budget\/gcra|src\/holds\/sending-stop|src\/store-problems|src\/pools\/(pools|refusal))(\.ts)?$/,
+      /^(plugins\/.*|src\/(problem|problem-types|schema-words|did-you-mean|html|callers|callers\/addresses|once-per|patterns|text|media-path|https-address)|src\/recipients\/recipient|src\/schemas\/(problem|words|example-answers\.json)|src\/rate-limit\/(gcra|caller-limiter)|src\/holds\/sending-stop|src\/store-problems|src\/pools\/(pools|refusal))(\.ts)?$/,
     types:
-      /^(plugins|src\/(upstream|holds|connections|schemas|budget|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
+      /^(plugins|src\/(upstream|holds|connections|schemas|rate-limit|tracing|store|pools|recipients))\/|^src\/(callers|problem|problem-types|config|readiness)\.ts$/,
     packages: /^(fastify|fastify-plugin|ajv|@fastify\/[\w-]+|@prometheus-io\/client|node:[\w/]+)$/,
   },
   // A share of something knows neither what it is nor who has it.
@@ -78,8 +78,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/upstream\//,
     values:
-      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback|media-path|pauses)\.ts$/,
-    types: /^src\/(upstream\/[\w-]+|keys\/[\w-]+|config|problem)\.ts$/,
+      /^src\/(upstream\/(answers\/)?[\w-]+|keys\/[\w-]+|pools\/[\w-]+|problem|once-per|patterns|error-code|loopback|media-path|pauses|rate-limit\/types)\.ts$/,
+    types: /^src\/(upstream\/[\w-]+|rate-limit\/types|keys\/[\w-]+|config|problem)\.ts$/,
     packages: /^(undici|node:[\w/]+)$/,
   },
   // Foreign text comes in, and a yes or no goes out.
@@ -88,7 +88,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/delivery\//,
     values:
       /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|pauses|sleep|store-problems|recipients\/recipient|schemas\/words|store\/errors)\.ts$/,
-    types: /^src\/(delivery|templates|upstream|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
+    types:
+      /^src\/(delivery|templates|upstream|rate-limit|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
   },
   {
@@ -106,7 +107,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/(holds|connections)\//,
-    values: /^src\/(holds\/|connections\/|(callers|problem|store-problems|budget\/gcra)\.ts$)/,
+    values: /^src\/(holds\/|connections\/|(callers|problem|store-problems|rate-limit\/gcra)\.ts$)/,
     types: /^src\/(holds|connections|store|upstream)\//,
     packages: /^$/,
   },
@@ -127,7 +128,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Has a listener of its own, with the guards of the other one in front of it.
     of: /^src\/intake\//,
     values:
-      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|budget\/gcra|follow-file|replace-file|loopback|problem|schema-words)\.ts$|^plugins\/(connections|drain|intake-metrics|lingering-close|one-at-a-time|request-bodies|request-guard|unreadable)\.ts$/,
+      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|follow-file|replace-file|loopback|problem|schema-words)\.ts$|^plugins\/(connections|drain|intake-metrics|lingering-close|one-at-a-time|request-bodies|request-guard|unreadable)\.ts$/,
     types: /^src\/store\/intake-port\.ts$/,
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
@@ -140,12 +141,17 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
-    values: /^src\/(tracking\/[\w-]+|text|upstream\/(lenient|foreign-words|answers\/fields))\.ts$/,
+    values: /^src\/(tracking\/[\w-]+|text|upstream\/(tolerant-reader|scrub-error-text|answers\/fields))\.ts$/,
     types: /^src\/tracking\//,
     packages: /^node:crypto$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.
-  { of: /^src\/budget\//, values: /^src\/budget\//, types: /^src\/budget\//, packages: /^node:[\w/]+$/ },
+  {
+    of: /^src\/rate-limit\//,
+    values: /^src\/(rate-limit\/|problem\.ts$)/,
+    types: /^src\/rate-limit\//,
+    packages: /^node:[\w/]+$/,
+  },
   {
     of: /^src\/tracing\//,
     values: /^src\/(tracing\/[\w-]+|config)\.ts$/,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createBudget } from '../src/budget/budget.ts';
-import type { Budget } from '../src/budget/words.ts';
-import { FakeTime } from './budget/fake-time.ts';
+import { createRateLimiter } from '../src/rate-limit/outbound-limiter.ts';
+import type { OutboundRateLimiter } from '../src/rate-limit/types.ts';
 import { type Service, startService } from './helper.ts';
+import { FakeTime } from './rate-limit/fake-time.ts';
 
 /** Before all that performance.now() says: a deadline is never near, and a turn never old. */
 const longAgo = -1_000_000_000;
@@ -10,7 +10,7 @@ const longAgo = -1_000_000_000;
 /** A service whose turns come by a clock that stands still unless the test moves it. */
 export interface Paced {
   service: Service;
-  budget: Budget;
+  rateLimiter: OutboundRateLimiter;
   /** In order: when a call had its turn, and when a 429 was heard of. */
   events: readonly { what: 'turn' | 'refusal'; at: number }[];
   /** Lets time run on by so much, no faster than the service follows. */
@@ -26,30 +26,30 @@ export async function startPaced(
   options: NonNullable<Parameters<typeof startService>[0]> = {},
 ): Promise<Paced> {
   const time = new FakeTime(() => 0, longAgo);
-  const real = createBudget({ perSecond, plan: 'none', clock: time.clock, setTimer: time.setTimer });
+  const real = createRateLimiter({ perSecond, plan: 'none', clock: time.clock, setTimer: time.setTimer });
   const events: { what: 'turn' | 'refusal'; at: number }[] = [];
-  const budget: Budget = {
-    take: async (ask) => {
-      await real.take(ask);
+  const rateLimiter: OutboundRateLimiter = {
+    acquire: async (ask) => {
+      await real.acquire(ask);
       events.push({ what: 'turn', at: time.now });
     },
-    isGood: (turnCameMs) => real.isGood(turnCameMs),
+    isPermitValid: (permitGrantedAt) => real.isPermitValid(permitGrantedAt),
     expectedWaitMs: (ask) => real.expectedWaitMs(ask),
-    refused: (group, retryAfterMs) => {
+    reportTooManyRequests: (group, retryAfterMs) => {
       events.push({ what: 'refusal', at: time.now });
-      real.refused(group, retryAfterMs);
+      real.reportTooManyRequests(group, retryAfterMs);
     },
     stats: () => real.stats(),
     close: () => real.close(),
   };
-  const service = await startService({ ...options, seams: { ...options.seams, budget } });
+  const service = await startService({ ...options, seams: { ...options.seams, rateLimiter } });
   const step = async () => {
     await time.run(stepMs);
     await sleep(1);
   };
   return {
     service,
-    budget,
+    rateLimiter,
     events,
     run: async (ms) => {
       for (let run = 0; run < ms; run += stepMs) await step();

@@ -29,7 +29,7 @@ async function serve(config: Config) {
   Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
   const tracing = await openTracing(process.env, {
     version,
-    onFault: (error) => logger.warn({ chore: 'traces', reason: faultName(error) }, 'chore'),
+    onFault: (error) => logger.warn({ task: 'traces', reason: faultName(error) }, 'task failed'),
   });
   const app = await buildApp(config, {
     callers,

@@ -8,15 +8,15 @@ import { sleep } from '../sleep.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { QueueKey, StoredMessage } from '../store/message-store.ts';
-import type { SendCalls } from '../upstream/messages.ts';
-import { askOf } from '../upstream/pace.ts';
+import { permitRequestOf } from '../upstream/permits.ts';
+import type { SendRequests } from '../upstream/send-requests.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { Claims, type RunningBroadcast } from './claims.ts';
 
 interface BroadcastWorkerServices extends DispatchServices {
   store: DispatchServices['store'] & BroadcastStore;
   transport: Transport;
-  sendCalls: SendCalls;
+  sendRequests: SendRequests;
   splitsBatches: boolean;
   /** The company number for broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
@@ -152,15 +152,15 @@ export class BroadcastWorker {
   }
 
   #permitRequestOf({ caller }: RunningBroadcast) {
-    const ask = askOf('sendTemplateMessages', { caller, lane: 'broadcast' });
+    const ask = permitRequestOf('sendTemplateMessages', { caller, lane: 'broadcast' });
     return { ...ask, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing };
   }
 
   /** False: the process ends first. */
   async #acquirePermit(broadcast: RunningBroadcast): Promise<boolean> {
-    const { pace } = this.#services;
-    if (!pace) return true;
-    return pace.take(this.#permitRequestOf(broadcast)).then(
+    const { rateLimiter } = this.#services;
+    if (!rateLimiter) return true;
+    return rateLimiter.acquire(this.#permitRequestOf(broadcast)).then(
       () => true,
       () => false,
     );
@@ -180,10 +180,10 @@ export class BroadcastWorker {
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onBatch?.('broadcast', deliveries.length);
     this.#claims.track(deliveries);
-    const { sendCalls, transport, splitsBatches, pace } = services;
-    const acquirePermit = async () => pace?.take(this.#permitRequestOf(broadcast));
+    const { sendRequests, transport, splitsBatches, rateLimiter } = services;
+    const acquirePermit = async () => rateLimiter?.acquire(this.#permitRequestOf(broadcast));
     const request: UpstreamRequest = {
-      ...batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit }),
+      ...batchRequest(template, context, { sendRequests, transport, splitsBatches, acquirePermit }),
       pauseBroadcast: (reason) => this.#pause(broadcast, reason),
     };
     const retries = await executeAttempt(deliveries, { request, context, services }, claim);

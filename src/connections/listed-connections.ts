@@ -1,4 +1,4 @@
-import { takePermit } from '../budget/gcra.ts';
+import { acquire } from '../rate-limit/gcra.ts';
 import type { Connections } from '../upstream/connections.ts';
 
 /** What Maton's list says of a connection. */
@@ -32,7 +32,7 @@ export function createListedConnections(
   connections: Pick<Connections, 'recent' | 'known'>,
   { clock = () => performance.now(), patienceMs = 5_000 }: Options = {},
 ): ListedConnections {
-  let tat = Number.NEGATIVE_INFINITY;
+  let arrivalTime = Number.NEGATIVE_INFINITY;
   let last: { list: Promise<{ error?: unknown }>; isLate: boolean } | undefined;
   let isUnderWay = false;
 
@@ -41,9 +41,9 @@ export function createListedConnections(
   /** The read in progress, a new one, or the last one if the rate limit is reached. */
   const current = (): NonNullable<typeof last> | undefined => {
     if (isUnderWay) return last;
-    const permit = takePermit(tat, clock(), looks);
+    const permit = acquire(arrivalTime, clock(), looks);
     if (permit.waitMs > 0) return last;
-    tat = permit.tat;
+    arrivalTime = permit.arrivalTime;
     isUnderWay = true;
     const list = connections.recent(0, { once: true }).then(
       () => ({}),

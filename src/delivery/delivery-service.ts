@@ -3,12 +3,13 @@ import type { Holds, StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
+import type { RateLimiter } from '../rate-limit/types.ts';
 import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store-problems.ts';
-import type { CallContext, Diagnosis } from '../upstream/client.ts';
-import type { SendCalls } from '../upstream/messages.ts';
-import { type Pace, type Turn, whoOf } from '../upstream/pace.ts';
+import type { AuthDiagnosis, CallContext } from '../upstream/client.ts';
+import { type CallerPriority, queueKey } from '../upstream/permits.ts';
+import type { SendRequests } from '../upstream/send-requests.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { ActiveDeliveries } from './active-deliveries.ts';
 import { type Admission, createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
@@ -32,8 +33,8 @@ import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, St
 export interface DeliveryServices {
   store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
-  diagnosis: Diagnosis;
-  sendCalls: SendCalls;
+  diagnosis: AuthDiagnosis;
+  sendRequests: SendRequests;
   breaker: CircuitBreaker;
   /** Whether a caller may still send; asked before each attempt. */
   holds: Holds;
@@ -49,7 +50,7 @@ export interface DeliveryServices {
   onEnd?: (stored: StoredMessage) => void;
   /** The queue of a caller over a connection is held from now on, or released. */
   onHold?: TellHold;
-  onBatch?: (lane: Turn['lane'], size: number) => void;
+  onBatch?: (lane: CallerPriority['lane'], size: number) => void;
   batchMax: BatchMax;
   /** Whether a 2xx that refuses a whole batch is followed by calls of its halves. */
   splitsBatches: boolean;
@@ -58,7 +59,7 @@ export interface DeliveryServices {
   /** Capacity for messages in delivery, by caller; a pool of its own by default. */
   sends?: SharedPool;
   /** Absent: there is no limit, and every message has a call of its own. */
-  pace?: Pace;
+  rateLimiter?: RateLimiter;
 }
 
 export const createDelivery = (services: DeliveryServices): Delivery => new DeliveryService(services);
@@ -72,12 +73,12 @@ class DeliveryService implements Delivery {
   readonly #feeder: QueueFeeder;
 
   constructor(services: DeliveryServices) {
-    const { store, breaker, closing, holds, pace, onEnd, onHold, sends = createSendsPool() } = services;
+    const { store, breaker, closing, holds, rateLimiter, onEnd, onHold, sends = createSendsPool() } = services;
     const pendingInserts = this.#pendingInserts;
     this.#services = services;
     this.#active = new ActiveDeliveries({ closing, onEnd, onLeft: () => this.#feeder.markPending() });
-    this.#admission = createAdmission({ pendingInserts, breaker, store, pace, sends });
-    this.#batcher = pace && new TemplateBatcher({ ...services, pace, pendingInserts });
+    this.#admission = createAdmission({ pendingInserts, breaker, store, rateLimiter, sends });
+    this.#batcher = rateLimiter && new TemplateBatcher({ ...services, rateLimiter, pendingInserts });
     this.#feeder = createQueueFeeder({
       store,
       closing,
@@ -136,7 +137,7 @@ class DeliveryService implements Delivery {
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
     const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
-    const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, whoOf(context.turn));
+    const inserted = await this.#insert({ ...fields, fileName: streamed.fileName }, queueKey(context.priority));
     if ('existing' in inserted) throw keyInProgress(locationOf(inserted.existing));
     const delivery: ActiveDelivery = { stored: inserted.inserted, deadline: 0 };
     const dispatch = { request: uploadRequest(streamed), context, services: this.#services };
@@ -209,14 +210,14 @@ class DeliveryService implements Delivery {
 
   /** In a call of its own, or batched with template messages that may share one. */
   #deliver(delivery: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> {
-    const { sendCalls, transport } = this.#services;
+    const { sendRequests, transport } = this.#services;
     const template = batchFieldsOf(content);
     if (template && this.#batcher) return this.#batcher.enqueue(delivery, template, context);
-    const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
+    const alone = { sendRequests, transport, splitsBatches: false, acquirePermit: async () => {} };
     const { localMessageId, id } = delivery.stored;
     const request = template
       ? batchRequest(template, context, alone)
-      : plannedRequest(toUpstreamCall(sendCalls, content, localMessageId ?? id), context, transport);
+      : plannedRequest(toUpstreamCall(sendRequests, content, localMessageId ?? id), context, transport);
     return deliver(delivery, { request, context, services: this.#services });
   }
 
@@ -226,8 +227,8 @@ class DeliveryService implements Delivery {
     const content = contentOf(stored);
     // Streams have no stored content; the store ends those of dead processes itself.
     if (!content) return;
-    const turn = { caller: stored.caller, lane: 'interactive' as const };
-    const context = { connection: stored.connectionId, channel: stored.channel ?? channel, turn };
+    const priority = { caller: stored.caller, lane: 'interactive' as const };
+    const context = { connection: stored.connectionId, channel: stored.channel ?? channel, priority };
     const delivery: ActiveDelivery = { stored, deadline: performance.now() + patienceMs, detached: true };
     await this.#active.start(delivery, () => this.#deliver(delivery, content, context));
   }
@@ -236,7 +237,7 @@ class DeliveryService implements Delivery {
     const template = batchFieldsOf(content);
     const operation = template
       ? 'sendTemplateMessages'
-      : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
+      : toUpstreamCall(this.#services.sendRequests, content, '').call.operation;
     const batchesAhead = template && this.#batcher?.batchesAhead(template, context);
     this.#admission.assertPermitWithinDeadline(operation, context, { timeoutMs, batchesAhead });
   }
@@ -249,5 +250,5 @@ class DeliveryService implements Delivery {
 /** Where further messages of this kind wait for a permit. */
 const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
-  return template ? batchKey(template, context) : whoOf(context.turn);
+  return template ? batchKey(template, context) : queueKey(context.priority);
 };

@@ -1,6 +1,6 @@
 import type { Completion, Json, StoredMessage } from '../store/message-store.ts';
-import type { Refusal } from '../upstream/answers/sentences.ts';
-import type { Verdict } from '../upstream/verdict.ts';
+import type { Refusal } from '../upstream/answers/known-refusals.ts';
+import type { AttemptResult } from '../upstream/classify-response.ts';
 
 /** The final state of a message as it is stored, and from which a repeated request is answered. JSON without customer data. */
 export type Outcome =
@@ -14,7 +14,7 @@ export type Evidence = 'answer' | 'local-id' | 'content';
 
 /** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
 export function outcomeOf(
-  verdict: Verdict,
+  verdict: AttemptResult,
   explained: { connectionFault?: string; credentials?: string } = {},
 ): Outcome {
   if (verdict.outcome === 'accepted') {
@@ -34,9 +34,11 @@ export function outcomeOf(
   return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
 }
 
-function warningOf({ asText, partly }: Verdict & { outcome: 'accepted' }) {
-  if (partly !== undefined) return { code: 'partly-refused', detail: partly };
-  return asText ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' } : undefined;
+function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome: 'accepted' }) {
+  if (partialErrors !== undefined) return { code: 'partly-refused', detail: partialErrors };
+  return deliveredAsText
+    ? { code: 'media-sent-as-text', detail: 'WATI sent the address as a text, not the file' }
+    : undefined;
 }
 
 /** The final state, as the store writes it. */

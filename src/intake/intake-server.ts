@@ -7,9 +7,9 @@ import { oneAtATime } from '../../plugins/one-at-a-time.ts';
 import { invite } from '../../plugins/request-bodies.ts';
 import { requestGuard } from '../../plugins/request-guard.ts';
 import { refuseUnreadable } from '../../plugins/unreadable.ts';
-import { takePermit } from '../budget/gcra.ts';
 import type { Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
+import { acquire } from '../rate-limit/gcra.ts';
 import { hiddenToken, hideToken } from './address.ts';
 import { readBody } from './read-body.ts';
 import type { IntakeSource, IntakeTokens } from './tokens.ts';
@@ -109,10 +109,10 @@ function createDoor(options: IntakeServerOptions) {
 
 /** A limit over all senders: 32 random bytes are not guessed at twenty a second, and answers to more cost only us. */
 function createFlood(perSecond: number, clock: () => number): () => boolean {
-  let tat = Number.NEGATIVE_INFINITY;
+  let arrivalTime = Number.NEGATIVE_INFINITY;
   return () => {
-    const permit = takePermit(tat, clock(), { perSecond, burst: perSecond });
-    tat = permit.tat;
+    const permit = acquire(arrivalTime, clock(), { perSecond, burst: perSecond });
+    arrivalTime = permit.arrivalTime;
     return permit.waitMs > 0;
   };
 }

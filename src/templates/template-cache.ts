@@ -1,7 +1,7 @@
 import { nearest } from '../did-you-mean.ts';
 import { usualPauses } from '../pauses.ts';
-import { type CallContext, inTime } from '../upstream/client.ts';
-import { type Load, serves, whoOf } from '../upstream/pace.ts';
+import { type CallContext, withDeadline } from '../upstream/client.ts';
+import { type CacheEntry, isUsable, queueKey } from '../upstream/permits.ts';
 import type { Templates, WatiTemplate } from '../upstream/templates.ts';
 
 /** The templates of each connection, trusted for a short time. */
@@ -44,28 +44,33 @@ export function createTemplateCache(
   ttlMs: number,
   negativeCacheTtlMs = usualPauses.templateMissMs,
 ): TemplateCache {
-  const cached = new Map<string, Load & { list: Promise<WatiTemplate[]> }>();
+  const cached = new Map<string, CacheEntry & { list: Promise<WatiTemplate[]> }>();
 
-  const load = ({ connection, turn, onAttempt }: CallContext, maxAgeMs: number) => {
+  const load = ({ connection, priority, onAttempt }: CallContext, maxAgeMs: number) => {
     const known = cached.get(connection);
-    if (known && serves(known, maxAgeMs, turn)) {
+    if (known && isUsable(known, maxAgeMs, priority)) {
       // Moved to the end: the least recently used entry is evicted first.
       cached.delete(connection);
       cached.set(connection, known);
       return known;
     }
-    const fresh: Load = { at: performance.now(), who: whoOf(turn), begun: false };
-    const onTurn = () => {
-      fresh.begun = true;
+    const fresh: CacheEntry = { loadedAt: performance.now(), queue: queueKey(priority), isDispatched: false };
+    const onDispatched = () => {
+      fresh.isDispatched = true;
     };
     // All concurrent requests share one load, so it has no deadline of one of them and does not end when one disconnects.
-    const list = upstream.all({ connection, onTurn, ...(turn && { turn }), ...(onAttempt && { onAttempt }) });
+    const list = upstream.all({
+      connection,
+      onDispatched,
+      ...(priority && { priority }),
+      ...(onAttempt && { onAttempt }),
+    });
     const entry = Object.assign(fresh, { list });
     cached.delete(connection);
     cached.set(connection, entry);
     const [oldest] = cached.keys();
     if (cached.size > connectionsMax && oldest !== undefined) cached.delete(oldest);
-    list.then(onTurn, () => {
+    list.then(onDispatched, () => {
       if (cached.get(connection) === entry) cached.delete(connection);
     });
     return entry;
@@ -73,7 +78,7 @@ export function createTemplateCache(
 
   const all = async (context: CallContext, maxAgeMs = ttlMs) => {
     const entry = load(context, maxAgeMs);
-    return { templates: await inTime(entry.list, context.untilMs), ageMs: performance.now() - entry.at };
+    return { templates: await withDeadline(entry.list, context.untilMs), ageMs: performance.now() - entry.loadedAt };
   };
 
   const find: TemplateCache['find'] = async (context, name, { language, fits = () => true, fresh } = {}) => {

@@ -19,7 +19,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import type { AttemptReport } from '../upstream/types.ts';
+import type { CallReport } from '../upstream/types.ts';
 import type { SamplerName, Tracing, TracingOptions } from './types.ts';
 
 /** What an end may take: the process has others to wait for. */
@@ -36,19 +36,19 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
   });
   const tracer = provider.getTracer('wati-bff', version);
   /** Each call has one span, however many requests it was made for. */
-  const told = new WeakMap<AttemptReport, SpanContext>();
+  const told = new WeakMap<CallReport, SpanContext>();
 
-  const tell = (report: AttemptReport, parent: Context) => {
-    const { operation, host, status, failed, sent, durationMs } = report;
+  const tell = (report: CallReport, parent: Context) => {
+    const { operation, host, status, errorCode, bytesSent, durationMs } = report;
     const endTime = performance.timeOrigin + performance.now();
     const attributes: Attributes = {
       'wati_bff.operation': operation,
       'wati_bff.host': host,
-      'wati_bff.sent': sent,
-      'wati_bff.result': failed ?? String(status),
+      'wati_bff.sent': bytesSent,
+      'wati_bff.result': errorCode ?? String(status),
     };
     if (status !== undefined) attributes['http.response.status_code'] = status;
-    const error = failed ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+    const error = errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
     if (error !== undefined) attributes['error.type'] = error;
     const span = tracer.startSpan(
       operation,
@@ -72,7 +72,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
         attempt: (report) => {
           const made = told.get(report);
           if (made) span.addLink({ context: made });
-          else if (report.shared) span.setAttribute('wati_bff.shared', true);
+          else if (report.isShared) span.setAttribute('wati_bff.shared', true);
           else tell(report, own);
         },
         end: ({ status, caller, outcome }) => {

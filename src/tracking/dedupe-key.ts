@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { firstOf } from '../upstream/answers/fields.ts';
-import { isObject } from '../upstream/lenient.ts';
+import { isObject } from '../upstream/tolerant-reader.ts';
 import { eventName, meaningOf } from './event-names.ts';
 
 interface Member {

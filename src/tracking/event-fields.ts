@@ -1,7 +1,7 @@
 import { isBlank, textFault } from '../text.ts';
-import { firstOf, objectOf, wordsOf } from '../upstream/answers/fields.ts';
-import { scrubbed } from '../upstream/foreign-words.ts';
-import { isObject, isoDate, type JsonObject, list } from '../upstream/lenient.ts';
+import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
+import { scrubErrorText } from '../upstream/scrub-error-text.ts';
+import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
 import type { DeliveryFailure, EventIds, Identity } from './types.ts';
 
 /** Fields of a webhook, as far as they are what they should be. Anybody who knows the address can send one. No reader throws. */
@@ -12,13 +12,13 @@ const id = /^[\x21-\x7e]{1,256}$/;
 const noId = /^(?:[0-]+|null|undefined|none|string)$/i;
 
 function idIn(member: JsonObject, ...names: string[]): string | undefined {
-  const value = wordsOf(firstOf(member, ...names));
+  const value = asText(firstOf(member, ...names));
   return value !== undefined && id.test(value) && !noId.test(value) ? value : undefined;
 }
 
 /** One line for people, cut at `length`. */
 function labelIn(member: JsonObject, length: number, ...names: string[]): string | undefined {
-  const value = wordsOf(firstOf(member, ...names))?.slice(0, length);
+  const value = asText(firstOf(member, ...names))?.slice(0, length);
   const isFit = value !== undefined && !isBlank(value) && textFault(value.toWellFormed(), 'line') === undefined;
   return isFit ? value : undefined;
 }
@@ -52,7 +52,7 @@ const matching = (pattern: RegExp, value: string | undefined): string | undefine
   value !== undefined && pattern.test(value) ? value : undefined;
 
 /** WhatsApp's own form is digits; some put a `+` or blanks in front. */
-const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.exec(wordsOf(value) ?? '')?.[1];
+const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.exec(asText(value) ?? '')?.[1];
 
 /** Names of templates, as Meta allows them. */
 export const templateNameOf = (member: JsonObject): string | undefined =>
@@ -72,7 +72,7 @@ export function timeOf(member: JsonObject, ...names: readonly string[]): number 
 }
 
 function timeIn(value: unknown): number | undefined {
-  const words = wordsOf(value)?.slice(0, 64);
+  const words = asText(value)?.slice(0, 64);
   const [, seconds, fraction] = /^(\d{9,11})(\.\d+)$/.exec(words ?? '') ?? [];
   const iso = isoDate(seconds ?? words);
   const at = iso === undefined ? Number.NaN : Date.parse(iso) + Math.floor(Number(fraction ?? 0) * 1_000);
@@ -83,9 +83,9 @@ function timeIn(value: unknown): number | undefined {
 export function failureOf(member: JsonObject): DeliveryFailure | undefined {
   const places = [member, ...placesBelow(member)];
   const code = firstIn(places, (place) => codeIn(firstOf(place, ...codeNames)));
-  const detail = firstIn(places, (place) => wordsOf(firstOf(place, ...detailNames))) ?? bareText(member);
+  const detail = firstIn(places, (place) => asText(firstOf(place, ...detailNames))) ?? bareText(member);
   if (code === undefined && detail === undefined) return undefined;
-  return { code: code ?? codeInWords(detail) ?? 'unknown', detail: scrubbed(detail ?? '') };
+  return { code: code ?? codeInWords(detail) ?? 'unknown', detail: scrubErrorText(detail ?? '') };
 }
 
 const codeNames = ['failedCode', 'failureCode', 'errorCode', 'error_code', 'code'];
@@ -101,7 +101,7 @@ function placesBelow(member: JsonObject): JsonObject[] {
   const inner = (place: JsonObject) =>
     holders.flatMap((name) => {
       const value = firstOf(place, name);
-      return [...list(value).slice(0, entriesMax), objectOf(value)].filter(isObject);
+      return [...asArray(value).slice(0, entriesMax), objectOf(value)].filter(isObject);
     });
   const first = inner(member);
   return [...first, ...first.flatMap(inner)];
@@ -109,7 +109,7 @@ function placesBelow(member: JsonObject): JsonObject[] {
 
 /** `error: "Message undeliverable"`. */
 const bareText = (member: JsonObject): string | undefined =>
-  wordsOf([firstOf(member, ...holders)].flat().find((value) => typeof value === 'string'));
+  asText([firstOf(member, ...holders)].flat().find((value) => typeof value === 'string'));
 
 function firstIn<Found>(places: readonly JsonObject[], read: (place: JsonObject) => Found | undefined) {
   for (const place of places) {
@@ -121,7 +121,7 @@ function firstIn<Found>(places: readonly JsonObject[], read: (place: JsonObject)
 
 /** A number of Meta's, or a word of WATI's; 0 stands for none. */
 function codeIn(value: unknown): string | undefined {
-  const words = wordsOf(value)?.slice(0, 64);
+  const words = asText(value)?.slice(0, 64);
   if (words === undefined || /^(?:0|null|none)$/i.test(words)) return undefined;
   if (/^\w{1,32}$/.test(words)) return words;
   return codeInWords(words);

@@ -1,5 +1,5 @@
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
-import { isObject, type JsonObject } from '../upstream/lenient.ts';
+import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, meaningOf } from './event-names.ts';
 import type { EventIds, Identity, StatusEvent, StatusFact, TrackedEvent } from './types.ts';

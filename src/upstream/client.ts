@@ -1,22 +1,22 @@
 import { oncePer } from '../once-per.ts';
 import { foreignPatterns } from '../patterns.ts';
 import { Problem } from '../problem.ts';
-import { AnswerRefused } from './answer-refused.ts';
-import { saidBy } from './answers/flags.ts';
+import { RateLimitTimeoutError } from '../rate-limit/types.ts';
+import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
+import { isBareDenial } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
 import { isAboutCredentials } from './answers/refusal.ts';
-import { isBareDenial } from './answers/sentences.ts';
-import { spentIn } from './answers/spent.ts';
-import { failureWords, type Side } from './failure-words.ts';
-import { isObject, type JsonObject, parseJson } from './lenient.ts';
-import { isTurnTooLate } from './pace.ts';
-import type { Reader, Reads } from './reads.ts';
+import { successOf } from './answers/success-flags.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+import { describeFailure, type Side } from './describe-failure.ts';
+import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { retryAfterMs } from './retry.ts';
+import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 import { leftMs, type Transport } from './transport.ts';
-import type { Answered, Attempt, Call } from './types.ts';
+import type { Call, HttpResponse, HttpResult } from './types.ts';
 
 /** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
-export interface CallContext extends Reader {
+export interface CallContext extends ReadContext {
   connection: string;
   /** The company's own number, for operations that take one; absent: WATI's default. */
   channel?: string | undefined;
@@ -26,9 +26,9 @@ export interface CallContext extends Reader {
  * Tells key, connection and WATI apart by asking the control API, as far as it answers until then
  * (performance.now()).
  */
-export interface Diagnosis {
+export interface AuthDiagnosis {
   unauthorized(untilMs?: number): Promise<string>;
-  connectionFault(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
+  connectionProblem(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
 }
 
 /** What the nouns are written with: `get` for reads, `write` for changes that put nothing before a person. */
@@ -37,22 +37,22 @@ export interface Client {
   write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
 }
 
-export function createClient(transport: Transport, reads: Reads, diagnosis: Diagnosis): Client {
+export function createClient(transport: Transport, reads: ReadCoalescer, diagnosis: AuthDiagnosis): Client {
   return {
     get: async (context, call) => {
       const { connection, channel } = context;
       const full = { ...call, host: 'gateway', method: 'GET', connection, channel } as const;
-      return readable(await reads.read(full, context), context, diagnosis);
+      return parseOrThrow(await reads.read(full, context), context, diagnosis);
     },
     write: async (context, call) => {
-      const { connection, channel, turn } = context;
-      const full: Call = { ...call, host: 'gateway', connection, channel, ...(turn && { turn }) };
-      const body = await readable(
-        await transport.attempt(full, leftMs(context.untilMs), context.onAttempt),
+      const { connection, channel, priority } = context;
+      const full: Call = { ...call, host: 'gateway', connection, channel, ...(priority && { priority }) };
+      const body = await parseOrThrow(
+        await transport.execute(full, leftMs(context.untilMs), context.onAttempt),
         context,
         diagnosis,
       );
-      if (!isObject(body)) throw strange();
+      if (!isObject(body)) throw unrecognizedResponse();
       return body;
     },
   };
@@ -60,46 +60,46 @@ export function createClient(transport: Transport, reads: Reads, diagnosis: Diag
 
 /** WATI refuses with a 200 as well: a write counts only with a `yes` and without a `no`. */
 export function assertSuccess(body: JsonObject): void {
-  const said = saidBy(body);
+  const said = successOf(body);
   if (said === 'no') throw refusedProblem(200, reasonOf(body, ''));
-  if (said !== 'yes') throw strange();
+  if (said !== 'yes') throw unrecognizedResponse();
 }
 
-const jsonOf = oncePer(({ text }: Answered) => parseJson(text));
+const jsonOf = oncePer(({ text }: HttpResponse) => parseJson(text));
 
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
-async function readable(answer: Attempt, context: CallContext, diagnosis: Diagnosis): Promise<unknown> {
+async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
   const { status, text } = answer;
-  if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
+  if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
   const body = jsonOf(answer);
   if (status >= 200 && status < 300) {
-    if (body === undefined) throw strange(status);
+    if (body === undefined) throw unrecognizedResponse(status);
     return body;
   }
-  if ((status === 401 || status === 403) && (answer.heldKey || isAboutCredentials(status, body, text))) {
+  if ((status === 401 || status === 403) && (answer.containedKey || isAboutCredentials(status, body, text))) {
     throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
       upstream: { status },
     });
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
+    const fault = await diagnosis.connectionProblem(context.connection, reasonOf(body, text), context.untilMs);
     if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
   }
   throw statusProblem(answer, reasonOf(body, text));
 }
 
 /** Credentials refused, or too many calls: the body of such an answer is not read. */
-export const saysAllByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
+export const isExplainedByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
 /** When a quota is renewed is unknown; asking sooner does not help. */
 const spentRetryAfterS = 3_600;
 
 /** What a read answers to a status that is neither 2xx nor about credentials or connections. */
-export function statusProblem(answer: Attempt & { kind: 'answered' }, reason: string): Problem {
+export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
-  const spent = spentIn(answer);
+  const spent = exhaustedQuotaOf(answer);
   if (spent) {
     return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
       upstream: { status, detail: spent.words },
@@ -125,36 +125,36 @@ export function refusedProblem(status: number, reason: string): Problem {
   if (status === 404 || isUnknownContact(reason)) {
     return new Problem('not-found', 'WATI knows no such contact', { upstream: { status, detail: reason } });
   }
-  const detail = wantsChannel(status, reason)
+  const detail = asksForChannel(status, reason)
     ? 'WATI refused this, because the account has several numbers: name the one that is meant in `channel`; its own words are in upstream.detail'
     : 'WATI refused this; its own words are in upstream.detail';
   return new Problem('upstream-rejected', detail, { upstream: { status, detail: reason } });
 }
 
 /** Whether a refusal asks for the number of the company: the contact may have a conversation with each of several. */
-export const wantsChannel = (status: number, reason: string): boolean =>
+export const asksForChannel = (status: number, reason: string): boolean =>
   foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === 'no reason was given');
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
 /** A call without a whole answer. The code of the cause goes to the log alone. */
-export function unreachable(failed: Attempt & { kind: 'failed' }, side: Side = 'gateway'): Problem {
+export function unreachable(failed: HttpResult & { kind: 'failed' }, side: Side = 'gateway'): Problem {
   const { cause } = failed;
-  if (isTurnTooLate(cause)) {
+  if (cause instanceof RateLimitTimeoutError) {
     const detail = 'the calls that Maton and WATI allow a second are spent for as long as you would wait';
     return new Problem('rate-limited', detail, {
       cause,
       retryAfterS: Math.max(1, Math.ceil(cause.retryAfterMs / 1000)),
     });
   }
-  if (cause instanceof AnswerRefused) return refusedAnswer(cause, failed.status);
+  if (cause instanceof BodyRejectedError) return bodyRejected(cause, failed.status);
   if (failed.timedOut) return new Problem('upstream-timeout', 'the upstream did not answer in time', { cause });
-  return new Problem('upstream-unavailable', failureWords(cause, side), { cause, retryAfterS: 2 });
+  return new Problem('upstream-unavailable', describeFailure(cause, side), { cause, retryAfterS: 2 });
 }
 
 /** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */
-function refusedAnswer(cause: AnswerRefused, status: number | undefined): Problem {
-  if (cause.code === 'KEY_ECHOED') return withheld(status);
+function bodyRejected(cause: BodyRejectedError, status: number | undefined): Problem {
+  if (cause.code === 'KEY_ECHOED') return keyEchoed(status);
   const upstream = status !== undefined && { upstream: { status } };
   if (cause.code === 'ANSWER_TOO_LONG') {
     return new Problem('upstream-invalid', 'the answer of the upstream is longer than any of its kind', {
@@ -167,18 +167,21 @@ function refusedAnswer(cause: AnswerRefused, status: number | undefined): Proble
 }
 
 /** The upstream quoted our key. */
-export const withheld = (status: number | undefined): Problem =>
+export const keyEchoed = (status: number | undefined): Problem =>
   new Problem('upstream-invalid', 'the answer of the upstream held a credential of this service, and is withheld', {
     ...(status !== undefined && { upstream: { status } }),
   });
 
 /** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
-export async function inTime<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
+export async function withDeadline<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
   const ms = leftMs(untilMs);
   if (ms === undefined) return shared;
   const late = Promise.withResolvers<never>();
   const cause = new Error('the total deadline of the call passed');
-  const timer = setTimeout(() => late.reject(unreachable({ kind: 'failed', sent: true, timedOut: true, cause })), ms);
+  const timer = setTimeout(
+    () => late.reject(unreachable({ kind: 'failed', bytesSent: true, timedOut: true, cause })),
+    ms,
+  );
   try {
     return await Promise.race([shared, late.promise]);
   } finally {
@@ -187,12 +190,12 @@ export async function inTime<Value>(shared: Promise<Value>, untilMs: number | un
 }
 
 /** An answer of which the head came, and the body broke. */
-export function brokenOff(thrown: unknown): Problem {
+export function responseAborted(thrown: unknown): Problem {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-  return unreachable({ kind: 'failed', sent: true, timedOut: cause.name === 'TimeoutError', cause });
+  return unreachable({ kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', cause });
 }
 
-export const strange = (status?: number): Problem =>
+export const unrecognizedResponse = (status?: number): Problem =>
   new Problem('upstream-invalid', 'the answer of the upstream cannot be understood', {
     ...(status !== undefined && { upstream: { status } }),
   });

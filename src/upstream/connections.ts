@@ -1,12 +1,12 @@
 import { isLoopback } from '../loopback.ts';
 import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
-import { saysAllByStatus, statusProblem, strange, unreachable, withheld } from './client.ts';
-import { isObject, isoDate, type JsonObject, list, parseJson, str } from './lenient.ts';
-import { type Load, serves, whoOf } from './pace.ts';
-import type { Reader, Reads } from './reads.ts';
+import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognizedResponse } from './client.ts';
+import { type CacheEntry, isUsable, queueKey } from './permits.ts';
+import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
+import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
 import { leftMs, type Transport } from './transport.ts';
-import type { Attempt, Call } from './types.ts';
+import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
 export interface MatonConnection {
@@ -19,47 +19,51 @@ export interface MatonConnection {
 
 export interface Connections {
   /** Every WATI connection of the account, paging followed. Throws a Problem. */
-  list(reader: Reader): Promise<MatonConnection[]>;
+  list(reader: ReadContext): Promise<MatonConnection[]>;
   /** The same, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
-  recent(maxAgeMs: number, how?: Pick<Reader, 'turn'> & { once?: boolean }): Promise<MatonConnection[]>;
+  recent(maxAgeMs: number, how?: Pick<ReadContext, 'priority'> & { once?: boolean }): Promise<MatonConnection[]>;
   /** The ids of the last whole list, with what was created and deleted here since; undefined before the first one. */
   readonly known: ReadonlySet<string> | undefined;
   create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
   /** Throws `not-found` for those of other apps as well. */
-  get(id: string, reader: Reader): Promise<MatonConnection>;
+  get(id: string, reader: ReadContext): Promise<MatonConnection>;
   /** The same, before anything is cut off. */
   remove(id: string, asker: Asker): Promise<void>;
 }
 
-type Asker = Pick<Reader, 'turn' | 'untilMs' | 'onAttempt'>;
+type Asker = Pick<ReadContext, 'priority' | 'untilMs' | 'onAttempt'>;
 
 /** `connectHosts`: where a person may be sent to authorize an account. */
-export function createConnections(transport: Transport, reads: Reads, connectHosts: readonly string[]): Connections {
-  const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: Reader) =>
+export function createConnections(
+  transport: Transport,
+  reads: ReadCoalescer,
+  connectHosts: readonly string[],
+): Connections {
+  const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: ReadContext) =>
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
-    const { turn, untilMs, onAttempt } = asker;
-    return transport.attempt({ ...call, host: 'control', ...(turn && { turn }) }, leftMs(untilMs), onAttempt);
+    const { priority, untilMs, onAttempt } = asker;
+    return transport.execute({ ...call, host: 'control', ...(priority && { priority }) }, leftMs(untilMs), onAttempt);
   };
 
   let known: Set<string> | undefined;
 
-  const listAll = async (reader: Reader & { once?: boolean }): Promise<MatonConnection[]> => {
+  const listAll = async (reader: ReadContext & { once?: boolean }): Promise<MatonConnection[]> => {
     const found = new Map<string, MatonConnection>();
     let query: Call['query'] = { app: 'wati', limit: 100 };
     let isWhole = false;
     for (let pages = 0; pages < 20 && !isWhole; pages++) {
       const call = { operation: 'listConnections', path: '/connections', query };
-      const answer = reader.once ? transport.attempt({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
+      const answer = reader.once ? transport.execute({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
       const body = controlBody(await answer);
       // A missing key is an unknown shape, an empty list is a real zero.
-      if (!isObject(body) || !Array.isArray(body.connections)) throw strange();
-      for (const connection of list(body.connections).filter(isOfWati).map(readConnection)) {
+      if (!isObject(body) || !Array.isArray(body.connections)) throw unrecognizedResponse();
+      for (const connection of asArray(body.connections).filter(isOfWati).map(readConnection)) {
         if (connection) found.set(connection.id, connection);
       }
-      const next = (['next_token', 'cursor'] as const).find((name) => str(body[name]) !== undefined);
+      const next = (['next_token', 'cursor'] as const).find((name) => asString(body[name]) !== undefined);
       isWhole = next === undefined || body.connections.length === 0;
-      if (next !== undefined) query = { ...query, [next]: str(body[next]) };
+      if (next !== undefined) query = { ...query, [next]: asString(body[next]) };
     }
     if (isWhole) known = new Set(found.keys());
     return [...found.values()];
@@ -71,18 +75,18 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
     if (!isOfWati(raw)) throw unknownConnection();
     const connection = readConnection(raw);
     // Another one than was asked for would be taken for it.
-    if (!connection || connection.id !== id) throw strange();
+    if (!connection || connection.id !== id) throw unrecognizedResponse();
     return connection;
   };
 
-  let last: (Load & { list: Promise<MatonConnection[]> }) | undefined;
+  let last: (CacheEntry & { list: Promise<MatonConnection[]> }) | undefined;
   const recent: Connections['recent'] = (maxAgeMs, how = {}) => {
-    if (last && serves(last, maxAgeMs, how.turn)) return last.list;
-    const load: Load = { at: performance.now(), who: whoOf(how.turn), begun: false };
+    if (last && isUsable(last, maxAgeMs, how.priority)) return last.list;
+    const load: CacheEntry = { loadedAt: performance.now(), queue: queueKey(how.priority), isDispatched: false };
     const begun = () => {
-      load.begun = true;
+      load.isDispatched = true;
     };
-    const entry = Object.assign(load, { list: listAll({ ...how, onTurn: begun }) });
+    const entry = Object.assign(load, { list: listAll({ ...how, onDispatched: begun }) });
     last = entry;
     // A failure is told to those who wait, and kept from those who come later.
     entry.list.then(begun, () => {
@@ -102,10 +106,10 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
       const call = { operation: 'createConnection', method: 'POST', path: '/connections', json } as const;
       const raw = unwrap(controlBody(await write(call, asker)));
       const connection = readConnection(raw);
-      if (!connection) throw strange();
+      if (!connection) throw unrecognizedResponse();
       last = undefined;
       known?.add(connection.id);
-      const url = str(raw.url) ?? str(raw.authorization_url);
+      const url = asString(raw.url) ?? asString(raw.authorization_url);
       return { connection, ...(url !== undefined && { authorizationUrl: pageOf(url, connectHosts) }) };
     },
     get,
@@ -121,14 +125,14 @@ export function createConnections(transport: Transport, reads: Reads, connectHos
 }
 
 /** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused. */
-function controlBody(answer: Attempt, mayBeEmpty = false): unknown {
+function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
-  if (answer.heldKey && !saysAllByStatus(status)) throw withheld(status);
+  if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
   const body = parseJson(text);
   if (status >= 200 && status < 300) {
     // Empty is success where content is not documented; a page of the edge is not.
-    if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw strange(status);
+    if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw unrecognizedResponse(status);
     return body;
   }
   if (status === 401 || status === 403)
@@ -149,7 +153,7 @@ const unwrap = (body: unknown): JsonObject => {
 
 /** A Maton account has connections of other apps, too, which are no business of our callers. */
 function isOfWati(raw: unknown): boolean {
-  const app = isObject(raw) ? str(raw.app) : undefined;
+  const app = isObject(raw) ? asString(raw.app) : undefined;
   return app === undefined || app.toLowerCase() === 'wati';
 }
 
@@ -160,12 +164,12 @@ const words = /^[A-Za-z0-9_-]{1,32}$/;
 /** Undefined where there is no id or status; throws where they are none that can go on. */
 function readConnection(raw: unknown): MatonConnection | undefined {
   if (!isObject(raw)) return undefined;
-  const id = str(raw.connection_id) ?? str(raw.id);
-  const status = str(raw.status)?.toUpperCase();
+  const id = asString(raw.connection_id) ?? asString(raw.id);
+  const status = asString(raw.status)?.toUpperCase();
   if (id === undefined || status === undefined) return undefined;
-  if (!connectionId.test(id) || !words.test(status)) throw strange();
+  if (!connectionId.test(id) || !words.test(status)) throw unrecognizedResponse();
   const createdAt = isoDate(raw.creation_time) ?? isoDate(raw.created_at) ?? new Date(0).toISOString();
-  const named = str(raw.method);
+  const named = asString(raw.method);
   const method = named !== undefined && words.test(named) ? named : undefined;
   const updatedAt = isoDate(raw.last_updated_time) ?? isoDate(raw.updated_at) ?? createdAt;
   return { id, status, createdAt, updatedAt, ...(method !== undefined && { method }) };
@@ -175,6 +179,7 @@ function readConnection(raw: unknown): MatonConnection | undefined {
 function pageOf(address: string, hosts: readonly string[]): string {
   const url = address.length <= 2_048 && /^[!-~]+$/.test(address) ? URL.parse(address) : null;
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
-  if (!url || !isSafe || url.username !== '' || url.password !== '' || !hosts.includes(url.host)) throw strange();
+  if (!url || !isSafe || url.username !== '' || url.password !== '' || !hosts.includes(url.host))
+    throw unrecognizedResponse();
   return url.href;
 }

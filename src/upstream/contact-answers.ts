@@ -1,7 +1,7 @@
 import { oncePer } from '../once-per.ts';
 import { flagOf } from './answers/fields.ts';
-import { isObject, type JsonObject, list, paramPairs, str } from './lenient.ts';
 import { entriesIn, type Link, linkIn } from './pages.ts';
+import { asArray, asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
 
 /** WATI's contact in WATI's words, with the doubt taken out. Dates are still as WATI writes them. */
 export interface WatiContact {
@@ -44,16 +44,16 @@ const hasValue = (entry: unknown): boolean => isObject(entry) && (entry.value ??
 
 export function readContact(raw: unknown): WatiContact | undefined {
   if (!isObject(raw)) return undefined;
-  const id = str(raw.id);
-  const wAid = (str(raw.wAid) ?? str(raw.wa_id) ?? str(raw.phone))?.replace(/^\+/, '');
+  const id = asString(raw.id);
+  const wAid = (asString(raw.wAid) ?? asString(raw.wa_id) ?? asString(raw.phone))?.replace(/^\+/, '');
   if (id === undefined && wAid === undefined) return undefined;
-  const contactStatus = str(raw.contactStatus) ?? str(raw.contact_status);
+  const contactStatus = asString(raw.contactStatus) ?? asString(raw.contact_status);
   return {
     id,
     wAid,
-    bsuids: [str(raw.bsuid), str(raw.parentBsuid)].filter((each) => each !== undefined),
-    name: str(raw.fullName) ?? str(raw.firstName) ?? str(raw.name) ?? str(raw.display_name),
-    customParams: paramPairs(list(raw.customParams ?? raw.custom_params).filter(hasValue)),
+    bsuids: [asString(raw.bsuid), asString(raw.parentBsuid)].filter((each) => each !== undefined),
+    name: asString(raw.fullName) ?? asString(raw.firstName) ?? asString(raw.name) ?? asString(raw.display_name),
+    customParams: paramPairs(asArray(raw.customParams ?? raw.custom_params).filter(hasValue)),
     isDeleted: flagOf(raw.isDeleted) === true || contactStatus?.toUpperCase() === 'DELETED',
     optedIn: flagOf(raw.optedIn ?? raw.opted_in),
     allowBroadcast: flagOf(raw.allowBroadcast ?? raw.allow_broadcast),

@@ -1,8 +1,8 @@
 import { Problem } from '../problem.ts';
-import { type CallContext, type Client, strange } from './client.ts';
+import { type CallContext, type Client, unrecognizedResponse } from './client.ts';
 import { type ContactList, contactsIn, readContact, type WatiContact } from './contact-answers.ts';
-import { isObject, isoDate } from './lenient.ts';
 import { asPageTooLong, inSmallerPages, pagesOf } from './pages.ts';
+import { isObject, isoDate } from './tolerant-reader.ts';
 
 export interface ContactFilter {
   pageNumber: number;
@@ -37,7 +37,7 @@ export function createContactSearch(client: Client): ContactSearch {
   const readPage: ContactSearch['list'] = async (context, { pageNumber, pageSize, name, createdDate, attribute }) => {
     const query = { pageNumber, pageSize, name, createdDate, attribute: attribute && JSON.stringify(attribute) };
     const body = await client.get(context, { operation: 'getContacts', path: '/api/v1/getContacts', query });
-    if (!isObject(body)) throw strange(200);
+    if (!isObject(body)) throw unrecognizedResponse(200);
     return contactsIn(body);
   };
 

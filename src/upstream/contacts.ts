@@ -5,7 +5,7 @@ import { reasonOf } from './answers/reason.ts';
 import { assertSuccess, type CallContext, type Client, isUnknownContact } from './client.ts';
 import { readContact, type WatiContact } from './contact-answers.ts';
 import { type ContactSearch, createContactSearch } from './contact-search.ts';
-import type { JsonObject } from './lenient.ts';
+import type { JsonObject } from './tolerant-reader.ts';
 
 type Attributes = Readonly<Record<string, string>>;
 

@@ -1,11 +1,11 @@
 import { oncePer } from '../once-per.ts';
-import { assertSuccess, type CallContext, type Client, strange } from './client.ts';
-import { isObject, type JsonObject } from './lenient.ts';
-import { asPageTooLong, entriesIn, type Link, linkIn, type PageAsk } from './pages.ts';
+import { assertSuccess, type CallContext, type Client, unrecognizedResponse } from './client.ts';
+import { asPageTooLong, entriesIn, type Link, linkIn, type PageRequest } from './pages.ts';
+import { isObject, type JsonObject } from './tolerant-reader.ts';
 
 export interface Conversations {
   /** One page of rows, newest first, real messages and system events mixed, as WATI has them. */
-  history(context: CallContext, target: string, page: PageAsk): Promise<History>;
+  history(context: CallContext, target: string, page: PageRequest): Promise<History>;
   /** Without an e-mail WATI hands the chat to the bot ; `undefined` says that on purpose. */
   assignOperator(context: CallContext, target: string, email: string | undefined): Promise<void>;
   setStatus(context: CallContext, target: string, ticketStatus: string): Promise<void>;
@@ -29,7 +29,7 @@ export function createConversations(client: Client): Conversations {
       const body = await client
         .get(context, { operation: 'getMessages', path, query: { ...query } })
         .catch((error: unknown) => asPageTooLong(error, query.pageSize));
-      if (!isObject(body)) throw strange(200);
+      if (!isObject(body)) throw unrecognizedResponse(200);
       return historyIn(body);
     },
     assignOperator: async (context, whatsappNumber, email) => {

@@ -1,12 +1,12 @@
 import { Problem } from '../problem.ts';
-import { AnswerRefused } from './answer-refused.ts';
-import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { isUnknownContact, refusedProblem, strange } from './client.ts';
-import { isObject, type JsonObject, str } from './lenient.ts';
+import { successOf } from './answers/success-flags.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+import { isUnknownContact, refusedProblem, unrecognizedResponse } from './client.ts';
+import { asString, isObject, type JsonObject } from './tolerant-reader.ts';
 
 /** Which page is asked for. */
-export interface PageAsk {
+export interface PageRequest {
   pageNumber: number;
   pageSize: number;
 }
@@ -30,12 +30,12 @@ export interface Page<Item> {
 
 /** The entries of a list. `null` beside a success is an empty one; an answer that refuses, or is no list, is a Problem. */
 export function entriesIn(body: JsonObject, value: unknown): readonly unknown[] {
-  const said = saidBy(body);
+  const said = successOf(body);
   if (Array.isArray(value) && said !== 'no') return value;
   const reason = reasonOf(body, '');
   if (said === 'no' || isUnknownContact(reason)) throw refusedProblem(200, reason);
   if (value === null && said === 'yes') return [];
-  throw strange(200);
+  throw unrecognizedResponse(200);
 }
 
 export function linkIn(body: JsonObject): Link {
@@ -44,8 +44,8 @@ export function linkIn(body: JsonObject): Link {
   return {
     total: count(link.total),
     pageSize: pageSize === 0 ? undefined : pageSize,
-    hasNext: 'nextPage' in link ? str(link.nextPage) !== undefined : undefined,
-    hasPrevious: str(link.prevPage) !== undefined,
+    hasNext: 'nextPage' in link ? asString(link.nextPage) !== undefined : undefined,
+    hasPrevious: asString(link.prevPage) !== undefined,
   };
 }
 
@@ -55,7 +55,7 @@ function count(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
-interface Walk<Item> {
+interface WalkOptions<Item> {
   pageSize: number;
   pagesMax: number;
   /** Some tenants repeat a page for ever: one with nothing new on it is the end. */
@@ -64,8 +64,8 @@ interface Walk<Item> {
 
 /** Page after page, as long as WATI says that there is one. */
 export async function* pagesOf<Item>(
-  read: (ask: PageAsk) => Promise<Page<Item>>,
-  { pageSize, pagesMax, keyOf }: Walk<Item>,
+  read: (ask: PageRequest) => Promise<Page<Item>>,
+  { pageSize, pagesMax, keyOf }: WalkOptions<Item>,
 ): AsyncGenerator<readonly Item[]> {
   const seen = new Set<string>();
   let received = 0;
@@ -92,7 +92,7 @@ export async function* pagesOf<Item>(
 
 /** The answer to a read was longer than any that is taken. */
 const isTooLong = (error: unknown): boolean =>
-  error instanceof Problem && error.cause instanceof AnswerRefused && error.cause.code === 'ANSWER_TOO_LONG';
+  error instanceof Problem && error.cause instanceof BodyRejectedError && error.cause.code === 'ANSWER_TOO_LONG';
 
 /** With smaller pages where one is too long: what is asked for has to be read, whatever it weighs. */
 export async function inSmallerPages<Value>(

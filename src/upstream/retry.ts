@@ -1,20 +1,23 @@
-import { isSpent } from './answers/spent.ts';
+import type { RateLimiter } from '../rate-limit/types.ts';
+import { RateLimitTimeoutError } from '../rate-limit/types.ts';
+import { isQuotaExhausted } from './answers/exhausted-quota.ts';
 import { codeOf } from './error-code.ts';
-import { isTurnTooLate, type Pace } from './pace.ts';
-import type { Attempt } from './types.ts';
+import type { HttpResult } from './types.ts';
 
 /** A wrong certificate or TLS setting stays wrong, and so do sockets that closed because the process ends. */
-const permanent = /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|BudgetClosed|^ANSWER|^KEY_ECHOED/;
+const permanent =
+  /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|LimiterClosedError|^ANSWER|^KEY_ECHOED/;
 
 /** Whether a read may be tried again. */
-export function mayHeal(outcome: Attempt): boolean {
-  if (outcome.kind === 'failed') return !isTurnTooLate(outcome.cause) && !permanent.test(codeOf(outcome.cause));
-  if (isSpent(outcome)) return false;
+export function isRetryable(outcome: HttpResult): boolean {
+  if (outcome.kind === 'failed')
+    return !(outcome.cause instanceof RateLimitTimeoutError) && !permanent.test(codeOf(outcome.cause));
+  if (isQuotaExhausted(outcome)) return false;
   return outcome.status === 429 || outcome.status === 408 || outcome.status >= 500;
 }
 
 /** Retry-After in ms, delay or date form, at most a minute; nonsense counts as absent. */
-export function retryAfterMs({ headers }: Pick<Attempt, 'headers'>): number | undefined {
+export function retryAfterMs({ headers }: Pick<HttpResult, 'headers'>): number | undefined {
   const value = headers?.['retry-after'];
   if (typeof value !== 'string') return undefined;
   // Date.parse takes `-1` and `1.5` for days of 2001, which would mean "at once": a date has a name of a day in it.
@@ -42,9 +45,13 @@ export function createRetryBudget() {
 }
 
 /**
- * Tells the pace of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
+ * Tells the rateLimiter of a 429, also of one whose body broke. Nothing in it says whether it is Maton's or WATI's, so all
  * calls slow down. A spent quota is not a matter of rate: pausing a minute each time would not bring it back.
  */
-export function heed(pace: Pace | undefined, answer: Pick<Attempt, 'status' | 'headers'>): void {
-  if (answer.status === 429 && !isSpent(answer)) pace?.refused(undefined, retryAfterMs(answer));
+export function reportTooManyRequests(
+  rateLimiter: RateLimiter | undefined,
+  answer: Pick<HttpResult, 'status' | 'headers'>,
+): void {
+  if (answer.status === 429 && !isQuotaExhausted(answer))
+    rateLimiter?.reportTooManyRequests(undefined, retryAfterMs(answer));
 }

@@ -1,5 +1,5 @@
-import { firstOf, wordsOf } from './answers/fields.ts';
-import { isObject, type JsonObject, parseJson, str } from './lenient.ts';
+import { asText, firstOf } from './answers/fields.ts';
+import { asString, isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 
 /** What a message holds beside text and file. */
 export interface RowContent {
@@ -34,7 +34,7 @@ export function contentOfRow(row: JsonObject): RowContent {
     }
     return undefined;
   };
-  const type = str(row.type)?.toLowerCase() ?? '';
+  const type = asString(row.type)?.toLowerCase() ?? '';
   const button = buttonIn(find(...replies));
   const location = locationIn(find('location') ?? (type === 'location' ? row.data : undefined));
   const cards = find(
@@ -66,7 +66,7 @@ function objectIn(value: unknown): unknown {
 }
 
 const firstText = (object: JsonObject, ...names: string[]): string | undefined =>
-  names.map((name) => wordsOf(firstOf(object, name))?.slice(0, textMax)).find((text) => text !== undefined);
+  names.map((name) => asText(firstOf(object, name))?.slice(0, textMax)).find((text) => text !== undefined);
 
 /** Property and value, or nothing. */
 const named = <Name extends string, Value>(name: Name, value: Value | undefined) =>
@@ -75,7 +75,7 @@ const named = <Name extends string, Value>(name: Name, value: Value | undefined)
 function buttonIn(value: unknown): RowContent['button'] {
   const object = objectIn(value);
   if (!isObject(object)) {
-    const text = wordsOf(value)?.slice(0, textMax);
+    const text = asText(value)?.slice(0, textMax);
     return text === undefined ? undefined : { text };
   }
   const id = firstText(object, 'id', 'postbackText');
@@ -129,7 +129,7 @@ function contactIn(entry: JsonObject) {
     .filter((part) => part !== undefined)
     .join(' ');
   const name =
-    wordsOf(whole)?.slice(0, textMax) ??
+    asText(whole)?.slice(0, textMax) ??
     firstText(parts, 'formatted_name', 'formattedName', 'fullName', 'displayName') ??
     (joined === '' ? undefined : joined);
   const phones = textsIn(
@@ -143,7 +143,7 @@ function contactIn(entry: JsonObject) {
   const organization = firstOf(entry, 'org', 'organization', 'company');
   const company = isObject(organization)
     ? firstText(organization, 'company', 'name')
-    : wordsOf(organization)?.slice(0, textMax);
+    : asText(organization)?.slice(0, textMax);
   if (name === undefined && phones.length === 0) return undefined;
   return { ...named('name', name), phones, ...(emails.length > 0 && { emails }), ...named('organization', company) };
 }
@@ -153,7 +153,7 @@ const textsIn = (value: unknown, ...names: string[]): string[] =>
   [value]
     .flat()
     .slice(0, entriesMax)
-    .map((each) => (isObject(each) ? firstText(each, ...names) : wordsOf(each)?.slice(0, textMax)))
+    .map((each) => (isObject(each) ? firstText(each, ...names) : asText(each)?.slice(0, textMax)))
     .filter((text) => text !== undefined);
 
 /** The name and the numbers of a vCard. */
@@ -206,7 +206,7 @@ function reactionIn(value: unknown, row: JsonObject): RowContent['reaction'] {
   const object = objectIn(value);
   const inside = isObject(object) ? object : {};
   const emoji =
-    firstText(inside, 'emoji', 'text') ?? (isObject(object) ? undefined : (wordsOf(value) ?? firstText(row, 'text')));
+    firstText(inside, 'emoji', 'text') ?? (isObject(object) ? undefined : (asText(value) ?? firstText(row, 'text')));
   const messageId = firstText(inside, 'message_id', 'messageId', 'msgId') ?? firstText(row, 'replyContextId');
   if (emoji === undefined && messageId === undefined) return undefined;
   return { ...named('emoji', emoji?.slice(0, 64)), ...named('messageId', messageId) };

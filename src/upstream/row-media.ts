@@ -1,5 +1,5 @@
 import { readMediaPath } from '../media-path.ts';
-import { isObject, type JsonObject, parseJson, str } from './lenient.ts';
+import { asString, isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 
 /** Rows of these types carry a file; of others a text in `data` is looked at more closely. */
 const carriers = new Set([
@@ -18,7 +18,7 @@ const jsonMax = 16_384;
  * JSON with either of them under some name.
  */
 export function mediaPathOf(row: JsonObject): string | undefined {
-  const isCarrier = carriers.has(str(row.type)?.toLowerCase() ?? '');
+  const isCarrier = carriers.has(asString(row.type)?.toLowerCase() ?? '');
   return [row.data, row.media, row.headerLink].map((value) => search(value, isCarrier, 0)).find(Boolean);
 }
 

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { brotliDecompressSync, constants, unzipSync } from 'node:zlib';
 import { Problem } from '../problem.ts';
-import { saidBy } from './answers/flags.ts';
 import { reasonOf } from './answers/reason.ts';
-import { brokenOff, type CallContext, type Diagnosis, statusProblem } from './client.ts';
-import { isObject, num, parseJson } from './lenient.ts';
-import type { Opened } from './streams.ts';
+import { successOf } from './answers/success-flags.ts';
+import { type AuthDiagnosis, type CallContext, responseAborted, statusProblem } from './client.ts';
+import type { StreamingResponse } from './streaming.ts';
+import { asNumber, isObject, parseJson } from './tolerant-reader.ts';
 
 /** As much of an answer as is looked at to tell a page from a file. */
 const startBytes = 512;
@@ -17,10 +17,10 @@ const jsonBytes = 64 * 1024;
  * never handed out as one. Throws that Problem; the body is then the caller's to destroy.
  */
 export async function fileOf(
-  answer: Opened,
+  answer: StreamingResponse,
   path: string,
   context: CallContext,
-  diagnosis: Diagnosis,
+  diagnosis: AuthDiagnosis,
 ): Promise<Readable> {
   const { status } = answer;
   const type = headerOf(answer, 'content-type')?.toLowerCase() ?? '';
@@ -36,14 +36,14 @@ export async function fileOf(
   const text = new TextDecoder().decode(head);
   const body = parseJson(text);
   if (status === 400) {
-    const fault = await diagnosis.connectionFault(context.connection, reasonOf(body, text), context.untilMs);
+    const fault = await diagnosis.connectionProblem(context.connection, reasonOf(body, text), context.untilMs);
     if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
   }
   if (status === 404) throw missing();
   throw statusProblem({ ...answer, text }, reasonOf(body, text));
 }
 
-const headerOf = (answer: Opened, name: string): string | undefined => {
+const headerOf = (answer: StreamingResponse, name: string): string | undefined => {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 };
@@ -63,8 +63,8 @@ function faultOf(
   const extension = /\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase();
   const body = parseJson(text);
   if (isObject(body)) {
-    const told = num(body.status) ?? num(body.statusCode) ?? 0;
-    if (saidBy(body) === 'no' || told === 404) return missing();
+    const told = asNumber(body.status) ?? asNumber(body.statusCode) ?? 0;
+    if (successOf(body) === 'no' || told === 404) return missing();
     if (told >= 400 || extension === undefined || !textual.has(extension)) return noFile(status, 'JSON');
   }
   return extension !== undefined && binary.has(extension) && /^text\//.test(type)
@@ -98,7 +98,7 @@ const mayBeJson = (start: Buffer, type: string): boolean =>
   /^\s*[{[]/.test(start.subarray(0, 64).toString('latin1').replace('\xef\xbb\xbf', ''));
 
 /** The beginning of a file as text, unpacked where it is packed; nothing where it cannot be. */
-function textOf(head: Buffer, answer: Opened): string {
+function textOf(head: Buffer, answer: StreamingResponse): string {
   const bytes = unpacked(head, headerOf(answer, 'content-encoding')?.trim().toLowerCase() ?? '');
   const mark = bytes.subarray(0, 2).toString('hex');
   const encoding = mark === 'fffe' ? 'utf-16le' : mark === 'feff' ? 'utf-16be' : 'utf-8';
@@ -126,7 +126,7 @@ async function peek(body: Readable, enough: (start: Buffer) => number): Promise<
   let ended = false;
   while (!ended && (bytes < startBytes || bytes < enough(chunks[0] ?? Buffer.alloc(0)))) {
     const next = await iterator.next().catch((error: unknown) => {
-      throw brokenOff(error);
+      throw responseAborted(error);
     });
     ended = next.done === true;
     if (!next.done) {

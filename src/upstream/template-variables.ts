@@ -1,5 +1,5 @@
 import { foreignPatterns } from '../patterns.ts';
-import { isObject, type JsonObject, paramPairs, str } from './lenient.ts';
+import { asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
 
 /** The variables of a template, in all of its texts. */
 export interface TemplateVariables {
@@ -50,7 +50,7 @@ export function variablesOf(template: JsonObject): TemplateVariables {
 
 /** The body with what names its variables, and the rest in the order in which it is read. */
 function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject } {
-  const text = (name: string) => str(fieldOf(template, name));
+  const text = (name: string) => asString(fieldOf(template, name));
   const body = text('body') ?? text('bodyOriginal') ?? text('hsm') ?? text('hsmOriginal');
   const originals = [text('bodyOriginal'), text('hsmOriginal')].filter(
     (each) => each !== undefined && positionsIn(each).length === positionsIn(body ?? '').length,
@@ -190,8 +190,8 @@ function readMapping(value: unknown, index: string, found: Map<string, string>, 
   if (Array.isArray(value)) {
     for (const [at, each] of value.entries()) readMapping(each, String(at + 1), found, depth + 1);
   } else if (isObject(value)) {
-    const name = str(fieldOf(value, 'paramName')) ?? str(fieldOf(value, 'name'));
-    if (name !== undefined) found.set(str(fieldOf(value, 'index')) ?? index, name.trim());
+    const name = asString(fieldOf(value, 'paramName')) ?? asString(fieldOf(value, 'name'));
+    if (name !== undefined) found.set(asString(fieldOf(value, 'index')) ?? index, name.trim());
     else for (const [key, each] of Object.entries(value)) readMapping(each, key, found, depth + 1);
   } else if (typeof value === 'string' && value.trim() !== '' && (index === '' || isPosition(index))) {
     found.set(index, value.trim());
@@ -206,8 +206,8 @@ function countFromOne(mapping: Map<string, string>): void {
 
 /** WhatsApp takes a code, an end or the rest of an address with each send, although no text shows a variable. */
 function takesHidden(node: JsonObject): boolean {
-  const type = plain(str(node.type) ?? '');
-  if (plain(str(fieldOf(node, 'urlType')) ?? '') === 'dynamic') return true;
+  const type = plain(asString(node.type) ?? '');
+  if (plain(asString(fieldOf(node, 'urlType')) ?? '') === 'dynamic') return true;
   return /copycode|copyoffer|coupon/.test(type) || isObject(fieldOf(node, 'limitedTimeOffer'));
 }
 

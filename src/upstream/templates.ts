@@ -1,8 +1,8 @@
 import { foreignPatterns } from '../patterns.ts';
-import { type CallContext, type Client, strange } from './client.ts';
-import { isObject, type JsonObject, list, str } from './lenient.ts';
-import { entriesIn, inSmallerPages, linkIn, type Page, type PageAsk, pagesOf } from './pages.ts';
+import { type CallContext, type Client, unrecognizedResponse } from './client.ts';
+import { entriesIn, inSmallerPages, linkIn, type Page, type PageRequest, pagesOf } from './pages.ts';
 import { cutText, fieldOf, plain, type TemplateVariables, variablesOf } from './template-variables.ts';
+import { asArray, asString, isObject, type JsonObject } from './tolerant-reader.ts';
 
 /** WATI's template in WATI's words, its texts with the variables by name. */
 export interface WatiTemplate extends TemplatePart, Pick<TemplateVariables, 'names' | 'others' | 'open'> {
@@ -34,10 +34,10 @@ const pageSizes = [100, 20] as const;
 const templatesMax = 5_000;
 
 export function createTemplates(client: Client): Templates {
-  const read = async (context: CallContext, query: PageAsk): Promise<Page<WatiTemplate>> => {
+  const read = async (context: CallContext, query: PageRequest): Promise<Page<WatiTemplate>> => {
     const path = '/api/v1/getMessageTemplates';
     const body = await client.get(context, { operation: 'getMessageTemplates', path, query: { ...query } });
-    if (!isObject(body)) throw strange(200);
+    if (!isObject(body)) throw unrecognizedResponse(200);
     const entries = entriesIn(body, body.messageTemplates);
     const items = entries.flatMap((raw) => readTemplate(raw) ?? []);
     return { items, sent: entries.length, link: linkIn(body) };
@@ -58,19 +58,19 @@ export function createTemplates(client: Client): Templates {
 
 export function readTemplate(raw: unknown): WatiTemplate | undefined {
   if (!isObject(raw)) return undefined;
-  const elementName = str(raw.elementName) ?? str(raw.name);
+  const elementName = asString(raw.elementName) ?? asString(raw.name);
   if (elementName === undefined) return undefined;
   const { texts, ...variables } = variablesOf(raw);
   const read = readerOf(texts);
   const given = fieldOf(raw, 'language') ?? fieldOf(raw, 'languageOption');
-  const language = isObject(given) ? (str(given.key) ?? str(given.value)) : str(given);
-  const body = ['body', 'bodyOriginal', 'hsm', 'hsmOriginal'].map((name) => str(fieldOf(raw, name)));
-  const cards = list(fieldOf(raw, 'carouselCards')).slice(0, cardsMax);
+  const language = isObject(given) ? (asString(given.key) ?? asString(given.value)) : asString(given);
+  const body = ['body', 'bodyOriginal', 'hsm', 'hsmOriginal'].map((name) => asString(fieldOf(raw, name)));
+  const cards = asArray(fieldOf(raw, 'carouselCards')).slice(0, cardsMax);
   return {
-    id: str(raw.id) ?? `${elementName}/${language ?? ''}`,
+    id: asString(raw.id) ?? `${elementName}/${language ?? ''}`,
     elementName,
-    status: (str(raw.status) ?? 'unknown').toLowerCase(),
-    category: str(raw.category),
+    status: (asString(raw.status) ?? 'unknown').toLowerCase(),
+    category: asString(raw.category),
     language,
     ...variables,
     ...readPart(raw, '', read),
@@ -92,7 +92,7 @@ type Read = (of: JsonObject, path: string, name: string) => string | undefined;
 const readerOf =
   (texts: TemplateVariables['texts']): Read =>
   (of, path, name) => {
-    const text = str(fieldOf(of, name)) ?? str(fieldOf(of, `${name}Original`));
+    const text = asString(fieldOf(of, name)) ?? asString(fieldOf(of, `${name}Original`));
     return (
       texts.get(`${path}${keyOf(of, name)}`) ?? texts.get(`${path}${keyOf(of, `${name}Original`)}`) ?? cutText(text)
     );
@@ -103,7 +103,7 @@ const keyOf = (of: JsonObject, name: string): string =>
   Object.keys(of).find((key) => plain(key) === plain(name)) ?? name;
 
 function readPart(raw: JsonObject, path: string, read: Read): TemplatePart {
-  const buttons = list(raw.buttons).slice(0, buttonsMax);
+  const buttons = asArray(raw.buttons).slice(0, buttonsMax);
   return {
     header: readHeader(raw.header, `${path}header.`, read),
     bodyOriginal: read(raw, path, 'body') ?? '',
@@ -125,10 +125,10 @@ const headerTypes = ['none', 'text', 'image', 'video', 'document'];
 
 function readHeader(raw: unknown, path: string, read: Read): TemplatePart['header'] {
   if (!isObject(raw)) return undefined;
-  const number = str(fieldOf(raw, 'type'));
+  const number = asString(fieldOf(raw, 'type'));
   const type =
-    str(fieldOf(raw, 'headerTypeString')) ??
-    str(fieldOf(raw, 'typeString')) ??
+    asString(fieldOf(raw, 'headerTypeString')) ??
+    asString(fieldOf(raw, 'typeString')) ??
     (/^\d$/.test(number ?? '') ? (headerTypes[Number(number)] ?? number) : number);
   if (type === undefined || type.toLowerCase() === 'none') return undefined;
   const text = read(raw, path, 'text') ?? read(raw, path, 'headerOriginal');
@@ -139,7 +139,7 @@ function readButton(raw: JsonObject, path: string, read: Read): TemplatePart['bu
   const inner = isObject(raw.parameter) ? raw.parameter : raw;
   const at = isObject(raw.parameter) ? `${path}parameter.` : path;
   return {
-    type: (str(raw.type) ?? 'unknown').toLowerCase(),
+    type: (asString(raw.type) ?? 'unknown').toLowerCase(),
     text: read(inner, at, 'text'),
     url: read(inner, at, 'url'),
   };

@@ -1,16 +1,17 @@
 import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
 import { usualPauses } from '../pauses.ts';
-import { AnswerHandler, type Arrived } from './answer-handler.ts';
-import { AnswerRefused } from './answer-refused.ts';
-import { onChannel } from './channels.ts';
+import type { RateLimiter } from '../rate-limit/types.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+import { withChannel } from './channel-parameter.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { codeOf } from './error-code.ts';
-import { type AnswerClass, Intake } from './intake.ts';
-import { askOf, ownTurn, type Pace } from './pace.ts';
-import { createRetryBudget, heed, mayHeal, retryAfterMs } from './retry.ts';
-import { pauseStacks } from './stack-pause.ts';
-import type { Answered, Attempt, AttemptReport, Call, Failed } from './types.ts';
+import { permitRequestOf, systemPriority } from './permits.ts';
+import { type CollectedResponse, ResponseCollector } from './response-collector.ts';
+import { createRetryBudget, isRetryable, reportTooManyRequests, retryAfterMs } from './retry.ts';
+import { suppressStackTraces } from './suppress-stack-traces.ts';
+import type { Call, CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
+import { type BodyClass, UntrustedBodyReader } from './untrusted-body.ts';
 
 export interface TransportOptions {
   key: () => string;
@@ -19,10 +20,10 @@ export interface TransportOptions {
   timeoutMs: number;
   userAgent: string;
   /** Absent: there is no limit. */
-  pace?: Pace;
+  rateLimiter?: RateLimiter;
   /** Makes text of bytes; absent: with limits of its own. */
-  intake?: Intake;
-  onAttempt?: (report: AttemptReport) => void;
+  bodyReader?: UntrustedBodyReader;
+  onAttempt?: (report: CallReport) => void;
   /** See `Pauses`. */
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
@@ -31,67 +32,71 @@ export interface TransportOptions {
 
 export interface Transport {
   /** One attempt, never repeated, never throwing. `deadlineMs` is what is left of the caller's time. */
-  attempt(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
+  execute(call: Call, deadlineMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
   /** A read is safe to repeat: at most twice, on failures that may be temporary. Never throws. */
-  read(call: Call, deadlineMs?: number, onAttempt?: (report: AttemptReport) => void): Promise<Attempt>;
+  read(call: Call, deadlineMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs, pace, readRetryMs = usualPauses.readRetryMs } = options;
+  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = usualPauses.readRetryMs } = options;
   const retryBudget = createRetryBudget();
-  const intake = options.intake ?? new Intake(new KeyFinder(() => [options.key()]), () => {});
+  const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
 
-  const heeded = async (answer: Attempt | Promise<Attempt>): Promise<Attempt> => {
+  const reporting = async (answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
     const whole = await answer;
-    heed(pace, whole);
+    reportTooManyRequests(rateLimiter, whole);
     return whole;
   };
 
-  const once: Transport['attempt'] = (call, deadlineMs = timeoutMs, onAttempt) =>
+  const executeNow: Transport['execute'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
       const onWrite = call.method === 'GET' ? undefined : options.onWrite;
       onWrite?.(call.connection);
-      const handler = new AnswerHandler(
-        (status) => intake.gather(status, originOf(call)),
-        call.mayStart ?? always,
+      const handler = new ResponseCollector(
+        (status) => bodyReader.collect(status, sourceOf(call)),
+        call.canSend ?? always,
         (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
           const report = reportOf(call, outcome, performance.now() - start);
           options.onAttempt?.(report);
           onAttempt?.(report);
-          const whole = 'gathering' in outcome ? textOf(outcome) : outcome;
+          const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
           // Its words tell whether it is about the pace.
-          resolve(outcome.status === 429 ? heeded(whole) : whole);
+          resolve(outcome.status === 429 ? reporting(whole) : whole);
         },
-        call.sends ? pauseStacks : undefined,
+        call.sends ? suppressStackTraces : undefined,
       );
       // The only deadline that a dripping or 102-ing upstream cannot stretch.
-      const timer = setTimeout(() => handler.expire(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
+      const timer = setTimeout(() => handler.onDeadline(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
       try {
         // Before the call and not only while it is answered: what is broken off costs both sides more than a refusal.
-        if (!intake.hasRoomFor(originOf(call))) throw new AnswerRefused('ANSWERS_FULL');
-        dispatcher.dispatch(toRequest(call, options), handler);
+        if (!bodyReader.hasCapacityFor(sourceOf(call))) throw new BodyRejectedError('ANSWERS_FULL');
+        dispatcher.dispatch(toDispatchOptions(call, options), handler);
       } catch (error) {
         handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
       }
     });
 
-  const attempt: Transport['attempt'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
-    if (!pace || call.turn === 'taken') return once(call, deadlineMs, onAttempt);
-    const leftMs = Math.min(deadlineMs, timeoutMs);
-    const endMs = performance.now() + leftMs;
-    const untilMs = endMs - callTimeMs(leftMs);
-    const signal = call.gone?.();
+  const execute: Transport['execute'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
+    if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, deadlineMs, onAttempt);
+    const remainingMs = Math.min(deadlineMs, timeoutMs);
+    const endMs = performance.now() + remainingMs;
+    const untilMs = endMs - reservedForCallMs(remainingMs);
+    const signal = call.callerSignal?.();
     try {
-      await pace.take({ ...askOf(call.operation, call.turn), untilMs, ...(signal && { signal }) });
+      await rateLimiter.acquire({
+        ...permitRequestOf(call.operation, call.priority),
+        untilMs,
+        ...(signal && { signal }),
+      });
     } catch (thrown) {
-      return notMade(thrown);
+      return notDispatched(thrown);
     }
-    return once(call, endMs - performance.now(), onAttempt);
+    return executeNow(call, endMs - performance.now(), onAttempt);
   };
 
   const read: Transport['read'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
@@ -99,44 +104,44 @@ export function createTransport(options: TransportOptions): Transport {
     retryBudget.earn();
     for (let tries = 1; ; tries++) {
       const left = end - performance.now();
-      const outcome = await (tries === 1 && call.hasTurn ? once : attempt)(call, left, onAttempt);
-      if (tries > 2 || !mayHeal(outcome) || (pace && call.gone?.().aborted)) return outcome;
+      const outcome = await (tries === 1 && call.hasPermit ? executeNow : execute)(call, left, onAttempt);
+      if (tries > 2 || !isRetryable(outcome) || (rateLimiter && call.callerSignal?.().aborted)) return outcome;
       const waitMs = retryAfterMs(outcome) ?? readRetryMs * (1 + 3 * Math.random() * tries);
       if (performance.now() + waitMs >= end || !retryBudget.spend()) return outcome;
       await new Promise((resume) => setTimeout(resume, waitMs));
     }
   };
 
-  return { attempt, read };
+  return { execute: execute, read };
 }
 
 /**
  * What is kept of a deadline for the call itself: one whose turn comes with the last of its time would only be cut off, at the
  * cost of a call that another could have made.
  */
-export const callTimeMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
+export const reservedForCallMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
 /** What is left until then (performance.now()), ms; undefined: the service's own time counts. */
 export const leftMs = (untilMs: number | undefined): number | undefined =>
   untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
 
 /** A call whose turn did not come. */
-export function notMade(thrown: unknown): Failed {
+export function notDispatched(thrown: unknown): HttpFailure {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-  return { kind: 'failed', sent: false, timedOut: false, cause };
+  return { kind: 'failed', bytesSent: false, timedOut: false, cause };
 }
 
 /** Whose bytes an answer is made of, and what it is an answer to. */
-function originOf({ operation, turn, sends, method }: Call): {
+function sourceOf({ operation, priority, sends, method }: Call): {
   operation: string;
   holder: string;
-  answers: AnswerClass;
+  bodyClass: BodyClass;
 } {
-  const holder = typeof turn === 'object' ? turn.caller : ownTurn.caller;
-  return { operation, holder, answers: sends || method !== 'GET' ? 'act' : 'list' };
+  const holder = typeof priority === 'object' ? priority.caller : systemPriority.caller;
+  return { operation, holder, bodyClass: sends || method !== 'GET' ? 'act' : 'list' };
 }
 
-const textOf = async ({ status, headers, gathering }: Arrived): Promise<Answered> => ({
+const toHttpResponse = async ({ status, headers, body: gathering }: CollectedResponse): Promise<HttpResponse> => ({
   kind: 'answered',
   status,
   ...(gathering ? await gathering.text(headers) : { text: '', headers }),
@@ -156,8 +161,8 @@ export function headersOf(
   return headers;
 }
 
-function toRequest(bare: Call, options: TransportOptions): Dispatcher.DispatchOptions {
-  const call = onChannel(bare);
+function toDispatchOptions(bare: Call, options: TransportOptions): Dispatcher.DispatchOptions {
+  const call = withChannel(bare);
   const headers = headersOf(call, options);
   if (call.json !== undefined) headers['content-type'] = 'application/json';
   return {
@@ -180,14 +185,14 @@ export function queryString(query: Call['query'] = {}): string {
 
 const always = () => true;
 
-function reportOf({ operation, host }: Call, outcome: Arrived | Failed, durationMs: number): AttemptReport {
+function reportOf({ operation, host }: Call, outcome: CollectedResponse | HttpFailure, durationMs: number): CallReport {
   const status = outcome.status;
   return {
     operation,
     host,
     durationMs,
-    sent: outcome.kind === 'answered' || outcome.sent,
+    bytesSent: outcome.kind === 'answered' || outcome.bytesSent,
     ...(status !== undefined && { status }),
-    ...(outcome.kind === 'failed' && { failed: outcome.timedOut ? 'timeout' : codeOf(outcome.cause) }),
+    ...(outcome.kind === 'failed' && { errorCode: outcome.timedOut ? 'timeout' : codeOf(outcome.cause) }),
   };
 }

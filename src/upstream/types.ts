@@ -1,5 +1,5 @@
-import type { Headers, Text } from './intake.ts';
-import type { Turn } from './pace.ts';
+import type { CallerPriority } from './permits.ts';
+import type { BodyText, Headers } from './untrusted-body.ts';
 
 /**
  * One call upstream, as data. `operation` names it in logs and metrics. `query` is encoded here; absent values are
@@ -18,17 +18,17 @@ export interface Call {
   /** A send can put a message before a person: never repeated here, and over a fresh TCP connection (docs/adr/0006-a-fresh-connection-for-each-send.md). */
   sends?: boolean;
   /** Asked right before the first byte; false: none goes out. */
-  mayStart?: () => boolean;
+  canSend?: () => boolean;
   /** Whose turn the call takes; `taken`: whoever makes it has waited for it already. */
-  turn?: Turn | 'taken';
+  priority?: CallerPriority | 'permit-held';
   /** Of a read: the same for its first try alone. */
-  hasTurn?: boolean;
+  hasPermit?: boolean;
   /** Aborts when nobody waits for the answer any more; the call then gives its place in the queue up. */
-  gone?: () => AbortSignal;
+  callerSignal?: () => AbortSignal;
 }
 
-/** An HTTP answer arrived whole. `heldKey`: the upstream quoted our key; the text is what could be saved of it. */
-export interface Answered extends Text {
+/** An HTTP answer arrived whole. `containedKey`: the upstream quoted our key; the text is what could be saved of it. */
+export interface HttpResponse extends BodyText {
   kind: 'answered';
   status: number;
 }
@@ -37,25 +37,25 @@ export interface Answered extends Text {
  * No whole answer. `sent` is false only where it is proved that no byte of the request left;
  * `status` is there when the status line came before the answer broke.
  */
-export interface Failed {
+export interface HttpFailure {
   kind: 'failed';
-  sent: boolean;
+  bytesSent: boolean;
   timedOut: boolean;
   status?: number;
   headers?: Headers;
   cause: Error;
 }
 
-export type Attempt = Answered | Failed;
+export type HttpResult = HttpResponse | HttpFailure;
 
 /** What one attempt tells logs and metrics. */
-export interface AttemptReport {
+export interface CallReport {
   operation: string;
   host: Call['host'];
   status?: number;
-  failed?: string;
-  sent: boolean;
+  errorCode?: string;
+  bytesSent: boolean;
   durationMs: number;
   /** It was made for another reader of the same. */
-  shared?: true;
+  isShared?: true;
 }

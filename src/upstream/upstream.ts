@@ -1,41 +1,41 @@
 import type { Config } from '../config.ts';
 import { KeyFinder, rememberKeys } from '../keys/key-finder.ts';
-import { type Client, createClient, type Diagnosis } from './client.ts';
+import type { RateLimiter } from '../rate-limit/types.ts';
+import { createAuthDiagnosis } from './auth-diagnosis.ts';
+import { type AuthDiagnosis, type Client, createClient } from './client.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { type Contacts, createContacts } from './contacts.ts';
 import { type Conversations, createConversations } from './conversations.ts';
-import { createDiagnosis } from './diagnosis.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { Intake } from './intake.ts';
-import { createSendCalls, type SendCalls } from './messages.ts';
-import type { Pace } from './pace.ts';
-import { createReadBack, type ReadBack } from './read-back.ts';
-import { createReads } from './reads.ts';
-import { createStreams, type Streams } from './streams.ts';
+import { createMessageLookup, type MessageLookup } from './message-lookup.ts';
+import { createReadCoalescer } from './request-coalescing.ts';
+import { createSendRequests, type SendRequests } from './send-requests.ts';
+import { createStreams, type Streams } from './streaming.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { createTransport, type Transport } from './transport.ts';
-import type { AttemptReport } from './types.ts';
+import type { CallReport } from './types.ts';
+import { UntrustedBodyReader } from './untrusted-body.ts';
 
 /** Maton and WATI, as the rest of the service sees them: one member a noun. */
 export interface Upstream {
   transport: Transport;
-  diagnosis: Diagnosis;
+  diagnosis: AuthDiagnosis;
   client: Client;
   connections: Connections;
   contacts: Contacts;
   conversations: Conversations;
-  readBack: ReadBack;
+  messageLookup: MessageLookup;
   templates: Templates;
-  sendCalls: SendCalls;
+  sendRequests: SendRequests;
   streams: Streams;
   /** What of the upstream is on its way in. */
-  intake: Intake;
+  bodyReader: UntrustedBodyReader;
   /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
-  answers(connection: string): Promise<boolean>;
+  isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
-interface Surroundings {
-  pace?: Pace;
+interface UpstreamWiring {
+  rateLimiter?: RateLimiter;
   replicas: boolean;
   /** An answer to this operation had a key of this service in it. */
   onEcho?: (operation: string) => void;
@@ -50,53 +50,53 @@ export function createUpstream(
   config: Config,
   key: () => string,
   dispatchers: Dispatchers,
-  onAttempt: (report: AttemptReport) => void,
-  { pace, replicas, onEcho = () => {}, readRetryMs }: Surroundings,
+  onAttempt: (report: CallReport) => void,
+  { rateLimiter, replicas, onEcho = () => {}, readRetryMs }: UpstreamWiring,
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
-  const intake = new Intake(new KeyFinder(keys.all), onEcho);
+  const bodyReader = new UntrustedBodyReader(new KeyFinder(keys.all), onEcho);
   const shared = {
     key: keys.current,
-    intake,
+    bodyReader,
     dispatchers,
     userAgent,
     onAttempt,
-    onWrite: (connection: string | undefined) => reads.wrote(connection),
-    ...(pace && { pace }),
+    onWrite: (connection: string | undefined) => reads.invalidate(connection),
+    ...(rateLimiter && { rateLimiter }),
     ...(readRetryMs !== undefined && { readRetryMs }),
   };
   const transport = createTransport({ ...shared, timeoutMs });
-  const reads = createReads(transport, { timeoutMs, replicas, ...(pace && { pace }) });
+  const reads = createReadCoalescer(transport, { timeoutMs, replicas, ...(rateLimiter && { rateLimiter }) });
   const connections = createConnections(transport, reads, config.MATON_CONNECT_HOSTS);
-  const diagnosis = createDiagnosis(connections);
+  const diagnosis = createAuthDiagnosis(connections);
   const client = createClient(transport, reads, diagnosis);
   return {
     transport,
     diagnosis,
     client,
-    intake,
+    bodyReader,
     connections,
     contacts: createContacts(client),
     conversations: createConversations(client),
-    readBack: createReadBack(client),
+    messageLookup: createMessageLookup(client),
     templates: createTemplates(client),
-    sendCalls: createSendCalls(),
-    answers: async (connection) => {
-      const answer = await transport.attempt({
+    sendRequests: createSendRequests(),
+    isConnectionAccepted: async (connection) => {
+      const answer = await transport.execute({
         operation: 'getMessageTemplates',
         host: 'gateway',
         method: 'GET',
         path: '/api/v1/getMessageTemplates',
         query: { pageSize: 1, pageNumber: 1 },
         connection,
-        turn: { caller: 'wati-bff', lane: 'broadcast' },
+        priority: { caller: 'wati-bff', lane: 'broadcast' },
       });
       return answer.kind === 'answered' && answer.status < 500 && ![401, 403, 429].includes(answer.status);
     },
     streams: createStreams({
       ...shared,
-      headTimeoutMs: timeoutMs,
+      headersTimeoutMs: timeoutMs,
       totalTimeoutMs: config.UPLOAD_TIMEOUT_MS,
     }),
   };

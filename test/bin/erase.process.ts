@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { aSend, ended, OPTIONS, sending } from '../store/samples.ts';
+import { insertFinished, insertSending, newMessage, OPTIONS } from '../store/samples.ts';
 
 const person = '4915112345678';
 
@@ -33,10 +33,10 @@ async function withStore(work: (store: Store) => Promise<unknown>): Promise<void
 
 const fill = (store: Store) =>
   Promise.all([
-    ended(store, aSend('a', { to: person, call: { text: 'your secret' } }), 'unknown'),
-    ended(store, aSend('b', { to: person, caller: 'shop' }), 'accepted'),
-    store.insert(aSend('c', { to: person, call: { text: 'your secret' } })),
-    ended(store, aSend('d'), 'accepted'),
+    insertFinished(store, newMessage('a', { to: person, call: { text: 'your secret' } }), 'unknown'),
+    insertFinished(store, newMessage('b', { to: person, caller: 'shop' }), 'accepted'),
+    store.insert(newMessage('c', { to: person, call: { text: 'your secret' } })),
+    insertFinished(store, newMessage('d'), 'accepted'),
   ]);
 
 const files = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
@@ -67,7 +67,7 @@ describe('wati-bff erase', () => {
   });
 
   it('says what it leaves, with exit code 1', async () => {
-    await withStore((store) => sending(store, aSend('wire', { to: person })));
+    await withStore((store) => insertSending(store, newMessage('wire', { to: person })));
     const { code, out } = await run([person]);
     expect(code).toBe(1);
     expect(out).toContain('Cancelled 0, erased 0.');

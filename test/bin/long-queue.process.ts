@@ -13,7 +13,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
 import { compileCache } from '../compile-cache.ts';
 import { seededConnection } from '../routes/outcomes.ts';
-import { aSend, OPTIONS } from '../store/samples.ts';
+import { newMessage, OPTIONS } from '../store/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-queue-'));
 const children: ChildProcess[] = [];
@@ -29,7 +29,7 @@ async function leave(name: string, queued: number): Promise<string> {
   const path = join(folder, name);
   const store = await openStore(`file:${path}`, OPTIONS);
   const call = toJson({ kind: 'text', body: { to: '14155551000', text: 'Your order is on its way.' } });
-  await store.insert(aSend('first', { caller: 'crm', kind: 'text', connectionId: seededConnection, call }));
+  await store.insert(newMessage('first', { caller: 'crm', kind: 'text', connectionId: seededConnection, call }));
   await store.close();
   const db = new DatabaseSync(path);
   const columns = db.prepare("SELECT name FROM pragma_table_info('sends') WHERE name NOT IN ('seq', 'id')").all();

@@ -3,9 +3,9 @@ import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Attempt, Call } from '../../src/upstream/types.ts';
-import { aBroadcast, NONE, recipients, released } from '../store/broadcast-samples.ts';
+import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import type { Call, HttpResult } from '../../src/upstream/types.ts';
+import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
 
 let store: Store;
@@ -20,16 +20,16 @@ afterEach(() => store.close());
 
 /** The worker alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
 function aWorker(
-  attempt: (call: Call) => Promise<Attempt>,
+  attempt: (call: Call) => Promise<HttpResult>,
   seams: Partial<Store> = {},
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
   const worker = new BroadcastWorker({
     store: Object.assign(Object.create(store), seams, bound(store, seams)),
-    transport: { attempt, read: attempt },
-    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(),
+    transport: { execute: attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
+    sendRequests: createSendRequests(),
     breaker,
     closing: closing.signal,
     now: Date.now,
@@ -52,8 +52,8 @@ const bound = (of: Store, seams: Partial<Store>): Partial<Store> => {
 };
 
 test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
-  for (let n = 0; n < 100; n++) await released(store, `w${n}`, 1, { connectionId: 'shut' });
-  await released(store, 'free', 1, { connectionId: 'open' });
+  for (let n = 0; n < 100; n++) await insertPublished(store, `w${n}`, 1, { connectionId: 'shut' });
+  await insertPublished(store, 'free', 1, { connectionId: 'open' });
   const claimBatch = vi.fn(async (_id: string, _limit: number) => {
     await store.complete('free-0', { status: 'cancelled', outcome: null });
     return [];
@@ -70,7 +70,7 @@ test('a hundred broadcasts that wait for an open breaker are not in the way of t
 /** Takes what it is asked to send as sent; the numbers in the order in which they came. */
 function anUpstream() {
   const sent: string[] = [];
-  const attempt = async ({ json }: Call): Promise<Attempt> => {
+  const attempt = async ({ json }: Call): Promise<HttpResult> => {
     const { receivers } = json as { receivers: { whatsappNumber: string }[] };
     sent.push(...receivers.map(({ whatsappNumber }) => whatsappNumber));
     return { kind: 'answered', status: 200, headers: {}, text: '{"result":true}' };
@@ -79,7 +79,7 @@ function anUpstream() {
 }
 
 async function sendable(id: string, total: number): Promise<string[]> {
-  await store.openBroadcast(aBroadcast(id));
+  await store.openBroadcast(newBroadcast(id));
   const sends = recipients(id, 0, total).map((send) => ({
     ...send,
     call: { kind: 'template', body: { to: send.to ?? '', template: 'welcome' } },
@@ -239,7 +239,7 @@ test('credentials with which reads are answered and sends are refused cost three
   const { sent, attempt } = anUpstream();
   let calls = 0;
   let isMended = false;
-  const refusing = async (call: Call): Promise<Attempt> => {
+  const refusing = async (call: Call): Promise<HttpResult> => {
     calls++;
     return isMended ? attempt(call) : { kind: 'answered', status: 403, headers: {}, text: '' };
   };

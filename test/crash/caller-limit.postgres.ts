@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { expect, test } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
-import { densest } from '../budget/fake-time.ts';
+import { densest } from '../rate-limit/fake-time.ts';
 import { aDatabase } from './database.ts';
 import { load } from './sends.ts';
 import { aPlace } from './service.ts';

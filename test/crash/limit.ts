@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { densest } from '../budget/fake-time.ts';
+import { densest } from '../rate-limit/fake-time.ts';
 import { judge } from './oracle.ts';
 import { type Caller, load } from './sends.ts';
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sendWithBisection } from '../../src/delivery/dispatch/bisect-batch.ts';
-import type { Verdict } from '../../src/upstream/verdict.ts';
+import type { AttemptResult } from '../../src/upstream/classify-response.ts';
 
 const receiversOf = (n: number) =>
   Array.from({ length: n }, (_, at) => ({ phone: `1415555${1000 + at}`, localMessageId: `id-${at}` }));
 
-const refusedAs = (refusal: 'edge' | 'template' | 'other', status = 403): Verdict & { outcome: 'rejected' } => ({
+const refusedAs = (refusal: 'edge' | 'template' | 'other', status = 403): AttemptResult & { outcome: 'rejected' } => ({
   outcome: 'rejected',
   refusal,
   detail: 'no',
@@ -17,7 +17,7 @@ const refusedAs = (refusal: 'edge' | 'template' | 'other', status = 403): Verdic
 function upstream(poison: ReadonlySet<number>, refusal: ReturnType<typeof refusedAs> = refusedAs('edge')) {
   const calls: string[][] = [];
   const sent: string[] = [];
-  const send = async (receivers: readonly { localMessageId: string }[]): Promise<Verdict[]> => {
+  const send = async (receivers: readonly { localMessageId: string }[]): Promise<AttemptResult[]> => {
     const ids = receivers.map(({ localMessageId }) => localMessageId);
     calls.push(ids);
     if (ids.some((id) => poison.has(Number(id.slice(3))))) {

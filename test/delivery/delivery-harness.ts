@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
+import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { MessageStore } from '../../src/store/message-store.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Pace } from '../../src/upstream/pace.ts';
-import type { Answered, Attempt, Call } from '../../src/upstream/types.ts';
+import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import type { Call, HttpResponse, HttpResult } from '../../src/upstream/types.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
 
-export const answered = (status: number, text: string, headers: Answered['headers'] = {}): Attempt => ({
+export const answered = (status: number, text: string, headers: HttpResponse['headers'] = {}): HttpResult => ({
   kind: 'answered',
   status,
   headers,
@@ -20,7 +20,7 @@ export const answered = (status: number, text: string, headers: Answered['header
 export const yes = answered(200, '{"result":true}');
 
 interface More {
-  pace?: Pace;
+  rateLimiter?: RateLimiter;
   /** Whether an open breaker may close. */
   probe?: () => Promise<boolean>;
   breaker?: CircuitBreaker;
@@ -30,9 +30,9 @@ interface More {
 
 /** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
 export async function startDelivery(
-  attempt: (call: Call) => Promise<Attempt>,
+  attempt: (call: Call) => Promise<HttpResult>,
   seams: (store: MessageStore) => Partial<MessageStore> = () => ({}),
-  { pace, probe = async () => true, breaker, group = 1 }: More = {},
+  { rateLimiter, probe = async () => true, breaker, group = 1 }: More = {},
 ): Promise<{ delivery: Delivery; store: MessageStore; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   // The verbs live on the prototype: a copy of their object would have none of them.
@@ -40,9 +40,9 @@ export async function startDelivery(
   const closing = new AbortController();
   const delivery = createDelivery({
     store,
-    transport: { attempt, read: attempt },
-    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(),
+    transport: { execute: attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
+    sendRequests: createSendRequests(),
     breaker: breaker ?? createCircuitBreaker(probe, closing.signal),
     closing: closing.signal,
     stopped: { reasonFor: () => undefined },
@@ -52,7 +52,7 @@ export async function startDelivery(
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
     batchMax: { urgent: group, interactive: group, broadcast: group },
-    ...(pace && { pace }),
+    ...(rateLimiter && { rateLimiter }),
   });
   const close = async () => {
     closing.abort();

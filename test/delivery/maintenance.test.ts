@@ -25,7 +25,7 @@ function startMaintenance(rows: number, seams: Partial<MessageStore> = {}, verbs
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
     leaseMs,
-    onFault: (chore) => void faults.push(chore),
+    onFault: (task) => void faults.push(task),
   });
   return { maintenance, purged, faults };
 }

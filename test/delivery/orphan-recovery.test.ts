@@ -45,19 +45,19 @@ test('a process that adopts its own send, which waits here for its next try, sen
 
 test('a send that was begun under a lease which others took is not made under the next one', async () => {
   let epoch = 1;
-  const mayStart: (boolean | undefined)[] = [];
+  const canSend: (boolean | undefined)[] = [];
   const { delivery, close } = await startDelivery(
     async (call) => {
-      if (mayStart.length === 0) epoch = 2;
-      const may = call.mayStart?.();
-      mayStart.push(may);
-      return may ? yes : { kind: 'failed', sent: false, timedOut: false, cause: new Error('not any more') };
+      if (canSend.length === 0) epoch = 2;
+      const may = call.canSend?.();
+      canSend.push(may);
+      return may ? yes : { kind: 'failed', bytesSent: false, timedOut: false, cause: new Error('not any more') };
     },
     () => ({ epoch: () => epoch }),
   );
   // Still its own in the store: so it is begun again, in the new epoch.
   const { stored } = await delivery.send({ scope: asker, content, context, waitMs: 5_000 });
-  expect(mayStart).toEqual([false, true]);
+  expect(canSend).toEqual([false, true]);
   expect(stored).toMatchObject({ status: 'accepted', attempts: 2 });
   await close();
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it, test, vi } from 'vitest';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import type { Content } from '../../src/delivery/send-content.ts';
+import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import { StoreError } from '../../src/store/errors.ts';
-import type { Pace } from '../../src/upstream/pace.ts';
 import type { Call } from '../../src/upstream/types.ts';
 import { answered, startDelivery, yes } from './delivery-harness.ts';
 
@@ -18,17 +18,17 @@ const unauthorized = answered(401, '{"message":"invalid token"}');
 /** Turns come when the test says so. */
 function heldTurns() {
   const waiting: { lane: string; grant: () => void }[] = [];
-  const pace: Pace = {
-    take: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
-    isGood: (turnCameMs) => performance.now() - turnCameMs <= 40,
+  const rateLimiter: RateLimiter = {
+    acquire: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
+    isPermitValid: (permitGrantedAt) => performance.now() - permitGrantedAt <= 40,
     expectedWaitMs: () => 0,
-    refused: () => {},
+    reportTooManyRequests: () => {},
   };
-  return { pace, waiting };
+  return { rateLimiter, waiting };
 }
 
 test('a turn that a send could not use ages: before the first byte another one is waited for', async () => {
-  const { pace, waiting } = heldTurns();
+  const { rateLimiter, waiting } = heldTurns();
   const calls: Call[] = [];
   let leased = false;
   let begins = 0;
@@ -43,7 +43,7 @@ test('a turn that a send could not use ages: before the first byte another one i
         return leased ? store.claimAll(marks) : new Set<string>();
       },
     }),
-    { pace },
+    { rateLimiter },
   );
   const sent = delivery.send({
     scope: asker,
@@ -68,13 +68,13 @@ describe.each([
   ['template', template],
 ] as const)('while the credentials of a connection are refused, a %s', (_kind, contentTo) => {
   it('whose turn came too late for that stays queued', async () => {
-    const { pace, waiting } = heldTurns();
+    const { rateLimiter, waiting } = heldTurns();
     const calls: Call[] = [];
     const attempt = async (call: Call) => {
       calls.push(call);
       return unauthorized;
     };
-    const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing });
+    const { delivery, close } = await startDelivery(attempt, undefined, { rateLimiter, probe: refusing });
     const send = (to: string) =>
       delivery.send({ scope: asker, content: contentTo(to), context: { connection: 'dead' }, waitMs: 0 });
     const both = [await send('14155551000'), await send('14155551001')];
@@ -93,7 +93,7 @@ describe.each([
 });
 
 test('a send whose caller waits goes out again in time, though one that went with it is held meanwhile', async () => {
-  const { pace, waiting } = heldTurns();
+  const { rateLimiter, waiting } = heldTurns();
   const calls: number[] = [];
   let limit = () => {};
   const limited = new Promise<void>((resume) => {
@@ -106,7 +106,7 @@ test('a send whose caller waits goes out again in time, though one that went wit
     await limited;
     return answered(429, '', { 'retry-after': '0' });
   };
-  const { delivery, close } = await startDelivery(attempt, undefined, { pace, probe: refusing, group: 2 });
+  const { delivery, close } = await startDelivery(attempt, undefined, { rateLimiter, probe: refusing, group: 2 });
   const waited = delivery.send({
     scope: asker,
     content: template('14155551000'),

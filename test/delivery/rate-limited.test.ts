@@ -9,13 +9,13 @@ const operation = 'sendSessionMessage';
 /** In front of an upstream that could take all and says 429 so many times; what is asked waits until time runs on. */
 async function inStorm(retryAfter: string, times: number, run: (storm: Storm) => Promise<void>): Promise<void> {
   const paced = await startPaced(10, { settings });
-  const { service, budget } = paced;
+  const { service, rateLimiter } = paced;
   try {
     // The turn that is free.
     await service.ask('GET', '/v1/contacts?pageSize=1');
     const refusal = { status: 429, headers: { 'retry-after': retryAfter }, body: {} };
     service.simulator.script(operation, ...Array.from({ length: times }, () => refusal));
-    const waiting = (count: number) => until(() => budget.stats().lanes.interactive.waiting === count);
+    const waiting = (count: number) => until(() => rateLimiter.stats().lanes.interactive.queued === count);
     const text = (to: string, headers = {}) =>
       service.ask('POST', '/v1/messages/text', { json: { to, text: 'hello' }, headers });
     const tries = (to: string) => service.simulator.ledger.sendsTo(to);

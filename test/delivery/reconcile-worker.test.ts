@@ -3,14 +3,14 @@ import { createBroadcasts } from '../../src/broadcasts/broadcast-service.ts';
 import { createReconcileWorker } from '../../src/delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from '../../src/delivery/reconcile/reconciler.ts';
 import { Problem } from '../../src/problem.ts';
+import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import type { Pace } from '../../src/upstream/pace.ts';
 import { linkIn } from '../../src/upstream/pages.ts';
 import { startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
-import { aBroadcast, recipients } from '../store/broadcast-samples.ts';
-import { aSend, OPTIONS, VERDICT } from '../store/samples.ts';
+import { newBroadcast, recipients } from '../store/broadcast-samples.ts';
+import { newMessage, OPTIONS, OUTCOME } from '../store/samples.ts';
 import { LookTime } from './reconcile-clock.ts';
 
 const minuteMs = 60_000;
@@ -30,7 +30,7 @@ afterEach(async () => {
 
 /** So many calls whose answers are lost; WATI processed those in `through`. */
 async function lose(calls: number, through: readonly number[], perCall = 200): Promise<ReadonlySet<string>> {
-  await store.openBroadcast(aBroadcast('b'));
+  await store.openBroadcast(newBroadcast('b'));
   const sends = recipients('b', 0, calls * perCall).map((send, at) => ({
     ...send,
     to: String(14155000000 + at),
@@ -45,7 +45,7 @@ async function lose(calls: number, through: readonly number[], perCall = 200): P
     await store.completeAll(
       group.map(({ id, to = '' }, place) => {
         if (through.includes(call)) arrived.add(to);
-        return { id, status: 'unknown', outcome: VERDICT, lostCall: { id: `call ${call}`, place } };
+        return { id, status: 'unknown', outcome: OUTCOME, lostCall: { id: `call ${call}`, place } };
       }),
     );
     time.now += 100;
@@ -73,17 +73,17 @@ function aWorker({ arrived, expectedWaitMs = 0, takesMs = 500, fault = () => und
     const at = Number(to) - 14155000000;
     return { rows: arrived.has(to) ? [{ localMessageId: `own-${at}`, owner: true }] : [], link: linkIn({}) };
   };
-  const pace: Pace = {
-    take: async () => {},
-    isGood: () => true,
+  const rateLimiter: RateLimiter = {
+    acquire: async () => {},
+    isPermitValid: () => true,
     expectedWaitMs: () => expectedWaitMs,
-    refused: () => {},
+    reportTooManyRequests: () => {},
   };
-  const reconciler = createReconciler(store, { history }, { readBack: { byLocalId: async () => undefined } });
+  const reconciler = createReconciler(store, { history }, { messageLookup: { findByClientId: async () => undefined } });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
-    pace,
+    rateLimiter,
     onFault: () => {},
     clock: time.clock,
     wait: time.wait,
@@ -163,9 +163,9 @@ it('several that went to one person are looked for by one read', async () => {
     ['z', 'one more'],
   ] as const) {
     const call = { kind: 'text', body: { to, text: id } };
-    await store.insert(aSend(id, { to, localMessageId, call }));
+    await store.insert(newMessage(id, { to, localMessageId, call }));
     await store.claim(id, 1);
-    await store.complete(id, { status: 'unknown', outcome: VERDICT });
+    await store.complete(id, { status: 'unknown', outcome: OUTCOME });
   }
   const { worker, reads } = aWorker({ arrived: new Set([to]) });
   worker.start();

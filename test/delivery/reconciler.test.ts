@@ -36,7 +36,7 @@ test.each([
   const reconciler = createReconciler(
     store,
     { history },
-    { readBack: { byLocalId }, ...(channel && { channel: '919999900001' }) },
+    { messageLookup: { findByClientId: byLocalId }, ...(channel && { channel: '919999900001' }) },
   );
   for (const nth of [1, 2, 3, 4]) {
     expect(await reconciler.reconcile(unknown, { connection: 'one' }, nth)).toBe(false);
@@ -63,7 +63,7 @@ describe('a text that WATI shows in another form', () => {
     const found = await createReconciler(
       store,
       { history },
-      { readBack: { byLocalId: async () => undefined } },
+      { messageLookup: { findByClientId: async () => undefined } },
     ).reconcile(unknown, { connection: 'one' });
     return { found, asked };
   };

@@ -1,10 +1,13 @@
 import { expect, it } from 'vitest';
 import { findHeldBack } from '../../src/delivery/dispatch/shared-failure.ts';
-import type { Verdict } from '../../src/upstream/verdict.ts';
+import type { AttemptResult } from '../../src/upstream/classify-response.ts';
 
-const taken: Verdict = { outcome: 'accepted' };
-const lost: Verdict = { outcome: 'unknown', detail: 'no answer' };
-const refused = (refusal: 'account' | 'edge' | 'credentials' | 'recipient', ofAll?: 'alone' | 'untried'): Verdict => ({
+const taken: AttemptResult = { outcome: 'accepted' };
+const lost: AttemptResult = { outcome: 'unknown', detail: 'no answer' };
+const refused = (
+  refusal: 'account' | 'edge' | 'credentials' | 'recipient',
+  ofAll?: 'alone' | 'untried',
+): AttemptResult => ({
   outcome: 'rejected',
   refusal,
   detail: 'no',
@@ -13,9 +16,9 @@ const refused = (refusal: 'account' | 'edge' | 'credentials' | 'recipient', ofAl
 });
 const poor = refused('account');
 const own = refused('recipient');
-const away = (retryable: boolean): Verdict => ({ outcome: 'not_sent', detail: 'gone', retryable });
+const away = (retryable: boolean): AttemptResult => ({ outcome: 'not_sent', detail: 'gone', retryable });
 
-it.each<[string, readonly Verdict[], readonly number[], readonly number[] | undefined]>([
+it.each<[string, readonly AttemptResult[], readonly number[], readonly number[] | undefined]>([
   ['all for credits', [poor, poor], [1, 1], [0, 1]],
   ['one alone for credits', [poor], [1], [0]],
   ['one of several for credits', [taken, poor, taken], [1, 1, 1], undefined],

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendCalls } from '../../src/upstream/messages.ts';
-import type { Attempt, Call } from '../../src/upstream/types.ts';
+import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import type { Call, HttpResult } from '../../src/upstream/types.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
@@ -31,12 +31,12 @@ interface Body {
 }
 
 /** One call in so many milliseconds. */
-const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => Promise<Attempt>, everyMs: number) =>
+const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => Promise<HttpResult>, everyMs: number) =>
   createDelivery({
     store,
-    transport: { attempt, read: attempt },
-    diagnosis: { unauthorized: async () => '', connectionFault: async () => undefined },
-    sendCalls: createSendCalls(),
+    transport: { execute: attempt, read: attempt },
+    diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
+    sendRequests: createSendRequests(),
     breaker: createCircuitBreaker(async () => true, closing),
     closing,
     stopped: { reasonFor: () => undefined },
@@ -46,11 +46,11 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
     batchMax,
-    pace: {
-      take: () => new Promise((resume) => setTimeout(resume, everyMs)),
-      isGood: () => true,
+    rateLimiter: {
+      acquire: () => new Promise((resume) => setTimeout(resume, everyMs)),
+      isPermitValid: () => true,
       expectedWaitMs: () => 0,
-      refused: () => {},
+      reportTooManyRequests: () => {},
     },
   });
 
@@ -62,7 +62,7 @@ test('whatever comes, in whatever order it is answered: each once, through its o
       const calls: Body[] = [];
       const processed: { to: string; template: string; channel: string | undefined; number: number }[] = [];
       const left = [...befalls];
-      const attempt = async (call: Call): Promise<Attempt> => {
+      const attempt = async (call: Call): Promise<HttpResult> => {
         const body = call.json as Body;
         calls.push(body);
         await new Promise((resume) => setTimeout(resume, calls.length % 3));
@@ -72,7 +72,7 @@ test('whatever comes, in whatever order it is answered: each once, through its o
           const number = Number(customParams[0]?.value);
           processed.push({ to, template: body.template_name, channel: call.channel, number });
         }
-        if (fate === 'lost') return { kind: 'failed', sent: true, timedOut: false, cause: new Error('lost') };
+        if (fate === 'lost') return { kind: 'failed', bytesSent: true, timedOut: false, cause: new Error('lost') };
         const named = fate === 'well' ? body.receivers : body.receivers.slice(1);
         const receivers = named.map(({ localMessageId }) => ({ localMessageId, errors: [] })).toReversed();
         return { kind: 'answered', status: 200, headers: {}, text: JSON.stringify({ result: true, receivers }) };
@@ -120,7 +120,7 @@ test('sends to one person go out in the order in which they were asked for', asy
         const closing = new AbortController();
         const order = new Map<string, number[]>();
         const left = befalls.filter((fate) => fate !== 'without the first');
-        const attempt = async (call: Call): Promise<Attempt> => {
+        const attempt = async (call: Call): Promise<HttpResult> => {
           const { receivers } = call.json as Body;
           await new Promise((resume) => setTimeout(resume, left.length % 4));
           const fate = left.shift();

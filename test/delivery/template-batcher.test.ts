@@ -67,7 +67,7 @@ describe('template sends that wait for their turn', () => {
     await start();
     const other = service.simulator.tenant.addConnection({ status: 'ACTIVE' });
     const listed = service.ask('GET', '/v1/templates', { headers: { 'maton-connection': other.id } });
-    await expect.poll(() => paced.budget.stats().lanes.interactive.waiting).toBe(1);
+    await expect.poll(() => paced.rateLimiter.stats().lanes.interactive.queued).toBe(1);
     // One turn, and no more.
     await paced.run(120);
     await listed;

@@ -70,13 +70,13 @@ describe('the metrics', () => {
     expect(valueIn('wati_bff_store_duration_seconds_count', { kind: 'write' })).toBeGreaterThan(10);
     expect(valueIn('wati_bff_store_duration_seconds_count', { kind: 'read' })).toBeGreaterThan(2);
     expect(valueIn('wati_bff_store_failures_total', { kind: 'write' })).toBe(0);
-    expect(valueIn('wati_bff_budget_calls_per_second')).toBe(1000);
-    expect(valueIn('wati_bff_budget_used_ratio')).toBeGreaterThan(0);
-    expect(valueIn('wati_bff_budget_granted_calls_total', { lane: 'broadcast' })).toBeGreaterThan(0);
-    expect(valueIn('wati_bff_budget_granted_calls_total', { lane: 'interactive' })).toBeGreaterThan(3);
-    expect(valueIn('wati_bff_budget_pace', { pace: 'own' })).toBe(1);
-    expect(valueIn('wati_bff_budget_pace', { pace: 'share' })).toBe(0);
-    expect(valueIn('wati_bff_budget_group_used_calls', { group: 'templates' })).toBeGreaterThan(1);
+    expect(valueIn('wati_bff_rate_limit_calls_per_second')).toBe(1000);
+    expect(valueIn('wati_bff_rate_limit_used_ratio')).toBeGreaterThan(0);
+    expect(valueIn('wati_bff_rate_limit_granted_calls_total', { lane: 'broadcast' })).toBeGreaterThan(0);
+    expect(valueIn('wati_bff_rate_limit_granted_calls_total', { lane: 'interactive' })).toBeGreaterThan(3);
+    expect(valueIn('wati_bff_rate_limit_mode', { mode: 'local' })).toBe(1);
+    expect(valueIn('wati_bff_rate_limit_mode', { mode: 'fallback' })).toBe(0);
+    expect(valueIn('wati_bff_rate_limit_group_used_calls', { group: 'templates' })).toBeGreaterThan(1);
     expect(valueIn('wati_bff_group_size_sum', { lane: 'broadcast' })).toBe(1);
   });
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { released } from '../store/broadcast-samples.ts';
-import { aSend, aStream, found, OPTIONS, sending, takeOver } from '../store/samples.ts';
+import { insertPublished } from '../store/broadcast-samples.ts';
+import { insertSending, mustFind, newMessage, newStream, OPTIONS, recoverAndAdopt } from '../store/samples.ts';
 
 const sql = /```sql\n([^`]*)```/.exec(readFileSync('docs/operations.md', 'utf8'))?.[1] ?? '';
 
@@ -13,10 +13,10 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
   const folder = mkdtempSync(join(tmpdir(), 'restore-'));
   try {
     const store = await openStore(`file:${folder}/store.db`, OPTIONS);
-    await store.insert(aSend('queued'));
-    await store.insert(aStream('stream'));
-    await sending(store, aSend('sending'));
-    await released(store, 'campaign', 3);
+    await store.insert(newMessage('queued'));
+    await store.insert(newStream('stream'));
+    await insertSending(store, newMessage('sending'));
+    await insertPublished(store, 'campaign', 3);
     await store.close();
     copyFileSync(`${folder}/store.db`, `${folder}/old.db`);
 
@@ -24,14 +24,14 @@ it('sends nothing from an old copy that was made safe as docs/operations.md says
     db.exec(sql);
     db.close();
     const restored = await openStore(`file:${folder}/old.db`, OPTIONS);
-    expect(await takeOver(restored, 100)).toEqual({ unknown: 3, adopted: [] });
-    for (const id of ['queued', 'stream', 'sending']) expect((await found(restored, id)).status).toBe('unknown');
+    expect(await recoverAndAdopt(restored, 100)).toEqual({ unknown: 3, adopted: [] });
+    for (const id of ['queued', 'stream', 'sending']) expect((await mustFind(restored, id)).status).toBe('unknown');
     expect(await restored.claimBatch('campaign', 10)).toEqual([]);
     await restored.close();
 
     // What it is good for: untouched, the copy would send again.
     const again = await openStore(`file:${folder}/store.db`, OPTIONS);
-    expect(await takeOver(again, 100)).toMatchObject({ adopted: [{ id: 'queued' }] });
+    expect(await recoverAndAdopt(again, 100)).toMatchObject({ adopted: [{ id: 'queued' }] });
     expect(await again.claimBatch('campaign', 10)).toHaveLength(3);
     await again.close();
   } finally {

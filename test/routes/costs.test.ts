@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { DayQuota } from '../../src/budget/day-quota.ts';
+import { DayQuota } from '../../src/rate-limit/day-quota.ts';
 import { type Service, startService } from '../helper.ts';
 import { seededConnection } from './outcomes.ts';
 

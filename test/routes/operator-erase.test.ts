@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
-import { aSend, OPTIONS, sending } from '../store/samples.ts';
+import { insertSending, newMessage, OPTIONS } from '../store/samples.ts';
 import { auditLines, crmKey, idIn, pausedBroadcast, readerKey, shopKey, staff, writerKey } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 
@@ -37,7 +37,7 @@ describe('POST /v1/operations/erase', () => {
   it.each(['', '+'])('erases the records of all callers, whether the number is written with "%s"', async (plus) => {
     const mine = [await text(crmKey), await text(crmKey), await text(shopKey, `+${person}`)];
     const other = await text(crmKey, '14155551001');
-    await store.insert(aSend('removed', { caller: 'gone', to: person }));
+    await store.insert(newMessage('removed', { caller: 'gone', to: person }));
     const { json } = await erase({ to: plus + person });
     expect(json).toMatchObject({ cancelled: 1, erased: 4, left: [] });
     for (const id of mine)
@@ -58,7 +58,7 @@ describe('POST /v1/operations/erase', () => {
   });
 
   it('leaves what is on the wire, says so, and erases it once it has ended', async () => {
-    await sending(store, aSend('wire', { to: person }));
+    await insertSending(store, newMessage('wire', { to: person }));
     const left = [{ caller: 'crm', status: 'sending', count: 1 }];
     expect((await erase({ to: person })).json).toMatchObject({ cancelled: 0, erased: 0, left });
     await store.complete('wire', { status: 'unknown', outcome: {} });
@@ -66,7 +66,7 @@ describe('POST /v1/operations/erase', () => {
   });
 
   it('erases more than one batch', async () => {
-    for (let n = 0; n < 1_201; n++) await store.insert(aSend(`s${n}`, { to: person }));
+    for (let n = 0; n < 1_201; n++) await store.insert(newMessage(`s${n}`, { to: person }));
     expect((await erase({ to: person })).json).toMatchObject({ cancelled: 1_201, erased: 1_201, left: [] });
   });
 
@@ -104,7 +104,7 @@ describe('POST /v1/operations/erase', () => {
     store.erasePerson = async () => {
       throw new StoreError('the disk is full');
     };
-    await store.insert(aSend('q', { caller: 'gone', to: person }));
+    await store.insert(newMessage('q', { caller: 'gone', to: person }));
     expect((await erase({ to: person })).status).toBe(503);
     expect(auditLines(service)[0]).toMatchObject({ outcome: 'failed', about: { to: '***1000', cancelled: 1 } });
   });

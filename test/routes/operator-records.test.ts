@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
 import { say } from '../raw-http.ts';
-import { aSend, OPTIONS } from '../store/samples.ts';
+import { newMessage, OPTIONS } from '../store/samples.ts';
 import {
   auditLines,
   crmKey,
@@ -55,7 +55,7 @@ describe('an operator', () => {
 
   it('sees numbers by their last four digits, wherever they stand', async () => {
     await text(crmKey);
-    await store.insert(aSend('told', { caller: 'gone' }));
+    await store.insert(newMessage('told', { caller: 'gone' }));
     const failure = { code: 'recipient', detail: 'the number +1 415-555-1234 is not on WhatsApp' };
     await store.claim('told', 1);
     await store.complete('told', {
@@ -114,7 +114,7 @@ describe('an operator', () => {
 
   it('sees the callers with their keys, what they have queued, and those that were removed and left work behind', async () => {
     await pausedBroadcast(service, crmKey);
-    await store.insert(aSend('left', { caller: 'gone' }));
+    await store.insert(newMessage('left', { caller: 'gone' }));
     const { json } = await read('callers');
     expect(json).toMatchObject({
       data: expect.arrayContaining([
@@ -147,7 +147,7 @@ describe('an operator', () => {
 
   it('cancels all that a caller has queued, in the file or not, and nothing of others', async () => {
     const id = await pausedBroadcast(service, shopKey);
-    for (let n = 0; n < 501; n++) await store.insert(aSend(`q${n}`, { caller: 'gone' }));
+    for (let n = 0; n < 501; n++) await store.insert(newMessage(`q${n}`, { caller: 'gone' }));
     expect((await act('callers/gone/cancel')).json).toEqual({ messages: 501, broadcasts: 0, left: false });
     expect((await act('callers/SHOP/cancel')).json).toEqual({ messages: 0, broadcasts: 1, left: false });
     expect((await service.ask('GET', `/v1/broadcasts/${id}`, { key: shopKey })).json).toMatchObject({

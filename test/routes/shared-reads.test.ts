@@ -211,7 +211,7 @@ describe('a read that waits for its turn', () => {
   });
 
   const waiting = (count: number) =>
-    expect.poll(() => paced.budget.stats().lanes.interactive.waiting, { interval: 5 }).toBe(count);
+    expect.poll(() => paced.rateLimiter.stats().lanes.interactive.queued, { interval: 5 }).toBe(count);
   const hangUp = async (wait: number) => {
     const arrived = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();

@@ -26,8 +26,8 @@ describe('a send with Priority: u=0', () => {
     ({ service } = paced);
     return paced;
   };
-  const waiting = ({ budget }: Paced, lane: 'urgent' | 'interactive', count: number) =>
-    expect.poll(() => budget.stats().lanes[lane].waiting).toBe(count);
+  const waiting = ({ rateLimiter }: Paced, lane: 'urgent' | 'interactive', count: number) =>
+    expect.poll(() => rateLimiter.stats().lanes[lane].queued).toBe(count);
   const start = async (settings: Record<string, string> = {}) => {
     service = await startService(options(settings));
   };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { aBroadcast, recipients } from './broadcast-samples.ts';
-import { ids, VERDICT } from './samples.ts';
+import { newBroadcast, recipients } from './broadcast-samples.ts';
+import { ids, OUTCOME } from './samples.ts';
 
 /** What a broadcast must not do, whatever is asked of it in whatever order. */
 interface Model {
@@ -10,16 +10,16 @@ interface Model {
   readonly total: number;
   readonly sending: Set<string>;
   readonly claims: Map<string, number>;
-  readonly retreats: Map<string, number>;
+  readonly requeues: Map<string, number>;
   state: 'running' | 'paused' | 'cancelled';
 }
 
-type Verb = (store: Store, model: Model) => Promise<void>;
+type Operation = (store: Store, model: Model) => Promise<void>;
 
 const some = (from: ReadonlySet<string>, n: number): string[] => [...from].slice(0, n);
 
 const claim =
-  (limit: number): Verb =>
+  (limit: number): Operation =>
   async (store, model) => {
     const claimed = ids(await store.claimBatch(model.id, limit));
     if (model.state !== 'running') expect(claimed).toEqual([]);
@@ -30,17 +30,17 @@ const claim =
     }
   };
 
-const settle =
-  (n: number, status: 'accepted' | 'rejected' | 'not_sent' | 'unknown'): Verb =>
+const complete =
+  (n: number, status: 'accepted' | 'rejected' | 'not_sent' | 'unknown'): Operation =>
   async (store, model) => {
     const group = some(model.sending, n);
-    const settled = await store.completeAll(group.map((id) => ({ id, status, outcome: VERDICT })));
+    const settled = await store.completeAll(group.map((id) => ({ id, status, outcome: OUTCOME })));
     expect(settled).toEqual(new Set(group));
     for (const id of group) model.sending.delete(id);
   };
 
-const retreat =
-  (n: number): Verb =>
+const requeue =
+  (n: number): Operation =>
   async (store, model) => {
     const group = some(model.sending, n);
     const marks = group.map((id) => ({ id, attempt: model.claims.get(id) ?? 0 }));
@@ -49,12 +49,12 @@ const retreat =
     expect(await store.requeueAll(marks)).toEqual(new Set(group));
     for (const id of group) {
       model.sending.delete(id);
-      model.retreats.set(id, (model.retreats.get(id) ?? 0) + 1);
+      model.requeues.set(id, (model.requeues.get(id) ?? 0) + 1);
     }
   };
 
-const steer =
-  (to: Model['state']): Verb =>
+const changeStatus =
+  (to: Model['state']): Operation =>
   async (store, model) => {
     const steered = await store.changeBroadcastStatus('crm', model.id, to);
     if (steered?.status === 'done') return;
@@ -63,7 +63,7 @@ const steer =
   };
 
 const cancelOne =
-  (n: number): Verb =>
+  (n: number): Operation =>
   async (store, model) => {
     const id = `${model.id}-${n}`;
     const cancelled = await store.complete(id, { status: 'cancelled', outcome: null });
@@ -71,22 +71,22 @@ const cancelOne =
   };
 
 const sweep =
-  (limit: number): Verb =>
+  (limit: number): Operation =>
   async (store) => {
     expect(await store.sweepBroadcasts(limit)).toBeLessThanOrEqual(limit);
   };
 
 const n = fc.integer({ min: 1, max: 5 });
-const verb: fc.Arbitrary<{ name: string; verb: Verb }> = fc.oneof(
+const operation: fc.Arbitrary<{ name: string; verb: Operation }> = fc.oneof(
   n.map((limit) => ({ name: `claim ${limit}`, verb: claim(limit) })),
   fc
     .tuple(n, fc.constantFrom('accepted', 'rejected', 'not_sent', 'unknown'))
-    .map(([count, status]) => ({ name: `settle ${count} ${status}`, verb: settle(count, status) })),
-  n.map((count) => ({ name: `retreat ${count}`, verb: retreat(count) })),
+    .map(([count, status]) => ({ name: `settle ${count} ${status}`, verb: complete(count, status) })),
+  n.map((count) => ({ name: `retreat ${count}`, verb: requeue(count) })),
   // A cancel ends the story: it comes seldom.
   fc
     .constantFrom<Model['state'][]>('paused', 'running', 'running', 'paused', 'running', 'cancelled')
-    .map((to) => ({ name: `steer ${to}`, verb: steer(to) })),
+    .map((to) => ({ name: `steer ${to}`, verb: changeStatus(to) })),
   fc.nat({ max: 11 }).map((which) => ({ name: `cancel ${which}`, verb: cancelOne(which) })),
   n.map((limit) => ({ name: `sweep ${limit}`, verb: sweep(limit) })),
 );
@@ -97,7 +97,7 @@ const sum = (counts: Record<string, number>): number => Object.values(counts).re
 export async function broadcastsHoldTheModel(store: Store, runs: number): Promise<void> {
   let broadcasts = 0;
   let recorded = 0;
-  const story = fc.tuple(fc.integer({ min: 0, max: 12 }), fc.array(verb, { maxLength: 40 }));
+  const story = fc.tuple(fc.integer({ min: 0, max: 12 }), fc.array(operation, { maxLength: 40 }));
   await fc.assert(
     fc.asyncProperty(story, async ([total, verbs]) => {
       const id = `m${broadcasts++}`;
@@ -106,10 +106,10 @@ export async function broadcastsHoldTheModel(store: Store, runs: number): Promis
         total,
         sending: new Set(),
         claims: new Map(),
-        retreats: new Map(),
+        requeues: new Map(),
         state: 'running',
       };
-      await store.openBroadcast(aBroadcast(id));
+      await store.openBroadcast(newBroadcast(id));
       await store.addRecipients(id, recipients(id, 0, total));
       await store.publishBroadcast(id, 'print');
       recorded += total;
@@ -122,7 +122,7 @@ export async function broadcastsHoldTheModel(store: Store, runs: number): Promis
         expect(sum(await store.counts()), `after ${each.name}`).toBe(recorded);
       }
       for (const [recipient, claims] of model.claims) {
-        expect(claims, recipient).toBeLessThanOrEqual(1 + (model.retreats.get(recipient) ?? 0));
+        expect(claims, recipient).toBeLessThanOrEqual(1 + (model.requeues.get(recipient) ?? 0));
       }
       const listed = (await store.list('crm', { broadcastId: id }, { limit: 20 })).messages;
       const counted: Record<string, number> = {};

@@ -2,30 +2,30 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Completion, MessageStore } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
 import { MAC } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, found, sending, VERDICT } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { insertFinished, insertSending, mustFind, newMessage, OUTCOME } from './samples.ts';
 
 /** Ways to stand somewhere, each under a fresh id. */
 const STANDING: Readonly<Record<string, (store: MessageStore, id: string) => Promise<unknown>>> = {
   nowhere: async () => undefined,
-  queued: (store, id) => store.insert(aSend(id)),
-  sending: (store, id) => sending(store, aSend(id)),
+  queued: (store, id) => store.insert(newMessage(id)),
+  sending: (store, id) => insertSending(store, newMessage(id)),
   retreated: async (store, id) => {
-    await sending(store, aSend(id));
+    await insertSending(store, newMessage(id));
     await store.requeue(id, 1);
   },
   cancelled: async (store, id) => {
-    await store.insert(aSend(id));
+    await store.insert(newMessage(id));
     await store.complete(id, { status: 'cancelled', outcome: null });
   },
-  accepted: (store, id) => ended(store, aSend(id), 'accepted'),
-  rejected: (store, id) => ended(store, aSend(id), 'rejected'),
-  not_sent: (store, id) => ended(store, aSend(id), 'not_sent'),
-  unknown: (store, id) => ended(store, aSend(id, { localMessageId: 'mine' }), 'unknown'),
+  accepted: (store, id) => insertFinished(store, newMessage(id), 'accepted'),
+  rejected: (store, id) => insertFinished(store, newMessage(id), 'rejected'),
+  not_sent: (store, id) => insertFinished(store, newMessage(id), 'not_sent'),
+  unknown: (store, id) => insertFinished(store, newMessage(id, { localMessageId: 'mine' }), 'unknown'),
 };
 
 const AT = '2026-03-01T12:00:00.000Z';
-const settlement = (status: Completion['status']): Completion => ({ status, outcome: VERDICT, at: AT });
+const settlement = (status: Completion['status']): Completion => ({ status, outcome: OUTCOME, at: AT });
 
 /** A verb on one row, and the same verb on a group of one. */
 const VERBS: Readonly<
@@ -58,12 +58,12 @@ const VERBS: Readonly<
 ]);
 
 /** The marks of a group: what they do to each row is what the singular verbs do. */
-export function groupsConformance(name: string, makeHome: () => Promise<Home>): void {
+export function batchConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: marks groups`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -86,19 +86,19 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('begins those of a group that may be sent, and says which', async () => {
-      for (const id of ['a', 'b', 'c', 'd']) await store.insert(aSend(id));
-      await sending(store, aSend('again'));
+      for (const id of ['a', 'b', 'c', 'd']) await store.insert(newMessage(id));
+      await insertSending(store, newMessage('again'));
       await store.complete('c', { status: 'cancelled', outcome: null });
       const marks = ['d', 'c', 'b', 'a', 'again', 'nobody'].map((id) => ({ id, attempt: id === 'd' ? 2 : 1 }));
       expect(await store.claimAll(marks)).toEqual(new Set(['a', 'b', 'again']));
-      expect(await found(store, 'a')).toMatchObject({ status: 'sending', attempts: 1, sentAt: expect.any(String) });
-      expect(await found(store, 'd')).toMatchObject({ status: 'queued', attempts: 0 });
+      expect(await mustFind(store, 'a')).toMatchObject({ status: 'sending', attempts: 1, sentAt: expect.any(String) });
+      expect(await mustFind(store, 'd')).toMatchObject({ status: 'queued', attempts: 0 });
       expect(await store.counts()).toMatchObject({ queued: 1, sending: 3, cancelled: 1 });
     });
 
     test('a group that is begun twice at once begins each once', async () => {
       const group = Array.from({ length: 50 }, (_, n) => ({ id: `s${n}`, attempt: 1 }));
-      for (const { id } of group) await store.insert(aSend(id));
+      for (const { id } of group) await store.insert(newMessage(id));
       const [first, second] = await Promise.all([
         store.claimAll(group),
         store.claimAll(group.map(({ id }) => ({ id, attempt: 2 }))),
@@ -107,7 +107,7 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('settles each member of a group by its own words', async () => {
-      for (const id of ['a', 'b', 'c']) await sending(store, aSend(id));
+      for (const id of ['a', 'b', 'c']) await insertSending(store, newMessage(id));
       const odd = 'ñ \u{1F600} "quoted" \\ \0 \uD800';
       const settled = await store.completeAll([
         { id: 'a', status: 'accepted', whatsappMessageId: 'w', localMessageId: 'l', outcome: { odd }, at: AT },
@@ -116,28 +116,28 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
         { id: 'nobody', status: 'accepted', outcome: null },
       ]);
       expect(settled).toEqual(new Set(['a', 'b', 'c']));
-      const a = await found(store, 'a');
+      const a = await mustFind(store, 'a');
       expect(a).toMatchObject({ status: 'accepted', whatsappMessageId: 'w', localMessageId: 'l', updatedAt: AT });
       expect([a.outcome, a.call, a.failure]).toEqual([{ odd }, undefined, undefined]);
-      expect(await found(store, 'b')).toMatchObject({
+      expect(await mustFind(store, 'b')).toMatchObject({
         status: 'rejected',
         failure: { code: 'no', detail: 'ñ \u{1F600} "quoted" \\ \uFFFD \uFFFD' },
         outcome: null,
         contentMac: MAC,
       });
-      expect(await found(store, 'c')).toMatchObject({
+      expect(await mustFind(store, 'c')).toMatchObject({
         status: 'unknown',
         outcome: [1, true, odd],
         call: { text: 'c' },
       });
-      await home.age(60_000);
+      await home.advance(60_000);
       expect((await store.takeDueLookups(10)).map(({ id }) => id)).toEqual(['c']);
     });
 
     test('takes a thousand at once, and none', async () => {
       const ids = Array.from({ length: 1_000 }, (_, n) => `s${n}`);
       const marks = (attempt: number) => ids.map((id) => ({ id, attempt }));
-      await Promise.all(ids.map((id) => store.insert(aSend(id))));
+      await Promise.all(ids.map((id) => store.insert(newMessage(id))));
       expect((await store.claimAll(marks(1))).size).toBe(1_000);
       expect((await store.requeueAll(marks(1))).size).toBe(1_000);
       expect((await store.claimAll(marks(2))).size).toBe(1_000);
@@ -151,10 +151,10 @@ export function groupsConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('refuses a time that is none, before it writes anything', async () => {
-      await sending(store, aSend('a'));
+      await insertSending(store, newMessage('a'));
       const wrong = { id: 'a', ...settlement('accepted'), at: 'yesterday' };
       await expect((async () => store.completeAll([wrong]))()).rejects.toThrow(RangeError);
-      expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
+      expect(await mustFind(store, 'a')).toMatchObject({ status: 'sending' });
     });
   });
 }

@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import {
-  aBroadcast,
   BROADCASTS,
+  insertPublished,
+  insertRecording,
   MAC,
   NONE,
+  newBroadcast,
   recipients,
-  recording,
-  released,
-  swept,
+  sweepAll,
   TIME,
 } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, DAY_MS, HOUR_MS, ids, MINUTE_MS, takeOver, VERDICT } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { DAY_MS, HOUR_MS, ids, MINUTE_MS, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
 /** Whatever looks at sends, and what it finds. */
 const everything = async (store: Store, broadcastId: string) => ({
@@ -31,7 +31,7 @@ const everything = async (store: Store, broadcastId: string) => ({
   begun: await store.claim(`${broadcastId}-0`, 1),
   settled: await store.complete(`${broadcastId}-0`, { status: 'cancelled', outcome: null }),
   forgotten: await store.deleteUnsent(`${broadcastId}-0`),
-  recovered: await takeOver(store, 9),
+  recovered: await recoverAndAdopt(store, 9),
   due: await store.takeDueLookups(9),
   purged: await store.purge(9),
 });
@@ -58,12 +58,12 @@ const NOTHING = {
 };
 
 /** How broadcasts are recorded, seen and forgotten. */
-export function broadcastConformance(name: string, makeHome: () => Promise<Home>): void {
+export function broadcastConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: records broadcasts`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -73,7 +73,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
 
     test('keeps the channel of a broadcast and of its recipients', async () => {
       const through = { channel: '919999900001' };
-      expect(await store.openBroadcast(aBroadcast('b', through))).toEqual({ opened: true });
+      expect(await store.openBroadcast(newBroadcast('b', through))).toEqual({ opened: true });
       const named = recipients('b', 0, 2).map((each) => ({ ...each, ...through, channelNamed: true }));
       expect(await store.addRecipients('b', named)).toBe(true);
       expect(await store.publishBroadcast('b', 'print')).toMatchObject(through);
@@ -85,10 +85,10 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     });
 
     test('is invisible to every verb while it is recording', async () => {
-      await recording(store, 'b', 3);
+      await insertRecording(store, 'b', 3);
       expect(await everything(store, 'b')).toEqual(NOTHING);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toEqual({
-        ...aBroadcast('b'),
+        ...newBroadcast('b'),
         status: 'recording',
         total: 3,
         counts: { ...NONE, queued: 3 },
@@ -99,11 +99,11 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     });
 
     test('released, its recipients are queued messages of its caller', async () => {
-      await recording(store, 'b', 2);
+      await insertRecording(store, 'b', 2);
       expect(await store.addRecipients('b', recipients('b', 2, 3))).toBe(true);
       const broadcast = await store.publishBroadcast('b', 'print');
       expect(broadcast).toEqual({
-        ...aBroadcast('b'),
+        ...newBroadcast('b'),
         status: 'running',
         contentMac: MAC,
         total: 3,
@@ -122,7 +122,7 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
         updatedAt: TIME,
       });
       expect(await store.counts()).toEqual({ ...NONE, queued: 3 });
-      expect(await takeOver(store, 9)).toEqual({ unknown: 0, adopted: [] });
+      expect(await recoverAndAdopt(store, 9)).toEqual({ unknown: 0, adopted: [] });
       expect(await store.publishBroadcast('b', 'again')).toBeUndefined();
       expect(await store.addRecipients('b', recipients('b', 3, 4))).toBe(false);
       await store.discardBroadcast('b');
@@ -130,13 +130,13 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     });
 
     test('lists recipients among other sends, newest first, page by page, by whatever filter', async () => {
-      await store.insert(aSend('first'));
-      await released(store, 'b', 4);
-      await recording(store, 'hidden', 20);
-      await store.insert(aSend('last'));
-      await released(store, 'shop', 2, { caller: 'shop' });
+      await store.insert(newMessage('first'));
+      await insertPublished(store, 'b', 4);
+      await insertRecording(store, 'hidden', 20);
+      await store.insert(newMessage('last'));
+      await insertPublished(store, 'shop', 2, { caller: 'shop' });
       const [claimed] = await store.claimBatch('b', 2);
-      await store.complete(String(claimed?.id), { status: 'rejected', outcome: VERDICT });
+      await store.complete(String(claimed?.id), { status: 'rejected', outcome: OUTCOME });
       const all = ['last', 'b-3', 'b-2', 'b-1', 'b-0', 'first'];
       for (const limit of [1, 2, 3, 6]) {
         const pages: string[] = [];
@@ -173,38 +173,38 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     });
 
     test('discarded, it leaves nothing, and its key is free at once', async () => {
-      await recording(store, 'b', 7);
+      await insertRecording(store, 'b', 7);
       await store.discardBroadcast('b');
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
       expect(await everything(store, 'b')).toEqual(NOTHING);
       expect(await store.addRecipients('b', recipients('b', 7, 8))).toBe(false);
       expect(await store.publishBroadcast('b', 'print')).toBeUndefined();
-      await recording(store, 'c', 1, { idempotency: aBroadcast('b').idempotency });
+      await insertRecording(store, 'c', 1, { idempotency: newBroadcast('b').idempotency });
       await store.discardBroadcast('c');
       expect(await store.sweepBroadcasts(5)).toBe(5);
-      await swept(store);
-      await released(store, 'b', 7); // its id and those of its recipients can be used: they are gone
+      await sweepAll(store);
+      await insertPublished(store, 'b', 7); // its id and those of its recipients can be used: they are gone
     });
 
     test('opens one of a hundred that race under one key, of a caller and a route', async () => {
       const racing = Array.from({ length: 100 }, (_, n) =>
-        store.openBroadcast(aBroadcast(`r${n}`, { idempotency: { route: BROADCASTS, key: 'k' } })),
+        store.openBroadcast(newBroadcast(`r${n}`, { idempotency: { route: BROADCASTS, key: 'k' } })),
       );
       const answers = await Promise.all(racing);
       expect(answers.filter((answer) => 'opened' in answer)).toHaveLength(1);
-      const shop = aBroadcast('shop', { caller: 'shop', idempotency: { route: BROADCASTS, key: 'k' } });
+      const shop = newBroadcast('shop', { caller: 'shop', idempotency: { route: BROADCASTS, key: 'k' } });
       expect(await store.openBroadcast(shop)).toEqual({ opened: true });
-      const imported = aBroadcast('imported', { idempotency: { route: 'POST /v1/broadcasts/import', key: 'k' } });
+      const imported = newBroadcast('imported', { idempotency: { route: 'POST /v1/broadcasts/import', key: 'k' } });
       expect(await store.openBroadcast(imported)).toEqual({ opened: true });
       expect(await store.openBroadcast({ ...shop, id: 'other' })).toMatchObject({ existing: { id: 'shop', total: 0 } });
-      await expect(store.openBroadcast(aBroadcast('shop'))).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.openBroadcast(newBroadcast('shop'))).rejects.toMatchObject({ name: 'StoreError' });
     });
 
     test('records all of a batch or none, any text, and nothing to a stranger', async () => {
-      await recording(store, 'b', 2);
+      await insertRecording(store, 'b', 2);
       await expect(store.addRecipients('b', recipients('b', 1, 4))).rejects.toMatchObject({ name: 'StoreError' });
       const call = { text: 'ñ 你好 \u{1F600} \u0000 "\\ \uD800', none: null };
-      const odd = { ...aSend('odd', { call, template: 'पता \uD800' }), idempotency: { route: 'r', key: 'k' } };
+      const odd = { ...newMessage('odd', { call, template: 'पता \uD800' }), idempotency: { route: 'r', key: 'k' } };
       expect(await store.addRecipients('b', [odd])).toBe(true);
       expect(await store.addRecipients('b', [])).toBe(true);
       expect(await store.addRecipients('nobody', recipients('n', 0, 1))).toBe(false);
@@ -212,13 +212,13 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
       const [, , claimed] = await store.claimBatch('b', 9);
       expect(claimed).toMatchObject({ id: 'odd', call, template: 'पता \uFFFD', caller: 'crm', broadcastId: 'b' });
       expect(claimed).not.toHaveProperty('idempotency');
-      await expect(store.insert(aSend('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
+      await expect(store.insert(newMessage('x', { broadcastId: 'b' }))).rejects.toThrow(TypeError);
     });
 
     test('lists broadcasts newest first, page by page', async () => {
-      for (const id of ['a', 'b', 'c', 'd']) await released(store, id, 2);
-      await recording(store, 'e', 1);
-      await released(store, 'shop', 1, { caller: 'shop' });
+      for (const id of ['a', 'b', 'c', 'd']) await insertPublished(store, id, 2);
+      await insertRecording(store, 'e', 1);
+      await insertPublished(store, 'shop', 1, { caller: 'shop' });
       await store.claimBatch('c', 1);
       const first = await store.listBroadcasts('crm', { limit: 3 });
       expect(first.broadcasts.map(({ id }) => id)).toEqual(['d', 'c', 'b']);
@@ -231,25 +231,25 @@ export function broadcastConformance(name: string, makeHome: () => Promise<Home>
     });
 
     test('frees its key after its time, forgets it once nothing is left of it, and adds up to the end', async () => {
-      await released(store, 'b', 2);
+      await insertPublished(store, 'b', 2);
       await store.claimBatch('b', 2);
-      await store.complete('b-0', { status: 'not_sent', outcome: VERDICT });
-      await home.age(DAY_MS);
-      await store.complete('b-1', { status: 'accepted', outcome: VERDICT });
-      await swept(store);
-      await home.age(71 * HOUR_MS);
+      await store.complete('b-0', { status: 'not_sent', outcome: OUTCOME });
+      await home.advance(DAY_MS);
+      await store.complete('b-1', { status: 'accepted', outcome: OUTCOME });
+      await sweepAll(store);
+      await home.advance(71 * HOUR_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).not.toHaveProperty('call');
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toMatchObject({ contentMac: MAC });
-      await home.age(HOUR_MS);
+      await home.advance(HOUR_MS);
       await store.purge(9);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
       expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('contentMac');
-      await home.age(86 * DAY_MS);
+      await home.advance(86 * DAY_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).toBeUndefined();
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, accepted: 1, not_sent: 1 } });
-      await home.age(DAY_MS + MINUTE_MS);
+      await home.advance(DAY_MS + MINUTE_MS);
       while ((await store.purge(1)) > 0);
       expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
       expect(await store.counts()).toEqual(NONE);

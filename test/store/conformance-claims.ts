@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
-import { BROADCASTS, NONE, recipients, recording, released, swept, TIME } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, ids, takeOver, VERDICT } from './samples.ts';
+import { BROADCASTS, insertPublished, insertRecording, NONE, recipients, sweepAll, TIME } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { ids, insertFinished, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
-/** How recipients are claimed, how broadcasts are steered, and how they end. `survives`: the contents outlive the process. */
-export function claimsConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+/** How recipients are claimed, how broadcasts are steered, and how they end. `durable`: the contents outlive the process. */
+export function claimsConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: sends broadcasts`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -20,7 +20,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('claims the oldest, each once', async () => {
-      await released(store, 'b', 10);
+      await insertPublished(store, 'b', 10);
       expect(await store.listRunningBroadcasts(9)).toEqual([
         { id: 'b', caller: 'crm', connectionId: 'c1', template: 'welcome', name: 'spring' },
       ]);
@@ -36,7 +36,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('what was retreated from is queued, and begins by another claim alone', async () => {
-      await released(store, 'b', 3);
+      await insertPublished(store, 'b', 3);
       await store.claimBatch('b', 2);
       expect(await store.claim('b-0', 1)).toBe(true); // asked again, about an attempt that began
       const first = ['b-0', 'b-2'].map((id) => ({ id, attempt: 1 }));
@@ -51,7 +51,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('a retreat that is asked again, because its answer was lost, leaves the next attempt alone', async () => {
-      await released(store, 'b', 2);
+      await insertPublished(store, 'b', 2);
       const first = ids(await store.claimBatch('b', 2)).map((id) => ({ id, attempt: 1 }));
       expect((await store.requeueAll(first)).size).toBe(2);
       expect(ids(await store.claimBatch('b', 2))).toEqual(['b-0', 'b-1']);
@@ -63,14 +63,14 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('settles recipients one by one and in groups, claimed or not', async () => {
-      await released(store, 'b', 6);
+      await insertPublished(store, 'b', 6);
       await store.claimBatch('b', 3);
-      await store.complete('b-0', { status: 'accepted', outcome: VERDICT });
+      await store.complete('b-0', { status: 'accepted', outcome: OUTCOME });
       await store.completeAll([
-        { id: 'b-1', status: 'rejected', outcome: VERDICT },
-        { id: 'b-2', status: 'unknown', outcome: VERDICT },
-        { id: 'b-3', status: 'not_sent', outcome: VERDICT },
-        { id: 'b-4', status: 'cancelled', outcome: VERDICT },
+        { id: 'b-1', status: 'rejected', outcome: OUTCOME },
+        { id: 'b-2', status: 'unknown', outcome: OUTCOME },
+        { id: 'b-3', status: 'not_sent', outcome: OUTCOME },
+        { id: 'b-4', status: 'cancelled', outcome: OUTCOME },
       ]);
       const one = { accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1, queued: 1, sending: 0 };
       expect(await store.counts()).toEqual(one);
@@ -83,13 +83,13 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('tells what this process has claimed, and neither ended nor put back', async () => {
-      await released(store, 'b', 5);
-      await released(store, 'c', 1);
+      await insertPublished(store, 'b', 5);
+      await insertPublished(store, 'c', 1);
       expect(await store.listClaimed('b')).toEqual([]);
       await store.claimBatch('b', 4);
       await store.claimBatch('c', 1);
       await store.requeue('b-0', 1);
-      await store.complete('b-1', { status: 'unknown', outcome: VERDICT });
+      await store.complete('b-1', { status: 'unknown', outcome: OUTCOME });
       expect(await store.listClaimed('b')).toEqual([
         { id: 'b-2', attempt: 1 },
         { id: 'b-3', attempt: 1 },
@@ -100,27 +100,27 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
 
     test('counts the reasons of the rejected, each broadcast by itself', async () => {
       for (const id of ['b', 'c']) {
-        await released(store, id, 5);
+        await insertPublished(store, id, 5);
         await store.claimBatch(id, 4);
-        await store.complete(`${id}-0`, { status: 'accepted', outcome: VERDICT });
+        await store.complete(`${id}-0`, { status: 'accepted', outcome: OUTCOME });
         for (const [n, code] of [
           [1, 'opted-out'],
           [2, id],
           [3, 'opted-out'],
         ] as const) {
           const failure = { code, detail: 'refused' };
-          await store.complete(`${id}-${n}`, { status: 'rejected', failure, outcome: VERDICT });
+          await store.complete(`${id}-${n}`, { status: 'rejected', failure, outcome: OUTCOME });
         }
       }
-      await ended(store, aSend('alone'), 'rejected');
+      await insertFinished(store, newMessage('alone'), 'rejected');
       expect(await store.countRejections('b')).toEqual({ 'opted-out': 2, b: 1 });
       expect(await store.countRejections('c')).toEqual({ 'opted-out': 2, c: 1 });
       expect(await store.countRejections('nobody')).toEqual({});
       // As those of the counts: of many at once, from `unknown` by a late answer, and not undone when its record is deleted.
       await store.claimBatch('b', 1);
-      await store.complete('b-4', { status: 'unknown', outcome: VERDICT });
-      const late = { status: 'rejected', failure: { code: 'opted-out', detail: 'refused' }, outcome: VERDICT } as const;
-      await released(store, 'd', 3);
+      await store.complete('b-4', { status: 'unknown', outcome: OUTCOME });
+      const late = { status: 'rejected', failure: { code: 'opted-out', detail: 'refused' }, outcome: OUTCOME } as const;
+      await insertPublished(store, 'd', 3);
       await store.claimBatch('d', 3);
       const settled = [
         ...['d-0', 'd-1', 'b-4'].map((id) => ({ id, ...late })),
@@ -134,8 +134,8 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('what the service paused, with its reason, is told and counted, and its caller may let it go on', async () => {
-      await released(store, 'b', 2);
-      await released(store, 'c', 2);
+      await insertPublished(store, 'b', 2);
+      await insertPublished(store, 'c', 2);
       const how = { by: 'service' as const, reason: 'no credits' };
       expect(await store.countPausedByService()).toBe(0);
       const paused = { status: 'paused', pausedBy: 'service', pauseReason: 'no credits' };
@@ -168,8 +168,8 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       ['done', 'paused', 'done'],
       ['done', 'cancelled', 'done'],
     ] as const)('%s, asked to be %s, is %s', async (from, to, then) => {
-      await released(store, 'b', from === 'done' ? 0 : 2);
-      if (from === 'done') await swept(store);
+      await insertPublished(store, 'b', from === 'done' ? 0 : 2);
+      if (from === 'done') await sweepAll(store);
       else await store.changeBroadcastStatus('crm', 'b', from);
       expect(await store.changeBroadcastStatus('shop', 'b', to)).toBeUndefined();
       expect(await store.changeBroadcastStatus('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
@@ -178,7 +178,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('nothing is claimed after a pause or a cancel; a cancel never touches sending', async () => {
-      await released(store, 'b', 5);
+      await insertPublished(store, 'b', 5);
       await store.claimBatch('b', 2);
       const [paused, late] = await Promise.all([
         store.changeBroadcastStatus('crm', 'b', 'paused'),
@@ -191,7 +191,7 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       const cancelled = await store.changeBroadcastStatus('crm', 'b', 'cancelled');
       expect(cancelled).toMatchObject({ counts: { ...NONE, sending, cancelled: 5 - sending } });
       expect(await store.counts()).toEqual({ ...NONE, sending, cancelled: 5 - sending });
-      await swept(store);
+      await sweepAll(store);
       expect(await store.findBroadcast('crm', 'b')).toEqual(cancelled);
       const gone = await store.find('crm', 'b-4');
       expect(gone).toMatchObject({ status: 'cancelled' });
@@ -200,8 +200,8 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
       expect(await store.requeue('b-0', 1)).toBe(true);
       expect(await store.find('crm', 'b-0')).toMatchObject({ status: 'cancelled' });
       expect(await store.complete('b-0', { status: 'not_sent', outcome: null })).toBe(false);
-      await store.completeAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', outcome: VERDICT })));
-      await swept(store);
+      await store.completeAll(recipients('b', 0, 5).map(({ id }) => ({ id, status: 'accepted', outcome: OUTCOME })));
+      await sweepAll(store);
       const end = await store.findBroadcast('crm', 'b');
       expect(end).toMatchObject({ status: 'cancelled', finishedAt: TIME });
       expect(end?.counts).toEqual({ ...NONE, accepted: sending - 1, cancelled: 6 - sending });
@@ -212,13 +212,13 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
         ['b', false],
         ['p', true],
       ] as const) {
-        await released(store, id, 2);
+        await insertPublished(store, id, 2);
         await store.claimBatch(id, 2);
         if (paused) await store.changeBroadcastStatus('crm', id, 'paused');
-        await store.complete(`${id}-0`, { status: 'accepted', outcome: VERDICT });
-        await swept(store);
+        await store.complete(`${id}-0`, { status: 'accepted', outcome: OUTCOME });
+        await sweepAll(store);
         expect(await store.findBroadcast('crm', id)).not.toHaveProperty('finishedAt');
-        await store.complete(`${id}-1`, { status: 'unknown', outcome: VERDICT });
+        await store.complete(`${id}-1`, { status: 'unknown', outcome: OUTCOME });
         expect(await store.sweepBroadcasts(9)).toBe(1);
         expect(await store.findBroadcast('crm', id)).toMatchObject({
           status: 'done',
@@ -229,22 +229,22 @@ export function claimsConformance(name: string, makeHome: () => Promise<Home>, s
     });
 
     test('whatever is asked in whatever order: the counts add up, and nobody is claimed twice', async () => {
-      await broadcastsHoldTheModel(store, survives ? 15 : 60);
+      await broadcastsHoldTheModel(store, durable ? 15 : 60);
     });
 
-    test.skipIf(!survives)('a successor sweeps what was recording, and goes on with the rest', async () => {
-      await recording(store, 'open', 5);
-      await released(store, 'b', 4);
+    test.skipIf(!durable)('a successor sweeps what was recording, and goes on with the rest', async () => {
+      await insertRecording(store, 'open', 5);
+      await insertPublished(store, 'b', 4);
       await store.claimBatch('b', 2);
       await store.requeue('b-1', 1);
       await store.close();
       store = await home.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
       expect(await store.publishBroadcast('open', 'print')).toBeUndefined();
-      expect(await takeOver(store, 9)).toEqual({ unknown: 1, adopted: [] });
-      await swept(store);
+      expect(await recoverAndAdopt(store, 9)).toEqual({ unknown: 1, adopted: [] });
+      await sweepAll(store);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of open')).toBeUndefined();
-      await recording(store, 'open', 5);
+      await insertRecording(store, 'open', 5);
       expect(ids(await store.claimBatch('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, unknown: 1, sending: 3 } });
     });

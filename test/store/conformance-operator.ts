@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { Stopped } from '../../src/store/operator-store.ts';
-import { recording, released } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, ids, sending } from './samples.ts';
+import { insertPublished, insertRecording } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
 const said = { reason: 'a key was stolen', changedBy: 'operator' };
 
 /** What operators see and steer, of all callers. */
-export function operatorConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+export function operatorConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: what is stopped`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -62,7 +62,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
       expect(words).toContainEqual(stands);
     });
 
-    test.runIf(survives)('is still so after a restart', async () => {
+    test.runIf(durable)('is still so after a restart', async () => {
       await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
       await store.close();
       store = await home.open();
@@ -71,10 +71,10 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
   });
 
   describe(`${name}: the records of all callers`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -100,7 +100,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     test('are listed together, newest first, page by page', async () => {
       for (let n = 0; n < 7; n++) {
         const caller = ['crm', 'shop', 'bank'][n % 3] ?? '';
-        await store.insert(aSend(`s${n}`, { caller, to: n < 4 ? '491' : '492' }));
+        await store.insert(newMessage(`s${n}`, { caller, to: n < 4 ? '491' : '492' }));
       }
       expect(await all({})).toEqual([['s6', 's5', 's4'], ['s3', 's2', 's1'], ['s0']]);
       expect(await all({ to: '491' }, 2)).toEqual([
@@ -117,8 +117,8 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     });
 
     test('of a broadcast are found, and those of one that is still recording are not', async () => {
-      await released(store, 'b', 2);
-      await recording(store, 'open', 2);
+      await insertPublished(store, 'b', 2);
+      await insertRecording(store, 'open', 2);
       expect(await all({ broadcastId: 'b' })).toEqual([['b-1', 'b-0']]);
       expect(await all({ broadcastId: 'open' })).toEqual([[]]);
       expect(await all({ broadcastId: 'b' }, 3, ['shop'])).toEqual([[]]);
@@ -127,27 +127,27 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
 
     test('name every caller that has any', async () => {
       expect(await store.listCallers()).toEqual([]);
-      await ended(store, aSend('a'), 'accepted');
-      await ended(store, aSend('b', { caller: 'Shop' }), 'rejected');
-      await store.insert(aSend('c', { caller: 'bank' }));
-      await store.insert(aSend('d', { caller: 'bank' }));
-      await released(store, 'e', 1, { caller: 'ads' });
+      await insertFinished(store, newMessage('a'), 'accepted');
+      await insertFinished(store, newMessage('b', { caller: 'Shop' }), 'rejected');
+      await store.insert(newMessage('c', { caller: 'bank' }));
+      await store.insert(newMessage('d', { caller: 'bank' }));
+      await insertPublished(store, 'e', 1, { caller: 'ads' });
       expect((await store.listCallers()).toSorted()).toEqual(['Shop', 'ads', 'bank', 'crm']);
     });
 
     test('tell what each caller has waiting and on the wire', async () => {
-      await store.insert(aSend('a'));
-      await store.insert(aSend('b'));
-      await sending(store, aSend('c'));
-      await ended(store, aSend('d'), 'accepted');
-      await released(store, 'e', 5);
+      await store.insert(newMessage('a'));
+      await store.insert(newMessage('b'));
+      await insertSending(store, newMessage('c'));
+      await insertFinished(store, newMessage('d'), 'accepted');
+      await insertPublished(store, 'e', 5);
       await store.claimBatch('e', 2);
-      await released(store, 'f', 3);
+      await insertPublished(store, 'f', 3);
       await store.changeBroadcastStatus('crm', 'f', 'paused');
-      await released(store, 'g', 4);
+      await insertPublished(store, 'g', 4);
       await store.changeBroadcastStatus('crm', 'g', 'cancelled');
-      await recording(store, 'h', 6);
-      await ended(store, aSend('i', { caller: 'shop' }), 'unknown');
+      await insertRecording(store, 'h', 6);
+      await insertFinished(store, newMessage('i', { caller: 'shop' }), 'unknown');
       const work = await store.summarizeWork(['crm', 'shop', 'bank']);
       expect(work.toSorted((a, b) => a.caller.localeCompare(b.caller))).toEqual([
         { caller: 'bank', queued: 0, sending: 0 },
@@ -169,9 +169,9 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
         ['c', 'crm'],
         ['d', 'shop'],
       ] as const) {
-        await released(store, id, 1, { caller });
+        await insertPublished(store, id, 1, { caller });
       }
-      await recording(store, 'e', 1);
+      await insertRecording(store, 'e', 1);
       await store.changeBroadcastStatus('crm', 'c', 'paused');
       const list = async (...ask: Parameters<Store['listAllBroadcasts']>) => {
         const { broadcasts, next } = await store.listAllBroadcasts(...ask);
@@ -188,7 +188,7 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     });
 
     test('can be steered by who is not their caller', async () => {
-      await released(store, 'a', 2);
+      await insertPublished(store, 'a', 2);
       expect(await store.changeAnyBroadcastStatus('a', 'paused')).toMatchObject({
         id: 'a',
         caller: 'crm',
@@ -199,14 +199,14 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
       expect(await store.changeAnyBroadcastStatus('a', 'cancelled')).toMatchObject({ counts: { cancelled: 2 } });
       expect(await store.changeAnyBroadcastStatus('a', 'running')).toMatchObject({ status: 'cancelled' });
       expect(await store.changeAnyBroadcastStatus('none', 'paused')).toBeUndefined();
-      await recording(store, 'b', 1);
+      await insertRecording(store, 'b', 1);
       expect(await store.changeAnyBroadcastStatus('b', 'cancelled')).toBeUndefined();
     });
 
     test('that a caller has queued are cancelled, oldest first; no others, and nothing that is on the wire', async () => {
-      for (let n = 0; n < 5; n++) await store.insert(aSend(`q${n}`));
-      await sending(store, aSend('wire'));
-      await store.insert(aSend('other', { caller: 'shop' }));
+      for (let n = 0; n < 5; n++) await store.insert(newMessage(`q${n}`));
+      await insertSending(store, newMessage('wire'));
+      await store.insert(newMessage('other', { caller: 'shop' }));
       expect(await store.cancelQueued('crm', 3)).toBe(3);
       expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q4', 'q3']);
       expect(await store.cancelQueued('crm', 3)).toBe(2);
@@ -222,10 +222,10 @@ export function operatorConformance(name: string, makeHome: () => Promise<Home>,
     });
 
     test('that are broadcasts of a caller are cancelled together', async () => {
-      await released(store, 'a', 2);
-      await released(store, 'b', 2);
+      await insertPublished(store, 'a', 2);
+      await insertPublished(store, 'b', 2);
       await store.changeBroadcastStatus('crm', 'b', 'paused');
-      await released(store, 'c', 2, { caller: 'shop' });
+      await insertPublished(store, 'c', 2, { caller: 'shop' });
       expect(await store.cancelBroadcasts('crm')).toBe(2);
       expect(await store.cancelBroadcasts('crm')).toBe(0);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: 'cancelled', counts: { cancelled: 2 } });

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { aBroadcast, NONE, recipients, recording, released, swept } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, ids, sending, withKey } from './samples.ts';
+import { insertPublished, insertRecording, NONE, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { ids, insertFinished, insertSending, newMessage, withKey } from './samples.ts';
 
 const person = '4915112345678';
 const to = { to: person };
 
 /** What is kept of one person is found, ended and erased; nothing of anybody else. */
-export function personConformance(name: string, makeHome: () => Promise<Home>): void {
+export function personConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: what is kept of one person`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -26,19 +26,19 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
 
     /** A broadcast of three others and this person. */
     const withPerson = async (id: string, release = true) => {
-      await recording(store, id, 3);
-      await store.addRecipients(id, [aSend(`${id}-person`, { kind: 'template', template: 'welcome', ...to })]);
+      await insertRecording(store, id, 3);
+      await store.addRecipients(id, [newMessage(`${id}-person`, { kind: 'template', template: 'welcome', ...to })]);
       if (release) await store.publishBroadcast(id, 'print');
     };
 
     test('is counted by caller and state', async () => {
-      await store.insert(aSend('q', to));
-      await sending(store, aSend('s', to));
+      await store.insert(newMessage('q', to));
+      await insertSending(store, newMessage('s', to));
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
-        await ended(store, aSend(status, to), status);
+        await insertFinished(store, newMessage(status, to), status);
       }
-      await ended(store, aSend('other'), 'accepted');
-      await ended(store, aSend('shops', { ...to, caller: 'shop' }), 'accepted');
+      await insertFinished(store, newMessage('other'), 'accepted');
+      await insertFinished(store, newMessage('shops', { ...to, caller: 'shop' }), 'accepted');
       expect(await kept()).toEqual({ queued: 1, sending: 1, accepted: 1, rejected: 1, not_sent: 1, unknown: 1 });
       expect(await kept('shop')).toEqual({ accepted: 1 });
       expect(await kept('bank')).toEqual({});
@@ -57,10 +57,10 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('is cancelled where it is queued, in batches, and what others have queued is not', async () => {
-      for (let n = 0; n < 5; n++) await store.insert(aSend(`q${n}`, to));
-      await sending(store, aSend('wire', to));
-      await store.insert(aSend('other'));
-      await store.insert(aSend('shops', { ...to, caller: 'shop' }));
+      for (let n = 0; n < 5; n++) await store.insert(newMessage(`q${n}`, to));
+      await insertSending(store, newMessage('wire', to));
+      await store.insert(newMessage('other'));
+      await store.insert(newMessage('shops', { ...to, caller: 'shop' }));
       expect(await store.cancelPerson('crm', person, 3)).toBe(3);
       expect(ids((await store.list('crm', { ...to, status: 'queued' }, { limit: 9 })).messages)).toEqual(['q4', 'q3']);
       expect(await store.cancelPerson('crm', person, 3)).toBe(2);
@@ -86,7 +86,7 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
       expect(claimed).toEqual(['b-0', 'b-1', 'b-2']);
       await store.completeAll(claimed.map((id) => ({ id, status: 'accepted', outcome: null })));
       expect(await store.erasePerson('crm', person, 9)).toBe(2);
-      await swept(store);
+      await sweepAll(store);
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({
         status: 'done',
         total: 4,
@@ -111,19 +111,20 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
       expect(await store.cancelPerson('crm', person, 9)).toBe(1);
       expect(await store.erasePerson('crm', person, 9)).toBe(2);
       expect(await kept()).toEqual({});
-      await swept(store);
+      await sweepAll(store);
       expect(await store.findBroadcast('crm', 'cancelled')).toMatchObject({
         total: 4,
         counts: { ...NONE, cancelled: 4 },
       });
-      expect(await store.openBroadcast(aBroadcast('gone'))).toEqual({ opened: true });
+      expect(await store.openBroadcast(newBroadcast('gone'))).toEqual({ opened: true });
     });
 
     test('is erased where it has ended, in batches, with its keys; what is on the wire is not, and settles', async () => {
-      await sending(store, aSend('wire', to));
-      for (let n = 0; n < 4; n++) await ended(store, aSend(`a${n}`, { ...to, ...withKey(`k${n}`) }), 'accepted');
-      await ended(store, aSend('u', to), 'unknown');
-      await ended(store, aSend('other', withKey('other')), 'accepted');
+      await insertSending(store, newMessage('wire', to));
+      for (let n = 0; n < 4; n++)
+        await insertFinished(store, newMessage(`a${n}`, { ...to, ...withKey(`k${n}`) }), 'accepted');
+      await insertFinished(store, newMessage('u', to), 'unknown');
+      await insertFinished(store, newMessage('other', withKey('other')), 'accepted');
       expect(await store.erasePerson('crm', person, 3)).toBe(3);
       expect(await store.erasePerson('crm', person, 3)).toBe(2);
       expect(await store.erasePerson('crm', person, 3)).toBe(0);
@@ -139,7 +140,7 @@ export function personConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('is erased of broadcasts that go on: nobody else of them is', async () => {
-      await released(store, 'b', 3);
+      await insertPublished(store, 'b', 3);
       await store.claimBatch('b', 3);
       await store.completeAll(['b-0', 'b-1'].map((id) => ({ id, status: 'accepted', outcome: null })));
       const [first] = recipients('b', 0, 1);

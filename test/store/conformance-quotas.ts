@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { aBroadcast, recipients, recording } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, aStream, ended, HOUR_MS, withKey } from './samples.ts';
+import { insertRecording, newBroadcast, recipients } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { HOUR_MS, insertFinished, newMessage, newStream, withKey } from './samples.ts';
 
 const noon = Date.parse('2026-11-30T12:00:00Z');
 
 /** What callers may have recorded in an hour and in a day, over all processes and restarts. */
-export function quotaConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+export function quotaConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: quotas`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
       // Of the wall clock alone: timers and the ageing clock go on.
       vi.useFakeTimers({ toFake: ['Date'], now: noon });
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -24,7 +24,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     const limited = (id: string, quota: { perHour?: number; perDay?: number }, more = {}) =>
-      store.insert(aSend(id, { quota, ...more }));
+      store.insert(newMessage(id, { quota, ...more }));
     const left = async (limits: { perHour?: number; perDay?: number }) => (await store.quotaLeft('crm', limits)).left;
 
     test('records as many as fit in an hour, and refuses the next one with the time that is left of it', async () => {
@@ -36,8 +36,8 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
         state: { left: 0, window: 'hour', limit: 3, endsInMs: 40 * 60_000 },
       });
       expect(await store.find('crm', 'd')).toBeUndefined();
-      expect(await store.insert(aSend('e', { caller: 'shop', quota: { perHour: 3 } }))).toHaveProperty('inserted');
-      expect(await store.insert(aSend('f'))).toHaveProperty('inserted');
+      expect(await store.insert(newMessage('e', { caller: 'shop', quota: { perHour: 3 } }))).toHaveProperty('inserted');
+      expect(await store.insert(newMessage('f'))).toHaveProperty('inserted');
       vi.setSystemTime(noon + HOUR_MS);
       expect(await limited('d', { perHour: 3 })).toHaveProperty('inserted');
     });
@@ -69,19 +69,19 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
       await limited('a', quota, withKey('k'));
       expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
       expect(await left(quota)).toBe(9);
-      await store.insert({ ...aStream('s'), quota });
+      await store.insert({ ...newStream('s'), quota });
       expect(await left(quota)).toBe(8);
       await store.deleteUnsent('s');
       expect(await left(quota)).toBe(9);
       await store.deleteUnsent('s');
-      await ended(store, aSend('x', { quota }), 'rejected');
+      await insertFinished(store, newMessage('x', { quota }), 'rejected');
       await store.deleteUnsent('x');
       expect(await left(quota)).toBe(8);
     });
 
     test('a repeated key is known also where the quota is spent, and a resend is one more', async () => {
       const quota = { perHour: 1 };
-      await ended(store, aSend('a', { quota, ...withKey('k') }), 'unknown');
+      await insertFinished(store, newMessage('a', { quota, ...withKey('k') }), 'unknown');
       expect(await limited('b', quota, withKey('k'))).toMatchObject({ existing: { id: 'a' } });
       await expect(limited('c', quota, { resendOf: 'a' })).rejects.toMatchObject({ name: 'QuotaExceededError' });
       expect(await limited('c', { perHour: 2 }, { resendOf: 'a' })).toHaveProperty('inserted');
@@ -90,7 +90,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
     test('a broadcast is charged for all of its recipients when it is released, or not at all', async () => {
       const limits = { perHour: 10 };
       const release = async (id: string, n: number) => {
-        await recording(store, id, n);
+        await insertRecording(store, id, n);
         return store.publishBroadcast(id, 'f', { caller: 'crm', n, limits });
       };
       expect(await release('a', 6)).toMatchObject({ status: 'running', counts: { queued: 6 } });
@@ -107,7 +107,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('a broadcast that is not open any more costs nothing', async () => {
-      await store.openBroadcast(aBroadcast('a'));
+      await store.openBroadcast(newBroadcast('a'));
       await store.addRecipients('a', recipients('a', 0, 3));
       await store.discardBroadcast('a');
       const quota = { caller: 'crm', n: 3, limits: { perHour: 10 } };
@@ -131,7 +131,7 @@ export function quotaConformance(name: string, makeHome: () => Promise<Home>, su
       await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaExceededError' });
     });
 
-    if (survives) {
+    if (durable) {
       test('holds after a restart', async () => {
         await limited('a', { perHour: 1 });
         await store.close();

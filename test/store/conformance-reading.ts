@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ListPage, MessageFilter } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
-import { released } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, ids, sending } from './samples.ts';
+import { insertPublished } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 
 /** Pages, filters and counts. */
-export function readingConformance(name: string, makeHome: () => Promise<Home>): void {
+export function readingConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: lists and counts`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -24,9 +24,9 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
       for (let n = 0; n < 7; n++) {
         vi.setSystemTime(Date.parse('2026-03-01T00:00:00Z') + (n % 2 === 0 ? n : -n) * 86_400_000);
-        await store.insert(aSend(`s${n}`));
+        await store.insert(newMessage(`s${n}`));
       }
-      await store.insert(aSend('other', { caller: 'shop' }));
+      await store.insert(newMessage('other', { caller: 'shop' }));
       const pages: string[][] = [];
       let cursor: string | undefined;
       do {
@@ -43,9 +43,9 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
 
     test('a cursor tells nothing, and is good for the list that answered it alone', async () => {
       for (const id of ['a', 'b', 'c']) {
-        await store.insert(aSend(id));
-        await store.insert(aSend(`${id} of shop`, { caller: 'shop' }));
-        await released(store, `${id} of many`, 1);
+        await store.insert(newMessage(id));
+        await store.insert(newMessage(`${id} of shop`, { caller: 'shop' }));
+        await insertPublished(store, `${id} of many`, 1);
       }
       const lists = {
         own: (page: ListPage) => store.list('crm', {}, page),
@@ -82,10 +82,10 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
 
     test('lists by recipient, status and time', async () => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-03-01T00:00:00Z') });
-      await ended(store, aSend('a', { to: '491' }), 'accepted');
-      await ended(store, aSend('b'), 'unknown');
+      await insertFinished(store, newMessage('a', { to: '491' }), 'accepted');
+      await insertFinished(store, newMessage('b'), 'unknown');
       vi.setSystemTime(Date.parse('2026-03-02T00:00:00Z'));
-      await store.insert(aSend('c', { to: '491' }));
+      await store.insert(newMessage('c', { to: '491' }));
       const listed = async (filter: MessageFilter): Promise<string[]> =>
         ids((await store.list('crm', filter, { limit: 10 })).messages);
       expect(await listed({ to: '491' })).toEqual(['c', 'a']);
@@ -103,16 +103,16 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
       const day = (n: number) => vi.setSystemTime(Date.parse(`2026-03-0${n}T00:00:00Z`));
       const since = async (time: string, more: MessageFilter = {}): Promise<string[]> =>
         ids((await store.list('crm', { ...more, since: `2026-03-${time}T00:00:00Z` }, { limit: 10 })).messages);
-      await store.insert(aSend('old'));
-      await released(store, 'early', 2);
+      await store.insert(newMessage('old'));
+      await insertPublished(store, 'early', 2);
       day(2);
-      await released(store, 'late', 2);
+      await insertPublished(store, 'late', 2);
       await store.claimBatch('late', 1);
       day(3);
       // Recorded after those of the third day, but with a clock of the second.
-      await store.insert(aSend('new'));
+      await store.insert(newMessage('new'));
       day(2);
-      await store.insert(aSend('behind'));
+      await store.insert(newMessage('behind'));
       const all = ['behind', 'new', 'late-1', 'late-0', 'early-1', 'early-0', 'old'];
       expect(await since('01')).toEqual(all);
       expect(await since('02')).toEqual(all.slice(0, 4));
@@ -126,12 +126,12 @@ export function readingConformance(name: string, makeHome: () => Promise<Home>):
     });
 
     test('counts every state', async () => {
-      await store.insert(aSend('q'));
-      await sending(store, aSend('s'));
+      await store.insert(newMessage('q'));
+      await insertSending(store, newMessage('s'));
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
-        await ended(store, aSend(status, { caller: status }), status);
+        await insertFinished(store, newMessage(status, { caller: status }), status);
       }
-      await store.insert(aSend('c'));
+      await store.insert(newMessage('c'));
       await store.complete('c', { status: 'cancelled', outcome: null });
       const one = { queued: 1, sending: 1, accepted: 1, rejected: 1, not_sent: 1, unknown: 1, cancelled: 1 };
       expect(await store.counts()).toEqual(one);

@@ -1,29 +1,33 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import { released, TIME } from './broadcast-samples.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, HOUR_MS, ids, MINUTE_MS, VERDICT } from './samples.ts';
+import { insertPublished, TIME } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { HOUR_MS, ids, insertFinished, MINUTE_MS, newMessage, OUTCOME } from './samples.ts';
 
 /** So many recipients of a broadcast, in calls of three whose answers were lost. */
 async function lost(store: Store, id: string, calls: number): Promise<void> {
-  await released(store, id, calls * 3);
+  await insertPublished(store, id, calls * 3);
   const group = await store.claimBatch(id, calls * 3);
   const unknown = group.map((send, at) => ({
     id: send.id,
     status: 'unknown' as const,
-    outcome: VERDICT,
+    outcome: OUTCOME,
     lostCall: { id: `${id} ${Math.floor(at / 3)}`, place: at % 3 },
   }));
   await store.completeAll(unknown);
 }
 
 /** In what order unknown sends are looked for, and what is told of it. */
-export function looksConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+export function reconciliationConformance(
+  name: string,
+  createFixture: () => Promise<StoreFixture>,
+  durable: boolean,
+): void {
   describe(`${name}: looks for unknown sends`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -44,7 +48,7 @@ export function looksConformance(name: string, makeHome: () => Promise<Home>, su
     test('first one of each lost call, then the others, turn by turn', async () => {
       await lost(store, 'b', 3);
       expect(await next()).toEqual([]);
-      await home.age(MINUTE_MS + 10);
+      await home.advance(MINUTE_MS + 10);
       const order = await round();
       expect(order.slice(0, 3).toSorted()).toEqual(['b-0', 'b-3', 'b-6']);
       expect(order.slice(3, 6).toSorted()).toEqual(['b-1', 'b-4', 'b-7']);
@@ -53,20 +57,20 @@ export function looksConformance(name: string, makeHome: () => Promise<Home>, su
 
     test('one of a call that is lost later, and a single send, come before the others of an earlier one', async () => {
       await lost(store, 'b', 2);
-      await home.age(30_000);
+      await home.advance(30_000);
       await lost(store, 'c', 1);
-      await ended(store, aSend('s'), 'unknown');
-      await home.age(MINUTE_MS + 10);
+      await insertFinished(store, newMessage('s'), 'unknown');
+      await home.advance(MINUTE_MS + 10);
       expect((await next(4)).toSorted()).toEqual(['b-0', 'b-3', 'c-0', 's']);
     });
 
     test('those of one person over one connection are due together', async () => {
       await lost(store, 'b', 1);
       const aside = { to: '49300', template: 'welcome' };
-      await ended(store, aSend('same', aside), 'unknown');
-      await ended(store, aSend('elsewhere', { ...aside, connectionId: 'c2' }), 'unknown');
-      await ended(store, aSend('over', aside), 'accepted');
-      await home.age(MINUTE_MS + 10);
+      await insertFinished(store, newMessage('same', aside), 'unknown');
+      await insertFinished(store, newMessage('elsewhere', { ...aside, connectionId: 'c2' }), 'unknown');
+      await insertFinished(store, newMessage('over', aside), 'accepted');
+      await home.advance(MINUTE_MS + 10);
       const [due] = await store.takeDueLookups(1);
       const first = due?.id === 'b-0' ? due : (await store.find('crm', 'b-0')) || due;
       const beside = ids(await store.takeDueOfRecipient({ connectionId: 'c1', to: first?.to ?? '' }, 9));
@@ -75,14 +79,14 @@ export function looksConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('a look that failed is made again in half a minute, as the same one, for two hours', async () => {
-      await ended(store, aSend('a'), 'unknown');
-      await home.age(MINUTE_MS);
+      await insertFinished(store, newMessage('a'), 'unknown');
+      await home.advance(MINUTE_MS);
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 1 }]);
       await store.recordLookups(['a'], 'failed');
       expect(await next()).toEqual([]);
-      await home.age(MINUTE_MS / 2);
+      await home.advance(MINUTE_MS / 2);
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 1 }]);
-      await home.age(3 * HOUR_MS);
+      await home.advance(3 * HOUR_MS);
       await store.recordLookups(['a'], 'failed');
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 2 }]);
     });
@@ -94,9 +98,9 @@ export function looksConformance(name: string, makeHome: () => Promise<Home>, su
       expect(await store.reconcileProgress('b')).toEqual({ left: 6, lostCalls: [call, call] });
       expect(await store.countDueLookups(100)).toBe(9);
       expect(await store.countDueLookups(4)).toBe(4);
-      await home.age(MINUTE_MS + 10);
+      await home.advance(MINUTE_MS + 10);
       await store.takeDueLookups(3);
-      await store.markReconciled('b-0', { outcome: VERDICT });
+      await store.markReconciled('b-0', { outcome: OUTCOME });
       await store.recordLookups(['b-0', 'b-3'], 'done');
       const { left, lostCalls } = await store.reconcileProgress('b');
       expect(left).toBe(4);
@@ -111,43 +115,40 @@ export function looksConformance(name: string, makeHome: () => Promise<Home>, su
       await lost(store, 'b', 2);
       // Nobody has to wait for the first minute.
       await store.requestReconciliation('b');
-      await home.age(10);
+      await home.advance(10);
       expect(await next(2)).toHaveLength(2);
       await store.recordLookups(['b-0', 'b-3'], 'done');
       await store.requestReconciliation('b');
-      await home.age(10);
+      await home.advance(10);
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 4 });
       expect((await round()).toSorted()).toEqual(['b-1', 'b-2', 'b-4', 'b-5']);
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 0 });
-      await home.age(5);
+      await home.advance(5);
       await store.requestReconciliation('b');
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 6 });
-      await home.age(10);
+      await home.advance(10);
       expect(await round()).toHaveLength(6);
       // Also of those for which nobody looks any more by himself.
-      await home.age(2 * HOUR_MS);
+      await home.advance(2 * HOUR_MS);
       for (let looks = 0; looks < 4; looks++) await round();
-      await home.age(48 * HOUR_MS);
+      await home.advance(48 * HOUR_MS);
       expect(await round()).toEqual([]);
       await store.requestReconciliation('b');
-      await home.age(10);
+      await home.advance(10);
       expect(await round()).toHaveLength(6);
     });
 
-    test.runIf(survives)(
-      'what the process was sending when it died is told by the calls in which it went',
-      async () => {
-        await released(store, 'b', 6);
-        await store.claimBatch('b', 3);
-        await new Promise((resume) => setTimeout(resume, 3));
-        await store.claimBatch('b', 3);
-        await store.close();
-        store = await home.open();
-        await store.recoverOrphans();
-        expect((await store.reconcileProgress('b')).lostCalls.map(({ recipients }) => recipients)).toEqual([3, 3]);
-        await home.age(MINUTE_MS + 10);
-        expect((await next(2)).toSorted()).toEqual(['b-0', 'b-3']);
-      },
-    );
+    test.runIf(durable)('what the process was sending when it died is told by the calls in which it went', async () => {
+      await insertPublished(store, 'b', 6);
+      await store.claimBatch('b', 3);
+      await new Promise((resume) => setTimeout(resume, 3));
+      await store.claimBatch('b', 3);
+      await store.close();
+      store = await home.open();
+      await store.recoverOrphans();
+      expect((await store.reconcileProgress('b')).lostCalls.map(({ recipients }) => recipients)).toEqual([3, 3]);
+      await home.advance(MINUTE_MS + 10);
+      expect((await next(2)).toSorted()).toEqual(['b-0', 'b-3']);
+    });
   });
 }

@@ -1,15 +1,26 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { Home } from './fixture.ts';
-import { aSend, DAY_MS, ended, found, HOUR_MS, ids, MINUTE_MS, ROUTE, sending, withKey } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  ids,
+  insertFinished,
+  insertSending,
+  MINUTE_MS,
+  mustFind,
+  newMessage,
+  ROUTE,
+  withKey,
+} from './samples.ts';
 
 /** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */
-export function ageingConformance(name: string, makeHome: () => Promise<Home>): void {
+export function retentionConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: ages`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: Store;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -19,24 +30,24 @@ export function ageingConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('looks at an unknown send after 1, 5, 15 and 60 minutes, once each', async () => {
-      await ended(store, aSend('a', { kind: 'template' }), 'unknown');
-      await ended(store, aSend('b'), 'accepted');
+      await insertFinished(store, newMessage('a', { kind: 'template' }), 'unknown');
+      await insertFinished(store, newMessage('b'), 'accepted');
       for (const [n, minutes] of [1, 4, 10, 45].entries()) {
-        await home.age(minutes * MINUTE_MS - 20_000);
+        await home.advance(minutes * MINUTE_MS - 20_000);
         expect(await store.takeDueLookups(10)).toEqual([]);
-        await home.age(20_000);
+        await home.advance(20_000);
         const due = await Promise.all([store.takeDueLookups(10), store.takeDueLookups(10)]);
         expect(ids(due.flat())).toEqual(['a']);
         expect(due.flat()[0]).toMatchObject({ lookup: n + 1, call: { text: 'a' }, sentAt: expect.any(String) });
       }
-      await home.age(30 * DAY_MS);
+      await home.advance(30 * DAY_MS);
       expect(await store.takeDueLookups(10)).toEqual([]);
     });
 
     test('hands out at most the limit, and nothing that was resolved', async () => {
-      for (const id of ['a', 'b', 'c']) await ended(store, aSend(id), 'unknown');
+      for (const id of ['a', 'b', 'c']) await insertFinished(store, newMessage(id), 'unknown');
       await store.markReconciled('b', { outcome: null });
-      await home.age(2 * MINUTE_MS);
+      await home.advance(2 * MINUTE_MS);
       const first = ids(await store.takeDueLookups(1));
       const second = ids(await store.takeDueLookups(1));
       expect([...first, ...second].sort()).toEqual(['a', 'c']);
@@ -44,76 +55,76 @@ export function ageingConformance(name: string, makeHome: () => Promise<Home>): 
     });
 
     test('frees a key after its time, and an unknown one after its longer time', async () => {
-      await ended(store, aSend('a', withKey('a')), 'not_sent');
-      await ended(store, aSend('u', withKey('u')), 'unknown');
-      await store.insert(aSend('q', withKey('q')));
-      await sending(store, aSend('s', withKey('s')));
-      await home.age(71 * HOUR_MS);
+      await insertFinished(store, newMessage('a', withKey('a')), 'not_sent');
+      await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
+      await store.insert(newMessage('q', withKey('q')));
+      await insertSending(store, newMessage('s', withKey('s')));
+      await home.advance(71 * HOUR_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.age(HOUR_MS);
+      await home.advance(HOUR_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'a')).toBeUndefined();
-      const freed = await found(store, 'a');
+      const freed = await mustFind(store, 'a');
       expect(freed).not.toHaveProperty('idempotency');
       expect(freed).not.toHaveProperty('call');
-      expect(await store.insert(aSend('b', withKey('a')))).toHaveProperty('inserted');
+      expect(await store.insert(newMessage('b', withKey('a')))).toHaveProperty('inserted');
       expect(await store.findByKey('crm', ROUTE, 'u')).toMatchObject({ id: 'u', call: { text: 'u' } });
-      await home.age(27 * DAY_MS);
+      await home.advance(27 * DAY_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'u')).toBeUndefined();
-      expect((await found(store, 'u')).status).toBe('unknown');
+      expect((await mustFind(store, 'u')).status).toBe('unknown');
       for (const open of ['q', 's']) expect(await store.findByKey('crm', ROUTE, open)).toMatchObject({ id: open });
     });
 
     test('forgets what a content is known by an hour after its end, that of a key with the key', async () => {
       const ends = ['accepted', 'rejected', 'not_sent', 'unknown'] as const;
-      for (const status of ends) await ended(store, aSend(status, { fingerprint: 'f' }), status);
-      await ended(store, aSend('keyed', withKey('k')), 'accepted');
-      await sending(store, aSend('open', { fingerprint: 'f' }));
+      for (const status of ends) await insertFinished(store, newMessage(status, { fingerprint: 'f' }), status);
+      await insertFinished(store, newMessage('keyed', withKey('k')), 'accepted');
+      await insertSending(store, newMessage('open', { fingerprint: 'f' }));
       const known = async () => {
         const all = (await store.list('crm', {}, { limit: 10 })).messages;
         return ids(all.filter(({ contentMac }) => contentMac !== undefined));
       };
-      await home.age(HOUR_MS - MINUTE_MS);
+      await home.advance(HOUR_MS - MINUTE_MS);
       expect(await store.purge(10)).toBe(0);
       expect(await known()).toHaveLength(6);
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       expect([await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([3, 1, 0]);
       expect(await known()).toEqual(['open', 'keyed']);
-      expect(store.sameContent(await found(store, 'accepted'), 'f')).toBeUndefined();
-      expect(store.sameContent(await found(store, 'keyed'), 'f1')).toBe(true);
-      await home.age(71 * HOUR_MS);
+      expect(store.sameContent(await mustFind(store, 'accepted'), 'f')).toBeUndefined();
+      expect(store.sameContent(await mustFind(store, 'keyed'), 'f1')).toBe(true);
+      await home.advance(71 * HOUR_MS);
       while ((await store.purge(10)) > 0);
       expect(await known()).toEqual(['open']);
     });
 
     test('a late answer starts the time anew', async () => {
-      await ended(store, aSend('u', withKey('u')), 'unknown');
-      await home.age(29 * DAY_MS);
+      await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
+      await home.advance(29 * DAY_MS);
       await store.markReconciled('u', { outcome: null });
-      await home.age(2 * DAY_MS);
+      await home.advance(2 * DAY_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.age(DAY_MS);
+      await home.advance(DAY_MS);
       expect(await store.purge(10)).toBe(1);
     });
 
     test('forgets records after their time, never an open one', async () => {
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown'] as const) {
-        await ended(store, aSend(status, withKey(status)), status);
+        await insertFinished(store, newMessage(status, withKey(status)), status);
       }
-      await store.insert(aSend('q', withKey('q')));
-      await home.age(89 * DAY_MS);
+      await store.insert(newMessage('q', withKey('q')));
+      await home.advance(89 * DAY_MS);
       expect(await store.purge(10)).toBe(4);
       expect(await store.purge(10)).toBe(0);
-      await home.age(DAY_MS);
+      await home.advance(DAY_MS);
       expect(await store.purge(10)).toBe(4);
       expect(ids((await store.list('crm', {}, { limit: 10 })).messages)).toEqual(['q']);
       expect(await store.counts()).toMatchObject({ queued: 1, accepted: 0, unknown: 0 });
     });
 
     test('purges in batches', async () => {
-      for (let n = 0; n < 7; n++) await ended(store, aSend(`s${n}`, withKey(`k${n}`)), 'accepted');
-      await home.age(4 * DAY_MS);
+      for (let n = 0; n < 7; n++) await insertFinished(store, newMessage(`s${n}`, withKey(`k${n}`)), 'accepted');
+      await home.advance(4 * DAY_MS);
       expect([await store.purge(3), await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([
         3, 3, 1, 0,
       ]);
@@ -121,18 +132,18 @@ export function ageingConformance(name: string, makeHome: () => Promise<Home>): 
 
     test.each([2 * DAY_MS, -2 * DAY_MS])('a wall clock that steps by %i ms expires nothing', async (step) => {
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
-      await ended(store, aSend('a', withKey('a')), 'accepted');
-      await ended(store, aSend('u'), 'unknown');
-      await home.age(71 * HOUR_MS);
+      await insertFinished(store, newMessage('a', withKey('a')), 'accepted');
+      await insertFinished(store, newMessage('u'), 'unknown');
+      await home.advance(71 * HOUR_MS);
       expect(ids(await store.takeDueLookups(1))).toEqual(['u']);
       vi.setSystemTime(Date.now() + step);
       expect(await store.purge(10)).toBe(0);
-      await ended(store, aSend('b', withKey('b')), 'accepted');
-      await ended(store, aSend('v'), 'unknown');
+      await insertFinished(store, newMessage('b', withKey('b')), 'accepted');
+      await insertFinished(store, newMessage('v'), 'unknown');
       vi.setSystemTime(Date.now() - step);
-      await home.age(30_000);
+      await home.advance(30_000);
       expect(ids(await store.takeDueLookups(10))).not.toContain('v');
-      await home.age(HOUR_MS);
+      await home.advance(HOUR_MS);
       expect(ids(await store.takeDueLookups(10))).toContain('v');
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'b')).toMatchObject({ id: 'b' });

@@ -1,26 +1,26 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MessageStore, NewMessage } from '../../src/store/message-store.ts';
 import { MAC } from './broadcast-samples.ts';
-import { groupsConformance } from './conformance-batches.ts';
+import { batchConformance } from './conformance-batches.ts';
 import { broadcastConformance } from './conformance-broadcasts.ts';
 import { claimsConformance } from './conformance-claims.ts';
 import { operatorConformance } from './conformance-operator.ts';
 import { personConformance } from './conformance-person.ts';
 import { quotaConformance } from './conformance-quotas.ts';
 import { readingConformance } from './conformance-reading.ts';
-import { looksConformance } from './conformance-reconciliation.ts';
-import { takeoverConformance } from './conformance-recovery.ts';
-import { ageingConformance } from './conformance-retention.ts';
-import type { Home } from './fixture.ts';
-import { aSend, aStream, ended, found, ROUTE, sending, VERDICT, withKey } from './samples.ts';
+import { reconciliationConformance } from './conformance-reconciliation.ts';
+import { recoveryConformance } from './conformance-recovery.ts';
+import { retentionConformance } from './conformance-retention.ts';
+import type { StoreFixture } from './fixture.ts';
+import { insertFinished, insertSending, mustFind, newMessage, newStream, OUTCOME, ROUTE, withKey } from './samples.ts';
 
-/** Holds a store to every sentence of src/store/message-store.ts. `survives`: its contents outlive the process. */
-export function storeConformance(name: string, makeHome: () => Promise<Home>, survives: boolean): void {
+/** Holds a store to every sentence of src/store/message-store.ts. `durable`: its contents outlive the process. */
+export function storeConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: records and settles`, () => {
-    let home: Home;
+    let home: StoreFixture;
     let store: MessageStore;
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       store = await home.open();
     });
     afterEach(async () => {
@@ -29,7 +29,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('gives back what was recorded', async () => {
-      const send = aSend('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
+      const send = newMessage('a', { template: 't', fileName: 'Größe.pdf', localMessageId: 'l', ...withKey('k') });
       const answer = await store.insert(send);
       const times = { createdAt: expect.stringMatching(/Z$/), updatedAt: expect.stringMatching(/Z$/) };
       const { fingerprint, ...kept } = send;
@@ -41,14 +41,14 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test.each([true, false])('keeps the channel of a send through its attempts, named for it: %s', async (isNamed) => {
-      const { channelNamed: _, ...send } = aSend('a', { channel: '919999900001' });
+      const { channelNamed: _, ...send } = newMessage('a', { channel: '919999900001' });
       await store.insert({ ...send, channelNamed: isNamed });
       expect(await store.claim('a', 1)).toBe(true);
       expect(await store.claim('a', 1)).toBe(true);
       expect(await store.requeue('a', 1)).toBe(true);
       expect(await store.claimAll([{ id: 'a', attempt: 2 }])).toEqual(new Set(['a']));
       expect(await store.find('crm', 'a')).toMatchObject({ channel: '919999900001', status: 'sending', attempts: 2 });
-      expect(await found(store, 'a')).not.toHaveProperty('channelNamed');
+      expect(await mustFind(store, 'a')).not.toHaveProperty('channelNamed');
     });
 
     test('keeps any text, and a call of 100 KB', async () => {
@@ -58,11 +58,11 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
         none: null,
         list: [1, true],
       };
-      await store.insert(aSend('a', { call, template: 'पता' }));
-      expect(await found(store, 'a')).toMatchObject({ call, template: 'पता' });
+      await store.insert(newMessage('a', { call, template: 'पता' }));
+      expect(await mustFind(store, 'a')).toMatchObject({ call, template: 'पता' });
       const failure = { code: 'c', detail: 'from \0 upstream \uD800' };
       expect(await store.complete('a', { status: 'not_sent', failure, outcome: null })).toBe(true);
-      expect(await found(store, 'a')).toMatchObject({
+      expect(await mustFind(store, 'a')).toMatchObject({
         failure: { code: 'c', detail: 'from \uFFFD upstream \uFFFD' },
         outcome: null,
       });
@@ -79,7 +79,7 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('records one of a hundred that race under one key', async () => {
-      const racing = Array.from({ length: 100 }, (_, n) => store.insert(aSend(`r${n}`, withKey('k', `f${n}`))));
+      const racing = Array.from({ length: 100 }, (_, n) => store.insert(newMessage(`r${n}`, withKey('k', `f${n}`))));
       const answers = await Promise.all(racing);
       const winners = answers.flatMap((answer) => ('inserted' in answer ? [answer.inserted.id] : []));
       expect(winners).toHaveLength(1);
@@ -88,10 +88,10 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('a key belongs to a caller and a route', async () => {
-      await store.insert(aSend('a', withKey('k')));
-      expect(await store.insert(aSend('b', { caller: 'shop', ...withKey('k') }))).toHaveProperty('inserted');
+      await store.insert(newMessage('a', withKey('k')));
+      expect(await store.insert(newMessage('b', { caller: 'shop', ...withKey('k') }))).toHaveProperty('inserted');
       const elsewhere = { route: 'POST /v1/other', key: 'k' };
-      expect(await store.insert(aSend('c', { idempotency: elsewhere }))).toHaveProperty('inserted');
+      expect(await store.insert(newMessage('c', { idempotency: elsewhere }))).toHaveProperty('inserted');
       expect(await store.findByKey('bank', ROUTE, 'k')).toBeUndefined();
       expect(await store.findByKey('crm', 'POST /v1/none', 'k')).toBeUndefined();
       expect(await store.find('bank', 'a')).toBeUndefined();
@@ -99,40 +99,44 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('refuses an id that was used before, and the others of the turn go on', async () => {
-      await store.insert(aSend('a'));
-      const turn = await Promise.allSettled([store.insert(aSend('b')), store.insert(aSend('a')), store.claim('b', 1)]);
+      await store.insert(newMessage('a'));
+      const turn = await Promise.allSettled([
+        store.insert(newMessage('b')),
+        store.insert(newMessage('a')),
+        store.claim('b', 1),
+      ]);
       expect(turn.map((each) => each.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
       expect(turn[1]).toMatchObject({ reason: { name: 'StoreError' } });
       expect((await store.counts()).queued + (await store.counts()).sending).toBe(2);
     });
 
     test('one repetition per send', async () => {
-      await ended(store, aSend('a'), 'unknown');
-      const racing = ['b', 'c', 'd'].map((id) => store.insert(aSend(id, { resendOf: 'a', ...withKey(id) })));
+      await insertFinished(store, newMessage('a'), 'unknown');
+      const racing = ['b', 'c', 'd'].map((id) => store.insert(newMessage(id, { resendOf: 'a', ...withKey(id) })));
       const answers = await Promise.all(racing);
       const [child] = answers.flatMap((answer) => ('inserted' in answer ? [answer.inserted.id] : []));
       expect(answers.filter((answer) => 'existing' in answer && answer.existing.id === child)).toHaveLength(2);
-      expect(await found(store, String(child))).toMatchObject({ resendOf: 'a' });
+      expect(await mustFind(store, String(child))).toMatchObject({ resendOf: 'a' });
     });
 
     test('no repetition of a send that was found to have arrived, and its key stays free', async () => {
-      await ended(store, aSend('a'), 'unknown');
-      await store.markReconciled('a', { outcome: VERDICT });
-      const again = await store.insert(aSend('b', { resendOf: 'a', ...withKey('k') }));
-      expect(again).toEqual({ existing: await found(store, 'a') });
+      await insertFinished(store, newMessage('a'), 'unknown');
+      await store.markReconciled('a', { outcome: OUTCOME });
+      const again = await store.insert(newMessage('b', { resendOf: 'a', ...withKey('k') }));
+      expect(again).toEqual({ existing: await mustFind(store, 'a') });
       expect(await store.find('crm', 'b')).toBeUndefined();
       expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
     });
 
     test('begins an attempt once, and says so again to the process that did', async () => {
-      await store.insert(aSend('a'));
+      await store.insert(newMessage('a'));
       expect(await store.claim('a', 2)).toBe(false);
       expect(await Promise.all([store.claim('a', 1), store.claim('a', 2), store.claim('a', 1)])).toEqual([
         true,
         false,
         true,
       ]);
-      expect(await found(store, 'a')).toMatchObject({
+      expect(await mustFind(store, 'a')).toMatchObject({
         status: 'sending',
         attempts: 1,
         sentAt: expect.stringMatching(/Z$/),
@@ -141,76 +145,76 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('retreats only from sending, and begins again', async () => {
-      await store.insert(aSend('a'));
+      await store.insert(newMessage('a'));
       expect(await store.requeue('a', 1)).toBe(false);
       await store.claim('a', 1);
       expect(await store.requeue('a', 1)).toBe(true);
-      expect(await found(store, 'a')).toMatchObject({ status: 'queued', attempts: 1 });
+      expect(await mustFind(store, 'a')).toMatchObject({ status: 'queued', attempts: 1 });
       expect(await store.requeue('a', 1)).toBe(true);
       expect(await store.claim('a', 1)).toBe(false);
       expect(await store.claim('a', 2)).toBe(true);
       expect(await store.requeue('a', 1)).toBe(false);
-      expect(await found(store, 'a')).toMatchObject({ status: 'sending', attempts: 2 });
+      expect(await mustFind(store, 'a')).toMatchObject({ status: 'sending', attempts: 2 });
     });
 
     test.each(['accepted', 'rejected', 'cancelled'] as const)('%s drops the call', async (status) => {
-      await store.insert(aSend('a'));
+      await store.insert(newMessage('a'));
       if (status !== 'cancelled') await store.claim('a', 1);
-      expect(await store.complete('a', { status, whatsappMessageId: 'w', localMessageId: 'l', outcome: VERDICT })).toBe(
+      expect(await store.complete('a', { status, whatsappMessageId: 'w', localMessageId: 'l', outcome: OUTCOME })).toBe(
         true,
       );
-      const send = await found(store, 'a');
-      expect(send).toMatchObject({ status, whatsappMessageId: 'w', localMessageId: 'l', outcome: VERDICT });
+      const send = await mustFind(store, 'a');
+      expect(send).toMatchObject({ status, whatsappMessageId: 'w', localMessageId: 'l', outcome: OUTCOME });
       expect(send).not.toHaveProperty('call');
     });
 
     test.each(['not_sent', 'unknown'] as const)('%s keeps the call', async (status) => {
-      await ended(store, aSend('a'), status);
-      expect(await found(store, 'a')).toMatchObject({ status, call: { text: 'a' } });
+      await insertFinished(store, newMessage('a'), status);
+      expect(await mustFind(store, 'a')).toMatchObject({ status, call: { text: 'a' } });
     });
 
     test('settles what was only queued', async () => {
-      await store.insert(aSend('a'));
+      await store.insert(newMessage('a'));
       expect(await store.complete('a', { status: 'not_sent', outcome: null })).toBe(true);
       expect(await store.claim('a', 1)).toBe(false);
     });
 
     test('a cancel never touches sending', async () => {
-      await sending(store, aSend('a'));
+      await insertSending(store, newMessage('a'));
       expect(await store.complete('a', { status: 'cancelled', outcome: null })).toBe(false);
-      expect((await found(store, 'a')).status).toBe('sending');
+      expect((await mustFind(store, 'a')).status).toBe('sending');
     });
 
     test.each(['accepted', 'rejected', 'not_sent'] as const)('%s is final', async (first) => {
-      await ended(store, aSend('a'), first);
-      const before = await found(store, 'a');
+      await insertFinished(store, newMessage('a'), first);
+      const before = await mustFind(store, 'a');
       for (const status of ['accepted', 'rejected', 'not_sent', 'unknown', 'cancelled'] as const) {
         expect(await store.complete('a', { status, outcome: 'late' })).toBe(false);
       }
       expect(await store.claim('a', 1)).toBe(false);
       expect(await store.requeue('a', 1)).toBe(false);
       expect(await store.markReconciled('a', { outcome: 'late' })).toBe(false);
-      expect(await found(store, 'a')).toEqual(before);
+      expect(await mustFind(store, 'a')).toEqual(before);
     });
 
     test.each(['accepted', 'rejected', 'not_sent'] as const)('a late %s corrects unknown', async (status) => {
-      await sending(store, aSend('a', { localMessageId: 'mine' }));
+      await insertSending(store, newMessage('a', { localMessageId: 'mine' }));
       const failure = { code: 'timeout', detail: 'no answer' };
       await store.complete('a', { status: 'unknown', failure, outcome: 'who knows' });
       expect(await store.complete('a', { status: 'unknown', outcome: 'again' })).toBe(false);
       expect(await store.complete('a', { status: 'cancelled', outcome: 'again' })).toBe(false);
       expect(await store.complete('a', { status, outcome: 'late' })).toBe(true);
-      const send = await found(store, 'a');
+      const send = await mustFind(store, 'a');
       expect(send).toMatchObject({ status, outcome: 'late', localMessageId: 'mine' });
       expect(send).not.toHaveProperty('failure');
     });
 
     test('resolves only what is unknown', async () => {
-      await sending(store, aSend('a'));
+      await insertSending(store, newMessage('a'));
       expect(await store.markReconciled('a', { outcome: 'found' })).toBe(false);
       await store.complete('a', { status: 'unknown', failure: { code: 'x', detail: 'y' }, outcome: null });
       expect(await store.markReconciled('a', { whatsappMessageId: 'w', outcome: 'found' })).toBe(true);
-      const send = await found(store, 'a');
+      const send = await mustFind(store, 'a');
       expect(send).toMatchObject({ status: 'accepted', whatsappMessageId: 'w', outcome: 'found' });
       expect(send).not.toHaveProperty('failure');
       expect(send).not.toHaveProperty('call');
@@ -218,46 +222,46 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('learns the fingerprint of a file when it ends', async () => {
-      await sending(store, { ...aStream('a'), idempotency: { route: ROUTE, key: 'k' } });
-      expect((await found(store, 'a')).idempotency).toEqual({ route: ROUTE, key: 'k' });
-      await store.complete('a', { status: 'accepted', fingerprint: 'of the file', outcome: VERDICT });
-      const known = await found(store, 'a');
+      await insertSending(store, { ...newStream('a'), idempotency: { route: ROUTE, key: 'k' } });
+      expect((await mustFind(store, 'a')).idempotency).toEqual({ route: ROUTE, key: 'k' });
+      await store.complete('a', { status: 'accepted', fingerprint: 'of the file', outcome: OUTCOME });
+      const known = await mustFind(store, 'a');
       expect(known).toMatchObject({ contentMac: MAC, idempotency: { route: ROUTE, key: 'k' } });
       expect([store.sameContent(known, 'of the file'), store.sameContent(known, 'of another')]).toEqual([true, false]);
     });
 
     test('forgets a send that has not ended, and frees its key', async () => {
-      await sending(store, { ...aStream('a'), idempotency: { route: ROUTE, key: 'k' } });
+      await insertSending(store, { ...newStream('a'), idempotency: { route: ROUTE, key: 'k' } });
       await store.deleteUnsent('a');
       expect(await store.find('crm', 'a')).toBeUndefined();
-      expect(await store.insert({ ...aStream('b'), idempotency: { route: ROUTE, key: 'k' } })).toHaveProperty(
+      expect(await store.insert({ ...newStream('b'), idempotency: { route: ROUTE, key: 'k' } })).toHaveProperty(
         'inserted',
       );
-      await store.complete('b', { status: 'accepted', outcome: VERDICT });
+      await store.complete('b', { status: 'accepted', outcome: OUTCOME });
       await store.deleteUnsent('b');
-      expect(await found(store, 'b')).toMatchObject({ status: 'accepted' });
+      expect(await mustFind(store, 'b')).toMatchObject({ status: 'accepted' });
     });
 
     test('counts what went to the same person through another channel as a twin', async () => {
       const [from, until] = [Date.now() - 60_000, Date.now() + 60_000].map((ms) => new Date(ms).toISOString());
       const through = (id: string, channel?: string) =>
-        aSend(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
+        newMessage(id, { fingerprint: `print of ${id}`, ...(channel !== undefined && { channel }) });
       const a = through('a', '919999900001');
-      for (const each of [a, through('b', '919999900001')]) await sending(store, each);
+      for (const each of [a, through('b', '919999900001')]) await insertSending(store, each);
       expect(await store.countLookalikes(a, from ?? '', until ?? '')).toBe(0);
-      for (const each of [through('c', '919999900002'), through('d')]) await sending(store, each);
+      for (const each of [through('c', '919999900002'), through('d')]) await insertSending(store, each);
       expect(await store.countLookalikes(a, from ?? '', until ?? '')).toBe(2);
       expect(await store.countLookalikes(through('d'), from ?? '', until ?? '')).toBe(3);
     });
 
     test('counts the lookalikes of a send by the time they began', async () => {
-      await sending(store, { ...aSend('a'), fingerprint: 'same' });
-      await sending(store, { ...aSend('b'), fingerprint: 'same' });
-      await sending(store, { ...aSend('c'), fingerprint: 'other' });
-      await store.insert({ ...aSend('d'), fingerprint: 'same' });
+      await insertSending(store, { ...newMessage('a'), fingerprint: 'same' });
+      await insertSending(store, { ...newMessage('b'), fingerprint: 'same' });
+      await insertSending(store, { ...newMessage('c'), fingerprint: 'other' });
+      await store.insert({ ...newMessage('d'), fingerprint: 'same' });
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      const a = { ...aSend('a'), fingerprint: 'same' };
+      const a = { ...newMessage('a'), fingerprint: 'same' };
       expect(await store.countLookalikes(a, from, until)).toBe(1);
       expect(await store.countLookalikes(a, from, new Date(at - 30_000).toISOString())).toBe(0);
       expect(await store.countLookalikes({ ...a, to: '14155559999' }, from, until)).toBe(0);
@@ -266,33 +270,33 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
     });
 
     test('counts as a twin what may be one, since nothing is kept of its content any more', async () => {
-      await sending(store, { ...aSend('a'), fingerprint: 'same' });
-      await sending(store, aSend('text'));
-      await sending(store, aSend('buttons', { kind: 'buttons' }));
-      await sending(store, aSend('elsewhere', { connectionId: 'c2' }));
-      await sending(store, aSend('template', { kind: 'template', template: 'welcome' }));
-      await sending(store, aStream('file'));
+      await insertSending(store, { ...newMessage('a'), fingerprint: 'same' });
+      await insertSending(store, newMessage('text'));
+      await insertSending(store, newMessage('buttons', { kind: 'buttons' }));
+      await insertSending(store, newMessage('elsewhere', { connectionId: 'c2' }));
+      await insertSending(store, newMessage('template', { kind: 'template', template: 'welcome' }));
+      await insertSending(store, newStream('file'));
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
-      expect(await store.countLookalikes({ ...aSend('a'), fingerprint: 'same' }, from, until)).toBe(1);
-      const other = aSend('b', { kind: 'template', template: 'goodbye', fingerprint: 'other' });
+      expect(await store.countLookalikes({ ...newMessage('a'), fingerprint: 'same' }, from, until)).toBe(1);
+      const other = newMessage('b', { kind: 'template', template: 'goodbye', fingerprint: 'other' });
       expect(await store.countLookalikes(other, from, until)).toBe(0);
     });
 
     test('counts as a twin what has the same template, whatever its parameters, and a CSV of it', async () => {
       const aTemplate = (id: string, more: Partial<NewMessage> = {}): NewMessage => ({
-        ...aSend(id, { kind: 'template', template: 'welcome', fingerprint: id }),
+        ...newMessage(id, { kind: 'template', template: 'welcome', fingerprint: id }),
         ...more,
       });
-      const { to: _, ...csv }: NewMessage = { ...aStream('csv'), kind: 'csv', template: 'welcome' };
-      await sending(store, aTemplate('a'));
-      await sending(store, aTemplate('b'));
-      await sending(store, aTemplate('other number', { to: '14155559999' }));
-      await sending(store, aTemplate('other template', { template: 'goodbye' }));
+      const { to: _, ...csv }: NewMessage = { ...newStream('csv'), kind: 'csv', template: 'welcome' };
+      await insertSending(store, aTemplate('a'));
+      await insertSending(store, aTemplate('b'));
+      await insertSending(store, aTemplate('other number', { to: '14155559999' }));
+      await insertSending(store, aTemplate('other template', { template: 'goodbye' }));
       const at = Date.now();
       const [from, until] = [new Date(at - 60_000).toISOString(), new Date(at + 60_000).toISOString()];
       expect(await store.countLookalikes(aTemplate('a'), from, until)).toBe(1);
-      await sending(store, csv);
+      await insertSending(store, csv);
       expect(await store.countLookalikes(aTemplate('a'), from, until)).toBe(2);
     });
 
@@ -305,18 +309,18 @@ export function storeConformance(name: string, makeHome: () => Promise<Home>, su
       expect(store.holdsLease()).toBe(false);
       await expect(store.check()).rejects.toMatchObject({ name: 'StoreError' });
       await expect(store.find('crm', 'a')).rejects.toMatchObject({ name: 'StoreError' });
-      await expect(store.insert(aSend('a'))).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.insert(newMessage('a'))).rejects.toMatchObject({ name: 'StoreError' });
     });
   });
 
-  groupsConformance(name, makeHome);
-  broadcastConformance(name, makeHome);
-  claimsConformance(name, makeHome, survives);
-  readingConformance(name, makeHome);
-  operatorConformance(name, makeHome, survives);
-  personConformance(name, makeHome);
-  ageingConformance(name, makeHome);
-  looksConformance(name, makeHome, survives);
-  quotaConformance(name, makeHome, survives);
-  if (survives) takeoverConformance(name, makeHome);
+  batchConformance(name, createFixture);
+  broadcastConformance(name, createFixture);
+  claimsConformance(name, createFixture, durable);
+  readingConformance(name, createFixture);
+  operatorConformance(name, createFixture, durable);
+  personConformance(name, createFixture);
+  retentionConformance(name, createFixture);
+  reconciliationConformance(name, createFixture, durable);
+  quotaConformance(name, createFixture, durable);
+  if (durable) recoveryConformance(name, createFixture);
 }

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { openStore } from '../../src/store/open.ts';
-import { aSend, aStream, OPTIONS } from './samples.ts';
+import { newMessage, newStream, OPTIONS } from './samples.ts';
 
 const [url = '', mode = 'work', name = 'x'] = process.argv.slice(2);
 const store = await openStore(url, OPTIONS);
@@ -13,7 +13,7 @@ const say = (line: string): number => writeSync(1, `${line}\n`);
 async function work(lane: number): Promise<void> {
   for (let n = 0; ; n++) {
     const id = `${name}-${lane}-${n}`;
-    await store.insert(n % 5 === 4 ? aStream(id) : aSend(id));
+    await store.insert(n % 5 === 4 ? newStream(id) : newMessage(id));
     say(`queued ${id}`);
     await store.claim(id, 1);
     say(`sending ${id}`);
@@ -26,7 +26,7 @@ async function untilRefused(): Promise<void> {
   for (let n = 0; n < 1_000; n++) {
     const id = `${name}-${n}`;
     try {
-      await store.insert(aSend(id));
+      await store.insert(newMessage(id));
       say(`queued ${id}`);
     } catch {
       say(`refused ${id}`);

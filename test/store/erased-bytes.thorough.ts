@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { aSend, OPTIONS } from './samples.ts';
+import { newMessage, OPTIONS } from './samples.ts';
 
 const callers = ['crm', 'shop', 'bank'];
 
@@ -20,7 +20,7 @@ async function fill(store: Store, people: number): Promise<void> {
     const to = n % 4 === 0 ? person((n / 4) % people) : number(n);
     const call = { text: `words for ${to} ${'-'.repeat(n % 900)}` };
     const idempotency = { route: 'r', key: `${to}-${n}` };
-    await store.insert(aSend(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
+    await store.insert(newMessage(`s${n}`, { caller: callers[n % 3] ?? '', to, call, idempotency }));
     if (n % 7 === 0) return;
     await store.claim(`s${n}`, 1);
     const status = (['accepted', 'unknown', 'rejected', 'not_sent'] as const)[n % 4] ?? 'accepted';

@@ -1,9 +1,9 @@
 import type { Store } from '../../src/store/open.ts';
 
 /** A place where stores live: `open` again and again opens the same one. */
-export interface Home {
+export interface StoreFixture {
   open(): Promise<Store>;
   /** Lets the ageing clock run on, without waiting. */
-  age(ms: number): Promise<void>;
+  advance(ms: number): Promise<void>;
   tearDown(): Promise<void>;
 }

@@ -8,8 +8,8 @@ import { createBroadcastStore } from '../../src/store/sql/broadcasts.ts';
 import type { Engine } from '../../src/store/sql/engine.ts';
 import { SqlMessageStore } from '../../src/store/sql/messages.ts';
 import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
-import { aBroadcast } from './broadcast-samples.ts';
-import { aSend, found, listOwnQueued, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
+import { newBroadcast } from './broadcast-samples.ts';
+import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, withKey } from './samples.ts';
 
 /*
  * What becomes of records whose writing failed and may have been done all the same, whatever the database. With a real
@@ -19,8 +19,8 @@ import { aSend, found, listOwnQueued, OPTIONS, ROUTE, takeOver, withKey } from '
 test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
   const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
-  await expect(store.insert(aSend('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
-  await store.insert(aSend('b'));
+  await expect(store.insert(newMessage('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
+  await store.insert(newMessage('b'));
   await store.heartbeat();
   expect(await store.counts()).toMatchObject({ queued: 2 });
   expect((await listOwnQueued(store)).map(({ id }) => id)).toEqual(['b']);
@@ -51,7 +51,7 @@ test('thousands of records in doubt are taken out in a few writes, and none that
   };
   const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
   const failing = async (from: number, to: number) => {
-    const sends = Array.from({ length: to - from }, (_, n) => store.insert(aSend(`s${from + n}`)));
+    const sends = Array.from({ length: to - from }, (_, n) => store.insert(newMessage(`s${from + n}`)));
     for (const { status } of await Promise.allSettled(sends)) expect(status).toBe('rejected');
   };
   await failing(0, 1_200);
@@ -79,10 +79,10 @@ test('what is known of a record that failed: nothing, unless it was taken out ag
     undefined,
   ]);
   const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
-  await expect(store.insert(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
-  expect(await found(store, 'a')).toMatchObject({ status: 'queued' });
-  await expect(store.insert(aSend('b'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
-  await expect(store.insert(aSend('c'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+  await expect(store.insert(newMessage('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+  expect(await mustFind(store, 'a')).toMatchObject({ status: 'queued' });
+  await expect(store.insert(newMessage('b'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+  await expect(store.insert(newMessage('c'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
   for (const id of ['b', 'c']) expect(await store.find('crm', id)).toBeUndefined();
   await store.close();
 });
@@ -95,7 +95,7 @@ test('a record of which nobody can say whether another took it up is no refusal'
     throw new StoreError('the server is down', { notCommitted: true });
   };
   const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
-  await expect(store.insert(aSend('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+  await expect(store.insert(newMessage('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
   await inner.close();
 });
 
@@ -107,9 +107,9 @@ test('a record that failed though it was committed, and was taken up by another 
     sqliteDialect,
     OPTIONS,
   );
-  expect(await store.insert(aSend('a'))).toMatchObject({ inserted: { id: 'a', status: 'sending', attempts: 1 } });
+  expect(await store.insert(newMessage('a'))).toMatchObject({ inserted: { id: 'a', status: 'sending', attempts: 1 } });
   await store.resolveInDoubt();
-  expect(await found(store, 'a')).toMatchObject({ status: 'sending' });
+  expect(await mustFind(store, 'a')).toMatchObject({ status: 'sending' });
   await store.close();
 });
 
@@ -120,11 +120,11 @@ test('a record that failed though it was committed is not left to the next proce
     sqliteDialect,
     OPTIONS,
   );
-  await expect(store.insert(aSend('a'))).rejects.toBeInstanceOf(StoreError);
-  await store.insert(aSend('b'));
+  await expect(store.insert(newMessage('a'))).rejects.toBeInstanceOf(StoreError);
+  await store.insert(newMessage('b'));
   await store.close();
   const next = await openStore(`file:${folder}/doubt.db`, OPTIONS);
-  expect((await takeOver(next, 10)).adopted.map(({ id }) => id)).toEqual(['b']);
+  expect((await recoverAndAdopt(next, 10)).adopted.map(({ id }) => id)).toEqual(['b']);
   await next.close();
   rmSync(folder, { recursive: true });
 });
@@ -132,13 +132,13 @@ test('a record that failed though it was committed is not left to the next proce
 test('a broadcast whose opening failed though it was committed gives its key back', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', 'down']);
   const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
-  const broadcast = aBroadcast('b');
+  const broadcast = newBroadcast('b');
   const { route, key } = broadcast.idempotency;
   await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
   expect(await findBroadcastByKey('crm', route, key)).toMatchObject({ status: 'recording' });
   await expect(sweepBroadcasts(9)).rejects.toBeInstanceOf(StoreError);
   await sweepBroadcasts(9);
-  expect(await openBroadcast(aBroadcast('c', { idempotency: { route, key } }))).toEqual({ opened: true });
+  expect(await openBroadcast(newBroadcast('c', { idempotency: { route, key } }))).toEqual({ opened: true });
   await engine.close();
 });
 
@@ -157,12 +157,12 @@ test('a record in doubt that is committed later still does not stand, and its ke
     },
   };
   const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
-  await expect(store.insert(aSend('a', withKey('k')))).rejects.toMatchObject({ notCommitted: false });
+  await expect(store.insert(newMessage('a', withKey('k')))).rejects.toMatchObject({ notCommitted: false });
   await store.resolveInDoubt();
   await commit();
   expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
   expect(await store.find('crm', 'a')).toBeUndefined();
-  expect(await store.insert(aSend('b', withKey('k')))).toHaveProperty('inserted');
+  expect(await store.insert(newMessage('b', withKey('k')))).toHaveProperty('inserted');
   // What keeps it out is seen by nobody, and goes as any record does.
   expect((await store.list('crm', {}, { limit: 9 })).messages).toHaveLength(1);
   expect(Object.values(await store.counts()).reduce((sum, n) => sum + n)).toBe(1);
@@ -183,7 +183,7 @@ test('a broadcast that is opened after it was discarded gives its key back all t
     },
   };
   const { openBroadcast, findBroadcastByKey, sweepBroadcasts } = createBroadcastStore(engine, sqliteDialect);
-  const broadcast = aBroadcast('b');
+  const broadcast = newBroadcast('b');
   const { route, key } = broadcast.idempotency;
   await expect(openBroadcast(broadcast)).rejects.toBeInstanceOf(StoreError);
   expect(await sweepBroadcasts(9)).toBe(0);
@@ -200,7 +200,7 @@ test('a broadcast that was not opened, for sure, leaves nothing to do', async ()
     throw new StoreError('no connection', { notCommitted: true });
   };
   const { openBroadcast } = createBroadcastStore({ ...troubled(inner, []), write }, sqliteDialect);
-  await expect(openBroadcast(aBroadcast('b'))).rejects.toBeInstanceOf(StoreError);
+  await expect(openBroadcast(newBroadcast('b'))).rejects.toBeInstanceOf(StoreError);
   expect(writes).toBe(1);
   await inner.close();
 });

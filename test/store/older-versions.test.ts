@@ -9,7 +9,7 @@ import { MIGRATIONS as postgresMigrations } from '../../src/store/postgres/migra
 import type { Row } from '../../src/store/sql/engine.ts';
 import { MIGRATIONS as sqliteMigrations } from '../../src/store/sqlite/file.ts';
 import { BROADCASTS } from './broadcast-samples.ts';
-import { aSend, ended, found, OPTIONS, ROUTE, sending, VERDICT, withKey } from './samples.ts';
+import { insertFinished, insertSending, mustFind, newMessage, OPTIONS, OUTCOME, ROUTE, withKey } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -108,11 +108,11 @@ for (const [name, makeDatabase, isMissing] of homes) {
         expect(known && [store.sameContent(known, 'plain'), store.sameContent(known, 'other')]).toEqual([true, false]);
       }
       const [from, until] = [new Date(at - 1).toISOString(), new Date(at + 1).toISOString()];
-      expect(await store.countLookalikes(aSend('new', { fingerprint: 'plain' }), from, until)).toBe(2);
-      expect(await store.countLookalikes(aSend('new', { fingerprint: 'other' }), from, until)).toBe(0);
+      expect(await store.countLookalikes(newMessage('new', { fingerprint: 'plain' }), from, until)).toBe(2);
+      expect(await store.countLookalikes(newMessage('new', { fingerprint: 'other' }), from, until)).toBe(0);
       expect(await store.countRejections('b')).toEqual({ recipient: 2, other: 1 });
       expect(await store.countRejections('none')).toEqual({});
-      await store.complete('r4', { status: 'rejected', failure: { code: 'recipient', detail: 'd' }, outcome: VERDICT });
+      await store.complete('r4', { status: 'rejected', failure: { code: 'recipient', detail: 'd' }, outcome: OUTCOME });
       expect(await store.countRejections('b')).toEqual({ recipient: 3, other: 1 });
     });
   });
@@ -124,8 +124,8 @@ test('SQLite: digests without a key go an hour later, and new records have none'
   await old.run(`INSERT INTO sends (${columns}, fingerprint, call_json)
     VALUES ('bare', 'crm', 'text', '491', 'c1', 'unknown', 1, ${at}, ${at}, 0, 'plain', '"words"')`);
   const store = await openStore(old.url, { ...OPTIONS, monotonicClock: () => clock });
-  await ended(store, aSend('new', { fingerprint: 'plain' }), 'accepted');
-  await ended(store, aSend('keyed', withKey('k', 'plain')), 'accepted');
+  await insertFinished(store, newMessage('new', { fingerprint: 'plain' }), 'accepted');
+  await insertFinished(store, newMessage('keyed', withKey('k', 'plain')), 'accepted');
   clock += 3_600_000;
   expect(await store.purge(10)).toBe(2);
   await store.close();
@@ -145,17 +145,17 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
     const [one, two] = [await openStore(old.url, OPTIONS), await openStore(old.url, OPTIONS)];
     const kept = (id: string) =>
       old.run(`SELECT fingerprint, content_mac IS NOT NULL AS known FROM sends WHERE id = '${id}'`);
-    await ended(one, aSend('beside', { fingerprint: 'plain' }), 'accepted');
-    await sending(one, aSend('settled'));
-    await one.complete('settled', { status: 'accepted', fingerprint: 'plain', outcome: VERDICT });
+    await insertFinished(one, newMessage('beside', { fingerprint: 'plain' }), 'accepted');
+    await insertSending(one, newMessage('settled'));
+    await one.complete('settled', { status: 'accepted', fingerprint: 'plain', outcome: OUTCOME });
     for (const id of ['beside', 'settled']) expect(await kept(id)).toEqual([{ fingerprint: 'plain', known: true }]);
     // All of one version know each other's by the secret that the first of them made.
-    expect(two.sameContent(await found(two, 'beside'), 'plain')).toBe(true);
+    expect(two.sameContent(await mustFind(two, 'beside'), 'plain')).toBe(true);
     await old.run('UPDATE sends SET ended_at = ended_at - 7200000');
     expect(await two.purge(10)).toBe(0);
     await old.run(`UPDATE send_owners SET lease_until = now() WHERE name = 'older'`);
     await two.heartbeat();
-    await ended(two, aSend('after', { fingerprint: 'plain' }), 'accepted');
+    await insertFinished(two, newMessage('after', { fingerprint: 'plain' }), 'accepted');
     expect(await kept('after')).toEqual([{ fingerprint: null, known: true }]);
     expect(await two.purge(10)).toBe(2);
     expect(await kept('beside')).toEqual([{ fingerprint: null, known: false }]);
@@ -176,8 +176,8 @@ describe.skipIf(server === undefined)('PostgreSQL: beside a replica of an earlie
   test('replicas that start at once have one secret', async () => {
     const old = await postgresDatabase();
     const stores = await Promise.all(Array.from({ length: 4 }, () => openStore(old.url, OPTIONS)));
-    await stores[0]?.insert(aSend('a', { fingerprint: 'f' }));
-    for (const store of stores) expect(store.sameContent(await found(store, 'a'), 'f')).toBe(true);
+    await stores[0]?.insert(newMessage('a', { fingerprint: 'f' }));
+    for (const store of stores) expect(store.sameContent(await mustFind(store, 'a'), 'f')).toBe(true);
     expect(await old.run('SELECT count(*) AS n FROM store_secrets')).toEqual([{ n: '1' }]);
     await Promise.all(stores.map((store) => store.close()));
     await old.tearDown();

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { aDatabase, type Database } from '../crash/database.ts';
 import { aLine, type Line } from '../support/tcp-fault-proxy.ts';
-import { aBroadcast, BROADCASTS, swept } from './broadcast-samples.ts';
-import { aSend, ids, listOwnQueued, OPTIONS, ROUTE, withKey } from './samples.ts';
+import { BROADCASTS, newBroadcast, sweepAll } from './broadcast-samples.ts';
+import { ids, listOwnQueued, newMessage, OPTIONS, ROUTE, withKey } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -51,7 +51,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
 
   test('a record is not made after its caller heard that it was not', async () => {
     await holdKey('sends', 'k', ROUTE);
-    const recorded = store.insert(aSend('s', withKey('k')));
+    const recorded = store.insert(newMessage('s', withKey('k')));
     const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
     await waits();
     line.cut();
@@ -61,7 +61,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     await sleep(100);
     expect(await store.find('crm', 's')).toBeUndefined();
     expect(await store.findByKey('crm', ROUTE, 'k')).toBeUndefined();
-    expect(await store.insert(aSend('again', withKey('k')))).toHaveProperty('inserted');
+    expect(await store.insert(newMessage('again', withKey('k')))).toHaveProperty('inserted');
     expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['again']);
     expect(await store.counts()).toMatchObject({ queued: 1, cancelled: 0 });
   });
@@ -73,7 +73,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
       CREATE CONSTRAINT TRIGGER stalls AFTER INSERT ON sends DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW WHEN (new.status = 'queued') EXECUTE FUNCTION stall();
       SELECT pg_advisory_lock(1)`);
-    const recorded = store.insert(aSend('s'));
+    const recorded = store.insert(newMessage('s'));
     const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
     await waits();
     line.cut();
@@ -85,7 +85,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
 
   test('what an adoption took whose answer was lost is found among its own', async () => {
     const gone = await openStore(database.url, OPTIONS);
-    await gone.insert(aSend('s'));
+    await gone.insert(newMessage('s'));
     await gone.close();
     await store.recoverOrphans();
     const [lane] = await store.listQueues(9);
@@ -108,18 +108,18 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
 
   test('a broadcast that is opened after that gives its key back', async () => {
     await holdKey('broadcasts', 'key of b', BROADCASTS);
-    const opened = expect(store.openBroadcast(aBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });
+    const opened = expect(store.openBroadcast(newBroadcast('b'))).rejects.toMatchObject({ name: 'StoreError' });
     await waits();
     line.cut();
     await opened;
-    await swept(store);
+    await sweepAll(store);
     await rival.query('ROLLBACK');
     await nobodyWaits();
     await sleep(100);
     expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
-    const again = aBroadcast('again', { idempotency: aBroadcast('b').idempotency });
+    const again = newBroadcast('again', { idempotency: newBroadcast('b').idempotency });
     expect(await store.openBroadcast(again)).toEqual({ opened: true });
-    await swept(store);
+    await sweepAll(store);
     expect(await store.listBroadcasts('crm', { limit: 9 })).toEqual({ broadcasts: [] });
   });
 });

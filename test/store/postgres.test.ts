@@ -1,10 +1,19 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { aBroadcast, recipients, recording, released, swept } from './broadcast-samples.ts';
+import { insertPublished, insertRecording, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { Home } from './fixture.ts';
-import { aSend, ended, found, ids, MINUTE_MS, OPTIONS, sending, takeOver } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import {
+  ids,
+  insertFinished,
+  insertSending,
+  MINUTE_MS,
+  mustFind,
+  newMessage,
+  OPTIONS,
+  recoverAndAdopt,
+} from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
 
@@ -17,7 +26,7 @@ async function query(url: string, text: string, values: unknown[] = []): Promise
 
 let databases = 0;
 
-interface PostgresHome extends Home {
+interface PostgresHome extends StoreFixture {
   readonly url: string;
 }
 
@@ -29,7 +38,7 @@ async function aDatabase(server: string): Promise<PostgresHome> {
   return {
     url: url.href,
     open: () => openStore(url.href, OPTIONS),
-    age: async (ms) => {
+    advance: async (ms) => {
       const older = 'SET ended_at = ended_at - $1::bigint';
       const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';
       await query(url.href, `UPDATE sends ${older}, ${looks}`, [ms]);
@@ -65,12 +74,12 @@ if (server === undefined) {
   replicas(server, emptied(database));
 }
 
-function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
+function replicas(server: string, createFixture: () => Promise<PostgresHome>): void {
   describe('PostgreSQL: several replicas', () => {
     let home: PostgresHome;
     let opened: Store[];
     beforeEach(async () => {
-      home = await makeHome();
+      home = await createFixture();
       opened = [];
     });
     afterEach(async () => {
@@ -87,7 +96,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
     test('four start at once on an empty database', async () => {
       home = await aDatabase(server);
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
-      await Promise.all(stores.map((store, n) => store.insert(aSend(`s${n}`))));
+      await Promise.all(stores.map((store, n) => store.insert(newMessage(`s${n}`))));
       const begun = await Promise.all(stores.map((store, n) => store.claim(`s${n}`, 1)));
       expect(begun).toEqual([true, true, true, true]);
     });
@@ -95,7 +104,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
     test('one of a hundred is recorded, over four replicas', async () => {
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
       const racing = Array.from({ length: 100 }, (_, n) =>
-        stores[n % 4]?.insert(aSend(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
+        stores[n % 4]?.insert(newMessage(`r${n}`, { idempotency: { route: 'r', key: 'k' } })),
       );
       const answers = await Promise.all(racing);
       expect(answers.filter((answer) => answer !== undefined && 'inserted' in answer)).toHaveLength(1);
@@ -104,10 +113,10 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
     test('a replica of the version before begins nothing for which a channel was named', async () => {
       const store = await replica();
       const channel = '919999900001';
-      await store.insert(aSend('named', { channel, channelNamed: true }));
-      await store.insert(aSend('default', { channel }));
-      await store.insert(aSend('none'));
-      await store.openBroadcast({ ...aBroadcast('b'), channel });
+      await store.insert(newMessage('named', { channel, channelNamed: true }));
+      await store.insert(newMessage('default', { channel }));
+      await store.insert(newMessage('none'));
+      await store.openBroadcast({ ...newBroadcast('b'), channel });
       const claimed = recipients('b', 0, 1).map((each) => ({ ...each, channel, channelNamed: true }));
       await store.addRecipients('b', claimed);
       await store.publishBroadcast('b', 'print');
@@ -116,7 +125,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
         home.url,
         "UPDATE sends SET status = 'sending', attempts = attempts + 1 WHERE status IN ('queued', 'staged')",
       );
-      const stands = async (id: string) => (await found(store, id)).status;
+      const stands = async (id: string) => (await mustFind(store, id)).status;
       expect(await Promise.all(['named', 'b-0', 'default', 'none'].map(stands))).toEqual([
         ...['queued', 'queued', 'sending', 'sending'],
       ]);
@@ -126,14 +135,14 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('only the owner sends, retreats and ends; anyone cancels what is queued', async () => {
       const [mine, other] = await Promise.all([replica(), replica()]);
-      await mine.insert(aSend('a'));
+      await mine.insert(newMessage('a'));
       expect(await other.claim('a', 1)).toBe(false);
       expect(await other.complete('a', { status: 'not_sent', outcome: null })).toBe(false);
       expect(await mine.claim('a', 1)).toBe(true);
       expect(await other.requeue('a', 1)).toBe(false);
       expect(await other.complete('a', { status: 'rejected', outcome: null })).toBe(false);
-      expect(await takeOver(other, 10)).toEqual({ unknown: 0, adopted: [] });
-      await mine.insert(aSend('b'));
+      expect(await recoverAndAdopt(other, 10)).toEqual({ unknown: 0, adopted: [] });
+      await mine.insert(newMessage('b'));
       expect(await other.complete('b', { status: 'cancelled', outcome: null })).toBe(true);
       expect(await mine.claim('b', 1)).toBe(false);
     });
@@ -143,7 +152,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       const group = ['a', 'b'];
       const marks = group.map((id) => ({ id, attempt: 1 }));
       const ends = (status: 'rejected' | 'cancelled') => group.map((id) => ({ id, status, outcome: null }));
-      for (const id of group) await mine.insert(aSend(id));
+      for (const id of group) await mine.insert(newMessage(id));
       expect(await other.claimAll(marks)).toEqual(new Set());
       expect(await other.completeAll(ends('rejected'))).toEqual(new Set());
       expect(await mine.claimAll(marks)).toEqual(new Set(group));
@@ -156,7 +165,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('a lease that ran out begins no group', async () => {
       const slow = await replica(300);
-      await slow.insert(aSend('q'));
+      await slow.insert(newMessage('q'));
       await pause(400);
       expect(await slow.claimAll([{ id: 'q', attempt: 1 }])).toEqual(new Set());
       await slow.heartbeat();
@@ -165,12 +174,12 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('who stops beating loses its rows for good', async () => {
       const [silent, alive] = [await replica(1_000), await replica()];
-      await silent.insert(aSend('q'));
-      await sending(silent, aSend('s'));
+      await silent.insert(newMessage('q'));
+      await insertSending(silent, newMessage('s'));
       await pause(1_100);
       expect(silent.holdsLease()).toBe(false);
       expect(await silent.claim('q', 1)).toBe(false);
-      const { unknown, adopted } = await takeOver(alive, 10);
+      const { unknown, adopted } = await recoverAndAdopt(alive, 10);
       expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
       expect(await silent.claim('q', 1)).toBe(false);
       await silent.heartbeat();
@@ -180,13 +189,13 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       expect(await alive.claim('q', 1)).toBe(true);
       expect(await silent.requeue('q', 1)).toBe(false);
       expect(await silent.complete('s', { status: 'accepted', outcome: 'late' })).toBe(true);
-      await silent.insert(aSend('n'));
+      await silent.insert(newMessage('n'));
       expect(await silent.claim('n', 1)).toBe(true);
     });
 
     test('a lease that ran out unnoticed is renewed with its rows', async () => {
       const slow = await replica(300);
-      await slow.insert(aSend('q'));
+      await slow.insert(newMessage('q'));
       await pause(400);
       expect(slow.holdsLease()).toBe(false);
       await slow.heartbeat();
@@ -195,21 +204,21 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('who lost its lease adopts nothing until it beats again', async () => {
       const [gone, late] = [await replica(300), await replica(300)];
-      await gone.insert(aSend('q'));
+      await gone.insert(newMessage('q'));
       await pause(400);
-      expect((await takeOver(late, 10)).adopted).toEqual([]);
+      expect((await recoverAndAdopt(late, 10)).adopted).toEqual([]);
       await late.heartbeat();
-      expect(ids((await takeOver(late, 10)).adopted)).toEqual(['q']);
+      expect(ids((await recoverAndAdopt(late, 10)).adopted)).toEqual(['q']);
     });
 
     test('orphans and due looks go to one replica each', async () => {
       const gone = await replica();
-      await Promise.all(Array.from({ length: 40 }, (_, n) => gone.insert(aSend(`q${n}`))));
-      for (let n = 0; n < 10; n++) await ended(gone, aSend(`u${n}`), 'unknown');
+      await Promise.all(Array.from({ length: 40 }, (_, n) => gone.insert(newMessage(`q${n}`))));
+      for (let n = 0; n < 10; n++) await insertFinished(gone, newMessage(`u${n}`), 'unknown');
       await gone.close();
-      await home.age(MINUTE_MS);
+      await home.advance(MINUTE_MS);
       const stores = await Promise.all([replica(), replica(), replica()]);
-      const recovered = await Promise.all(stores.map((store) => takeOver(store, 10)));
+      const recovered = await Promise.all(stores.map((store) => recoverAndAdopt(store, 10)));
       const adopted = recovered.flatMap((each) => ids(each.adopted));
       expect([adopted.length, new Set(adopted).size]).toEqual([30, 30]);
       const looks = (await Promise.all(stores.map((store) => store.takeDueLookups(10)))).flat();
@@ -220,7 +229,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('replicas claim from one broadcast, and no recipient goes to two', async () => {
       const stores = await Promise.all([replica(), replica(), replica()]);
-      await released(stores[0], 'b', 60);
+      await insertPublished(stores[0], 'b', 60);
       const claims = await Promise.all(
         stores.flatMap((store) => [store.claimBatch('b', 10), store.claimBatch('b', 10)]),
       );
@@ -243,7 +252,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('nothing is claimed after a pause was answered, by whatever replica', async () => {
       const [one, two] = await Promise.all([replica(), replica()]);
-      await released(one, 'b', 400);
+      await insertPublished(one, 'b', 400);
       let answered = false;
       const late: string[] = [];
       const claiming = async (store: Store): Promise<void> => {
@@ -267,7 +276,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('a claim and a steer that hold the broadcast wait for each other', async () => {
       const store = await replica();
-      await released(store, 'b', 2);
+      await insertPublished(store, 'b', 2);
       const rival = new pg.Client({ connectionString: home.url });
       await rival.connect();
       await rival.query("BEGIN; UPDATE broadcasts SET status = 'paused' WHERE id = 'b'");
@@ -280,24 +289,24 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
 
     test('any replica goes on with the broadcast of one that is gone, and sweeps what it left open', async () => {
       const [gone, alive] = await Promise.all([replica(600), replica()]);
-      await recording(gone, 'open', 3);
-      await released(gone, 'b', 4);
+      await insertRecording(gone, 'open', 3);
+      await insertPublished(gone, 'b', 4);
       await gone.claimBatch('b', 1);
       expect(await alive.sweepBroadcasts(9)).toBe(0);
       expect(await alive.addRecipients('open', recipients('open', 3, 4))).toBe(false);
       expect(await alive.publishBroadcast('open', 'print')).toBeUndefined();
       await pause(700);
       expect(await gone.claimBatch('b', 1)).toEqual([]);
-      await swept(alive);
+      await sweepAll(alive);
       expect(await gone.addRecipients('open', recipients('open', 3, 4))).toBe(false);
-      expect(await takeOver(alive, 9)).toEqual({ unknown: 1, adopted: [] });
+      expect(await recoverAndAdopt(alive, 9)).toEqual({ unknown: 1, adopted: [] });
       expect(ids(await alive.claimBatch('b', 9))).toEqual(['b-1', 'b-2', 'b-3']);
-      await recording(alive, 'open', 3);
+      await insertRecording(alive, 'open', 3);
     });
 
     test('connections that break are replaced', async () => {
       const store = await replica();
-      await Promise.all(Array.from({ length: 20 }, (_, n) => store.insert(aSend(`a${n}`))));
+      await Promise.all(Array.from({ length: 20 }, (_, n) => store.insert(newMessage(`a${n}`))));
       await query(
         home.url,
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
@@ -305,7 +314,7 @@ function replicas(server: string, makeHome: () => Promise<PostgresHome>): void {
       await pause(50);
       await store.check();
       await store.heartbeat();
-      expect(await found(store, 'a0')).toMatchObject({ status: 'queued' });
+      expect(await mustFind(store, 'a0')).toMatchObject({ status: 'queued' });
     });
 
     test('a failure says whether something may have been written', async () => {

@@ -13,14 +13,14 @@ export const OPTIONS: StoreOptions = {
 };
 
 export const ROUTE = 'POST /v1/messages/text';
-export const VERDICT = { outcome: 'accepted', body: { result: true } };
+export const OUTCOME = { outcome: 'accepted', body: { result: true } };
 
-export function aSend(id: string, more: Partial<NewMessage> = {}): NewMessage {
+export function newMessage(id: string, more: Partial<NewMessage> = {}): NewMessage {
   return { id, caller: 'crm', kind: 'text', to: '14155551234', connectionId: 'c1', call: { text: id }, ...more };
 }
 
 /** A send whose bytes came in as a stream: nothing of its call is kept. */
-export function aStream(id: string): NewMessage {
+export function newStream(id: string): NewMessage {
   return { id, caller: 'crm', kind: 'file', to: '14155551234', connectionId: 'c1' };
 }
 
@@ -29,21 +29,21 @@ export const withKey = (key: string, fingerprint = 'f1'): Pick<NewMessage, 'idem
   idempotency: { route: ROUTE, key },
 });
 
-export async function sending(store: MessageStore, send: NewMessage): Promise<void> {
+export async function insertSending(store: MessageStore, send: NewMessage): Promise<void> {
   await store.insert(send);
   if (!(await store.claim(send.id, 1))) throw new Error(`${send.id} could not begin`);
 }
 
-export async function ended(
+export async function insertFinished(
   store: MessageStore,
   send: NewMessage,
   status: 'accepted' | 'rejected' | 'not_sent' | 'unknown',
 ): Promise<void> {
-  await sending(store, send);
-  if (!(await store.complete(send.id, { status, outcome: VERDICT }))) throw new Error(`${send.id} could not settle`);
+  await insertSending(store, send);
+  if (!(await store.complete(send.id, { status, outcome: OUTCOME }))) throw new Error(`${send.id} could not settle`);
 }
 
-export async function found(store: MessageStore, id: string): Promise<StoredMessage> {
+export async function mustFind(store: MessageStore, id: string): Promise<StoredMessage> {
   const send = await store.find('crm', id);
   if (send === undefined) throw new Error(`${id} is not there`);
   return send;
@@ -58,7 +58,7 @@ export async function listOwnQueued(store: MessageStore): Promise<StoredMessage[
 }
 
 /** As a process does it that starts: ends what the dead were sending, and adopts at most `limit` of what they left queued. */
-export async function takeOver(
+export async function recoverAndAdopt(
   store: MessageStore,
   limit: number,
 ): Promise<{ unknown: number; adopted: StoredMessage[] }> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MessageStatus } from '../../src/store/message-store.ts';
 import { openStore } from '../../src/store/open.ts';
-import { OPTIONS, takeOver } from './samples.ts';
+import { OPTIONS, recoverAndAdopt } from './samples.ts';
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts');
 /** A state that was acknowledged, and where the send may stand by the time of the kill. */
@@ -55,7 +55,7 @@ describe('SQLite: crashes', () => {
       expect(REACHED[state], `${id} was ${state}`).toContain((await store.find('crm', id))?.status);
     }
     const before = await store.counts();
-    const { unknown, adopted } = await takeOver(store, 1_000);
+    const { unknown, adopted } = await recoverAndAdopt(store, 1_000);
     expect(unknown).toBe(before.sending);
     const after = await store.counts();
     expect([after.sending, after.queued]).toEqual([0, adopted.length]);

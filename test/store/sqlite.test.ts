@@ -6,18 +6,29 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
-import { released } from './broadcast-samples.ts';
+import { insertPublished } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { Home } from './fixture.ts';
-import { aSend, DAY_MS, ended, found, HOUR_MS, ids, OPTIONS, ROUTE, takeOver, withKey } from './samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  ids,
+  insertFinished,
+  mustFind,
+  newMessage,
+  OPTIONS,
+  ROUTE,
+  recoverAndAdopt,
+  withKey,
+} from './samples.ts';
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
-function home(url: string, tearDown: () => void): Home {
+function home(url: string, tearDown: () => void): StoreFixture {
   let steady = 1_000;
   return {
     open: () => openStore(url, { ...OPTIONS, monotonicClock: () => steady }),
-    age: async (ms) => {
+    advance: async (ms) => {
       steady += ms;
     },
     tearDown: async () => tearDown(),
@@ -67,7 +78,7 @@ describe('SQLite: the file', () => {
     let steady = 5_000;
     const open = () => openStore(`file:${folder}/store.db`, { ...OPTIONS, monotonicClock: () => steady });
     const first = await open();
-    await ended(first, aSend('a', withKey('a')), 'accepted');
+    await insertFinished(first, newMessage('a', withKey('a')), 'accepted');
     steady += 71 * HOUR_MS;
     await first.close();
     steady = 100; // a machine that was started again
@@ -83,11 +94,11 @@ describe('SQLite: the file', () => {
   test('closing waits for what was asked before', async () => {
     const url = `file:${folder}/store.db`;
     const first = await openStore(url, OPTIONS);
-    const recorded = first.insert(aSend('a'));
+    const recorded = first.insert(newMessage('a'));
     await first.close();
     await recorded;
     const second = await openStore(url, OPTIONS);
-    expect(await found(second, 'a')).toMatchObject({ status: 'queued' });
+    expect(await mustFind(second, 'a')).toMatchObject({ status: 'queued' });
     await second.close();
   });
 
@@ -102,10 +113,10 @@ describe('SQLite: the file', () => {
     expect(ids((await store.list('crm', {}, { limit: 9 })).messages)).toEqual(['u', 's', 'a', 'q']);
     expect(ids((await store.list('crm', { status: 'queued' }, { limit: 9 })).messages)).toEqual(['q']);
     expect(await store.findByKey('crm', ROUTE, 'k')).toMatchObject({ id: 'q', call: { text: 'q' } });
-    const { unknown, adopted } = await takeOver(store, 9);
+    const { unknown, adopted } = await recoverAndAdopt(store, 9);
     expect([unknown, ids(adopted)]).toEqual([1, ['q']]);
     expect(await store.claim('q', 1)).toBe(true);
-    await released(store, 'b', 2);
+    await insertPublished(store, 'b', 2);
     expect(ids(await store.claimBatch('b', 1))).toEqual(['b-0']);
     expect(await store.counts()).toEqual({ ...counts, queued: 1, sending: 2, unknown: 2 });
     await store.close();
@@ -122,7 +133,7 @@ describe('SQLite: the file', () => {
       const kept: string[] = [];
       const call = { text: 'x'.repeat(20_000) };
       for (let n = 0; n < 300; n += 3) {
-        const group = [n, n + 1, n + 2].map((id) => store.insert(aSend(`s${id}`, { call })));
+        const group = [n, n + 1, n + 2].map((id) => store.insert(newMessage(`s${id}`, { call })));
         const answers = await Promise.allSettled(group);
         for (const answer of answers) {
           if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(StoreError);
@@ -132,15 +143,15 @@ describe('SQLite: the file', () => {
       }
       expect(kept.length).toBeGreaterThan(5);
       expect(kept.length).toBeLessThan(300);
-      await expect(store.insert(aSend('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
+      await expect(store.insert(newMessage('big', { call: 'x'.repeat(900_000) }))).rejects.toBeInstanceOf(StoreError);
       expect((await store.counts()).queued).toBe(kept.length);
       spawnSync('mount', ['-o', 'remount,size=20m', disk]);
       await store.check();
-      await store.insert(aSend('after', { call }));
+      await store.insert(newMessage('after', { call }));
       expect(await store.claim('after', 1)).toBe(true);
       await store.close();
       const again = await openStore(url, OPTIONS);
-      for (const id of kept) expect(await found(again, id)).toMatchObject({ status: 'queued', call });
+      for (const id of kept) expect(await mustFind(again, id)).toMatchObject({ status: 'queued', call });
       expect(await again.counts()).toMatchObject({ queued: kept.length, sending: 1 });
       await again.close();
     } finally {

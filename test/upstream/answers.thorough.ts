@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Attempt } from '../../src/upstream/types.ts';
-import { judge, judgeReceivers, type Verdict } from '../../src/upstream/verdict.ts';
+import { type AttemptResult, classify, classifyBatch } from '../../src/upstream/classify-response.ts';
+import type { HttpResult } from '../../src/upstream/types.ts';
 import { asText, corpus, ours, spellings } from './answer-corpus.ts';
 
-const answered = (text: string, status = 200): Attempt => ({ kind: 'answered', status, headers: {}, text });
+const answered = (text: string, status = 200): HttpResult => ({ kind: 'answered', status, headers: {}, text });
 
-const word = (verdict: Verdict | undefined): string => {
+const word = (verdict: AttemptResult | undefined): string => {
   if (verdict?.outcome === 'rejected') return `rejected ${verdict.refusal}`;
   if (verdict?.outcome === 'not_sent') return `not_sent ${verdict.retryable ? 'heals' : 'stays'}`;
   return verdict?.outcome ?? 'nothing';
 };
 
 const kinds = {
-  session: (answer: Attempt) => judge(answer),
-  template: (answer: Attempt) => judgeReceivers(answer, [ours])[0],
-  csv: (answer: Attempt) => judge(answer, { many: true }),
+  session: (answer: HttpResult) => classify(answer),
+  template: (answer: HttpResult) => classifyBatch(answer, [ours])[0],
+  csv: (answer: HttpResult) => classify(answer, { bulk: true }),
 };
 
 describe.each(spellings)('an answer %s', (_spelling, spell) => {
@@ -36,7 +36,7 @@ it('shows a corpus of 150 answers and more', () => {
 
 describe('of an answer to several', () => {
   const three = ['1', '2', '3'].map((n) => ({ phone: `1415555010${n}`, localMessageId: `id-${n}` }));
-  const words = (body: object) => judgeReceivers(answered(JSON.stringify({ result: true, ...body })), three).map(word);
+  const words = (body: object) => classifyBatch(answered(JSON.stringify({ result: true, ...body })), three).map(word);
 
   it('a list of numbers refuses those that it names', () => {
     expect(words({ errors: { error: '', invalidWhatsappNumbers: ['14155550102'] } })).toEqual([
@@ -65,7 +65,7 @@ describe('of an answer to several', () => {
       result: true,
       receivers: [{ waId: answers, errors: ['no'] }, ...three.map(({ phone }) => ({ waId: phone, errors: [] }))],
     };
-    expect(judgeReceivers(answered(JSON.stringify(body)), receivers).map(word)).toEqual([
+    expect(classifyBatch(answered(JSON.stringify(body)), receivers).map(word)).toEqual([
       'rejected other',
       'accepted',
       'accepted',

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import { createConversations } from '../../src/upstream/conversations.ts';
 import { type Dispatchers, openDispatchers } from '../../src/upstream/dispatchers.ts';
-import type { Pace } from '../../src/upstream/pace.ts';
-import { createStreams } from '../../src/upstream/streams.ts';
+import { createStreams } from '../../src/upstream/streaming.ts';
 import { createTransport } from '../../src/upstream/transport.ts';
 import type { Call } from '../../src/upstream/types.ts';
 
@@ -25,12 +25,12 @@ async function upstream(onConnection: (socket: Socket) => void): Promise<Dispatc
 
 const read: Call = { operation: 'getContacts', host: 'gateway', method: 'GET', path: '/contacts' };
 const base = { key: () => 'key', timeoutMs: 2_000, userAgent: 'wati-bff/test' };
-const paced = (pace: Partial<Pace>): Pace => ({
-  take: async () => {},
-  isGood: () => true,
+const paced = (rateLimiter: Partial<RateLimiter>): RateLimiter => ({
+  acquire: async () => {},
+  isPermitValid: () => true,
   expectedWaitMs: () => 0,
-  refused: () => {},
-  ...pace,
+  reportTooManyRequests: () => {},
+  ...rateLimiter,
 });
 
 test.each<[string, Partial<Call>]>([
@@ -41,7 +41,7 @@ test.each<[string, Partial<Call>]>([
   let asked = 0;
   const silent = await upstream((socket) => socket.once('data', () => (asked += 1)));
   const transport = createTransport({ ...base, dispatchers: silent });
-  const calls = Array.from({ length: 150 }, () => transport.attempt({ ...read, ...more }));
+  const calls = Array.from({ length: 150 }, () => transport.execute({ ...read, ...more }));
   await expect.poll(() => asked).toBe(150);
   await silent.close();
   await Promise.all(calls);
@@ -56,12 +56,12 @@ test('a read is not held up by downloads, however many take their time', async (
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${download ? 100 : 2}\r\n\r\n{}`);
     }),
   );
-  const streams = createStreams({ ...base, dispatchers: slow, headTimeoutMs: 20_000, totalTimeoutMs: 20_000 });
+  const streams = createStreams({ ...base, dispatchers: slow, headersTimeoutMs: 20_000, totalTimeoutMs: 20_000 });
   const media = { operation: 'getMedia', method: 'GET', path: '/media' };
   const opened = Array.from({ length: 600 }, () => streams.open({ connection: 'one' }, media));
   await expect.poll(() => downloads, { timeout: 15_000 }).toBeGreaterThan(511);
   const transport = createTransport({ ...base, dispatchers: slow });
-  expect(await transport.attempt(read)).toMatchObject({ kind: 'answered', status: 200 });
+  expect(await transport.execute(read)).toMatchObject({ kind: 'answered', status: 200 });
   await slow.close();
   for (const answer of await Promise.all(opened)) if (answer.kind === 'answered') answer.body.destroy();
 });
@@ -73,23 +73,25 @@ test('a 429 whose body breaks is heeded as any other', async () => {
     }),
   );
   const refused: unknown[] = [];
-  const pace = paced({ refused: (group, retryAfterMs) => void refused.push([group, retryAfterMs]) });
-  const transport = createTransport({ ...base, dispatchers: broken, pace });
-  expect(await transport.attempt(read)).toMatchObject({ kind: 'failed', status: 429 });
+  const rateLimiter = paced({
+    reportTooManyRequests: (group, retryAfterMs) => void refused.push([group, retryAfterMs]),
+  });
+  const transport = createTransport({ ...base, dispatchers: broken, rateLimiter });
+  expect(await transport.execute(read)).toMatchObject({ kind: 'failed', status: 429 });
   expect(refused).toEqual([[undefined, 7_000]]);
 });
 
 test('a turn comes early enough for the call to be made', async () => {
   const silent = await upstream(() => {});
   const left: number[] = [];
-  const pace = paced({
-    take: async ({ untilMs }) => {
+  const rateLimiter = paced({
+    acquire: async ({ untilMs }) => {
       left.push(untilMs - performance.now());
       throw new Error('too late');
     },
   });
-  const transport = createTransport({ ...base, timeoutMs: 20_000, dispatchers: silent, pace });
-  for (const deadlineMs of [20_000, 1_000]) await transport.attempt(read, deadlineMs);
+  const transport = createTransport({ ...base, timeoutMs: 20_000, dispatchers: silent, rateLimiter });
+  for (const deadlineMs of [20_000, 1_000]) await transport.execute(read, deadlineMs);
   expect(left.map((ms) => Math.round(ms / 100) * 100)).toEqual([15_000, 500]);
 });
 

@@ -1,10 +1,11 @@
 import { refusalOf } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
+import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore } from '../../store/message-store.ts';
 import { throwStoreUnreadable } from '../../store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
-import { askOf, ownTurn, type Pace, whoOf } from '../../upstream/pace.ts';
+import { permitRequestOf, queueKey, systemPriority } from '../../upstream/permits.ts';
 import type { CircuitBreaker } from '../dispatch/circuit-breaker.ts';
 import { createLoadLimiter } from './load-limiter.ts';
 import type { PendingInserts } from './pending-inserts.ts';
@@ -16,7 +17,7 @@ interface AdmissionServices {
   /** Capacity for messages in delivery, by caller. */
   sends: SharedPool;
   /** Absent: there is no rate limit. */
-  pace: Pace | undefined;
+  rateLimiter: RateLimiter | undefined;
 }
 
 /** Refuses with `rate-limited` what cannot be sent in time, before anything is stored: a refusal has to be cheap and leave nothing behind. */
@@ -56,12 +57,12 @@ export function createSendsPool(): SharedPool {
   return new SharedPool({ name: 'sends', size: () => Math.floor(limiter.limit), alone: 0.95 });
 }
 
-export function createAdmission({ pendingInserts, breaker, store, sends, pace }: AdmissionServices): Admission {
-  const enter = ({ turn = ownTurn }: CallContext): Release => {
-    const taken = sends.take(turn.caller);
+export function createAdmission({ pendingInserts, breaker, store, sends, rateLimiter }: AdmissionServices): Admission {
+  const enter = ({ priority = systemPriority }: CallContext): Release => {
+    const taken = sends.take(priority.caller);
     if (typeof taken === 'function') return taken;
     // Urgent messages are always admitted.
-    if (turn.lane === 'urgent') return () => {};
+    if (priority.lane === 'urgent') return () => {};
     if (taken === 'share-spent') throw refusalOf(sends, taken, { retryAfterS: 1 });
     const detail = 'as many sends are under way as there may be at once; nothing was sent';
     throw new Problem('rate-limited', detail, { retryAfterS: 1 });
@@ -88,9 +89,9 @@ export function createAdmission({ pendingInserts, breaker, store, sends, pace }:
       const detail = 'as many sends as there may be wait until this connection is mended; nothing was sent';
       throw new Problem('rate-limited', detail, { retryAfterS: 30 });
     },
-    assertPermitWithinDeadline: (operation, { turn }, { timeoutMs, batchesAhead = 0 }) => {
-      const callsBefore = batchesAhead + pendingInserts.count(whoOf(turn));
-      const expectedMs = pace?.expectedWaitMs({ ...askOf(operation, turn), callsBefore }) ?? 0;
+    assertPermitWithinDeadline: (operation, { priority }, { timeoutMs, batchesAhead = 0 }) => {
+      const callsBefore = batchesAhead + pendingInserts.count(queueKey(priority));
+      const expectedMs = rateLimiter?.expectedWaitMs({ ...permitRequestOf(operation, priority), callsBefore }) ?? 0;
       if (expectedMs <= timeoutMs) return;
       const detail =
         'the calls that Maton and WATI allow a second are spent for as long as you would wait; nothing was sent';

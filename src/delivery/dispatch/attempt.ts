@@ -1,8 +1,8 @@
 import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store-problems.ts';
-import { askOf } from '../../upstream/pace.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
 import { completeAll, isoNow, rollbackInsert } from './complete.ts';
 import { maxAttempts, nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
@@ -10,7 +10,7 @@ import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter } from '
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
 
 /** Claimed, and stopped by the shutdown before the first byte. */
-const shutdownBeforeSend: Verdict = {
+const shutdownBeforeSend: AttemptResult = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
   retryable: true,
@@ -89,7 +89,7 @@ export async function executeAttempt(
   const canSend = () => store.holdsLease() && store.epoch() === epoch;
   const verdicts = hasPermit
     ? await request.execute(deliveries, canSend)
-    : deliveries.map((): Verdict => shutdownBeforeSend);
+    : deliveries.map((): AttemptResult => shutdownBeforeSend);
   if (verdicts.some(provesCredentials)) breaker.recordSuccess(context.connection);
   const attempts = deliveries.map(({ stored }) => stored.attempts);
   const isClosing = services.closing.aborted;
@@ -108,7 +108,7 @@ export async function executeAttempt(
 /** Tells final results from those to be attempted again, and trips the breaker where the connection is at fault. */
 function classify(
   deliveries: readonly ActiveDelivery[],
-  verdicts: readonly Verdict[],
+  verdicts: readonly AttemptResult[],
   { dispatch, heldBack }: { dispatch: Dispatch; heldBack: HeldBack | undefined },
 ): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
   const { request, context, services } = dispatch;
@@ -116,17 +116,17 @@ function classify(
   const retries: RetryLater[] = [];
   const conditions = { isClosing: services.closing.aborted, jitterMs: Math.random() * 200 };
   for (const [at, delivery] of deliveries.entries()) {
-    const verdict = verdicts[at];
-    if (!verdict) throw new Error('an upstream request returns a verdict for every message');
+    const result = verdicts[at];
+    if (!result) throw new Error('an upstream request returns a verdict for every message');
     if (heldBack?.places.has(at)) {
       retries.push({ delivery, delayMs: 0 });
       continue;
     }
-    const delayMs = request.streamed ? undefined : nextRetryDelay(verdict, delivery, conditions);
-    if (delayMs === undefined) finished.push({ delivery, verdict });
+    const delayMs = request.streamed ? undefined : nextRetryDelay(result, delivery, conditions);
+    if (delayMs === undefined) finished.push({ delivery, result });
     else {
       retries.push({ delivery, delayMs });
-      if (tripsBreaker(verdict, delivery)) services.breaker.trip(context.connection, holdAfter(verdict));
+      if (tripsBreaker(result, delivery)) services.breaker.trip(context.connection, holdAfter(result));
     }
   }
   return { finished, retries };
@@ -137,10 +137,14 @@ function classify(
  * another one is acquired with priority. False: the process ends first.
  */
 async function ensureFreshPermit(permitGrantedAt: number, { request, context, services }: Dispatch): Promise<boolean> {
-  const { pace, closing } = services;
-  const urgent = { ...askOf(request.operation, context.turn), lane: 'urgent' as const };
-  for (let grantedAt = permitGrantedAt; pace && !pace.isGood(grantedAt); grantedAt = performance.now()) {
-    const isGranted = await pace.take({ ...urgent, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
+  const { rateLimiter, closing } = services;
+  const urgent = { ...permitRequestOf(request.operation, context.priority), lane: 'urgent' as const };
+  for (
+    let grantedAt = permitGrantedAt;
+    rateLimiter && !rateLimiter.isPermitValid(grantedAt);
+    grantedAt = performance.now()
+  ) {
+    const isGranted = await rateLimiter.acquire({ ...urgent, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
       () => true,
       () => false,
     );

@@ -1,5 +1,5 @@
 import type { CallContext } from '../../upstream/client.ts';
-import { ownTurn, type Turn } from '../../upstream/pace.ts';
+import { type CallerPriority, systemPriority } from '../../upstream/permits.ts';
 import type { ActiveDelivery } from './types.ts';
 
 export interface BatchTemplate {
@@ -10,7 +10,7 @@ export interface BatchTemplate {
 export interface PendingMessage {
   readonly delivery: ActiveDelivery;
   readonly context: CallContext;
-  readonly turn: Turn;
+  readonly priority: CallerPriority;
   readonly resolve: (ended: ActiveDelivery) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -21,7 +21,7 @@ export interface BatchQueue {
   readonly template: BatchTemplate;
   readonly connection: string;
   readonly channel: string | undefined;
-  readonly lane: Turn['lane'];
+  readonly lane: CallerPriority['lane'];
   /** In order of arrival, by caller. */
   readonly waiting: Map<string, PendingMessage[]>;
   size: number;
@@ -33,8 +33,8 @@ export interface BatchQueue {
 /** Template messages with the same key may share a call. */
 export const batchKey = (
   { name, broadcastName }: BatchTemplate,
-  { connection, channel, turn = ownTurn }: CallContext,
-): string => JSON.stringify([connection, channel ?? null, name, broadcastName, turn.lane]);
+  { connection, channel, priority = systemPriority }: CallContext,
+): string => JSON.stringify([connection, channel ?? null, name, broadcastName, priority.lane]);
 
 export const recipientOf = ({ stored }: ActiveDelivery): string => stored.to ?? stored.id;
 

@@ -1,10 +1,10 @@
 import type { Receiver } from '../../upstream/answers/receivers.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
 
 interface BisectionOptions<Item extends Receiver> {
   /** One call for these receivers; a verdict for each, in order. */
-  send: (receivers: readonly Item[]) => Promise<readonly Verdict[]>;
+  send: (receivers: readonly Item[]) => Promise<readonly AttemptResult[]>;
   /** Awaited before every call but the first. Rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
   splitsBatches: boolean;
@@ -14,7 +14,7 @@ interface BisectionOptions<Item extends Receiver> {
 const sameWordsMax = 3;
 
 /** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */
-const shutdownBetweenCalls: Verdict = {
+const shutdownBetweenCalls: AttemptResult = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
   retryable: true,
@@ -28,7 +28,7 @@ const shutdownBetweenCalls: Verdict = {
 export async function sendWithBisection<Item extends Receiver>(
   receivers: readonly Item[],
   options: BisectionOptions<Item>,
-): Promise<readonly Verdict[]> {
+): Promise<readonly AttemptResult[]> {
   const first = await options.send(receivers);
   if (receivers.length < 2 || !refusalOfAll(first, options.splitsBatches)) return first;
   return new Search(receivers, options).run();
@@ -44,7 +44,7 @@ interface Span {
 class Search<Item extends Receiver> {
   readonly #receivers: readonly Item[];
   readonly #options: BisectionOptions<Item>;
-  readonly #verdicts: (Verdict | undefined)[];
+  readonly #verdicts: (AttemptResult | undefined)[];
   /** Indices of receivers that were refused alone, by the words of the refusal. */
   readonly #alone = new Map<string, number[]>();
   #anyTaken = false;
@@ -57,7 +57,7 @@ class Search<Item extends Receiver> {
     this.#verdicts = receivers.map(() => undefined);
   }
 
-  async run(): Promise<readonly Verdict[]> {
+  async run(): Promise<readonly AttemptResult[]> {
     await this.#tryHalves({ from: 0, to: this.#receivers.length });
     const ofAll = this.#ofAll();
     return this.#verdicts.map((verdict, at) => {
@@ -69,7 +69,7 @@ class Search<Item extends Receiver> {
   }
 
   /** If the refusal concerns all: the verdict on those tried alone, and on those not tried. */
-  #ofAll(): { alone: Verdict; untried: Verdict; places: readonly number[] } | undefined {
+  #ofAll(): { alone: AttemptResult; untried: AttemptResult; places: readonly number[] } | undefined {
     if (this.#anyTaken || !this.#hasProbed || !this.#verdicts.includes(undefined)) return undefined;
     const [most] = [...this.#alone.values()].toSorted((a, b) => b.length - a.length);
     const last = this.#verdicts[most?.[0] ?? 0];
@@ -102,7 +102,7 @@ class Search<Item extends Receiver> {
     return Array.from({ length: to - from }, (_, n) => from + n).filter((at) => this.#verdicts[at] === undefined);
   }
 
-  async #send(places: readonly number[]): Promise<readonly Verdict[] | undefined> {
+  async #send(places: readonly number[]): Promise<readonly AttemptResult[] | undefined> {
     try {
       await this.#options.acquirePermit();
     } catch {
@@ -113,7 +113,7 @@ class Search<Item extends Receiver> {
     return this.#options.send(receivers);
   }
 
-  #note(places: readonly number[], verdicts: readonly Verdict[]): void {
+  #note(places: readonly number[], verdicts: readonly AttemptResult[]): void {
     for (const [n, at] of places.entries()) this.#verdicts[at] = verdicts[n];
     if (verdicts.some(({ outcome }) => outcome === 'accepted')) this.#anyTaken = true;
     const [only] = verdicts;
@@ -139,7 +139,7 @@ class Search<Item extends Receiver> {
 }
 
 /** A refusal of the whole call is the same object for all of its receivers. */
-function refusalOfAll(verdicts: readonly Verdict[], splitsBatches: boolean): Rejected | undefined {
+function refusalOfAll(verdicts: readonly AttemptResult[], splitsBatches: boolean): Rejected | undefined {
   const [first] = verdicts;
   if (first?.outcome !== 'rejected' || verdicts.some((verdict) => verdict !== first)) return undefined;
   return concernsOneReceiver(first) && (first.status >= 300 || splitsBatches) ? first : undefined;

@@ -1,6 +1,6 @@
 import { StoreError } from '../../store/errors.ts';
 import type { Completion } from '../../store/message-store.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './types.ts';
@@ -13,42 +13,42 @@ export class InvalidStream extends Error {
 /** Commits the final state of each message, with everything that can be known of it. */
 export async function completeAll(classified: readonly ClassifiedAttempt[], dispatch: Dispatch): Promise<void> {
   if (classified.length === 0) return;
-  const explain = oncePerKey((verdict: Verdict) => explainRejection(verdict, dispatch));
+  const explain = oncePerKey((result: AttemptResult) => explainRejection(result, dispatch));
   const settlements: (Completion & { id: string })[] = [];
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
-  for (const { delivery, verdict } of classified) {
-    await assertValidBody(delivery, verdict, dispatch);
-    const outcome = outcomeOf(verdict, await explain(verdict));
+  for (const { delivery, result } of classified) {
+    await assertValidBody(delivery, result, dispatch);
+    const outcome = outcomeOf(result, await explain(result));
     const fingerprint = await streamed?.fingerprint();
     const settlement = {
-      ...settlementOf(outcome, idsOf(verdict)),
+      ...settlementOf(outcome, idsOf(result)),
       ...(fingerprint !== undefined && { fingerprint }),
     };
     const at = isoNow(dispatch.services);
     delivery.stored = { ...delivery.stored, ...settlement, updatedAt: at };
-    settlements.push({ id: delivery.stored.id, ...settlement, ...lostCallOf(verdict), at });
+    settlements.push({ id: delivery.stored.id, ...settlement, ...lostCallOf(result), at });
   }
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
 /** A verdict that several messages share is that of their common call, which is named after the first of them. */
 function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
-  const shared = Map.groupBy(classified, ({ verdict }) => verdict);
-  const places = new Map<Verdict, number>();
-  return (verdict: Verdict): Pick<Completion, 'lostCall'> => {
-    const [first, ...others] = shared.get(verdict) ?? [];
-    if (verdict.outcome !== 'unknown' || !first || others.length === 0) return {};
-    const place = places.get(verdict) ?? 0;
-    places.set(verdict, place + 1);
+  const shared = Map.groupBy(classified, ({ result }) => result);
+  const places = new Map<AttemptResult, number>();
+  return (result: AttemptResult): Pick<Completion, 'lostCall'> => {
+    const [first, ...others] = shared.get(result) ?? [];
+    if (result.outcome !== 'unknown' || !first || others.length === 0) return {};
+    const place = places.get(result) ?? 0;
+    places.set(result, place + 1);
     return { lostCall: { id: first.delivery.stored.id, place } };
   };
 }
 
 /** Throws what was wrong with the client's body. During shutdown an interrupted body is not the client's error. */
-async function assertValidBody({ stored }: ActiveDelivery, verdict: Verdict, { request, services }: Dispatch) {
+async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult, { request, services }: Dispatch) {
   const { streamed } = request;
-  if (!streamed || verdict.outcome !== 'not_sent' || verdict.status !== undefined || services.closing.aborted) return;
+  if (!streamed || result.outcome !== 'not_sent' || result.status !== undefined || services.closing.aborted) return;
   const clientError = await streamed.clientError();
   if (clientError !== undefined) await rollbackInsert(stored.id, clientError, services);
 }
@@ -64,17 +64,17 @@ function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: 
 }
 
 /** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API tells which. */
-async function explainRejection(verdict: Verdict, { context, services: { diagnosis } }: Dispatch) {
-  if (verdict.outcome !== 'rejected') return {};
-  if (verdict.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
-  if (verdict.status !== 400) return {};
-  const connectionFault = await diagnosis.connectionFault(context.connection, verdict.detail);
+async function explainRejection(result: AttemptResult, { context, services: { diagnosis } }: Dispatch) {
+  if (result.outcome !== 'rejected') return {};
+  if (result.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
+  if (result.status !== 400) return {};
+  const connectionFault = await diagnosis.connectionProblem(context.connection, result.detail);
   return connectionFault === undefined ? {} : { connectionFault };
 }
 
-function idsOf(verdict: Verdict) {
-  if (verdict.outcome !== 'accepted') return {};
-  const { localMessageId, whatsappMessageId } = verdict;
+function idsOf(result: AttemptResult) {
+  if (result.outcome !== 'accepted') return {};
+  const { localMessageId, whatsappMessageId } = result;
   return {
     ...(localMessageId !== undefined && { localMessageId }),
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),

@@ -1,6 +1,6 @@
 import { sleep } from '../../sleep.ts';
-import { askOf } from '../../upstream/pace.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';
 import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
@@ -18,14 +18,14 @@ import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
  */
 
 /** A stream whose permit was not granted while its bytes could still be read. */
-const streamExpired: Verdict = {
+const streamExpired: AttemptResult = {
   outcome: 'not_sent',
   detail: 'it could not go out while its bytes were at hand',
   retryable: true,
 };
 
 /** A stream whose caller may not send any more: its bytes cannot wait. */
-const streamHeld: Verdict = {
+const streamHeld: AttemptResult = {
   outcome: 'not_sent',
   detail: 'sending was stopped, or the caller may not send any more, before it could go out',
   retryable: true,
@@ -57,14 +57,14 @@ export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Pro
       if (!streamed) return delivery;
       // The bytes are gone with the client or the process, so no later process could resume it.
       if (closing.aborted) streamed.cancel();
-      await completeAll([{ delivery, verdict: streamExpired }], dispatch);
+      await completeAll([{ delivery, result: streamExpired }], dispatch);
       return delivery;
     }
     // The breaker or a hold may have changed while the permit was awaited: then only the permit is lost.
     if (isHeld(delivery, context.connection, services)) {
       if (!streamed) return delivery;
       streamed.cancel();
-      await completeAll([{ delivery, verdict: streamHeld }], dispatch);
+      await completeAll([{ delivery, result: streamHeld }], dispatch);
       return delivery;
     }
     const attempted = delivery.stored.attempts;
@@ -82,13 +82,13 @@ export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Pro
  * first, or the client of a stream is gone.
  */
 async function acquirePermit({ request, context, services }: Dispatch): Promise<number | undefined> {
-  const { pace, closing } = services;
+  const { rateLimiter, closing } = services;
   if (closing.aborted) return undefined;
-  if (!pace) return performance.now();
+  if (!rateLimiter) return performance.now();
   const { operation, streamed } = request;
   const signal = streamed ? AbortSignal.any([closing, abortOnDisconnect(streamed.bodyReceived)]) : closing;
-  const ask = { ...askOf(operation, context.turn), untilMs: Number.POSITIVE_INFINITY, signal };
-  return pace.take(ask).then(
+  const ask = { ...permitRequestOf(operation, context.priority), untilMs: Number.POSITIVE_INFINITY, signal };
+  return rateLimiter.acquire(ask).then(
     () => (signal.aborted ? undefined : performance.now()),
     () => undefined,
   );

@@ -1,4 +1,4 @@
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
 import type { ActiveDelivery } from './types.ts';
 
 /** Attempts of one message, the first one included. */
@@ -16,7 +16,7 @@ interface RetryConditions {
  * anything else might reach the customer twice.
  */
 export function nextRetryDelay(
-  verdict: Verdict,
+  verdict: AttemptResult,
   { stored, deadline, detached }: ActiveDelivery,
   { isClosing, jitterMs }: RetryConditions,
 ): number | undefined {
@@ -30,10 +30,10 @@ export function nextRetryDelay(
 }
 
 /** WATI processed the request: it accepted it, or refused it in an answer of its own, which the gateway never writes. */
-export const provesCredentials = (verdict: Verdict): boolean =>
+export const provesCredentials = (verdict: AttemptResult): boolean =>
   verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
 
 /** Of an attempt that will be repeated: the failure concerns the connection, not this message, so its queue waits for a probe. */
-export const tripsBreaker = (verdict: Verdict, { stored }: ActiveDelivery): boolean =>
+export const tripsBreaker = (verdict: AttemptResult, { stored }: ActiveDelivery): boolean =>
   verdict.outcome === 'rejected' ||
   (stored.broadcastId !== undefined && verdict.outcome === 'not_sent' && verdict.status === undefined);

@@ -1,8 +1,8 @@
 import type { Hold } from '../../holds/holds.ts';
-import type { Refusal } from '../../upstream/answers/sentences.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { Refusal } from '../../upstream/answers/known-refusals.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
 
-export type Rejected = Verdict & { outcome: 'rejected' };
+export type Rejected = AttemptResult & { outcome: 'rejected' };
 
 /** Refusals that a single receiver can cause. A refused template, plan or key concerns all of them. */
 const ofOneReceiver: ReadonlySet<Refusal> = new Set([
@@ -36,7 +36,7 @@ interface AttemptCounts {
 
 /** What the results of a call say about the whole broadcast; `undefined`: each result concerns its own recipient. */
 export function findHeldBack(
-  verdicts: readonly Verdict[],
+  verdicts: readonly AttemptResult[],
   { attempts, maxAttempts, isClosing }: AttemptCounts,
 ): HeldBack | undefined {
   const exhausted = verdicts.flatMap((verdict, at) =>
@@ -55,12 +55,15 @@ export function findHeldBack(
   return { places: new Set(exhausted), ...(!isClosing && { reason }) };
 }
 
-const isAlone = (verdict: Verdict | undefined): boolean => verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
+const isAlone = (verdict: AttemptResult | undefined): boolean =>
+  verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
 
 /** So many consecutive refusals up to the last receiver: the credits ran out during the call. */
 const inARow = 3;
 
-function sharedRejection(verdicts: readonly Verdict[]): { verdict: Rejected; places: readonly number[] } | undefined {
+function sharedRejection(
+  verdicts: readonly AttemptResult[],
+): { verdict: Rejected; places: readonly number[] } | undefined {
   const places = verdicts.flatMap((verdict, at) => (isShared(verdict) ? [at] : []));
   const last = verdicts[places.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
@@ -71,7 +74,7 @@ function sharedRejection(verdicts: readonly Verdict[]): { verdict: Rejected; pla
   return tail.length < inARow ? undefined : { verdict: last, places: tail };
 }
 
-const isShared = (verdict: Verdict): boolean =>
+const isShared = (verdict: AttemptResult): boolean =>
   verdict.outcome === 'rejected' &&
   verdict.refusal !== 'credentials' &&
   (verdict.ofAll !== undefined || !concernsOneReceiver(verdict));
@@ -80,13 +83,13 @@ const isShared = (verdict: Verdict): boolean =>
 const probesMax = 3;
 
 /** Why a broadcast is paused whose messages are refused for credentials that work for reads. */
-export function credentialsPauseReason(verdicts: readonly Verdict[], timesTripped: number): string | undefined {
+export function credentialsPauseReason(verdicts: readonly AttemptResult[], timesTripped: number): string | undefined {
   const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
   return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;
 }
 
 /** Why the queue of a connection waits after this verdict. */
-export const holdAfter = (verdict: Verdict): Hold =>
+export const holdAfter = (verdict: AttemptResult): Hold =>
   verdict.outcome === 'rejected'
     ? {
         code: 'credentials-refused',

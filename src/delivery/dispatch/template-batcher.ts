@@ -1,9 +1,10 @@
+import type { RateLimiter } from '../../rate-limit/types.ts';
 import { sleep } from '../../sleep.ts';
 import type { CallContext } from '../../upstream/client.ts';
-import type { SendCalls } from '../../upstream/messages.ts';
-import { askOf, ownTurn, type Pace, type Turn } from '../../upstream/pace.ts';
+import { type CallerPriority, permitRequestOf, systemPriority } from '../../upstream/permits.ts';
+import type { SendRequests } from '../../upstream/send-requests.ts';
 import type { Transport } from '../../upstream/transport.ts';
-import type { AttemptReport } from '../../upstream/types.ts';
+import type { CallReport } from '../../upstream/types.ts';
 import type { PendingInserts } from '../admission/pending-inserts.ts';
 import { attemptDelivery } from './attempt.ts';
 import {
@@ -20,18 +21,18 @@ import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
 /** How many template messages one call may carry, by lane. A lost answer makes all of them `unknown`. */
-export type BatchMax = Readonly<Record<Turn['lane'], number>>;
+export type BatchMax = Readonly<Record<CallerPriority['lane'], number>>;
 
 interface BatcherServices extends DispatchServices {
-  pace: Pace;
-  sendCalls: SendCalls;
+  rateLimiter: RateLimiter;
+  sendRequests: SendRequests;
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
   /** By `batchKey`. */
   pendingInserts: PendingInserts;
   /** A call is made with so many messages. */
-  onBatch?: (lane: Turn['lane'], size: number) => void;
+  onBatch?: (lane: CallerPriority['lane'], size: number) => void;
 }
 
 /**
@@ -50,8 +51,8 @@ export class TemplateBatcher {
   async enqueue(delivery: ActiveDelivery, template: BatchTemplate, context: CallContext): Promise<ActiveDelivery> {
     if (this.#services.closing.aborted || isHeld(delivery, context.connection, this.#services)) return delivery;
     return new Promise((resolve, reject) => {
-      const turn = context.turn ?? ownTurn;
-      this.#add(this.#queueFor(template, context), { delivery, context, turn, resolve, reject });
+      const priority = context.priority ?? systemPriority;
+      this.#add(this.#queueFor(template, context), { delivery, context, priority, resolve, reject });
     });
   }
 
@@ -60,7 +61,7 @@ export class TemplateBatcher {
     const { batchMax, pendingInserts } = this.#services;
     const key = batchKey(template, context);
     const queue = this.#queues.get(key);
-    const max = batchMax[(context.turn ?? ownTurn).lane];
+    const max = batchMax[(context.priority ?? systemPriority).lane];
     if (!queue?.awaitsPermit) return Math.floor(pendingInserts.count(key) / max);
     return Math.floor((queue.size + pendingInserts.count(key)) / max) - 1;
   }
@@ -74,7 +75,7 @@ export class TemplateBatcher {
       template,
       connection: context.connection,
       channel: context.channel,
-      lane: (context.turn ?? ownTurn).lane,
+      lane: (context.priority ?? systemPriority).lane,
       waiting: new Map(),
       size: 0,
       inFlight: new Set(),
@@ -85,7 +86,7 @@ export class TemplateBatcher {
   }
 
   #add(queue: BatchQueue, item: PendingMessage): void {
-    const { caller } = item.turn;
+    const { caller } = item.priority;
     const items = queue.waiting.get(caller);
     if (items) items.push(item);
     else queue.waiting.set(caller, [item]);
@@ -98,18 +99,20 @@ export class TemplateBatcher {
     const first = queue.awaitsPermit ? undefined : firstEligible(queue);
     if (!first) return;
     queue.awaitsPermit = true;
-    const turn = { ...askOf('sendTemplateMessages', first.turn), lane: queue.lane };
-    this.#services.pace.take({ ...turn, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing }).then(
-      () => {
-        queue.awaitsPermit = false;
-        this.#dispatchBatch(queue, performance.now());
-      },
-      // Shutdown: queued messages stay in the store.
-      () => {
-        for (const item of [...queue.waiting.values()].flat()) item.resolve(item.delivery);
-        this.#queues.delete(queue.key);
-      },
-    );
+    const priority = { ...permitRequestOf('sendTemplateMessages', first.priority), lane: queue.lane };
+    this.#services.rateLimiter
+      .acquire({ ...priority, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing })
+      .then(
+        () => {
+          queue.awaitsPermit = false;
+          this.#dispatchBatch(queue, performance.now());
+        },
+        // Shutdown: queued messages stay in the store.
+        () => {
+          for (const item of [...queue.waiting.values()].flat()) item.resolve(item.delivery);
+          this.#queues.delete(queue.key);
+        },
+      );
   }
 
   #dispatchBatch(queue: BatchQueue, permitGrantedAt: number): void {
@@ -123,14 +126,14 @@ export class TemplateBatcher {
     if (items.length === 0) return;
     const context = { connection: queue.connection, channel: queue.channel, onAttempt: reportToAll(items) };
     this.#services.onBatch?.(queue.lane, items.length);
-    const { sendCalls, transport, splitsBatches } = this.#services;
+    const { sendRequests, transport, splitsBatches } = this.#services;
     const acquirePermit = () =>
-      this.#services.pace.take({
-        ...permitRequestOf(queue, items),
+      this.#services.rateLimiter.acquire({
+        ...batchPermitRequest(queue, items),
         untilMs: Number.POSITIVE_INFINITY,
         signal: this.#services.closing,
       });
-    const request = batchRequest(queue.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
+    const request = batchRequest(queue.template, context, { sendRequests, transport, splitsBatches, acquirePermit });
     const deliveries = items.map(({ delivery }) => delivery);
     attemptDelivery(deliveries, { request, context, services: this.#services }, permitGrantedAt).then(
       (retries) => {
@@ -179,7 +182,7 @@ export class TemplateBatcher {
       for (const item of items) this.#release(queue, item);
       return;
     }
-    for (const [caller, own] of Map.groupBy(items, ({ turn }) => turn.caller)) {
+    for (const [caller, own] of Map.groupBy(items, ({ priority }) => priority.caller)) {
       for (const { delivery } of own) queue.inFlight.delete(recipientOf(delivery));
       queue.waiting.set(caller, [...own, ...(queue.waiting.get(caller) ?? [])]);
       queue.size += own.length;
@@ -200,13 +203,13 @@ const partition = <Item>(items: readonly Item[], isFirst: (item: Item) => boolea
 };
 
 /** The permit of a further call is requested in the name of the first message. */
-const permitRequestOf = ({ lane }: BatchQueue, [first]: readonly PendingMessage[]) => ({
-  ...askOf('sendTemplateMessages', first?.turn),
+const batchPermitRequest = ({ lane }: BatchQueue, [first]: readonly PendingMessage[]) => ({
+  ...permitRequestOf('sendTemplateMessages', first?.priority),
   lane,
 });
 
 /** The log line of each request tells what the upstream answered to the shared call. */
-function reportToAll(items: readonly PendingMessage[]): (report: AttemptReport) => void {
+function reportToAll(items: readonly PendingMessage[]): (report: CallReport) => void {
   return (report) => {
     for (const { context } of items) context.onAttempt?.(report);
   };

@@ -1,22 +1,22 @@
 import type { Holds } from '../../holds/holds.ts';
+import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
-import type { CallContext, Diagnosis } from '../../upstream/client.ts';
-import type { Pace } from '../../upstream/pace.ts';
-import type { Attempt } from '../../upstream/types.ts';
-import type { Verdict } from '../../upstream/verdict.ts';
+import type { AttemptResult } from '../../upstream/classify-response.ts';
+import type { AuthDiagnosis, CallContext } from '../../upstream/client.ts';
+import type { HttpResult } from '../../upstream/types.ts';
 import type { UpstreamCall } from '../send-content.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 export interface DispatchServices {
   store: MessageStore;
-  diagnosis: Diagnosis;
+  diagnosis: AuthDiagnosis;
   breaker: CircuitBreaker;
   /** Whether a caller may still send; asked before each attempt. */
   holds: Holds;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
   /** Absent: there is no limit. */
-  pace?: Pace;
+  rateLimiter?: RateLimiter;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
 }
@@ -50,7 +50,7 @@ export interface RetryLater {
 
 export interface ClassifiedAttempt {
   delivery: ActiveDelivery;
-  verdict: Verdict;
+  result: AttemptResult;
 }
 
 /** One call upstream that carries one message, or template messages that differ in the receiver alone. */
@@ -58,7 +58,7 @@ export interface UpstreamRequest {
   /** WATI's operation, whose rate limit counts. */
   operation: string;
   /** Makes the call and returns what it proves of each message, in order. `canSend` is asked right before the first byte. */
-  execute(deliveries: readonly ActiveDelivery[], canSend: () => boolean): Promise<readonly Verdict[]>;
+  execute(deliveries: readonly ActiveDelivery[], canSend: () => boolean): Promise<readonly AttemptResult[]>;
   /** Broadcasts only: pauses the broadcast, before what was refused for all of it is queued again. */
   pauseBroadcast?: (reason: string) => Promise<void>;
   /** Present: the body comes from the client as it is sent, so the call can be made only once. */
@@ -68,7 +68,7 @@ export interface UpstreamRequest {
 /** A message whose body flows from the client to WATI. Its bytes are stored nowhere. */
 export interface StreamedUpload {
   /** `canSend` is asked right before the first byte. */
-  open(canSend: () => boolean): Promise<Attempt>;
+  open(canSend: () => boolean): Promise<HttpResult>;
   /** Whether the final boundary is on its way. Until then the upstream cannot have the whole body. */
   complete(): boolean;
   /** Settles when the client has sent everything; the wait for the outcome begins then. */

@@ -1,7 +1,7 @@
+import { classify, classifyBatch } from '../../upstream/classify-response.ts';
 import type { CallContext } from '../../upstream/client.ts';
-import type { SendCalls, WatiReceiver } from '../../upstream/messages.ts';
+import type { SendRequests, WatiReceiver } from '../../upstream/send-requests.ts';
 import type { Transport } from '../../upstream/transport.ts';
-import { judge, judgeReceivers } from '../../upstream/verdict.ts';
 import { receiverOf, type UpstreamCall } from '../send-content.ts';
 import { sendWithBisection } from './bisect-batch.ts';
 import type { StreamedUpload, UpstreamRequest } from './types.ts';
@@ -21,10 +21,10 @@ export function plannedRequest(
         host: 'gateway' as const,
         connection,
         channel,
-        mayStart: canSend,
-        turn: 'taken' as const,
+        canSend,
+        priority: 'permit-held' as const,
       };
-      return [judge(await transport.attempt(attempt, undefined, onAttempt), expected)];
+      return [classify(await transport.execute(attempt, undefined, onAttempt), expected)];
     },
   };
 }
@@ -36,13 +36,13 @@ export function uploadRequest(streamed: StreamedUpload): UpstreamRequest {
     streamed,
     execute: async (_deliveries, canSend) => {
       const answer = await streamed.open(canSend);
-      return [judge(answer, { ...streamed.expected, cut: !streamed.complete() })];
+      return [classify(answer, { ...streamed.expected, incompleteBody: !streamed.complete() })];
     },
   };
 }
 
 interface BatchServices {
-  sendCalls: SendCalls;
+  sendRequests: SendRequests;
   transport: Transport;
   /** Whether a 2xx that refuses the whole call is followed by calls of its halves. */
   splitsBatches: boolean;
@@ -57,7 +57,7 @@ interface BatchServices {
 export function batchRequest(
   template: { name: string; broadcastName: string },
   context: CallContext,
-  { sendCalls, transport, splitsBatches, acquirePermit }: BatchServices,
+  { sendRequests, transport, splitsBatches, acquirePermit }: BatchServices,
 ): UpstreamRequest {
   const { connection, channel, onAttempt } = context;
   return {
@@ -65,10 +65,10 @@ export function batchRequest(
     execute: async (deliveries, canSend) => {
       const receivers = deliveries.map(({ stored }) => receiverOf(stored));
       const send = async (some: readonly WatiReceiver[]) => {
-        const call = sendCalls.template(template, [...some]);
-        const through = { host: 'gateway' as const, connection, channel, mayStart: canSend, turn: 'taken' as const };
+        const call = sendRequests.template(template, [...some]);
+        const through = { host: 'gateway' as const, connection, channel, canSend, priority: 'permit-held' as const };
         const attempt = { ...call, ...through };
-        return judgeReceivers(await transport.attempt(attempt, undefined, onAttempt), some);
+        return classifyBatch(await transport.execute(attempt, undefined, onAttempt), some);
       };
       return sendWithBisection(receivers, { send, acquirePermit, splitsBatches });
     },

@@ -1,7 +1,8 @@
 import { Problem } from '../../problem.ts';
+import type { RateLimiter } from '../../rate-limit/types.ts';
 import { sleep } from '../../sleep.ts';
 import type { DueMessage, ReconcileStore } from '../../store/reconcile-store.ts';
-import { askOf, type Pace, type Turn } from '../../upstream/pace.ts';
+import { type CallerPriority, permitRequestOf } from '../../upstream/permits.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /**
@@ -29,7 +30,7 @@ interface ReconcileWorkerServices extends Partial<ReconcileClock> {
   store: ReconcileStore;
   reconciler: Reconciler;
   /** Absent: there is no limit. */
-  pace?: Pace;
+  rateLimiter?: RateLimiter;
   /** An attempt failed; it is made again. */
   onFault: (error: unknown) => void;
 }
@@ -48,7 +49,7 @@ const weight = 0.1;
 const margin = 1.5;
 
 export function createReconcileWorker(services: ReconcileWorkerServices): ReconcileWorker {
-  const { store, pace, onFault, clock = () => performance.now(), wait = sleep } = services;
+  const { store, rateLimiter, onFault, clock = () => performance.now(), wait = sleep } = services;
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   let resting = new AbortController();
@@ -70,7 +71,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
           const isAnswered = await reconcileDue(due, services);
           failures = isAnswered ? 0 : failures + 1;
           // An unreachable upstream is asked less and less often, and does not count in the average.
-          await rest(isAnswered && isIdle(pace) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
+          await rest(isAnswered && isIdle(rateLimiter) ? fastMs : Math.min(slowMs * 2 ** failures, failedMaxMs));
           if (isAnswered) tookMs += weight * (clock() - sinceMs - tookMs);
         }
       } catch (error) {
@@ -101,7 +102,7 @@ async function reconcileDue(
   const group = [due, ...(due.to === undefined ? [] : await store.takeDueOfRecipient(due, besideMax))];
   const ids = group.map(({ id }) => id);
   try {
-    const context = { connection: due.connectionId, turn };
+    const context = { connection: due.connectionId, priority };
     if (group.length > 1) await reconciler.reconcileTogether(group, context);
     else if (await reconciler.reconcile(due, context, due.lookup)) return true;
   } catch (error) {
@@ -125,8 +126,8 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /** The lane behind all requests with a waiting client. */
-const turn: Turn = { caller: 'wati-bff', lane: 'broadcast' };
+const priority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };
 
 /** No call of others would be delayed by more than this one's own slot. */
-const isIdle = (pace: Pace | undefined): boolean =>
-  pace === undefined || pace.expectedWaitMs(askOf('getMessages', turn)) <= fastMs;
+const isIdle = (rateLimiter: RateLimiter | undefined): boolean =>
+  rateLimiter === undefined || rateLimiter.expectedWaitMs(permitRequestOf('getMessages', priority)) <= fastMs;

@@ -4,9 +4,9 @@ import { throwStoreUnreadable } from '../../store-problems.ts';
 import { flagOf } from '../../upstream/answers/fields.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import type { Conversations, History } from '../../upstream/conversations.ts';
-import { isoDate, type JsonObject, str } from '../../upstream/lenient.ts';
+import type { MessageLookup } from '../../upstream/message-lookup.ts';
 import { inSmallerPages } from '../../upstream/pages.ts';
-import type { ReadBack } from '../../upstream/read-back.ts';
+import { asString, isoDate, type JsonObject } from '../../upstream/tolerant-reader.ts';
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
 
@@ -28,7 +28,7 @@ const afterMs = 15 * 60_000;
 export function createReconciler(
   store: Pick<MessageStore, 'countLookalikes' | 'markReconciled'>,
   conversations: Pick<Conversations, 'history'>,
-  { readBack, channel: byDefault }: { readBack: ReadBack; channel?: string | undefined },
+  { messageLookup, channel: byDefault }: { messageLookup: MessageLookup; channel?: string | undefined },
 ): Reconciler {
   /** Other messages that may have produced the row, counted over the window before and after. */
   const countLookalikes = ({ stored, content, sentMs }: LookupTarget, exact: boolean) => {
@@ -68,7 +68,7 @@ export function createReconciler(
       const { localMessageId, to, channel } = target;
       const context = { ...reader, channel };
       if (channel !== undefined && localMessageId !== undefined && (attempt === undefined || attempt % 2 === 1)) {
-        const own = await readBack.byLocalId({ ...context, channel }, localMessageId);
+        const own = await messageLookup.findByClientId({ ...context, channel }, localMessageId);
         if (own) return confirmAccepted(send.id, own, 'local-id');
         if (attempt !== undefined) return false;
       }
@@ -114,7 +114,7 @@ function inWindow(row: JsonObject, sentMs: number): boolean {
 function matchesContent(row: JsonObject, content: Content): boolean {
   if (content.kind === 'text') {
     const { text, replyTo } = content.body;
-    return flagOf(row.owner) === true && isSameText(row.text, text) && str(row.replyContextId) === replyTo;
+    return flagOf(row.owner) === true && isSameText(row.text, text) && asString(row.replyContextId) === replyTo;
   }
   return content.kind === 'template' && namesTemplate(row, content.body.template);
 }
@@ -130,10 +130,10 @@ const isExact = (row: JsonObject, content: Content): boolean =>
 
 /** Not through another company number, where the row names one. */
 const isThrough = (row: JsonObject, channel: string | undefined): boolean =>
-  channel === undefined || (str(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
+  channel === undefined || (asString(row.channelPhoneNumber) ?? channel).replace(/^\+/, '') === channel;
 
 /** A row with an id that is not ours is not our message, whatever its text. */
-const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== undefined;
+const hasForeignId = (row: JsonObject): boolean => asString(row.localMessageId) !== undefined;
 
 /**
  * WATI names a template only in the sentence of a broadcast event. The quotes are compared as well, because one name can be
@@ -141,14 +141,14 @@ const hasForeignId = (row: JsonObject): boolean => str(row.localMessageId) !== u
  */
 function namesTemplate(row: JsonObject, template: string): boolean {
   if (flagOf(row.owner) === false) return false;
-  const kind = str(row.eventType)?.toLowerCase();
+  const kind = asString(row.eventType)?.toLowerCase();
   if (kind === undefined || !kind.startsWith('broadcast')) return false;
-  return str(row.eventDescription)?.startsWith(`Broadcast message with using "${template}" template`) === true;
+  return asString(row.eventDescription)?.startsWith(`Broadcast message with using "${template}" template`) === true;
 }
 
 function acceptedBy(row: JsonObject, evidence: Evidence) {
   const outcome: Outcome = { outcome: 'accepted', evidence };
-  const whatsappMessageId = str(row.whatsappMessageId);
+  const whatsappMessageId = asString(row.whatsappMessageId);
   return { outcome: toJson(outcome), ...(whatsappMessageId !== undefined && { whatsappMessageId }) };
 }
 

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../lenient.ts';
+import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
 /** WATI and what stands in front of it differ in the case of names: all values of a name, whatever its case. */
 export function valuesOf(object: JsonObject, name: string): unknown[] {
@@ -24,7 +24,7 @@ export function flagOf(value: unknown): boolean | undefined {
 const negatives = new Set(['false', 'fail', 'failed', 'failure', 'error']);
 
 /** A string with something in it, or a number as one. */
-export function wordsOf(value: unknown): string | undefined {
+export function asText(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 }

@@ -1,7 +1,7 @@
-import { scrubbed } from '../foreign-words.ts';
-import { isObject, type JsonObject, list } from '../lenient.ts';
-import { faultsIn, wordsOfFaults } from './faults.ts';
-import { firstOf, flagOf, isId, objectOf, valuesOf, wordsOf } from './fields.ts';
+import { scrubErrorText } from '../scrub-error-text.ts';
+import { asArray, isObject, type JsonObject } from '../tolerant-reader.ts';
+import { asText, firstOf, flagOf, isId, objectOf, valuesOf } from './fields.ts';
+import { errorsIn, textOfErrors } from './reported-errors.ts';
 
 /** So much of a text that is no JSON can be a reason. */
 const readMax = 1_000;
@@ -14,12 +14,12 @@ const noReason = 'no reason was given';
  */
 export function reasonOf(body: unknown, text: string): string {
   const reason = isObject(body) ? reasonIn(body) : undefined;
-  if (reason !== undefined) return scrubbed(reason);
-  const listed = Array.isArray(body) ? wordsOfFaults(faultsIn({ errors: body })) : '';
-  if (listed !== '') return scrubbed(listed);
+  if (reason !== undefined) return scrubErrorText(reason);
+  const listed = Array.isArray(body) ? textOfErrors(errorsIn({ errors: body })) : '';
+  if (listed !== '') return scrubErrorText(listed);
   const start = text.slice(0, readMax).trim();
   if (start.startsWith('<')) return 'the upstream returned HTML';
-  return body === undefined && start !== '' ? scrubbed(start) : noReason;
+  return body === undefined && start !== '' ? scrubErrorText(start) : noReason;
 }
 
 function reasonIn(body: JsonObject): string | undefined {
@@ -32,21 +32,21 @@ function reasonIn(body: JsonObject): string | undefined {
     ...valuesOf(body, 'info'),
   ].find((value) => typeof value === 'string' && value.trim() !== '');
   const details = detailsIn(body);
-  const words = wordsOf(sentence) ?? textInResult(body);
-  if (words === undefined) return details ?? wordsOf(firstOf(body, 'title'));
+  const words = asText(sentence) ?? textInResult(body);
+  if (words === undefined) return details ?? asText(firstOf(body, 'title'));
   return details === undefined || words.includes(details) ? words : `${words}: ${details}`;
 }
 
 /** What is listed: ASP.NET's `items`, the errors of fields, numbers, parameters and receivers. */
 function detailsIn(body: JsonObject): string | undefined {
-  const receivers = list(firstOf(body, 'receivers')).filter(isObject);
-  const faults = [...faultsIn({ errors: firstOf(body, 'items') }), ...faultsIn(body), ...receivers.flatMap(faultsIn)];
-  const words = wordsOfFaults(faults);
+  const receivers = asArray(firstOf(body, 'receivers')).filter(isObject);
+  const faults = [...errorsIn({ errors: firstOf(body, 'items') }), ...errorsIn(body), ...receivers.flatMap(errorsIn)];
+  const words = textOfErrors(faults);
   return words === '' || words === noReason ? undefined : words;
 }
 
 /** `result` itself may hold the text of an error. */
 function textInResult(body: JsonObject): string | undefined {
-  const words = wordsOf(firstOf(body, 'result'));
+  const words = asText(firstOf(body, 'result'));
   return words === undefined || flagOf(words) !== undefined || isId(words) ? undefined : words;
 }

@@ -1,6 +1,6 @@
-import type { JsonObject } from '../lenient.ts';
+import type { JsonObject } from '../tolerant-reader.ts';
 
-import { firstOf, wordsOf } from './fields.ts';
+import { asText, firstOf } from './fields.ts';
 
 /**
  * WhatsApp writes numbers of some countries in another form than the one that was dialled: Brazil without the ninth digit of
@@ -26,9 +26,9 @@ export function matchReceivers(
 ): ReadonlyMap<Receiver, JsonObject> {
   const matched = new Map<Receiver, JsonObject>();
   const free = new Set(entries);
-  const idOf = (entry: JsonObject) => wordsOf(firstOf(entry, 'localMessageId'));
+  const idOf = (entry: JsonObject) => asText(firstOf(entry, 'localMessageId'));
   const numberOf = (entry: JsonObject) =>
-    wordsOf(firstOf(entry, 'waId', 'whatsappNumber', 'phone', 'phoneNumber'))?.replace(/^\+/, '');
+    asText(firstOf(entry, 'waId', 'whatsappNumber', 'phone', 'phoneNumber'))?.replace(/^\+/, '');
   const pass = (keyOf: (entry: JsonObject) => string | undefined, ours: (receiver: Receiver) => string) => {
     const byKey = new Map<string, JsonObject>();
     for (const entry of free) {

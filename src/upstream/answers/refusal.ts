@@ -1,8 +1,8 @@
-import { isObject, type JsonObject } from '../lenient.ts';
-import { faultsIn } from './faults.ts';
+import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { firstOf, flagOf, valuesOf } from './fields.ts';
+import { isBareDenial, type Refusal, refusalIn, type SendFamily } from './known-refusals.ts';
 import { reasonOf } from './reason.ts';
-import { isBareDenial, type Refusal, refusalIn, type SendFamily } from './sentences.ts';
+import { errorsIn } from './reported-errors.ts';
 
 interface Refused {
   readonly status: number;
@@ -24,7 +24,7 @@ export function refusalOf({ status, body, text, detail, family }: Refused): Refu
     const said = isPage ? undefined : refusalIn(detail, family);
     return said === 'account' || said === 'quota' ? said : 'credentials';
   }
-  const listed = isObject(body) ? faultsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
+  const listed = isObject(body) ? errorsIn(body).find((fault) => fault.refusal !== undefined)?.refusal : undefined;
   const seen = (isPage ? undefined : refusalIn(detail, family)) ?? listed;
   if (seen !== undefined) return seen;
   if (isObject(body)) {

@@ -1,0 +1,233 @@
+import { Problem } from '../problem.ts';
+import { acquire } from './gcra.ts';
+
+/** Permits of a caller that all replicas take from one store (src/store/message-store.ts has the same words). */
+export interface TokenStore {
+  takePermits(
+    caller: string,
+    ask: { perSecond: number; burst: number; most: number; owed: number },
+  ): Promise<{ granted: number; waitMs: number; replicas: number }>;
+}
+
+type Done = (refused?: Problem) => void;
+
+/**
+ * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a source it is counted
+ * here, and `done` is called before it returns.
+ */
+export function createCallerLimiter(source?: TokenStore, clock = () => performance.now()) {
+  const limits = new Map<string, Limit>();
+  const limitOf = (name: string, perSecond: number): Limit => {
+    const known = limits.get(name);
+    // The callers file may change while we run.
+    if (known?.perSecond === perSecond) return known;
+    const made =
+      source === undefined ? new LocalLimit(perSecond, clock) : new SharedLimit(source, name, perSecond, clock);
+    limits.set(name, made);
+    return made;
+  };
+  const ask = (name: string, perSecond: number | undefined, done: Done) => {
+    if (perSecond === undefined) return done();
+    const limit = limitOf(name, perSecond);
+    const told = (waitMs: number) => {
+      if (waitMs === 0) return done();
+      const detail = `your own limit of ${perSecond} requests a second is spent`;
+      done(new Problem('rate-limited', detail, { retryAfterS: Math.ceil(waitMs / 1000) }));
+    };
+    const waitMs = limit.take();
+    if (typeof waitMs === 'number') told(waitMs);
+    else void waitMs.then(told);
+  };
+  /** A request that has passed costs one more than was taken for it: the caller's next ones wait for that. */
+  const charge = (name: string, perSecond: number) => limitOf(name, perSecond).charge();
+  return Object.assign(ask, { charge });
+}
+
+interface Limit {
+  readonly perSecond: number;
+  /** 0: it may pass; otherwise it is refused, and another one could pass after so many ms. */
+  take(): number | Promise<number>;
+  /** Takes one off, whether there is one or not. */
+  charge(): void;
+}
+
+const burstOf = (perSecond: number): number => Math.max(1, perSecond);
+
+class LocalLimit implements Limit {
+  readonly perSecond: number;
+  readonly #clock: () => number;
+  #arrivalTime: number;
+
+  constructor(perSecond: number, clock: () => number, arrivalTime = 0) {
+    this.perSecond = perSecond;
+    this.#clock = clock;
+    this.#arrivalTime = arrivalTime;
+  }
+
+  /** Nothing left of its burst. */
+  static spent(perSecond: number, clock: () => number): LocalLimit {
+    return new LocalLimit(perSecond, clock, clock() + (burstOf(perSecond) * 1000) / perSecond);
+  }
+
+  /** How many of its burst are spent now. */
+  get spent(): number {
+    return (Math.max(0, this.#arrivalTime - this.#clock()) * this.perSecond) / 1000;
+  }
+
+  charge(): void {
+    const now = this.#clock();
+    this.#arrivalTime = Math.min(Math.max(this.#arrivalTime, now) + 1000 / this.perSecond, now + DEBT_MAX_MS);
+  }
+
+  take(): number {
+    const rate = { perSecond: this.perSecond, burst: burstOf(this.perSecond) };
+    const { arrivalTime, waitMs } = acquire(this.#arrivalTime, this.#clock(), rate);
+    this.#arrivalTime = arrivalTime;
+    return waitMs;
+  }
+}
+
+/** However much was charged, a caller is heard again after so long. */
+const DEBT_MAX_MS = 60_000;
+/** Permits taken in advance are good for so long, and then lost: by so much may replicas let pass at the wrong time. */
+const PREFETCH_TTL_MS = 200;
+/** Of a second's worth, so much may be taken in advance. */
+const PREFETCH_SHARE = 0.1;
+/** A source that takes longer is one that fails. */
+const STORE_TIMEOUT_MS = 500;
+const RETRY_MS = 1_000;
+
+/**
+ * One question at a time: whoever comes meanwhile waits for the next one, which is for all of them and for as many more as
+ * came since the last one. So a busy caller costs a few questions a second, and a slow one a question for each request.
+ * While the source fails: our share, of at least two, which begins with nothing.
+ */
+class SharedLimit implements Limit {
+  readonly perSecond: number;
+  readonly #store: TokenStore;
+  readonly #name: string;
+  readonly #clock: () => number;
+  readonly #queue: ((waitMs: number) => void)[] = [];
+  #isFetching = false;
+  #lastFetch = { at: Number.NEGATIVE_INFINITY, arrivals: 0 };
+  #prefetched = { permits: 0, until: Number.NEGATIVE_INFINITY };
+  #emptyUntil = Number.NEGATIVE_INFINITY;
+  #replicas = 1;
+  /** Charged, and not yet taken off by the source; `at`: when it was charged last. */
+  #debt = { permits: 0, at: 0 };
+  #fallback: { share: LocalLimit; retryAt: number } | undefined;
+
+  constructor(source: TokenStore, name: string, perSecond: number, clock: () => number) {
+    this.#store = source;
+    this.#name = name;
+    this.perSecond = perSecond;
+    this.#clock = clock;
+  }
+
+  charge(): void {
+    this.#fallback?.share.charge();
+    if (this.#fallback) return;
+    if (this.#prefetched.permits > 0) this.#prefetched.permits -= 1;
+    else {
+      const most = (this.perSecond * DEBT_MAX_MS) / 1000;
+      this.#debt = { permits: Math.max(1, Math.min(this.#debt.permits + 1, most)), at: this.#clock() };
+    }
+  }
+
+  take(): number | Promise<number> {
+    this.#lastFetch.arrivals += 1;
+    const known = this.#takeKnown();
+    if (known !== undefined) return known;
+    return new Promise((resolve) => {
+      this.#queue.push(resolve);
+      this.#requestTokens();
+    });
+  }
+
+  /** `undefined`: the source has to be asked. */
+  #takeKnown(): number | undefined {
+    const now = this.#clock();
+    if (this.#fallback) {
+      if (now >= this.#fallback.retryAt) this.#requestTokens();
+      return this.#fallback.share.take();
+    }
+    if (this.#prefetched.permits > 0 && now < this.#prefetched.until) {
+      this.#prefetched.permits -= 1;
+      return 0;
+    }
+    return now < this.#emptyUntil ? this.#emptyUntil - now : undefined;
+  }
+
+  #requestTokens(): void {
+    if (this.#isFetching) return;
+    this.#isFetching = true;
+    const now = this.#clock();
+    const recent = now < this.#lastFetch.at + PREFETCH_TTL_MS ? this.#lastFetch.arrivals : 0;
+    this.#lastFetch = { at: now, arrivals: 0 };
+    const batch = this.#queue.splice(0);
+    const burst = burstOf(this.perSecond);
+    const most = Math.min(
+      Math.floor(burst),
+      batch.length + Math.min(recent, Math.floor(this.perSecond * PREFETCH_SHARE)),
+    );
+    const unasked = this.#fallback?.share.spent ?? 0;
+    // Who rested for as long as it takes to earn it back owes nothing any more.
+    if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
+    const owed = Math.min(burst, unasked + this.#debt.permits);
+    const paid = Math.max(0, owed - unasked);
+    this.#debt.permits -= paid;
+    const ask = { perSecond: this.perSecond, burst, most, owed };
+    let answered = false;
+    const end = (then: () => void) => {
+      if (answered) return; // too late: those permits are lost
+      answered = true;
+      clearTimeout(patience);
+      this.#isFetching = false;
+      then();
+      this.#drainQueue();
+    };
+    const fail = () =>
+      end(() => {
+        this.#debt.permits += paid;
+        this.#startFallback(batch);
+      });
+    const patience = setTimeout(fail, STORE_TIMEOUT_MS);
+    this.#store
+      .takePermits(this.#name, ask)
+      .then(
+        ({ granted, waitMs, replicas }) => end(() => this.#distribute(batch, now, { granted, waitMs, replicas })),
+        fail,
+      );
+  }
+
+  /** With those who came while we asked. */
+  #drainQueue(): void {
+    for (let [tell] = this.#queue; tell; [tell] = this.#queue) {
+      const known = this.#takeKnown();
+      if (known === undefined) {
+        this.#requestTokens();
+        return;
+      }
+      this.#queue.shift();
+      tell(known);
+    }
+  }
+
+  #distribute(
+    batch: ((waitMs: number) => void)[],
+    asked: number,
+    { granted, waitMs, replicas }: { granted: number; waitMs: number; replicas: number },
+  ): void {
+    this.#fallback = undefined;
+    this.#replicas = replicas;
+    this.#prefetched = { permits: Math.max(0, granted - batch.length), until: asked + PREFETCH_TTL_MS };
+    this.#emptyUntil = this.#clock() + waitMs;
+    for (const [at, tell] of batch.entries()) tell(at < granted ? 0 : Math.max(1, waitMs));
+  }
+
+  #startFallback(batch: ((waitMs: number) => void)[]): void {
+    const share = this.#fallback?.share ?? LocalLimit.spent(this.perSecond / Math.max(2, this.#replicas), this.#clock);
+    this.#fallback = { share, retryAt: this.#clock() + RETRY_MS };
+    for (const tell of batch) tell(share.take());
+  }
+}

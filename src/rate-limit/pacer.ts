@@ -1,0 +1,58 @@
+/** When the next call may go out, by Maton's limit alone. */
+export interface Pacer {
+  /** Not yet: the time to ask again. It may request a slot elsewhere, and wakes the budget when it has one. */
+  nextSlotAt(now: number, perSecond: number): number;
+  /** When that will be, as far as is known, without asking anybody. */
+  expectedAt(now: number, perSecond: number): number;
+  /** A call goes out now. */
+  use(now: number, perSecond: number): void;
+  /** No slot before then. */
+  blockUntil(until: number): void;
+  /** From one slot of ours to the next, as far as is known. */
+  gapMs(perSecond: number): number;
+  readonly mode: 'local' | 'shared' | 'fallback';
+  readonly replicas: number;
+}
+
+/** As many a second and more mean: no limit at all. */
+const UNLIMITED = 100_000;
+/**
+ * The share of the limit that is used. Eleven calls are spaced over 1,099 ms, so one may be 98 ms late without exceeding the
+ * limit. With 0.95 that is 52 ms, and a commit between permit and first byte took longer on a busy machine.
+ */
+const USED_SHARE = 0.91;
+/** Timers fire a millisecond late or more. Where that matters, the delay is made up for within the unused share. */
+const TIMER_LATENESS_MS = 20;
+
+export function intervalMs(perSecond: number, use = USED_SHARE): number {
+  return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * use);
+}
+
+/** Even spacing by the local clock, measured from when a call really started. After idle time one call is free, not several. */
+export class LocalPacer implements Pacer {
+  readonly mode = 'local';
+  readonly replicas = 1;
+  #next = Number.NEGATIVE_INFINITY;
+
+  nextSlotAt(): number {
+    return this.#next;
+  }
+
+  expectedAt(): number {
+    return this.#next;
+  }
+
+  use(now: number, perSecond: number): void {
+    const interval = intervalMs(perSecond);
+    this.#next = (interval < TIMER_LATENESS_MS ? Math.max(this.#next, now - TIMER_LATENESS_MS) : now) + interval;
+  }
+
+  blockUntil(until: number): void {
+    this.#next = Math.max(this.#next, until);
+  }
+
+  gapMs(perSecond: number): number {
+    const interval = intervalMs(perSecond);
+    return interval < TIMER_LATENESS_MS ? interval : interval + 1; // a timer comes late
+  }
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '../tolerant-reader.ts';
+import { asText, flagOf, isId, objectOf, valuesOf } from './fields.ts';
+import { isKnownRefusal } from './known-refusals.ts';
+
+/**
+ * What the flags of an answer say of the whole call. `result`, `ok` and `success` stand for each other; `result` may hold an
+ * id, which is a success, or the text of an error. `unclear`: they contradict each other, or none of it is known.
+ */
+export type Success = 'yes' | 'no' | 'unclear';
+
+export function successOf(body: JsonObject): Success {
+  const spoken = ['result', 'ok', 'success'].flatMap((name) => valuesOf(body, name)).map(flagIn);
+  const yes = spoken.includes('yes');
+  const no = spoken.includes('no') || hasError(body);
+  if (yes) return no || spoken.includes('unclear') || holdsRefusal(body) ? 'unclear' : 'yes';
+  return no ? 'no' : 'unclear';
+}
+
+function flagIn(value: unknown): Success | 'nothing' {
+  const flag = flagOf(value);
+  if (flag !== undefined) return flag ? 'yes' : 'no';
+  // An object is what was made, and says nothing of how it went.
+  if (value === null || value === undefined || typeof value === 'object') return 'nothing';
+  const words = asText(value);
+  if (words === undefined || typeof value === 'number') return 'unclear';
+  if (isId(words)) return 'yes';
+  return isKnownRefusal(words) ? 'no' : 'unclear';
+}
+
+/** `error` is a text or an object with one; empty, it says that there is none. */
+function hasError(body: JsonObject): boolean {
+  return valuesOf(body, 'error').some((error) => {
+    if (error === true) return true;
+    const { message, description, code } = objectOf(error);
+    return [error, message, description, code].some((value) => typeof value !== 'boolean' && asText(value));
+  });
+}
+
+/** Words that refuse stand beside a yes, or the conversation is said to be closed: neither can be believed. */
+function holdsRefusal(body: JsonObject): boolean {
+  const words = ['message', 'info', 'detail', 'title'].flatMap((name) => valuesOf(body, name));
+  const closed = valuesOf(body, 'ticketStatus').some((value) => /^(closed|expired|block(ed)?)$/i.test(String(value)));
+  return closed || words.some((value) => typeof value === 'string' && isKnownRefusal(value));
+}

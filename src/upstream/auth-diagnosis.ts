@@ -1,0 +1,42 @@
+import { foreignPatterns } from '../patterns.ts';
+import { Problem } from '../problem.ts';
+import { type AuthDiagnosis, withDeadline } from './client.ts';
+import { type Connections, keyRefused } from './connections.ts';
+
+/** How old the control API's word may be when a refusal is explained: a burst of refusals asks once. */
+const maxAgeMs = 1_000;
+
+const isKnownStatus = (status: string): boolean => status === 'PENDING' || status === 'FAILED';
+
+/**
+ * 400 and 401 of the gateway have two meanings each; the control API, which knows the key and the connections but not
+ * WATI, tells them apart (docs/reference/upstream.md, "Statuses with two meanings").
+ */
+export function createAuthDiagnosis(connections: Connections): AuthDiagnosis {
+  return {
+    unauthorized: async (untilMs) => {
+      try {
+        await withDeadline(connections.recent(maxAgeMs), untilMs);
+        return 'WATI refuses the token behind this connection (renewed, expired, or limited to other addresses); authorize the connection again';
+      } catch (error) {
+        if (error instanceof Problem && error.slug === 'upstream-unauthorized') return keyRefused;
+        return 'the upstream refuses our credentials; whether the Maton key or the WATI token could not be told';
+      }
+    },
+    connectionProblem: async (id, reason, untilMs) => {
+      try {
+        const list = await withDeadline(connections.recent(maxAgeMs), untilMs);
+        const known = list.find((connection) => connection.id === id);
+        if (!known) return 'Maton knows no such WATI connection';
+        return known.status === 'ACTIVE'
+          ? undefined
+          : `the connection is ${isKnownStatus(known.status) ? known.status.toLowerCase() : 'in an unknown state'}, not active`;
+      } catch {
+        // Maton documents no error body; this word is what a real client recognises the case by.
+        return foreignPatterns.connection.pattern.test(reason)
+          ? 'the gateway finds fault with the connection'
+          : undefined;
+      }
+    },
+  };
+}

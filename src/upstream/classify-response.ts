@@ -1,0 +1,271 @@
+import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
+import { asText, firstOf, objectOf } from './answers/fields.ts';
+import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
+import { reasonOf } from './answers/reason.ts';
+import { canonicalNumber, matchReceivers, type Receiver } from './answers/receivers.ts';
+import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
+import {
+  errorsIn,
+  errorsOfReceiver,
+  errorsOfReceivers,
+  failureOfMessage,
+  notOnWhatsApp as noWhatsApp,
+  type ReportedError,
+  textOfErrors,
+} from './answers/reported-errors.ts';
+import { successOf } from './answers/success-flags.ts';
+import { codeOf } from './error-code.ts';
+import { retryAfterMs } from './retry.ts';
+import { scrubErrorText } from './scrub-error-text.ts';
+import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
+import type { HttpResult } from './types.ts';
+
+/** What one attempt of a send proves: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
+export type AttemptResult =
+  | {
+      outcome: 'accepted';
+      whatsappMessageId?: string;
+      localMessageId?: string;
+      deliveredAsText?: boolean;
+      partialErrors?: string;
+    }
+  /** `ofAll`: many were refused alike, so it is about none of them in particular; this one was tried alone, or not at all. */
+  | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
+  | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
+  | { outcome: 'unknown'; detail: string; status?: number };
+
+/** Whether a file must come back as one, and who answers for whom. */
+export interface ResponseExpectation {
+  media?: boolean;
+  /** A template message: what closes a conversation does not concern it. */
+  template?: boolean;
+  /** One call for many recipients, of whom WATI answers for none: its CSV route. */
+  bulk?: boolean;
+  /** The last boundary of a streamed body never went out: nobody has the whole of it. */
+  incompleteBody?: boolean;
+}
+
+/** Statuses that are a refusal in so many words: the endpoint did not process the request. 307, 308 and 300 say "not here": nothing was processed. */
+const rejectingStatuses = new Set([
+  300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
+]);
+const unprocessedStatuses = new Set([421, 425, 429]);
+
+/** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
+export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}): AttemptResult =>
+  withoutKey(attempt, classifyWhole(attempt, expected));
+
+/** Where the upstream quoted our key, what happened stands, and nothing of its own words and ids is kept. */
+function withoutKey(attempt: HttpResult, verdict: AttemptResult): AttemptResult {
+  if (attempt.kind === 'failed' || !attempt.containedKey) return verdict;
+  if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
+  const { deliveredAsText, partialErrors } = verdict;
+  return {
+    outcome: 'accepted',
+    ...(deliveredAsText && { deliveredAsText }),
+    ...(partialErrors !== undefined && { partialErrors: keyQuoted }),
+  };
+}
+
+const keyQuoted = 'the reason held a credential of this service, and is left out';
+
+function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): AttemptResult {
+  if (attempt.kind === 'failed') {
+    // A status that is a definite refusal stands, even if its body broke off afterwards.
+    const { status } = attempt;
+    if (status !== undefined && rejectingStatuses.has(status))
+      return rejected(status, undefined, '', familyOf(expected));
+    if (status !== undefined && unprocessedStatuses.has(status)) return unprocessed(status, attempt);
+    if (!attempt.bytesSent || expected.incompleteBody) {
+      const retryable = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
+      const detail = attempt.bytesSent ? 'the upload broke off before its end' : 'the gateway could not be reached';
+      return { outcome: 'not_sent', detail, retryable };
+    }
+    const detail = attempt.timedOut
+      ? 'no answer came before the deadline; it may or may not have been sent'
+      : 'the connection was lost after the request had gone out; it may or may not have been sent';
+    return { outcome: 'unknown', detail, ...(status !== undefined && { status }) };
+  }
+
+  const { status, text } = attempt;
+  if (expected.incompleteBody) {
+    if (status === 408 || status >= 500) {
+      return {
+        outcome: 'not_sent',
+        detail: `the upstream answered ${status} before the upload was complete`,
+        status,
+        retryable: true,
+      };
+    }
+    // A success for half a file: nobody can tell what the customer gets.
+    if (status < 300) return unrecognized(status);
+  }
+  if (status >= 200 && status < 300) return classifyBody(status, parseAnswer(text), text, expected);
+  if (rejectingStatuses.has(status)) return rejected(status, parseAnswer(text), text, familyOf(expected));
+  if (unprocessedStatuses.has(status)) return unprocessed(status, attempt);
+  const reason = messageOf(text);
+  const said = reason === undefined ? '' : ` (${reason})`;
+  return {
+    outcome: 'unknown',
+    detail: `the upstream answered ${status}${said}; it may or may not have been sent`,
+    status,
+  };
+}
+
+/** What an answer that proves nothing says all the same. */
+function messageOf(text: string): string | undefined {
+  const body = parseAnswer(text);
+  return isObject(body) ? unlessNone(reasonOf(body, '')) : undefined;
+}
+
+const unlessNone = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
+
+/** Some servers put a byte order mark before their JSON. */
+const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
+
+function classifyBody(status: number, body: unknown, text: string, expected: ResponseExpectation): AttemptResult {
+  if (!isObject(body)) return unrecognized(status);
+  const family = familyOf(expected);
+  const said = successOf(body);
+  if (said === 'no') return rejected(status, body, text, family);
+  if (said === 'unclear') return unrecognized(status);
+  if (saysNotOnWhatsApp(body)) return notOnWhatsApp(status);
+  const faults = [...errorsIn(body), ...errorsOfReceivers(body)];
+  if (faults.length > 0 && !expected.bulk) return rejectedFor(faults, status, family);
+  const failure = failureOfMessage(body);
+  if (failure !== undefined) return rejectedBecause(failure, status, family);
+
+  const message = objectOf(firstOf(body, 'message'));
+  const whatsappMessageId = idIn(firstOf(message, 'whatsappMessageId'));
+  return {
+    outcome: 'accepted',
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    // Some tenants send the address of a file as a text.
+    ...(expected.media && message.type === 'text' && { deliveredAsText: true }),
+    ...(faults.length > 0 && { partialErrors: textOfErrors(faults) }),
+  };
+}
+
+const familyOf = ({ bulk, template }: ResponseExpectation): SendFamily => (bulk || template ? 'template' : 'session');
+
+/**
+ * What a bulk answer proves for each receiver, in order. A verdict on the whole call is one object for all of them. Who is
+ * not named is unknown, who is named and was not asked for is ignored.
+ */
+export function classifyBatch(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
+  const verdicts = classifyEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.containedKey) return verdicts;
+  // A verdict on the whole call stays one object.
+  const known = new Map<AttemptResult, AttemptResult>();
+  return verdicts.map((verdict) => {
+    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
+    known.set(verdict, clean);
+    return clean;
+  });
+}
+
+function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
+  const toAll = (verdict: AttemptResult) => receivers.map(() => verdict);
+  if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) {
+    return toAll(classifyWhole(attempt, { template: true }));
+  }
+  const { status, text } = attempt;
+  const body = parseAnswer(text);
+  if (!isObject(body)) return toAll(unrecognized(status));
+  const said = successOf(body);
+  if (said === 'unclear') return toAll(unrecognized(status));
+  const alone = receivers.length === 1;
+  const list = firstOf(body, 'receivers');
+  const named = Array.isArray(list) ? list.filter(isObject) : undefined;
+  if (said === 'no' && (alone || !named || named.length === 0)) return toAll(rejected(status, body, text, 'template'));
+  if (saysNotOnWhatsApp(body)) return toAll(alone ? notOnWhatsApp(status) : unrecognized(status));
+
+  const faults = assignErrors(errorsIn(body), receivers);
+  const entries = named && matchReceivers(named, receivers);
+  const doubtful = unrecognized(status);
+  const unnamed: AttemptResult = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
+  return receivers.map((receiver) => {
+    const entry = entries?.get(receiver);
+    const verdict = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
+    const own = faults.of(receiver);
+    if (own.length > 0 && verdict.outcome !== 'rejected') return rejectedFor(own, status, 'template');
+    // The call is said to have failed, or something is held against nobody in particular, and nothing against this one.
+    const isDoubtful = said === 'no' || faults.ofNobody;
+    return isDoubtful && verdict.outcome === 'accepted' ? doubtful : verdict;
+  });
+}
+
+function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
+  const faults = errorsOfReceiver(entry);
+  if (faults.length > 0) return rejectedFor(faults, status, 'template');
+  const localMessageId = idIn(firstOf(entry, 'localMessageId'));
+  return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
+}
+
+/** The faults of each receiver. What names none of several is held against nobody, and lets nobody count as accepted. */
+function assignErrors(faults: readonly ReportedError[], receivers: readonly Receiver[]) {
+  const alone = receivers.length === 1;
+  const shares = new Map<Receiver, ReportedError[]>();
+  let ofNobody = false;
+  for (const fault of faults) {
+    const about = new Set(fault.about.map(canonicalNumber));
+    const meant = alone ? receivers : receivers.filter((each) => isAbout(about, each));
+    if (meant.length === 0) ofNobody = true;
+    for (const receiver of meant) shares.set(receiver, [...(shares.get(receiver) ?? []), fault]);
+  }
+  return { of: (receiver: Receiver) => shares.get(receiver) ?? [], ofNobody };
+}
+
+const isAbout = (about: ReadonlySet<string>, { phone, localMessageId }: Receiver): boolean =>
+  about.has(localMessageId) || about.has(canonicalNumber(phone));
+
+/** An id that can be one: anything else is as good as none. */
+const idIn = (value: unknown): string | undefined => {
+  const id = asText(value);
+  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
+};
+
+/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send: that is a refusal. */
+function unprocessed(status: number, answer: HttpResult): AttemptResult {
+  const spent = exhaustedQuotaOf(answer);
+  if (spent) return { outcome: 'rejected', refusal: spent.refusal, detail: spent.words, status };
+  const waitMs = retryAfterMs(answer);
+  const reason = answer.kind === 'answered' ? messageOf(answer.text) : undefined;
+  const ours = status === 429 ? 'the upstream limits the rate' : 'the upstream did not process the request';
+  return {
+    outcome: 'not_sent',
+    detail: reason === undefined ? ours : `${ours} (${reason})`,
+    status,
+    retryable: true,
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+  };
+}
+
+function unrecognized(status: number): AttemptResult {
+  const detail = 'the answer of the upstream cannot be understood; it may or may not have been sent';
+  return { outcome: 'unknown', detail, status };
+}
+
+function notOnWhatsApp(status: number): AttemptResult {
+  return { outcome: 'rejected', refusal: 'recipient', detail: noWhatsApp, status };
+}
+
+function rejected(status: number, body: unknown, text: string, family: SendFamily): AttemptResult {
+  const detail = reasonOf(body, text);
+  const refusal = refusalOf({ status, body, text, detail, family });
+  return { outcome: 'rejected', refusal, detail: refusal === 'edge' ? refusedByEdge : detail, status };
+}
+
+const refusedByEdge = 'what stands in front of WATI refuses something in this content, with a page in HTML';
+
+/** Refused by what is held against it. */
+function rejectedFor(faults: readonly ReportedError[], status: number, family: SendFamily): AttemptResult {
+  const detail = textOfErrors(faults);
+  const listed = faults.find((fault) => fault.refusal !== undefined)?.refusal;
+  if (listed === undefined) return rejectedBecause(detail, status, family);
+  return { outcome: 'rejected', refusal: listed, detail: scrubErrorText(detail), status };
+}
+
+function rejectedBecause(words: string, status: number, family: SendFamily): AttemptResult {
+  return { outcome: 'rejected', refusal: refusalIn(words, family) ?? 'other', detail: scrubErrorText(words), status };
+}

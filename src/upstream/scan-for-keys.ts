@@ -1,0 +1,79 @@
+import { pipeline, type Readable, Transform } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:zlib';
+import type { KeyFinder, Search } from '../keys/key-finder.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+
+/** Of what may be the beginning of a key, so much waits for the rest. */
+const heldBackBytes = 1_024;
+
+/** So much of a packed body is unpacked to look into it. */
+const unpackedMax = 32 * 1024 * 1024;
+
+/** The body as it comes, looked through for keys on the way. Breaks off with BodyRejectedError where there is one. */
+export function scanForKeys(body: Readable, encoding: string, finder: KeyFinder, onEcho: () => void): Readable {
+  const search = finder.search();
+  const inside = unpacking(encoding, finder);
+  let held: Buffer = Buffer.alloc(0);
+  const found = () => {
+    onEcho();
+    return new BodyRejectedError('KEY_ECHOED');
+  };
+  const through = new Transform({
+    highWaterMark: 64 * 1024,
+    transform(chunk: Buffer, _encoding, done) {
+      if (search.push(chunk)) return done(found());
+      const go = () => {
+        const rest = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+        const keep = search.isAmid() ? Math.min(rest.length, heldBackBytes) : 0;
+        held = rest.subarray(rest.length - keep);
+        done(null, rest.subarray(0, rest.length - keep));
+      };
+      if (!inside) return go();
+      inside(chunk).then((isIn) => (isIn ? done(found()) : go()), done);
+    },
+    flush(done) {
+      if (search.push(Buffer.alloc(0), true)) return done(found());
+      done(null, held);
+    },
+  });
+  // Whichever ends first takes the other along; both tell why by themselves.
+  pipeline(body, through, () => {});
+  through.on('error', () => {});
+  return through;
+}
+
+/** WATI is not asked to pack anything. Where it does, the bytes go on as they are, and what is in them is looked at all the same. */
+function unpacking(encoding: string, finder: KeyFinder): ((chunk: Buffer) => Promise<boolean>) | undefined {
+  const decoder = decoderOf(encoding.trim().toLowerCase());
+  if (!decoder) return undefined;
+  const search: Search = finder.search();
+  let isIn = false;
+  let bytes = 0;
+  let isOver = false;
+  decoder.on('data', (text: Buffer) => {
+    bytes += text.length;
+    isIn ||= search.push(text);
+    if (bytes > unpackedMax) decoder.destroy();
+  });
+  decoder.on('error', () => {});
+  decoder.on('close', () => {
+    isOver = true;
+  });
+  return async (chunk) => {
+    if (isOver) return isIn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    decoder.once('close', resolve);
+    decoder.write(chunk, () => resolve());
+    await promise;
+    decoder.off('close', resolve);
+    await setImmediate();
+    return isIn;
+  };
+}
+
+function decoderOf(encoding: string): Transform | undefined {
+  if (['gzip', 'x-gzip', 'deflate'].includes(encoding)) return createUnzip();
+  if (encoding === 'br') return createBrotliDecompress();
+  return encoding === 'zstd' ? createZstdDecompress() : undefined;
+}

@@ -1,0 +1,155 @@
+import { withChannel } from './channel-parameter.ts';
+import type { StreamCall } from './streaming.ts';
+import { queryString } from './transport.ts';
+import type { Call } from './types.ts';
+
+/** The sending calls of WATI as data: a record of a send can be kept, and the call made from it later, also by another process. */
+export type SendRequest = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
+
+export interface SendRequests {
+  text(target: string, text: string, localMessageId: string, replyContextId?: string): SendRequest;
+  fileLink(target: string, fileUrl: string, caption?: string): SendRequest;
+  buttons(target: string, content: WatiButtons): SendRequest;
+  list(target: string, content: WatiList): SendRequest;
+  template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendRequest;
+  /** To a contact id or BSUID, which the bulk form is not known to take. */
+  templateTo(target: string, template: WatiTemplateSend, parameters: Readonly<Record<string, string>>): SendRequest;
+  file(target: string, caption?: string): StreamedSendRequest;
+  csv(template: WatiTemplateSend): StreamedSendRequest;
+}
+
+/** A sending call whose body flows; `field` is the name of its one file part, which WATI fixes. */
+export type StreamedSendRequest = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
+
+export interface WatiButtons {
+  header?: { type: 'Text' | 'Image' | 'Video' | 'Document'; text?: string; media?: { url: string; fileName?: string } };
+  body: string;
+  footer?: string;
+  buttons: { text: string }[];
+}
+
+export interface WatiList {
+  header?: string;
+  body: string;
+  footer?: string;
+  buttonText: string;
+  sections: { title?: string; rows: { title: string; description?: string }[] }[];
+}
+
+export interface WatiTemplateSend {
+  name: string;
+  broadcastName: string;
+}
+
+export interface WatiReceiver {
+  phone: string;
+  localMessageId: string;
+  parameters: Readonly<Record<string, string>>;
+}
+
+export function createSendRequests(): SendRequests {
+  return {
+    // The query, not the form: WATI's documentation and working clients agree on it.
+    text: (target, messageText, localMessageId, replyContextId) => ({
+      operation: 'sendSessionMessage',
+      method: 'POST',
+      sends: true,
+      path: `/api/v1/sendSessionMessage/${target}`,
+      query: { messageText, localMessageId, replyContextId },
+    }),
+    fileLink: (target, fileUrl, caption) => ({
+      operation: 'sendSessionFileViaUrl',
+      method: 'POST',
+      sends: true,
+      path: `/api/v1/sendSessionFileViaUrl/${target}`,
+      query: { fileUrl, caption },
+    }),
+    buttons: (whatsappNumber, content) => ({
+      operation: 'sendInteractiveButtonsMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendInteractiveButtonsMessage',
+      query: { whatsappNumber },
+      json: content,
+    }),
+    list: (whatsappNumber, content) => ({
+      operation: 'sendInteractiveListMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendInteractiveListMessage',
+      query: { whatsappNumber },
+      json: content,
+    }),
+    // The bulk form also for one receiver: it takes our own id, by which a message with a lost answer can be looked up.
+    template: ({ name, broadcastName }, receivers) => ({
+      operation: 'sendTemplateMessages',
+      method: 'POST',
+      sends: true,
+      path: '/api/v2/sendTemplateMessages',
+      json: {
+        template_name: name,
+        broadcast_name: broadcastName,
+        receivers: receivers.map(({ phone, localMessageId, parameters }) => ({
+          whatsappNumber: phone,
+          localMessageId,
+          customParams: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
+        })),
+      },
+    }),
+    templateTo: (target, { name, broadcastName }, parameters) => ({
+      operation: 'sendTemplateMessage',
+      method: 'POST',
+      sends: true,
+      path: '/api/v1/sendTemplateMessage',
+      json: {
+        target,
+        template_name: name,
+        broadcast_name: broadcastName,
+        parameters: Object.entries(parameters).map(([key, value]) => ({ name: key, value })),
+      },
+    }),
+    file: (target, caption) => ({
+      operation: 'sendSessionFile',
+      method: 'POST',
+      path: `/api/v1/sendSessionFile/${target}`,
+      query: { caption },
+      field: 'file',
+    }),
+    csv: ({ name, broadcastName }) => ({
+      operation: 'sendTemplateMessageCSV',
+      method: 'POST',
+      path: '/api/v1/sendTemplateMessageCSV',
+      query: { template_name: name, broadcast_name: broadcastName },
+      field: 'whatsapp_numbers_csv',
+    }),
+  };
+}
+
+/**
+ * WATI takes texts in the address of a call, and what stands before it may cut long ones. `text`: what could be made shorter; the
+ * fault then says how much of it fits.
+ */
+export function urlLengthError(
+  call: Pick<Call, 'operation' | 'path' | 'query' | 'channel'>,
+  bytesMax: number,
+  text?: string,
+): string | undefined {
+  // Path and query as they go out, the gateway's prefix included.
+  const bytes = '/wati'.length + call.path.length + queryString(withChannel(call).query).length;
+  if (bytes <= bytesMax) return undefined;
+  const fault = `is too long for WATI once it is encoded: ${bytes} bytes, at most ${bytesMax}`;
+  if (text === undefined) return fault;
+  const { fits, all } = charactersIn(text, encodeURIComponent(text).length - (bytes - bytesMax));
+  return `${fault}; the first ${fits} of its ${all} characters would fit: send it in parts`;
+}
+
+/** How many characters of a text fit into so many bytes of an address. */
+function charactersIn(text: string, bytesMax: number): { fits: number; all: number } {
+  let [fits, all, bytes] = [0, 0, 0];
+  for (const character of text) {
+    bytes += encodeURIComponent(character).length;
+    all += 1;
+    if (bytes <= bytesMax) fits = all;
+  }
+  return { fits, all };
+}

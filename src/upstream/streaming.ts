@@ -1,0 +1,211 @@
+import type { Readable } from 'node:stream';
+import { KeyFinder } from '../keys/key-finder.ts';
+import type { RateLimiter } from '../rate-limit/types.ts';
+import { withChannel } from './channel-parameter.ts';
+import type { CallContext } from './client.ts';
+import type { Dispatchers } from './dispatchers.ts';
+import { codeOf } from './error-code.ts';
+import { type CallerPriority, permitRequestOf, systemPriority } from './permits.ts';
+import { reportTooManyRequests } from './retry.ts';
+import {
+  headersOf,
+  leftMs,
+  notDispatched,
+  queryString,
+  reservedForCallMs,
+  type TransportOptions,
+} from './transport.ts';
+import type { CallReport, HttpFailure, HttpResult } from './types.ts';
+import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
+
+/** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
+export interface StreamCall {
+  operation: string;
+  method: string;
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  rawQuery?: string;
+  body?: Readable | undefined;
+  contentType?: string | undefined;
+  contentLength?: number | undefined;
+  /** To the last byte of the answer, ms; the setting's otherwise. */
+  totalMs?: number;
+  /** Asked right before the first byte; false: none goes out. */
+  canSend?: () => boolean;
+  /** `taken`: whoever makes the call has waited for its turn already. */
+  priority?: CallerPriority | 'permit-held';
+  /** Ends the call: the caller has gone. */
+  signal?: AbortSignal;
+}
+
+/** The head of an answer; the body must be read or destroyed. */
+export interface StreamingResponse {
+  kind: 'answered';
+  status: number;
+  headers: Headers;
+  body: Readable;
+  /** A key stood in a header; that header is gone. */
+  containedKey?: true;
+}
+
+export interface Streams {
+  /** One attempt, never repeated, never throwing. The deadlines cover the answer's body, too. */
+  open(context: CallContext, call: StreamCall): Promise<StreamingResponse | HttpFailure>;
+  /** The same, with the answer read whole: what a send needs. An answer that comes early ends the upload. */
+  send(context: CallContext, call: StreamCall): Promise<HttpResult>;
+}
+
+interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'bodyReader'> {
+  dispatchers: Dispatchers;
+  /** To the answer's head, counted from the last byte of the body, ms. */
+  headersTimeoutMs: number;
+  totalTimeoutMs: number;
+  rateLimiter?: RateLimiter;
+}
+
+export function createStreams(options: StreamOptions): Streams {
+  const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
+  const openRaw: Streams['open'] = async (context, call) => {
+    const start = performance.now();
+    const headers = headersOf(context, options);
+    if (call.contentType !== undefined) headers['content-type'] = call.contentType;
+    if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
+    // For the turn and the head together. A send has its own, which is not its caller's.
+    const waitMs =
+      call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
+    const endMs = start + waitMs;
+    if (options.rateLimiter && call.priority !== 'permit-held') {
+      const untilMs = endMs - reservedForCallMs(waitMs);
+      const early = await options.rateLimiter
+        .acquire({
+          ...permitRequestOf(call.operation, context.priority),
+          untilMs,
+          ...(call.signal && { signal: call.signal }),
+        })
+        .catch(notDispatched);
+      if (early) return early;
+    }
+    const wrote = () => {
+      if (call.method !== 'GET') options.onWrite?.(context.connection);
+    };
+    wrote();
+    const late = new AbortController();
+    // A body takes its time, and the wait for the answer begins behind it.
+    const headMs = call.body ? waitMs : endMs - performance.now();
+    const head = startHeadersTimeout(call.body, headMs, () => late.abort());
+    const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
+    const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
+    const signal = AbortSignal.any(signals);
+    const dispatcher = call.method === 'GET' ? options.dispatchers.downloads : options.dispatchers.sends;
+    const attempt = trackSent(dispatcher, signal, call.canSend);
+    const report = (rest: Pick<CallReport, 'status' | 'errorCode'>) => {
+      const durationMs = performance.now() - start;
+      const whole = {
+        operation: call.operation,
+        host: 'gateway' as const,
+        durationMs,
+        bytesSent: attempt.sent(),
+        ...rest,
+      };
+      options.onAttempt?.(whole);
+      context.onAttempt?.(whole);
+    };
+    try {
+      const answer = await attempt.dispatcher.request({
+        method: call.method,
+        path: `/wati${call.path}${call.rawQuery ?? queryString(withChannel({ ...call, channel: context.channel }).query)}`,
+        headers,
+        body: call.body ?? null,
+        signal,
+      });
+      report({ status: answer.statusCode });
+      // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
+      answer.body.on('error', () => {});
+      answer.body.once('close', wrote);
+      return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
+    } catch (thrown) {
+      const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const timedOut = late.signal.aborted || total.aborted;
+      report({ errorCode: timedOut ? 'timeout' : codeOf(cause) });
+      return { kind: 'failed', bytesSent: attempt.sent(), timedOut, cause };
+    } finally {
+      wrote();
+      head.stop();
+    }
+  };
+
+  return {
+    open: async (context, call) => {
+      const answer = await openRaw(context, call);
+      if (answer.kind === 'failed') return answer;
+      reportTooManyRequests(options.rateLimiter, { status: answer.status, headers: answer.headers });
+      const { headers, containedKey } = bodyReader.headers(answer.headers, call.operation);
+      const body = bodyReader.scanStream(answer.body, headers, call.operation);
+      return { ...answer, headers, body, ...(containedKey && { containedKey }) };
+    },
+    send: async (context, call) => {
+      const answer = await openRaw(context, call);
+      if (answer.kind === 'failed') return answer;
+      const { status, headers, body } = answer;
+      const holder = (context.priority ?? systemPriority).caller;
+      const gathering = bodyReader.collect(status, { operation: call.operation, holder, bodyClass: 'act' });
+      try {
+        await gather(body, gathering);
+        const outcome: HttpResult = { kind: 'answered', status, ...(await gathering.text(headers)) };
+        reportTooManyRequests(options.rateLimiter, outcome);
+        return outcome;
+      } catch (thrown) {
+        gathering.drop();
+        reportTooManyRequests(options.rateLimiter, { status, headers });
+        const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+        return { kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', status, headers, cause };
+      } finally {
+        body.destroy();
+        call.body?.destroy();
+      }
+    },
+  };
+}
+
+/** Whether the request had started says if bytes left; no error code does: ECONNRESET comes before and after. */
+function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSend: () => boolean = () => true) {
+  let sent = false;
+  return {
+    sent: () => sent,
+    dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
+      const onRequestStart = handler.onRequestStart?.bind(handler);
+      handler.onRequestStart = (controller, context) => {
+        // Time was up while the request waited for its socket: it must not go out any more.
+        if (signal.aborted) return controller.abort(new Error('deadline passed before the request was written'));
+        if (!canSend()) return controller.abort(new Error('this process may not send any more'));
+        sent = true;
+        onRequestStart?.(controller, context);
+      };
+      return dispatch(request, handler);
+    }),
+  };
+}
+
+const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
+  Math.min(leftMs(untilMs) ?? longestMs, longestMs);
+
+/** Runs from the end of the body, if there is one. */
+function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const begin = () => {
+    if (!stopped) timer = setTimeout(onLate, ms);
+  };
+  if (body) body.once('end', begin);
+  else begin();
+  return {
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function gather(body: Readable, gathering: BodyCollector): Promise<void> {
+  for await (const chunk of body) if (gathering.add(chunk) === 'enough') return;
+}

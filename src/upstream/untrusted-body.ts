@@ -1,0 +1,214 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hiddenKey, type KeyFinder } from '../keys/key-finder.ts';
+import { type Release, SharedPool } from '../pools/shared-pool.ts';
+import { BodyRejectedError } from './body-rejected-error.ts';
+import { scanForKeys } from './scan-for-keys.ts';
+
+export type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+/** What an answer may weigh, by what it is an answer to. */
+export type BodyClass = 'list' | 'act';
+
+/** A page of history or contacts; a page of a hundred has some 100 KB. */
+const listBytesMax = 4 * 1024 * 1024;
+/** A thousand receivers in one call are answered with some 500 KB. */
+const sendBytesMax = 1024 * 1024;
+/** The words of a refusal. More is not read: the status says what counts. */
+const refusalBytesMax = 16 * 1024;
+
+/** Of each answer, so much is taken without asking the pool. */
+const freeBytes = 16 * 1024;
+
+/** From there on an answer is turned into text in a turn of the event loop that it has for itself. */
+const largeBytes = 128 * 1024;
+
+/** An answer as text. `containedKey`: a key stood in it; what could not be cut out is gone. */
+export interface BodyText {
+  text: string;
+  headers: Headers;
+  containedKey?: true;
+}
+
+/** The bytes of one answer on their way in. */
+export interface BodyCollector {
+  /** `enough`: what is there is all that is wanted. Throws BodyRejectedError. */
+  add(chunk: Buffer): 'more' | 'enough';
+  /** Nothing of it is needed any more. */
+  drop(): void;
+  /** In order, large ones one to a turn of the event loop. */
+  text(headers: Headers): BodyText | Promise<BodyText>;
+}
+
+interface BodyReaderOptions {
+  poolBytes?: number;
+  /** Steady milliseconds. */
+  clock?: () => number;
+  pause?: (ms: number) => Promise<unknown>;
+}
+
+interface BodySource {
+  operation: string;
+  /** Whose bytes they are. */
+  holder: string;
+  bodyClass: BodyClass;
+}
+
+/**
+ * The one place where bytes of the upstream become text, headers, or a stream for a caller: bounded by what they are, together by
+ * pools, and with the keys of this service taken out.
+ */
+export class UntrustedBodyReader {
+  readonly #finder: KeyFinder;
+  readonly #onEcho: (operation: string) => void;
+  /** Reads and acts have pools of their own, so that no read costs the answer to a send. */
+  readonly #pools: Record<BodyClass, SharedPool>;
+  readonly #clock: () => number;
+  readonly #pause: (ms: number) => Promise<unknown>;
+  readonly #lastLarge: Record<BodyClass, Promise<void>> = { list: Promise.resolve(), act: Promise.resolve() };
+
+  constructor(
+    finder: KeyFinder,
+    onEcho: (operation: string) => void,
+    { poolBytes = 32 * 1024 * 1024, clock = () => performance.now(), pause = sleep }: BodyReaderOptions = {},
+  ) {
+    this.#finder = finder;
+    this.#onEcho = onEcho;
+    this.#clock = clock;
+    this.#pause = pause;
+    this.#pools = {
+      list: new SharedPool({ name: 'answers', size: () => poolBytes * 0.75 }),
+      act: new SharedPool({ name: 'send-answers', size: () => poolBytes * 0.25 }),
+    };
+  }
+
+  get pools(): readonly SharedPool[] {
+    return Object.values(this.#pools);
+  }
+
+  /**
+   * Whether a read is worth its call: with half of what its holder may have taken by answers on their way, the next one would
+   * most likely be broken off, with its connection, after megabytes.
+   */
+  hasCapacityFor({ bodyClass, holder }: Pick<BodySource, 'bodyClass' | 'holder'>): boolean {
+    const pool = this.#pools[bodyClass];
+    return bodyClass === 'act' || pool.usedBy(holder) <= pool.limitOf(holder) / 2;
+  }
+
+  collect(status: number, origin: BodySource): BodyCollector {
+    const isRefusal = status >= 300;
+    const max = isRefusal ? refusalBytesMax : origin.bodyClass === 'list' ? listBytesMax : sendBytesMax;
+    const chunks: Buffer[] = [];
+    const releases: Release[] = [];
+    let bytes = 0;
+    let paid = freeBytes;
+    const drop = () => {
+      for (const release of releases.splice(0)) release();
+      chunks.length = 0;
+    };
+    const pay = () => {
+      const amount = Math.max(freeBytes, bytes - paid);
+      const taken = this.#pools[origin.bodyClass].take(origin.holder, amount);
+      if (typeof taken === 'string') throw new BodyRejectedError('ANSWERS_FULL');
+      releases.push(taken);
+      paid += amount;
+    };
+    return {
+      add: (chunk) => {
+        bytes += chunk.length;
+        const over = bytes - max;
+        if (over > 0 && !isRefusal) throw new BodyRejectedError('ANSWER_TOO_LONG');
+        chunks.push(over > 0 ? chunk.subarray(0, chunk.length - over) : chunk);
+        if (bytes > paid && !isRefusal) pay();
+        return over > 0 ? 'enough' : 'more';
+      },
+      drop,
+      text: (cleanHeaders) => {
+        const whole = () => this.#textOf(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), cleanHeaders, origin);
+        if (bytes < largeBytes) {
+          const text = whole();
+          drop();
+          return text;
+        }
+        return this.#oneAtATime(origin.bodyClass, () => {
+          const text = whole();
+          chunks.length = 0;
+          // Parsed in this turn by who waits for it; only then there is room for others.
+          setImmediate(drop);
+          return text;
+        });
+      },
+    };
+  }
+
+  /** The headers without a key in them, and whether there was one. */
+  headers(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
+    let containedKey = false;
+    const kept = Object.entries(headers).filter(([name, value]) => {
+      const isFine = value === undefined || !this.#finder.isIn(`${name} ${String(value)}`);
+      containedKey ||= !isFine;
+      return isFine;
+    });
+    if (containedKey) this.#onEcho(operation);
+    return { headers: containedKey ? Object.fromEntries(kept) : headers, containedKey };
+  }
+
+  /** The body as it flows; it breaks off with BodyRejectedError before the most of a key that stands in it. */
+  scanStream(body: Readable, headers: Headers, operation: string): Readable {
+    const encoding = String(headers['content-encoding'] ?? '');
+    return scanForKeys(body, encoding, this.#finder, () => this.#onEcho(operation));
+  }
+
+  #textOf(bytes: Buffer | undefined, headers: Headers, { operation }: BodySource): BodyText {
+    const clean = this.headers(headers, operation);
+    if (bytes === undefined)
+      return { text: '', headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
+    const text = toText(bytes);
+    if (!this.#finder.isIn(bytes))
+      return { text, headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
+    if (!clean.containedKey) this.#onEcho(operation);
+    return {
+      text: this.#finder.without(text) ?? this.#hideKeysInJson(text),
+      headers: clean.headers,
+      containedKey: true,
+    };
+  }
+
+  /** JSON with every text that holds a key replaced; nothing where that is not enough, or it is no JSON. */
+  #hideKeysInJson(text: string): string {
+    try {
+      const body: unknown = JSON.parse(text, (_name, value: unknown) =>
+        typeof value === 'string' && this.#finder.isIn(value) ? hiddenKey : value,
+      );
+      return this.#finder.without(JSON.stringify(body)) ?? '';
+    } catch {
+      return '';
+    }
+  }
+
+  /**
+   * In the order in which they came, each in a turn of the event loop of its own. After a list the loop belongs to others for as
+   * long as the turn took: a send needs several turns, and would otherwise meet a large answer in each of them.
+   */
+  #oneAtATime<Value>(bodyClass: BodyClass, make: () => Value): Promise<Value> {
+    let begunAt = 0;
+    const made = this.#lastLarge[bodyClass].then(nextTurn).then(() => {
+      begunAt = this.#clock();
+      return make();
+    });
+    const ended = made.then(nextTurn, nextTurn);
+    this.#lastLarge[bodyClass] =
+      bodyClass === 'list'
+        ? ended.then(() => this.#pause(Math.min(pauseMaxMs, this.#clock() - begunAt))).then(() => {})
+        : ended;
+    return made;
+  }
+}
+
+/** From a clock that jumps, or a machine that slept, no reader is to wait for long. */
+const pauseMaxMs = 500;
+
+const nextTurn = () => new Promise<void>((resume) => setImmediate(resume));
+
+/** UTF-8 without its byte order mark, which JSON.parse takes for a fault. */
+const toText = (bytes: Buffer): string => new TextDecoder().decode(bytes);

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { createCallerLimiter, type TokenStore } from '../../src/rate-limit/caller-limiter.ts';
+import { openStore } from '../../src/store/open.ts';
+import { OPTIONS } from '../store/samples.ts';
+
+/** Of the limits and of the store; it stands still unless a test moves it. */
+let now = 0;
+const clock = () => now;
+
+/** The permits of a store, of which every question is remembered, and which may be gone. */
+async function aSource(replicas = 1) {
+  const store = await openStore('memory:', { ...OPTIONS, monotonicClock: clock });
+  const source = {
+    gone: false as false | 'refusing' | 'silent',
+    asks: [] as { most: number; owed: number }[],
+    takePermits: async (...[caller, ask]: Parameters<TokenStore['takePermits']>) => {
+      source.asks.push({ most: ask.most, owed: Math.round(ask.owed) });
+      if (source.gone === 'silent') await new Promise(() => {});
+      if (source.gone) throw new Error('the store is gone');
+      return { ...(await store.takePermits(caller, ask)), replicas };
+    },
+  };
+  return source;
+}
+
+type Limit = ReturnType<typeof createCallerLimiter>;
+const asked = (limit: Limit, rate: number) =>
+  new Promise<number>((resolve) => limit('a', rate, (refused) => resolve(refused?.status ?? 200)));
+const many = async (limit: Limit, rate: number, count: number) =>
+  (await Promise.all(Array.from({ length: count }, () => asked(limit, rate)))).filter((status) => status === 200)
+    .length;
+
+describe('the own limit of a caller, over replicas', () => {
+  it('lets one burst pass, whichever replicas it comes to', async () => {
+    const source = await aSource();
+    const limits = [createCallerLimiter(source, clock), createCallerLimiter(source, clock)];
+    const passed = await Promise.all(limits.map((limit) => many(limit, 20, 30)));
+    expect((passed[0] ?? 0) + (passed[1] ?? 0)).toBe(20);
+  });
+
+  it('asks for all who wait at once, and for those to come: not once a request', async () => {
+    const source = await aSource();
+    const limit = createCallerLimiter(source, clock);
+    for (let round = 0; round < 10; round++) {
+      expect(await many(limit, 1_000, 50)).toBe(50);
+      now += 1;
+    }
+    expect(source.asks.length).toBeLessThan(50);
+    // At most a tenth of a second's worth beyond those who wait.
+    expect(Math.max(...source.asks.map(({ most }) => most))).toBeLessThanOrEqual(50 + 100);
+  });
+
+  it.each([['counted here'], ['shared']])(
+    'is taken off for what a request costs besides, and no longer than a minute: %s',
+    async (how) => {
+      const limit = createCallerLimiter(how === 'shared' ? await aSource() : undefined, clock);
+      now += 100_000;
+      expect(await many(limit, 5, 1)).toBe(1);
+      // As a request that took five calls.
+      for (let n = 0; n < 4; n++) limit.charge('a', 5);
+      expect(await many(limit, 5, 5)).toBe(0);
+      now += 200;
+      expect(await many(limit, 5, 5)).toBe(1);
+      for (let n = 0; n < 10_000; n++) limit.charge('a', 5);
+      now += 59_000;
+      expect(await many(limit, 5, 5)).toBe(0);
+      now += 3_000;
+      expect(await many(limit, 5, 1)).toBe(1);
+    },
+  );
+
+  it('refuses without asking until the next permit is due', async () => {
+    const source = await aSource();
+    const limit = createCallerLimiter(source, clock);
+    expect(await many(limit, 0.5, 1)).toBe(1);
+    expect(await many(limit, 0.5, 1)).toBe(0);
+    const { length } = source.asks;
+    expect(await many(limit, 0.5, 100)).toBe(0);
+    expect(source.asks.length).toBe(length);
+  });
+
+  it('is another one as soon as the rate in the file is', async () => {
+    const limit = createCallerLimiter(await aSource(), clock);
+    expect(await many(limit, 10, 50)).toBe(10);
+    // What the second before has spent is still spent.
+    expect(await many(limit, 100, 1)).toBe(0);
+    now += 300;
+    expect(await many(limit, 100, 20)).toBe(20);
+  });
+
+  it.each(['refusing', 'silent'] as const)(
+    'is a careful share while the store is %s, and owes it afterwards',
+    async (gone) => {
+      const source = await aSource(4);
+      const limit = createCallerLimiter(source, clock);
+      expect(await many(limit, 40, 1)).toBe(1);
+      now += 250; // what was taken in advance is lost
+      source.gone = gone;
+      // Nothing of a burst, however many ask.
+      expect(await many(limit, 40, 100)).toBe(0);
+      let passed = 0;
+      for (let ms = 0; ms < 700; ms += 5) {
+        now += 5;
+        passed += await many(limit, 40, 5);
+      }
+      expect(passed).toBe(7);
+      source.gone = false;
+      const { length } = source.asks;
+      // It is busy to the end, so most of its share is owed.
+      for (let ms = 0; ms < 1_000 && source.asks.length === length; ms += 5) {
+        now += 5;
+        await many(limit, 40, 5);
+      }
+      expect(source.asks[length]?.owed).toBeGreaterThan(5);
+      expect(source.asks[length]?.owed).toBeLessThanOrEqual(10);
+      now += 250;
+      expect(await many(limit, 40, 1)).toBe(1);
+      expect(source.asks.at(-1)?.owed).toBe(0);
+    },
+  );
+});
