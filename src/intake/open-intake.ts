@@ -21,16 +21,14 @@ interface IntakeWiring {
   store: Pick<IntakeStore, 'recordIntake' | 'intakeState'>;
   registry: Registry;
   logger: FastifyBaseLogger;
-  /** Something new is on record, for who applies it. */
-  onRecorded?: () => void;
   /** Wall clock, ms. */
   now?: () => number;
 }
 
 /** What the rest of the service sees of the listener for webhooks. */
 export interface OpenIntake {
-  /** Once the store is ready: listens, and moves on what an earlier life left in the spool. */
-  start(): Promise<void>;
+  /** Once the store is ready: listens, and moves on what an earlier life left in the spool. `onRecorded` is for who applies events. */
+  start(onRecorded?: () => void): Promise<void>;
   readonly pools: readonly SharedPool[];
   onAccepted(connection: string): void;
   /** The last to close before the store: a refused connection counts against the webhook. */
@@ -46,7 +44,9 @@ export async function openIntake(
 ): Promise<OpenIntake | undefined> {
   const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
   if (port === undefined || tokens === undefined) return undefined;
-  const { store, registry, logger, onRecorded, now = Date.now } = wiring;
+  const { store, registry, logger, now = Date.now } = wiring;
+  let announce = () => {};
+  const onRecorded = () => announce();
   const counts = countIntake(registry, tokens.connections);
   const spool =
     spoolUrl === undefined
@@ -56,7 +56,7 @@ export async function openIntake(
           target: store,
           now,
           onFault: (error) => logger.error({ reason: reasonOf(error) }, 'the spool of webhooks cannot move on'),
-          ...(onRecorded && { onMoved: onRecorded }),
+          onMoved: onRecorded,
         });
   const intake = await createIntake({
     config,
@@ -66,7 +66,7 @@ export async function openIntake(
     now,
     count: counts.count,
     onBadToken: counts.onBadToken,
-    ...(onRecorded && !spool && { onRecorded }),
+    ...(!spool && { onRecorded }),
   });
   const standing = {
     state: () => store.intakeState(),
@@ -78,7 +78,8 @@ export async function openIntake(
   // PostgreSQL counts rows.
   tellIntake(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
   return {
-    start: async () => {
+    start: async (whenRecorded) => {
+      if (whenRecorded) announce = whenRecorded;
       spool?.wake();
       await intake.listen({ host, port });
     },
