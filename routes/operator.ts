@@ -7,6 +7,7 @@ import type { Readiness } from '../src/readiness.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
+import type { TrackingStore } from '../src/store/tracking-port.ts';
 import { operatorErase } from './operator-erase.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';
@@ -14,7 +15,7 @@ import { operatorSending } from './operator-sending.ts';
 
 interface Services {
   callersView: CallersView;
-  store: OperatorStore & PersonStore;
+  store: OperatorStore & PersonStore & Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
   stopSwitch: StopSwitch;
   holds: Holds;
   readiness: Readiness;

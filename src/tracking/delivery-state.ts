@@ -1,4 +1,5 @@
-import type { DeliveryFacts, DeliveryFailure, DeliveryRank, DeliverySource, StatusFact } from './types.ts';
+import type { DeliveryFacts, DeliveryRank } from '../store/delivery-facts.ts';
+import type { DeliveryFailure, DeliverySource, StatusFact } from './types.ts';
 
 /**
  * What became of a message, as the join of all that was heard of it: commutative, associative and idempotent, so neither order nor

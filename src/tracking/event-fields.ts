@@ -1,8 +1,9 @@
+import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
 import { isBlank, textFault } from '../text.ts';
 import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
 import { scrubErrorText } from '../upstream/scrub-error-text.ts';
 import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
-import type { DeliveryFailure, EventIds, Identity } from './types.ts';
+import type { DeliveryFailure } from './types.ts';
 
 /** Fields of a webhook, as far as they are what they should be. Anybody who knows the address can send one. No reader throws. */
 
@@ -37,7 +38,7 @@ export const idsOf = (member: JsonObject): EventIds =>
 const bsuid = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/;
 const contactId = /^[0-9a-f]{24}$/;
 
-export const identityOf = (member: JsonObject): Identity =>
+export const identityOf = (member: JsonObject): ContactIdentity =>
   present({
     phone: phoneIn(firstOf(member, 'waId', 'wa_id')),
     bsuid: matching(bsuid, idIn(member, 'bsuid')),

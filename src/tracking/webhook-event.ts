@@ -1,8 +1,9 @@
+import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
 import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, meaningOf } from './event-names.ts';
-import type { EventIds, Identity, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
+import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
  * One member of a webhook body, read. A body that is nothing that is known is `ignored`, with the label `other`: a repeat would
@@ -71,5 +72,5 @@ function atOf(member: JsonObject): { at?: number } {
 const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
 
 /** Says who it is, and not only what they are called. */
-const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: Identity): boolean =>
+const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
   (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import { deliveryStatus, factsOf, joinFacts } from '../../src/tracking/delivery-state.ts';
 import { failureKind } from '../../src/tracking/failure-kind.ts';
-import type { DeliveryFacts, StatusFact } from '../../src/tracking/types.ts';
+import type { StatusFact } from '../../src/tracking/types.ts';
 
 const names: StatusFact[] = ['sent', 'failed', 'delivered', 'read', 'replied'];
 const at = fc.integer({ min: 1_000, max: 1_010 });

@@ -6,6 +6,7 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 
 /** Of one commit: it holds up the event loop for as long as it takes. */
 const ROWS_AT_ONCE = 256;
+const ADOPTED_AT_ONCE = 1_000;
 
 /** The operations of src/store/intake-port.ts, in SQL that both databases speak. */
 export function createIntakeStore(engine: Engine, dialect: Dialect): IntakeStore {
@@ -34,7 +35,7 @@ export function createIntakeStore(engine: Engine, dialect: Dialect): IntakeStore
       if (own.length >= limit) return own;
       const lost = await engine.read({ statement: sql.hasLost, values: {} });
       if (lost.length === 0) return own;
-      await engine.write([{ statement: sql.adopt, values: { limit: limit - own.length } }]);
+      await engine.write([{ statement: sql.adopt, values: { limit: ADOPTED_AT_ONCE } }]);
       return due(limit);
     },
 
