@@ -144,7 +144,8 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
-  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends } = services;
+  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends, intake } =
+    services;
   const callersView = createCallersView({ callers: overrides.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
@@ -166,7 +167,13 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
   });
   registerFrontMetrics(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(front.pools), ...upstream.bodyReader.pools],
+    pools: [
+      sends,
+      ...uploads.pools,
+      ...Object.values(front.pools),
+      ...upstream.bodyReader.pools,
+      ...(intake?.pools ?? []),
+    ],
     linesDropped: overrides.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });

@@ -5,6 +5,7 @@ import { isLoopback } from './lib/loopback.ts';
 import { countriesFault } from './recipients/countries.ts';
 import { faultInWords } from './schemas/schema-errors.ts';
 import { EnvSchema } from './settings/env-schema.ts';
+import { intakeFaults } from './settings/intake-settings.ts';
 import { fitsHeader, keyLengthMin } from './settings/maton-key.ts';
 import { type NativePath, readNativePaths } from './settings/native-paths.ts';
 import { dangerousOptions, unknownSettings } from './settings/setting-names.ts';
@@ -68,6 +69,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
   const storeTls = env && readStoreTls({ url: env.STORE_URL, tls: env.STORE_TLS, pgHost: data.PGHOST }, faults);
+  if (env) faults.push(...intakeFaults(env));
   const countries = splitList(env?.DEFAULT_COUNTRIES ?? '');
   const unknown = countriesFault(countries);
   if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Callers } from './callers.ts';
 import type { ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
+import type { IntakeTokens } from './intake/tokens.ts';
 import type { createProcessMetrics } from './observability/metrics.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Readiness } from './readiness.ts';
@@ -14,6 +15,8 @@ import type { Dispatchers } from './upstream/dispatchers.ts';
 export interface ServiceOverrides {
   callers: Callers;
   logger: FastifyBaseLogger;
+  /** Who may post webhooks; needed with INTAKE_PORT. Closed with the service. */
+  intakeTokens?: IntakeTokens;
   /** Where the Maton key can change while the service runs; the setting otherwise. */
   matonKey?: () => string;
   dispatchers?: Dispatchers;

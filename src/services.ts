@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
+import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { Problem } from './problem.ts';
@@ -56,6 +57,13 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     onChange: (changed) =>
       overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
+  const { logger, now, intakeTokens } = overrides;
+  const intake = await openIntake(config, intakeTokens, {
+    store,
+    registry: metrics.registry,
+    logger,
+    ...(now && { now }),
+  });
   const messaging = createMessaging(config, overrides, {
     store,
     rateLimiter,
@@ -63,6 +71,10 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     stopSwitch,
     metrics,
     pauses,
+    onEnd: ({ kind, status, connectionId }) => {
+      metrics.recordOutcome(kind, status);
+      if (status === 'accepted') intake?.onAccepted(connectionId);
+    },
     onTaskError,
   });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
@@ -92,6 +104,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     stopSwitch,
     pin,
     readiness,
+    intake,
     templates,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
@@ -130,12 +143,13 @@ function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: Up
   });
 }
 
-type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
-    typeof createMessaging
-  >;
+type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
+  dispatchers: Dispatchers;
+  intake: OpenIntake | undefined;
+} & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -146,12 +160,14 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       reconcileWorker.start();
       tracking.start();
       broadcastWorker.wake();
+      await intake?.start(tracking.wake);
     },
     /** Aborts in-flight requests: the shutdown time-out is over. */
     cutOff: () => {
       closing.abort();
       rateLimiter?.close();
       void dispatchers.close();
+      intake?.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
@@ -159,6 +175,8 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
+      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
       await stopSwitch.close();
       await dispatchers.close();
@@ -190,6 +208,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
   keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
   unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
   recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
+  intakeDedupeMs: config.INTAKE_DEDUPE_DAYS * 24 * hourMs,
   leaseMs: config.STORE_LEASE_MS,
   tls: config.STORE_TLS,
 });

@@ -94,7 +94,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|lib\/did-you-mean|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|lib\/did-you-mean|follow-file|replace-file|recipients\/countries|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
@@ -152,6 +152,14 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
     packages: /^(fastify|@fastify\/multipart|file-type|node:[\w/]+)$/,
+  },
+  {
+    // Has a listener of its own, with the guards of the other one in front of it.
+    of: /^src\/intake\//,
+    values:
+      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
+    types: /^src\/store\/intake-port\.ts$/,
+    packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,

@@ -7,8 +7,11 @@ import { isConnectionRejected, rejectFollowing, secureHeaders } from './request-
 import { problemDocument } from './send-problem.ts';
 import { respondedEarly } from './unread-body.ts';
 
-/** Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the connection. */
-export const clientErrorHandler = (problemBase: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
+/**
+ * Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the connection. Without
+ * a base there is no problem document: nothing but the status is told.
+ */
+export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isConnectionRejected(socket)) return;
   const pending = pendingOf(socket);
@@ -24,23 +27,25 @@ export const clientErrorHandler = (problemBase: ProblemBase) => (error: NodeJS.E
     endWith(pending, socket);
     return;
   }
-  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
-  // Known where the head of the request was read.
-  const base = problemBase(pending?.req);
-  const body = JSON.stringify(
-    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID(), base }),
-  );
+  // The base is known where the head of the request was read.
+  const body = problemBase === undefined ? '' : documentOf(error, problemBase(pending?.req));
   const headers = {
     ...secureHeaders,
     connection: 'close',
-    'content-type': 'application/problem+json',
+    ...(body !== '' && { 'content-type': 'application/problem+json' }),
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
   socket.destroySoon();
 };
+
+function documentOf(error: NodeJS.ErrnoException, base: string): string {
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
+  const about = { instance: '/', requestId: randomUUID(), base };
+  return JSON.stringify(problemDocument(new Problem('malformed-request', detail), about));
+}
 
 /** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { intakeSettings } from './intake-settings.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -215,6 +216,7 @@ export const EnvSchema = Type.Object({
       'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`; what sends, or changes webhooks or tokens, only behind the word `unsafe`: `unsafe POST /api/v1/sendSessionMessage/{number}`',
     default: '',
   }),
+  ...intakeSettings,
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'pino level',
     default: 'info',
