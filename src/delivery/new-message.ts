@@ -12,9 +12,11 @@ export function newMessage(
   { scope, content, context }: SendRequest,
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
 ): NewMessage & { fingerprint: string } {
-  const localMessageId = supportsClientId(content) ? newId() : undefined;
+  const id = newId();
+  // The same, so that what WATI says of a message is found without an index of its own.
+  const localMessageId = supportsClientId(content) ? id : undefined;
   return {
-    ...messageFields({ id: newId(), kind: content.kind }, scope, routing),
+    ...messageFields({ id, kind: content.kind }, scope, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
     ...(localMessageId !== undefined && { localMessageId }),
