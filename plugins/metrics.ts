@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { TrackingMetrics } from '../src/tracking/applier.ts';
 import type { CallReport } from '../src/upstream/types.ts';
+import { createTrackingMetrics } from './tracking-metrics.ts';
 
 /** What the service counts. Labels are route patterns, caller names and fixed words: never a number or a text. */
 export interface Metrics {
@@ -13,6 +15,8 @@ export interface Metrics {
   store(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, errorCode: boolean): void;
   /** An answer to this operation held a key of this service. */
   keyEcho(operation: string): void;
+  /** What became of messages after WATI took them. */
+  tracking: TrackingMetrics;
   /** Counts an answered request. */
   request(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -112,6 +116,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
       if (errorCode) storeFailures.inc({ kind });
     },
     keyEcho: (operation) => echoes.inc({ operation }),
+    tracking: createTrackingMetrics(registry),
     request: (request, reply) => {
       const { method } = request;
       const route = request.routeOptions.url ?? 'none';

@@ -3,11 +3,12 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
 import { isAnswered } from './lingering-close.ts';
+import type { ProblemBase } from './problem-base.ts';
 import { problemDocument } from './problems.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
 /** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
-export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
+export const refuseUnreadable = (problemBase: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
   const pending = pendingOf(socket);
@@ -25,6 +26,8 @@ export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException,
   }
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
+  // Known where the head of the request was read.
+  const base = problemBase(pending?.req);
   const body = JSON.stringify(
     problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID(), base }),
   );

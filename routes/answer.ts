@@ -10,6 +10,7 @@ import { Message } from '../src/schemas/message.ts';
 import { answers } from '../src/schemas/words.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import { asksForChannel } from '../src/upstream/client.ts';
+import { toDelivery } from './message-delivery.ts';
 
 /** The answers of a sending operation that are no problems. */
 export const sendResponses = {
@@ -55,6 +56,7 @@ export function toMessage(stored: StoredMessage, holds?: Holds): Message {
     ...(channel !== undefined && { channel }),
     ...(failure && { failure }),
     ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
+    ...toDelivery(stored),
     attempts,
     ...holdOf(stored, holds),
     ...(broadcastId !== undefined && { broadcastId }),

@@ -147,7 +147,8 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices & Listening
         operationId: 'getBroadcast',
         tags: ['broadcasts'],
         summary: 'Read a broadcast',
-        description: 'How far it is: its recipients counted by status. `GET /v1/messages?broadcastId=` lists them.',
+        description:
+          'How far it is: its recipients counted by status, and the accepted ones by what became of them since. `GET /v1/messages?broadcastId=` lists them, with `delivery=failed` those that it did not reach.',
         params: broadcastParams(exampleIds.doneBroadcast),
         response: { 200: Broadcast },
       },
@@ -323,6 +324,7 @@ export function toBroadcast(stored: KnownBroadcast, holds?: Holds): Broadcast {
     ...(channel !== undefined && { channel }),
     ...stateOf(stored, holds),
     counts: { total, queued, sending, accepted, rejected, notSent, unknown, cancelled },
+    ...(stored.delivery && { delivery: stored.delivery }),
     ...(stored.rejections && { rejections: stored.rejections }),
     ...(stored.looks && { looks: stored.looks }),
     createdAt,

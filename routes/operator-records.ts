@@ -160,7 +160,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
-  const { localMessageId, whatsappMessageId, createdAt, updatedAt } = rest;
+  const { localMessageId, whatsappMessageId, delivery, createdAt, updatedAt } = rest;
   const words = (text: string) => (reveal ? text : maskedIn(text));
   return {
     id,
@@ -172,6 +172,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
     ...(template !== undefined && { template }),
     // The upstream may quote the number that it refuses.
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
+    ...(delivery && { delivery }),
     attempts,
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),

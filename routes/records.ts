@@ -62,7 +62,7 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         tags: ['messages'],
         summary: 'List your sends',
         description:
-          'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more.',
+          'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more. `delivery=failed` lists those that did not arrive.',
         querystring: MessageQuery,
         response: { 200: MessageList },
       },
@@ -85,7 +85,8 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         operationId: 'getMessage',
         tags: ['messages'],
         summary: 'Read a send',
-        description: 'What is known of it now.',
+        description:
+          'What is known of it now: `status` is what WATI said when it was sent, `delivery` what it has told since.',
         params: MessageParams,
         response: { 200: Message },
       },

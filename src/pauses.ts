@@ -8,6 +8,14 @@ export interface Pauses {
   readonly lookEveryMs: number;
   /** Between two reads of a connection's templates because something named is not among them. */
   readonly templateMissMs: number;
+  /** Between two looks for webhooks that nobody announced: early ones that are tried again, and those of dead processes. */
+  readonly intakeEveryMs: number;
 }
 
-export const usualPauses: Pauses = { readRetryMs: 200, probeFirstMs: 1_000, lookEveryMs: 1_000, templateMissMs: 1_000 };
+export const usualPauses: Pauses = {
+  readRetryMs: 200,
+  probeFirstMs: 1_000,
+  lookEveryMs: 1_000,
+  templateMissMs: 1_000,
+  intakeEveryMs: 1_000,
+};

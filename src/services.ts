@@ -25,6 +25,7 @@ import type { StoredMessage } from './store/message-store.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
+import { createTracking } from './tracking/tracking.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { codeOf } from './upstream/error-code.ts';
@@ -59,6 +60,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
       if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
       readiness.saw(report);
     },
+    onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const pin = createConnectionPin({
@@ -116,10 +118,11 @@ interface UpstreamWiring {
   replicas: boolean;
   readRetryMs: number;
   onAttempt: Parameters<typeof createUpstream>[3];
+  onAnswer: Readiness['heard'];
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -132,6 +135,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
+      onAnswer,
       ...(rateLimiter && { rateLimiter: rateLimiter }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);
@@ -154,6 +158,7 @@ interface MessagingParts {
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onFault } = parts;
+  const faultOf = (chore: string) => (error: unknown) => onFault(chore, error);
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
   const channel = config.WATI_CHANNEL_NUMBER;
@@ -164,6 +169,13 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
   });
   const sends = createSendsPool();
   const queueLog = createQueueLog(seams.logger, store);
+  const tracking = createTracking({
+    store,
+    metrics: metrics.tracking,
+    logger: seams.logger,
+    onFault: faultOf('webhooks'),
+    intakeEveryMs: pauses.intakeEveryMs,
+  });
   const deliveryServices = {
     store,
     now,
@@ -176,7 +188,11 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     holds,
     closing: closing.signal,
     ...(rateLimiter && { rateLimiter }),
-    onEnd: ({ kind, status }: StoredMessage) => metrics.send(kind, status),
+    onEnd: (message: StoredMessage) => {
+      metrics.send(message.kind, message.status);
+      tracking.ended(message);
+    },
+    onProved: tracking.proved,
     onBatch: metrics.group,
   };
   const delivery = createDelivery({
@@ -200,16 +216,16 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     onPause: ({ id, caller }) =>
       seams.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
     onFinished: queueLog.ended,
-    onFault: (error) => onFault('broadcasts', error),
+    onFault: faultOf('broadcasts'),
   });
-  const reconciler = createReconciler(store, upstream.conversations, {
+  const reconciler = createReconciler(countReconciled(store, metrics), upstream.conversations, {
     messageLookup: upstream.messageLookup,
     channel,
   });
   const reconcileWorker = createReconcileWorker({
     store,
     reconciler,
-    onFault: (error: unknown) => onFault('reconcile', error),
+    onFault: faultOf('reconcile'),
     ...(rateLimiter && { rateLimiter: rateLimiter }),
     ...seams.looks,
   });
@@ -236,8 +252,19 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     reconciler,
     reconcileWorker,
     maintenance,
+    tracking,
   };
 }
+
+/** What a look in the history finds is counted like what a webhook proves. */
+const countReconciled = (store: Store, metrics: Metrics): Pick<Store, 'countLookalikes' | 'markReconciled'> => ({
+  countLookalikes: (...asked) => store.countLookalikes(...asked),
+  markReconciled: async (...found) => {
+    const isResolved = await store.markReconciled(...found);
+    if (isResolved) metrics.tracking.resolved('reconcile');
+    return isResolved;
+  },
+});
 
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
     typeof createMessaging
@@ -245,7 +272,7 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { di
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, closing } = parts;
-  const { delivery, broadcastWorker, reconcileWorker, maintenance } = parts;
+  const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
       // Before anything goes out.
@@ -253,6 +280,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await maintenance.start();
       acceptConfigured();
       reconcileWorker.start();
+      tracking.start();
       broadcastWorker.wake();
     },
     /** What is on the wire is given up: the time for going down is over. */
@@ -267,7 +295,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
-      await Promise.all([maintenance.stop(), reconcileWorker.stop()]);
+      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();

@@ -48,6 +48,8 @@ export interface DeliveryServices {
   /** How long a resumed message, or one without a waiting client, may be attempted again. */
   patienceMs: number;
   onEnd?: (stored: StoredMessage) => void;
+  /** It was proved to be sent before its attempt ended, which said something else. */
+  onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
   /** The queue of a caller over a connection is held from now on, or released. */
   onHold?: TellHold;
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;

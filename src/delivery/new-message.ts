@@ -13,13 +13,12 @@ export function newMessage(
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
 ): NewMessage & { fingerprint: string } {
   const id = newId();
-  // The same, so that what WATI says of a message is found without an index of its own.
-  const localMessageId = supportsClientId(content) ? id : undefined;
   return {
     ...messageFields({ id, kind: content.kind }, scope, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
-    ...(localMessageId !== undefined && { localMessageId }),
+    // One id for both: what WATI tells of a message later is found by its own key.
+    ...(supportsClientId(content) && { localMessageId: id }),
     call: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
     ...(resendOf !== undefined && { resendOf }),

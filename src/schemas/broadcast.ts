@@ -68,6 +68,22 @@ export const Broadcast = Type.Object(
       },
       { title: 'BroadcastCounts' },
     ),
+    delivery: Type.Optional(
+      Type.Object(
+        {
+          sent: count('sent to the phone, and not known to have come'),
+          delivered: count('on the phone, and not known to be read'),
+          read: count('read'),
+          failed: count('did not arrive'),
+          replied: count('answered; these count in the other states as well'),
+        },
+        {
+          title: 'BroadcastDelivery',
+          description:
+            'the accepted by what became of them since, as far as WATI has told; in what one broadcast answers',
+        },
+      ),
+    ),
     rejections: Type.Optional(
       Type.Unsafe<Record<string, number>>({
         type: 'object',

@@ -144,6 +144,39 @@ export const TemplatePost = Type.Object(
 );
 export type TemplatePost = Static<typeof TemplatePost>;
 
+export const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
+
+const failureKinds =
+  '`recipient` (not on WhatsApp, or cannot be reached), `window` (the 24 hours were over), `held-back` (Meta limits marketing to this person: the same may arrive later), `opted-out`, `template`, `account` (of the company: an operator has to look), `rate`, `media`, `other`; there may be more one day';
+
+const MessageDelivery = Type.Object(
+  {
+    status: oneOf(deliveryStatuses, 'the furthest that it came; it never goes back'),
+    sentAt: Type.Optional(Timestamp),
+    deliveredAt: Type.Optional(Timestamp),
+    readAt: Type.Optional(Timestamp),
+    repliedAt: Type.Optional(Timestamp),
+    failedAt: Type.Optional(Timestamp),
+    failure: Type.Optional(
+      Type.Object(
+        {
+          code: Type.String({ description: 'of Meta; `unknown` where none was told' }),
+          detail: Type.String(),
+          kind: Type.String({ description: failureKinds }),
+        },
+        { title: 'DeliveryFailureReason', description: 'why it did not arrive, while that is what is known' },
+      ),
+    ),
+    source: oneOf(['webhook', 'poll'], 'WATI told it, or it was read in the history'),
+    updatedAt: Timestamp,
+  },
+  {
+    title: 'MessageDelivery',
+    description:
+      'What became of it after WATI took it, as far as WATI has told. Absent where nothing is known, which says nothing. Times are those at which this service heard of it.',
+  },
+);
+
 const MessageStatus = oneOf(['queued', 'sending', 'accepted', 'rejected', 'not_sent', 'unknown', 'cancelled']);
 
 export const Message = Type.Object(
@@ -170,8 +203,12 @@ export const Message = Type.Object(
       ),
     ),
     evidence: Type.Optional(
-      oneOf(['local-id', 'content'], 'how an unknown send was found to have arrived: by its own id, or by its content'),
+      oneOf(
+        ['local-id', 'content'],
+        'how a send whose answer was lost was found to have been sent: by an id of its own, or by its content',
+      ),
     ),
+    delivery: Type.Optional(MessageDelivery),
     attempts: Type.Integer(),
     broadcastId: Type.Optional(Type.String()),
     resendOf: Type.Optional(Type.String({ description: 'the message that this one repeats' })),
@@ -181,7 +218,7 @@ export const Message = Type.Object(
     createdAt: Timestamp,
     updatedAt: Timestamp,
   },
-  { title: 'Message', description: '`accepted` means taken by WATI, not yet delivered to the phone.' },
+  { title: 'Message', description: '`accepted` means taken by WATI; `delivery` tells what came after.' },
 );
 export type Message = Static<typeof Message>;
 
@@ -209,6 +246,12 @@ export const MessageQuery = Type.Object(
     to: Type.Optional(Recipient),
     status: Type.Optional(MessageStatus),
     broadcastId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    delivery: Type.Optional(
+      oneOf(
+        ['none', ...deliveryStatuses, 'replied'],
+        'what became of them since: the status of `delivery`; `none`: accepted, and nothing is known; `replied`: the customer answered',
+      ),
+    ),
     since: Type.Optional(
       Type.String({
         pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',

@@ -114,6 +114,7 @@ export const OperatorMessage = Type.Object(
     status: shown.status,
     template: shown.template,
     failure: shown.failure,
+    delivery: shown.delivery,
     attempts: shown.attempts,
     broadcastId: shown.broadcastId,
     resendOf: shown.resendOf,

@@ -165,7 +165,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
     if (queued.has(delivery.stored.id)) {
       delivery.stored = { ...delivery.stored, status: 'queued', updatedAt: isoNow(services) };
       kept.push(each);
-    } else await reload(delivery, services);
+    } else if ((await reload(delivery, services)) === 'accepted') services.onProved?.(delivery.stored, 'not_sent');
   }
   return kept;
 }

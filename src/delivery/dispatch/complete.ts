@@ -89,13 +89,13 @@ async function persistOrRetry(
 ) {
   const { store, closing } = services;
   try {
-    const completed = await store.completeAll(settlements);
-    await reloadProved(classified, completed, services);
+    await reloadProved(classified, await store.completeAll(settlements), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
-      () => {
+      async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
+        await reloadProved(classified, completed, services);
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
@@ -108,12 +108,15 @@ async function persistOrRetry(
 async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,
-  { store }: DispatchServices,
+  { store, onProved }: DispatchServices,
 ): Promise<void> {
   for (const { delivery } of classified) {
-    const { caller, id } = delivery.stored;
-    const stored = completed.has(id) ? undefined : await store.find(caller, id);
-    if (stored?.status === 'accepted') delivery.stored = stored;
+    const { id, caller, status } = delivery.stored;
+    if (completed.has(id)) continue;
+    const stored = await store.find(caller, id).catch(() => undefined);
+    if (stored?.status !== 'accepted') continue;
+    delivery.stored = stored;
+    if (status !== 'accepted' && stored.delivery) onProved?.(stored, status);
   }
 }
 
