@@ -1,6 +1,6 @@
 import { settlementOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
-import { exampleIds } from '../schemas/words.ts';
+import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
 
@@ -46,7 +46,7 @@ export async function recordExamples(store: MessageStore & BroadcastStore, calle
     [exampleIds.operatedBroadcast, 'spring'],
   ] as const) {
     await start(store, caller, broadcast, name);
-    await store.changeBroadcastStatus(caller, broadcast, 'paused');
+    await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
   }
 }
 

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
-import type { PermitStore, SlotStore } from './coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
+import type { IntakeStore } from './intake-port.ts';
 import type { MessageStore } from './message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
 import type { StoreOptions } from './options.ts';
@@ -11,11 +12,14 @@ import type { ReconcileStore } from './reconcile-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { instrument } from './sql/instrumented-engine.ts';
-import { SqlMessageStore } from './sql/messages.ts';
+import { createIntakeStore } from './sql/intake.ts';
+import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
+import { createTrackingStore } from './sql/tracking.ts';
+import type { TrackingStore } from './tracking-port.ts';
 
 export type Store = MessageStore &
   ReconcileStore &
@@ -23,8 +27,10 @@ export type Store = MessageStore &
   OperatorStore &
   PersonStore &
   QuotaStore &
-  SlotStore &
-  PermitStore;
+  IntakeStore &
+  TrackingStore &
+  ReservationStore &
+  CallerTokenStore;
 
 /** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -38,14 +44,16 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onQuery ? instrument(bare, options.onQuery) : bare;
-  const verbs = {
+  const operations = {
     ...createBroadcastStore(engine, dialect, options.wallClock),
     ...createReconcileStore(engine, dialect),
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
+    ...createIntakeStore(engine, dialect),
+    ...createTrackingStore(engine, dialect, options.wallClock),
   };
-  return Object.assign(new SqlMessageStore(engine, dialect, options), verbs);
+  return Object.assign(createMessageStore(engine, dialect, options), operations);
 }
 
 export function sqlitePath(url: string): string {

@@ -21,6 +21,17 @@ import {
   timeIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  keepProof,
+  namedIndexes,
+  postgresTallyTriggers,
+  proofColumn,
+  vacuumIntakeEarly,
+} from '../sql/tracking-schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -129,14 +140,20 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
        EXECUTE FUNCTION leave_channel()`,
   ],
+  // Again one of the tables that are in use in each.
+  [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
+  [deliveryTallies],
+  [proofColumn, ...keepProof],
+  namedIndexes,
+  [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
 ];
 
-/** Any number that nobody else in the database locks; recover uses the next one. */
+/** Any number that nothing else in the database locks; recovery uses the next one. */
 export const ADVISORY_LOCK = 7_283_945_001;
 
 /**
  * Replicas that start together queue at the lock; one that is killed half way leaves nothing, since DDL is transactional.
- * On a connection of its own, because a migration may take longer than a verb is given.
+ * On a connection of its own, because a migration may exceed the statement timeout.
  */
 export async function migrate(server: Server): Promise<void> {
   const client = new pg.Client(reached(server));

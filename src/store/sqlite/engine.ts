@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { PermitAsk, Permits } from '../coordination-store.ts';
+import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
 import {
@@ -7,8 +7,9 @@ import {
   type Dialect,
   type Engine,
   OWNED,
+  RESERVED_AHEAD_MAX_MS,
   type Row,
-  SLOT_AHEAD_MAX_MS,
+  SEQ_OF,
   type Statement,
   type Step,
 } from '../sql/engine.ts';
@@ -18,23 +19,34 @@ import { openDatabase } from './file.ts';
 import { GroupCommit } from './group-commit.ts';
 import { PersistedClock } from './persisted-clock.ts';
 
-/** One process has the file (locking_mode EXCLUSIVE): every other owner is dead, and there is nothing to lease. */
+/** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
-  // Owners count the openings of the file: all before this one are dead.
+  // The owner counts the openings of the file: all earlier ones are dead.
   ownerIsDead: 'owner < :me',
-  deadOwners: (of) => `SELECT owner FROM sends WHERE ${OWNED[of]} AND owner < :me`,
+  deadOwners: (of) => {
+    const { table, which } = OWNED[of];
+    return `SELECT owner FROM ${table} WHERE ${which} AND owner < :me`;
+  },
   leaseIsValid: 'TRUE',
   skipLocked: '',
+  skipLockedAny: '',
+  lockMessages: '',
   skipLockedBroadcasts: '',
   recorderIsGone: 'owner <> :me',
   shareLock: '',
-  scan: (index, equal) => {
+  scan: (index, equal, of = 'sends') => {
     const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
-    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
-    return { table: `sends INDEXED BY ${index}`, where, order: 'sends.seq DESC' };
+    const seq = `${of}.${SEQ_OF[of]}`;
+    const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
+    return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
-  newest: ({ table, where, order }, also) => `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`,
+  newest: ({ of, table, where, order }, also, most) => {
+    if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
+    const few = also === 'TRUE' ? ':limit' : most;
+    return `sends WHERE sends.seq IN (SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT ${few})
+      AND ${also} ORDER BY sends.seq DESC LIMIT :limit`;
+  },
   lateralJoin: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
   inputRows: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);
@@ -45,10 +57,10 @@ export const sqliteDialect: Dialect = {
   check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
 };
 
-/** What a crash takes from the ageing clock at most. */
+/** The most that a crash takes from the persisted clock. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
 
-/** Written anew within a fifth of a second (11 ms a megabyte). */
+/** Rewritten within a fifth of a second (11 ms a megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
 const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
@@ -77,7 +89,7 @@ export class SqliteEngine implements Engine {
     this.#saveClock = () => void save.run(this.#clock.now());
     this.#commits = new GroupCommit(this.#db, this.#saveClock);
     this.#saving = setInterval(() => {
-      this.#commits.run(this.#saveClock, true).catch(() => undefined); // the verbs will say that the disk is full; this may wait
+      this.#commits.run(this.#saveClock, true).catch(() => undefined); // writes report a full disk; this may wait
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
@@ -96,12 +108,12 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** In its turn, as every other: what it may look at is bounded by its words. */
+  /** Like any read: the statement bounds how many rows it visits. */
   list(step: Step): Promise<Row[]> {
     return this.read(step);
   }
 
-  /** The log keeps what its transactions wrote until it is emptied. */
+  /** The log keeps what its transactions wrote until it is truncated. */
   checkpoint(): void {
     this.#mustBeOpen();
     try {
@@ -114,8 +126,8 @@ export class SqliteEngine implements Engine {
   }
 
   /**
-   * What is deleted is overwritten as it goes, but pages that were split or joined may keep copies of rows in their gaps: a
-   * new file has none. It holds up all others for as long as it takes, so a large one is written anew only where there are none.
+   * Deleted rows are overwritten at once, but pages that were split or joined may keep copies of rows in their gaps; a rewritten
+   * file has none. Rewriting blocks the process, so a large file is rewritten only if nothing else uses it.
    */
   async scrub(isAlone: boolean): Promise<void> {
     this.#mustBeOpen();
@@ -134,22 +146,24 @@ export class SqliteEngine implements Engine {
     this.#mustBeOpen();
   }
 
-  /** In memory: there is one process, and what it gave out before it died has long been used. */
-  async reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+  /** In memory: there is one process, and the permits of an earlier one are used up. */
+  async reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
     this.#mustBeOpen();
     const nowMs = this.#steady();
-    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + SLOT_AHEAD_MAX_MS);
+    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + RESERVED_AHEAD_MAX_MS);
     this.#slot = slot + intervalMs;
     return { waitMs: slot - nowMs, nowMs, replicas: 1 };
   }
 
-  async holdSlots(ms: number): Promise<void> {
+  async blockReservations(ms: number): Promise<void> {
     this.#mustBeOpen();
-    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, SLOT_AHEAD_MAX_MS));
+    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, RESERVED_AHEAD_MAX_MS));
   }
 
-  /** In memory as well. */
-  async takePermits(caller: string, { perSecond, burst, most, owed }: PermitAsk): Promise<Permits> {
+  async takeTokens(
+    caller: string,
+    { perSecond, burst, maxTokens: most, debt: owed }: TokenRequest,
+  ): Promise<TokenGrant> {
     this.#mustBeOpen();
     const now = this.#steady();
     const spent = Math.min(burst, owed + Math.max(0, ((this.#spentUntil.get(caller) ?? 0) - now) * (perSecond / 1000)));
@@ -159,7 +173,6 @@ export class SqliteEngine implements Engine {
     return { granted, waitMs: Math.max(0, spentMs - ((burst - 1) * 1000) / perSecond), replicas: 1 };
   }
 
-  /** One process has the file. */
   hasOlderReplicas(): boolean {
     return false;
   }
@@ -175,7 +188,7 @@ export class SqliteEngine implements Engine {
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
     clearInterval(this.#saving);
-    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not keep us from ending
+    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not prevent closing
     this.#commits.flush();
     await saved;
     this.#db.close();

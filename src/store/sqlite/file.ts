@@ -23,6 +23,15 @@ import {
   timeIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  namedIndexes,
+  proofColumn,
+  sqliteTallyTriggers,
+} from '../sql/tracking-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -88,6 +97,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   lookSchema,
   fileNameColumn,
   channelColumns,
+  [
+    ...intakeTables('INTEGER PRIMARY KEY AUTOINCREMENT'),
+    ...conversationTables,
+    ...deliveriesTables('INTEGER'),
+    deliveryTallies,
+    ...sqliteTallyTriggers,
+    proofColumn,
+    ...namedIndexes,
+  ],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

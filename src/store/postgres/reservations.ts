@@ -1,0 +1,34 @@
+import type pg from 'pg';
+import { StoreError } from '../errors.ts';
+import { RESERVED_AHEAD_MAX_MS } from '../sql/engine.ts';
+
+// clock_timestamp() and not now(): who waited for the lock on the row has to see the time after it.
+const NOW = 'clock_timestamp()';
+const ms = (value: string): string => `(${value} * interval '1 millisecond')`;
+const inMs = (value: string): string => `(extract(epoch FROM ${value}) * 1000)::float8`;
+
+/** `next_at` is when the slot after this one begins. One row, one statement: no two processes get the same. */
+const RESERVE = `
+  INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
+  ON CONFLICT (id) DO UPDATE
+    SET next_at = LEAST(GREATEST(slots.next_at, ${NOW}), ${NOW} + ${ms(String(RESERVED_AHEAD_MAX_MS))}) + ${ms('$1::float8')}
+  RETURNING ${inMs('next_at')} - $1::float8 AS slot_ms, ${inMs(NOW)} AS now_ms,
+    (SELECT count(*)::int FROM send_owners WHERE lease_until > ${NOW}) AS replicas`;
+
+const HOLD = `
+  INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
+  ON CONFLICT (id) DO UPDATE SET next_at = GREATEST(slots.next_at, ${NOW} + ${ms('$1::float8')})`;
+
+export async function reservePermit(
+  pool: pg.Pool,
+  intervalMs: number,
+): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+  const { rows } = await pool.query<{ slot_ms: number; now_ms: number; replicas: number }>(RESERVE, [intervalMs]);
+  const [slot] = rows;
+  if (slot === undefined) throw new StoreError('the database gave no slot');
+  return { waitMs: Math.max(0, slot.slot_ms - slot.now_ms), nowMs: slot.now_ms, replicas: slot.replicas };
+}
+
+export async function blockReservations(pool: pg.Pool, holdMs: number): Promise<void> {
+  await pool.query(HOLD, [Math.min(holdMs, RESERVED_AHEAD_MAX_MS)]);
+}
