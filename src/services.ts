@@ -69,13 +69,9 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     onChange: (changed) =>
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
-  const { logger, now, intakeTokens } = seams;
-  const intake = await openIntake(config, intakeTokens, {
-    store,
-    registry: metrics.registry,
-    logger,
-    ...(now && { now }),
-  });
+  const { logger, now } = seams;
+  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }) };
+  const intake = seams.intake && (await openIntake(config, { ...intakeWiring, ...seams.intake }));
   const onEnd = ({ kind, status, connectionId }: StoredMessage) => {
     metrics.send(kind, status);
     if (status === 'accepted') intake?.onAccepted(connectionId);
