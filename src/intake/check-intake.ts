@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { secureHeaders } from '../../plugins/request-guard.ts';
+import { secureHeaders } from '../http/request-smuggling.ts';
 import { webhookAddress } from './address.ts';
 import { createIntake } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
