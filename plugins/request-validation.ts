@@ -33,5 +33,5 @@ export const requestValidation = fp(
       done(new Problem('malformed-request', fault, { headers: { connection: 'close' } }));
     });
   },
-  { name: 'request-validation', dependencies: ['problems', 'lingering-close'] },
+  { name: 'request-validation', dependencies: ['lingering-close'] },
 );

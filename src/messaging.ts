@@ -30,14 +30,14 @@ export interface MessagingParts {
   stopSwitch: StopSwitch;
   metrics: Metrics;
   pauses: RetryDelays;
-  /** A message was accepted over this connection. */
-  onAccepted?: ((connectionId: string) => void) | undefined;
+  /** A message has an outcome. */
+  onEnd: (message: StoredMessage) => void;
   onTaskError: OnTaskError;
 }
 
 /** Delivery, broadcasts, reconciliation and maintenance. */
 export function createMessaging(config: Config, overrides: ServiceOverrides, parts: MessagingParts) {
-  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onAccepted, onTaskError } = parts;
+  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onTaskError } = parts;
   const onErrorIn = (task: string) => (error: unknown) => onTaskError(task, error);
   const now = overrides.now ?? (() => Date.now());
   const newId = overrides.newId ?? randomUUID;
@@ -69,8 +69,7 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     closing: closing.signal,
     ...(rateLimiter && { rateLimiter }),
     onEnd: (message: StoredMessage) => {
-      metrics.recordOutcome(message.kind, message.status);
-      if (message.status === 'accepted') onAccepted?.(message.connectionId);
+      onEnd(message);
       tracking.ended(message);
     },
     onProved: tracking.proved,

@@ -60,8 +60,19 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const { logger, now } = overrides;
   const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }) };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
-  const parts = { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onTaskError };
-  const messaging = createMessaging(config, overrides, { ...parts, onAccepted: intake?.onAccepted });
+  const messaging = createMessaging(config, overrides, {
+    store,
+    rateLimiter,
+    upstream,
+    stopSwitch,
+    metrics,
+    pauses,
+    onEnd: ({ kind, status, connectionId }) => {
+      metrics.recordOutcome(kind, status);
+      if (status === 'accepted') intake?.onAccepted(connectionId);
+    },
+    onTaskError,
+  });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
     stopSwitch,
@@ -78,8 +89,20 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const uploads =
     overrides.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
-  const upkeep = { dayQuota, stopSwitch, pin, readiness, intake };
-  const own = { ...upkeep, uploads, store, reservations, rateLimiter, dispatchers, upstream, templates };
+  const own = {
+    uploads,
+    store,
+    reservations,
+    rateLimiter,
+    dispatchers,
+    dayQuota,
+    upstream,
+    stopSwitch,
+    pin,
+    readiness,
+    intake,
+    templates,
+  };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 

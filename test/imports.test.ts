@@ -94,7 +94,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|lib\/did-you-mean|follow-file|replace-file|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
@@ -157,9 +157,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Has a listener of its own, with the guards of the other one in front of it.
     of: /^src\/intake\//,
     values:
-      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|follow-file|replace-file|problem|lib\/loopback|schemas\/schema-errors|observability\/intake-metrics|http\/(client-errors|connections|expect-continue|one-at-a-time|request-smuggling))\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
+      /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
     types: /^src\/store\/intake-port\.ts$/,
-    packages: /^(fastify|fastify-plugin|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
+    packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
 import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
-import { EditRefused } from '../replace-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 
 /** What WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
 const events = [

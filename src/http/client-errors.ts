@@ -8,8 +8,8 @@ import { problemDocument } from './send-problem.ts';
 import { respondedEarly } from './unread-body.ts';
 
 /**
- * Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the
- * connection. Without a base there is no problem document: nothing but the status is told.
+ * Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the connection. Without
+ * a base there is no problem document: nothing but the status is told.
  */
 export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.

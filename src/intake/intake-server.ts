@@ -1,6 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import fp from 'fastify-plugin';
 import { drain } from '../../plugins/drain.ts';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
 import { requestValidation } from '../../plugins/request-validation.ts';
@@ -60,10 +59,10 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
     return503OnClosing: false,
     clientErrorHandler: clientErrorHandler(),
   });
-  await app.register(problems, options);
   await app.register(lingeringClose, { longestMs: 10_000, bytesMax: 16 * 1024 * 1024 });
   await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
+  app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
   // In a hook, because Fastify would judge a body by its type before a handler sees it.
   app.addHook('onRequest', createDoor(options));
   return app;
@@ -152,14 +151,6 @@ async function takeWebhook(
 }
 
 const comeAgain = (reply: FastifyReply) => reply.code(503).header('retry-after', retryAfter).send();
-
-/** In the place of the plugin of this name: to strangers nothing is told but a status. */
-const problems = fp<IntakeServerOptions>(
-  async (app, options) => {
-    app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
-  },
-  { name: 'problems' },
-);
 
 function refuse(error: unknown, reply: FastifyReply, { onError }: IntakeServerOptions): FastifyReply {
   if (error instanceof Problem && error.status < 500) {

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Channel, exampleIds, oneOf, Recipient, strict, Timestamp, text } from './common.ts';
 import { TemplateName } from './template.ts';
 
-export const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
+const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
 
 const failureKinds =
   '`recipient` (not on WhatsApp, or cannot be reached), `window` (the 24 hours were over), `held-back` (Meta limits marketing to this person: the same may arrive later), `opted-out`, `template`, `account` (of the company: an operator has to look), `rate`, `media`, `other`; there may be more one day';
