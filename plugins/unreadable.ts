@@ -6,8 +6,11 @@ import { isAnswered } from './lingering-close.ts';
 import { problemDocument } from './problems.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
-/** What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. */
-export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
+/**
+ * What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. Without
+ * a base there is no problem document: nothing but the status is told.
+ */
+export const refuseUnreadable = (base?: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
   const pending = pendingOf(socket);
@@ -23,21 +26,24 @@ export const refuseUnreadable = (base: string) => (error: NodeJS.ErrnoException,
     endWith(pending, socket);
     return;
   }
-  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
-  const body = JSON.stringify(
-    problemDocument(new Problem('malformed-request', detail), { instance: '/', requestId: randomUUID(), base }),
-  );
+  const body = base === undefined ? '' : documentOf(error, base);
   const headers = {
     ...secureHeaders,
     connection: 'close',
-    'content-type': 'application/problem+json',
+    ...(body !== '' && { 'content-type': 'application/problem+json' }),
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
   socket.destroySoon();
 };
+
+function documentOf(error: NodeJS.ErrnoException, base: string): string {
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
+  const about = { instance: '/', requestId: randomUUID(), base };
+  return JSON.stringify(problemDocument(new Problem('malformed-request', detail), about));
+}
 
 /** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;

@@ -249,7 +249,8 @@ async function registerCallerRoutes(building: Building, { stopCheck, listedCheck
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, seams, front, metrics, services }: Building) {
-  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends } = services;
+  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends, intake } =
+    services;
   const callersView = createCallersView({ callers: seams.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
@@ -271,7 +272,13 @@ async function registerOperatorRoutes({ app, config, seams, front, metrics, serv
   });
   tellFront(metrics.registry, {
     front,
-    pools: [sends, ...uploads.pools, ...Object.values(front.pools), ...upstream.bodyReader.pools],
+    pools: [
+      sends,
+      ...uploads.pools,
+      ...Object.values(front.pools),
+      ...upstream.bodyReader.pools,
+      ...(intake?.pools ?? []),
+    ],
     linesDropped: seams.linesDropped ?? (() => 0),
   });
   await app.register(operations, { readiness, registry: metrics.registry });

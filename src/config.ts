@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { intakeFaults, intakeSettings } from './intake/settings.ts';
 import { isLoopback } from './loopback.ts';
 import { fitsHeader, keyLengthMin } from './maton-key.ts';
 import { type NativePath, readNativePaths } from './native-paths.ts';
@@ -224,6 +225,7 @@ export const EnvSchema = Type.Object({
       'native calls that are allowed: `GET /api/v1/chatbots,POST /api/v1/chatbots/start`; what sends, or changes webhooks or tokens, only behind the word `unsafe`: `unsafe POST /api/v1/sendSessionMessage/{number}`',
     default: '',
   }),
+  ...intakeSettings,
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'pino level',
     default: 'info',
@@ -288,6 +290,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     faults.push('DRAIN_DELAY_MS must be less than SHUTDOWN_TIMEOUT_MS: what is under way needs time to end');
   }
   const storeTls = env && readStoreTls({ url: env.STORE_URL, tls: env.STORE_TLS, pgHost: data.PGHOST }, faults);
+  if (env) faults.push(...intakeFaults(env));
   const countries = splitList(env?.DEFAULT_COUNTRIES ?? '');
   const unknown = countriesFault(countries);
   if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);

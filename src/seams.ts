@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { createProcessMetrics } from '../plugins/metrics.ts';
 import type { Callers } from './callers.ts';
 import type { ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
+import type { IntakeTokens } from './intake/tokens.ts';
 import type { Pauses } from './pauses.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { Readiness } from './readiness.ts';
@@ -14,6 +15,8 @@ import type { Dispatchers } from './upstream/dispatchers.ts';
 export interface Seams {
   callers: Callers;
   logger: FastifyBaseLogger;
+  /** Who may post webhooks; needed with INTAKE_PORT. Closed with the service. */
+  intakeTokens?: IntakeTokens;
   /** Where the Maton key can change while the service runs; the setting otherwise. */
   matonKey?: () => string;
   dispatchers?: Dispatchers;

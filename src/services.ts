@@ -13,6 +13,7 @@ import { createMaintenance } from './delivery/recovery/maintenance.ts';
 import { createQueueLog } from './delivery/recovery/queue-log.ts';
 import { createHolds, type Holds } from './holds/holds.ts';
 import { createStopSwitch, type StopSwitch } from './holds/sending-stop.ts';
+import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { type Pauses, usualPauses } from './pauses.ts';
 import { Problem } from './problem.ts';
 import type { TokenStore } from './rate-limit/caller-limiter.ts';
@@ -67,15 +68,19 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
     onChange: (changed) =>
       seams.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
-  const messaging = createMessaging(config, seams, {
+  const { logger, now, intakeTokens } = seams;
+  const intake = await openIntake(config, intakeTokens, {
     store,
-    rateLimiter,
-    upstream,
-    stopSwitch,
-    metrics,
-    pauses,
-    onFault,
+    registry: metrics.registry,
+    logger,
+    ...(now && { now }),
   });
+  const onEnd = ({ kind, status, connectionId }: StoredMessage) => {
+    metrics.send(kind, status);
+    if (status === 'accepted') intake?.onAccepted(connectionId);
+  };
+  const parts = { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onFault };
+  const messaging = createMessaging(config, seams, parts);
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
     stopSwitch,
@@ -92,19 +97,8 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
   const uploads =
     seams.uploads ??
     createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
-  const own = {
-    uploads,
-    store,
-    reservations,
-    rateLimiter,
-    dispatchers,
-    dayQuota,
-    upstream,
-    stopSwitch,
-    pin,
-    readiness,
-    templates,
-  };
+  const upkeep = { dayQuota, stopSwitch, pin, readiness, intake };
+  const own = { ...upkeep, uploads, store, reservations, rateLimiter, dispatchers, upstream, templates };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 
@@ -149,12 +143,13 @@ interface MessagingParts {
   stopSwitch: StopSwitch;
   metrics: Metrics;
   pauses: Pauses;
+  onEnd: (message: StoredMessage) => void;
   onFault: OnFault;
 }
 
 /** What takes messages, sends them and finds out what became of them. */
 function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
-  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onFault } = parts;
+  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onFault } = parts;
   const faultOf = (chore: string) => (error: unknown) => onFault(chore, error);
   const now = seams.now ?? (() => Date.now());
   const newId = seams.newId ?? randomUUID;
@@ -186,7 +181,7 @@ function createMessaging(config: Config, seams: Seams, parts: MessagingParts) {
     closing: closing.signal,
     ...(rateLimiter && { rateLimiter }),
     onEnd: (message: StoredMessage) => {
-      metrics.send(message.kind, message.status);
+      onEnd(message);
       tracking.ended(message);
     },
     onProved: tracking.proved,
@@ -263,12 +258,13 @@ const countReconciled = (store: Store, metrics: Metrics): Pick<Store, 'countLook
   },
 });
 
-type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & { dispatchers: Dispatchers } & ReturnType<
-    typeof createMessaging
-  >;
+type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
+  dispatchers: Dispatchers;
+  intake: OpenIntake | undefined;
+} & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -279,12 +275,14 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       reconcileWorker.start();
       tracking.start();
       broadcastWorker.wake();
+      await intake?.start(tracking.wake);
     },
     /** What is on the wire is given up: the time for going down is over. */
     cutOff: () => {
       closing.abort();
       rateLimiter?.close();
       void dispatchers.close();
+      intake?.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
@@ -292,6 +290,8 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
+      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
       await stopSwitch.close();
       await dispatchers.close();
@@ -323,6 +323,7 @@ export const retentionOf = (config: Config): StoreOptions => ({
   keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
   unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
   recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
+  intakeDedupeMs: config.INTAKE_DEDUPE_DAYS * 24 * hourMs,
   leaseMs: config.STORE_LEASE_MS,
   tls: config.STORE_TLS,
 });

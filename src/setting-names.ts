@@ -1,7 +1,7 @@
 import { nearest } from './did-you-mean.ts';
 
 /** Nobody else's settings begin like this. */
-const ours = /^(MATON|WATI|CLIENTS|UPLOADS?|STORE|CSV|IMPORT|GROUP|UPSTREAM|TEMPLATE|NATIVE|DRAIN)_/;
+const ours = /^(MATON|WATI|CLIENTS|UPLOADS?|STORE|CSV|IMPORT|GROUP|UPSTREAM|TEMPLATE|NATIVE|DRAIN|INTAKE)_/;
 /** What Kubernetes tells every pod of the services beside it, this one among them. */
 const ofKubernetes = /_(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP)(_[A-Z]+)?)?)$/;
 /** Shorter names are near to too many words. */

@@ -65,7 +65,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|did-you-mean|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|did-you-mean|follow-file|replace-file|recipients\/countries|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
@@ -123,6 +123,14 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
     types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
     packages: /^(file-type|node:[\w/]+)$/,
+  },
+  {
+    // Has a listener of its own, with the guards of the other one in front of it.
+    of: /^src\/intake\//,
+    values:
+      /^src\/(intake\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|follow-file|replace-file|loopback|problem|schema-words)\.ts$|^plugins\/(connections|drain|intake-metrics|lingering-close|one-at-a-time|request-bodies|request-guard|unreadable)\.ts$/,
+    types: /^src\/store\/intake-port\.ts$/,
+    packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
     of: /^src\/csv\//,

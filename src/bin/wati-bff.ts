@@ -55,6 +55,22 @@ A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 s
       run: () => import('./erase.ts'),
     },
   ],
+  [
+    'intake-token',
+    {
+      does: "makes secret addresses for WATI's webhooks, lists and revokes them; --help tells how",
+      takes: 'CONNECTION_ID ...',
+      run: () => import('./intake-token.ts'),
+    },
+  ],
+  [
+    'intake-retry',
+    {
+      does: 'tries again what could not be applied of webhooks',
+      takes: '[--help]',
+      run: () => import('./intake-retry.ts'),
+    },
+  ],
 ]);
 
 const lines = [...programs].map(

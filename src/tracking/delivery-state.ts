@@ -63,10 +63,10 @@ function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | u
   if (low.rank < high.rank) return high.failure;
   return [low, high]
     .filter(({ failure }) => failure !== undefined)
-    .toSorted((a, b) => (a.failedAt ?? 0) - (b.failedAt ?? 0) || (wordsOf(a) < wordsOf(b) ? -1 : 1))[0]?.failure;
+    .toSorted((a, b) => (a.failedAt ?? 0) - (b.failedAt ?? 0) || (asText(a) < asText(b) ? -1 : 1))[0]?.failure;
 }
 
-const wordsOf = ({ failure }: DeliveryFacts): string => `${failure?.code}\n${failure?.detail}`;
+const asText = ({ failure }: DeliveryFacts): string => `${failure?.code}\n${failure?.detail}`;
 
 export type DeliveryStatus = 'sent' | 'failed' | 'delivered' | 'read';
 

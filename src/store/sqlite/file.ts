@@ -111,7 +111,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 /** How long a start waits for a predecessor that is just closing the file. */
 const BUSY_TIMEOUT_MS = 1_000;
 
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     if (path !== ':memory:') makeFile(path);
@@ -126,7 +126,7 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
-    migrate(db);
+    migrate(db, migrations);
     return db;
   } catch (cause) {
     db?.close();
@@ -150,12 +150,12 @@ function makeFile(path: string): void {
   }
 }
 
-function migrate(db: DatabaseSync): void {
+function migrate(db: DatabaseSync, migrations: readonly (readonly string[])[]): void {
   db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
   db.exec('COMMIT');
-  if (version > MIGRATIONS.length) throw new StoreError(`the store was written by a newer version (${version})`);
-  for (const [index, migration] of MIGRATIONS.entries()) {
+  if (version > migrations.length) throw new StoreError(`the store was written by a newer version (${version})`);
+  for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     db.exec(`BEGIN IMMEDIATE; ${migration.join(';')}; PRAGMA user_version = ${index + 1}; COMMIT`);
   }
