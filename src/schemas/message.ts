@@ -144,7 +144,7 @@ export const TemplatePost = Type.Object(
 );
 export type TemplatePost = Static<typeof TemplatePost>;
 
-export const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
+const deliveryStatuses = ['sent', 'delivered', 'read', 'failed'] as const;
 
 const failureKinds =
   '`recipient` (not on WhatsApp, or cannot be reached), `window` (the 24 hours were over), `held-back` (Meta limits marketing to this person: the same may arrive later), `opted-out`, `template`, `account` (of the company: an operator has to look), `rate`, `media`, `other`; there may be more one day';

@@ -21,7 +21,7 @@ const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */
-export function nextTry({ tries, ageMs }: IntakeEntry): number | undefined {
+function nextTry({ tries, ageMs }: IntakeEntry): number | undefined {
   const due = triesMs[tries];
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
