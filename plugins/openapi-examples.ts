@@ -96,7 +96,8 @@ export const problemExamples = Object.fromEntries(
     const { title, status, retryable, meaning } = problemTypes[slug];
     const usual = { detail: meaning, instance: '/v1/messages/text', requestId: '5f1c9a7e', retryable };
     // Title and status as the table has them now.
-    const value = { ...usual, ...rare[slug], ...problems[slug], type: `/problems/${slug}`, title, status };
+    const type = `http://127.0.0.1:3000/problems/${slug}`;
+    const value = { ...usual, ...rare[slug], ...problems[slug], type, title, status };
     return [slug, { summary: title, value }];
   }),
 );

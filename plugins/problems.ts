@@ -5,13 +5,11 @@ import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
 import { shownId, traceOf } from './access-log.ts';
 import { watchPaths } from './paths.ts';
-
-/** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
-export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
+import type { ProblemBase } from './problem-base.ts';
 
 /** Every failure becomes `application/problem+json`: Problems, validation, Fastify's own errors, the rest. */
-export const problems = fp<{ publicUrl?: string | undefined }>(async (app, { publicUrl }) => {
-  app.decorate('problemBase', problemBase(publicUrl));
+export const problems = fp<{ problemBase: ProblemBase }>(async (app, { problemBase }) => {
+  app.decorate('problemBase', problemBase);
   app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
   const near = watchPaths(app);
   app.setNotFoundHandler((request, reply) =>
@@ -36,7 +34,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
       problemDocument(problem, {
         instance: instanceOf(request.url),
         requestId: shownId(request),
-        base: request.server.problemBase,
+        base: request.server.problemBase(request.raw),
         detail: withAssurance(problem, request.routeOptions.config),
       }),
     );

@@ -2,6 +2,7 @@ import type { KeyHolder, Scope } from '../src/callers.ts';
 import type { Release } from '../src/pools/shared-pool.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import type { RequestSpan } from '../src/tracing/types.ts';
+import type { ProblemBase } from './problem-base.ts';
 
 /** What a request became, for its one log line and its metrics. */
 export interface Trace {
@@ -28,8 +29,7 @@ export interface Trace {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What stands before `/problems/...` in the type of a problem. */
-    problemBase: string;
+    problemBase: ProblemBase;
   }
 
   interface FastifyRequest {

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Problem } from '../src/problem.ts';
 import { isAnswered } from './lingering-close.ts';
+import type { ProblemBase } from './problem-base.ts';
 import { problemDocument } from './problems.ts';
 import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
 
@@ -10,7 +11,7 @@ import { isRefused, refuseRest, secureHeaders } from './request-guard.ts';
  * What Node's parser refuses never reaches a route: the same problem shape, written by hand, and the end of the line. Without
  * a base there is no problem document: nothing but the status is told.
  */
-export const refuseUnreadable = (base?: string) => (error: NodeJS.ErrnoException, socket: Socket) => {
+export const refuseUnreadable = (problemBase?: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
   // Its one answer is on its way, and ends the connection.
   if (isRefused(socket)) return;
   const pending = pendingOf(socket);
@@ -26,7 +27,8 @@ export const refuseUnreadable = (base?: string) => (error: NodeJS.ErrnoException
     endWith(pending, socket);
     return;
   }
-  const body = base === undefined ? '' : documentOf(error, base);
+  // Known where the head of the request was read.
+  const body = problemBase === undefined ? '' : documentOf(error, problemBase(pending?.req));
   const headers = {
     ...secureHeaders,
     connection: 'close',
@@ -38,7 +40,7 @@ export const refuseUnreadable = (base?: string) => (error: NodeJS.ErrnoException
   socket.destroySoon();
 };
 
-function documentOf(error: NodeJS.ErrnoException, base: string): string {
+function documentOf(error: NodeJS.ErrnoException, base: ReturnType<ProblemBase>): string {
   const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const detail = slow ? 'the request did not arrive in time' : 'the request is not well-formed HTTP';
   const about = { instance: '/', requestId: randomUUID(), base };

@@ -51,6 +51,7 @@ const reasons = {
   gateway: { unreachable: 'Maton cannot be reached' },
   key: { refused: 'Maton refuses the key of this service' },
   connection: { none: 'no WATI account is connected', changed: 'the connected account is another than before' },
+  authorization: { expired: 'the connection has expired, and has to be authorized again' },
   sending: { stopped: 'an operator has stopped sending' },
   broadcasts: { held: 'broadcasts are held, because WATI refused all of them' },
 };

@@ -6,9 +6,14 @@ import { untilAnswered } from '../plugins/until-answered.ts';
 import { asAttachment } from '../src/content-disposition.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
-import { Problem } from '../src/problem.ts';
 import { strict } from '../src/schemas/words.ts';
-import { type AuthDiagnosis, keyEchoed, responseAborted, unreachable } from '../src/upstream/client.ts';
+import {
+  type AuthDiagnosis,
+  isExplainedByStatus,
+  keyEchoed,
+  responseAborted,
+  unreachable,
+} from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { type ContextOf, hungUp } from './context.ts';
@@ -69,12 +74,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       const { status } = answer;
       let isTaken = false;
       try {
-        if (status === 401 || status === 403) {
-          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-            upstream: { status },
-          });
-        }
-        if (answer.containedKey) throw keyEchoed(status);
+        if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
         const file = await fileOf(answer, fileName, context, diagnosis);
         // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
         const disposition = asAttachment(fileName.split('/').at(-1) ?? '');

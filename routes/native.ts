@@ -10,7 +10,8 @@ import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
 import { assertMayCallNative } from '../src/sending-rules.ts';
 import { detached } from '../src/upload/detached.ts';
-import { type AuthDiagnosis, keyEchoed, unreachable } from '../src/upstream/client.ts';
+import { refusalFrom } from '../src/upstream/answer-start.ts';
+import { type AuthDiagnosis, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { type ContextOf, hungUp } from './context.ts';
 import { begun, passedOn } from './media.ts';
@@ -63,7 +64,7 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
         tags: ['native'],
         summary: 'Call a native WATI path',
         description:
-          'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice.',
+          'Streams the call through to WATI. Only the methods and paths that the operator named in `NATIVE_PATHS` are allowed. The status and body of WATI come back as they are: a 200 can be a failure, and nothing tells whether a message was sent twice. A 401 or 403 is a problem, because it is not about your key.',
         params: Type.Object({
           '*': Type.String({ description: 'the path', examples: [path] }),
         }),
@@ -95,10 +96,10 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
         let isTaken = false;
         try {
           const { status } = answer;
+          // Passed on, it would read as a refusal of the caller's own key.
           if (status === 401 || status === 403) {
-            throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-              upstream: { status },
-            });
+            const refusal = await refusalFrom(answer, context.untilMs);
+            throw refused(reads, await refusedBy(refusal, context, diagnosis));
           }
           const fault = faultOf(answer);
           if (fault) throw lost(true, reads, fault);
@@ -147,6 +148,10 @@ function nativePath(path: string, method: string, allowed: readonly NativePath[]
   if (!named || !harmless) throw new Problem('forbidden', 'this method and path are not named in NATIVE_PATHS');
   return `/${segments.join('/')}`;
 }
+
+/** Nothing was done: of a change that is said. */
+const refused = (reads: boolean, problem: Problem): Problem =>
+  reads ? problem : new Problem(problem.slug, problem.message, { ...problem.extras, outcome: 'rejected' });
 
 /** A change whose answer was lost may have happened: that it is not repeated blindly is the caller's part. */
 function lost(sent: boolean, reads: boolean, problem: Problem): Problem {

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
+import { didYouMean } from '../src/did-you-mean.ts';
 import { inHtml, page, plainPagePolicy } from '../src/html.ts';
 import { Problem } from '../src/problem.ts';
 import { problemTypes } from '../src/problem-types.ts';
@@ -44,7 +45,8 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
     (request, reply) => {
       const { slug } = request.params;
       const found = bySlug.get(slug);
-      if (!found) throw new Problem('not-found', 'there is no such problem type');
+      if (!found)
+        throw new Problem('not-found', `there is no such problem type${didYouMean(slug, [...bySlug.keys()])}`);
       send(found, request, reply);
     },
   );

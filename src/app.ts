@@ -23,7 +23,8 @@ import { createListedCheck, refuseUnlisted } from '../plugins/listed-connection.
 import { watchMethods } from '../plugins/methods.ts';
 import { createMetrics, createProcessMetrics, type Metrics } from '../plugins/metrics.ts';
 import { openapi } from '../plugins/openapi.ts';
-import { problemBase, problems } from '../plugins/problems.ts';
+import { createProblemBase } from '../plugins/problem-base.ts';
+import { problems } from '../plugins/problems.ts';
 import { recipientCountries } from '../plugins/recipients.ts';
 import { requestBodies } from '../plugins/request-bodies.ts';
 import { onRequestEnd } from '../plugins/request-end.ts';
@@ -83,7 +84,7 @@ export async function buildApp(config: Config, seams: Seams): Promise<FastifyIns
     // While it goes down, what still comes in over an open connection is served.
     return503OnClosing: false,
     frameworkErrors: refuseUnroutable(seams.callers, front),
-    clientErrorHandler: refuseUnreadable(problemBase(config.PUBLIC_URL)),
+    clientErrorHandler: refuseUnreadable(createProblemBase(config.PUBLIC_URL)),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   const metrics = createMetrics(seams.processMetrics ?? createProcessMetrics());
@@ -159,7 +160,7 @@ async function registerPlugins(building: Building, { isRepeat, stopCheck, listed
   if (seams.tracing) traceRequests(app, seams.tracing);
   const refusals = countRefusals(metrics.registry);
   onRequestEnd(app, front.requestLog.log, metrics.request, refusals, front.leave, ...(seams.tracing ? [endSpan] : []));
-  await app.register(problems, { publicUrl: config.PUBLIC_URL });
+  await app.register(problems, { problemBase: createProblemBase(config.PUBLIC_URL) });
   await app.register(lingeringClose);
   await app.register(requestGuard);
   await app.register(slowReaders);

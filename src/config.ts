@@ -92,7 +92,7 @@ export const EnvSchema = Type.Object({
   PUBLIC_URL: Type.Optional(
     Type.String({
       description:
-        'where callers reach the service, such as `https://wati.example.com`: makes the `type` of a problem a whole link',
+        'where callers reach the service, such as `https://wati.example.com`: stands before the `type` of each problem; without it, the `Host` of the request does, by http',
       pattern: '^https?://[A-Za-z0-9.:[\\]-]{1,260}(/[A-Za-z0-9._~-]{1,64}){0,8}/?$',
       'x-form': 'an address such as https://wati.example.com, without a user, a query and a fragment',
     }),

@@ -61,6 +61,7 @@ export async function createServices(config: Config, seams: Seams, metrics: Metr
       if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
       readiness.saw(report);
     },
+    onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onFault('sending-stop', error) });
   const pin = createConnectionPin({
@@ -111,10 +112,11 @@ interface UpstreamWiring {
   replicas: boolean;
   readRetryMs: number;
   onAttempt: Parameters<typeof createUpstream>[3];
+  onAnswer: Readiness['heard'];
 }
 
 function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt } = wiring;
+  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
   return createUpstream(
     config,
     matonKey,
@@ -127,6 +129,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     {
       replicas,
       readRetryMs,
+      onAnswer,
       ...(rateLimiter && { rateLimiter: rateLimiter }),
       onEcho: (operation) => {
         metrics.keyEcho(operation);

@@ -48,7 +48,7 @@ describe('the examples of the document', () => {
       if (!(slug in shown)) continue;
       const value = record(record(shown[slug]).value);
       expect(validate(value), `${slug}: ${ajv.errorsText(validate.errors)}`).toBe(true);
-      expect(value).toMatchObject({ type: `/problems/${slug}`, status, title });
+      expect(value).toMatchObject({ type: `http://127.0.0.1:3000/problems/${slug}`, status, title });
       expect(paths.some((path) => path.test(String(value.instance)))).toBe(true);
       // What happened, and not what the type means.
       expect(value.detail, slug).not.toBe(meaning);

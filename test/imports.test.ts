@@ -42,7 +42,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // upstream (tolerant-reader, success-flags, client's problems, templates' fill, the size of a call) delivery (send-content, content-validation, outcome, idempotency) and templates (template-validation).
     of: /^routes\//,
     values:
-      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|message-delivery|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(tolerant-reader|classify-response|client|templates|send-requests|pages|row-[\w-]+|stored-file|answers\/(fields|success-flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/(context|answer|idempotency-scope|header-lists|since|media|broadcasts|page|conversation-rows|message-delivery|write-once|operator-[\w-]+)|plugins\/(auth|access-log|listed-connection|recipients|request-bodies|until-answered)|src\/pools\/refusal|src\/(problem|problem-types|callers|once-per|audit|did-you-mean|sending-rules|native-paths|patterns|content-disposition|html)|src\/operator\/[\w-]+|src\/store\/errors|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/upstream\/(tolerant-reader|classify-response|client|templates|send-requests|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/store-problems|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
       /^(routes|plugins|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -134,7 +134,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/csv\//,
-    values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|template-value|text)\.ts$/,
+    values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|template-value|text|did-you-mean)\.ts$/,
     types: /^src\/(csv|recipients)\/|^src\/problem\.ts$/,
     packages: /^(csv-parse|node:[\w/]+)$/,
   },

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openStore } from '../src/store/open.ts';
+import { openStore, type Store } from '../src/store/open.ts';
 import { type Answer, type Service, startService } from './helper.ts';
+import { slugOf } from './json.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './routes/sending.ts';
 import { standingClock } from './standing-clock.ts';
 import { OPTIONS } from './store/samples.ts';
-import { everyWrite, failingStore } from './support/failing-store.ts';
+import { everyWrite, failingStore } from './support/fake-store.ts';
 
 const to = '14155551000';
 const jsonSubjects = sendingTo(() => to);
@@ -15,12 +16,12 @@ const everySubject = [...jsonSubjects, fileSubject(to), csvSubject(to)];
 
 describe('a store in trouble', () => {
   let service: Service;
-  let failing: Set<string | symbol>;
+  let failing: Set<keyof Store>;
   let how: { notCommitted: boolean };
-  let refusals: () => number;
+  let failures: () => number;
   beforeEach(async () => {
     const made = failingStore(await openStore('memory:', OPTIONS));
-    ({ failing, how, refusals } = made);
+    ({ failing, how, failures } = made);
     service = await startService({
       store: made.store,
       settings: { TEMPLATE_CACHE_MS: '600000' },
@@ -32,7 +33,7 @@ describe('a store in trouble', () => {
     return service.close();
   });
 
-  const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+  const slug = ({ json }: Answer) => slugOf(json);
   const processed = (subject: Subject) =>
     service.simulator.ledger.of(subject.operation).map((entry) => entry.processed);
   const statusOf = async (location: unknown) =>
@@ -104,7 +105,7 @@ describe('a store in trouble', () => {
   );
 
   it('frees the key of a stream once it can, where that fails, too', async () => {
-    for (const verb of ['claimAll', 'deleteUnsent']) failing.add(verb);
+    for (const operation of ['claimAll', 'deleteUnsent'] as const) failing.add(operation);
     const refused = await askFor(service, fileSubject(to), { 'idempotency-key': 'both' });
     expect(refusalOf(refused)).toEqual(refusal);
     expect((await askFor(service, fileSubject(to), { 'idempotency-key': 'both' })).status).toBe(409);
@@ -149,8 +150,8 @@ describe('a store in trouble', () => {
     failing.add('requeueAll');
     const waiting = await askFor(service, textSubject, { prefer: 'respond-async' });
     await expect.poll(() => processed(textSubject)).toEqual([false]);
-    const tried = refusals();
-    await expect.poll(refusals).toBeGreaterThan(tried + 1);
+    const tried = failures();
+    await expect.poll(failures).toBeGreaterThan(tried + 1);
     expect(await statusOf(waiting.headers.location)).toBe('sending');
     expect(processed(textSubject)).toEqual([false]);
     failing.clear();
@@ -162,7 +163,7 @@ describe('a store in trouble', () => {
     const clock = standingClock();
     const sent = await askFor(service, textSubject);
     expect(await service.ask('GET', '/health/ready')).toMatchObject({ status: 200, json: { store: 'writable' } });
-    for (const verb of everyWrite) failing.add(verb);
+    for (const operation of everyWrite) failing.add(operation);
     clock.pass(1_001);
     expect(await service.ask('GET', '/health/ready')).toMatchObject({
       status: 503,
@@ -181,14 +182,17 @@ describe('a store in trouble', () => {
     expect((await askFor(service, textSubject)).status).toBe(201);
   });
 
-  it.each(['find', 'findByKey', 'list'])('answers 503 where the records cannot be read: %s', async (verb) => {
-    failing.add(verb);
-    const read = verb === 'list' ? '/v1/messages' : '/v1/messages/4cc095d2-9d83-4857-bde4-4831283bef36';
-    const answer =
-      verb === 'findByKey'
-        ? await askFor(service, textSubject, { 'idempotency-key': 'read' })
-        : await service.ask('GET', read);
-    expect([answer.status, slug(answer), answer.headers['retry-after']]).toEqual([503, 'store-unavailable', '2']);
-    expect(service.simulator.ledger.of(textSubject.operation)).toEqual([]);
-  });
+  it.each(['find', 'findByKey', 'list'] as const)(
+    'answers 503 where the records cannot be read: %s',
+    async (operation) => {
+      failing.add(operation);
+      const read = operation === 'list' ? '/v1/messages' : '/v1/messages/4cc095d2-9d83-4857-bde4-4831283bef36';
+      const answer =
+        operation === 'findByKey'
+          ? await askFor(service, textSubject, { 'idempotency-key': 'read' })
+          : await service.ask('GET', read);
+      expect([answer.status, slug(answer), answer.headers['retry-after']]).toEqual([503, 'store-unavailable', '2']);
+      expect(service.simulator.ledger.of(textSubject.operation)).toEqual([]);
+    },
+  );
 });

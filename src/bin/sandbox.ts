@@ -13,33 +13,36 @@ const shutdownMs = 10_000;
  * Nobody's key is needed, and nothing is kept: what was tried is never mixed up with real records.
  */
 async function main() {
-  const { seed, templatesFile } = optionsOf(process.argv.slice(2));
+  const { seed, templatesFile, webhooksUrl } = optionsOf(process.argv.slice(2));
   const sandbox = await startSandbox(process.env, {
     seed,
     templatesFile,
+    webhooksUrl,
     logger: (config) => createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], pino.destination(2)),
   });
   closeWithGrace({ delay: shutdownMs, logger: false }, () => sandbox.close());
   console.log(welcome(sandbox, seed));
 }
 
-function optionsOf(args: string[]): { seed: string | undefined; templatesFile: string | undefined } {
+function optionsOf(args: string[]): Record<'seed' | 'templatesFile' | 'webhooksUrl', string | undefined> {
   try {
-    const { values } = parseArgs({ args, options: { seed: { type: 'string' }, templates: { type: 'string' } } });
+    const type = 'string';
+    const { values } = parseArgs({ args, options: { seed: { type }, templates: { type }, webhooks: { type } } });
     return {
       seed: values.seed || process.env.SANDBOX_SEED || undefined,
       templatesFile: values.templates || process.env.SANDBOX_TEMPLATES_FILE || undefined,
+      webhooksUrl: values.webhooks || process.env.SANDBOX_WEBHOOKS_URL || undefined,
     };
   } catch (error) {
     console.error(
-      `${error instanceof Error ? error.message : String(error)}\n\nsandbox [--seed SEED] [--templates FILE]`,
+      `${error instanceof Error ? error.message : String(error)}\n\nsandbox [--seed SEED] [--templates FILE] [--webhooks URL]`,
     );
     process.exit(2);
   }
 }
 
 function welcome(sandbox: Sandbox, seed: string | undefined): string {
-  const { url, gatewayUrl, callersOfFile } = sandbox;
+  const { url, gatewayUrl, callersOfFile, webhooksOrigin } = sandbox;
   const key = callersOfFile.length === 0 ? sandboxKey : 'YOUR-KEY';
   const call = (rest: string) => `  curl -s -H 'Authorization: Bearer ${key}' ${rest}`;
   const json = "-H 'Content-Type: application/json'";
@@ -50,6 +53,7 @@ wati-bff sandbox: everything is simulated, nothing leaves this machine.
   Key      ${callersOfFile.length === 0 ? sandboxKey : `the keys of CLIENTS_FILE: ${callersOfFile.join(', ')}`}
   Sandbox  ${url}/_sandbox   (what can be done to it: reset, add templates, move the time, play the customer, read the ledger)
   Ledger   ${gatewayUrl}/_sandbox/ledger   (every request that the simulated gateway received)
+  Webhooks ${webhooksOrigin ?? 'go nowhere; --webhooks URL names an intake'}   (what befalls them, and what was posted: ${url}/_sandbox/webhooks)
   Seed     ${seed ?? 'none: ids are random'}
 
 Try:
@@ -62,7 +66,8 @@ Rehearse: the service as you will run it, with settings and callers of your own,
 
 ${rehearsal(sandbox)}
 
-Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601 (see docs/sandbox.md).
+Recipients that misbehave end in 0101, 0103, 0201, 0202, 0301, 0302, 0409, 0422, 0423, 0424, 0429, 0500, 0502, 0600 or 0601; what becomes of a
+message after it was accepted is told by 0701 to 0704, 0726, 0747, 0749 and 0750 to 0757 (see docs/sandbox.md).
 Ctrl-C ends it.
 
 Ready: ${url}

@@ -161,7 +161,7 @@ class BroadcastService implements Broadcasts {
 
   async changeStatus(...[caller, id, to]: Parameters<Broadcasts['changeStatus']>): Promise<StoredBroadcast> {
     const { store, onChange } = this.#services;
-    const broadcast = await store.changeBroadcastStatus(caller, id, to).catch(throwStoreUnreadable);
+    const broadcast = await store.changeBroadcastStatus(caller, id, { to }).catch(throwStoreUnreadable);
     if (!broadcast) throw unknownBroadcast();
     if (broadcast.pausedBy === 'operator' && to !== 'paused') {
       throw new Problem('forbidden', 'an operator has paused it; only an operator lets it go on');

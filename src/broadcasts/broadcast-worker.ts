@@ -196,7 +196,7 @@ export class BroadcastWorker {
   /** A broadcast that is refused as a whole waits until somebody fixes the cause and resumes it. */
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
-    const change = () => store.changeBroadcastStatus(caller, id, 'paused', { by: 'service', reason });
+    const change = () => store.changeBroadcastStatus(caller, id, { to: 'paused', by: 'service', reason });
     const paused = await retryUntilStored(change, closing).catch((failure) => {
       // The process ends first: the next one meets the refusal again.
       if (!(failure instanceof StoreError)) throw failure;

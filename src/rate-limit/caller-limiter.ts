@@ -1,11 +1,11 @@
 import { Problem } from '../problem.ts';
 import { acquire } from './gcra.ts';
 
-/** Permits of a caller that all replicas take from one store (src/store/message-store.ts has the same words). */
+/** Permits of a caller that all replicas take from one store (src/store/coordination-store.ts is the same port). */
 export interface TokenStore {
-  takePermits(
+  takeTokens(
     caller: string,
-    ask: { perSecond: number; burst: number; most: number; owed: number },
+    ask: { perSecond: number; burst: number; maxTokens: number; debt: number },
   ): Promise<{ granted: number; waitMs: number; replicas: number }>;
 }
 
@@ -166,17 +166,17 @@ class SharedLimit implements Limit {
     this.#lastFetch = { at: now, arrivals: 0 };
     const batch = this.#queue.splice(0);
     const burst = burstOf(this.perSecond);
-    const most = Math.min(
+    const maxTokens = Math.min(
       Math.floor(burst),
       batch.length + Math.min(recent, Math.floor(this.perSecond * PREFETCH_SHARE)),
     );
     const unasked = this.#fallback?.share.spent ?? 0;
     // Who rested for as long as it takes to earn it back owes nothing any more.
     if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
-    const owed = Math.min(burst, unasked + this.#debt.permits);
-    const paid = Math.max(0, owed - unasked);
+    const debt = Math.min(burst, unasked + this.#debt.permits);
+    const paid = Math.max(0, debt - unasked);
     this.#debt.permits -= paid;
-    const ask = { perSecond: this.perSecond, burst, most, owed };
+    const ask = { perSecond: this.perSecond, burst, maxTokens, debt };
     let answered = false;
     const end = (then: () => void) => {
       if (answered) return; // too late: those permits are lost
@@ -193,7 +193,7 @@ class SharedLimit implements Limit {
       });
     const patience = setTimeout(fail, STORE_TIMEOUT_MS);
     this.#store
-      .takePermits(this.#name, ask)
+      .takeTokens(this.#name, ask)
       .then(
         ({ granted, waitMs, replicas }) => end(() => this.#distribute(batch, now, { granted, waitMs, replicas })),
         fail,

@@ -85,7 +85,7 @@ export class SharedPacer implements Pacer {
     const now = this.#clock();
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
     if (this.#slot !== undefined && this.#slot < until) this.#slot = undefined;
-    this.#source.holdSlots(until - now).catch(() => undefined); // we keep to it, and the source will fail for itself
+    this.#source.blockReservations(until - now).catch(() => undefined); // we keep to it, and the source will fail for itself
   }
 
   gapMs(perSecond: number): number {
@@ -107,7 +107,7 @@ export class SharedPacer implements Pacer {
     const asking = { sinceMs: now, shareMs };
     this.#pending = asking;
     const gentle = this.#fallback !== undefined || now < this.#recoveringUntil;
-    this.#source.reserveSlot(gentle ? shareMs : sharedIntervalMs(perSecond)).then(
+    this.#source.reservePermit(gentle ? shareMs : sharedIntervalMs(perSecond)).then(
       (slot) => this.#onReservation(asking, slot),
       () => {
         if (this.#pending !== asking) return;

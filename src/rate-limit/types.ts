@@ -58,12 +58,12 @@ export interface Reservation {
   replicas: number;
 }
 
-/** Several replicas share the account's ten: where the next slot comes from (src/store/message-store.ts has the same words). */
+/** Several replicas share the account's ten: where the next slot comes from (src/store/coordination-store.ts is the same port). */
 export interface ReservationSource {
   /** Takes the next slot, and puts the one after it `intervalMs` later. */
-  reserveSlot(intervalMs: number): Promise<Reservation>;
+  reservePermit(intervalMs: number): Promise<Reservation>;
   /** The upstream said not before then: no slot of anybody earlier than `ms` from now. */
-  holdSlots(ms: number): Promise<void>;
+  blockReservations(ms: number): Promise<void>;
 }
 
 export interface LaneStats {

@@ -46,7 +46,7 @@ export async function recordExamples(store: MessageStore & BroadcastStore, calle
     [exampleIds.operatedBroadcast, 'spring'],
   ] as const) {
     await start(store, caller, broadcast, name);
-    await store.changeBroadcastStatus(caller, broadcast, 'paused');
+    await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
   }
 }
 

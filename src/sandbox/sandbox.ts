@@ -16,6 +16,7 @@ import { openSandboxCallers } from './callers.ts';
 import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
 import { templatesFromFile } from './templates-file.ts';
+import { pointWebhooks, webhooksUrlOf } from './webhooks.ts';
 
 export interface Sandbox {
   /** Of the service, and of `/_sandbox`. */
@@ -26,6 +27,8 @@ export interface Sandbox {
   readonly matonKey: string;
   /** A port that is free for it; 0 where the system is to choose. */
   readonly rehearsalPort: number;
+  /** Where the simulated WATI posts its webhooks to, without the path, which holds the token. */
+  readonly webhooksOrigin: string | undefined;
   /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
   readonly callersOfFile: readonly string[];
   close(): Promise<void>;
@@ -36,6 +39,8 @@ interface SandboxOptions {
   readonly seed?: string | undefined;
   /** A file of templates that WATI has besides its own, after each reset as well. */
   readonly templatesFile?: string | undefined;
+  /** Where the simulated WATI posts its webhooks to. */
+  readonly webhooksUrl?: string | undefined;
   readonly logger: (config: Config) => Seams['logger'];
 }
 
@@ -45,9 +50,10 @@ const everywhere = /^(0\.0\.0\.0|::)$/;
 /** A simulated Maton and WATI, and the service in front of it. A reset puts a new service in the place of the old one. */
 export async function startSandbox(
   environment: Readonly<Record<string, string | undefined>>,
-  { seed, templatesFile, logger: loggerFor }: SandboxOptions,
+  { seed, templatesFile, webhooksUrl, logger: loggerFor }: SandboxOptions,
 ): Promise<Sandbox> {
   const settings = settingsOf(environment);
+  const webhooks = webhooksUrl === undefined ? undefined : webhooksUrlOf(webhooksUrl);
   const templates = templatesFile === undefined ? [] : templatesFromFile(templatesFile);
   const callers = openSandboxCallers(environment.CLIENTS_FILE, () => logger);
   const { MATON_RATE_PER_SECOND: rate, HOST: host, PORT: port } = settings;
@@ -66,7 +72,7 @@ export async function startSandbox(
       reset: async (next) => (await opened.promise).replace(() => reset(next)),
       advance: async (ms) => {
         await opened.promise;
-        simulator.clock.advance(ms);
+        await simulator.advance(ms);
         await service.age();
       },
     },
@@ -81,6 +87,7 @@ export async function startSandbox(
   const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
   addTemplates(simulator.tenant, templates);
   let service = await startService(config, simulator, lasting);
+  pointWebhooks(simulator, webhooks);
 
   async function reset(next: string | undefined) {
     await service.end();
@@ -89,6 +96,7 @@ export async function startSandbox(
     simulator.reset(next);
     addTemplates(simulator.tenant, templates);
     service = await startService(config, simulator, lasting);
+    pointWebhooks(simulator, webhooks);
     return service.app;
   }
 
@@ -107,6 +115,7 @@ export async function startSandbox(
       gatewayUrl: simulator.gatewayUrl,
       controlUrl: simulator.controlUrl,
       matonKey: simulator.key,
+      webhooksOrigin: simulator.webhooks.url && new URL(simulator.webhooks.url).origin,
       rehearsalPort: await freePort(port === 0 ? 0 : port + 2),
       callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
       close: async () => {

@@ -7,7 +7,7 @@ export interface Clock {
   reset(): void;
 }
 
-export function createClock(real: () => number): Clock {
+export function createClock(real: () => number, moved: () => void = () => {}): Clock {
   let advancedMs = 0;
   return {
     now: () => real() + advancedMs,
@@ -16,6 +16,7 @@ export function createClock(real: () => number): Clock {
     },
     advance(ms) {
       advancedMs += ms;
+      moved();
     },
     reset() {
       advancedMs = 0;

@@ -108,8 +108,13 @@ export function contactToWire(contact: Contact): Record<string, unknown> {
     lastFlowId: null,
     currentFlowNodeId: null,
     selectedHubspotId: null,
-    ...(contact.bsuid === undefined ? {} : { bsuid: contact.bsuid, username: 'bsuid.customer' }),
+    ...(contact.bsuid === undefined ? {} : { bsuid: contact.bsuid, username: usernameOf(contact) }),
   };
+}
+
+/** From the name; of a customer without one it tells no more of the number than its end. */
+export function usernameOf({ name }: Contact): string {
+  return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replace(/[^a-z0-9]+/g, '.')}`;
 }
 
 function setAttribute(contact: Contact, name: string, value: string): void {

@@ -4,6 +4,10 @@ import { htmlPage } from './pages.ts';
 /** What a magic recipient says about itself; the rest of a bulk call goes on. */
 export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
 
+const provedLater = '0756';
+/** What becomes of these is in src/simulator/journeys.ts; their sends arrive. */
+const tracked = /^07(0[1-4]|26|4[79]|5[0-7])$/;
+
 /** By the last four digits of the recipient. */
 const transport: Readonly<Record<string, Scripted>> = {
   '0101': { fault: 'refuse' },
@@ -17,6 +21,8 @@ const transport: Readonly<Record<string, Scripted>> = {
   '0502': { status: 502, body: htmlPage('502 Bad Gateway') },
   '0600': { fault: 'truncate' },
   '0601': { status: 200, body: htmlPage('Welcome') },
+  // As 0202, but a webhook tells of it (src/simulator/journeys.ts).
+  [provedLater]: { fault: 'reset-after' },
 };
 const verdicts: Readonly<Record<string, Verdict>> = {
   '0409': 'window-closed',
@@ -26,7 +32,8 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 };
 const onceTooMany = '0429';
 
-function ending(recipient: string): string {
+/** The last four digits, empty where it is no phone number. */
+export function ending(recipient: string): string {
   return /^[1-9][0-9]{6,14}$/.test(recipient) ? recipient.slice(-4) : '';
 }
 
@@ -34,10 +41,15 @@ export function magicVerdict(recipient: string): Verdict | undefined {
   return verdicts[ending(recipient)];
 }
 
+/** Whether a send to it ends without an answer that says what became of it. */
+export function isFaulty(digits: string): boolean {
+  return transport[digits] !== undefined && digits !== provedLater;
+}
+
 /** Every magic number but the refusing ones is a customer with an open window, so that its send can arrive. */
 export function isMagicCustomer(recipient: string): boolean {
   const digits = ending(recipient);
-  return digits === '0000' || digits === onceTooMany || transport[digits] !== undefined;
+  return digits === '0000' || digits === onceTooMany || tracked.test(digits) || transport[digits] !== undefined;
 }
 
 export interface Magic {

@@ -3,14 +3,17 @@ import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
 import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
-import type { Contact, HistoryRow, Tenant } from './state.ts';
+import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 
 interface Content {
   readonly type: string;
   readonly text: string | null;
   readonly data?: string;
   readonly media?: Readonly<Record<string, unknown>>;
+  readonly choices?: Choices;
 }
+
+const noChoices: Choices = { field: 'interactiveButtonReply', labels: [] };
 
 const windowMs = 24 * 3_600_000;
 
@@ -37,12 +40,17 @@ export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
 
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+  const { body: text, buttons } = call.json;
+  const choices: Choices = { field: 'interactiveButtonReply', labels: buttons.map((button) => button.text) };
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   if (!ListBody.Check(call.json)) return badRequest(['body']);
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text: call.json.body });
+  const { body: text, sections } = call.json;
+  const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
+  const choices: Choices = { field: 'listReply', labels };
+  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
 }
 
 function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
@@ -74,6 +82,8 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
     replyContextId: one(call.query, 'replyContextId') ?? null,
     data: content.data ?? null,
   });
+  const channel = one(call.query, 'channelPhoneNumber');
+  tenant.onSent({ row, contact, choices: content.choices ?? noChoices, channel });
   if (tenant.settings.bareResults) return ok({ result: true });
   const { owner: _owner, eventType: _eventType, ...message } = row;
   return ok({

@@ -1,23 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Clock } from './clock.ts';
 import { addTemplates, readTemplates, templatesForm } from './given-templates.ts';
-import type { Ledger } from './ledger.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
+import { messageRoute } from './sandbox-messages.ts';
+import type { SandboxRoute, Steering } from './sandbox-route.ts';
+import { webhookRoutes } from './sandbox-webhooks.ts';
 import { exact } from './schemas/common.ts';
-import type { Tenant } from './state.ts';
-
-/** What the routes steer. */
-export interface Steering {
-  readonly ledger: Ledger;
-  readonly tenant: Tenant;
-  readonly clock: Clock;
-  /** Everything as at the start; without a seed, with the one of the start. */
-  reset(seed?: string): Promise<void>;
-  /** Moves the time forward. */
-  advance(ms: number): Promise<void>;
-}
 
 const seconds = 1_000;
 const tenYears = 10 * 366 * 24 * 3_600;
@@ -26,23 +16,7 @@ const Reset = exact({
   seed: Type.Optional(Type.Union([Type.Integer(), Type.String({ minLength: 1, maxLength: 200 })])),
 });
 const Advance = exact({ advanceSeconds: Type.Number({ minimum: 0, maximum: tenYears }) });
-const Incoming = exact({
-  from: Type.String({ pattern: '^\\+?[1-9][0-9]{6,14}$' }),
-  text: Type.String({ minLength: 1, maxLength: 4096 }),
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-});
-const validators = { reset: Compile(Reset), advance: Compile(Advance), incoming: Compile(Incoming) };
-
-interface SandboxRoute {
-  readonly route: string;
-  readonly does: string;
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-  /** More than other bodies may have. */
-  readonly bytesMax?: number;
-  /** A string is what is wrong with the request. */
-  run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
-}
+const validators = { reset: Compile(Reset), advance: Compile(Advance) };
 
 const routes: readonly SandboxRoute[] = [
   {
@@ -72,17 +46,8 @@ const routes: readonly SandboxRoute[] = [
       return typeof found === 'string' ? found : { data: found };
     },
   },
-  {
-    route: 'POST /_sandbox/messages',
-    does: 'a customer writes: the message appears in the history and opens the 24-hour window',
-    body: { from: '14155550122', text: 'Hi', name: 'optional, of a customer who never wrote' },
-    run: ({ json }, { tenant }) => {
-      if (!validators.incoming.Check(json)) {
-        return 'The body is {"from": "<phone number>", "text": "<1 to 4096 characters>"}, and a "name" if you like';
-      }
-      return received(json, tenant);
-    },
-  },
+  messageRoute,
+  ...webhookRoutes,
   {
     route: 'POST /_sandbox/templates',
     does: 'WATI has these templates as well, until a reset; one of the same name and language is replaced',
@@ -166,13 +131,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function received({ from, text, name }: Static<typeof Incoming>, tenant: Tenant) {
-  const phone = from.replace('+', '');
-  if (name !== undefined && !tenant.contacts.has(phone)) tenant.addContact(phone, { name });
-  const row = tenant.receive(phone, text);
-  return { id: row.id, from: phone, text, at: row.created };
 }
 
 function timeOf(clock: Clock) {

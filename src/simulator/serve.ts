@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Agenda } from './agenda.ts';
 import { type Answer, badRequest, type Query } from './call.ts';
 import type { Checked } from './check.ts';
-import { type Exchange, isOwnAnswer, perform, processes, type Scripted } from './faults.ts';
+import { type Exchange, isOwnAnswer, pause, perform, processes, type Scripted } from './faults.ts';
 import { authorizationOf, type GateState, gate } from './gate.ts';
 import type { LedgerBook, LedgerEntry } from './ledger.ts';
 import type { Magic } from './magic.ts';
@@ -9,6 +10,7 @@ import { nouns } from './nouns.ts';
 import { findOperation, type Host, type Match, type Operation } from './operations.ts';
 import { recipientsIn } from './recipients.ts';
 import type { Finding } from './schemas/common.ts';
+import type { Tracking } from './tracking.ts';
 import { type ReceivedBody, receive } from './upload.ts';
 
 export interface World extends GateState {
@@ -19,6 +21,8 @@ export interface World extends GateState {
   readonly check: (checked: Checked) => readonly Finding[];
   readonly deadlineMs: number;
   readonly now: () => number;
+  readonly agenda: Agenda;
+  readonly tracking: Tracking;
   /** What befalls whole requests by what is in them. */
   rule: Rule | undefined;
 }
@@ -85,8 +89,13 @@ export async function serve(
   if (!stopped && match) scripted ??= world.rule?.({ operation: match.route.operation, text: body.raw.toString() });
   const answer = stopped ?? answerOf(world, request, body, json, wrong, scripted ?? {});
   entry.processed = answer.acted;
+  const early = world.tracking.takeEarly();
+  if (early.length > 0) await Promise.race([Promise.all(early), pause(earlyMaxMs, signal)]);
   setStatus(entry, await perform(exchange, answer, scripted ?? {}));
 }
+
+/** For which a webhook that goes before the answer holds it up. */
+const earlyMaxMs = 2_000;
 
 const none: Answer = { status: 200, acted: false };
 
@@ -117,6 +126,8 @@ function answerOf(
     forced: !own,
     now: world.now(),
   };
+  // Histories show what has happened by now.
+  world.agenda.catchUp();
   const answer = nouns[match.route.operation](call, world.tenant);
   return own ? { ...answer, headers: { ...answer.headers, ...scripted.headers } } : scriptedAnswer(scripted, answer);
 }

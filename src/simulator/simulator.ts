@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Agenda, createAgenda } from './agenda.ts';
 import { checker } from './check.ts';
 import { type Clock, createClock } from './clock.ts';
 import type { Scripted } from './faults.ts';
@@ -8,11 +9,14 @@ import { createLedger, type Ledger } from './ledger.ts';
 import { type Plan, planWindows, slidingWindow } from './limits.ts';
 import { createMagic } from './magic.ts';
 import type { Operation } from './operations.ts';
-import { type Steering, sandboxRoute } from './sandbox.ts';
+import { sandboxRoute } from './sandbox.ts';
+import type { Steering } from './sandbox-route.ts';
 import { type Rule, serve, type World } from './serve.ts';
 import { type Listener, listen } from './server.ts';
 import type { Tenant } from './state.ts';
 import { createTenant } from './tenant.ts';
+import { Tracking } from './tracking.ts';
+import { Webhooks, type WebhooksOptions } from './webhooks.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;
@@ -32,6 +36,8 @@ export interface SimulatorOptions {
   readonly deadlineMs?: number;
   /** Wall clock; the rate limit runs on the monotonic one. */
   readonly now?: () => number;
+  /** Where its webhooks go, and what befalls them. */
+  readonly webhooks?: WebhooksOptions;
   /** What a reset and a moved clock that are asked for over HTTP do beside what the simulator does itself. */
   readonly steering?: Partial<Pick<Steering, 'reset' | 'advance'>>;
 }
@@ -47,6 +53,9 @@ export interface Simulator {
   readonly tenant: Tenant;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly webhooks: Webhooks;
+  /** Moves its time forward; what is due on the way happens in order, and webhooks that are due are posted and answered. */
+  advance(ms: number): Promise<void>;
   /** The next requests of that operation which pass the gateway get these, one each, in order. */
   script(operation: Operation, ...answers: Scripted[]): void;
   /** From now on every request that passes the gateway is asked about; without a rule none is. */
@@ -61,18 +70,51 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
+/** A moved clock stops so often on the way, and waits so long in all for webhooks to be answered. */
+const hopsMax = 500;
+const patienceMs = 10_000;
+
+/** In the order in which things are due on the way. Ends where a reset has set the clock right. */
+async function advanceInHops({ clock, agenda, webhooks }: Timed, ms: number, goesOn: () => boolean): Promise<void> {
+  const until = performance.now() + patienceMs;
+  const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
+  agenda.catchUp();
+  await settled();
+  for (let left = ms; left > 0 && goesOn(); ) {
+    const next = (agenda.next() ?? Number.POSITIVE_INFINITY) - clock.now();
+    const hop = Math.min(left, Math.ceil(Math.max(next, ms / hopsMax, 1)));
+    left -= hop;
+    clock.advance(hop);
+    await settled();
+  }
+}
+
+interface Timed {
+  readonly clock: Clock;
+  readonly agenda: Agenda;
+  readonly webhooks: Webhooks;
+}
+
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', perSecond = 10, deadlineMs = 30_000 } = options;
   const key = options.key ?? `sim-${randomBytes(16).toString('hex')}`;
   const ledger = createLedger();
   const account = slidingWindow(perSecond, 1_000);
   const plans = planWindows();
-  const clock = createClock(options.now ?? (() => Date.now()));
+  const clock = createClock(options.now ?? (() => Date.now()), () => agenda.catchUp());
+  const agenda = createAgenda(clock);
+  const webhooks = new Webhooks({ agenda, now: clock.now }, options.webhooks);
   const ids = createIds();
   ids.restart(options.seed);
+  webhooks.reset(options.seed);
+  const tenant = createTenant(clock.now, ids, { plan: options.plan ?? 'none' });
+  const tracking = new Tracking({ agenda, tenant, webhooks });
+  tenant.onSent = (message) => tracking.sent(message);
   const world: World = {
     key,
-    tenant: createTenant(clock.now, ids, { plan: options.plan ?? 'none' }),
+    tenant,
+    agenda,
+    tracking,
     ledger,
     account,
     plans,
@@ -85,10 +127,16 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     rule: undefined,
   };
 
+  let resets = 0;
+
   function reset(seed = options.seed): void {
+    resets += 1;
+    agenda.clear();
+    webhooks.reset(seed);
+    tracking.clear();
     clock.reset();
     ids.restart(seed);
-    world.tenant.reset();
+    tenant.reset();
     ledger.clear();
     world.violations.length = 0;
     world.scripts.clear();
@@ -98,12 +146,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     plans.clear();
   }
 
+  const advance = (ms: number) => {
+    const began = resets;
+    return advanceInHops({ clock, agenda, webhooks }, ms, () => began === resets);
+  };
+
   const steering: Steering = {
     ledger,
-    tenant: world.tenant,
+    tenant,
     clock,
+    agenda,
+    tracking,
+    webhooks,
     reset: async (seed) => reset(seed),
-    advance: async (ms) => clock.advance(ms),
+    advance,
     ...options.steering,
   };
   const serveSandbox: Simulator['serveSandbox'] = (request, response) => sandboxRoute(request, response, steering);
@@ -133,9 +189,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     key,
     ledger,
     violations: world.violations,
-    tenant: world.tenant,
+    tenant,
     clock,
     ids,
+    webhooks,
+    advance,
     script(operation, ...answers) {
       world.scripts.set(operation, [...(world.scripts.get(operation) ?? []), ...answers]);
     },
@@ -149,6 +207,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     reset,
     serveSandbox,
     async close() {
+      agenda.clear();
+      webhooks.reset();
       await Promise.all([stopGateway(), control.stop()]);
     },
   };

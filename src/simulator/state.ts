@@ -95,6 +95,23 @@ export interface Template {
   readonly [field: string]: unknown;
 }
 
+/** What the customer can tap, and the field in which WATI tells of it. */
+export interface Choices {
+  readonly field: 'buttonReply' | 'interactiveButtonReply' | 'listReply';
+  readonly labels: readonly string[];
+}
+
+/** A message that the tenant took. */
+export interface SentMessage {
+  readonly row: HistoryRow;
+  readonly contact: Contact;
+  /** Of a template send. */
+  readonly template?: Template;
+  readonly choices: Choices;
+  /** The number of the account that it goes through. */
+  readonly channel: string | undefined;
+}
+
 /** What no source settles, or what differs between tenants: each with the reading that is CONFIRMED or SEEN as default. */
 export interface Settings {
   /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine. */
@@ -150,6 +167,8 @@ export interface Tenant {
   readonly operators: Set<string>;
   readonly settings: Settings;
   readonly ids: Ids;
+  /** Hears of each message that the tenant takes; whoever follows it sets it. */
+  onSent: (message: SentMessage) => void;
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;
   /** The customer writes: opens the 24 h window as of `at`. */

@@ -6,7 +6,7 @@ import { addRow, newWamid, rowBase } from './messages.ts';
 import { faultOfValue } from './schemas/common.ts';
 import { BulkBody, SingleBody } from './schemas/templates.ts';
 import type { Template, Tenant } from './state.ts';
-import { parameterNames, renderTemplate } from './templates.ts';
+import { parameterNames, quickReplies, renderTemplate } from './templates.ts';
 
 interface Receiver {
   readonly phone: string;
@@ -115,19 +115,25 @@ function send(
   // A value that no variable takes is dropped in silence, unless it is ill-formed: one such value fails the whole call.
   const spoilt = receivers.some(({ values }) => values.some(({ value }) => faultOfValue(value) !== undefined));
   if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
-  return prepared.map(({ receiver, values }) => sendOne(call, tenant, template, receiver, values));
+  const channel = channelOf(call);
+  return prepared.map(({ receiver, values }) => sendOne(call, tenant, { template, channel, values }, receiver));
 }
 
 const isApproved = ({ status }: Template) => status.toUpperCase() === 'APPROVED';
 
 const optedOut = 'Contact has opted out of broadcast messages';
 
+interface Prepared {
+  readonly template: Template;
+  readonly channel: string | undefined;
+  readonly values: ReadonlyMap<string, string>;
+}
+
 function sendOne(
   call: Call,
   tenant: Tenant,
-  template: Template,
+  { template, channel, values }: Prepared,
   { phone, localMessageId = tenant.ids.uuid('local') }: Receiver,
-  values: ReadonlyMap<string, string>,
 ): Receipt {
   const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
   const known = tenant.contacts.get(phone);
@@ -142,7 +148,7 @@ function sendOne(
   }
   // A template send creates the contact.
   const contact = known ?? tenant.addContact(phone);
-  addRow(tenant, contact, {
+  const row = addRow(tenant, contact, {
     ...rowBase(tenant.ids, contact, call.now),
     eventType: 'broadcastMessage',
     owner: null,
@@ -157,11 +163,19 @@ function sendOne(
     localMessageId,
     whatsappMessageId: newWamid(tenant.ids),
   });
+  const choices = { field: 'buttonReply' as const, labels: quickReplies(template) };
+  tenant.onSent({ row, contact, template, choices, channel });
   return { phone, localMessageId, valid: true };
 }
 
 function receiverOf(call: Call, values: Receiver['values']): Receiver {
   return { phone: one(call.query, 'whatsappNumber') ?? '', values };
+}
+
+/** By one name in a body, by another in a query. */
+function channelOf({ json, query }: Call): string | undefined {
+  const body = SingleBody.Check(json) || BulkBody.Check(json) ? json : undefined;
+  return body?.channel_number ?? one(query, 'channelNumber');
 }
 
 const phoneIn = (target: string): string | undefined => (/^[0-9]{7,15}$/.test(target) ? target : undefined);

@@ -22,3 +22,14 @@ const namesIn = (text: string): readonly string[] =>
 export function renderTemplate(template: Template, values: ReadonlyMap<string, string>): string {
   return template.bodyOriginal.replace(/\{\{\s*([^{}\s]+)\s*\}\}/g, (whole, name: string) => values.get(name) ?? whole);
 }
+
+/** The labels of its buttons that answer with themselves. */
+export function quickReplies({ buttons }: Template): readonly string[] {
+  return buttons.flatMap(({ type, parameter, text }) => {
+    if (!/^quick_?reply$/i.test(String(type))) return [];
+    const nested: unknown =
+      typeof parameter === 'object' && parameter !== null && 'text' in parameter && parameter.text;
+    const label = nested || text;
+    return typeof label === 'string' ? [label] : [];
+  });
+}

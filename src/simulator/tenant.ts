@@ -39,6 +39,7 @@ export function createTenant(now: () => number, ids: Ids, given: Partial<Setting
     operators: new Set(),
     settings: { ...first },
     ids,
+    onSent: () => {},
     addConnection(seed = {}) {
       const connection = newConnection(seed, now(), ids);
       tenant.connections.push(connection);

@@ -1,37 +1,34 @@
-/**
- * The slots of the calls that all processes on one store share. Nothing of it is durable, and it asks the
- * clock of the database alone.
- */
-export interface SlotStore {
+/** Permits for upstream calls, shared by all processes on one store. Not durable; only the database's clock counts. */
+export interface ReservationStore {
   /**
-   * Takes the next slot and puts the one after it `intervalMs` later, in one step. The slot is `waitMs` after `nowMs`, which
-   * is the clock when it answered; at most a minute. `replicas`: how many processes are believed to live, this one included.
+   * Takes the next slot and moves the one after it `intervalMs` later, atomically. The slot is `waitMs` after `nowMs`, the
+   * database's clock; at most a minute. `replicas`: processes with a valid lease, this one included.
    */
-  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
-  /** No slot is given out from now on that is earlier than in `ms`; at most a minute. */
-  holdSlots(ms: number): Promise<void>;
+  reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
+  /** Reserves no permit for the next `ms`; at most a minute. */
+  blockReservations(ms: number): Promise<void>;
 }
 
-/** What a caller may do at all, and what is asked for now. */
-export interface PermitAsk {
+/** A caller's limit, and what is asked for now. */
+export interface TokenRequest {
   perSecond: number;
-  /** How many may come at once after a rest. */
+  /** The most that may come at once after a pause. */
   burst: number;
-  most: number;
-  /** Passed without asking, while the store was not there: taken off now. */
-  owed: number;
+  maxTokens: number;
+  /** Granted locally while the store was unavailable; subtracted now. */
+  debt: number;
 }
 
-export interface Permits {
+export interface TokenGrant {
   granted: number;
-  /** From now until there is one more; 0 where one is left. */
+  /** Until the next one is available; 0 if one is left. */
   waitMs: number;
-  /** How many processes are believed to live, this one included. */
+  /** Processes with a valid lease, this one included. */
   replicas: number;
 }
 
-/** A caller's own limit, held over all processes on one store. Nothing of it is durable either. */
-export interface PermitStore {
-  /** Takes as many permits of this caller as there are, up to `most`, in one step. What is taken is not given back. */
-  takePermits(caller: string, ask: PermitAsk): Promise<Permits>;
+/** The limit of a caller over all processes on one store. Not durable. */
+export interface CallerTokenStore {
+  /** Takes what is available of this caller's tokens, up to `maxTokens`, atomically. They are not given back. */
+  takeTokens(caller: string, ask: TokenRequest): Promise<TokenGrant>;
 }

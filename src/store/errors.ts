@@ -1,7 +1,7 @@
-/** The store cannot do its work now; the cause says why. */
+/** The store cannot do its work now; `cause` says why. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
-  /** It is proved that nothing stands of what was to be written; false: a commit may stand whose answer was lost. */
+  /** Proven that nothing was written. False: a commit whose acknowledgement was lost may exist. */
   readonly notCommitted: boolean;
 
   constructor(message: string, { notCommitted = false, ...options }: ErrorOptions & { notCommitted?: boolean } = {}) {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
-import type { PermitStore, SlotStore } from './coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
 import type { IntakeStore } from './intake-port.ts';
 import type { MessageStore } from './message-store.ts';
@@ -13,7 +13,7 @@ import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { instrument } from './sql/instrumented-engine.ts';
 import { createIntakeStore } from './sql/intake.ts';
-import { SqlMessageStore } from './sql/messages.ts';
+import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
@@ -29,8 +29,8 @@ export type Store = MessageStore &
   QuotaStore &
   IntakeStore &
   TrackingStore &
-  SlotStore &
-  PermitStore;
+  ReservationStore &
+  CallerTokenStore;
 
 /** `memory:`, `file:<path>` or `postgres://...`. Each driver is loaded only by those who use it. */
 export async function openStore(url: string, options: StoreOptions): Promise<Store> {
@@ -44,7 +44,7 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
 
 function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Store {
   const engine = options.onQuery ? instrument(bare, options.onQuery) : bare;
-  const verbs = {
+  const operations = {
     ...createBroadcastStore(engine, dialect, options.wallClock),
     ...createReconcileStore(engine, dialect),
     ...createQuotaStore(engine, options.wallClock),
@@ -53,7 +53,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createIntakeStore(engine, dialect),
     ...createTrackingStore(engine, dialect, options.wallClock),
   };
-  return Object.assign(new SqlMessageStore(engine, dialect, options), verbs);
+  return Object.assign(createMessageStore(engine, dialect, options), operations);
 }
 
 export function sqlitePath(url: string): string {

@@ -1,12 +1,9 @@
 import type { BroadcastStatus, StoredBroadcast } from './broadcast-store.ts';
 import type { ListPage, MessageFilter, StoredMessage } from './message-store.ts';
 
-/**
- * What operators ask of the records of all callers, and what they have stopped. Types only, like message-store.ts, and held to by the
- * same conformance suite.
- */
+/** What operators see and change over all callers. Like message-store.ts: types only. */
 
-/** What is stopped. Callers are ids; with `all` the lists are kept and say nothing more. */
+/** With `all`, the lists are kept and have no effect. */
 export interface Stopped {
   all: boolean;
   callers: readonly string[];
@@ -16,13 +13,12 @@ export interface Stopped {
 export interface SendingStop {
   stopped: Stopped;
   reason: string;
-  /** Id of the caller who said so. */
+  /** The id of the operator's caller entry. */
   changedBy: string;
   /** ISO 8601 UTC of the wall clock. */
   changedAt: string;
 }
 
-/** What of a caller has not ended. */
 export interface CallerWork {
   caller: string;
   /** Recipients of its broadcasts included; single sends are counted up to 1,000. */
@@ -33,7 +29,6 @@ export interface CallerWork {
   lastRecordedAt?: string;
 }
 
-/** How many broadcasts are running or paused, of one caller over one connection. */
 export interface OpenBroadcasts {
   caller: string;
   connectionId: string;
@@ -47,38 +42,38 @@ export interface AllBroadcastsFilter {
 }
 
 export interface OperatorStore {
-  /** The last word of an operator on sending; undefined: there is none. Cheap: every replica asks each second. */
+  /** The stop in effect, if any operator ever set one. Cheap: each replica asks every second. */
   findSendingStop(): Promise<SendingStop | undefined>;
-  /** Replaces the last word as a whole; of two at once, the later one stands whole. Answers it as it stands. */
+  /** Replaces the stop as a whole, also if two are set at once. Returns the one in effect. */
   stopSending(stop: Omit<SendingStop, 'changedAt'>): Promise<SendingStop>;
 
-  /** Ids of all callers that have records. Costs one step of an index for each, however many records there are. */
+  /** Ids of all callers that have records. One index lookup per caller. */
   listCallers(): Promise<string[]>;
-  /** One entry for each of them, in any order. */
+  /** One entry per caller, in any order. */
   summarizeWork(callers: readonly string[]): Promise<CallerWork[]>;
   countOpenBroadcasts(): Promise<OpenBroadcasts[]>;
 
   /**
-   * As `list`, of these callers together; reads a page of each at most. A broadcast that is named is asked of its caller alone.
+   * Like `list`, for several callers; reads at most a page of each. With a `broadcastId`, only its caller's.
    */
   listMessagesOf(
     callers: readonly string[],
     filter: MessageFilter,
     page: ListPage,
   ): Promise<{ messages: StoredMessage[]; next?: string }>;
-  /** As `listBroadcasts`, of all callers. */
+  /** Like `listBroadcasts`, for all callers. */
   listAllBroadcasts(
     filter: AllBroadcastsFilter,
     page: ListPage,
   ): Promise<{ broadcasts: StoredBroadcast[]; next?: string }>;
 
-  /** As `changeBroadcastStatus`, whoever the caller is. */
+  /** Like `changeBroadcastStatus` by an operator, for any caller's broadcast. */
   changeAnyBroadcastStatus(id: string, to: 'paused' | 'running' | 'cancelled'): Promise<StoredBroadcast | undefined>;
   /**
-   * `queued` -> `cancelled`, of at most `limit` single sends of this caller, oldest first, whichever process has them. Answers
-   * how many: fewer than `limit` when none is left.
+   * `queued` -> `cancelled` for at most `limit` single messages of this caller, oldest first, of any owner. Returns how many:
+   * fewer than `limit` when none is left.
    */
   cancelQueued(caller: string, limit: number): Promise<number>;
-  /** Running and paused broadcasts of this caller -> `cancelled`. Answers how many. */
+  /** Running and paused broadcasts of this caller -> `cancelled`. Returns how many. */
   cancelBroadcasts(caller: string): Promise<number>;
 }

@@ -4,14 +4,14 @@ export interface StoreOptions {
   recordRetentionMs: number;
   /** How long a webhook is known again when it is repeated; three days by default. */
   intakeDedupeMs?: number;
-  /** PostgreSQL: how long a process that says nothing is believed to live. */
+  /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;
-  /** PostgreSQL: `require` speaks TLS with a server whose certificate is verified, or not at all; `off` by default. */
+  /** PostgreSQL: `require` connects only by TLS with a verified certificate; `off` by default. */
   tls?: 'require' | 'off';
-  /** Steady milliseconds, `performance.now` by default: SQLite ages by it, the lease is judged by it. */
+  /** Monotonic milliseconds, `performance.now` by default: SQLite records age by it, leases are checked by it. */
   monotonicClock?: () => number;
-  /** Wall clock, ms, `Date.now` by default: what records say of their times. */
+  /** Wall clock in ms, `Date.now` by default: the times in records. */
   wallClock?: () => number;
-  /** Told of every use of the database, when it is over. */
+  /** Called after every use of the database. */
   onQuery?: (kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean) => void;
 }

@@ -1,11 +1,11 @@
 import type { MessageStatus } from './message-store.ts';
 
 /**
- * What is kept of one person, by the number or id that messages went to. Types only, like message-store.ts, and held to by the same
- * conformance suite. Each verb asks one caller, by an index: `listCallers` names all of them.
+ * What is stored about one person, by the number or id that messages went to. Like message-store.ts: types only. Each operation
+ * concerns one caller, so that an index can be used; `listCallers` names all of them.
  */
 
-/** `recording`: of a broadcast that is not recorded as a whole yet, and that nobody sees. */
+/** `recording`: the broadcast is not published yet. */
 export type PersonState = MessageStatus | 'recording';
 
 export interface PersonCount {
@@ -15,21 +15,20 @@ export interface PersonCount {
 }
 
 export interface PersonStore {
-  /** How many records of this caller went to this recipient, by state; what nobody will see any more counts as `cancelled`. */
+  /** Records of this caller for this recipient, by status. Recipients of discarded broadcasts count as `cancelled`. */
   countPerson(caller: string, to: string): Promise<PersonCount[]>;
   /**
-   * `queued` -> `cancelled`, of at most `limit` records, recipients of broadcasts among them, whichever process has them. Answers
-   * how many.
+   * `queued` -> `cancelled` for at most `limit` records of any owner, recipients of broadcasts included. Returns how many.
    */
   cancelPerson(caller: string, to: string, limit: number): Promise<number>;
   /**
-   * Deletes at most `limit` records that have ended; the counts of their broadcasts stay. Answers how many. Keys go with them:
-   * a repeat under one is a new send.
+   * Deletes at most `limit` completed records; the counts of their broadcasts stay. Returns how many. Their keys are deleted
+   * too, so a repeat is a new message.
    */
   erasePerson(caller: string, to: string, limit: number): Promise<number>;
   /**
-   * Takes what was deleted out of the files of the database, as far as it lets us. `isAlone`: nobody else waits for the store,
-   * and it may take its time. Otherwise traces may stay in a large SQLite file.
+   * Removes deleted rows from the files of the database, as far as possible. `exclusive`: nothing else uses the store, so it
+   * may block. Otherwise traces may stay in a large SQLite file.
    */
   scrub(how: { exclusive: boolean }): Promise<void>;
 }

@@ -1,20 +1,19 @@
-/** How many messages a caller may have recorded in a clock hour and in a day of UTC; absent: as many as it likes. */
+/** The most messages that a caller may record in a clock hour and in a UTC day; absent means unlimited. */
 export interface QuotaLimits {
   readonly perHour?: number;
   readonly perDay?: number;
 }
 
 export interface QuotaLeft {
-  /** How many more messages fit now, of the window that has fewer left. */
+  /** Messages that still fit in `window`, the one that has fewer left. */
   readonly left: number;
   readonly window: 'hour' | 'day';
-  /** Of that window. */
   readonly limit: number;
-  /** Until it begins anew. */
+  /** Until the next window begins. */
   readonly endsInMs: number;
 }
 
-/** It would be more than the caller's quota lets it; nothing was recorded. */
+/** The request exceeds the caller's quota; nothing was recorded. */
 export class QuotaExceededError extends Error {
   override readonly name = 'QuotaExceededError';
   readonly requested: number;
@@ -28,11 +27,11 @@ export class QuotaExceededError extends Error {
 }
 
 /**
- * What callers have spent of their quotas, over all processes and restarts. `insert` and `publishBroadcast` spend in the
- * transaction that records; the wall clock says which hour and day it is.
+ * Spent quotas, shared by all processes. `insert` and `publishBroadcast` charge in the transaction that records. Hours and days
+ * are those of the wall clock.
  */
 export interface QuotaStore {
   quotaLeft(caller: string, limits: QuotaLimits): Promise<QuotaLeft>;
-  /** Spends without a record: the rows of a CSV that has one record for all. Throws QuotaExceededError. */
+  /** Charges without a record, for the rows of a CSV that has one record. Throws QuotaExceededError. */
   spendQuota(caller: string, n: number, limits: QuotaLimits): Promise<void>;
 }

@@ -1,30 +1,29 @@
 import type { StoredMessage } from './message-store.ts';
 
 /**
- * Looking for sends whose outcome is unknown. Types only, like message-store.ts, and held to by the same conformance suite. Those that
- * shared a lost call are known to have: one of them tells whether it went through, before the others are looked at.
+ * The schedule of reconciliation: when each unknown message is looked up in WATI's history. Like message-store.ts: types only.
+ * One message of each lost call comes first, because it tells whether the whole call was processed.
  */
 
-/** An unknown send that is to be looked for. */
 export interface DueMessage extends StoredMessage {
-  /** Which of its looks this is, from 1. */
+  /** The number of this lookup, from 1. */
   lookup: number;
 }
 
-/** One call whose answer was lost. */
+/** A call for several recipients whose answer was lost. */
 export interface LostCall {
-  /** When it went out, ISO 8601. */
+  /** ISO 8601. */
   sentAt: string;
-  /** How many it carried whose outcome was unknown then. */
+  /** Recipients whose outcome was unknown then. */
   recipients: number;
-  /** Found to have arrived since: any of them means that the call went through. */
+  /** Found to have arrived since. One is proof that the call was processed. */
   found: number;
-  /** Still unknown, and looked for at least once. */
+  /** Still unknown after at least one lookup. */
   looked: number;
 }
 
 export interface LookupProgress {
-  /** Unknown ones that will be looked for and were not yet, or not since it was asked for. */
+  /** Unknown messages that are scheduled, and not looked up yet or not since the last request. */
   left: number;
   /** Oldest first; at most a hundred, of at most 20,000 recipients. */
   lostCalls: LostCall[];
@@ -32,24 +31,21 @@ export interface LookupProgress {
 
 export interface ReconcileStore {
   /**
-   * Unknown sends whose next look is due, each handed out once per due time: 1, 5, 15, 60 minutes after the send ended. First
-   * one of each lost call, then the others, those first that have waited longest.
+   * Takes unknown messages whose lookup is due: 1, 5, 15 and 60 minutes after the end. Each due time is handed out once.
+   * Order: one message of each lost call, then those that have waited longest.
    */
   takeDueLookups(limit: number): Promise<DueMessage[]>;
-  /** The same of those that went to the same person over the same connection: one read of the history serves them all. */
-  takeDueOfRecipient(send: Pick<StoredMessage, 'to' | 'connectionId'>, limit: number): Promise<DueMessage[]>;
-  /**
-   * They were looked for; or could not be, and are due again in half a minute as if nothing had been, within two hours after
-   * they ended.
-   */
+  /** The same for one recipient on one connection: a single read of the history serves them all. */
+  takeDueOfRecipient(message: Pick<StoredMessage, 'to' | 'connectionId'>, limit: number): Promise<DueMessage[]>;
+  /** `failed`: the history could not be read; due again in half a minute, up to two hours after the end. */
   recordLookups(ids: readonly string[], how: 'done' | 'failed'): Promise<void>;
 
   /**
-   * Every unknown send of this broadcast is due, whatever was looked for before: a new round. While one goes on, what is left
-   * of it is due now, and nothing else.
+   * Starts a round: every unknown message of this broadcast becomes due, whatever was looked up before. During a round it
+   * only makes due now what is left of it.
    */
   requestReconciliation(broadcastId: string): Promise<void>;
   reconcileProgress(broadcastId: string): Promise<LookupProgress>;
-  /** How many looks of all broadcasts and single sends are due now or within a minute; counts no further than `limit`. */
+  /** Lookups of all messages that are due within a minute; counts up to `limit`. */
   countDueLookups(limit: number): Promise<number>;
 }

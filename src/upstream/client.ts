@@ -5,7 +5,7 @@ import { RateLimitTimeoutError } from '../rate-limit/types.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { isBareDenial } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { isAboutCredentials } from './answers/refusal.ts';
+import { denialIn } from './answers/refusal.ts';
 import { successOf } from './answers/success-flags.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { describeFailure, type Side } from './describe-failure.ts';
@@ -70,23 +70,37 @@ const jsonOf = oncePer(({ text }: HttpResponse) => parseJson(text));
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
-  const { status, text } = answer;
-  if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
+  const { status } = answer;
+  if (status < 200 || status >= 300) throw await refusedBy(answer, context, diagnosis);
+  if (answer.containedKey) throw keyEchoed(status);
   const body = jsonOf(answer);
-  if (status >= 200 && status < 300) {
-    if (body === undefined) throw unrecognizedResponse(status);
-    return body;
-  }
-  if ((status === 401 || status === 403) && (answer.containedKey || isAboutCredentials(status, body, text))) {
-    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-      upstream: { status },
-    });
+  if (body === undefined) throw unrecognizedResponse(status);
+  return body;
+}
+
+/** The Problem of an answer that is no 2xx: whose fault it is, and the words of the upstream. */
+export async function refusedBy(
+  answer: HttpResponse,
+  context: CallContext,
+  diagnosis: AuthDiagnosis,
+): Promise<Problem> {
+  const { status, text, containedKey } = answer;
+  if (containedKey && !isExplainedByStatus(status)) return keyEchoed(status);
+  const body = jsonOf(answer);
+  const reason = reasonOf(body, text);
+  const upstream = { status };
+  if (status === 401 || status === 403) {
+    const about = containedKey ? 'credentials' : denialIn(status, body, text);
+    if (about === 'quota') return quotaSpent({ status, detail: reason });
+    if (about === 'credentials') {
+      return new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), { upstream });
+    }
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionProblem(context.connection, reasonOf(body, text), context.untilMs);
-    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
+    const fault = await diagnosis.connectionProblem(context.connection, reason, context.untilMs);
+    if (fault !== undefined) return new Problem('connection-unusable', fault, { upstream });
   }
-  throw statusProblem(answer, reasonOf(body, text));
+  return statusProblem(answer, reason);
 }
 
 /** Credentials refused, or too many calls: the body of such an answer is not read. */
@@ -100,12 +114,7 @@ export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason:
   const { status } = answer;
   const upstream = { status, detail: reason };
   const spent = exhaustedQuotaOf(answer);
-  if (spent) {
-    return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
-      upstream: { status, detail: spent.words },
-      retryAfterS: spentRetryAfterS,
-    });
-  }
+  if (spent) return quotaSpent({ status, detail: spent.words });
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };
@@ -119,6 +128,12 @@ export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason:
     upstream: { status },
   });
 }
+
+const quotaSpent = (upstream: { status: number; detail: string }): Problem =>
+  new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
+    upstream,
+    retryAfterS: spentRetryAfterS,
+  });
 
 /** A refusal of a read or a change, in WATI's words. */
 export function refusedProblem(status: number, reason: string): Problem {

@@ -1,6 +1,7 @@
 import { isLoopback } from '../loopback.ts';
 import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
+import { denialIn } from './answers/refusal.ts';
 import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognizedResponse } from './client.ts';
 import { type CacheEntry, isUsable, queueKey } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
@@ -124,7 +125,7 @@ export function createConnections(
   };
 }
 
-/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused. */
+/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused, but for a page of the edge. */
 function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
@@ -135,10 +136,16 @@ function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
     if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw unrecognizedResponse(status);
     return body;
   }
-  if (status === 401 || status === 403)
-    throw new Problem('upstream-unauthorized', keyRefused, { upstream: { status } });
   if (status === 404) throw unknownConnection();
-  throw statusProblem(answer, reasonOf(body, text));
+  const detail = reasonOf(body, text);
+  if (status === 401 || status === 403) {
+    if (answer.containedKey || denialIn(status, body, text) !== 'edge')
+      throw new Problem('upstream-unauthorized', keyRefused, { upstream: { status } });
+    throw new Problem('upstream-rejected', 'what stands in front of Maton does not let this call pass', {
+      upstream: { status, detail },
+    });
+  }
+  throw statusProblem(answer, detail);
 }
 
 const unknownConnection = () => new Problem('not-found', 'there is no such connection');

@@ -15,7 +15,7 @@ import {
   reservedForCallMs,
   type TransportOptions,
 } from './transport.ts';
-import type { CallReport, HttpFailure, HttpResult } from './types.ts';
+import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
 /** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
@@ -55,7 +55,8 @@ export interface Streams {
   send(context: CallContext, call: StreamCall): Promise<HttpResult>;
 }
 
-interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'bodyReader'> {
+interface StreamOptions
+  extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'onAnswer' | 'bodyReader'> {
   dispatchers: Dispatchers;
   /** To the answer's head, counted from the last byte of the body, ms. */
   headersTimeoutMs: number;
@@ -151,8 +152,9 @@ export function createStreams(options: StreamOptions): Streams {
       const gathering = bodyReader.collect(status, { operation: call.operation, holder, bodyClass: 'act' });
       try {
         await gather(body, gathering);
-        const outcome: HttpResult = { kind: 'answered', status, ...(await gathering.text(headers)) };
+        const outcome: HttpResponse = { kind: 'answered', status, ...(await gathering.text(headers)) };
         reportTooManyRequests(options.rateLimiter, outcome);
+        options.onAnswer?.(context.connection, outcome);
         return outcome;
       } catch (thrown) {
         gathering.drop();

@@ -28,6 +28,8 @@ export interface TransportOptions {
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: HttpResponse) => void;
 }
 
 export interface Transport {
@@ -48,6 +50,13 @@ export function createTransport(options: TransportOptions): Transport {
     return whole;
   };
 
+  const told = async ({ host, connection }: Call, answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
+    const whole = await answer;
+    if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined)
+      options.onAnswer?.(connection, whole);
+    return whole;
+  };
+
   const executeNow: Transport['execute'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
@@ -64,7 +73,7 @@ export function createTransport(options: TransportOptions): Transport {
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
           // Its words tell whether it is about the pace.
-          resolve(outcome.status === 429 ? reporting(whole) : whole);
+          resolve(outcome.status === 429 ? reporting(whole) : told(call, whole));
         },
         call.sends ? suppressStackTraces : undefined,
       );

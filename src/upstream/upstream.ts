@@ -13,7 +13,7 @@ import { createSendRequests, type SendRequests } from './send-requests.ts';
 import { createStreams, type Streams } from './streaming.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { createTransport, type Transport } from './transport.ts';
-import type { CallReport } from './types.ts';
+import type { CallReport, HttpResponse } from './types.ts';
 import { UntrustedBodyReader } from './untrusted-body.ts';
 
 /** Maton and WATI, as the rest of the service sees them: one member a noun. */
@@ -39,6 +39,8 @@ interface UpstreamWiring {
   replicas: boolean;
   /** An answer to this operation had a key of this service in it. */
   onEcho?: (operation: string) => void;
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: HttpResponse) => void;
   /** See `Pauses`. */
   readRetryMs?: number;
 }
@@ -51,7 +53,7 @@ export function createUpstream(
   key: () => string,
   dispatchers: Dispatchers,
   onAttempt: (report: CallReport) => void,
-  { rateLimiter, replicas, onEcho = () => {}, readRetryMs }: UpstreamWiring,
+  { rateLimiter, replicas, onEcho = () => {}, onAnswer, readRetryMs }: UpstreamWiring,
 ): Upstream {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
@@ -64,6 +66,7 @@ export function createUpstream(
     onAttempt,
     onWrite: (connection: string | undefined) => reads.invalidate(connection),
     ...(rateLimiter && { rateLimiter }),
+    ...(onAnswer && { onAnswer }),
     ...(readRetryMs !== undefined && { readRetryMs }),
   };
   const transport = createTransport({ ...shared, timeoutMs });

@@ -129,6 +129,10 @@ describe('npm run sandbox', () => {
       code: 2,
       err: expect.stringContaining('[--seed SEED]'),
     });
+    expect(await start(['--webhooks', 'nowhere']).ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('Webhooks go to an http or https address'),
+    });
     const wrong = await start([], { MATON_RATE_PER_SECOND: 'many' }).ended;
     expect(wrong).toMatchObject({
       code: 1,

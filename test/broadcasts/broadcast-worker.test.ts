@@ -7,6 +7,7 @@ import { createSendRequests } from '../../src/upstream/send-requests.ts';
 import type { Call, HttpResult } from '../../src/upstream/types.ts';
 import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { fakeStore } from '../support/fake-store.ts';
 
 let store: Store;
 let closing: AbortController;
@@ -18,15 +19,15 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-/** The worker alone, over a store of which `seams` replace some verbs. Connection `shut` refuses the key for ever. */
+/** The worker alone, over a store of which `overrides` replace some operations. Connection `shut` refuses the key for ever. */
 function aWorker(
   attempt: (call: Call) => Promise<HttpResult>,
-  seams: Partial<Store> = {},
+  overrides: Partial<Store> = {},
   breaker = createCircuitBreaker(async () => false, closing.signal),
 ) {
   breaker.trip('shut', { code: 'credentials-refused', detail: 'no' });
   const worker = new BroadcastWorker({
-    store: Object.assign(Object.create(store), seams, bound(store, seams)),
+    store: fakeStore(store, overrides),
     transport: { execute: attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
     sendRequests: createSendRequests(),
@@ -44,12 +45,6 @@ function aWorker(
   };
   return { worker, close };
 }
-
-/** The verbs of sends live on a prototype with private fields: a copy must call them on their own object. */
-const bound = (of: Store, seams: Partial<Store>): Partial<Store> => {
-  const verbs = ['holdsLease', 'epoch', 'find', 'requeueAll', 'completeAll'] as const;
-  return Object.fromEntries(verbs.flatMap((verb) => (verb in seams ? [] : [[verb, of[verb].bind(of)]])));
-};
 
 test('a hundred broadcasts that wait for an open breaker are not in the way of the next one', async () => {
   for (let n = 0; n < 100; n++) await insertPublished(store, `w${n}`, 1, { connectionId: 'shut' });
@@ -251,7 +246,7 @@ test('credentials with which reads are answered and sends are refused cost three
   };
   const paused = { status: 'paused', pausedBy: 'service', counts: { ...NONE, queued: 5 } };
   const resume = async () => {
-    await store.changeBroadcastStatus('crm', 'b', 'running');
+    await store.changeBroadcastStatus('crm', 'b', { to: 'running' });
     worker.wake();
   };
   worker.wake();

@@ -7,6 +7,7 @@ import type { MessageStore } from '../../src/store/message-store.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { createSendRequests } from '../../src/upstream/send-requests.ts';
 import type { Call, HttpResponse, HttpResult } from '../../src/upstream/types.ts';
+import { fakeStore } from '../support/fake-store.ts';
 
 const hourMs = 60 * 60 * 1000;
 const options = { keyRetentionMs: hourMs, unknownRetentionMs: hourMs, recordRetentionMs: hourMs, leaseMs: 15_000 };
@@ -28,15 +29,14 @@ interface More {
   group?: number;
 }
 
-/** A process on a store of its own, except for what `seams` puts into the place of the store's verbs. */
+/** A delivery service on a store of its own, of which `overrides` replace some operations. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<HttpResult>,
-  seams: (store: Store) => Partial<MessageStore> = () => ({}),
+  overrides: (store: Store) => Partial<MessageStore> = () => ({}),
   { rateLimiter, probe = async () => true, breaker, group = 1 }: More = {},
 ): Promise<{ delivery: Delivery; store: Store; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
-  // The verbs live on the prototype: a copy of their object would have none of them.
-  const store: Store = Object.assign(Object.create(real), boundVerbs(real), seams(real));
+  const store = fakeStore<Store>(real, overrides(real));
   const closing = new AbortController();
   const delivery = createDelivery({
     store,
@@ -61,22 +61,3 @@ export async function startDelivery(
   };
   return { delivery, store, close };
 }
-
-const verbs = [
-  'insert',
-  'claimAll',
-  'requeueAll',
-  'completeAll',
-  'deleteUnsent',
-  'find',
-  'findByKey',
-  'list',
-  'recoverOrphans',
-  'listQueues',
-  'adoptOrphans',
-  'listOwnQueued',
-  'countQueued',
-  'holdsLease',
-  'epoch',
-] as const;
-const boundVerbs = (store: MessageStore) => Object.fromEntries(verbs.map((verb) => [verb, store[verb].bind(store)]));

@@ -6,7 +6,11 @@ import type { MessageStore } from '../../src/store/message-store.ts';
 const leaseMs = 15_000;
 
 /** Maintenance of a store that has so many rows to purge; nothing else of it is there. */
-function startMaintenance(rows: number, seams: Partial<MessageStore> = {}, verbs: Partial<Delivery> = {}) {
+function startMaintenance(
+  rows: number,
+  overrides: Partial<MessageStore> = {},
+  deliveryOverrides: Partial<Delivery> = {},
+) {
   const purged: { at: number; limit: number }[] = [];
   const faults: string[] = [];
   let left = rows;
@@ -19,11 +23,11 @@ function startMaintenance(rows: number, seams: Partial<MessageStore> = {}, verbs
       left -= took;
       return took;
     },
-    ...seams,
+    ...overrides,
   } as unknown as MessageStore;
   const maintenance = createMaintenance({
     store,
-    delivery: { recover: async () => {}, feed: async () => {}, ...verbs } as unknown as Delivery,
+    delivery: { recover: async () => {}, feed: async () => {}, ...deliveryOverrides } as unknown as Delivery,
     leaseMs,
     onFault: (task) => void faults.push(task),
   });

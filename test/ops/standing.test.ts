@@ -107,7 +107,7 @@ it('times the database itself, and counts what it did not do', async () => {
   });
   await store.find('caller', 'id');
   await store.check();
-  await store.reserveSlot(1);
+  await store.reservePermit(1);
   await store.close();
   await expect(store.check()).rejects.toThrow();
   expect(uses).toEqual([

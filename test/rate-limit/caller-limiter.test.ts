@@ -12,12 +12,12 @@ async function aSource(replicas = 1) {
   const store = await openStore('memory:', { ...OPTIONS, monotonicClock: clock });
   const source = {
     gone: false as false | 'refusing' | 'silent',
-    asks: [] as { most: number; owed: number }[],
-    takePermits: async (...[caller, ask]: Parameters<TokenStore['takePermits']>) => {
-      source.asks.push({ most: ask.most, owed: Math.round(ask.owed) });
+    asks: [] as { maxTokens: number; debt: number }[],
+    takeTokens: async (...[caller, ask]: Parameters<TokenStore['takeTokens']>) => {
+      source.asks.push({ maxTokens: ask.maxTokens, debt: Math.round(ask.debt) });
       if (source.gone === 'silent') await new Promise(() => {});
       if (source.gone) throw new Error('the store is gone');
-      return { ...(await store.takePermits(caller, ask)), replicas };
+      return { ...(await store.takeTokens(caller, ask)), replicas };
     },
   };
   return source;
@@ -47,7 +47,7 @@ describe('the own limit of a caller, over replicas', () => {
     }
     expect(source.asks.length).toBeLessThan(50);
     // At most a tenth of a second's worth beyond those who wait.
-    expect(Math.max(...source.asks.map(({ most }) => most))).toBeLessThanOrEqual(50 + 100);
+    expect(Math.max(...source.asks.map(({ maxTokens }) => maxTokens))).toBeLessThanOrEqual(50 + 100);
   });
 
   it.each([['counted here'], ['shared']])(
@@ -111,11 +111,11 @@ describe('the own limit of a caller, over replicas', () => {
         now += 5;
         await many(limit, 40, 5);
       }
-      expect(source.asks[length]?.owed).toBeGreaterThan(5);
-      expect(source.asks[length]?.owed).toBeLessThanOrEqual(10);
+      expect(source.asks[length]?.debt).toBeGreaterThan(5);
+      expect(source.asks[length]?.debt).toBeLessThanOrEqual(10);
       now += 250;
       expect(await many(limit, 40, 1)).toBe(1);
-      expect(source.asks.at(-1)?.owed).toBe(0);
+      expect(source.asks.at(-1)?.debt).toBe(0);
     },
   );
 });

@@ -18,7 +18,7 @@ class FakeSource implements ReservationSource {
     this.#way = way;
   }
 
-  reserveSlot(intervalMs: number): Promise<Reservation> {
+  reservePermit(intervalMs: number): Promise<Reservation> {
     this.reserved++;
     if (this.how === 'fails') return Promise.reject(new Error('the store is gone'));
     if (this.how === 'hangs') return new Promise(() => undefined);
@@ -33,7 +33,7 @@ class FakeSource implements ReservationSource {
     });
   }
 
-  async holdSlots(ms: number): Promise<void> {
+  async blockReservations(ms: number): Promise<void> {
     if (this.how !== 'works') throw new Error('the store is gone');
     this.#next = Math.max(this.#next, this.#time.now + 7_000_000 + ms);
   }
@@ -135,7 +135,7 @@ describe('several replicas', () => {
 
   it('do not keep asking the source in the silence, even if it did not hear of it', async () => {
     const { time, source, budgets, flood, times } = cluster(1, () => 2);
-    source.holdSlots = () => Promise.reject(new Error('the store is gone'));
+    source.blockReservations = () => Promise.reject(new Error('the store is gone'));
     flood(0, 100);
     await time.run(1_000);
     const reserved = source.reserved;

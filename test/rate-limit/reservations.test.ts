@@ -13,26 +13,26 @@ function conformance(name: string, open: () => Promise<Store>): void {
     it('are given out one after the other, from now on and never from the past', async () => {
       const store = await open();
       const reservations = [];
-      for (let n = 0; n < 4; n++) reservations.push(await store.reserveSlot(100));
+      for (let n = 0; n < 4; n++) reservations.push(await store.reservePermit(100));
       const at = reservations.map(({ waitMs, nowMs }) => waitMs + nowMs);
       for (const [index, slot] of at.slice(1).entries())
         expect(Math.abs(slot - (at[index] ?? 0) - 100)).toBeLessThan(5);
       expect(reservations.map(({ replicas }) => replicas)).toEqual([1, 1, 1, 1]);
       await new Promise((resolve) => setTimeout(resolve, 450));
-      expect((await store.reserveSlot(100)).waitMs).toBe(0);
+      expect((await store.reservePermit(100)).waitMs).toBe(0);
       await store.close();
     });
 
     it('are held, for a minute at most', async () => {
       const store = await open();
-      await store.holdSlots(3_000);
-      const first = await store.reserveSlot(100);
+      await store.blockReservations(3_000);
+      const first = await store.reservePermit(100);
       expect(first.waitMs).toBeGreaterThan(2_500);
       expect(first.waitMs).toBeLessThanOrEqual(3_000);
-      await store.holdSlots(1_000);
-      expect((await store.reserveSlot(100)).waitMs).toBeGreaterThan(2_600);
-      await store.holdSlots(3_600_000);
-      const last = await store.reserveSlot(100);
+      await store.blockReservations(1_000);
+      expect((await store.reservePermit(100)).waitMs).toBeGreaterThan(2_600);
+      await store.blockReservations(3_600_000);
+      const last = await store.reservePermit(100);
       expect(last.waitMs).toBeGreaterThan(55_000);
       expect(last.waitMs).toBeLessThanOrEqual(60_000);
       await store.close();
@@ -41,44 +41,44 @@ function conformance(name: string, open: () => Promise<Store>): void {
     it('of a closed store are a StoreError', async () => {
       const store = await open();
       await store.close();
-      await expect(store.reserveSlot(100)).rejects.toMatchObject({ name: 'StoreError' });
-      await expect(store.holdSlots(100)).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.reservePermit(100)).rejects.toMatchObject({ name: 'StoreError' });
+      await expect(store.blockReservations(100)).rejects.toMatchObject({ name: 'StoreError' });
     });
   });
 
   describe(`${name}: permits of a caller`, () => {
-    const ask = { perSecond: 10, burst: 10, most: 4, owed: 0 };
+    const ask = { perSecond: 10, burst: 10, maxTokens: 4, debt: 0 };
 
     it('are given out up to a burst, then as time goes on, and to each caller his own', async () => {
       const store = await open();
       const granted = [];
-      for (let n = 0; n < 4; n++) granted.push((await store.takePermits('a', ask)).granted);
+      for (let n = 0; n < 4; n++) granted.push((await store.takeTokens('a', ask)).granted);
       // On a busy machine one more may have come meanwhile.
       expect(granted.slice(0, 2)).toEqual([4, 4]);
       expect((granted[2] ?? 0) + (granted[3] ?? 0)).toBeLessThanOrEqual(4);
-      const empty = await store.takePermits('a', { ...ask, most: 10 });
+      const empty = await store.takeTokens('a', { ...ask, maxTokens: 10 });
       expect(empty).toMatchObject({ granted: expect.toSatisfy((n) => n <= 3), replicas: 1 });
       expect(empty.waitMs).toBeGreaterThan(0);
       expect(empty.waitMs).toBeLessThanOrEqual(100);
-      expect((await store.takePermits('b', ask)).granted).toBe(4);
+      expect((await store.takeTokens('b', ask)).granted).toBe(4);
       await new Promise((resolve) => setTimeout(resolve, 350));
-      expect((await store.takePermits('a', { ...ask, most: 3 })).granted).toBe(3);
+      expect((await store.takeTokens('a', { ...ask, maxTokens: 3 })).granted).toBe(3);
       await store.close();
     });
 
     it('take off what is owed, of a rested caller as well', async () => {
       const store = await open();
-      expect((await store.takePermits('c', { ...ask, owed: 7 })).granted).toBe(3);
-      expect((await store.takePermits('d', { ...ask, most: 1 })).granted).toBe(1);
-      expect((await store.takePermits('d', { ...ask, owed: 100 })).granted).toBe(0);
+      expect((await store.takeTokens('c', { ...ask, debt: 7 })).granted).toBe(3);
+      expect((await store.takeTokens('d', { ...ask, maxTokens: 1 })).granted).toBe(1);
+      expect((await store.takeTokens('d', { ...ask, debt: 100 })).granted).toBe(0);
       await store.close();
     });
 
     it('of one in five seconds come one at a time', async () => {
       const store = await open();
-      const slow = { perSecond: 0.2, burst: 1, most: 1, owed: 0 };
-      expect((await store.takePermits('e', slow)).granted).toBe(1);
-      const { granted, waitMs } = await store.takePermits('e', slow);
+      const slow = { perSecond: 0.2, burst: 1, maxTokens: 1, debt: 0 };
+      expect((await store.takeTokens('e', slow)).granted).toBe(1);
+      const { granted, waitMs } = await store.takeTokens('e', slow);
       expect(granted).toBe(0);
       expect(waitMs).toBeGreaterThan(3_000);
       expect(waitMs).toBeLessThanOrEqual(5_000);
@@ -119,7 +119,7 @@ if (server === undefined) {
     it('a hundred at once get a hundred slots', async () => {
       const stores = [await open(), await open()];
       const reservations = await Promise.all(
-        Array.from({ length: 100 }, (_, n) => (stores[n % 2] ?? never()).reserveSlot(50)),
+        Array.from({ length: 100 }, (_, n) => (stores[n % 2] ?? never()).reservePermit(50)),
       );
       const at = reservations.map(({ waitMs, nowMs }) => waitMs + nowMs).sort((a, b) => a - b);
       // One that has begun already counts from when it was answered, which on a busy machine is later.

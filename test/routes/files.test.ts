@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasty, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { form, JPEG, PNG, sha256 } from '../upload/multipart-helper.ts';
 import {
   connection,
@@ -134,7 +135,7 @@ describe('a file on its way to WATI', () => {
     ['caption=a', '/query/to'],
   ])('is refused before a byte for ?%s', async (query, pointer) => {
     const answer = await post(service, form(), { path: `/v1/messages/file?${query}` });
-    expect(answer).toMatchObject({ status: 400, json: { type: '/problems/validation-failed' } });
+    expect(answer).toMatchObject({ status: 400, json: { type: problem('validation-failed') } });
     expect(answer.json.errors).toContainEqual({ pointer, detail: expect.any(String) });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
@@ -175,7 +176,7 @@ describe('a file on its way to WATI', () => {
     const over = made(limit + 1);
     // So much over that no line ends behind the form explain it: nothing is opened.
     const declared = await post(service, made(limit + 1025));
-    expect(declared).toMatchObject({ status: 413, json: { type: '/problems/payload-too-large', outcome: 'not_sent' } });
+    expect(declared).toMatchObject({ status: 413, json: { type: problem('payload-too-large'), outcome: 'not_sent' } });
     expect(service.simulator.ledger.entries).toEqual([]);
     for (const chunked of [false, true]) {
       expect(await post(service, over, { chunked })).toMatchObject({ status: 413, json: { outcome: 'not_sent' } });
@@ -201,7 +202,7 @@ describe('what goes into the address', () => {
     expect(await captioned(`${'a'.repeat(1024 - around - 5)}%C3%BC`)).toMatchObject({
       status: 400,
       json: {
-        type: '/problems/validation-failed',
+        type: problem('validation-failed'),
         errors: [
           {
             pointer: '/query/caption',
@@ -221,7 +222,7 @@ describe('what goes into the address', () => {
     const again = await post(service, form(), { path: fileTo('14155551000'), headers });
     expect([again.status, again.headers['idempotency-replayed']]).toEqual([201, 'true']);
     const other = await post(service, form(), { path: `${fileTo('14155551000')}&caption=a`, headers });
-    expect([other.status, other.json.type]).toEqual([422, '/problems/idempotency-mismatch']);
+    expect([other.status, other.json.type]).toEqual([422, problem('idempotency-mismatch')]);
     expect(service.simulator.ledger.of('sendSessionFile')).toHaveLength(1);
   });
 });
@@ -260,7 +261,7 @@ describe('the framing towards WATI', () => {
         });
         const [entry] = service.simulator.ledger.of(operation);
         if (framing === 400) {
-          expect(answer).toMatchObject({ status: 400, json: { type: '/problems/malformed-request' } });
+          expect(answer).toMatchObject({ status: 400, json: { type: problem('malformed-request') } });
           expect(entry).toBeUndefined();
           continue;
         }
@@ -300,7 +301,7 @@ describe('what WATI says of a file', () => {
       status: 422,
       headers: { location: expect.stringMatching(/^\/v1\/messages\//) },
       json: {
-        type: '/problems/upstream-rejected',
+        type: problem('upstream-rejected'),
         outcome: 'rejected',
         upstream: { status: 200, detail: 'Failed to send file' },
       },
@@ -310,7 +311,7 @@ describe('what WATI says of a file', () => {
   it('outside the window is a conflict', async () => {
     expect(await post(service, form(), { path: fileTo('14155551010') })).toMatchObject({
       status: 409,
-      json: { type: '/problems/session-window-closed', outcome: 'rejected' },
+      json: { type: problem('session-window-closed'), outcome: 'rejected' },
     });
     expect(service.simulator.ledger.of('sendSessionFile')).toMatchObject([{ complete: true, processed: false }]);
   });

@@ -6,9 +6,19 @@ import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { isRecord, type Json } from '../json.ts';
 
 /** A sandbox without a limit, closed after the test, and what another team does with it. */
-export async function started(settings: Record<string, string> = {}, seed?: string, templatesFile?: string) {
+export async function started(
+  settings: Record<string, string> = {},
+  seed?: string,
+  templatesFile?: string,
+  webhooksUrl?: string,
+) {
   const environment = { PORT: '0', MATON_RATE_PER_SECOND: '100000', DOCS: 'off', ...settings };
-  const sandbox = await startSandbox(environment, { seed, templatesFile, logger: () => pino({ level: 'silent' }) });
+  const sandbox = await startSandbox(environment, {
+    seed,
+    templatesFile,
+    webhooksUrl,
+    logger: () => pino({ level: 'silent' }),
+  });
   onTestFinished(() => sandbox.close());
 
   const ask = async (method: string, url: string, json?: unknown, headers: Record<string, string> = {}) => {

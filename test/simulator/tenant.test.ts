@@ -3,7 +3,8 @@ import { started } from './helper.ts';
 
 describe('session messages', () => {
   test('arrive inside the window, with the id of the caller, and can be read back', async () => {
-    const { simulator, gateway, text } = await started();
+    const now = Date.now();
+    const { simulator, gateway, text } = await started({ now: () => now });
     const sent = await text('14155551001', { localMessageId: 'mine-1', replyContextId: 'wamid.x' });
     expect(sent.json()).toMatchObject({
       ok: true,

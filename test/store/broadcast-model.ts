@@ -56,7 +56,7 @@ const requeue =
 const changeStatus =
   (to: Model['state']): Operation =>
   async (store, model) => {
-    const steered = await store.changeBroadcastStatus('crm', model.id, to);
+    const steered = await store.changeBroadcastStatus('crm', model.id, { to });
     if (steered?.status === 'done') return;
     if (model.state !== 'cancelled') model.state = to;
     expect(steered?.status).toBe(model.state);

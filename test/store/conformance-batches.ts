@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Completion, MessageStore } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
 import { MAC } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, OUTCOME } from './samples.ts';
 
 /** Ways to stand somewhere, each under a fresh id. */
@@ -60,15 +60,11 @@ const VERBS: Readonly<
 /** The marks of a group: what they do to each row is what the singular verbs do. */
 export function batchConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: marks groups`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test.each(Object.entries(VERBS))('%s does to a group what it does to one', async (_, [toOne, toAll]) => {
@@ -130,7 +126,7 @@ export function batchConformance(name: string, createFixture: () => Promise<Stor
         outcome: [1, true, odd],
         call: { text: 'c' },
       });
-      await home.advance(60_000);
+      await fixture.advance(60_000);
       expect((await store.takeDueLookups(10)).map(({ id }) => id)).toEqual(['c']);
     });
 

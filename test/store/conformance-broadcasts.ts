@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import {
   BROADCASTS,
@@ -11,7 +11,7 @@ import {
   sweepAll,
   TIME,
 } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, HOUR_MS, ids, MINUTE_MS, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
 /** Whatever looks at sends, and what it finds. */
@@ -27,7 +27,7 @@ const everything = async (store: Store, broadcastId: string) => ({
   broadcasts: await store.listBroadcasts('crm', { limit: 9 }),
   running: await store.listRunningBroadcasts(9),
   claimed: await store.claimBatch(broadcastId, 9),
-  steered: await store.changeBroadcastStatus('crm', broadcastId, 'cancelled'),
+  steered: await store.changeBroadcastStatus('crm', broadcastId, { to: 'cancelled' }),
   begun: await store.claim(`${broadcastId}-0`, 1),
   settled: await store.complete(`${broadcastId}-0`, { status: 'cancelled', outcome: null }),
   forgotten: await store.deleteUnsent(`${broadcastId}-0`),
@@ -60,15 +60,11 @@ const NOTHING = {
 /** How broadcasts are recorded, seen and forgotten. */
 export function broadcastConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: records broadcasts`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('keeps the channel of a broadcast and of its recipients', async () => {
@@ -165,7 +161,7 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       expect(await listed({ to: '49303', status: 'accepted' })).toEqual([]);
       expect(await listed({ broadcastId: 'hidden' })).toEqual([]);
       expect(await listed({ broadcastId: 'shop' })).toEqual([]);
-      await store.changeBroadcastStatus('crm', 'b', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'b', { to: 'cancelled' });
       expect(await listed({ status: 'cancelled' })).toEqual(['b-3', 'b-2']);
       expect(await listed({ status: 'queued' })).toEqual(['last', 'first']);
       expect(await listed({ to: '49303', status: 'cancelled' })).toEqual(['b-3']);
@@ -234,22 +230,22 @@ export function broadcastConformance(name: string, createFixture: () => Promise<
       await insertPublished(store, 'b', 2);
       await store.claimBatch('b', 2);
       await store.complete('b-0', { status: 'not_sent', outcome: OUTCOME });
-      await home.advance(DAY_MS);
+      await fixture.advance(DAY_MS);
       await store.complete('b-1', { status: 'accepted', outcome: OUTCOME });
       await sweepAll(store);
-      await home.advance(71 * HOUR_MS);
+      await fixture.advance(71 * HOUR_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).not.toHaveProperty('call');
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toMatchObject({ contentMac: MAC });
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       await store.purge(9);
       expect(await store.findBroadcastByKey('crm', BROADCASTS, 'key of b')).toBeUndefined();
       expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('contentMac');
-      await home.advance(86 * DAY_MS);
+      await fixture.advance(86 * DAY_MS);
       await store.purge(9);
       expect(await store.find('crm', 'b-0')).toBeUndefined();
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ counts: { ...NONE, accepted: 1, not_sent: 1 } });
-      await home.advance(DAY_MS + MINUTE_MS);
+      await fixture.advance(DAY_MS + MINUTE_MS);
       while ((await store.purge(1)) > 0);
       expect(await store.findBroadcast('crm', 'b')).toBeUndefined();
       expect(await store.counts()).toEqual(NONE);

@@ -1,22 +1,18 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { broadcastsHoldTheModel } from './broadcast-model.ts';
 import { BROADCASTS, insertPublished, insertRecording, NONE, recipients, sweepAll, TIME } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, newMessage, OUTCOME, recoverAndAdopt } from './samples.ts';
 
 /** How recipients are claimed, how broadcasts are steered, and how they end. `durable`: the contents outlive the process. */
 export function claimsConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: sends broadcasts`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('claims the oldest, each once', async () => {
@@ -139,19 +135,21 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       const how = { by: 'service' as const, reason: 'no credits' };
       expect(await store.countPausedByService()).toBe(0);
       const paused = { status: 'paused', pausedBy: 'service', pauseReason: 'no credits' };
-      expect(await store.changeBroadcastStatus('crm', 'b', 'paused', how)).toMatchObject(paused);
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused', ...how })).toMatchObject(paused);
       expect(await store.claimBatch('b', 2)).toEqual([]);
       expect(await store.countPausedByService()).toBe(1);
       // Its caller's own pause says no more, and an operator's takes the place of either.
-      expect(await store.changeBroadcastStatus('crm', 'b', 'paused')).toMatchObject(paused);
-      await store.changeBroadcastStatus('crm', 'c', 'paused');
-      expect(await store.changeBroadcastStatus('crm', 'c', 'paused', how)).toMatchObject({ pausedBy: 'caller' });
-      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ status: 'running' });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'paused' })).toMatchObject(paused);
+      await store.changeBroadcastStatus('crm', 'c', { to: 'paused' });
+      expect(await store.changeBroadcastStatus('crm', 'c', { to: 'paused', ...how })).toMatchObject({
+        pausedBy: 'caller',
+      });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'running' })).toMatchObject({ status: 'running' });
       expect(await store.findBroadcast('crm', 'b')).not.toHaveProperty('pauseReason');
       expect(await store.countPausedByService()).toBe(0);
-      await store.changeBroadcastStatus('crm', 'b', 'paused', how);
+      await store.changeBroadcastStatus('crm', 'b', { to: 'paused', ...how });
       expect(await store.changeAnyBroadcastStatus('b', 'paused')).toMatchObject({ pausedBy: 'operator' });
-      expect(await store.changeBroadcastStatus('crm', 'b', 'running')).toMatchObject({ pausedBy: 'operator' });
+      expect(await store.changeBroadcastStatus('crm', 'b', { to: 'running' })).toMatchObject({ pausedBy: 'operator' });
     });
 
     test.each([
@@ -170,9 +168,9 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
     ] as const)('%s, asked to be %s, is %s', async (from, to, then) => {
       await insertPublished(store, 'b', from === 'done' ? 0 : 2);
       if (from === 'done') await sweepAll(store);
-      else await store.changeBroadcastStatus('crm', 'b', from);
-      expect(await store.changeBroadcastStatus('shop', 'b', to)).toBeUndefined();
-      expect(await store.changeBroadcastStatus('crm', 'b', to)).toMatchObject({ id: 'b', status: then });
+      else await store.changeBroadcastStatus('crm', 'b', { to: from });
+      expect(await store.changeBroadcastStatus('shop', 'b', { to })).toBeUndefined();
+      expect(await store.changeBroadcastStatus('crm', 'b', { to })).toMatchObject({ id: 'b', status: then });
       expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: then });
       expect(await store.claimBatch('b', 1)).toHaveLength(then === 'running' ? 1 : 0);
     });
@@ -181,14 +179,14 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       await insertPublished(store, 'b', 5);
       await store.claimBatch('b', 2);
       const [paused, late] = await Promise.all([
-        store.changeBroadcastStatus('crm', 'b', 'paused'),
+        store.changeBroadcastStatus('crm', 'b', { to: 'paused' }),
         store.claimBatch('b', 1),
       ]);
       expect(paused?.status).toBe('paused');
       expect(await store.claimBatch('b', 1)).toEqual([]);
       expect(await store.listRunningBroadcasts(9)).toEqual([]);
       const sending = 2 + late.length;
-      const cancelled = await store.changeBroadcastStatus('crm', 'b', 'cancelled');
+      const cancelled = await store.changeBroadcastStatus('crm', 'b', { to: 'cancelled' });
       expect(cancelled).toMatchObject({ counts: { ...NONE, sending, cancelled: 5 - sending } });
       expect(await store.counts()).toEqual({ ...NONE, sending, cancelled: 5 - sending });
       await sweepAll(store);
@@ -214,7 +212,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       ] as const) {
         await insertPublished(store, id, 2);
         await store.claimBatch(id, 2);
-        if (paused) await store.changeBroadcastStatus('crm', id, 'paused');
+        if (paused) await store.changeBroadcastStatus('crm', id, { to: 'paused' });
         await store.complete(`${id}-0`, { status: 'accepted', outcome: OUTCOME });
         await sweepAll(store);
         expect(await store.findBroadcast('crm', id)).not.toHaveProperty('finishedAt');
@@ -238,7 +236,7 @@ export function claimsConformance(name: string, createFixture: () => Promise<Sto
       await store.claimBatch('b', 2);
       await store.requeue('b-1', 1);
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await store.addRecipients('open', recipients('open', 5, 6))).toBe(false);
       expect(await store.publishBroadcast('open', 'print')).toBeUndefined();
       expect(await recoverAndAdopt(store, 9)).toEqual({ unknown: 1, adopted: [] });

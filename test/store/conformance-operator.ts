@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { Stopped } from '../../src/store/operator-store.ts';
 import { insertPublished, insertRecording } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 
 const nothing: Stopped = { all: false, callers: [], connections: [] };
@@ -11,15 +11,11 @@ const said = { reason: 'a key was stolen', changedBy: 'operator' };
 /** What operators see and steer, of all callers. */
 export function operatorConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: what is stopped`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('is nothing, until an operator has spoken', async () => {
@@ -65,21 +61,15 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
     test.runIf(durable)('is still so after a restart', async () => {
       await store.stopSending({ ...said, stopped: { ...nothing, all: true } });
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await store.findSendingStop()).toMatchObject({ stopped: { all: true }, reason: 'a key was stolen' });
     });
   });
 
   describe(`${name}: the records of all callers`, () => {
-    let home: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
 
     const all = async (
@@ -143,9 +133,9 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
       await insertPublished(store, 'e', 5);
       await store.claimBatch('e', 2);
       await insertPublished(store, 'f', 3);
-      await store.changeBroadcastStatus('crm', 'f', 'paused');
+      await store.changeBroadcastStatus('crm', 'f', { to: 'paused' });
       await insertPublished(store, 'g', 4);
-      await store.changeBroadcastStatus('crm', 'g', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'g', { to: 'cancelled' });
       await insertRecording(store, 'h', 6);
       await insertFinished(store, newMessage('i', { caller: 'shop' }), 'unknown');
       const work = await store.summarizeWork(['crm', 'shop', 'bank']);
@@ -172,7 +162,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
         await insertPublished(store, id, 1, { caller });
       }
       await insertRecording(store, 'e', 1);
-      await store.changeBroadcastStatus('crm', 'c', 'paused');
+      await store.changeBroadcastStatus('crm', 'c', { to: 'paused' });
       const list = async (...ask: Parameters<Store['listAllBroadcasts']>) => {
         const { broadcasts, next } = await store.listAllBroadcasts(...ask);
         return { ids: broadcasts.map(({ id }) => id), next };
@@ -224,7 +214,7 @@ export function operatorConformance(name: string, createFixture: () => Promise<S
     test('that are broadcasts of a caller are cancelled together', async () => {
       await insertPublished(store, 'a', 2);
       await insertPublished(store, 'b', 2);
-      await store.changeBroadcastStatus('crm', 'b', 'paused');
+      await store.changeBroadcastStatus('crm', 'b', { to: 'paused' });
       await insertPublished(store, 'c', 2, { caller: 'shop' });
       expect(await store.cancelBroadcasts('crm')).toBe(2);
       expect(await store.cancelBroadcasts('crm')).toBe(0);

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished, insertRecording, NONE, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, insertSending, newMessage, withKey } from './samples.ts';
 
 const person = '4915112345678';
@@ -10,15 +10,9 @@ const to = { to: person };
 /** What is kept of one person is found, ended and erased; nothing of anybody else. */
 export function personConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: what is kept of one person`, () => {
-    let home: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
 
     const kept = async (caller = 'crm') =>
@@ -47,9 +41,9 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
     test('counts recipients of broadcasts as they are seen, and those of one that is being recorded', async () => {
       await withPerson('running');
       await withPerson('paused');
-      await store.changeBroadcastStatus('crm', 'paused', 'paused');
+      await store.changeBroadcastStatus('crm', 'paused', { to: 'paused' });
       await withPerson('cancelled');
-      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', { to: 'cancelled' });
       await withPerson('open', false);
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
@@ -74,7 +68,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
     test('is taken out of running and paused broadcasts, whose counts add up and which end', async () => {
       await withPerson('b');
       await withPerson('p');
-      await store.changeBroadcastStatus('crm', 'p', 'paused');
+      await store.changeBroadcastStatus('crm', 'p', { to: 'paused' });
       expect(await store.cancelPerson('crm', person, 9)).toBe(2);
       for (const id of ['b', 'p']) {
         expect(await store.findBroadcast('crm', id)).toMatchObject({
@@ -105,7 +99,7 @@ export function personConformance(name: string, createFixture: () => Promise<Sto
 
     test('of a cancelled or discarded broadcast is erased before it is swept', async () => {
       await withPerson('cancelled');
-      await store.changeBroadcastStatus('crm', 'cancelled', 'cancelled');
+      await store.changeBroadcastStatus('crm', 'cancelled', { to: 'cancelled' });
       await withPerson('gone', false);
       await store.discardBroadcast('gone');
       expect(await store.cancelPerson('crm', person, 9)).toBe(1);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertRecording, newBroadcast, recipients } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { HOUR_MS, insertFinished, newMessage, newStream, withKey } from './samples.ts';
 
 const noon = Date.parse('2026-11-30T12:00:00Z');
@@ -9,18 +9,18 @@ const noon = Date.parse('2026-11-30T12:00:00Z');
 /** What callers may have recorded in an hour and in a day, over all processes and restarts. */
 export function quotaConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: quotas`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
+    beforeEach(() => {
       // Of the wall clock alone: timers and the ageing clock go on.
       vi.useFakeTimers({ toFake: ['Date'], now: noon });
-      home = await createFixture();
-      store = await home.open();
     });
-    afterEach(async () => {
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
+    });
+    afterEach(() => {
       vi.useRealTimers();
-      await store.close();
-      await home.tearDown();
     });
 
     const limited = (id: string, quota: { perHour?: number; perDay?: number }, more = {}) =>
@@ -135,7 +135,7 @@ export function quotaConformance(name: string, createFixture: () => Promise<Stor
       test('holds after a restart', async () => {
         await limited('a', { perHour: 1 });
         await store.close();
-        store = await home.open();
+        store = await fixture.open();
         await expect(limited('b', { perHour: 1 })).rejects.toMatchObject({ name: 'QuotaExceededError' });
       });
     }

@@ -1,23 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ListPage, MessageFilter } from '../../src/store/message-store.ts';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { ids, insertFinished, insertSending, newMessage } from './samples.ts';
 
 /** Pages, filters and counts. */
 export function readingConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: lists and counts`, () => {
-    let home: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
-    afterEach(async () => {
+    afterEach(() => {
       vi.useRealTimers();
-      await store.close();
-      await home.tearDown();
     });
 
     test('lists newest first, page by page, whatever the wall clock does', async () => {

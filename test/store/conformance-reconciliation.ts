@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished, TIME } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { HOUR_MS, ids, insertFinished, MINUTE_MS, newMessage, OUTCOME } from './samples.ts';
 
 /** So many recipients of a broadcast, in calls of three whose answers were lost. */
@@ -24,15 +24,11 @@ export function reconciliationConformance(
   durable: boolean,
 ): void {
   describe(`${name}: looks for unknown sends`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
     const next = async (limit = 1) => ids(await store.takeDueLookups(limit));
     /** One at a time, until none is due. */
@@ -48,7 +44,7 @@ export function reconciliationConformance(
     test('first one of each lost call, then the others, turn by turn', async () => {
       await lost(store, 'b', 3);
       expect(await next()).toEqual([]);
-      await home.advance(MINUTE_MS + 10);
+      await fixture.advance(MINUTE_MS + 10);
       const order = await round();
       expect(order.slice(0, 3).toSorted()).toEqual(['b-0', 'b-3', 'b-6']);
       expect(order.slice(3, 6).toSorted()).toEqual(['b-1', 'b-4', 'b-7']);
@@ -57,10 +53,10 @@ export function reconciliationConformance(
 
     test('one of a call that is lost later, and a single send, come before the others of an earlier one', async () => {
       await lost(store, 'b', 2);
-      await home.advance(30_000);
+      await fixture.advance(30_000);
       await lost(store, 'c', 1);
       await insertFinished(store, newMessage('s'), 'unknown');
-      await home.advance(MINUTE_MS + 10);
+      await fixture.advance(MINUTE_MS + 10);
       expect((await next(4)).toSorted()).toEqual(['b-0', 'b-3', 'c-0', 's']);
     });
 
@@ -70,7 +66,7 @@ export function reconciliationConformance(
       await insertFinished(store, newMessage('same', aside), 'unknown');
       await insertFinished(store, newMessage('elsewhere', { ...aside, connectionId: 'c2' }), 'unknown');
       await insertFinished(store, newMessage('over', aside), 'accepted');
-      await home.advance(MINUTE_MS + 10);
+      await fixture.advance(MINUTE_MS + 10);
       const [due] = await store.takeDueLookups(1);
       const first = due?.id === 'b-0' ? due : (await store.find('crm', 'b-0')) || due;
       const beside = ids(await store.takeDueOfRecipient({ connectionId: 'c1', to: first?.to ?? '' }, 9));
@@ -80,13 +76,13 @@ export function reconciliationConformance(
 
     test('a look that failed is made again in half a minute, as the same one, for two hours', async () => {
       await insertFinished(store, newMessage('a'), 'unknown');
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 1 }]);
       await store.recordLookups(['a'], 'failed');
       expect(await next()).toEqual([]);
-      await home.advance(MINUTE_MS / 2);
+      await fixture.advance(MINUTE_MS / 2);
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 1 }]);
-      await home.advance(3 * HOUR_MS);
+      await fixture.advance(3 * HOUR_MS);
       await store.recordLookups(['a'], 'failed');
       expect(await store.takeDueLookups(1)).toMatchObject([{ id: 'a', lookup: 2 }]);
     });
@@ -98,7 +94,7 @@ export function reconciliationConformance(
       expect(await store.reconcileProgress('b')).toEqual({ left: 6, lostCalls: [call, call] });
       expect(await store.countDueLookups(100)).toBe(9);
       expect(await store.countDueLookups(4)).toBe(4);
-      await home.advance(MINUTE_MS + 10);
+      await fixture.advance(MINUTE_MS + 10);
       await store.takeDueLookups(3);
       await store.markReconciled('b-0', { outcome: OUTCOME });
       await store.recordLookups(['b-0', 'b-3'], 'done');
@@ -115,26 +111,26 @@ export function reconciliationConformance(
       await lost(store, 'b', 2);
       // Nobody has to wait for the first minute.
       await store.requestReconciliation('b');
-      await home.advance(10);
+      await fixture.advance(10);
       expect(await next(2)).toHaveLength(2);
       await store.recordLookups(['b-0', 'b-3'], 'done');
       await store.requestReconciliation('b');
-      await home.advance(10);
+      await fixture.advance(10);
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 4 });
       expect((await round()).toSorted()).toEqual(['b-1', 'b-2', 'b-4', 'b-5']);
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 0 });
-      await home.advance(5);
+      await fixture.advance(5);
       await store.requestReconciliation('b');
       expect(await store.reconcileProgress('b')).toMatchObject({ left: 6 });
-      await home.advance(10);
+      await fixture.advance(10);
       expect(await round()).toHaveLength(6);
       // Also of those for which nobody looks any more by himself.
-      await home.advance(2 * HOUR_MS);
+      await fixture.advance(2 * HOUR_MS);
       for (let looks = 0; looks < 4; looks++) await round();
-      await home.advance(48 * HOUR_MS);
+      await fixture.advance(48 * HOUR_MS);
       expect(await round()).toEqual([]);
       await store.requestReconciliation('b');
-      await home.advance(10);
+      await fixture.advance(10);
       expect(await round()).toHaveLength(6);
     });
 
@@ -144,10 +140,10 @@ export function reconciliationConformance(
       await new Promise((resume) => setTimeout(resume, 3));
       await store.claimBatch('b', 3);
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       await store.recoverOrphans();
       expect((await store.reconcileProgress('b')).lostCalls.map(({ recipients }) => recipients)).toEqual([3, 3]);
-      await home.advance(MINUTE_MS + 10);
+      await fixture.advance(MINUTE_MS + 10);
       expect((await next(2)).toSorted()).toEqual(['b-0', 'b-3']);
     });
   });

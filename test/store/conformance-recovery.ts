@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import {
   ids,
   insertFinished,
@@ -17,23 +17,15 @@ import {
 /** What a successor finds of a process that is gone. */
 export function recoveryConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: recovers`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let first: Store;
-    let opened: Store[];
-    beforeEach(async () => {
-      home = await createFixture();
-      first = await home.open();
-      opened = [first];
-    });
-    afterEach(async () => {
-      for (const store of opened) await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      first = opened.store;
     });
     const successor = async (): Promise<Store> => {
       await first.close();
-      const store = await home.open();
-      opened.push(store);
-      return store;
+      return fixture.open();
     };
 
     test('its own sends are not recovered', async () => {
@@ -98,9 +90,9 @@ export function recoveryConformance(name: string, createFixture: () => Promise<S
       const store = await successor();
       await recoverAndAdopt(store, 10);
       expect(await store.complete('b', { status: 'accepted', outcome: 'late' })).toBe(true);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect(ids(await store.takeDueLookups(10))).toEqual(['a']);
-      await home.advance(4 * MINUTE_MS);
+      await fixture.advance(4 * MINUTE_MS);
       expect(ids(await store.takeDueLookups(10))).toEqual(['a']);
     });
 

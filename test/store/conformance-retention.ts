@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import {
   DAY_MS,
   HOUR_MS,
@@ -17,37 +17,35 @@ import {
 /** What happens to records as they age: looks at the unknown ones, keys set free, records forgotten. */
 export function retentionConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: ages`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
-    afterEach(async () => {
+    afterEach(() => {
       vi.useRealTimers();
-      await store.close();
-      await home.tearDown();
     });
 
     test('looks at an unknown send after 1, 5, 15 and 60 minutes, once each', async () => {
       await insertFinished(store, newMessage('a', { kind: 'template' }), 'unknown');
       await insertFinished(store, newMessage('b'), 'accepted');
       for (const [n, minutes] of [1, 4, 10, 45].entries()) {
-        await home.advance(minutes * MINUTE_MS - 20_000);
+        await fixture.advance(minutes * MINUTE_MS - 20_000);
         expect(await store.takeDueLookups(10)).toEqual([]);
-        await home.advance(20_000);
+        await fixture.advance(20_000);
         const due = await Promise.all([store.takeDueLookups(10), store.takeDueLookups(10)]);
         expect(ids(due.flat())).toEqual(['a']);
         expect(due.flat()[0]).toMatchObject({ lookup: n + 1, call: { text: 'a' }, sentAt: expect.any(String) });
       }
-      await home.advance(30 * DAY_MS);
+      await fixture.advance(30 * DAY_MS);
       expect(await store.takeDueLookups(10)).toEqual([]);
     });
 
     test('hands out at most the limit, and nothing that was resolved', async () => {
       for (const id of ['a', 'b', 'c']) await insertFinished(store, newMessage(id), 'unknown');
       await store.markReconciled('b', { outcome: null });
-      await home.advance(2 * MINUTE_MS);
+      await fixture.advance(2 * MINUTE_MS);
       const first = ids(await store.takeDueLookups(1));
       const second = ids(await store.takeDueLookups(1));
       expect([...first, ...second].sort()).toEqual(['a', 'c']);
@@ -59,9 +57,9 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
       await store.insert(newMessage('q', withKey('q')));
       await insertSending(store, newMessage('s', withKey('s')));
-      await home.advance(71 * HOUR_MS);
+      await fixture.advance(71 * HOUR_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'a')).toBeUndefined();
       const freed = await mustFind(store, 'a');
@@ -69,7 +67,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       expect(freed).not.toHaveProperty('call');
       expect(await store.insert(newMessage('b', withKey('a')))).toHaveProperty('inserted');
       expect(await store.findByKey('crm', ROUTE, 'u')).toMatchObject({ id: 'u', call: { text: 'u' } });
-      await home.advance(27 * DAY_MS);
+      await fixture.advance(27 * DAY_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'u')).toBeUndefined();
       expect((await mustFind(store, 'u')).status).toBe('unknown');
@@ -85,26 +83,26 @@ export function retentionConformance(name: string, createFixture: () => Promise<
         const all = (await store.list('crm', {}, { limit: 10 })).messages;
         return ids(all.filter(({ contentMac }) => contentMac !== undefined));
       };
-      await home.advance(HOUR_MS - MINUTE_MS);
+      await fixture.advance(HOUR_MS - MINUTE_MS);
       expect(await store.purge(10)).toBe(0);
       expect(await known()).toHaveLength(6);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect([await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([3, 1, 0]);
       expect(await known()).toEqual(['open', 'keyed']);
       expect(store.sameContent(await mustFind(store, 'accepted'), 'f')).toBeUndefined();
       expect(store.sameContent(await mustFind(store, 'keyed'), 'f1')).toBe(true);
-      await home.advance(71 * HOUR_MS);
+      await fixture.advance(71 * HOUR_MS);
       while ((await store.purge(10)) > 0);
       expect(await known()).toEqual(['open']);
     });
 
     test('a late answer starts the time anew', async () => {
       await insertFinished(store, newMessage('u', withKey('u')), 'unknown');
-      await home.advance(29 * DAY_MS);
+      await fixture.advance(29 * DAY_MS);
       await store.markReconciled('u', { outcome: null });
-      await home.advance(2 * DAY_MS);
+      await fixture.advance(2 * DAY_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.advance(DAY_MS);
+      await fixture.advance(DAY_MS);
       expect(await store.purge(10)).toBe(1);
     });
 
@@ -113,10 +111,10 @@ export function retentionConformance(name: string, createFixture: () => Promise<
         await insertFinished(store, newMessage(status, withKey(status)), status);
       }
       await store.insert(newMessage('q', withKey('q')));
-      await home.advance(89 * DAY_MS);
+      await fixture.advance(89 * DAY_MS);
       expect(await store.purge(10)).toBe(4);
       expect(await store.purge(10)).toBe(0);
-      await home.advance(DAY_MS);
+      await fixture.advance(DAY_MS);
       expect(await store.purge(10)).toBe(4);
       expect(ids((await store.list('crm', {}, { limit: 10 })).messages)).toEqual(['q']);
       expect(await store.counts()).toMatchObject({ queued: 1, accepted: 0, unknown: 0 });
@@ -124,7 +122,7 @@ export function retentionConformance(name: string, createFixture: () => Promise<
 
     test('purges in batches', async () => {
       for (let n = 0; n < 7; n++) await insertFinished(store, newMessage(`s${n}`, withKey(`k${n}`)), 'accepted');
-      await home.advance(4 * DAY_MS);
+      await fixture.advance(4 * DAY_MS);
       expect([await store.purge(3), await store.purge(3), await store.purge(3), await store.purge(3)]).toEqual([
         3, 3, 1, 0,
       ]);
@@ -134,16 +132,16 @@ export function retentionConformance(name: string, createFixture: () => Promise<
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
       await insertFinished(store, newMessage('a', withKey('a')), 'accepted');
       await insertFinished(store, newMessage('u'), 'unknown');
-      await home.advance(71 * HOUR_MS);
+      await fixture.advance(71 * HOUR_MS);
       expect(ids(await store.takeDueLookups(1))).toEqual(['u']);
       vi.setSystemTime(Date.now() + step);
       expect(await store.purge(10)).toBe(0);
       await insertFinished(store, newMessage('b', withKey('b')), 'accepted');
       await insertFinished(store, newMessage('v'), 'unknown');
       vi.setSystemTime(Date.now() - step);
-      await home.advance(30_000);
+      await fixture.advance(30_000);
       expect(ids(await store.takeDueLookups(10))).not.toContain('v');
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       expect(ids(await store.takeDueLookups(10))).toContain('v');
       expect(await store.purge(10)).toBe(1);
       expect(await store.findByKey('crm', ROUTE, 'b')).toMatchObject({ id: 'b' });

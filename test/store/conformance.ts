@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { MessageStore, NewMessage } from '../../src/store/message-store.ts';
 import { MAC } from './broadcast-samples.ts';
 import { batchConformance } from './conformance-batches.ts';
@@ -11,21 +11,15 @@ import { readingConformance } from './conformance-reading.ts';
 import { reconciliationConformance } from './conformance-reconciliation.ts';
 import { recoveryConformance } from './conformance-recovery.ts';
 import { retentionConformance } from './conformance-retention.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, newStream, OUTCOME, ROUTE, withKey } from './samples.ts';
 
 /** Holds a store to every sentence of src/store/message-store.ts. `durable`: its contents outlive the process. */
 export function storeConformance(name: string, createFixture: () => Promise<StoreFixture>, durable: boolean): void {
   describe(`${name}: records and settles`, () => {
-    let home: StoreFixture;
     let store: MessageStore;
-    beforeEach(async () => {
-      home = await createFixture();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      store = opened.store;
     });
 
     test('gives back what was recorded', async () => {

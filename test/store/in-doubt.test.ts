@@ -6,7 +6,7 @@ import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
 import { createBroadcastStore } from '../../src/store/sql/broadcasts.ts';
 import type { Engine } from '../../src/store/sql/engine.ts';
-import { SqlMessageStore } from '../../src/store/sql/messages.ts';
+import { createMessageStore } from '../../src/store/sql/messages.ts';
 import { SqliteEngine, sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { newBroadcast } from './broadcast-samples.ts';
 import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, withKey } from './samples.ts';
@@ -18,7 +18,7 @@ import { listOwnQueued, mustFind, newMessage, OPTIONS, ROUTE, recoverAndAdopt, w
 
 test('a record that failed though it was committed is taken out again, and what was not in doubt stays', async () => {
   const engine = troubled(new SqliteEngine(':memory:', OPTIONS), ['lost', 'down', undefined, 'down']);
-  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a', withKey('k')))).rejects.toBeInstanceOf(StoreError);
   await store.insert(newMessage('b'));
   await store.heartbeat();
@@ -49,7 +49,7 @@ test('thousands of records in doubt are taken out in a few writes, and none that
       return answers;
     },
   };
-  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   const failing = async (from: number, to: number) => {
     const sends = Array.from({ length: to - from }, (_, n) => store.insert(newMessage(`s${from + n}`)));
     for (const { status } of await Promise.allSettled(sends)) expect(status).toBe('rejected');
@@ -78,7 +78,7 @@ test('what is known of a record that failed: nothing, unless it was taken out ag
     'down',
     undefined,
   ]);
-  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
   expect(await mustFind(store, 'a')).toMatchObject({ status: 'queued' });
   await expect(store.insert(newMessage('b'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
@@ -89,20 +89,20 @@ test('what is known of a record that failed: nothing, unless it was taken out ag
 
 test('a record of which nobody can say whether another took it up is no refusal', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
-  const other = new SqlMessageStore(inner, sqliteDialect, OPTIONS);
+  const other = createMessageStore(inner, sqliteDialect, OPTIONS);
   const engine = troubled(inner, ['lost'], () => other.claim('a', 1));
   engine.read = async () => {
     throw new StoreError('the server is down', { notCommitted: true });
   };
-  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a'))).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
   await inner.close();
 });
 
 test('a record that failed though it was committed, and was taken up by another meanwhile, is recorded', async () => {
   const inner = new SqliteEngine(':memory:', OPTIONS);
-  const other = new SqlMessageStore(inner, sqliteDialect, OPTIONS);
-  const store = new SqlMessageStore(
+  const other = createMessageStore(inner, sqliteDialect, OPTIONS);
+  const store = createMessageStore(
     troubled(inner, ['lost'], () => other.claim('a', 1)),
     sqliteDialect,
     OPTIONS,
@@ -115,7 +115,7 @@ test('a record that failed though it was committed, and was taken up by another 
 
 test('a record that failed though it was committed is not left to the next process', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'doubt-'));
-  const store = new SqlMessageStore(
+  const store = createMessageStore(
     troubled(new SqliteEngine(`${folder}/doubt.db`, OPTIONS), ['lost', 'down']),
     sqliteDialect,
     OPTIONS,
@@ -156,7 +156,7 @@ test('a record in doubt that is committed later still does not stand, and its ke
       return inner.write(steps);
     },
   };
-  const store = new SqlMessageStore(engine, sqliteDialect, OPTIONS);
+  const store = createMessageStore(engine, sqliteDialect, OPTIONS);
   await expect(store.insert(newMessage('a', withKey('k')))).rejects.toMatchObject({ notCommitted: false });
   await store.resolveInDoubt();
   await commit();
@@ -227,9 +227,9 @@ function troubled(
     secret: inner.secret,
     hasOlderReplicas: () => inner.hasOlderReplicas(),
     holdsLease: () => inner.holdsLease(),
-    reserveSlot: (intervalMs) => inner.reserveSlot(intervalMs),
-    holdSlots: (ms) => inner.holdSlots(ms),
-    takePermits: (caller, ask) => inner.takePermits(caller, ask),
+    reservePermit: (intervalMs) => inner.reservePermit(intervalMs),
+    blockReservations: (ms) => inner.blockReservations(ms),
+    takeTokens: (caller, ask) => inner.takeTokens(caller, ask),
     epoch: () => inner.epoch(),
     close: () => inner.close(),
   };

@@ -2,12 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MessageFilter } from '../../src/store/message-store.ts';
 import type { AllBroadcastsFilter } from '../../src/store/operator-store.ts';
-import { broadcastStatements } from '../../src/store/sql/broadcast-statements.ts';
+import { broadcastReads } from '../../src/store/sql/broadcast-statements.ts';
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { buildListStep } from '../../src/store/sql/list-query.ts';
-import { statements } from '../../src/store/sql/message-statements.ts';
 import { listBroadcastsStep, operatorStatements } from '../../src/store/sql/operator-statements.ts';
 import { personStatements } from '../../src/store/sql/person-statements.ts';
+import { queueStatements, recoveryStatements } from '../../src/store/sql/queue-statements.ts';
 import { reconcileStatements } from '../../src/store/sql/reconciliation.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
@@ -56,7 +56,7 @@ describe('SQLite: the plan', () => {
   });
 
   test('of a look at a broadcast reads its tallies and reasons, and no recipient', () => {
-    const { find, countRejections: rejections } = broadcastStatements(sqliteDialect);
+    const { find, countRejections: rejections } = broadcastReads;
     for (const step of [...planOf(find), ...planOf(rejections)]) expect(step).not.toMatch(/\bsends\b|^SCAN (?!chosen)/);
     expect(planOf(rejections)).toEqual([expect.stringMatching(/SEARCH broadcast_reasons .*\(broadcast_id=\?\)/)]);
   });
@@ -125,7 +125,7 @@ describe('SQLite: the plan', () => {
     'countQueued',
     'countQueuedOf',
   ] as const)('of %s goes by the index of what is queued, or being sent', (name) => {
-    const plan = planOf(statements(sqliteDialect)[name]);
+    const plan = planOf({ ...queueStatements(sqliteDialect), ...recoveryStatements(sqliteDialect) }[name]);
     const steps = plan.filter((step) => /^(SEARCH|SCAN) (sends|later|here)\b/.test(step));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps) expect(step).toMatch(/sends_queued|sends_streams|sends_sending|INTEGER PRIMARY KEY/);

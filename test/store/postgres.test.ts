@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertPublished, insertRecording, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import { aDatabase, emptied, type PostgresHome, query } from './postgres-home.ts';
+import { aDatabase, emptied, type PostgresFixture, query } from './postgres-fixture.ts';
 import {
   ids,
   insertFinished,
@@ -28,27 +28,27 @@ if (server === undefined) {
   replicas(server, emptied(database));
 }
 
-function replicas(server: string, createFixture: () => Promise<PostgresHome>): void {
+function replicas(server: string, createFixture: () => Promise<PostgresFixture>): void {
   describe('PostgreSQL: several replicas', () => {
-    let home: PostgresHome;
+    let fixture: PostgresFixture;
     let opened: Store[];
     beforeEach(async () => {
-      home = await createFixture();
+      fixture = await createFixture();
       opened = [];
     });
     afterEach(async () => {
       for (const store of opened) await store.close();
-      await home.tearDown();
+      await fixture.tearDown();
     });
     const replica = async (leaseMs = OPTIONS.leaseMs): Promise<Store> => {
-      const store = await openStore(home.url, { ...OPTIONS, leaseMs });
+      const store = await openStore(fixture.url, { ...OPTIONS, leaseMs });
       opened.push(store);
       return store;
     };
     const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
     test('four start at once on an empty database', async () => {
-      home = await aDatabase(server);
+      fixture = await aDatabase(server);
       const stores = await Promise.all([replica(), replica(), replica(), replica()]);
       await Promise.all(stores.map((store, n) => store.insert(newMessage(`s${n}`))));
       const begun = await Promise.all(stores.map((store, n) => store.claim(`s${n}`, 1)));
@@ -76,7 +76,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
       await store.publishBroadcast('b', 'print');
       // As that version says it, of one and of a group.
       await query(
-        home.url,
+        fixture.url,
         "UPDATE sends SET status = 'sending', attempts = attempts + 1 WHERE status IN ('queued', 'staged')",
       );
       const stands = async (id: string) => (await mustFind(store, id)).status;
@@ -170,7 +170,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
       await Promise.all(Array.from({ length: 40 }, (_, n) => gone.insert(newMessage(`q${n}`))));
       for (let n = 0; n < 10; n++) await insertFinished(gone, newMessage(`u${n}`), 'unknown');
       await gone.close();
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       const stores = await Promise.all([replica(), replica(), replica()]);
       const recovered = await Promise.all(stores.map((store) => recoverAndAdopt(store, 10)));
       const adopted = recovered.flatMap((each) => ids(each.adopted));
@@ -218,7 +218,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
       };
       const pausing = async (): Promise<void> => {
         await pause(30);
-        const paused = await one.changeBroadcastStatus('crm', 'b', 'paused');
+        const paused = await one.changeBroadcastStatus('crm', 'b', { to: 'paused' });
         answered = true;
         // What it answered stands: nothing goes from queued to sending any more.
         await pause(100);
@@ -231,7 +231,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
     test('a claim and a steer that hold the broadcast wait for each other', async () => {
       const store = await replica();
       await insertPublished(store, 'b', 2);
-      const rival = new pg.Client({ connectionString: home.url });
+      const rival = new pg.Client({ connectionString: fixture.url });
       await rival.connect();
       await rival.query("BEGIN; UPDATE broadcasts SET status = 'paused' WHERE id = 'b'");
       const claimed = store.claimBatch('b', 2);
@@ -262,7 +262,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
       const store = await replica();
       await Promise.all(Array.from({ length: 20 }, (_, n) => store.insert(newMessage(`a${n}`))));
       await query(
-        home.url,
+        fixture.url,
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
       );
       await pause(50);
@@ -273,7 +273,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
 
     test('a failure says whether something may have been written', async () => {
       const store = await replica();
-      const rival = new pg.Client({ connectionString: home.url });
+      const rival = new pg.Client({ connectionString: fixture.url });
       await rival.connect();
       await rival.query('ALTER TABLE send_store RENAME TO elsewhere');
       await expect(store.check()).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
@@ -285,7 +285,7 @@ function replicas(server: string, createFixture: () => Promise<PostgresHome>): v
       await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
       await cut;
       await rival.query('COMMIT');
-      const name = new URL(home.url).pathname.slice(1);
+      const name = new URL(fixture.url).pathname.slice(1);
       await query(server, `ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
       await rival.query(`SELECT pg_terminate_backend(pid) ${others}`);
       await pause(50);

@@ -24,7 +24,7 @@ import {
 
 const aFolder = (): string => mkdtempSync(join(tmpdir(), 'store-'));
 
-function home(url: string, tearDown: () => void): StoreFixture {
+function fixture(url: string, tearDown: () => void): StoreFixture {
   let steady = 1_000;
   return {
     open: () => openStore(url, { ...OPTIONS, monotonicClock: () => steady }),
@@ -35,12 +35,12 @@ function home(url: string, tearDown: () => void): StoreFixture {
   };
 }
 
-storeConformance('SQLite in memory', async () => home('memory:', () => undefined), false);
+storeConformance('SQLite in memory', async () => fixture('memory:', () => undefined), false);
 storeConformance(
   'SQLite in a file',
   async () => {
     const folder = aFolder();
-    return home(`file:${folder}/store.db`, () => rmSync(folder, { recursive: true }));
+    return fixture(`file:${folder}/store.db`, () => rmSync(folder, { recursive: true }));
   },
   true,
 );

@@ -4,16 +4,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertPublished } from './broadcast-samples.ts';
-import { type PostgresHome, query } from './postgres-home.ts';
+import { type PostgresFixture, query } from './postgres-fixture.ts';
 import { insertFinished, insertSending, mustFind, newMessage, OPTIONS, OUTCOME } from './samples.ts';
 import { delivered, failed, joinOf, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
 
 /** Several processes on one PostgreSQL take webhooks of the same messages. */
-export function trackingReplicas(makeHome: () => Promise<PostgresHome>): void {
+export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void {
   describe('PostgreSQL: several replicas track deliveries', () => {
-    let home: PostgresHome;
+    let home: PostgresFixture;
     let one: Store;
     let two: Store;
     let rival: pg.Client;

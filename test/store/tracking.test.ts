@@ -9,7 +9,7 @@ import { pollsConformance } from './conformance-polls.ts';
 import { proofsConformance } from './conformance-proofs.ts';
 import { trackingConformance } from './conformance-tracking.ts';
 import type { StoreFixture } from './fixture.ts';
-import { aDatabase, emptied } from './postgres-home.ts';
+import { aDatabase, emptied } from './postgres-fixture.ts';
 import { OPTIONS } from './samples.ts';
 import { trackingReplicas } from './tracking-replicas.ts';
 

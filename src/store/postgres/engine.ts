@@ -1,14 +1,14 @@
 import pg from 'pg';
-import type { PermitAsk, Permits } from '../coordination-store.ts';
+import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
 import { bindings, type Dialect, type Engine, OWNED, type Row, SEQ_OF, type Step } from '../sql/engine.ts';
 import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
+import { takeTokens } from './caller-tokens.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
-import { takePermits } from './permits.ts';
 import { type Pools, poolsOf, type Server } from './pools.ts';
-import { holdSlots, reserveSlot } from './slots.ts';
+import { blockReservations, reservePermit } from './reservations.ts';
 import { vacuum } from './vacuum.ts';
 
 export const postgresDialect: Dialect = {
@@ -134,20 +134,20 @@ class PostgresEngine implements Engine {
     });
   }
 
-  reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
-    return reserveSlot(this.#pool, intervalMs).catch((cause: unknown) => {
+  reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+    return reservePermit(this.#pool, intervalMs).catch((cause: unknown) => {
       throw failed('reserve a slot', cause);
     });
   }
 
-  holdSlots(ms: number): Promise<void> {
-    return holdSlots(this.#pool, ms).catch((cause: unknown) => {
+  blockReservations(ms: number): Promise<void> {
+    return blockReservations(this.#pool, ms).catch((cause: unknown) => {
       throw failed('hold the slots', cause);
     });
   }
 
-  takePermits(caller: string, ask: PermitAsk): Promise<Permits> {
-    return takePermits(this.#pool, caller, ask).catch((cause: unknown) => {
+  takeTokens(caller: string, ask: TokenRequest): Promise<TokenGrant> {
+    return takeTokens(this.#pool, caller, ask).catch((cause: unknown) => {
       throw failed('take permits', cause);
     });
   }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type pg from 'pg';
 import { StoreError } from '../errors.ts';
 
-/** 1: knows contents by content_mac. Those before it entered no version. */
+/** 1: compares contents by content_mac. Earlier versions registered none. */
 const VERSION = 1;
 const OLDER =
   'EXISTS (SELECT 1 FROM send_owners AS other WHERE other.version < $3 AND other.lease_until > now()) AS older';
@@ -35,7 +35,7 @@ export class Lease {
     return this.#owner;
   }
 
-  /** Whether any process that is believed to live speaks an earlier version; as of the last renewal. */
+  /** Whether a process of an earlier version has a valid lease; as of the last renewal. */
   hasOlder(): boolean {
     return this.#hasOlder;
   }
@@ -44,7 +44,7 @@ export class Lease {
     return this.#clock() < this.#until;
   }
 
-  /** Counted from before the question was sent: the database counts from later, so ours ends first. */
+  /** Counted from before the query was sent, so that it ends before the database's does. */
   async renew(): Promise<void> {
     const asked = this.#clock();
     const { rows } = await this.#pool.query<Entry>(

@@ -148,12 +148,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
 ];
 
-/** Any number that nobody else in the database locks; recover uses the next one. */
+/** Any number that nothing else in the database locks; recovery uses the next one. */
 export const ADVISORY_LOCK = 7_283_945_001;
 
 /**
  * Replicas that start together queue at the lock; one that is killed half way leaves nothing, since DDL is transactional.
- * On a connection of its own, because a migration may take longer than a verb is given.
+ * On a connection of its own, because a migration may exceed the statement timeout.
  */
 export async function migrate(server: Server): Promise<void> {
   const client = new pg.Client(reached(server));

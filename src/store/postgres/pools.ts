@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Lists have connections of their own and little time, so that no mark of a send ever waits for one. */
+/** Lists have connections of their own and a short timeout, so that no claim waits for a list. */
 const CONNECTIONS_MAX = 10;
 const LISTS_MAX = 2;
 
@@ -53,6 +53,6 @@ function poolOf(
     query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
     keepAlive: true,
   });
-  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next verb connects anew
+  pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next query reconnects
   return pool;
 }

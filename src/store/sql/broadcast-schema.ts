@@ -1,6 +1,6 @@
 /**
  * What broadcasts add to the tables of src/store/sql/schema.ts. A recipient is a row of `sends` that is `staged` until a process
- * claims it: not one of the public states, so that no verb finds it by mistake. Whether it is seen, and as what, hangs on
+ * claims it: not one of the public states, so that no operation finds it by mistake. Whether it is seen, and as what, hangs on
  * its broadcast: a release writes one row and not a million. `staged` reads as `queued`, of a cancelled one as `cancelled`.
  */
 export const broadcastTables = (sequence: string): readonly string[] => [

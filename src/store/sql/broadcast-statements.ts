@@ -1,11 +1,12 @@
-import { type Dialect, type Statement, statement } from './engine.ts';
-import { COLUMNS, firstAfter } from './message-statements.ts';
+import { type Dialect, statement } from './engine.ts';
+import { COLUMNS } from './message-columns.ts';
+import { firstAfter } from './queue-statements.ts';
 import { wasCharged } from './quotas.ts';
 
 const BROADCAST = `seq, id, caller, template, name, connection_id, idem_route, idem_key, content_mac, fingerprint, status, total,
   channel, paused_by, pause_reason, created_at, updated_at, finished_at`;
 
-/** One row for each status that has been reached; one at least. Both are read at the same moment, so they add up. */
+/** One row per counter, at least one. Read in one statement, so that total and counters agree. */
 export const withCounters = (choice: string): string => `
   SELECT chosen.*, tally.status AS tally_status, tally.n AS tally_n
   FROM (SELECT ${BROADCAST} FROM broadcasts WHERE ${choice}) AS chosen
@@ -16,46 +17,125 @@ export const VISIBLE = "status IN ('running', 'paused', 'cancelled', 'done')";
 
 const RUNNING = "status = 'running' AND ended_at IS NULL";
 
-const running = (lane: string): string => `
+const running = (ofQueue: string): string => `
   SELECT id, caller, connection_id, template, name, channel FROM broadcasts
-  WHERE ${RUNNING} ${lane} AND EXISTS
+  WHERE ${RUNNING} ${ofQueue} AND EXISTS
     (SELECT 1 FROM broadcast_tallies AS tally WHERE tally.broadcast_id = id AND tally.status = 'staged' AND tally.n > 0)
   ORDER BY seq LIMIT :limit`;
 
-export interface BroadcastStatements {
-  readonly open: Statement;
-  readonly incrementTotal: Statement;
-  readonly addRecipients: Statement;
-  readonly publish: Statement;
-  /** Behind a charge in the same transaction. */
-  readonly publishCharged: Statement;
-  readonly insertCounter: Statement;
-  readonly findPublished: Statement;
-  readonly insertTombstone: Statement;
-  readonly discard: Statement;
-  readonly find: Statement;
-  readonly findByKey: Statement;
-  readonly countRejections: Statement;
-  readonly list: Statement;
-  readonly listAfter: Statement;
-  readonly changeStatus: Statement;
-  readonly countPausedByService: Statement;
-  readonly listRunning: Statement;
-  readonly listRunningOf: Statement;
-  readonly listRunningQueues: Statement;
-  readonly claimBatch: Statement;
-  readonly listClaimed: Statement;
-  readonly finish: Statement;
-  /** In the order in which one makes room for the next; `finish` is the last. */
-  readonly sweeps: readonly Statement[];
+const OWN_RECORDING = "id = :id AND status = 'recording' AND owner = :me";
+
+export function broadcastRecordingStatements(dialect: Dialect) {
+  const publish = `
+      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
+      WHERE ${OWN_RECORDING}`;
+  return {
+    open: statement(`
+      INSERT INTO broadcasts
+        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel)
+      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel)
+      ON CONFLICT DO NOTHING RETURNING seq`),
+    // Locks the broadcast for the rest of the transaction.
+    incrementTotal: statement(
+      `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${OWN_RECORDING} RETURNING seq`,
+    ),
+    addRecipients: statement(`
+      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
+        status, owner, created_at, updated_at, call_json, channel, channel_attempt)
+      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
+        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
+      FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${OWN_RECORDING}) AS opened CROSS JOIN ${dialect.inputRows(
+        {
+          place: 'INTEGER',
+          id: 'TEXT',
+          kind: 'TEXT',
+          recipient: 'TEXT',
+          connection: 'TEXT',
+          template: 'TEXT',
+          local_id: 'TEXT',
+          call: 'TEXT',
+          channel: 'TEXT',
+          channel_attempt: 'INTEGER',
+        },
+      )}
+      ORDER BY given.place`),
+    publish: statement(`${publish} RETURNING seq`),
+    publishCharged: statement(`${publish} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
+    // No counter if the publication did not happen.
+    insertCounter: statement(`
+      INSERT INTO broadcast_tallies (broadcast_id, status, n)
+      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
+      ON CONFLICT DO NOTHING`),
+    findPublished: statement(withCounters('id = :id')),
+  };
 }
 
-export function broadcastStatements(dialect: Dialect): BroadcastStatements {
-  const { now, leaseIsValid, skipLocked, skipLockedBroadcasts, recorderIsGone, shareLock } = dialect;
-  const mine = "id = :id AND status = 'recording' AND owner = :me";
-  const release = `
-      UPDATE broadcasts SET status = 'running', content_mac = :contentMac, fingerprint = :fingerprint, updated_at = :wall
-      WHERE ${mine}`;
+export function broadcastDiscardStatements({ now }: Dialect) {
+  return {
+    insertTombstone: statement(`
+      INSERT INTO broadcasts
+        (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
+      VALUES (:id, '', '', '', '', 'discarded', :me, :wall, :wall, ${now})
+      ON CONFLICT (id) DO NOTHING`),
+    discard: statement(`
+      UPDATE broadcasts SET status = 'discarded', idem_route = NULL, idem_key = NULL WHERE ${OWN_RECORDING} RETURNING seq`),
+    findByKey: statement(withCounters('caller = :caller AND idem_route = :route AND idem_key = :key')),
+  };
+}
+
+export const broadcastReads = {
+  find: statement(withCounters(`id = :id AND caller = :caller AND ${VISIBLE}`)),
+  countRejections: statement('SELECT reason, n FROM broadcast_reasons WHERE broadcast_id = :id AND n > 0'),
+  list: statement(withCounters(`caller = :caller AND ${VISIBLE} ORDER BY seq DESC LIMIT :limit`)),
+  listAfter: statement(
+    withCounters(`caller = :caller AND ${VISIBLE} AND seq < :before ORDER BY seq DESC LIMIT :limit`),
+  ),
+  countPausedByService: statement(`
+    SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL`),
+  // One index lookup per queue.
+  listRunningQueues: statement(`
+    WITH RECURSIVE firsts (first_seq) AS (
+      SELECT (SELECT seq FROM broadcasts WHERE ${RUNNING} ORDER BY caller, connection_id, seq LIMIT 1)
+      UNION ALL
+      SELECT ${firstAfter("broadcasts AS later WHERE later.status = 'running' AND later.ended_at IS NULL", ['caller', 'connection_id'], (column) => `here.${column}`)}
+      FROM firsts JOIN broadcasts AS here ON here.seq = firsts.first_seq
+    )
+    SELECT caller, connection_id FROM firsts JOIN broadcasts ON broadcasts.seq = firsts.first_seq`),
+  listRunningOf: statement(running('AND caller = :caller AND connection_id = :connection')),
+  listRunning: statement(running('')),
+};
+
+export function broadcastProgressStatements({ leaseIsValid, shareLock, skipLocked }: Dialect) {
+  return {
+    changeStatus: statement(`
+      UPDATE broadcasts SET status = :to, updated_at = :wall,
+        paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
+        pause_reason = CASE WHEN :to = 'paused' THEN CAST(:reason AS TEXT) END
+      WHERE id = :id AND caller = :caller AND ended_at IS NULL
+        AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
+          OR (status = 'paused' AND :to = 'cancelled')
+          OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') <> 'operator'))
+          OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
+      RETURNING seq`),
+    // The share lock serializes claims with status changes: each waits for the other, and then checks the status again.
+    claimBatch: statement(`
+      WITH held AS MATERIALIZED
+        (SELECT id AS held_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
+      oldest AS MATERIALIZED
+        (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT held_id FROM held) AND status = 'staged'
+         ORDER BY seq LIMIT :limit ${skipLocked})
+      UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall,
+        channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN attempts + 1 END
+      WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
+    listClaimed: statement(`
+      SELECT id, attempts FROM sends
+      WHERE status = 'sending' AND broadcast_id = :id AND owner = :me ORDER BY seq`),
+  };
+}
+
+/** `sweeps` run in this order, because each makes room for the next; `finish` is the last of them. */
+export function broadcastSweepStatements(dialect: Dialect) {
+  const { now, skipLocked, skipLockedBroadcasts, recorderIsGone } = dialect;
   const stagedOf = (status: string): string => `
     WITH left_over AS MATERIALIZED
       (SELECT seq AS left_seq FROM sends WHERE status = 'staged'
@@ -72,102 +152,6 @@ export function broadcastStatements(dialect: Dialect): BroadcastStatements {
        WHERE seq IN (SELECT left_seq FROM finished) RETURNING seq, id, caller`);
   return {
     finish,
-    open: statement(`
-      INSERT INTO broadcasts
-        (id, caller, template, name, connection_id, idem_route, idem_key, status, owner, created_at, updated_at, channel)
-      VALUES (:id, :caller, :template, :name, :connectionId, :route, :key, 'recording', :me, :wall, :wall, :channel)
-      ON CONFLICT DO NOTHING RETURNING seq`),
-
-    // Takes hold of the broadcast for the rest of the transaction.
-    incrementTotal: statement(
-      `UPDATE broadcasts SET total = total + :n, updated_at = :wall WHERE ${mine} RETURNING seq`,
-    ),
-    addRecipients: statement(`
-      INSERT INTO sends (id, caller, kind, recipient, connection_id, template, local_message_id, broadcast_id,
-        status, owner, created_at, updated_at, call_json, channel, channel_attempt)
-      SELECT given.id, opened.caller, given.kind, given.recipient, given.connection, given.template, given.local_id,
-        opened.id, 'staged', :me, opened.created_at, opened.created_at, given.call, given.channel, given.channel_attempt
-      FROM (SELECT id, caller, created_at FROM broadcasts WHERE ${mine}) AS opened CROSS JOIN ${dialect.inputRows({
-        place: 'INTEGER',
-        id: 'TEXT',
-        kind: 'TEXT',
-        recipient: 'TEXT',
-        connection: 'TEXT',
-        template: 'TEXT',
-        local_id: 'TEXT',
-        call: 'TEXT',
-        channel: 'TEXT',
-        channel_attempt: 'INTEGER',
-      })}
-      ORDER BY given.place`),
-
-    publish: statement(`${release} RETURNING seq`),
-    publishCharged: statement(`${release} AND ${wasCharged('broadcasts.caller')} RETURNING seq`),
-    // What was released has its tally since; what was not gets none.
-    insertCounter: statement(`
-      INSERT INTO broadcast_tallies (broadcast_id, status, n)
-      SELECT id, 'staged', total FROM broadcasts WHERE id = :id AND status = 'running'
-      ON CONFLICT DO NOTHING`),
-    findPublished: statement(withCounters('id = :id')),
-    // As that of sends.
-    insertTombstone: statement(`
-      INSERT INTO broadcasts
-        (id, caller, template, name, connection_id, status, owner, created_at, updated_at, ended_at)
-      VALUES (:id, '', '', '', '', 'discarded', :me, :wall, :wall, ${now})
-      ON CONFLICT (id) DO NOTHING`),
-    discard: statement(`
-      UPDATE broadcasts SET status = 'discarded', idem_route = NULL, idem_key = NULL WHERE ${mine} RETURNING seq`),
-
-    find: statement(withCounters(`id = :id AND caller = :caller AND ${VISIBLE}`)),
-    findByKey: statement(withCounters('caller = :caller AND idem_route = :route AND idem_key = :key')),
-    countRejections: statement('SELECT reason, n FROM broadcast_reasons WHERE broadcast_id = :id AND n > 0'),
-    list: statement(withCounters(`caller = :caller AND ${VISIBLE} ORDER BY seq DESC LIMIT :limit`)),
-    listAfter: statement(
-      withCounters(`caller = :caller AND ${VISIBLE} AND seq < :before ORDER BY seq DESC LIMIT :limit`),
-    ),
-
-    changeStatus: statement(`
-      UPDATE broadcasts SET status = :to, updated_at = :wall,
-        paused_by = CASE WHEN :to = 'paused' THEN CAST(:by AS TEXT) END,
-        pause_reason = CASE WHEN :to = 'paused' THEN CAST(:reason AS TEXT) END
-      WHERE id = :id AND caller = :caller AND ended_at IS NULL
-        AND ((status = 'running' AND :to IN ('paused', 'cancelled'))
-          OR (status = 'paused' AND :to = 'cancelled')
-          OR (status = 'paused' AND :to = 'running' AND (:by = 'operator' OR COALESCE(paused_by, 'caller') <> 'operator'))
-          OR (status = 'paused' AND :to = 'paused' AND :by = 'operator'))
-      RETURNING seq`),
-
-    countPausedByService: statement(`
-      SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'paused' AND paused_by = 'service' AND ended_at IS NULL`),
-
-    // One step in the index from lane to lane.
-    listRunningQueues: statement(`
-      WITH RECURSIVE firsts (first_seq) AS (
-        SELECT (SELECT seq FROM broadcasts WHERE ${RUNNING} ORDER BY caller, connection_id, seq LIMIT 1)
-        UNION ALL
-        SELECT ${firstAfter("broadcasts AS later WHERE later.status = 'running' AND later.ended_at IS NULL", ['caller', 'connection_id'], (column) => `here.${column}`)}
-        FROM firsts JOIN broadcasts AS here ON here.seq = firsts.first_seq
-      )
-      SELECT caller, connection_id FROM firsts JOIN broadcasts ON broadcasts.seq = firsts.first_seq`),
-    listRunningOf: statement(running('AND caller = :caller AND connection_id = :connection')),
-
-    listRunning: statement(running('')),
-
-    // A steer waits until the claim is done that holds the broadcast, and a claim for the steer, and then it looks again.
-    claimBatch: statement(`
-      WITH held AS MATERIALIZED
-        (SELECT id AS held_id FROM broadcasts WHERE id = :id AND status = 'running' AND ${leaseIsValid} ${shareLock}),
-      oldest AS MATERIALIZED
-        (SELECT seq AS oldest_seq FROM sends WHERE broadcast_id = (SELECT held_id FROM held) AND status = 'staged'
-         ORDER BY seq LIMIT :limit ${skipLocked})
-      UPDATE sends SET status = 'sending', owner = :me, attempts = attempts + 1, sent_at = :wall, updated_at = :wall,
-        channel_attempt = CASE WHEN channel_attempt IS NOT NULL THEN attempts + 1 END
-      WHERE seq IN (SELECT oldest_seq FROM oldest) RETURNING ${COLUMNS}`),
-
-    listClaimed: statement(`
-      SELECT id, attempts FROM sends
-      WHERE status = 'sending' AND broadcast_id = :id AND owner = :me ORDER BY seq`),
-
     sweeps: [
       `WITH deserted AS MATERIALIZED
          (SELECT seq AS left_seq FROM broadcasts

@@ -6,19 +6,18 @@ import { keyFor } from './secret.ts';
 const HOUR_MS = 60 * 60_000;
 
 /**
- * What is kept of a content to know it again. A plain digest can be tried with guesses by whoever reads a row, because
- * texts to one number are few; an HMAC cannot without the key. `fingerprint` has the plain digests of earlier versions.
+ * Identifies a content without storing it. A plain digest could be guessed from a row, because few texts go to one number; an
+ * HMAC cannot be without the key. `fingerprint` holds the plain digests of earlier versions.
  */
 export const macColumns = {
   sends: 'ALTER TABLE sends ADD COLUMN content_mac TEXT',
   broadcasts: 'ALTER TABLE broadcasts ADD COLUMN content_mac TEXT',
 };
 
-/** Of those whose content is to be forgotten. */
+/** Rows whose fingerprints are to be erased. */
 export const contentIndex = `CREATE INDEX sends_known ON sends (ended_at)
   WHERE ended_at IS NOT NULL AND idem_key IS NULL AND (content_mac IS NOT NULL OR fingerprint IS NOT NULL)`;
 
-/** What a row knows its content by. */
 export type KeptContent = Pick<StoredMessage, 'contentMac' | 'fingerprint'>;
 
 export class ContentMacs {
@@ -34,13 +33,13 @@ export class ContentMacs {
     return createHmac('sha256', this.#key).update(fingerprint).digest('base64url');
   }
 
-  /** As it is recorded. Replicas of an earlier version know contents by plain digests alone. */
+  /** As recorded. Replicas of an earlier version compare only plain digests. */
   kept(fingerprint: string | undefined): KeptContent {
     if (fingerprint === undefined) return {};
     return { contentMac: this.of(fingerprint), ...(this.#engine.hasOlderReplicas() && { fingerprint }) };
   }
 
-  /** Undefined: nothing is kept to tell it by. */
+  /** Undefined if the row keeps nothing to compare. */
   matches({ contentMac, fingerprint }: KeptContent, given: string): boolean | undefined {
     if (contentMac !== undefined) return contentMac === this.of(given);
     return fingerprint === undefined ? undefined : fingerprint === given;
@@ -48,8 +47,8 @@ export class ContentMacs {
 }
 
 /**
- * Nothing asks for it later: a send that is looked for is compared with those of its own quarter of an hour, and the last
- * look nobody asked for is an hour after its end. Where it is missing, `countLookalikes` counts the message as one.
+ * Not needed after an hour: reconciliation compares messages within a quarter of an hour, and its last scheduled lookup is an
+ * hour after the end. Without it, `countLookalikes` counts the message as a lookalike.
  */
 export const forgetFingerprints = ({ now, skipLocked }: Dialect): Statement =>
   statement(`

@@ -15,33 +15,18 @@ type Operations = Pick<
 /** A number leads to a BSUID, that to a contact id, and that to rows that have nothing else. */
 const ROUNDS_MAX = 4;
 
+interface Database {
+  engine: Engine;
+  sql: ConversationStatements;
+}
+
 /** Of the operations of src/store/tracking-port.ts those that concern people, in SQL that both databases speak. */
 export function conversationOperations(engine: Engine, dialect: Dialect): Operations {
   const sql = conversationStatements(dialect);
-  const intake = intakeStatements(dialect);
-  const polls = pollStatements(dialect);
-
-  /** All rows of one person, from whichever id is known. */
-  async function rowsOf(ids: Ids, connection?: string): Promise<Row[]> {
-    let rows: Row[] = [];
-    let known: Ids[] = [ids];
-    for (let round = 0; round < ROUNDS_MAX; round++) {
-      const values = { rows: JSON.stringify(known.map(idValues)) };
-      const found = await engine.read(
-        connection === undefined
-          ? { statement: sql.findAnywhere, values }
-          : { statement: sql.find, values: { ...values, connection } },
-      );
-      if (found.length <= rows.length) break;
-      rows = found;
-      known = [ids, ...found.map(identityOf)];
-    }
-    return rows;
-  }
-  const anyId = (to: string): Ids => ({ phone: to, bsuid: to, contactId: to });
-  const bodiesWith = (to: string) => ({ pattern: `%${to.replaceAll(/[!%_]/g, '!$&')}%` });
-
+  const database = { engine, sql };
   return {
+    ...personOperations(database, dialect),
+
     async noteConversations(told) {
       const steps = conversationSteps(sql, told);
       if (steps.length > 0) await retryDeadlocks(() => engine.write(steps));
@@ -49,6 +34,7 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
 
     async conversation(connectionId, { phone, bsuid, contactId }) {
       const rows = await rowsOf(
+        database,
         {
           ...(phone !== undefined && { phone }),
           ...(bsuid !== undefined && { bsuid }),
@@ -58,17 +44,29 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
       );
       return rows.length === 0 ? undefined : joined(connectionId, rows);
     },
+  };
+}
 
+function personOperations(
+  database: Database,
+  dialect: Dialect,
+): Pick<Operations, 'countPersonTracking' | 'erasePersonTracking'> {
+  const { engine, sql } = database;
+  const intake = intakeStatements(dialect);
+  const polls = pollStatements(dialect);
+  const anyId = (to: string): Ids => ({ phone: to, bsuid: to, contactId: to });
+  const bodiesWith = (to: string) => ({ pattern: `%${to.replaceAll(/[!%_]/g, '!$&')}%` });
+  return {
     async countPersonTracking(to) {
       const [rows, [waiting = {}]] = await Promise.all([
-        rowsOf(anyId(to)),
+        rowsOf(database, anyId(to)),
         engine.read({ statement: intake.countPerson, values: bodiesWith(to) }),
       ]);
       return { conversations: rows.length, waiting: integer(waiting, 'n') };
     },
 
     async erasePersonTracking(to) {
-      const rows = await rowsOf(anyId(to));
+      const rows = await rowsOf(database, anyId(to));
       const keys = rows.map((row) => ({ connection: row.connection_id, contact: row.contact }));
       const recipients = new Set([
         to,
@@ -83,6 +81,24 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
       return erased.reduce((sum, each) => sum + each.length, 0);
     },
   };
+}
+
+/** All rows of one person, from whichever id is known. */
+async function rowsOf({ engine, sql }: Database, ids: Ids, connection?: string): Promise<Row[]> {
+  let rows: Row[] = [];
+  let known: Ids[] = [ids];
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const values = { rows: JSON.stringify(known.map(idValues)) };
+    const found = await engine.read(
+      connection === undefined
+        ? { statement: sql.findAnywhere, values }
+        : { statement: sql.find, values: { ...values, connection } },
+    );
+    if (found.length <= rows.length) break;
+    rows = found;
+    known = [ids, ...found.map(identityOf)];
+  }
+  return rows;
 }
 
 const idValues = ({ phone, bsuid, contactId }: Ids) => ({

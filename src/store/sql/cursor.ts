@@ -4,15 +4,15 @@ import { keyFor } from './secret.ts';
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** Behind the nonce and the tag, a sequence number. */
+/** Nonce, tag and sequence number. */
 const BYTES = NONCE_BYTES + TAG_BYTES + 8;
 
-/** Which list, and of whom: a cursor of another one is none. */
+/** A cursor is valid only for the list and caller that it was issued for. */
 export type ListName = readonly [list: 'sends' | 'broadcasts' | 'all sends' | 'all broadcasts', caller?: string];
 
 /**
- * Where a page ended: the sequence number of its last row, sealed, because it counts what all callers send. Nobody reads it,
- * makes one up or takes one to another list. All processes of a store understand each other's.
+ * Cursors hold the sequence number of a page's last row, encrypted and authenticated, because the number reveals how much all
+ * callers send. Every process on the same store accepts them.
  */
 export class Cursors {
   readonly #key: KeyObject;
@@ -46,12 +46,10 @@ export class Cursors {
     return Number(plain.readBigUInt64BE());
   }
 
-  /** Where a page goes on that begins with a cursor, or with nothing. */
   before({ cursor }: { cursor?: string }, list: ListName): { before?: number } {
     return cursor === undefined ? {} : { before: this.sequenceOf(cursor, list) };
   }
 
-  /** What a page answers as `next`. */
   next(sequence: number | undefined, list: ListName): { next?: string } {
     return sequence === undefined ? {} : { next: this.after(sequence, list) };
   }

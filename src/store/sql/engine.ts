@@ -1,19 +1,19 @@
-import type { PermitStore, SlotStore } from '../coordination-store.ts';
+import type { CallerTokenStore, ReservationStore } from '../coordination-store.ts';
 import { WAITING } from './tracking-schema.ts';
 
-/** What the verbs ask of a database. Two live here: src/store/sqlite and src/store/postgres. */
+/** What the shared SQL needs of a database. Implemented by src/store/sqlite and src/store/postgres. */
 
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/** SQL is written with `:name` parameters. PostgreSQL takes them as `$1`, `$2`, SQLite is quickest with a `?` for each place. */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. SQLite binds `?` fastest. */
 export interface Statement {
   readonly named: string;
   readonly numbered: string;
-  /** Behind `$1`, `$2`. */
+  /** The parameters of `numbered`, `$1` first. */
   readonly names: readonly string[];
   readonly positional: string;
-  /** Behind each `?`: a name that stands twice is here twice. */
+  /** The parameters of `positional`, with repetitions. */
   readonly bindOrder: readonly string[];
 }
 
@@ -22,11 +22,11 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
-/** The tables that lists go through, by the column in which the sequence number of a message stands. */
+/** The tables that lists scan, by the column that holds the sequence number of the message. */
 export const SEQ_OF = { sends: 'seq', deliveries: 'send_seq' } as const;
 export type ScanTable = keyof typeof SEQ_OF;
 
-/** One index in its order, backwards. */
+/** Scans one index backwards. */
 export interface IndexScan {
   of: ScanTable;
   table: string;
@@ -34,41 +34,41 @@ export interface IndexScan {
   order: string;
 }
 
-export interface Engine extends SlotStore, PermitStore {
+export interface Engine extends ReservationStore, CallerTokenStore {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
-  /** As `read`, for what may take long: it fails before anything else has to wait for it. */
+  /** Like `read`, for slow queries: it fails before anything else has to wait for it. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
-  /** Lets go of old versions of rows, in which texts stand that are no longer kept; where the database does not by itself. */
+  /** Removes old versions of rows, which may hold erased texts, where the database does not do so by itself. */
   checkpoint?(): void;
-  /** Takes deleted rows out of the files, as far as the database lets us; `isAlone`: nobody else waits. Throws StoreError. */
+  /** Removes deleted rows from the files, as far as possible; `exclusive`: nothing else uses the store. Throws StoreError. */
   scrub(exclusive: boolean): Promise<void>;
-  /** What only this store knows, and all of its processes (src/store/sql/secret.ts). */
+  /** Shared by all processes on this store (src/store/sql/secret.ts). */
   readonly secret: Buffer;
-  /** Whether processes of an earlier version live, which know contents by plain digests; as of the last heartbeat. */
+  /** Whether replicas of an earlier version run, which compare contents by plain digests; as of the last heartbeat. */
   hasOlderReplicas(): boolean;
   holdsLease(): boolean;
-  /** The owner that it writes as. */
+  /** The id of the owner that this process writes as. */
   epoch(): number;
   close(): Promise<void>;
 }
 
-/** A hold of a 429 is no longer; a clock that was set back must not silence everybody for as long. */
-export const SLOT_AHEAD_MAX_MS = 60_000;
+/** No longer than the longest pause after a 429, so that a clock that is set back cannot stop all calls for longer. */
+export const RESERVED_AHEAD_MAX_MS = 60_000;
 
-/** Where the two databases cannot share their words. Every engine supplies `:me`, the owner that it writes as. */
+/** SQL that the two databases do not share. Every engine binds `:me`, the owner that it writes as. */
 export interface Dialect {
-  /** The ageing clock in whole milliseconds: never a wall clock of ours. */
+  /** The clock by which records age, in ms: the database's or a monotonic one, never this machine's wall clock. */
   readonly now: string;
-  /** Holds for a row of `sends` whose owner is dead. */
+  /** Condition on a row of `sends`. */
   readonly ownerIsDead: string;
-  /** The ids of owners that are dead, as a choice of rows, among those that have such rows. */
+  /** A query for the ids of dead owners among those that have such rows. */
   readonly deadOwners: (of: keyof typeof OWNED) => string;
-  /** Holds while `:me` may send. */
+  /** Condition: the lease of `:me` is valid. */
   readonly leaseIsValid: string;
-  /** Ends a choice of rows of `sends`, so that no two processes choose the same one. */
+  /** Ends a SELECT of `sends`, so that no two processes select the same row. */
   readonly skipLocked: string;
   /** The same for a choice from one table, whichever it is. */
   readonly skipLockedAny: string;
@@ -76,25 +76,25 @@ export interface Dialect {
   readonly lockMessages: string;
   /** As `skipLocked`, for rows of `broadcasts`. */
   readonly skipLockedBroadcasts: string;
-  /** Holds for a row of `broadcasts` whose owner is dead, or believed to be. */
+  /** Condition on a row of `broadcasts`: the owner's lease has expired, whether or not recovery has noticed. */
   readonly recorderIsGone: string;
-  /** Ends a choice of a broadcast that must stay as it is until the statement is done. */
+  /** Ends a SELECT of a broadcast that must not change until the statement is done. */
   readonly shareLock: string;
-  /** Rows that begin with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  /** Rows  with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
-  /** What follows FROM: the newest `:limit` rows of `sends` of a walk for which a condition holds; asks it of no more than `most`. */
-  newest(walk: IndexScan, also: string, most: number): string;
-  /** Joins to each row of `broadcasts` those rows of `sends` that a condition with ORDER BY and LIMIT chooses. */
+  /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
+  newest(scan: IndexScan, also: string, most: number): string;
+  /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
-  /** Rows named `given` out of the JSON in `:rows`, an array of objects with these keys; all small letters. */
+  /** A table `given` made from the JSON array of objects in `:rows`. Column names in lower case. */
   inputRows(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;
-  /** What recover does first, in the same transaction. */
+  /** Runs first in the transaction of a recovery or an adoption. */
   readonly fence: readonly string[];
   readonly counts: string;
   readonly check: string;
 }
 
-/** Rows that end with their owner or are adopted from it, as the partial indexes have them. */
+/** Rows that cannot outlive their owner or are adopted from it, in the words of the partial indexes. */
 export const OWNED = {
   sending: { table: 'sends', which: "status = 'sending'" },
   streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
@@ -115,7 +115,7 @@ export function statement(named: string): Statement {
   };
 }
 
-/** The values that are asked for, in this order; the engine's own win. A forgotten one is our mistake, not a NULL. */
+/** The values in this order; the engine's own take precedence. A missing one is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
     const value = own[name] ?? step.values[name];

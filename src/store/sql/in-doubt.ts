@@ -1,37 +1,37 @@
-/** Records that are taken out at once: it holds up the event loop for some 10 ms. */
-const withdrawMax = 500;
+/** Rows deleted at once; more would block the event loop for over 10 ms. */
+const BATCH_MAX = 500;
 
 /**
- * Records whose writing failed: the commit may have happened, or happen yet (a connection was lost, and the database
- * goes on without it). That there is nothing to take out is no proof: a lost insert may wait for a lock, or its commit
- * for a slow disk, and how long is not for us to say. So `withdraw` first uses up the id, in the same transaction. Both
- * inserts cannot stand, and of two at once one waits for the other: then it is over. To end the lost backend by its pid,
- * or to wait for as long as its statement may take, would be less sure: a pooler invents pids, and a commit has no limit.
+ * Inserts whose commit is in doubt: the connection was lost before the acknowledgement. Deleting by id is not enough, because
+ * a delayed commit may still arrive: a lost insert may wait for a lock, and its commit for a slow disk, without a limit. So
+ * `replaceByTombstones` inserts a tombstone with the same id first, in the same transaction. Only one of the two inserts can
+ * succeed, and of two at once one waits for the other. Ending the lost backend by its pid would be less certain, because a
+ * connection pooler invents pids.
  */
 export class InDoubtInserts {
   readonly #ids = new Set<string>();
-  readonly #withdraw: (ids: readonly string[]) => Promise<unknown>;
+  readonly #replaceByTombstones: (ids: readonly string[]) => Promise<unknown>;
 
-  constructor(withdraw: (ids: readonly string[]) => Promise<unknown>) {
-    this.#withdraw = withdraw;
+  constructor(replaceByTombstones: (ids: readonly string[]) => Promise<unknown>) {
+    this.#replaceByTombstones = replaceByTombstones;
   }
 
   has(id: string): boolean {
     return this.#ids.has(id);
   }
 
-  /** Takes it out, and keeps it out. Where this fails it stays in doubt. */
+  /** Deletes the row and prevents a later commit. If this fails, the id stays in doubt. */
   async resolve(id: string): Promise<void> {
     this.#ids.add(id);
-    await this.#withdraw([id]);
+    await this.#replaceByTombstones([id]);
     this.#ids.delete(id);
   }
 
   async resolveAll(): Promise<void> {
     const ids = [...this.#ids];
-    for (let from = 0; from < ids.length; from += withdrawMax) {
-      const batch = ids.slice(from, from + withdrawMax);
-      await this.#withdraw(batch);
+    for (let from = 0; from < ids.length; from += BATCH_MAX) {
+      const batch = ids.slice(from, from + BATCH_MAX);
+      await this.#replaceByTombstones(batch);
       for (const id of batch) this.#ids.delete(id);
     }
   }

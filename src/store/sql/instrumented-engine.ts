@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts';
 
 type Watch = NonNullable<StoreOptions['onQuery']>;
 
-/** The same engine, which tells how long each use of the database took. Nobody waits longer for it. */
+/** Reports how long each use of the database takes, without delaying it. */
 export function instrument(engine: Engine, watch: Watch): Engine {
   const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
     const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);
@@ -13,14 +13,14 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     );
     return use;
   };
-  // `begun` comes first: SQLite reads before it returns.
+  // The start time is an argument, evaluated before the call, because SQLite reads synchronously.
   return {
     write: (steps) => timed('write', performance.now(), engine.write(steps)),
     read: (step) => timed('read', performance.now(), engine.read(step)),
     list: (step) => timed('read', performance.now(), engine.list(step)),
-    reserveSlot: (intervalMs) => timed('slot', performance.now(), engine.reserveSlot(intervalMs)),
-    holdSlots: (ms) => timed('slot', performance.now(), engine.holdSlots(ms)),
-    takePermits: (caller, ask) => timed('permits', performance.now(), engine.takePermits(caller, ask)),
+    reservePermit: (intervalMs) => timed('slot', performance.now(), engine.reservePermit(intervalMs)),
+    blockReservations: (ms) => timed('slot', performance.now(), engine.blockReservations(ms)),
+    takeTokens: (caller, ask) => timed('permits', performance.now(), engine.takeTokens(caller, ask)),
     heartbeat: () => engine.heartbeat(),
     checkpoint: () => engine.checkpoint?.(),
     scrub: (isAlone) => engine.scrub(isAlone),

@@ -3,20 +3,20 @@ import { type ListQuery, scanOf, VISITED_MAX, valuesOf, visibleMessages } from '
 import { integer } from './row-mapping.ts';
 
 /**
- * Clocks step back, and those of replicas differ: the first row of a time is not always the first that was recorded. So
- * many at each end of the time are looked at.
+ * Clocks step back and differ between replicas, so the first row by time is not always the first by sequence. This many rows
+ * at each end of the time range are compared.
  */
 const EDGE_SENDS = 1_000;
 const EDGE_BROADCASTS = 100;
 
-/** From which sequence number on a page is looked for. */
+/** The sequence number from which a page is read. */
 export interface Bounds {
   from: number;
-  /** Set where older rows may match as well: a page that is not full goes on before it. */
+  /** Set if older rows may match as well: the next page continues before it. */
   scannedTo?: number;
 }
 
-/** Asks for what `boundsOf` needs; undefined where every row that is walked over is shown. */
+/** Reads what `boundsOf` needs; undefined if every visited row matches. */
 export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
   const { since, broadcastId } = ask.filter;
   const parts = visibleMessages(ask.filter);
@@ -28,7 +28,7 @@ export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
   const broadcast = '(SELECT seq FROM broadcasts WHERE id = :broadcastId AND caller = :caller';
   const columns = [
     ...floors,
-    // Recipients were created when their broadcast was: all of them match a time, or none.
+    // Recipients have the creation time of their broadcast: all of them match, or none.
     ...(broadcastId === undefined
       ? []
       : [`${broadcast} ${since === undefined ? '' : 'AND created_at >= :since'}) AS its`]),
@@ -37,7 +37,7 @@ export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
   return { statement: statement(`SELECT ${columns.join(', ')}`), values: valuesOf(ask) };
 }
 
-/** Undefined: nothing can match. */
+/** Undefined if nothing can match. */
 export function boundsOf([row = {}]: readonly Row[], { filter }: ListQuery): Bounds | undefined {
   const read = (column: string) => (row[column] === null ? undefined : integer(row, column));
   let from = 0;
@@ -53,7 +53,7 @@ export function boundsOf([row = {}]: readonly Row[], { filter }: ListQuery): Bou
   return scannedTo > from ? { from: scannedTo, scannedTo } : { from };
 }
 
-/** The first and the last of a time, by an index that is in its order. */
+/** The first and the last rows of a time range, by an index in its order. */
 const edges = (choice: string, order: string, limit: number): string => {
   const end = (direction: 'ASC' | 'DESC') => `SELECT * FROM (
     ${choice} ORDER BY ${order} ${direction}, seq ${direction} LIMIT ${limit}) AS ends_${direction.toLowerCase()}`;
@@ -67,7 +67,7 @@ const firstOf = (condition: string): string => `
   SELECT (SELECT seq FROM sends WHERE broadcast_id = opened.id AND ${condition} ORDER BY broadcast_id, seq LIMIT 1) AS seq
   FROM ${broadcastsOfTime} AS opened`;
 
-/** The first that a caller recorded since a time: alone, or as the recipient of a broadcast. */
+/** The first message that a caller recorded since a time, single or as a recipient. */
 const firstSince = `(SELECT MIN(seq) FROM (
   SELECT seq FROM ${sendsOfTime} AS singles
   UNION ALL ${firstOf("broadcast_id IS NOT NULL AND status <> 'staged'")}

@@ -5,7 +5,7 @@ import { boundsOf, boundsStep } from './list-bounds.ts';
 import { buildListStep, type ListQuery } from './list-query.ts';
 import { bySequence, integer } from './row-mapping.ts';
 
-/** `before`: the sequence number at which the page before it ended. */
+/** `before`: the sequence number at which the previous page ended. */
 export interface PageQuery {
   limit: number;
   before?: number;
@@ -13,11 +13,11 @@ export interface PageQuery {
 
 export interface FoundMessages {
   rows: Row[];
-  /** Set where rows before this one were not looked at. */
+  /** Set if rows before this sequence number were not visited. */
   scannedTo?: number;
 }
 
-/** The newest sends of one caller that match, one more than a page has. */
+/** The newest matching messages of one caller, one more than a page has. */
 export async function readMessages(
   { engine, dialect }: { engine: Pick<Engine, 'list'>; dialect: Dialect },
   { caller, filter }: { caller: string; filter: MessageFilter },
@@ -33,9 +33,9 @@ export async function readMessages(
   return { rows, ...(scannedTo !== undefined && { scannedTo }) };
 }
 
-/** One page of what was found of one caller or of several; `end` is where the next one goes on, if there is any. */
+/** One page of what was found of one or several callers; `end` is where the next page starts, if there is one. */
 export function pageOf(found: readonly FoundMessages[], limit: number): { messages: StoredMessage[]; end?: number } {
-  // Further than the one that looked the least far back, nothing is known of all.
+  // Behind the shortest scan the merged order is unknown.
   const scannedTo = Math.max(0, ...found.map((each) => each.scannedTo ?? 0));
   const rows = found
     .flatMap((each) => each.rows)

@@ -2,11 +2,11 @@ import type { MessageFilter, MessageStatus } from '../message-store.ts';
 import { FAILED } from './broadcast-schema.ts';
 import { deliveryIs, messagesDelivered } from './delivery-scan.ts';
 import { type Dialect, type IndexScan, type ScanTable, type Step, statement, type Value } from './engine.ts';
-import { broadcastIsIn, VISIBLE_COLUMNS } from './message-statements.ts';
+import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { wallTime } from './row-mapping.ts';
 import { DELIVERED } from './tracking-columns.ts';
 
-/** What is asked of the sends of one caller, in sequence numbers: older than `before`, and not older than `from`. */
+/** A query for messages of one caller, by sequence number: older than `before`, and not older than `from`. */
 export interface ListQuery {
   caller: string;
   filter: MessageFilter;
@@ -15,16 +15,16 @@ export interface ListQuery {
   from?: number;
 }
 
-/** So many rows of an index are looked at for one page; the next page goes on from there. */
+/** Rows of an index visited for one page; the next page goes on from there. */
 export const VISITED_MAX = 5_000;
 
-/** Rows of `sends` in the order of one index, which begins with `equal`; `also` is asked of each of them. */
+/** Rows of `sends` in the order of one index, which starts with `equal`; `also` is checked on each row. */
 export interface ScanPart {
   /** Whose index it is; `sends` if absent. */
   of?: ScanTable;
   index: string;
   equal: Readonly<Record<string, string>>;
-  /** As the partial index has it. */
+  /** The condition of the partial index. */
   within: readonly string[];
   also: readonly string[];
 }
@@ -35,8 +35,8 @@ export function scanOf(dialect: Dialect, { of, index, equal, within }: ScanPart)
 }
 
 /**
- * A page of a caller's sends. The statement is made for the filters that are given, and of as many parts as it takes for
- * each to find its rows, newest first, in one index; none walks over recipients that are not to be seen yet.
+ * A page of a caller's messages, newest first. The statement is built for the given filters, as a union of parts that each
+ * read one index in order; none visits recipients of broadcasts that are not published.
  */
 export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
   // Of what waits nothing is known.
@@ -73,7 +73,7 @@ export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Re
   };
 }
 
-/** Asked of rows that are found by something else: as an expression, so that no index of it is taken instead. */
+/** Conditions for rows found by another index. Written as expressions, so that the planner does not switch to an index on them. */
 const ASKED = {
   recent: 'created_at + 0 >= :since',
   inState: "status || '' = :status",
@@ -84,7 +84,7 @@ const ASKED = {
 const NOT_WAITING = "status <> 'staged'";
 const IN_BROADCAST = 'broadcast_id IS NOT NULL';
 
-/** Everything but recipients that wait. */
+/** Everything but staged recipients. */
 export function visibleMessages(filter: MessageFilter): ScanPart[] {
   const { delivery, status, since, broadcastId } = filter;
   const delivered = messagesDelivered(filter);
@@ -122,7 +122,7 @@ function recordedMessages({ to, status, broadcastId, since }: MessageFilter): Sc
       { index: 'sends_claimed', equal, within: [IN_BROADCAST, NOT_WAITING], also },
     ];
   }
-  // Of a caller only few are under way; of all else it may have a hundred thousand, in other broadcasts.
+  // Few messages of a caller are in progress; of every other status it may have a hundred thousand, in other broadcasts.
   const isUnderWay = status === 'queued' || status === 'sending';
   if (broadcastId !== undefined && !isUnderWay) {
     const equal = { broadcast_id: ':broadcastId', status: ':status' };
@@ -138,7 +138,7 @@ const TO_ONE = {
   within: ['recipient IS NOT NULL'],
 } as const;
 
-/** Recipients that wait, of broadcasts that are to be seen, by the number that they go to. */
+/** Staged recipients of visible broadcasts, by the number that they go to. */
 function stagedTo({ to, broadcastId, since }: MessageFilter, seen: string): ScanPart[] {
   if (to === undefined) return [];
   const also = ["status || '' = 'staged'", broadcastIsIn(seen)];
@@ -147,7 +147,7 @@ function stagedTo({ to, broadcastId, since }: MessageFilter, seen: string): Scan
   return [{ ...TO_ONE, also }];
 }
 
-/** The same by the few broadcasts that have any. They were created when it was: nobody need look at each. */
+/** Staged recipients by broadcast. They have its creation time, so it is compared once per broadcast. */
 function stagedRecipients(dialect: Dialect, { broadcastId, since }: MessageFilter, seen: string): string {
   const recent = since === undefined ? '' : 'AND broadcasts.created_at >= :since';
   const one = broadcastId === undefined ? '' : 'AND broadcasts.id = :broadcastId';
@@ -157,7 +157,7 @@ function stagedRecipients(dialect: Dialect, { broadcastId, since }: MessageFilte
       AND broadcasts.status IN (${seen}) ORDER BY sends.seq DESC LIMIT :limit`;
 }
 
-/** Of which broadcasts a recipient that waits has this status. */
+/** The broadcast statuses in which a staged recipient appears with this status. */
 function broadcastStatesFor(status: MessageStatus | undefined): string | undefined {
   if (status === undefined) return "'running', 'paused', 'cancelled'";
   if (status === 'queued') return "'running', 'paused'";

@@ -2,7 +2,7 @@ import type { AllBroadcastsFilter } from '../operator-store.ts';
 import { VISIBLE, withCounters } from './broadcast-statements.ts';
 import { type Dialect, type Statement, type Step, statement, type Value } from './engine.ts';
 
-/** As the partial index of a caller's sends that are not accepted has it. */
+/** The condition of a partial index. */
 const NOT_ACCEPTED = "sends.status <> 'accepted' AND sends.status <> 'staged'";
 
 export interface OperatorStatements {
@@ -21,7 +21,7 @@ export interface OperatorStatements {
   readonly cancelBroadcasts: Statement;
 }
 
-/** Each different caller of the rows that a condition names, one step of an index for each. */
+/** The distinct callers of the rows that match a condition, by one index lookup each. */
 const distinctCallers = (name: string, table: string, condition: string): string => `
   ${name} (caller) AS (
     SELECT MIN(caller) FROM ${table} WHERE caller > '' AND ${condition}
@@ -30,13 +30,13 @@ const distinctCallers = (name: string, table: string, condition: string): string
     FROM ${name} WHERE ${name}.caller IS NOT NULL
   )`;
 
-/** In the order of the index: PostgreSQL would gather all that are in it before it took the first. */
+/** Ordered like the index, or PostgreSQL would collect all rows before it took the first. */
 const counted = (status: string): string => `
   (SELECT COUNT(*) FROM (SELECT 1 FROM sends
      WHERE sends.caller = given.caller AND sends.status = '${status}' AND ${NOT_ACCEPTED}
      ORDER BY sends.seq LIMIT :most) AS some_${status})`;
 
-/** A range of one: with an equality PostgreSQL may walk all rows from the newest on until one is this caller's. */
+/** A range instead of an equality, with which PostgreSQL may scan all rows from the newest on until one matches. */
 const newestOf = (table: string): string => `${table}.caller >= given.caller AND ${table}.caller <= given.caller`;
 
 export function operatorStatements(dialect: Dialect): OperatorStatements {
@@ -45,7 +45,7 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
     findStop: statement(`
       SELECT reason, changed_by, changed_at, scope, name
       FROM sending_stop LEFT JOIN sending_stopped ON TRUE`),
-    // First: it makes two that come at once wait for each other.
+    // First, so that two concurrent stops wait for each other.
     upsertStop: statement(`
       INSERT INTO sending_stop (id, reason, changed_by, changed_at) VALUES (1, :reason, :changedBy, :wall)
       ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, changed_by = excluded.changed_by,
@@ -86,7 +86,7 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
       WHERE id = :id AND ended_at IS NULL AND status IN ('running', 'paused')
       RETURNING seq`),
 
-    // Recipients that wait are not `queued` in their rows: their broadcasts are cancelled.
+    // Staged recipients are cancelled with their broadcasts.
     cancelQueued: statement(`
       WITH waiting AS MATERIALIZED
         (SELECT seq AS waiting_seq FROM sends
@@ -100,7 +100,7 @@ export function operatorStatements(dialect: Dialect): OperatorStatements {
   };
 }
 
-/** A page of the broadcasts of all callers, or of one: the statement is made for the filters that are given. */
+/** A page of the broadcasts of all callers or of one. The statement is built for the given filters. */
 export function listBroadcastsStep({ caller, status }: AllBroadcastsFilter, limit: number, before?: number): Step {
   const values: Record<string, Value> = { limit };
   const where: string[] = [];

@@ -1,35 +1,61 @@
 import { setImmediate } from 'node:timers/promises';
 import { StoreError } from '../errors.ts';
-import type { OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
-import { pageOfBroadcasts, toBroadcasts } from './broadcasts.ts';
+import type { CallerWork, OpenBroadcasts, OperatorStore, SendingStop, Stopped } from '../operator-store.ts';
+import { pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import { Cursors } from './cursor.ts';
 import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
 import { type FoundMessages, pageOf, readMessages } from './list-page.ts';
-import { listBroadcastsStep, operatorStatements } from './operator-statements.ts';
+import { listBroadcastsStep, type OperatorStatements, operatorStatements } from './operator-statements.ts';
 import { integer, isoTime, optional, required, toSqlText } from './row-mapping.ts';
 
-/** Nobody needs to know more exactly how much a caller has waiting, and to count a million takes long. */
+/** Counting a million rows takes long, and nobody needs the exact number. */
 const COUNTED_MAX = 1_000;
 const CANCELLED = 'an operator cancelled it';
 
-/** The verbs of src/store/operator-store.ts, in SQL that both databases speak. */
+type SendingStops = Pick<OperatorStore, 'findSendingStop' | 'stopSending'>;
+type OperatorLists = Pick<OperatorStore, 'listMessagesOf' | 'listAllBroadcasts'>;
+
 export function createOperatorStore(
   engine: Engine,
   dialect: Dialect,
   now: () => number = () => Date.now(),
 ): OperatorStore {
   const sql = operatorStatements(dialect);
-  const cursors = new Cursors(engine.secret);
-
-  const read = (statement: Statement, values: Step['values'] = {}): Promise<Row[]> =>
-    engine.read({ statement, values });
-  const changed = async (statement: Statement, values: Step['values']): Promise<number> => {
+  const change = async (statement: Statement, values: Step['values']): Promise<number> => {
     const [rows = []] = await engine.write([{ statement, values }]);
     return rows.length;
   };
-
   return {
-    findSendingStop: async () => toStop(await read(sql.findStop)),
+    ...sendingStops(engine, sql, now),
+    ...operatorLists(engine, dialect, sql),
+
+    listCallers: async () =>
+      (await engine.read({ statement: sql.listCallers, values: {} })).map((row) => required(row, 'caller')),
+
+    async summarizeWork(callers) {
+      const rows = JSON.stringify(callers.map((caller) => ({ caller })));
+      return (await engine.read({ statement: sql.summarizeWork, values: { rows, most: COUNTED_MAX } })).map(toWork);
+    },
+
+    countOpenBroadcasts: async () =>
+      (await engine.read({ statement: sql.countOpenBroadcasts, values: {} })).map(toOpen),
+
+    async changeAnyBroadcastStatus(id, to) {
+      const [, found = []] = await engine.write([
+        { statement: sql.changeStatus, values: { id, to, wall: now() } },
+        { statement: sql.findAny, values: { id } },
+      ]);
+      return toBroadcasts(found)[0];
+    },
+
+    cancelQueued: (caller, limit) => change(sql.cancelQueued, { caller, limit, detail: CANCELLED, wall: now() }),
+    cancelBroadcasts: (caller) => change(sql.cancelBroadcasts, { caller, wall: now() }),
+  };
+}
+
+function sendingStops(engine: Engine, sql: OperatorStatements, now: () => number): SendingStops {
+  return {
+    findSendingStop: async () => toStop(await engine.read({ statement: sql.findStop, values: {} })),
 
     async stopSending({ stopped, reason, changedBy }) {
       const answers = await engine.write([
@@ -38,41 +64,31 @@ export function createOperatorStore(
         { statement: sql.insertStopped, values: { rows: JSON.stringify(stopRows(stopped)) } },
         { statement: sql.findStop, values: {} },
       ]);
-      const stands = toStop(answers[3] ?? []);
-      if (!stands) throw new StoreError('the store does not know what it was told of sending');
-      return stands;
+      const stop = toStop(answers[3] ?? []);
+      if (!stop) throw new StoreError('the store does not know what it was told of sending');
+      return stop;
     },
+  };
+}
 
-    listCallers: async () => (await read(sql.listCallers)).map((row) => required(row, 'caller')),
+function operatorLists(engine: Engine, dialect: Dialect, sql: OperatorStatements): OperatorLists {
+  const cursors = new Cursors(engine.secret);
 
-    async summarizeWork(callers) {
-      const rows = await read(sql.summarizeWork, {
-        rows: JSON.stringify(callers.map((caller) => ({ caller }))),
-        most: COUNTED_MAX,
-      });
-      return rows.map((row) => {
-        const times = [row.last_single, row.last_broadcast].map((time) => Number(time ?? 0));
-        const last = Math.max(...times);
-        return {
-          caller: required(row, 'caller'),
-          queued: integer(row, 'queued') + integer(row, 'staged'),
-          sending: integer(row, 'sending'),
-          ...(last > 0 && { lastRecordedAt: isoTime(last) }),
-        };
-      });
-    },
+  /** The callers whose messages may match: of a broadcast, only its own. */
+  const relevant = async (callers: readonly string[], broadcastId: string | undefined): Promise<readonly string[]> => {
+    if (broadcastId === undefined) return callers;
+    const [row] = await engine.read({ statement: sql.findCaller, values: { id: broadcastId } });
+    const owner = row && required(row, 'caller');
+    return callers.filter((caller) => caller === owner);
+  };
 
-    countOpenBroadcasts: async () => (await read(sql.countOpenBroadcasts)).map(toOpen),
-
+  return {
     async listMessagesOf(callers, filter, page) {
-      const [named] = filter.broadcastId === undefined ? [] : await read(sql.findCaller, { id: filter.broadcastId });
-      const owner = named && required(named, 'caller');
-      const asked = filter.broadcastId === undefined ? callers : callers.filter((caller) => caller === owner);
-      const ask = { limit: page.limit, ...cursors.before(page, ['all sends']) };
+      const query = { limit: page.limit, ...cursors.before(page, ['all sends']) };
       const found: FoundMessages[] = [];
-      for (const one of asked) {
-        found.push(await readMessages({ engine, dialect }, { caller: one, filter }, ask));
-        // SQLite answers before it returns: others get their turn in between.
+      for (const caller of await relevant(callers, filter.broadcastId)) {
+        found.push(await readMessages({ engine, dialect }, { caller, filter }, query));
+        // SQLite reads synchronously, so yield to the event loop between callers.
         await setImmediate();
       }
       const { messages, end } = pageOf(found, page.limit);
@@ -85,28 +101,27 @@ export function createOperatorStore(
       const { broadcasts, end } = pageOfBroadcasts(rows, page.limit);
       return { broadcasts, ...cursors.next(end, ['all broadcasts']) };
     },
-
-    async changeAnyBroadcastStatus(id, to) {
-      const [, found = []] = await engine.write([
-        { statement: sql.changeStatus, values: { id, to, wall: now() } },
-        { statement: sql.findAny, values: { id } },
-      ]);
-      return toBroadcasts(found)[0];
-    },
-
-    cancelQueued: (caller, limit) => changed(sql.cancelQueued, { caller, limit, detail: CANCELLED, wall: now() }),
-    cancelBroadcasts: (caller) => changed(sql.cancelBroadcasts, { caller, wall: now() }),
   };
 }
 
-/** One row for each thing that is stopped. */
+function toWork(row: Row): CallerWork {
+  const times = [row.last_single, row.last_broadcast].map((time) => Number(time ?? 0));
+  const last = Math.max(...times);
+  return {
+    caller: required(row, 'caller'),
+    queued: integer(row, 'queued') + integer(row, 'staged'),
+    sending: integer(row, 'sending'),
+    ...(last > 0 && { lastRecordedAt: isoTime(last) }),
+  };
+}
+
 const stopRows = ({ all, callers, connections }: Stopped) => [
   ...(all ? [{ scope: 'all', name: '' }] : []),
   ...callers.map((name) => ({ scope: 'caller', name })),
   ...connections.map((name) => ({ scope: 'connection', name })),
 ];
 
-/** The last word stands in each row, and beside it one thing that is stopped, or none. */
+/** Each row holds the stop, and one thing that is stopped, or none. */
 function toStop(rows: readonly Row[]): SendingStop | undefined {
   const [word] = rows;
   if (word === undefined) return undefined;

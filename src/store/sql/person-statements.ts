@@ -1,5 +1,5 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
-import { broadcastIsIn } from './message-statements.ts';
+import { broadcastIsIn } from './message-columns.ts';
 
 interface PersonStatements {
   readonly count: Statement;
@@ -18,7 +18,7 @@ export function personStatements({ now, skipLocked }: Dialect): PersonStatements
       SELECT state, COUNT(*) AS n FROM (SELECT ${state} AS state FROM sends WHERE ${OF_PERSON}) AS states
       GROUP BY state ORDER BY state`),
 
-    // Recipients of what is being recorded are left alone: it counts them when it is released.
+    // Not recipients of a broadcast that is recording: it counts them when it is published.
     cancel: statement(`
       WITH waiting AS MATERIALIZED
         (SELECT seq AS waiting_seq FROM sends WHERE ${OF_PERSON} AND (sends.status = 'queued'

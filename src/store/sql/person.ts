@@ -6,7 +6,6 @@ import { integer, isStatus, required } from './row-mapping.ts';
 
 const CANCELLED = 'what is kept of its recipient is being erased';
 
-/** The verbs of src/store/person-store.ts, in SQL that both databases speak. */
 export function createPersonStore(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): PersonStore {
   const sql = personStatements(dialect);
   const changed = async (statement: Statement, values: Step['values']): Promise<number> => {

@@ -3,7 +3,7 @@ import type { Engine, Row, Step } from './engine.ts';
 import { statement } from './engine.ts';
 import { integer } from './row-mapping.ts';
 
-/** One row a caller, of the present hour and day: small, never purged, and locked by whoever spends. */
+/** One row per caller for the current hour and day. Never purged; locked while it is charged. */
 export const quotaTable = `
 CREATE TABLE caller_quotas (
   caller TEXT PRIMARY KEY,
@@ -18,14 +18,14 @@ const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 const unlimited = Number.MAX_SAFE_INTEGER;
 
-/** Replicas whose clocks are not quite alike turn the hour one after another: who is behind goes on with the later one. */
+/** Clocks of replicas differ a little: a replica that is behind continues with the later window. */
 const window = (name: 'hour' | 'day') =>
   `CASE WHEN quota.${name} = excluded.${name} + 1 THEN quota.${name} ELSE excluded.${name} END`;
 const counted = (name: 'hour' | 'day') =>
   `CASE WHEN quota.${name} BETWEEN excluded.${name} AND excluded.${name} + 1 THEN quota.in_${name} ELSE 0 END`;
 
 const sql = {
-  // What is compared is the row as it is once it is locked, so that no two processes spend the same message.
+  // The condition is checked on the locked row, so that two processes cannot spend the same message.
   charge: statement(`
     INSERT INTO caller_quotas AS quota (caller, hour, in_hour, day, in_day, charged_by)
     SELECT CAST(:caller AS TEXT), CAST(:hour AS BIGINT), CAST(:n AS BIGINT), CAST(:day AS BIGINT), CAST(:n AS BIGINT),
@@ -36,7 +36,7 @@ const sql = {
     WHERE ${counted('hour')} + excluded.in_hour <= CAST(:perHour AS BIGINT)
       AND ${counted('day')} + excluded.in_day <= CAST(:perDay AS BIGINT)
     RETURNING in_hour`),
-  // What was charged and then not recorded, because its key was used or its broadcast is not open any more.
+  // Undoes a charge without a record: the key was used, or the broadcast is not recording any more.
   refundSend: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy AND NOT EXISTS (SELECT 1 FROM sends WHERE id = :chargedBy)`),
@@ -44,7 +44,7 @@ const sql = {
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy
       AND NOT EXISTS (SELECT 1 FROM broadcasts WHERE id = :chargedBy AND status = 'running')`),
-  // A stream that was no valid request is forgotten in the hour in which it began, as a rule.
+  // An invalid stream is usually deleted in the hour in which it was inserted.
   refundForgotten: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - 1, in_day = in_day - 1
     WHERE in_hour > 0 AND EXISTS (SELECT 1 FROM sends
@@ -54,11 +54,10 @@ const sql = {
   spent: statement('SELECT hour, in_hour, day, in_day FROM caller_quotas WHERE caller = :caller'),
 };
 
-/** Ends the WHERE of what is recorded only if it was charged in the same transaction. */
+/** Condition for recording only what was charged in the same transaction. */
 export const wasCharged = (caller: string): string =>
   `EXISTS (SELECT 1 FROM caller_quotas WHERE caller_quotas.caller = ${caller} AND charged_by = :id)`;
 
-/** What is to be charged, and for which record. */
 export interface Charge {
   readonly caller: string;
   readonly n: number;
@@ -104,7 +103,7 @@ export function createQuotaStore(engine: Engine, now: () => number = () => Date.
 function leftOf(row: Row | undefined, { perHour, perDay }: QuotaLimits, wall: number): QuotaLeft {
   const hour = leftIn(row, 'hour', { limit: perHour ?? unlimited, lengthMs: HOUR_MS, wall });
   const day = leftIn(row, 'day', { limit: perDay ?? unlimited, lengthMs: DAY_MS, wall });
-  // Where the day has no more left than the hour, the next hour would be no better.
+  // If the day has no more left than the hour, the next hour does not help.
   return day.left <= hour.left ? day : hour;
 }
 

@@ -1,18 +1,18 @@
 import type { DueMessage, LookupProgress, ReconcileStore } from '../reconcile-store.ts';
 import { FAILED } from './broadcast-schema.ts';
 import { type Dialect, type Engine, type Row, type Statement, type Step, statement } from './engine.ts';
-import { COLUMNS } from './message-statements.ts';
+import { COLUMNS } from './message-columns.ts';
 import { bySequence, integer, isoTime, toMessage, toSqlText } from './row-mapping.ts';
 
 const MINUTE_MS = 60_000;
-/** From the end of a send to its first look, and so many recipients as there are in one call. */
+/** From the end of a message to its first lookup, with a margin for the recipients of one call, 1 ms each. */
 const SOON_MS = MINUTE_MS + 2_000;
 const AGAIN_MS = MINUTE_MS / 2;
-/** From the end of a send on. */
+/** From the end of a message on. */
 const PATIENCE_MS = 120 * MINUTE_MS;
 const CALLS_MAX = 100;
 const RECIPIENTS_MAX = 20_000;
-/** Rows of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop. */
 const ASKED_AT_ONCE = 500;
 
 interface DueLookups {
@@ -22,7 +22,6 @@ interface DueLookups {
   readonly takeDue: Statement;
 }
 
-/** The verbs of src/store/reconcile-store.ts, in SQL that both databases speak. */
 export function createReconcileStore(engine: Engine, dialect: Dialect): ReconcileStore {
   const sql = reconcileStatements(dialect);
 
@@ -31,7 +30,7 @@ export function createReconcileStore(engine: Engine, dialect: Dialect): Reconcil
     return rows;
   };
 
-  /** Mostly nothing is due, and a read finds that out at less cost than a write. */
+  /** Reads first, because usually nothing is due, and a read costs less than a write. */
   const take = async (
     { hasDue, takeDue }: DueLookups,
     values: Step['values'],
@@ -58,7 +57,7 @@ export function createReconcileStore(engine: Engine, dialect: Dialect): Reconcil
 
     async requestReconciliation(broadcastId) {
       const [left] = await engine.read({ statement: sql.left, values: { id: broadcastId } });
-      // While a round goes on it stays the same, and what waits for its time does not wait any longer.
+      // A round in progress stays the same; what is left of it becomes due now.
       if (left !== undefined && integer(left, 'n') === 0) await write(sql.ask, { id: broadcastId });
       const [clock] = await engine.read({ statement: sql.clock, values: { id: broadcastId } });
       if (!clock) return;
@@ -93,7 +92,7 @@ const toLostCall = (row: Row): LookupProgress['lostCalls'][number] => ({
 
 export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
   const these = `id IN (SELECT given.id FROM ${inputRows({ id: 'TEXT' })}) AND status = 'unknown'`;
-  // Slots: 1, 5, 15, 60 minutes after the end. The slot moves on in the statement that hands it out.
+  // 1, 5, 15 and 60 minutes after the end. The statement that hands out a lookup schedules the next one.
   const look = (which: string): DueLookups => ({
     hasDue: statement(`
       SELECT 1 AS one FROM sends WHERE next_look_at <= ${now} AND status = 'unknown' AND ${which} LIMIT 1`),
@@ -107,14 +106,14 @@ export function reconcileStatements({ now, skipLocked, inputRows }: Dialect) {
   });
   const isOld = `(looked_at IS NULL OR looked_at <
     (SELECT COALESCE(looks_asked_at, 0) FROM broadcasts WHERE broadcasts.id = :id))`;
-  // In the words of the index, which SQLite else does not know to hold.
+  // Repeats the condition of the index, or SQLite would not use it.
   const unknownOf = `broadcast_id = :id AND status = 'unknown' AND broadcast_id IS NOT NULL AND ${FAILED}`;
   return {
     lookFirst: look('next_look_at IS NOT NULL AND look_place = 0'),
     look: look('next_look_at IS NOT NULL'),
     lookBeside: look('recipient = :recipient AND connection_id = :connection AND sent_at IS NOT NULL'),
     looked: statement(`UPDATE sends SET looked_at = ${now} WHERE ${these} RETURNING seq`),
-    // For so long, and not for ever: of one whose history can never be read there would be no end.
+    // Limited in time, because some histories can never be read.
     postpone: statement(`
       UPDATE sends SET looks = CASE WHEN looks > 0 THEN looks - 1 ELSE 0 END, next_look_at = ${now} + ${AGAIN_MS}
       WHERE ${these} AND ended_at > ${now} - ${PATIENCE_MS} RETURNING seq`),

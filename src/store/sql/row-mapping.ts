@@ -12,7 +12,6 @@ import type {
 import type { KeptContent } from './content-mac.ts';
 import type { Row, Value } from './engine.ts';
 
-/** Every status once: the Record makes a missing one a compile error. */
 export const emptyCounts = (): Record<MessageStatus, number> => ({
   queued: 0,
   sending: 0,
@@ -41,12 +40,12 @@ export function isKind(value: unknown): value is MessageKind {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }
 
-/** PostgreSQL's text takes neither NUL nor half a surrogate pair, and a detail may come from upstream: it must not stop a settle. */
+/** PostgreSQL's text accepts neither NUL nor a lone surrogate; a detail from upstream with one must not prevent a completion. */
 export function toSqlText(value: string | undefined): string | null {
   return value === undefined ? null : value.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
-/** JSON.stringify escapes both, so JSON comes back as it was. */
+/** JSON.stringify escapes both, so JSON needs no replacement. */
 export function toSqlJson(value: Json | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
@@ -94,7 +93,7 @@ export function completionValues(
   };
 }
 
-/** PostgreSQL's driver answers a bigint as a string. */
+/** PostgreSQL's driver returns a bigint as a string. */
 export function integer(row: Row, column: string): number {
   const value = Number(row[column] ?? Number.NaN);
   if (!Number.isSafeInteger(value)) throw new StoreError(`the store holds no whole number in ${column}`);

@@ -1,6 +1,6 @@
 /**
- * The tables that both databases have alike. JSON is text: nobody looks into it, and PostgreSQL's jsonb refuses `\u0000`.
- * `created_at`, `updated_at` and `sent_at` are wall clock, for people; `ended_at` and `next_look_at` are the ageing clock.
+ * The tables that both databases have alike. JSON is stored as text: it is not queried, and PostgreSQL's jsonb refuses `\u0000`.
+ * `created_at`, `updated_at` and `sent_at` are wall clock, for people; `ended_at` and `next_look_at` go by Dialect.now.
  */
 export const sendsTable = (sequence: string): string => `
 CREATE TABLE sends (
@@ -34,8 +34,8 @@ CREATE TABLE sends (
 )`;
 
 /**
- * What is queued is found by whom it is for and whose it is, what is being sent by whose it is: a queue of a million costs no
- * more than one of ten. A lane (caller, connection) may be held for days, and nothing walks over it meanwhile.
+ * Queued messages are found by caller, connection and owner, `sending` ones by owner, so that a queue of a million costs no more
+ * than one of ten. A queue may be held for days, and nothing scans it meanwhile.
  */
 export const queueSchema: readonly string[] = [
   "CREATE INDEX sends_queued ON sends (caller, connection_id, owner, seq) WHERE status = 'queued'",

@@ -86,13 +86,15 @@ export interface TrackingStatements {
   readonly lastSendOf: Statement;
 }
 
-export function trackingStatements({ now, lockMessages, inputRows }: Dialect): TrackingStatements {
+export function trackingStatements(dialect: Dialect): TrackingStatements {
+  return { ...lookups(dialect), ...applying(dialect), ...counting(dialect) };
+}
+
+function lookups({ inputRows }: Dialect) {
   const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
   const found = (foundBy: string, on: string): string => `
     SELECT given.place, '${foundBy}' AS found_by, ${TRACKED} FROM ${ids} JOIN ${on} ${WITH_DELIVERY}
     WHERE sends.connection_id = :connection AND ${WAS_BEGUN}`;
-  const facts = inputRows(FACTS);
-  const these = `sends.seq IN (SELECT given.seq FROM ${facts})`;
   const lastSend = (whose: string): string => `
     SELECT seq, id, caller, recipient, sent_at FROM sends
     WHERE recipient = :recipient AND sent_at IS NOT NULL AND sent_at >= :since AND connection_id = :connection
@@ -118,7 +120,15 @@ export function trackingStatements({ now, lockMessages, inputRows }: Dialect): T
       WHERE sends.recipient = :recipient AND sends.sent_at IS NOT NULL AND sends.sent_at BETWEEN :since AND :until
         AND sends.template = :template AND sends.connection_id = :connection AND sends.whatsapp_message_id IS NULL
       ORDER BY sends.sent_at LIMIT ${CANDIDATES_MAX}`),
+    lastSend: statement(lastSend('')),
+    lastSendOf: statement(lastSend('AND caller = :caller')),
+  };
+}
 
+function applying({ now, lockMessages, inputRows }: Dialect) {
+  const facts = inputRows(FACTS);
+  const these = `sends.seq IN (SELECT given.seq FROM ${facts})`;
+  return {
     lock: statement(`SELECT sends.seq FROM sends WHERE ${these} ORDER BY sends.seq ${lockMessages}`),
     before: statement(`
       SELECT sends.seq, sends.status, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE ${these}`),
@@ -148,7 +158,11 @@ export function trackingStatements({ now, lockMessages, inputRows }: Dialect): T
     join: statement(`
       UPDATE deliveries SET ${JOINED} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${IS_NEWS})
       RETURNING send_seq, ${DELIVERED}`),
+  };
+}
 
+function counting({ now }: Dialect) {
+  return {
     counts: statement('SELECT status, n FROM delivery_tallies WHERE broadcast_id = :id'),
     untracked: statement(`
       SELECT recipient, ${now} - MAX(ended_at) AS age
@@ -158,7 +172,5 @@ export function trackingStatements({ now, lockMessages, inputRows }: Dialect): T
       WHERE connection_id = :connection AND status = 'accepted' AND recipient IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE send_seq = recent.seq AND rank > 0)
       GROUP BY recipient ORDER BY MAX(ended_at) DESC LIMIT :limit`),
-    lastSend: statement(lastSend('')),
-    lastSendOf: statement(lastSend('AND caller = :caller')),
   };
 }

@@ -18,12 +18,7 @@ import { intakeStatements } from './intake-statements.ts';
 import { pollOperations } from './polls.ts';
 import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mapping.ts';
 import { statusOf, toTrackedSend } from './tracking-row.ts';
-import { trackingStatements } from './tracking-statements.ts';
-
-type Operations = Pick<
-  TrackingStore,
-  'findTracked' | 'findByContent' | 'applyTracking' | 'deliveryCounts' | 'untracked' | 'lastSendTo'
->;
+import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
 
 /** The operations of src/store/tracking-port.ts, in SQL that both databases speak. */
 export function createTrackingStore(
@@ -31,24 +26,20 @@ export function createTrackingStore(
   dialect: Dialect,
   now: () => number = () => Date.now(),
 ): TrackingStore {
+  const sql = trackingStatements(dialect);
   return {
-    ...messageOperations(engine, dialect, now),
+    ...lookups(engine, sql),
+    ...applying(engine, dialect, { sql, now }),
+    ...counting(engine, sql),
     ...conversationOperations(engine, dialect),
     ...pollOperations(engine, dialect, now),
   };
 }
 
-function messageOperations(engine: Engine, dialect: Dialect, now: () => number): Operations {
-  const sql = trackingStatements(dialect);
-  const intake = intakeStatements(dialect);
-  const conversations = conversationStatements(dialect);
-
-  const messageSteps = (messages: readonly TrackedFacts[], wall: number): Step[] => {
-    if (messages.length === 0) return [];
-    const values: Record<string, Value> = { rows: JSON.stringify(messages.map(factsValues)), wall };
-    return [sql.lock, sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
-  };
-
+function lookups(
+  engine: Engine,
+  sql: TrackingStatements,
+): Pick<TrackingStore, 'findTracked' | 'findByContent' | 'lastSendTo'> {
   return {
     async findTracked(connectionId, ids) {
       if (ids.length === 0) return [];
@@ -74,36 +65,6 @@ function messageOperations(engine: Engine, dialect: Dialect, now: () => number):
       return (await engine.read({ statement: sql.findByContent, values })).map(toTrackedSend);
     },
 
-    async applyTracking({ messages, conversations: told, done, postponed }: TrackingBatch) {
-      const wall = now();
-      const steps = [
-        ...messageSteps(messages, wall),
-        ...conversationSteps(conversations, told),
-        ...(done.length > 0 ? [doneStep(intake, done)] : []),
-        ...(postponed.length > 0 ? [postponeStep(intake, postponed)] : []),
-      ];
-      if (steps.length === 0) return [];
-      const answers = await retryDeadlocks(() => engine.write(steps));
-      if (messages.length === 0) return [];
-      const [, before = [], proved = [], opened = [], joined = []] = answers;
-      return movesOf(messages, { before, proved, after: [...opened, ...joined] });
-    },
-
-    async deliveryCounts(broadcastId) {
-      const counts: DeliveryCounts = { sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 };
-      for (const row of await engine.read({ statement: sql.counts, values: { id: broadcastId } })) {
-        const status = required(row, 'status');
-        if (isCounted(status, counts)) counts[status] = integer(row, 'n');
-      }
-      return counts;
-    },
-
-    async untracked(connectionId, { fromMs, untilMs }, limit) {
-      const values = { connection: connectionId, fromMs, untilMs, limit };
-      const rows = await engine.list({ statement: sql.untracked, values });
-      return rows.map((row) => ({ recipient: required(row, 'recipient'), endedMsAgo: integer(row, 'age') }));
-    },
-
     async lastSendTo(connectionId, recipients, { since, caller }) {
       const found: Row[] = [];
       for (const recipient of recipients) {
@@ -124,6 +85,57 @@ function messageOperations(engine: Engine, dialect: Dialect, now: () => number):
           sentAt: integer(last, 'sent_at'),
         }
       );
+    },
+  };
+}
+
+function applying(
+  engine: Engine,
+  dialect: Dialect,
+  { sql, now }: { sql: TrackingStatements; now: () => number },
+): Pick<TrackingStore, 'applyTracking'> {
+  const intake = intakeStatements(dialect);
+  const conversations = conversationStatements(dialect);
+
+  const messageSteps = (messages: readonly TrackedFacts[], wall: number): Step[] => {
+    if (messages.length === 0) return [];
+    const values: Record<string, Value> = { rows: JSON.stringify(messages.map(factsValues)), wall };
+    return [sql.lock, sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
+  };
+
+  return {
+    async applyTracking({ messages, conversations: told, done, postponed }: TrackingBatch) {
+      const wall = now();
+      const steps = [
+        ...messageSteps(messages, wall),
+        ...conversationSteps(conversations, told),
+        ...(done.length > 0 ? [doneStep(intake, done)] : []),
+        ...(postponed.length > 0 ? [postponeStep(intake, postponed)] : []),
+      ];
+      if (steps.length === 0) return [];
+      const answers = await retryDeadlocks(() => engine.write(steps));
+      if (messages.length === 0) return [];
+      const [, before = [], proved = [], opened = [], joined = []] = answers;
+      return movesOf(messages, { before, proved, after: [...opened, ...joined] });
+    },
+  };
+}
+
+function counting(engine: Engine, sql: TrackingStatements): Pick<TrackingStore, 'deliveryCounts' | 'untracked'> {
+  return {
+    async deliveryCounts(broadcastId) {
+      const counts: DeliveryCounts = { sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 };
+      for (const row of await engine.read({ statement: sql.counts, values: { id: broadcastId } })) {
+        const status = required(row, 'status');
+        if (isCounted(status, counts)) counts[status] = integer(row, 'n');
+      }
+      return counts;
+    },
+
+    async untracked(connectionId, { fromMs, untilMs }, limit) {
+      const values = { connection: connectionId, fromMs, untilMs, limit };
+      const rows = await engine.list({ statement: sql.untracked, values });
+      return rows.map((row) => ({ recipient: required(row, 'recipient'), endedMsAgo: integer(row, 'age') }));
     },
   };
 }

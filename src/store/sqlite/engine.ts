@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { PermitAsk, Permits } from '../coordination-store.ts';
+import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
 import {
@@ -7,9 +7,9 @@ import {
   type Dialect,
   type Engine,
   OWNED,
+  RESERVED_AHEAD_MAX_MS,
   type Row,
   SEQ_OF,
-  SLOT_AHEAD_MAX_MS,
   type Statement,
   type Step,
 } from '../sql/engine.ts';
@@ -19,10 +19,10 @@ import { openDatabase } from './file.ts';
 import { GroupCommit } from './group-commit.ts';
 import { PersistedClock } from './persisted-clock.ts';
 
-/** One process has the file (locking_mode EXCLUSIVE): every other owner is dead, and there is nothing to lease. */
+/** One process has the file (locking_mode EXCLUSIVE), so every other owner is dead and no lease is needed. */
 export const sqliteDialect: Dialect = {
   now: ':clock',
-  // Owners count the openings of the file: all before this one are dead.
+  // The owner counts the openings of the file: all earlier ones are dead.
   ownerIsDead: 'owner < :me',
   deadOwners: (of) => {
     const { table, which } = OWNED[of];
@@ -57,10 +57,10 @@ export const sqliteDialect: Dialect = {
   check: 'UPDATE send_store SET checks = checks + 1, clock = :clock',
 };
 
-/** What a crash takes from the ageing clock at most. */
+/** The most that a crash takes from the persisted clock. */
 const CLOCK_SAVED_EVERY_MS = 60_000;
 
-/** Written anew within a fifth of a second (11 ms a megabyte). */
+/** Rewritten within a fifth of a second (11 ms a megabyte). */
 const REWRITTEN_MAX_BYTES = 16 * 1024 * 1024;
 
 const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
@@ -89,7 +89,7 @@ export class SqliteEngine implements Engine {
     this.#saveClock = () => void save.run(this.#clock.now());
     this.#commits = new GroupCommit(this.#db, this.#saveClock);
     this.#saving = setInterval(() => {
-      this.#commits.run(this.#saveClock, true).catch(() => undefined); // the verbs will say that the disk is full; this may wait
+      this.#commits.run(this.#saveClock, true).catch(() => undefined); // writes report a full disk; this may wait
     }, CLOCK_SAVED_EVERY_MS).unref();
   }
 
@@ -108,12 +108,12 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  /** In its turn, as every other: what it may look at is bounded by its words. */
+  /** Like any read: the statement bounds how many rows it visits. */
   list(step: Step): Promise<Row[]> {
     return this.read(step);
   }
 
-  /** The log keeps what its transactions wrote until it is emptied. */
+  /** The log keeps what its transactions wrote until it is truncated. */
   checkpoint(): void {
     this.#mustBeOpen();
     try {
@@ -126,8 +126,8 @@ export class SqliteEngine implements Engine {
   }
 
   /**
-   * What is deleted is overwritten as it goes, but pages that were split or joined may keep copies of rows in their gaps: a
-   * new file has none. It holds up all others for as long as it takes, so a large one is written anew only where there are none.
+   * Deleted rows are overwritten at once, but pages that were split or joined may keep copies of rows in their gaps; a rewritten
+   * file has none. Rewriting blocks the process, so a large file is rewritten only if nothing else uses it.
    */
   async scrub(isAlone: boolean): Promise<void> {
     this.#mustBeOpen();
@@ -146,22 +146,24 @@ export class SqliteEngine implements Engine {
     this.#mustBeOpen();
   }
 
-  /** In memory: there is one process, and what it gave out before it died has long been used. */
-  async reserveSlot(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
+  /** In memory: there is one process, and the permits of an earlier one are used up. */
+  async reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
     this.#mustBeOpen();
     const nowMs = this.#steady();
-    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + SLOT_AHEAD_MAX_MS);
+    const slot = Math.min(Math.max(this.#slot, nowMs), nowMs + RESERVED_AHEAD_MAX_MS);
     this.#slot = slot + intervalMs;
     return { waitMs: slot - nowMs, nowMs, replicas: 1 };
   }
 
-  async holdSlots(ms: number): Promise<void> {
+  async blockReservations(ms: number): Promise<void> {
     this.#mustBeOpen();
-    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, SLOT_AHEAD_MAX_MS));
+    this.#slot = Math.max(this.#slot, this.#steady() + Math.min(ms, RESERVED_AHEAD_MAX_MS));
   }
 
-  /** In memory as well. */
-  async takePermits(caller: string, { perSecond, burst, most, owed }: PermitAsk): Promise<Permits> {
+  async takeTokens(
+    caller: string,
+    { perSecond, burst, maxTokens: most, debt: owed }: TokenRequest,
+  ): Promise<TokenGrant> {
     this.#mustBeOpen();
     const now = this.#steady();
     const spent = Math.min(burst, owed + Math.max(0, ((this.#spentUntil.get(caller) ?? 0) - now) * (perSecond / 1000)));
@@ -171,7 +173,6 @@ export class SqliteEngine implements Engine {
     return { granted, waitMs: Math.max(0, spentMs - ((burst - 1) * 1000) / perSecond), replicas: 1 };
   }
 
-  /** One process has the file. */
   hasOlderReplicas(): boolean {
     return false;
   }
@@ -187,7 +188,7 @@ export class SqliteEngine implements Engine {
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
     clearInterval(this.#saving);
-    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not keep us from ending
+    const saved = this.#commits.run(this.#saveClock, true).catch(() => undefined); // a full disk must not prevent closing
     this.#commits.flush();
     await saved;
     this.#db.close();

@@ -1,23 +1,23 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StoreError } from '../errors.ts';
 
-/** A verb that waits for its commit. `attempt` does the work and answers what to call once it is durable. */
+/** A write that waits for its commit. `attempt` does the work and returns what to call once it is durable. */
 interface PendingWrite {
   attempt(): () => void;
-  /** SQLite undoes a statement that fails, by itself. */
+  /** SQLite rolls back a failed single statement by itself. */
   skipSavepoint: boolean;
   reject(error: StoreError): void;
 }
 
-/** One commit holds up the event loop for as long as its verbs take: some 5 ms for this many. */
+/** A commit blocks the event loop: some 5 ms for this many writes. */
 const GROUP_MAX = 256;
 
-/** In a flood, the event loop may take in requests for seconds before it comes to what it was asked to do at its turn's end. */
+/** Under load, the event loop may accept requests for seconds before it runs `setImmediate` callbacks. */
 const WAIT_MAX_MS = 50;
 
 /**
- * The verbs of one turn share one transaction and one fsync, which is what a commit costs (0.15 ms where it was measured). Nobody is
- * answered before the commit. Nothing else can see the transaction either: it begins and ends within one turn.
+ * The writes of one event-loop turn share one transaction and one fsync, which is most of the cost of a commit (0.15 ms where
+ * it was measured). They are acknowledged after the commit. The transaction begins and ends within one turn.
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
@@ -79,7 +79,7 @@ export class GroupCommit {
       }
       this.#end.run();
     } catch (cause) {
-      // It is undone here, and what may stand of it in the log is overwritten (#overwriteFailedFrame): no later verb finds it.
+      // Rolled back here, and overwritten in the log (#overwriteFailedFrame), so nothing can read it later.
       const error = new StoreError(`the store could not commit: ${reason(cause)}`, { cause, notCommitted: true });
       this.#rollBack();
       for (const { waiting } of done) waiting.reject(error);
@@ -90,7 +90,7 @@ export class GroupCommit {
     for (const { acknowledge } of done) acknowledge();
   }
 
-  /** One verb's failure is its own, unless it took the whole transaction with it, as a full disk may. */
+  /** A failed write rejects alone, unless it ended the whole transaction, as a full disk may. */
   #attempt(waiting: PendingWrite): (() => void) | undefined {
     const { skipSavepoint } = waiting;
     if (!skipSavepoint) this.#db.exec('SAVEPOINT verb');
@@ -110,14 +110,14 @@ export class GroupCommit {
     try {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
     } catch {
-      // The disk may fail here too. SQLite forgets the transaction all the same; the next BEGIN says so if it did not.
+      // The disk may fail here too. SQLite drops the transaction all the same; if not, the next BEGIN fails.
     }
   }
 
   /**
-   * When fsync fails, the refused transaction may stand complete in the log, and a reopening would take it for committed.
-   * The next commit overwrites it, since the log goes on where the last good one ended: so make one at once. For the same
-   * reason the connection is kept and not reopened. While the disk keeps failing, check() is the next to try.
+   * After a failed fsync, the rejected transaction may be complete in the log, and reopening the file would treat it as
+   * committed. The next commit overwrites it, since the log continues after the last good one, so make one at once. For the
+   * same reason the connection is not reopened. While the disk keeps failing, check() is the next to try.
    */
   #overwriteFailedFrame(): void {
     try {

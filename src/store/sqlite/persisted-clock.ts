@@ -1,6 +1,6 @@
 /**
- * The clock by which records age: it runs only while a process does, from where the last one left it. A step of the wall
- * clock cannot expire anything; time that the service was down is time that its records live longer.
+ * A monotonic clock that continues from the value saved by the previous process. Records age by it, so that a step of the wall
+ * clock cannot expire anything. It stands still while the service is down.
  */
 export class PersistedClock {
   readonly #steady: () => number;

@@ -133,6 +133,10 @@ export function refusalIn(words: string, family: SendFamily): Refusal | undefine
 export const isKnownRefusal = (words: string): boolean =>
   refusalIn(words, 'session') !== undefined || refusalIn(words, 'template') !== undefined;
 
+/** At the beginning alone: further on it may be a word of a caller that is quoted. */
+export const saysConnectionExpired = (words: string): boolean =>
+  /^(?:the |your )?connection (?:has |is |was )?(?:been )?expired\b/i.test(words);
+
 /** Words that say no more than the status beside them. */
 export const isBareDenial = (words: string): boolean =>
   /^(no reason was given|forbidden\.?|access denied\.?|permission denied\.?)$/i.test(words);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { PermitAsk, Permits } from '../coordination-store.ts';
+import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 
 // $1 caller, $2 per second, $3 burst, $4 most, $5 owed. now() and not clock_timestamp(): both columns have to go by the same
@@ -19,8 +19,8 @@ const TAKE = `
   RETURNING granted, (extract(epoch FROM spent_until - now()) * 1000)::float8 AS spent_ms,
     (SELECT count(*)::int FROM send_owners WHERE lease_until > now()) AS replicas`;
 
-export async function takePermits(pool: pg.Pool, caller: string, ask: PermitAsk): Promise<Permits> {
-  const { perSecond, burst, most, owed } = ask;
+export async function takeTokens(pool: pg.Pool, caller: string, ask: TokenRequest): Promise<TokenGrant> {
+  const { perSecond, burst, maxTokens: most, debt: owed } = ask;
   const { rows } = await pool.query<{ granted: number; spent_ms: number; replicas: number }>(TAKE, [
     caller,
     perSecond,

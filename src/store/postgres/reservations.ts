@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { StoreError } from '../errors.ts';
-import { SLOT_AHEAD_MAX_MS } from '../sql/engine.ts';
+import { RESERVED_AHEAD_MAX_MS } from '../sql/engine.ts';
 
 // clock_timestamp() and not now(): who waited for the lock on the row has to see the time after it.
 const NOW = 'clock_timestamp()';
@@ -11,7 +11,7 @@ const inMs = (value: string): string => `(extract(epoch FROM ${value}) * 1000)::
 const RESERVE = `
   INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
   ON CONFLICT (id) DO UPDATE
-    SET next_at = LEAST(GREATEST(slots.next_at, ${NOW}), ${NOW} + ${ms(String(SLOT_AHEAD_MAX_MS))}) + ${ms('$1::float8')}
+    SET next_at = LEAST(GREATEST(slots.next_at, ${NOW}), ${NOW} + ${ms(String(RESERVED_AHEAD_MAX_MS))}) + ${ms('$1::float8')}
   RETURNING ${inMs('next_at')} - $1::float8 AS slot_ms, ${inMs(NOW)} AS now_ms,
     (SELECT count(*)::int FROM send_owners WHERE lease_until > ${NOW}) AS replicas`;
 
@@ -19,7 +19,7 @@ const HOLD = `
   INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
   ON CONFLICT (id) DO UPDATE SET next_at = GREATEST(slots.next_at, ${NOW} + ${ms('$1::float8')})`;
 
-export async function reserveSlot(
+export async function reservePermit(
   pool: pg.Pool,
   intervalMs: number,
 ): Promise<{ waitMs: number; nowMs: number; replicas: number }> {
@@ -29,6 +29,6 @@ export async function reserveSlot(
   return { waitMs: Math.max(0, slot.slot_ms - slot.now_ms), nowMs: slot.now_ms, replicas: slot.replicas };
 }
 
-export async function holdSlots(pool: pg.Pool, holdMs: number): Promise<void> {
-  await pool.query(HOLD, [Math.min(holdMs, SLOT_AHEAD_MAX_MS)]);
+export async function blockReservations(pool: pg.Pool, holdMs: number): Promise<void> {
+  await pool.query(HOLD, [Math.min(holdMs, RESERVED_AHEAD_MAX_MS)]);
 }

@@ -10,11 +10,11 @@ export async function query(url: string, text: string, values: unknown[] = []): 
   await client.end();
 }
 
-export interface PostgresHome extends StoreFixture {
+export interface PostgresFixture extends StoreFixture {
   readonly url: string;
 }
 
-export async function aDatabase(server: string): Promise<PostgresHome> {
+export async function aDatabase(server: string): Promise<PostgresFixture> {
   const name = `store_${process.pid}_${Math.random().toString(36).slice(2)}`;
   await query(server, `CREATE DATABASE ${name}`);
   const url = new URL(server);
@@ -40,7 +40,7 @@ export async function aDatabase(server: string): Promise<PostgresHome> {
 }
 
 /** One database for many tests, emptied after each: making one costs a tenth of a second and more. */
-export function emptied(database: Promise<PostgresHome>): () => Promise<PostgresHome> {
+export function emptied(database: Promise<PostgresFixture>): () => Promise<PostgresFixture> {
   return async () => {
     const home = await database;
     return {

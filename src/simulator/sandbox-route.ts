@@ -1,0 +1,31 @@
+import type { Agenda } from './agenda.ts';
+import type { Clock } from './clock.ts';
+import type { Ledger } from './ledger.ts';
+import type { Tenant } from './state.ts';
+import type { Tracking } from './tracking.ts';
+import type { Webhooks } from './webhooks.ts';
+
+/** What the routes steer. */
+export interface Steering {
+  readonly ledger: Ledger;
+  readonly tenant: Tenant;
+  readonly clock: Clock;
+  readonly agenda: Agenda;
+  readonly tracking: Tracking;
+  readonly webhooks: Webhooks;
+  /** Everything as at the start; without a seed, with the one of the start. */
+  reset(seed?: string): Promise<void>;
+  /** Moves the time forward. */
+  advance(ms: number): Promise<void>;
+}
+
+export interface SandboxRoute {
+  readonly route: string;
+  readonly does: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** More than other bodies may have. */
+  readonly bytesMax?: number;
+  /** A string is what is wrong with the request. */
+  run(given: { query: URLSearchParams; json: unknown }, steering: Steering): unknown;
+}

@@ -1,0 +1,184 @@
+import { usernameOf } from './contacts.ts';
+import type { Failure } from './journeys.ts';
+import type { Contact, HistoryRow, SentMessage } from './state.ts';
+
+/** What WATI posts; its fields are those of docs/reference/upstream.md. */
+export type WebhookBody = Readonly<Record<string, unknown>> & { readonly eventType: string };
+
+/** What is told of one message at one moment, in the order in which WATI posts it. */
+export interface Telling {
+  /** The same in each run with the same sends: what is drawn depends on it and on the seed. */
+  readonly name: string;
+  /** Posts of one lane are never under way at the same time, so they arrive in the order of their times. */
+  readonly lane: string;
+  readonly recipient: string;
+  /** When it is so, in the simulated time, ms. */
+  readonly at: number;
+  readonly bodies: readonly WebhookBody[];
+  /** In the place of what is set: so often, and neither late nor lost. */
+  readonly times?: number;
+  readonly prompt?: boolean;
+}
+
+/** The same fact can be told in several forms: only `_v2` carries `localMessageId`, only `_bsuid` always says who. */
+export interface Form {
+  readonly v2: boolean;
+  readonly bsuid: boolean;
+}
+
+const suffix = ({ v2, bsuid }: Form) => `${v2 ? '_v2' : ''}${bsuid ? '_bsuid' : ''}`;
+
+const ownChannel = '14155550999';
+const channelOf = (channel: string | undefined) => ({
+  channelId: null,
+  channelPhoneNumber: channel ?? ownChannel,
+});
+
+/** Who the customer is; a number that is hidden behind a username is null. */
+function whoIs(contact: Contact, hidden = false) {
+  return {
+    waId: hidden ? null : contact.phone,
+    bsuid: contact.bsuid ?? null,
+    parentBsuid: null,
+    username: contact.bsuid === undefined ? null : usernameOf(contact),
+  };
+}
+
+/** What every event of a message has, and its history row as well. */
+function idsOf(row: HistoryRow, withLocalId: boolean) {
+  return {
+    id: row.id,
+    whatsappMessageId: row.whatsappMessageId ?? null,
+    ...(withLocalId ? { localMessageId: row.localMessageId ?? null } : {}),
+    conversationId: row.conversationId,
+    ticketId: row.ticketId,
+  };
+}
+
+export function sentBody(message: SentMessage, form: Form): WebhookBody {
+  const { row, contact, template, channel } = message;
+  const who = form.v2 || form.bsuid ? whoIs(contact) : { waId: contact.phone };
+  if (template) {
+    return {
+      eventType: `templateMessageSent${suffix(form)}`,
+      ...idsOf(row, form.v2),
+      templateId: template.id,
+      templateName: template.elementName,
+      created: sevenDecimals(row.created),
+      text: row.finalText ?? null,
+      operatorEmail: 'api@example.com',
+      ...who,
+      type: 'template',
+      statusString: 'SENT',
+      sourceType: 'API',
+      headerLink: null,
+      headerType: null,
+      ...(form.v2 ? { templateContent: { headerText: null, footerText: template.footer, buttons: [] } } : {}),
+      ...channelOf(channel),
+    };
+  }
+  return {
+    eventType: `sessionMessageSent${suffix(form)}`,
+    ...idsOf(row, form.v2 || form.bsuid),
+    text: row.text,
+    type: row.type,
+    data: row.data ?? null,
+    timestamp: row.timestamp,
+    owner: true,
+    statusString: 'SENT',
+    assigneeId: null,
+    operatorEmail: 'api@example.com',
+    operatorName: row.operatorName ?? null,
+    ...who,
+    replyContextId: row.replyContextId ?? '',
+    chatbotTriggeredEventId: null,
+    ...channelOf(channel),
+  };
+}
+
+const statusWords = { delivered: 'Delivered', read: 'Read', replied: 'Replied' } as const;
+
+/** It names nobody, and its time is that of the message. */
+export function statusBody(message: SentMessage, fact: keyof typeof statusWords, form: Form): WebhookBody {
+  const { row, template, channel } = message;
+  return {
+    eventType: `sentMessage${fact.toUpperCase()}${suffix(form)}`,
+    statusString: statusWords[fact],
+    ...idsOf(row, form.v2),
+    text: template ? null : row.text,
+    type: template ? 'template' : row.type,
+    timestamp: row.timestamp,
+    assigneeId: null,
+    operatorEmail: null,
+    ...channelOf(channel),
+  };
+}
+
+/** There is one name of it, and it carries `localMessageId`. */
+export function failedBody({ row, template }: SentMessage, { code, detail }: Failure): WebhookBody {
+  return {
+    eventType: template ? 'templateMessageFailed' : 'sessionMessageFailed',
+    ...idsOf(row, true),
+    type: template ? 'template' : 'session',
+    statusString: 'Failed',
+    text: template ? null : row.text,
+    timestamp: row.timestamp,
+    failedCode: code,
+    failedDetail: detail,
+  };
+}
+
+/** A customer wrote. `statusString` is "SENT" for these too. */
+export function receivedBody(
+  row: HistoryRow,
+  contact: Contact,
+  form: { bsuid: boolean; hidden: boolean },
+): WebhookBody {
+  return {
+    eventType: form.bsuid ? 'message_bsuid' : 'message',
+    ...idsOf(row, false),
+    created: sevenDecimals(row.created),
+    text: row.text,
+    type: row.type,
+    data: typeof row.data === 'string' ? fileAddress(row.data) : null,
+    sourceId: null,
+    sourceUrl: null,
+    timestamp: row.timestamp,
+    owner: false,
+    statusString: 'SENT',
+    avatarUrl: null,
+    assignedId: null,
+    operatorName: null,
+    operatorEmail: null,
+    ...whoIs(contact, form.hidden),
+    messageContact: null,
+    senderName: form.hidden ? usernameOf(contact).slice(1) : contact.name,
+    listReply: row.listReply ?? null,
+    interactiveButtonReply: row.interactiveButtonReply ?? null,
+    buttonReply: row.buttonReply ?? null,
+    replyContextId: row.replyContextId ?? '',
+    sourceType: 0,
+    frequentlyForwarded: false,
+    forwarded: false,
+    ...channelOf(undefined),
+  };
+}
+
+export function newContactBody(row: HistoryRow, contact: Contact, bsuid: boolean): WebhookBody {
+  return {
+    eventType: `newContactMessageReceived${bsuid ? '_bsuid' : ''}`,
+    id: row.id,
+    created: sevenDecimals(row.created),
+    senderName: contact.name,
+    sourceId: null,
+    sourceUrl: null,
+    sourceType: 0,
+    ...(bsuid ? whoIs(contact) : { waId: contact.phone }),
+  };
+}
+
+/** In webhooks the whole address stands in the place of the path. */
+const fileAddress = (path: string) => `https://live-mt-server.wati.io/2552/api/file/showFile?fileName=${path}`;
+
+/** As .NET writes it. */
+const sevenDecimals = (iso: string) => iso.replace(/Z$/, '0000Z');

@@ -1,0 +1,46 @@
+import type { Step } from './journeys.ts';
+import type { Contact, HistoryRow, SentMessage } from './state.ts';
+import {
+  type Form,
+  failedBody,
+  newContactBody,
+  receivedBody,
+  sentBody,
+  statusBody,
+  type WebhookBody,
+} from './webhook-bodies.ts';
+import type { WebhookSettings } from './webhook-settings.ts';
+
+/** Which events are ticked in WATI. */
+type Ticked = Pick<WebhookSettings, 'twins' | 'bsuid'>;
+
+/** WATI's events of one fact about a message that was sent, plain ones first. */
+export function tellOfSent(message: SentMessage, { fact, failure }: Step, ticked: Ticked): readonly WebhookBody[] {
+  if (failure) return [failedBody(message, failure)];
+  if (fact === 'failed') return [];
+  const forms = formsOf(ticked);
+  // A status names nobody, so there is no `_bsuid` twin of it.
+  if (fact !== 'sent') return forms.filter(({ bsuid }) => !bsuid).map((form) => statusBody(message, fact, form));
+  const exists = ({ v2, bsuid }: Form) => v2 || !bsuid || message.template === undefined;
+  return forms.filter(exists).map((form) => sentBody(message, form));
+}
+
+/** WATI's events of a message that a customer wrote; `hidden`: from behind his username. */
+export function tellOfReceived(
+  { row, contact, hidden }: { readonly row: HistoryRow; readonly contact: Contact; readonly hidden: boolean },
+  { bsuid }: Ticked,
+): readonly WebhookBody[] {
+  return twins(bsuid).map((withBsuid) => receivedBody(row, contact, { bsuid: withBsuid, hidden }));
+}
+
+/** WATI's events of a customer who never wrote before. */
+export function tellOfNewContact(row: HistoryRow, contact: Contact, { bsuid }: Ticked): readonly WebhookBody[] {
+  return twins(bsuid).map((withBsuid) => newContactBody(row, contact, withBsuid));
+}
+
+function formsOf({ twins: wanted, bsuid }: Ticked): readonly Form[] {
+  const versions = wanted === true ? [false, true] : [wanted !== 'plain'];
+  return twins(bsuid).flatMap((withBsuid) => versions.map((v2) => ({ v2, bsuid: withBsuid })));
+}
+
+const twins = (bsuid: boolean): readonly boolean[] => (bsuid ? [false, true] : [false]);

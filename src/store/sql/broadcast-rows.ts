@@ -1,0 +1,103 @@
+import type { BroadcastStatus, NewBroadcast, StoredBroadcast } from '../broadcast-store.ts';
+import { StoreError } from '../errors.ts';
+import type { NewMessage } from '../message-store.ts';
+import type { Row, Value } from './engine.ts';
+import { emptyCounts, integer, isoTime, isStatus, optional, required, toSqlJson, toSqlText } from './row-mapping.ts';
+
+export function openValues({ idempotency, ...broadcast }: NewBroadcast, wall: number): Record<string, Value> {
+  const { channel, ...rest } = broadcast;
+  return {
+    ...rest,
+    channel: toSqlText(channel),
+    name: toSqlText(rest.name),
+    route: idempotency.route,
+    key: idempotency.key,
+    wall,
+  };
+}
+
+export const recipientValues = (send: NewMessage, place: number): Record<string, Value> => ({
+  place,
+  id: send.id,
+  kind: send.kind,
+  recipient: toSqlText(send.to),
+  connection: send.connectionId,
+  template: toSqlText(send.template),
+  local_id: toSqlText(send.localMessageId),
+  call: toSqlJson(send.call),
+  channel: toSqlText(send.channel),
+  channel_attempt: send.channelNamed ? 0 : null,
+});
+
+export function channelOf(row: Row): { channel?: string } {
+  const channel = optional(row, 'channel');
+  return channel === undefined ? {} : { channel };
+}
+
+/** Expects rows of one broadcast more than a page has. */
+export function pageOfBroadcasts(rows: readonly Row[], limit: number): { broadcasts: StoredBroadcast[]; end?: number } {
+  const sequences = [...new Set(rows.map((row) => integer(row, 'seq')))];
+  const broadcasts = toBroadcasts(rows).slice(0, limit);
+  const last = sequences[limit - 1];
+  return last === undefined || sequences.length <= limit ? { broadcasts } : { broadcasts, end: last };
+}
+
+/** Each row holds a broadcast and one of its counters. */
+export function toBroadcasts(rows: readonly Row[]): StoredBroadcast[] {
+  const broadcasts = new Map<string, StoredBroadcast>();
+  for (const row of rows) {
+    const id = required(row, 'id');
+    const broadcast = broadcasts.get(id) ?? toBroadcast(row);
+    broadcasts.set(id, broadcast);
+    const reached = optional(row, 'tally_status');
+    if (reached === undefined) continue;
+    const status = reached === 'staged' ? (broadcast.status === 'cancelled' ? 'cancelled' : 'queued') : reached;
+    if (!isStatus(status)) throw new StoreError(`the store holds recipients that are ${status}`);
+    broadcast.counts[status] += integer(row, 'tally_n');
+  }
+  return [...broadcasts.values()];
+}
+
+function toBroadcast(row: Row): StoredBroadcast {
+  const status = required(row, 'status');
+  if (!isBroadcastStatus(status)) throw new StoreError(`the store holds a broadcast that is ${status}`);
+  const total = integer(row, 'total');
+  const broadcast: StoredBroadcast = {
+    id: required(row, 'id'),
+    caller: required(row, 'caller'),
+    template: required(row, 'template'),
+    name: required(row, 'name'),
+    connectionId: required(row, 'connection_id'),
+    ...channelOf(row),
+    status,
+    total,
+    // Counters exist from the publication on.
+    counts: { ...emptyCounts(), queued: status === 'recording' ? total : 0 },
+    createdAt: isoTime(integer(row, 'created_at')),
+    updatedAt: isoTime(integer(row, 'updated_at')),
+  };
+  const key = optional(row, 'idem_key');
+  if (key !== undefined) broadcast.idempotency = { route: required(row, 'idem_route'), key };
+  const contentMac = optional(row, 'content_mac');
+  if (contentMac !== undefined) broadcast.contentMac = contentMac;
+  const fingerprint = optional(row, 'fingerprint');
+  if (fingerprint !== undefined) broadcast.fingerprint = fingerprint;
+  const pausedBy = optional(row, 'paused_by');
+  if (status === 'paused') broadcast.pausedBy = pausedBy === 'operator' || pausedBy === 'service' ? pausedBy : 'caller';
+  const pauseReason = optional(row, 'pause_reason');
+  if (pauseReason !== undefined && status === 'paused') broadcast.pauseReason = pauseReason;
+  if (row.finished_at !== null) broadcast.finishedAt = isoTime(integer(row, 'finished_at'));
+  return broadcast;
+}
+
+const STATUSES: Readonly<Record<BroadcastStatus, true>> = {
+  recording: true,
+  running: true,
+  paused: true,
+  cancelled: true,
+  done: true,
+};
+
+function isBroadcastStatus(value: string): value is BroadcastStatus {
+  return Object.hasOwn(STATUSES, value);
+}

@@ -1,0 +1,15 @@
+export const COLUMNS = `seq, id, caller, kind, recipient, connection_id, template, local_message_id, whatsapp_message_id,
+  idem_route, idem_key, content_mac, fingerprint, broadcast_id, resend_of, status, attempts, failure_code, failure_detail,
+  verdict_json, sent_at, created_at, updated_at, call_json, file_name, channel`;
+
+/** The broadcast of this recipient is in one of these states. */
+export const broadcastIsIn = (states: string): string =>
+  `EXISTS (SELECT 1 FROM broadcasts WHERE broadcasts.id = sends.broadcast_id AND broadcasts.status IN (${states}))`;
+
+const VISIBLE_STATUS = `CASE WHEN sends.status <> 'staged' THEN sends.status
+  WHEN ${broadcastIsIn("'cancelled'")} THEN 'cancelled' ELSE 'queued' END AS status`;
+
+/** The columns with the public status: `staged` is internal (src/store/sql/broadcast-schema.ts). */
+export const VISIBLE_COLUMNS = COLUMNS.split(',')
+  .map((column) => (column.trim() === 'status' ? VISIBLE_STATUS : `sends.${column.trim()}`))
+  .join(', ');
