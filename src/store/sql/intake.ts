@@ -73,7 +73,7 @@ export const doneStep = ({ done }: IntakeStatements, seqs: readonly number[]): S
   values: seqRows(seqs),
 });
 
-export const seqRows = (seqs: readonly number[]) => ({ rows: JSON.stringify(seqs.map((seq) => ({ seq }))) });
+const seqRows = (seqs: readonly number[]) => ({ rows: JSON.stringify(seqs.map((seq) => ({ seq }))) });
 
 const rowValues = ({ key, connectionId, receivedAtMs, body }: IntakeRow) => ({
   key: toSqlText(key),
