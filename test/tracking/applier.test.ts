@@ -187,6 +187,25 @@ describe('a conversation', () => {
     expect(intake.counted).toEqual(['received', 'received']);
   });
 
+  it('of somebody without a number is that of the recipient whose message is quoted', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    const received = { eventType: 'message_bsuid', owner: false, waId: null, bsuid: 'US.1', replyContextId: wamid };
+    await intake.post(received);
+    await intake.post({ ...received, waId: '14155550199' });
+    const early = await intake.post({ ...received, replyContextId: 'wamid.2' });
+    intake.send({ id: 'm2', to: '14155550102', whatsappMessageId: 'wamid.2' });
+    await intake.advance(second);
+    expect(early.state).toBe('done');
+    expect(conversationsIn(intake).map(({ contact }) => contact)).toEqual([
+      { phone: '14155550100', bsuid: 'US.1' },
+      { phone: '14155550199', bsuid: 'US.1' },
+      { bsuid: 'US.1' },
+      { phone: '14155550102', bsuid: 'US.1' },
+    ]);
+    expect(intake.counted).toEqual(['received', 'received', 'received']);
+  });
+
   it('was closed when a message was sent that failed for it', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', sentAt: start - minute, kind: 'text' });
