@@ -40,6 +40,17 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['=sent', 'moved', '=delivered', 'moved', '=read', 'moved', 'late']);
   });
 
+  it('counts what it did: an id that was not known is learnt once, and what is known already is late', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    intake.send({ id: 'm2' });
+    const shown = { eventType: 'message', owner: true, waId: '14155550100' };
+    await intake.post({ ...shown, whatsappMessageId: wamid });
+    await intake.post({ ...shown, localMessageId: 'm2', whatsappMessageId: 'wamid.2' });
+    await intake.post({ ...shown, whatsappMessageId: 'wamid.2' });
+    expect(intake.counted).toEqual(['late', 'learnt', 'late']);
+  });
+
   it('of another connection moves nothing', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid, connectionId: 'c2' });
