@@ -12,7 +12,7 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000, interval: 10 } },
     // Much of the time is spent waiting for deadlines and retries, not computing.
     maxWorkers: 6,
-    // What of the service lives in a module is known by identity, as an answer (src/once-per.ts, forgotten in the same turn) or
+    // What of the service lives in a module is known by identity, as an answer (src/lib/memoize.ts, forgotten in the same turn) or
     // a socket (plugins/), or is true for ever, as a day in words; so files may share a worker and what it has loaded.
     isolate: false,
     maxConcurrency: 12,

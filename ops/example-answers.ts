@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { sandboxKey } from '../src/callers/sandbox-key.ts';
 import { startSandbox } from '../src/sandbox/sandbox.ts';
-import { exampleIds } from '../src/schemas/words.ts';
+import { exampleIds } from '../src/schemas/common.ts';
 import { isRecord } from './contract-outline.ts';
 
 /**

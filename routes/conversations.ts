@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
-import { callerOf } from '../plugins/auth.ts';
-import { oncePer } from '../src/once-per.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { masked } from '../src/http/request-log.ts';
+import { memoizeLast } from '../src/lib/memoize.ts';
 import { invalid, Problem } from '../src/problem.ts';
+import { digits } from '../src/schemas/common.ts';
 import {
   Conversation,
   ConversationChannel,
@@ -15,7 +16,6 @@ import {
   StatusOfConversation,
   StatusPut,
 } from '../src/schemas/conversation.ts';
-import { digits } from '../src/schemas/words.ts';
 import {
   type ConversationStore,
   type ConversationView,
@@ -24,18 +24,18 @@ import {
 } from '../src/tracking/conversation-view.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { inSmallerPages } from '../src/upstream/pages.ts';
-import type { ContextOf } from './context.ts';
 import { toConversationMessages } from './conversation-rows.ts';
 import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
-import { writeOnce } from './write-once.ts';
+import { serializeOnce } from './serialize-once.ts';
+import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   conversations: Conversations;
   store: ConversationStore;
   /** Wall clock, ms. */
   now: () => number;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
@@ -58,7 +58,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
     },
     async (request, reply) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const context = await contextOf(request, reply);
       const ask = { connectionId: context.connection, recipient, caller: callerOf(request).id, now: now() };
       if (request.query.refresh) {
@@ -92,7 +92,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
         pageNumber: page,
         pageSize,
       });
-      writeOnce(reply);
+      serializeOnce(reply);
       return events ? pageWithEvents(history, page, pageSize) : pageOf(history, page, pageSize);
     },
   );
@@ -117,7 +117,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
@@ -141,7 +141,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { status } = request.body;
       // WATI's word is BLOCK where ours is blocked.
       await conversations.setStatus(
@@ -185,12 +185,12 @@ const noChannel = {
   detail: 'WATI assigns a conversation by the number of the customer alone, and takes no channel for it: leave it out',
 };
 
-const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({
+const pageWithEvents = memoizeLast(({ rows, link }: History, number: number, size: number) => ({
   data: toConversationMessages(rows),
   page: toPage(link, number, size),
 }));
 
-const pageOf = oncePer((history: History, number: number, size: number) => {
+const pageOf = memoizeLast((history: History, number: number, size: number) => {
   const { data, page } = pageWithEvents(history, number, size);
   return { data: data.filter(({ direction }) => direction !== 'system'), page };
 });

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { page, scriptedPagePolicy } from '../src/html.ts';
+import { page, scriptedPagePolicy } from '../src/lib/html.ts';
 
 interface HomeOptions {
   account: 'sandbox' | 'real';
@@ -7,7 +7,7 @@ interface HomeOptions {
   docs: boolean;
 }
 
-/** `/`: what this is, for a person who opens the address in a browser. Made once, the same for everybody. */
+/** `/`: what this is, for a person who opens the address in a browser. Built once. */
 export const home: FastifyPluginAsync<HomeOptions> = async (app, { account, docs }) => {
   const body = Buffer.from(page('WhatsApp for internal services', homePage(account, docs)));
   const script = Buffer.from(homeScript);

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
+import { masked } from '../src/http/request-log.ts';
 import { erasePerson } from '../src/operator/erase-person.ts';
+import { digits } from '../src/schemas/common.ts';
 import { Erased, ErasePost } from '../src/schemas/erase.ts';
-import { digits } from '../src/schemas/words.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import type { TrackingStore } from '../src/store/tracking-port.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { masked, maskedIn } from '../plugins/access-log.ts';
-import { callerOf } from '../plugins/auth.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { masked, maskedIn } from '../src/http/request-log.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
+import { digits, exampleIds } from '../src/schemas/common.ts';
 import {
   OperatorBroadcast,
   OperatorBroadcastList,
@@ -15,14 +16,13 @@ import {
   OperatorMessageList,
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
-import { digits, exampleIds } from '../src/schemas/words.ts';
 import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
-import { asBadCursor, toMessage } from './answer.ts';
-import { toBroadcast } from './broadcasts.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
+import { toBroadcast } from './broadcast-response.ts';
 import { audited } from './operator-act.ts';
+import { asBadCursor, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
 
 interface Services {

@@ -26,7 +26,7 @@ interface Services {
   onChange: () => void;
 }
 
-/** For those who run the service: what all callers send, and the ways to hold it back. */
+/** For operators: what all callers send, and how to stop it. */
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   // In this order the examples of the docs page hold: the last of them takes out what the others are about.
   await app.register(operatorRecords, services);

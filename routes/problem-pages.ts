@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
-import { didYouMean } from '../src/did-you-mean.ts';
-import { inHtml, page, plainPagePolicy } from '../src/html.ts';
+import { didYouMean } from '../src/lib/did-you-mean.ts';
+import { inHtml, page, plainPagePolicy } from '../src/lib/html.ts';
 import { Problem } from '../src/problem.ts';
 import { problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
@@ -52,7 +52,7 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-/** What is the same for everybody, in both of its forms. */
+/** A page in both of its forms, built once. */
 interface Written {
   readonly json: Buffer;
   readonly html: Buffer;

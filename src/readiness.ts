@@ -12,7 +12,7 @@ export interface Readiness {
   /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
   check(): Promise<Ready>;
   /** Learns from the calls that are made anyway whether the gateway can be reached. */
-  saw(report: CallReport): void;
+  observe(report: CallReport): void;
   /** Learns from what the gateway answers over a connection whether it has expired. */
   heard(connection: string, answer: HttpResponse): void;
   /** From now on the answer is `draining`. */
@@ -32,9 +32,9 @@ interface ReadinessServices {
   store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
-  /** The Maton key of now. What was said of another one is not believed any more. */
+  /** The Maton key in use. Results for another key no longer count. */
   matonKey: () => string;
-  /** What an earlier process left behind has been looked through. */
+  /** Recovery of what earlier processes left has finished. */
   hasRecovered: () => boolean;
 }
 
@@ -105,7 +105,7 @@ export function createReadiness(
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
-    saw: ({ host, bytesSent, errorCode }) => {
+    observe: ({ host, bytesSent, errorCode }) => {
       if (host === 'gateway') gatewayIsDown = errorCode !== undefined && !bytesSent;
     },
     heard: (connection, answer) => expired.heard(connection, answer),

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { errorForLog, scrubbed } from '../plugins/error-chain.ts';
+import { errorForLog, scrubbed } from '../src/http/error-chain.ts';
 import { StoreError } from '../src/store/errors.ts';
 import { openStore } from '../src/store/open.ts';
 import { allKey, type Service, startService } from './helper.ts';

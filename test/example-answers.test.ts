@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemTypes } from '../src/problem-types.ts';
-import { exampleIds } from '../src/schemas/words.ts';
+import { exampleIds } from '../src/schemas/common.ts';
 import { type Service, startService } from './helper.ts';
 import type { Json } from './json.ts';
 import { documentOf, entries, type Operation, operationsOf, record } from './operations.ts';

@@ -41,13 +41,12 @@ async function main(): Promise<boolean> {
   );
 
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const upstream = createUpstream(
-    config,
-    () => config.MATON_API_KEY,
+  const upstream = createUpstream(config, {
+    key: () => config.MATON_API_KEY,
     dispatchers,
-    () => {},
-    { replicas: false },
-  );
+    onAttempt: () => {},
+    replicas: false,
+  });
   let known: MatonConnection[] = [];
   const answered = await report.step('key', async () => {
     known = await upstream.connections.list({});

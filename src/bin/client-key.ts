@@ -5,7 +5,7 @@ import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { CallersFault, parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
-import { EditRefused } from '../replace-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 
 const allows: Record<Scope, string> = {
   'contacts:read': 'look contacts up',

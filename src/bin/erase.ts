@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config.ts';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
-import { digits, recipientPattern } from '../schemas/words.ts';
+import { digits, recipientPattern } from '../schemas/common.ts';
 import { openStore, type Store, sqlitePath } from '../store/open.ts';
 import type { PersonCount } from '../store/person-store.ts';
 

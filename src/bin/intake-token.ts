@@ -1,9 +1,10 @@
 import { hash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
 import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
-import { EditRefused } from '../replace-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 
 /** What WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
 const events = [
@@ -93,10 +94,10 @@ function made({ connectionId, name, add }: { connectionId: string; name: string;
   // Checked as the file would be, so that a name or an id that cannot stand there is told before WATI has the address.
   const [checked] = parseTokens(JSON.stringify([entry]));
   if (add !== undefined) editTokensFile(add, (all) => withToken(all, { name, connectionId, sha256 }), { create: true });
-  const base = (process.env.INTAKE_PUBLIC_URL || 'https://YOUR-HOST').replace(/\/+$/, '');
+  const publicUrl = process.env.INTAKE_PUBLIC_URL || 'https://YOUR-HOST';
   return `Address of ${name} for WATI (shown only now, and kept nowhere; whoever has it can post in the name of WATI):
 
-  ${base}/wati/${token}
+  ${webhookAddress(publicUrl, token)}
 
 In WATI: Connectors > Webhooks > add this address, enable it, and tick these events:
 

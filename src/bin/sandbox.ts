@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { sandboxKey } from '../callers/sandbox-key.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger } from '../observability/logger.ts';
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 
 /** It ends at once; whatever keeps it from that is not waited for. */

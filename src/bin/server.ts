@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp, version } from '../app.ts';
+import { buildApp } from '../app.ts';
 import { callersFromFile, type FileChange } from '../callers/follow.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { listen } from '../http/listen.ts';
 import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
-import { listen } from '../listen.ts';
-import { createLogger } from '../logger.ts';
-import { followMatonKey, type MatonKey } from '../maton-key.ts';
-import { logStart } from '../start-line.ts';
+import { createLogger } from '../observability/logger.ts';
+import { logStart } from '../observability/start-line.ts';
+import { version } from '../register-plugins.ts';
+import { followMatonKey, type MatonKey } from '../settings/maton-key.ts';
 import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */

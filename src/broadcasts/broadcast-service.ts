@@ -5,14 +5,14 @@ import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts'
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
-import type { TemplatePost } from '../schemas/message.ts';
+import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
+import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
 import type { TrackingStore } from '../store/tracking-port.ts';
-import { throwStoreUnreadable, toInsertProblem } from '../store-problems.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,

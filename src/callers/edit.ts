@@ -1,4 +1,4 @@
-import { EditRefused, replaceFile } from '../replace-file.ts';
+import { EditRefused, replaceFile } from '../lib/replace-file.ts';
 import { type CallerEntry, type KeyEntry, keysOf } from './entry.ts';
 import { parseCallers } from './parse.ts';
 

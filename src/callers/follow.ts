@@ -1,5 +1,5 @@
 import { type Callers, findHolder, heldBefore, indexCallers } from '../callers.ts';
-import { followFile } from '../follow-file.ts';
+import { followFile } from '../lib/follow-file.ts';
 import { type CallerChange, changesOf } from './changes.ts';
 import { parseCallers } from './parse.ts';
 

@@ -1,5 +1,5 @@
-import { nearest } from '../did-you-mean.ts';
-import { isBlank } from '../text.ts';
+import { nearest } from '../lib/did-you-mean.ts';
+import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
 /** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */

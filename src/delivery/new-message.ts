@@ -1,4 +1,4 @@
-import { digits } from '../schemas/words.ts';
+import { digits } from '../schemas/common.ts';
 import type { MessageKind, NewMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';

@@ -27,4 +27,8 @@ function tokenIn(target: string): string {
   return token.length > tokenLengthMax ? '' : token;
 }
 
+/** What WATI is given, where `publicUrl` leads to the listener. */
+export const webhookAddress = (publicUrl: string, token: string): string =>
+  `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
+
 const inQuery = (query: string): string => new URLSearchParams(query.slice(0, 1_024)).get('token') ?? '';

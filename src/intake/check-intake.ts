@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { secureHeaders } from '../../plugins/request-guard.ts';
+import { secureHeaders } from '../http/request-smuggling.ts';
+import { webhookAddress } from './address.ts';
 import { createIntake } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 import { fixedTokens } from './tokens.ts';
@@ -122,7 +123,7 @@ async function probe(config: IntakeConfig, publicUrl: string, means: Means): Pro
   });
   try {
     await intake.listen({ host: config.INTAKE_HOST, port: config.INTAKE_PORT ?? 0 });
-    const answer = await ask(means, `${base(publicUrl)}/wati/${token}`, {
+    const answer = await ask(means, webhookAddress(publicUrl, token), {
       method: 'POST',
       body: '{"eventType":"probe"}',
     });
@@ -138,7 +139,7 @@ async function probe(config: IntakeConfig, publicUrl: string, means: Means): Pro
 
 /** A running service knows its tokens by their hashes alone, and so does this: whether it is there shows in how it refuses. */
 async function look(publicUrl: string, means: Means): Promise<Finding> {
-  const answer = await ask(means, `${base(publicUrl)}/wati/probe`, { method: 'GET' });
+  const answer = await ask(means, webhookAddress(publicUrl, 'probe'), { method: 'GET' });
   if (typeof answer === 'string') return unreachable(answer);
   const policy = answer.headers.get('content-security-policy');
   if (answer.status !== 404 || policy !== secureHeaders['content-security-policy']) {
@@ -160,8 +161,6 @@ async function exposed(publicUrl: string, means: Means): Promise<Finding | undef
     remedy: 'Lead the public name to INTAKE_PORT, with the path /wati alone.',
   };
 }
-
-const base = (url: string): string => url.replace(/\/+$/, '');
 
 const unreachable = (what: string): Finding => ({
   fault: `INTAKE_PUBLIC_URL does not lead here: ${what}`,

@@ -1,12 +1,12 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { watchConnections } from '../../plugins/connections.ts';
 import { drain } from '../../plugins/drain.ts';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
-import { oneAtATime } from '../../plugins/one-at-a-time.ts';
-import { invite } from '../../plugins/request-bodies.ts';
-import { requestGuard } from '../../plugins/request-guard.ts';
-import { refuseUnreadable } from '../../plugins/unreadable.ts';
+import { requestValidation } from '../../plugins/request-validation.ts';
+import { clientErrorHandler } from '../http/client-errors.ts';
+import { watchConnections } from '../http/connections.ts';
+import { sendContinue } from '../http/expect-continue.ts';
+import { oneAtATime } from '../http/one-at-a-time.ts';
 import type { Release, SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import { acquire } from '../rate-limit/gcra.ts';
@@ -57,10 +57,10 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
     serverFactory: openServer,
     exposeHeadRoutes: false,
     return503OnClosing: false,
-    clientErrorHandler: refuseUnreadable(),
+    clientErrorHandler: clientErrorHandler(),
   });
   await app.register(lingeringClose, { longestMs: 10_000, bytesMax: 16 * 1024 * 1024 });
-  await app.register(requestGuard);
+  await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
   // In a hook, because Fastify would judge a body by its type before a handler sees it.
@@ -127,7 +127,7 @@ async function takeWebhook(
     options.onUnread(source, 'no-room');
     return comeAgain(reply);
   }
-  invite(reply);
+  sendContinue(reply);
   const { bodies: pool, bytesMax, bodyTimeoutMs: timeoutMs = 10_000 } = options;
   const taken: Release[] = [];
   const release = () => {

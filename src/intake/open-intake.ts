@@ -1,6 +1,6 @@
 import type { Registry } from '@prometheus-io/client';
 import type { FastifyBaseLogger } from 'fastify';
-import { countIntake, tellIntake } from '../../plugins/intake-metrics.ts';
+import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import type { IntakeStore } from '../store/intake-port.ts';
 import { createIntake, reasonOf } from './intake.ts';

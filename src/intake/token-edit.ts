@@ -1,4 +1,4 @@
-import { EditRefused, replaceFile } from '../replace-file.ts';
+import { EditRefused, replaceFile } from '../lib/replace-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
 /** Names a token in commands: enough to tell those of a file apart, too little to try one. */

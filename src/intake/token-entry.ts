@@ -3,7 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
 import { findJsonFault } from '../callers/json-fault.ts';
 import { isSecret, whoIs } from '../callers/words.ts';
-import { faultInWords } from '../schema-words.ts';
+import { faultInWords } from '../schemas/schema-errors.ts';
 
 const Sha256 = Type.String({
   pattern: '^[0-9a-f]{64}$',

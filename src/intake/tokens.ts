@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import { followFile } from '../follow-file.ts';
+import { followFile } from '../lib/follow-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
 /** Who posts: the token alone says for which connection. */

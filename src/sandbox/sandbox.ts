@@ -1,13 +1,13 @@
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { buildApp } from '../app.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { usualPauses } from '../pauses.ts';
-import { exampleIds } from '../schemas/words.ts';
-import type { Seams } from '../seams.ts';
+import { createProcessMetrics } from '../observability/metrics.ts';
+import { exampleIds } from '../schemas/common.ts';
+import type { ServiceOverrides } from '../service-overrides.ts';
 import { retentionOf } from '../services.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore } from '../store/open.ts';
@@ -41,7 +41,7 @@ interface SandboxOptions {
   readonly templatesFile?: string | undefined;
   /** Where the simulated WATI posts its webhooks to. */
   readonly webhooksUrl?: string | undefined;
-  readonly logger: (config: Config) => Seams['logger'];
+  readonly logger: (config: Config) => ServiceOverrides['logger'];
 }
 
 /** HOST, where it means every interface. */
@@ -156,10 +156,10 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
 }
 
 /** A template that was added a moment ago is found. */
-const pauses = { ...usualPauses, templateMissMs: 0 };
+const pauses = { ...defaultRetryDelays, templateMissMs: 0 };
 
 /** What outlives a reset. */
-type Lasting = Pick<Seams, 'logger' | 'processMetrics'> & { callers: Callers };
+type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };
 
 /** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
 async function startService(config: Config, { clock, ids }: Simulator, lasting: Lasting) {

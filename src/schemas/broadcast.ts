@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
+import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './words.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
+import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './common.ts';
 
 const optionalText = Type.Optional(Type.String());
 

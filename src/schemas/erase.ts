@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf, RecordedRecipient, strict } from './words.ts';
+import { oneOf, RecordedRecipient, strict } from './common.ts';
 
 export const ErasePost = Type.Object(
   {

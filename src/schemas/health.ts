@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf } from './words.ts';
+import { oneOf } from './common.ts';
 
 export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
 

@@ -61,7 +61,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
   };
 
   return {
-    begin: ({ method, route, traceparent }) => {
+    startRequestSpan: ({ method, route, traceparent }) => {
       const attributes: Attributes = { 'http.request.method': method };
       if (route !== undefined) attributes['http.route'] = route;
       const name = route === undefined ? method : `${method} ${route}`;
@@ -69,7 +69,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
       const own = trace.setSpan(ROOT_CONTEXT, span);
       return {
         traceId: span.spanContext().traceId,
-        attempt: (report) => {
+        recordCall: (report) => {
           const made = told.get(report);
           if (made) span.addLink({ context: made });
           else if (report.isShared) span.setAttribute('wati_bff.shared', true);
@@ -87,7 +87,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
         },
       };
     },
-    saw: (report) =>
+    recordUnattributed: (report) =>
       queueMicrotask(() => {
         if (!told.has(report)) tell(report, ROOT_CONTEXT);
       }),

@@ -4,15 +4,19 @@ import type { CallReport } from '../upstream/types.ts';
 export interface RequestSpan {
   readonly traceId: string;
   /** A call upstream was made for it. One that was made for several requests is a part of the first, and linked to the others. */
-  attempt(report: CallReport): void;
+  recordCall(report: CallReport): void;
   end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
 }
 
 export interface Tracing {
   /** `traceparent` (W3C) continues the trace of the caller. */
-  begin(request: { method: string; route: string | undefined; traceparent: string | undefined }): RequestSpan;
+  startRequestSpan(request: {
+    method: string;
+    route: string | undefined;
+    traceparent: string | undefined;
+  }): RequestSpan;
   /** Called for every call upstream, before the requests that it was made for hear of it: what is for none is a trace of its own. */
-  saw(report: CallReport): void;
+  recordUnattributed(report: CallReport): void;
   /** Exports what is left, in the time that it has. Never throws. */
   close(): Promise<void>;
 }

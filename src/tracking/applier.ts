@@ -1,5 +1,5 @@
-import { usualPauses } from '../pauses.ts';
-import { sleep } from '../sleep.ts';
+import { sleep } from '../lib/sleep.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
@@ -50,7 +50,7 @@ const batchMax = 64;
 const faultRestMs = 1_000;
 
 export function createApplier(services: ApplierServices): Applier {
-  const { store, onFault, intakeEveryMs = usualPauses.intakeEveryMs, wait = sleep } = services;
+  const { store, onFault, intakeEveryMs = defaultRetryDelays.intakeEveryMs, wait = sleep } = services;
   const stopping = new AbortController();
   let running: Promise<void> | undefined;
   let resting = new AbortController();

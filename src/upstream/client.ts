@@ -1,5 +1,5 @@
-import { oncePer } from '../once-per.ts';
-import { foreignPatterns } from '../patterns.ts';
+import { memoizeLast } from '../lib/memoize.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { RateLimitTimeoutError } from '../rate-limit/types.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
@@ -12,10 +12,10 @@ import { describeFailure, type Side } from './describe-failure.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { retryAfterMs } from './retry.ts';
 import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResponse, HttpResult } from './types.ts';
 
-/** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
+/** For whom a call is made. `onAttempt` records upstream calls in the request's log line. */
 export interface CallContext extends ReadContext {
   connection: string;
   /** The company's own number, for operations that take one; absent: WATI's default. */
@@ -31,7 +31,7 @@ export interface AuthDiagnosis {
   connectionProblem(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
 }
 
-/** What the nouns are written with: `get` for reads, `write` for changes that put nothing before a person. */
+/** `get` for reads, `write` for changes that send no message. */
 export interface Client {
   get(context: CallContext, call: Omit<Call, 'host' | 'method'>): Promise<unknown>;
   write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
@@ -48,7 +48,7 @@ export function createClient(transport: Transport, reads: ReadCoalescer, diagnos
       const { connection, channel, priority } = context;
       const full: Call = { ...call, host: 'gateway', connection, channel, ...(priority && { priority }) };
       const body = await parseOrThrow(
-        await transport.execute(full, leftMs(context.untilMs), context.onAttempt),
+        await transport.execute(full, remainingMs(context.untilMs), context.onAttempt),
         context,
         diagnosis,
       );
@@ -65,7 +65,7 @@ export function assertSuccess(body: JsonObject): void {
   if (said !== 'yes') throw unrecognizedResponse();
 }
 
-const jsonOf = oncePer(({ text }: HttpResponse) => parseJson(text));
+const jsonOf = memoizeLast(({ text }: HttpResponse) => parseJson(text));
 
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {
@@ -106,10 +106,10 @@ export async function refusedBy(
 /** Credentials refused, or too many calls: the body of such an answer is not read. */
 export const isExplainedByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
-/** When a quota is renewed is unknown; asking sooner does not help. */
+/** When a quota is renewed is unknown; retrying sooner does not help. */
 const spentRetryAfterS = 3_600;
 
-/** What a read answers to a status that is neither 2xx nor about credentials or connections. */
+/** The Problem for a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
@@ -167,7 +167,7 @@ export function unreachable(failed: HttpResult & { kind: 'failed' }, side: Side 
   return new Problem('upstream-unavailable', describeFailure(cause, side), { cause, retryAfterS: 2 });
 }
 
-/** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */
+/** A body that was not read. */
 function bodyRejected(cause: BodyRejectedError, status: number | undefined): Problem {
   if (cause.code === 'KEY_ECHOED') return keyEchoed(status);
   const upstream = status !== undefined && { upstream: { status } };
@@ -181,7 +181,7 @@ function bodyRejected(cause: BodyRejectedError, status: number | undefined): Pro
   return new Problem('upstream-unavailable', detail, { cause, retryAfterS: 1, ...upstream });
 }
 
-/** The upstream quoted our key. */
+/** The response contained a key of this service. */
 export const keyEchoed = (status: number | undefined): Problem =>
   new Problem('upstream-invalid', 'the answer of the upstream held a credential of this service, and is withheld', {
     ...(status !== undefined && { upstream: { status } }),
@@ -189,7 +189,7 @@ export const keyEchoed = (status: number | undefined): Problem =>
 
 /** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
 export async function withDeadline<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
-  const ms = leftMs(untilMs);
+  const ms = remainingMs(untilMs);
   if (ms === undefined) return shared;
   const late = Promise.withResolvers<never>();
   const cause = new Error('the total deadline of the call passed');
@@ -204,7 +204,7 @@ export async function withDeadline<Value>(shared: Promise<Value>, untilMs: numbe
   }
 }
 
-/** An answer of which the head came, and the body broke. */
+/** The status arrived, and the body was aborted. */
 export function responseAborted(thrown: unknown): Problem {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   return unreachable({ kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', cause });

@@ -1,4 +1,4 @@
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
 import { denialIn } from './answers/refusal.ts';
@@ -6,7 +6,7 @@ import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognize
 import { type CacheEntry, isUsable, queueKey } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
@@ -44,7 +44,11 @@ export function createConnections(
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
     const { priority, untilMs, onAttempt } = asker;
-    return transport.execute({ ...call, host: 'control', ...(priority && { priority }) }, leftMs(untilMs), onAttempt);
+    return transport.execute(
+      { ...call, host: 'control', ...(priority && { priority }) },
+      remainingMs(untilMs),
+      onAttempt,
+    );
   };
 
   let known: Set<string> | undefined;
@@ -89,7 +93,7 @@ export function createConnections(
     };
     const entry = Object.assign(load, { list: listAll({ ...how, onDispatched: begun }) });
     last = entry;
-    // A failure is told to those who wait, and kept from those who come later.
+    // A failure is not cached.
     entry.list.then(begun, () => {
       if (last === entry) last = undefined;
     });

@@ -28,33 +28,33 @@ export interface Upstream {
   templates: Templates;
   sendRequests: SendRequests;
   streams: Streams;
-  /** What of the upstream is on its way in. */
+  /** Reads response bodies, within pools. */
   bodyReader: UntrustedBodyReader;
-  /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
+  /** Half-open probe of the circuit breaker: whether the gateway accepts calls for this connection, by a cheap read. */
   isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
-interface UpstreamWiring {
+interface UpstreamOptions {
+  /** The Maton key in use. */
+  key: () => string;
+  dispatchers: Dispatchers;
+  onAttempt: (report: CallReport) => void;
   rateLimiter?: RateLimiter;
+  /** Other replicas share the account. */
   replicas: boolean;
-  /** An answer to this operation had a key of this service in it. */
+  /** A response to this operation contained a key of this service. */
   onEcho?: (operation: string) => void;
   /** Called with each answer of the gateway. */
   onAnswer?: (connection: string, answer: HttpResponse) => void;
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   readRetryMs?: number;
 }
 
 /** Stable and our own: the edge before WATI answers 403 to the default agents of HTTP libraries. */
 const userAgent = 'wati-bff/0.1';
 
-export function createUpstream(
-  config: Config,
-  key: () => string,
-  dispatchers: Dispatchers,
-  onAttempt: (report: CallReport) => void,
-  { rateLimiter, replicas, onEcho = () => {}, onAnswer, readRetryMs }: UpstreamWiring,
-): Upstream {
+export function createUpstream(config: Config, options: UpstreamOptions): Upstream {
+  const { key, dispatchers, onAttempt, rateLimiter, replicas, onEcho = () => {}, onAnswer, readRetryMs } = options;
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
   const bodyReader = new UntrustedBodyReader(new KeyFinder(keys.all), onEcho);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -79,4 +79,20 @@ describe('wati-bff intake-retry', () => {
     expect(await again.dueIntake(1)).toMatchObject([{ key: 'k', tries: 0 }]);
     await again.close();
   });
+});
+
+it('does not start with a tokens file that has faults, and tells those of the callers file as well', async () => {
+  const faulty = join(folder, 'faulty.json');
+  writeFileSync(faulty, '[{"name": "acme", "tokenSha256": [], "connectionId": "c"}]');
+  const { code, err } = await run('serve', [], {
+    MATON_API_KEY: 'a-key-that-is-long-enough',
+    CLIENTS_FILE: join(folder, 'none.json'),
+    INTAKE_PORT: '0',
+    INTAKE_TOKENS_FILE: faulty,
+    STORE_URL: 'memory:',
+  });
+  expect(code).toBe(1);
+  expect(err).toMatch(
+    /2 faults:\n {2}- CLIENTS_FILE: ENOENT.*\n {2}- INTAKE_TOKENS_FILE: acme: "tokenSha256" must not be an empty list/,
+  );
 });

@@ -48,7 +48,7 @@ export async function startDelivery(
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
-    patienceMs: 5_000,
+    sendTimeoutMs: 5_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
     batchMax: { urgent: group, interactive: group, broadcast: group },

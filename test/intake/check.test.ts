@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { checkIntake } from '../../src/intake/check-intake.ts';
-import { createLogger } from '../../src/logger.ts';
+import { createLogger } from '../../src/observability/logger.ts';
 import { freePort } from '../crash/service.ts';
 import { connectionId, entryOf, startDoor, token } from './door.ts';
 

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { behindUpgrade, framingTricks, honestTo } from '../framing-tricks.ts';
@@ -306,6 +307,22 @@ describe('a store that is away', () => {
     expect(new Set(statuses)).toEqual(new Set([200, 503]));
     await expect.poll(() => intake.bodies.used).toBe(0);
   });
+});
+
+it('answers webhooks while silent connections take all there are', async () => {
+  const { post, url } = await opened();
+  let cut = 0;
+  const silent = Array.from({ length: 300 }, () =>
+    connect(Number(new URL(url).port), '127.0.0.1')
+      .on('error', () => {})
+      .on('close', () => {
+        cut += 1;
+      }),
+  );
+  // 256 may be open; the oldest that said nothing make room.
+  await expect.poll(() => cut).toBeGreaterThanOrEqual(44);
+  expect((await post(delivered('1'))).status).toBe(200);
+  for (const socket of silent) socket.destroy();
 });
 
 describe('going down', () => {

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { createIntake, type IntakeOptions } from '../../src/intake/intake.ts';
 import type { IntakeSink } from '../../src/intake/recorder.ts';
 import { fixedTokens } from '../../src/intake/tokens.ts';
-import { createLogger } from '../../src/logger.ts';
+import { createLogger } from '../../src/observability/logger.ts';
 import type { IntakeRow } from '../../src/store/intake-port.ts';
 
 export const token = 'tQ0bWJ3nVZk2c5yHq8mX1rE7sLd9uAfG4iPjToKwCxM';

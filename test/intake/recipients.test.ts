@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
-import { usualPauses } from '../../src/pauses.ts';
+import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
 import { record } from '../operations.ts';
@@ -40,7 +40,7 @@ beforeAll(async () => {
     settings: { INTAKE_PORT: '0', INTAKE_TOKENS_FILE: 'not read in tests', MATON_CONNECTION_ID: seededConnection },
     seams: {
       intakeTokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]),
-      pauses: { ...usualPauses, intakeEveryMs: 20 },
+      pauses: { ...defaultRetryDelays, intakeEveryMs: 20 },
     },
   });
   const { intakePort } = service.logs().find((line) => 'intakePort' in line) ?? {};

@@ -8,7 +8,7 @@ import { validate as networkPolicy } from 'kubernetes-models/_schemas/IoK8sApiNe
 import { validate as podDisruptionBudget } from 'kubernetes-models/_schemas/IoK8sApiPolicyV1PodDisruptionBudget';
 import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { EnvSchema } from '../../src/config.ts';
+import { EnvSchema } from '../../src/settings/env-schema.ts';
 
 const read = (name: string) => readFileSync(`ops/kubernetes${name}.yaml`, 'utf8');
 const text = read('');

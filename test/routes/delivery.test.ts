@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { usualPauses } from '../../src/pauses.ts';
+import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
 import { type Service, startService } from '../helper.ts';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   service = await startService({
     store,
     settings: { MATON_CONNECTION_ID: seededConnection },
-    seams: { pauses: { ...usualPauses, intakeEveryMs: 20 } },
+    seams: { pauses: { ...defaultRetryDelays, intakeEveryMs: 20 } },
     callers: [{ name: 'other', key: otherKey, scopes: ['*'], connections: ['*'] }],
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { hasty, type Service, startService } from '../helper.ts';
+import { allKey, hasty, type Service, startService } from '../helper.ts';
 import { problem } from '../problem-type.ts';
 import { form, JPEG, PNG, sha256 } from '../upload/multipart-helper.ts';
 import {
@@ -91,6 +91,7 @@ describe('a file on its way to WATI', () => {
       upstreamStatus: 200,
       upstreamCalls: 1,
     });
+    expect(JSON.stringify(service.logs())).not.toContain(allKey);
   });
 
   it('as a CSV becomes the part that WATI names for it', async () => {

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { exampleIds } from '../../src/schemas/words.ts';
+import { exampleIds } from '../../src/schemas/common.ts';
 import { problem } from '../problem-type.ts';
 import { started } from './helper.ts';
 

@@ -218,7 +218,7 @@ describe('the standard variables', () => {
 it('does not hold up the end where the collector is gone', async () => {
   vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://127.0.0.1:9');
   const tracing = await open(() => {});
-  tracing?.begin({ method: 'GET', route: '/', traceparent: undefined }).end({ status: 200 });
+  tracing?.startRequestSpan({ method: 'GET', route: '/', traceparent: undefined }).end({ status: 200 });
   const start = performance.now();
   await tracing?.close();
   expect(performance.now() - start).toBeLessThan(6_000);
@@ -231,7 +231,7 @@ it('says what the collector refuses, while it runs', async () => {
   const tracing = await open((fault) => faults.push(fault));
   const request = { method: 'GET', route: '/', traceparent: undefined };
   // As many as go out in one batch, so that they go out now.
-  for (let spans = 0; spans < 512; spans++) tracing?.begin(request).end({ status: 200 });
+  for (let spans = 0; spans < 512; spans++) tracing?.startRequestSpan(request).end({ status: 200 });
   await vi.waitFor(() => expect(faults).toHaveLength(1), 5_000);
   await tracing?.close();
   refusing.close();

@@ -1,6 +1,6 @@
 import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
-import { toInsertProblem } from '../../store-problems.ts';
+import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
