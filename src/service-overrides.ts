@@ -15,8 +15,8 @@ import type { Dispatchers } from './upstream/dispatchers.ts';
 export interface ServiceOverrides {
   callers: Callers;
   logger: FastifyBaseLogger;
-  /** Who may post webhooks; needed with INTAKE_PORT. Closed with the service. */
-  intakeTokens?: IntakeTokens;
+  /** Who may post webhooks, closed with the service; needed with INTAKE_PORT. Who posts them may want to know the port. */
+  intake?: { tokens: IntakeTokens; onListening?: (port: number) => void };
   /** Where the Maton key can change while the service runs; the setting otherwise. */
   matonKey?: () => string;
   dispatchers?: Dispatchers;

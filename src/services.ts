@@ -57,13 +57,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     onChange: (changed) =>
       overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
-  const { logger, now, intakeTokens } = overrides;
-  const intake = await openIntake(config, intakeTokens, {
-    store,
-    registry: metrics.registry,
-    logger,
-    ...(now && { now }),
-  });
+  const { logger, now } = overrides;
+  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }) };
+  const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const messaging = createMessaging(config, overrides, {
     store,
     rateLimiter,

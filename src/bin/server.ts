@@ -38,7 +38,7 @@ async function serve(config: Config) {
     linesDropped: () => linesDropped,
     onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
     ...(key && { matonKey: key.current }),
-    ...(intakeTokens && { intakeTokens }),
+    ...(intakeTokens && { intake: { tokens: intakeTokens } }),
     ...(tracing && { tracing }),
   });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {

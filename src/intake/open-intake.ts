@@ -18,6 +18,8 @@ interface IntakeConfig {
 }
 
 interface IntakeWiring {
+  tokens: IntakeTokens;
+  onListening?: (port: number) => void;
   store: Pick<IntakeStore, 'recordIntake' | 'intakeState'>;
   registry: Registry;
   logger: FastifyBaseLogger;
@@ -37,14 +39,10 @@ export interface OpenIntake {
 }
 
 /** The public listener with its spool and its metrics; undefined where no port is set. */
-export async function openIntake(
-  config: IntakeConfig,
-  tokens: IntakeTokens | undefined,
-  wiring: IntakeWiring,
-): Promise<OpenIntake | undefined> {
+export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Promise<OpenIntake | undefined> {
   const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
-  if (port === undefined || tokens === undefined) return undefined;
-  const { store, registry, logger, now = Date.now } = wiring;
+  if (port === undefined) return undefined;
+  const { tokens, store, registry, logger, now = Date.now } = wiring;
   let announce = () => {};
   const onRecorded = () => announce();
   const counts = countIntake(registry, tokens.connections);
@@ -81,7 +79,8 @@ export async function openIntake(
     start: async (whenRecorded) => {
       if (whenRecorded) announce = whenRecorded;
       spool?.wake();
-      await intake.listen({ host, port });
+      const listening = await intake.listen({ host, port });
+      wiring.onListening?.(listening.port);
     },
     pools: [intake.bodies],
     onAccepted: counts.onAccepted,

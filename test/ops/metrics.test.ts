@@ -21,7 +21,7 @@ beforeAll(async () => {
       INTAKE_PORT: '0',
       INTAKE_TOKENS_FILE: 'not read in tests',
     },
-    seams: { intakeTokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) },
+    seams: { intake: { tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) } },
   });
   const { ask } = service;
   const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
