@@ -34,16 +34,21 @@ const promised: readonly (readonly [digits: string, delivery: object | undefined
 let service: Service;
 let store: Store;
 beforeAll(async () => {
+  let intakePort = 0;
   store = await openStore('memory:', OPTIONS);
   service = await startService({
     store,
     settings: { INTAKE_PORT: '0', INTAKE_TOKENS_FILE: 'not read in tests', MATON_CONNECTION_ID: seededConnection },
     seams: {
-      intakeTokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]),
+      intake: {
+        tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]),
+        onListening: (port) => {
+          intakePort = port;
+        },
+      },
       pauses: { ...defaultRetryDelays, intakeEveryMs: 20 },
     },
   });
-  const { intakePort } = service.logs().find((line) => 'intakePort' in line) ?? {};
   service.simulator.webhooks.pointTo(`http://127.0.0.1:${intakePort}/wati/${token}`);
 });
 afterAll(() => service.close());
