@@ -193,7 +193,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/sandbox\//,
     values:
       /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
-    types: /^src\/(service-overrides|store\/(broadcast|message)-store)\.ts$/,
+    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {
