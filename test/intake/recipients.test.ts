@@ -55,11 +55,10 @@ afterAll(() => service.close());
 
 const read = async (path: string) => record((await service.ask('GET', path)).json);
 
-it.each([
-  ['as WATI posts them', '1415556', {}],
-  ['with twins, twice each and in disorder', '1415557', { twins: true, duplicates: 1, disorderMs: 60_000, seed: 7 }],
-])('each recipient of the sandbox comes to what it promises by webhooks: %s', async (_how, prefix, settings) => {
-  expect(service.simulator.webhooks.change(settings)).toBeUndefined();
+it('each recipient of the sandbox comes to what it promises with twins, twice each, in disorder', async () => {
+  const prefix = '1415557';
+  const troubled = { twins: true, duplicates: 1, disorderMs: 60_000, seed: 7 };
+  expect(service.simulator.webhooks.change(troubled)).toBeUndefined();
   const sent = await Promise.all(
     promised.map(async ([digits, delivery]) => {
       const to = `${prefix}${digits}`;
