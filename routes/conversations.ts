@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { memoizeLast } from '../src/lib/memoize.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { digits } from '../src/schemas/common.ts';
