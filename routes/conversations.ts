@@ -167,11 +167,11 @@ const timesReceived = (rows: History['rows']): number[] =>
     .filter((at) => at > 0);
 
 function toConversation(recipient: string, view: ConversationView): Conversation {
-  const { known, window, lastSend, repliesTo } = view;
+  const { known, phone, window, lastSend, repliesTo } = view;
   const { open, expiresAt, source } = window;
   return {
     recipient,
-    ...(known?.phone !== undefined && { phone: known.phone }),
+    ...(phone !== undefined && { phone }),
     ...(known?.bsuid !== undefined && { bsuid: known.bsuid }),
     ...(known?.username !== undefined && { username: known.username }),
     window: { ...(open !== undefined && { open }), ...isoTimes({ expiresAt }), source },

@@ -221,6 +221,7 @@ describe('a conversation', () => {
   it('of which nothing is known is told as that', async () => {
     expect(await conversation('14155569999')).toEqual({
       recipient: '14155569999',
+      phone: '14155569999',
       window: { source: 'none' },
       repliesTo: 'nobody',
     });
