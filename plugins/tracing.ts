@@ -5,7 +5,7 @@ import type { Tracing } from '../src/tracing/types.ts';
 export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { traceparent } = request.headers;
-    request.trace.span = tracing.begin({
+    request.trace.span = tracing.startRequestSpan({
       method: request.method,
       route: request.routeOptions.url,
       traceparent: typeof traceparent === 'string' ? traceparent : undefined,

@@ -164,7 +164,7 @@ export function watch(request: FastifyRequest): (report: CallReport) => void {
     const { status, durationMs, isShared } = report;
     if (!isShared && status !== undefined && status < 500 && status !== 429) answered += 1;
     if (!isShared && answered > 1 && !request.routeOptions.config.sends) request.charge?.();
-    request.trace.span?.attempt(report);
+    request.trace.span?.recordAttempt(report);
     if (isShared) request.trace.upstreamShared = true;
     request.trace.upstreamCalls += 1;
     request.trace.upstreamMs += durationMs;

@@ -126,7 +126,7 @@ function connectUpstream(config: Config, seams: Seams, wiring: UpstreamWiring): 
     dispatchers,
     (report) => {
       metrics.attempt(report);
-      seams.tracing?.saw(report);
+      seams.tracing?.recordUnattributed(report);
       onAttempt(report);
     },
     {

@@ -1,35 +1,22 @@
 import type { CallReport } from '../upstream/types.ts';
 
-/** One request as its trace tells it: route patterns, names and fixed words, never an address, a number or a text. */
+/** The span of one request. It holds route patterns, names and fixed words, never an address, a number or a text. */
 export interface RequestSpan {
   readonly traceId: string;
-  /** A call upstream was made for it. One that was made for several requests is a part of the first, and linked to the others. */
-  attempt(report: CallReport): void;
+  /** Adds a call upstream that was made for it. A call for several requests is a child of the first, and linked to the others. */
+  recordAttempt(report: CallReport): void;
   end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
 }
 
 export interface Tracing {
   /** `traceparent` (W3C) continues the trace of the caller. */
-  begin(request: { method: string; route: string | undefined; traceparent: string | undefined }): RequestSpan;
-  /** Called for every call upstream, before the requests that it was made for hear of it: what is for none is a trace of its own. */
-  saw(report: CallReport): void;
-  /** Exports what is left, in the time that it has. Never throws. */
+  startRequestSpan(request: {
+    method: string;
+    route: string | undefined;
+    traceparent: string | undefined;
+  }): RequestSpan;
+  /** Takes every call upstream, before `recordAttempt` of its requests. A call for no request is a trace of its own. */
+  recordUnattributed(report: CallReport): void;
+  /** Exports the remaining spans, for a bounded time. Never throws. */
   close(): Promise<void>;
 }
-
-export interface TracingOptions {
-  sampler: SamplerName;
-  ratio: number;
-  version: string;
-  onFault: (error: unknown) => void;
-}
-
-export const samplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof samplers)[number];
