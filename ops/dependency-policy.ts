@@ -35,6 +35,8 @@ export interface Bom {
 /** Anything else is refused until somebody has read it: copyleft, "see file", and none at all. */
 const licences = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'];
 
+const exact = /^\d+\.\d+\.\d+$/;
+
 interface Package extends Locked {
   name: string;
   version: string;
@@ -50,7 +52,7 @@ function packagesOf(lock: Lock): Package[] {
     }));
 }
 
-/** What is in the image: everything that is not for development alone. */
+/** The packages of the image: all that are not for development alone. */
 const inProduction = (lock: Lock): Package[] => packagesOf(lock).filter(({ dev }) => dev !== true);
 
 /** The same service, as if it had never had tools for development. */
@@ -66,7 +68,7 @@ export function productionOnly(manifest: Manifest, lock: Lock): { manifest: Mani
 export function lockFaults(manifest: Manifest, lock: Lock): string[] {
   const wanted = { ...manifest.dependencies, ...manifest.devDependencies };
   const loose = Object.entries(wanted)
-    .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
+    .filter(([, version]) => !exact.test(version))
     .map(([name, version]) => `${name} is asked for as ${version}, which is not one version`);
   const unknown = packagesOf(lock)
     .filter((found) => !found.integrity?.startsWith('sha512-'))
@@ -128,22 +130,12 @@ export function floorFaults(floors: readonly Floor[], lock: Lock): string[] {
   });
 }
 
+const byVersion = new Intl.Collator('en', { numeric: true }).compare;
+
 /** Measured at the floor of its own major line, or of the last one before it: later lines began with the fix. */
 function isBelow(version: string, floors: readonly string[]): boolean {
-  const own = numbers(version);
   const floor = floors
-    .map(numbers)
-    .sort(compare)
-    .findLast(([major]) => major <= own[0]);
-  return floor === undefined || compare(own, floor) < 0;
+    .toSorted(byVersion)
+    .findLast((each) => Number.parseInt(each, 10) <= Number.parseInt(version, 10));
+  return floor === undefined || !exact.test(version) || byVersion(version, floor) < 0;
 }
-
-type Numbers = [number, number, number];
-
-function numbers(version: string): Numbers {
-  const parts = /^(\d+)\.(\d+)\.(\d+)$/.exec(version);
-  if (!parts) throw new Error(`${version} is not a released version`);
-  return [Number(parts[1]), Number(parts[2]), Number(parts[3])];
-}
-
-const compare = (a: Numbers, b: Numbers): number => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
