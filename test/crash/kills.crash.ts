@@ -5,7 +5,7 @@ import { judge } from './oracle.ts';
 import { aCaller, type Caller, load } from './sends.ts';
 import { aPlace, type Place } from './service.ts';
 
-/** `KILLS=200 npx vitest run --config vitest.crash.config.ts kills` is the full number; `SEED` repeats a run. */
+/** `KILLS=200 npx vitest run --project crash kills` is the full number; `SEED` repeats a run. */
 const kills = Number(process.env.KILLS ?? 30);
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const lanes = 8;
