@@ -24,7 +24,8 @@ const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 /** What is true of the process: its timers and observers live as long as it does, so it is asked for once. */
 export function createProcessMetrics(): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // Ten times a second, as by default, costs up to 4 % of a core for two metrics that no alert reads.
+  collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1_000 });
   return registry;
 }
 

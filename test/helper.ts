@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
+import { Registry } from '@prometheus-io/client';
 import { request as undiciRequest } from 'undici';
 import { expect } from 'vitest';
-import { createProcessMetrics } from '../plugins/metrics.ts';
 import { buildApp } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
@@ -25,8 +25,8 @@ export const hasty = {
   simulator: { deadlineMs: 1_300 },
 } satisfies ServiceOptions;
 
-/** Of a process, which here has hundreds of services one after another: each set has timers, for as long as the process lives. */
-const processMetrics = createProcessMetrics();
+/** Without the metrics of a process: they measure all the time, for as long as the process lives, and belong to no service here. */
+const processMetrics = new Registry();
 
 export interface Answer {
   status: number;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { fileTo, multipartType } from '../routes/files-helper.ts';
@@ -13,6 +14,7 @@ let scraped: Scraped[];
 beforeAll(async () => {
   service = await startService({
     settings: { MATON_CONNECTION_ID: seededConnection, MATON_RATE_PER_SECOND: '1000', WATI_PLAN: 'growth' },
+    seams: { processMetrics: createProcessMetrics() },
   });
   const { ask } = service;
   const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

@@ -93,10 +93,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 /** How long a start waits for a predecessor that is just closing the file. */
 const BUSY_TIMEOUT_MS = 1_000;
 
+/** SQLite's name for it. */
+const inMemory = ':memory:';
+
 export function openDatabase(path: string): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') makeFile(path);
+    if (path !== inMemory) makeFile(path);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
     // What is deleted is overwritten: message texts are not to be found in free pages.
     // EXCLUSIVE before WAL: no other process gets in, and the kernel lets go of the lock when this one is killed.
@@ -108,7 +111,8 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
-    migrate(db);
+    if (path === inMemory) db.deserialize(emptyStore());
+    else migrate(db);
     return db;
   } catch (cause) {
     db?.close();
@@ -131,6 +135,19 @@ function makeFile(path: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 }
+
+/** The bytes of an empty store. Migrated once for a process, because tests and the sandbox open many stores in memory. */
+const emptyStore = (() => {
+  let bytes: Uint8Array | undefined;
+  return () => {
+    if (bytes) return bytes;
+    const db = new DatabaseSync(inMemory);
+    migrate(db);
+    bytes = db.serialize();
+    db.close();
+    return bytes;
+  };
+})();
 
 function migrate(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
