@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { serviceArgv } from '../../bench/peers.ts';
+import { serviceArgv } from '../../bench/processes.ts';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { compileCache } from '../compile-cache.ts';
