@@ -14,6 +14,8 @@ const inProcess = {
   // What of the service lives in a module is known by identity, as an answer (src/once-per.ts, forgotten in the same turn) or
   // a socket (plugins/), or is true for ever, as a day in words; so files may share a worker and what it has loaded.
   isolate: false,
+  // A larger young generation: the collector otherwise takes an eighth of the time.
+  execArgv: ['--max-semi-space-size=32'],
   maxConcurrency: 12,
 };
 
