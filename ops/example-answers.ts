@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { sandboxKey } from '../src/callers/sandbox-key.ts';
 import { startSandbox } from '../src/sandbox/sandbox.ts';
-import { exampleIds } from '../src/schemas/words.ts';
+import { exampleIds } from '../src/schemas/common.ts';
 import { isRecord } from './contract-outline.ts';
 
 /**
@@ -201,9 +201,8 @@ async function problemsOf(url: string): Promise<Json> {
     for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
     const answer = await fetch(new URL(path, url), { ...init, headers });
     if (answer.ok) continue;
-    const problem = record(await answer.json());
-    const slug = String(problem.type).split('/').at(-1) ?? '';
-    found[slug] ??= { ...problem, type: `/problems/${slug}`, requestId: '5f1c9a7e' };
+    const { type, ...problem } = record(await answer.json());
+    found[String(type).split('/').at(-1) ?? ''] ??= { ...problem, requestId: '5f1c9a7e' };
   }
   return found;
 }

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { plainPagePolicy } from '../src/html.ts';
+import fp from 'fastify-plugin';
+import { type Account, docsPage, docsScript, docsStyle } from '../src/docs/docs-page.ts';
+import { guidePages } from '../src/docs/guide-pages.ts';
+import { plainPagePolicy } from '../src/lib/html.ts';
 import { Problem } from '../src/problem.ts';
-import { type Account, docsPage, docsScript, docsStyle } from './docs-page.ts';
-import { guidePages } from './guide-pages.ts';
 
 export interface DocsOptions {
-  /** What is behind this address: said at the top of the page, because every call of it is a real one. */
+  /** Shown at the top of the page, because every call made from it is real. */
   account: Account;
   /** Absent: the documents need no key. */
   mayRead?: (request: FastifyRequest) => boolean;
@@ -36,10 +37,10 @@ const pageOf = (type: string, body: string | Buffer, policy = swaggerPolicy): Pa
 const html = 'text/html; charset=utf-8';
 
 /**
- * `/docs` and `/openapi.*`. All of it is the same for everybody: each is made once, when the service is ready, and sent as it
- * stands. To build an answer of 200 KB for each request would let anybody without a key hold up everybody.
+ * `/docs` and `/openapi.*`. Each page is the same for every client, so it is built once, when the service is ready, and sent as it
+ * stands. Building 200 KB for each request would let clients without a key slow down all others.
  */
-export const docs: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }) => {
+const routes: FastifyPluginAsync<DocsOptions> = async (app, { account, mayRead }) => {
   const pages = new Map<string, Page>();
   const add = (path: string, page: Page) => void pages.set(path, page);
   for (const [name, type] of Object.entries(files)) {
@@ -98,6 +99,8 @@ export const docs: FastifyPluginAsync<DocsOptions> = async (app, { account, mayR
   });
 };
 
+export const docs = fp(routes, { name: 'docs', encapsulate: true });
+
 const linksTo = (guides: ReadonlyMap<string, string>): [href: string, words: string][] => [
   ...(guides.has('README.md') ? [['/docs/guides/README.md', 'Start here (README)'] satisfies [string, string]] : []),
   ...(guides.size > 0 ? [['/docs/guides', 'Guides'] satisfies [string, string]] : []),
@@ -105,7 +108,7 @@ const linksTo = (guides: ReadonlyMap<string, string>): [href: string, words: str
   ['/openapi.yaml', 'openapi.yaml'],
 ];
 
-/** Of Swagger UI, what its page loads. */
+/** The files of Swagger UI that its page loads. */
 const files: Readonly<Record<string, string>> = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'swagger-ui.css': 'text/css; charset=utf-8',

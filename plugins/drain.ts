@@ -8,13 +8,13 @@ interface DrainOptions {
   delayMs: number;
   /** All must have ended by then, counted from `close()`. */
   timeoutMs: number;
-  /** From now on nobody new should be sent here. */
+  /** Called when the instance should get no new clients. */
   onDrain(): void;
   /** Time is nearly up: ends what hangs, and records what is known of it. */
   cutOff(): void;
 }
 
-/** What is kept of the time-out for recording and answering what hung. */
+/** Part of the time-out that is reserved for recording and answering aborted requests. */
 const lastWordsMsMax = 2_000;
 const sweepEveryMs = 100;
 
@@ -25,54 +25,57 @@ const sweepEveryMs = 100;
  *
  * Register before anything with an onClose hook that waits: these run in reverse, and the cut must come while they wait.
  */
-export const drain = fp<DrainOptions>(async (app, { delayMs, timeoutMs, onDrain, cutOff }) => {
-  let draining = false;
-  let isOver = false;
-  const timers: NodeJS.Timeout[] = [];
-  const { server } = app;
+export const drain = fp<DrainOptions>(
+  async (app, { delayMs, timeoutMs, onDrain, cutOff }) => {
+    let draining = false;
+    let isOver = false;
+    const timers: NodeJS.Timeout[] = [];
+    const { server } = app;
 
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+    const sockets = new Set<Socket>();
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
 
-  app.addHook('onRequest', (_request, _reply, done) => {
-    // Its send could not be recorded any more, nor its read be made.
-    if (isOver) done(new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 }));
-    else done();
-  });
-  // Fastify says so to those who come while it closes; here the ones who came before hear it as well.
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (draining) reply.header('connection', 'close');
-    done();
-  });
+    app.addHook('onRequest', (_request, _reply, done) => {
+      // Its send could not be recorded any more, nor its read be made.
+      if (isOver) done(new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 }));
+      else done();
+    });
+    // Fastify says so to those who come while it closes; here the ones who came before hear it as well.
+    app.addHook('onSend', (_request, reply, _payload, done) => {
+      if (draining) reply.header('connection', 'close');
+      done();
+    });
 
-  app.addHook('preClose', async () => {
-    draining = true;
-    onDrain();
-    const lastWordsMs = Math.min(lastWordsMsMax, (timeoutMs - delayMs) / 2);
-    const end = () => {
-      isOver = true;
-      app.log.warn('time is nearly up: what is still under way is cut off');
-      cutOff();
-      timers.push(setTimeout(() => server.closeAllConnections(), lastWordsMs / 2));
+    app.addHook('preClose', async () => {
+      draining = true;
+      onDrain();
+      const lastWordsMs = Math.min(lastWordsMsMax, (timeoutMs - delayMs) / 2);
+      const end = () => {
+        isOver = true;
+        app.log.warn('time is nearly up: what is still under way is cut off');
+        cutOff();
+        timers.push(setTimeout(() => server.closeAllConnections(), lastWordsMs / 2));
+      };
+      timers.push(setTimeout(end, timeoutMs - lastWordsMs));
+      if (server.listening) {
+        app.log.info({ delayMs }, 'going down: served until the delay is over');
+        await sleep(delayMs);
+      }
+      timers.push(setInterval(() => sweep(), sweepEveryMs));
+    });
+    app.addHook('onClose', async () => {
+      for (const timer of timers) clearTimeout(timer);
+    });
+
+    /** Node closes idle connections once, as its server closes; those that never said a word are not among them. */
+    const sweep = () => {
+      if (server.listening) return;
+      server.closeIdleConnections();
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     };
-    timers.push(setTimeout(end, timeoutMs - lastWordsMs));
-    if (server.listening) {
-      app.log.info({ delayMs }, 'going down: served until the delay is over');
-      await sleep(delayMs);
-    }
-    timers.push(setInterval(() => sweep(), sweepEveryMs));
-  });
-  app.addHook('onClose', async () => {
-    for (const timer of timers) clearTimeout(timer);
-  });
-
-  /** Node closes idle connections once, as its server closes; those that never said a word are not among them. */
-  const sweep = () => {
-    if (server.listening) return;
-    server.closeIdleConnections();
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-  };
-});
+  },
+  { name: 'drain' },
+);

@@ -1,18 +1,21 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import fp from 'fastify-plugin';
 
 /**
  * HEAD answers wherever GET does, as GET would and without the body (RFC 9110, 9.3.2): the same checks, limits and calls
- * upstream. A stream is ended unread. Call before everything else that listens for routes, which then sees both of them.
+ * upstream. A stream is ended unread. Register before every other plugin with an onRoute hook, so that those see both routes.
  */
-export function answerHeads(app: FastifyInstance): void {
-  app.addHook('onRoute', function (route) {
-    if (route.method !== 'GET') return;
-    this.route({ ...route, method: 'HEAD', schema: { ...route.schema, hide: true } });
-  });
-  app.addHook('onSend', (request, _reply, payload, done) => {
-    if (request.method !== 'HEAD' || !(payload instanceof Readable)) return done(null, payload);
-    payload.destroy();
-    done(null, null);
-  });
-}
+export const headRoutes = fp(
+  async (app) => {
+    app.addHook('onRoute', function (route) {
+      if (route.method !== 'GET') return;
+      this.route({ ...route, method: 'HEAD', schema: { ...route.schema, hide: true } });
+    });
+    app.addHook('onSend', (request, _reply, payload, done) => {
+      if (request.method !== 'HEAD' || !(payload instanceof Readable)) return done(null, payload);
+      payload.destroy();
+      done(null, null);
+    });
+  },
+  { name: 'head' },
+);

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import fp from 'fastify-plugin';
-import { isRefused, refuseRest } from './request-guard.ts';
+import { isConnectionRejected, rejectFollowing } from '../src/http/request-smuggling.ts';
+import { answered, isLeftUnsure } from '../src/http/unread-body.ts';
 
 interface LingerOptions {
   /** How long a caller may say nothing, ms. */
@@ -65,8 +66,8 @@ export const lingeringClose = fp<LingerOptions>(
       // By this Node closes a connection behind its last answer, as soon as that is written.
       socket.destroySoon = () => {
         const request = requests.get(socket);
-        const isOver = request !== undefined && isRead(request) && !isRefused(socket);
-        refuseRest(socket);
+        const isOver = request !== undefined && isRead(request) && !isConnectionRejected(socket);
+        rejectFollowing(socket);
         if (socket.destroyed || isOver) return destroySoon();
         socket.end();
         linger(socket);
@@ -106,25 +107,11 @@ export const lingeringClose = fp<LingerOptions>(
     });
     app.addHook('onClose', async () => clearInterval(timer));
   },
+  { name: 'lingering-close' },
 );
 
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
-
-/** As much as goes out with the head, or right behind it. */
-const shortBody = 64 * 1024;
-
-/**
- * Whether the next bytes on the connection belong to this body or to another request cannot be told, so the connection has to
- * end. Without `100 Continue` the caller need not send the body, and some clients (aiohttp) stop a long body at an early answer and
- * use the connection again.
- */
-export function isLeftUnsure(request: IncomingMessage): boolean {
-  if (request.complete) return false;
-  const { expect, 'content-length': length } = request.headers;
-  if (expect !== undefined && !isInvited(request)) return true;
-  return length === undefined ? request.headers['transfer-encoding'] !== undefined : Number(length) > shortBody;
-}
 
 function throwAway(request: IncomingMessage, onEnd: () => void): void {
   if (request.complete) return;
@@ -132,12 +119,3 @@ function throwAway(request: IncomingMessage, onEnd: () => void): void {
   request.unpipe();
   request.resume();
 }
-
-/** Connections whose caller still sends a body that was answered already. */
-const answered = new WeakSet<Socket>();
-export const isAnswered = (socket: Socket): boolean => answered.has(socket);
-
-const invited = new WeakSet<IncomingMessage>();
-const isInvited = (request: IncomingMessage): boolean => invited.has(request);
-/** Records that `100 Continue` was sent for this request. */
-export const markInvited = (request: IncomingMessage): void => void invited.add(request);

@@ -1,10 +1,10 @@
 import swagger from '@fastify/swagger';
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
+import { bytes, isJson, type Json, problemExamples, withExamples } from '../src/docs/openapi-examples.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 import { type DocsOptions, docs } from './docs.ts';
-import { bytes, isJson, type Json, problemExamples, withExamples } from './openapi-examples.ts';
 
 const tags = [
   ['messages', 'Send: text, files, buttons, lists, templates'],
@@ -25,32 +25,36 @@ interface OpenapiOptions {
 }
 
 /** The document from the route schemas, and `/docs` with everything served from here. Register before the routes. */
-export const openapi = fp(async (app: FastifyInstance, { docs: options, version }: OpenapiOptions) => {
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'wati-bff',
-        version,
-        description:
-          'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
-      },
-      servers: [{ url: '/' }],
-      tags: tags.map(([name, description]) => ({ name, description })),
-      components: {
-        securitySchemes: {
-          callerKey: { type: 'http', scheme: 'bearer', description: 'the key of your service, from your operator' },
+export const openapi = fp(
+  async (app: FastifyInstance, { docs: options, version }: OpenapiOptions) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'wati-bff',
+          version,
+          description:
+            'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
+        },
+        servers: [{ url: '/' }],
+        tags: tags.map(([name, description]) => ({ name, description })),
+        components: {
+          securitySchemes: {
+            callerKey: { type: 'http', scheme: 'bearer', description: 'the key of your service, from your operator' },
+          },
         },
       },
-    },
-    transform: ({ schema, url, route }) => ({
-      schema: documented(schema, route.config ?? {}, route.method, url),
-      url: url.replace('*', ':path'),
-    }),
-    transformObject: (document) => hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
-  });
-  if (options) await app.register(docs, options);
-});
+      transform: ({ schema, url, route }) => ({
+        schema: documented(schema, route.config ?? {}, route.method, url),
+        url: url.replace('*', ':path'),
+      }),
+      transformObject: (document) =>
+        hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+    });
+    if (options) await app.register(docs, options);
+  },
+  { name: 'openapi', dependencies: ['validation'] },
+);
 
 const upstreamProblems: ProblemSlug[] = [
   'connection-ambiguous',
@@ -74,9 +78,9 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
   ];
   if (config.scope !== undefined) slugs.push('unauthorized', 'forbidden', 'rate-limited', 'overloaded');
   if (config.connection) slugs.push(...upstreamProblems, 'quota-spent');
-  if (config.sends) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
-  if (config.sends || config.maySend) slugs.push('sending-stopped');
-  if (config.sends) slugs.push('sending-forbidden', 'quota-spent');
+  if (config.sendsMessage) slugs.push('idempotency-in-progress', 'idempotency-mismatch', 'store-unavailable');
+  if (config.sendsMessage || config.maySendMessage) slugs.push('sending-stopped');
+  if (config.sendsMessage) slugs.push('sending-forbidden', 'quota-spent');
   if ([method].flat().some((name) => /POST|PUT|PATCH/.test(name)))
     slugs.push('payload-too-large', 'unsupported-media-type');
   return [...new Set(slugs)];
@@ -88,14 +92,14 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
   if (schema.hide === true) return schema;
   const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));
   const inputs: Json = Object.fromEntries(parts.map((part) => [part, optionalWhereDefaulted(named(schema[part]))]));
-  if (typeof config.anyQuery === 'object') inputs.querystring = freeQuery(config.anyQuery);
+  if (typeof config.passthroughQuery === 'object') inputs.querystring = freeQuery(config.passthroughQuery);
   const byStatus = Map.groupBy(problemsOf(config, method), (slug) => problemTypes[slug].status);
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
   const told = isJson(schema.response) ? described(schema.response) : bytes(config.produces ?? '*/*');
   const answers = withExamples(told, String(schema.operationId));
-  const success = config.sends ? withHeaders(answers, sendHeaders) : answers;
+  const success = config.sendsMessage ? withHeaders(answers, sendHeaders) : answers;
   return {
     ...schema,
     ...inputs,
@@ -108,7 +112,7 @@ function documented(schema: unknown, config: FastifyContextConfig, method: strin
     // What a route says of a status itself comes last: /health/ready tells its state with a 503.
     response: {
       ...Object.fromEntries(problems),
-      ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.keeps) : success),
+      ...(method === 'GET' && url.startsWith('/v1/') ? withFreshness(success, config.cacheControl) : success),
     },
   };
 }
@@ -124,8 +128,8 @@ const described = (responses: Json): Json =>
     }),
   );
 
-/** Says on each answer to a read what `Cache-Control` will say there (plugins/freshness.ts). */
-function withFreshness(success: Json, keeps: FastifyContextConfig['keeps']): Json {
+/** Says on each answer to a read what `Cache-Control` will say there (plugins/cache-control.ts). */
+function withFreshness(success: Json, keeps: FastifyContextConfig['cacheControl']): Json {
   const value = keeps === 'aged' ? 'private, max-age=60' : (keeps ?? 'no-store');
   const headers = {
     'Cache-Control': { type: 'string', examples: [value] },
@@ -182,9 +186,9 @@ function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   return { description, content, ...(toldWhen && { headers: retryAfter }) };
 }
 
-/** Headers that no schema checks: routes/context.ts reads them, and what it does not know it lets pass (RFC 7240). */
+/** Headers that no schema checks: routes/upstream-context.ts reads them, and what it does not know it lets pass (RFC 7240). */
 function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {
-  const waits = config.waits ?? (config.connection ? 'calls' : undefined);
+  const waits = config.preferWait ?? (config.connection ? 'calls' : undefined);
   if (waits === undefined) return headers;
   const own = isJson(headers) ? headers : { type: 'object' };
   const known = isJson(own.properties) ? own.properties : {};

@@ -1,97 +1,24 @@
-import type { FastifyContextConfig, FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { watchPaths } from '../src/http/path-suggestions.ts';
+import type { ProblemBase } from '../src/http/problem-base.ts';
+import { sendProblem } from '../src/http/send-problem.ts';
 import { invalid, Problem } from '../src/problem.ts';
-import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
-import { fieldErrors, type SchemaFault } from '../src/schema-words.ts';
-import { shownId, traceOf } from './access-log.ts';
-import { watchPaths } from './paths.ts';
-
-/** What stands before the path of a problem type: where callers reach the service, or nothing if that is not known. */
-export const problemBase = (publicUrl: string | undefined): string => publicUrl?.replace(/\/$/, '') ?? '';
+import type { ProblemSlug } from '../src/problem-types.ts';
+import { fieldErrors, type SchemaFault } from '../src/schemas/schema-errors.ts';
 
 /** Every failure becomes `application/problem+json`: Problems, validation, Fastify's own errors, the rest. */
-export const problems = fp<{ publicUrl?: string | undefined }>(async (app, { publicUrl }) => {
-  app.decorate('problemBase', problemBase(publicUrl));
-  app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
-  const near = watchPaths(app);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not-found', `there is no such path${near(request.url)}`), request, reply),
-  );
-});
-
-export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { slug, status, extras } = problem;
-  const trace = traceOf(request);
-  trace.problem = slug;
-  if (extras.outcome !== undefined) trace.outcome = extras.outcome;
-  if (extras.cause instanceof Error) trace.error = extras.cause;
-  if (extras.retryAfterS !== undefined) reply.header('retry-after', String(extras.retryAfterS));
-  reply.header('cache-control', 'no-store');
-  if (extras.headers) reply.headers(extras.headers);
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .serializer(JSON.stringify)
-    .send(
-      problemDocument(problem, {
-        instance: instanceOf(request.url),
-        requestId: shownId(request),
-        base: request.server.problemBase,
-        detail: withAssurance(problem, request.routeOptions.config),
-      }),
+export const problems = fp<{ problemBase: ProblemBase }>(
+  async (app, { problemBase }) => {
+    app.decorate('problemBase', problemBase);
+    app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error, request), request, reply));
+    const near = watchPaths(app);
+    app.setNotFoundHandler((request, reply) =>
+      sendProblem(new Problem('not-found', `there is no such path${near(request.url)}`), request, reply),
     );
-}
-
-const instanceMax = 256;
-
-/** The path that was called, without its query and no longer than a log line bears. */
-function instanceOf(url: string): string {
-  const path = (url.split('?', 1)[0] ?? '/').replace(/[^!-~]/g, '?');
-  return path.length > instanceMax ? `${path.slice(0, instanceMax)}...` : path;
-}
-
-/** Refused before anything is done. Where a message was to be sent, the answer says that it was not; a read has none to send. */
-const refusedFirst: ReadonlySet<ProblemSlug> = new Set([
-  'validation-failed',
-  'template-parameters-invalid',
-  'rate-limited',
-  'overloaded',
-  'shutting-down',
-]);
-const nothingSent = 'nothing was sent';
-
-function withAssurance({ slug, message, extras }: Problem, { sends, maySend }: FastifyContextConfig): string {
-  const assures = (sends || maySend) && refusedFirst.has(slug) && extras.outcome !== 'unknown';
-  return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
-}
-
-interface Told {
-  instance: string;
-  requestId: string;
-  /** The problem's own words by default. */
-  detail?: string;
-  base: string;
-}
-
-/** The wire form of a Problem. `instance` is the path called, without its query. */
-export function problemDocument(
-  { slug, status, message, extras, retryable }: Problem,
-  { instance, requestId, detail = message, base }: Told,
-) {
-  const { outcome, errors, upstream } = extras;
-  return {
-    type: `${base}/problems/${slug}`,
-    title: problemTypes[slug].title,
-    status,
-    detail,
-    instance,
-    requestId,
-    retryable,
-    ...(outcome && { outcome }),
-    ...(errors && { errors }),
-    ...(upstream && { upstream }),
-  };
-}
+  },
+  { name: 'problems', dependencies: ['access-log'] },
+);
 
 /** Fastify's codes that have a problem type of their own; any other 4xx of its is a malformed request. */
 const byCode: Record<string, ProblemSlug> = {
@@ -116,7 +43,7 @@ const details: Partial<Record<ProblemSlug, string>> = {
   'payload-too-large': 'the body is over the limit of this operation',
 };
 
-/** What came, where it has the form of a type, and what is wanted. */
+/** Names the Content-Type received, if it has the form of one, and the one expected. */
 function typeFault({ headers, routeOptions }: FastifyRequest): string {
   const wanted = `${routeOptions.config.form ? 'multipart/form-data' : 'application/json'} is wanted`;
   const type = headers['content-type'];
@@ -126,7 +53,6 @@ function typeFault({ headers, routeOptions }: FastifyRequest): string {
 }
 
 const isFastifyError = (error: unknown): error is FastifyError => error instanceof Error && 'code' in error;
-
 const internal = (cause: unknown) => new Problem('internal', 'the fault is logged under this requestId', { cause });
 
 function plain(error: FastifyError): string {

@@ -1,12 +1,14 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
+import { narrowed } from '../src/http/allowed-countries.ts';
+import { isObject } from '../src/lib/is-object.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { isPhone } from '../src/recipients/recipient.ts';
 
 interface Options {
   numbers: PhoneNumbers;
-  /** Of callers whose entry names no `countries`; empty: of all. */
+  /** For callers whose entry has no `countries`; empty: all countries. */
   defaultCountries: readonly string[];
 }
 
@@ -21,50 +23,41 @@ const pointers = { body: '', query: '/query', params: '/path' } as const;
 const faultsMax = 100;
 
 /** Narrows the numbers of every route to the countries of its caller. That they are numbers was checked by the schemas. */
-export const recipientCountries = fp<Options>(async (app, { numbers, defaultCountries }) => {
-  app.addHook('onRoute', (route) => {
-    const places = placesOf(route);
-    if (places.length === 0) return;
-    const narrow = async (request: FastifyRequest) => {
-      const { countries } = narrowed(request, defaultCountries);
-      if (countries === undefined) return;
-      const errors: FieldError[] = [];
-      for (const { part, path } of places) {
-        for (const { pointer, text } of found(request[part], path, pointers[part])) {
-          const detail = isPhone(text) ? numbers.countryFault(text, countries) : undefined;
-          if (detail !== undefined && errors.length < faultsMax) errors.push({ pointer, detail });
+export const recipientCountries = fp<Options>(
+  async (app, { numbers, defaultCountries }) => {
+    app.addHook('onRoute', (route) => {
+      const places = placesOf(route);
+      if (places.length === 0) return;
+      const narrow = async (request: FastifyRequest) => {
+        const { countries } = narrowed(request, defaultCountries);
+        if (countries === undefined) return;
+        const errors: FieldError[] = [];
+        for (const { part, path } of places) {
+          for (const { pointer, text } of found(request[part], path, pointers[part])) {
+            const detail = isPhone(text) ? numbers.countryFault(text, countries) : undefined;
+            if (detail !== undefined && errors.length < faultsMax) errors.push({ pointer, detail });
+          }
         }
-      }
-      if (errors.length > 0) throw invalid(errors);
-    };
-    route.preHandler = [narrow, ...[route.preHandler ?? []].flat()];
-  });
-});
-
-/** The countries that a caller may reach; without any, all. */
-export function narrowed(
-  { caller }: Pick<FastifyRequest, 'caller'>,
-  defaultCountries: readonly string[],
-): { countries?: readonly string[] } {
-  // An empty list of the entry lets nothing through; no default narrows nothing.
-  const countries = caller?.countries ?? (defaultCountries.length > 0 ? defaultCountries : undefined);
-  return countries === undefined ? {} : { countries };
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+        if (errors.length > 0) throw invalid(errors);
+      };
+      route.preHandler = [narrow, ...[route.preHandler ?? []].flat()];
+    });
+  },
+  { name: 'recipient-countries', dependencies: ['auth', 'validation'] },
+);
 
 function placesOf({ schema }: RouteOptions): Place[] {
   return Object.entries(parts).flatMap(([name, part]) => {
-    const own: unknown = isRecord(schema) ? schema[name] : undefined;
+    const own: unknown = isObject(schema) ? schema[name] : undefined;
     return pathsIn(own).map((path) => ({ part, path }));
   });
 }
 
 function pathsIn(schema: unknown): string[][] {
-  if (!isRecord(schema)) return [];
+  if (!isObject(schema)) return [];
   if ('x-recipient' in schema) return [[]];
   const inList = pathsIn(schema.items).map((path) => ['*', ...path]);
-  const properties = isRecord(schema.properties) ? Object.entries(schema.properties) : [];
+  const properties = isObject(schema.properties) ? Object.entries(schema.properties) : [];
   return [...inList, ...properties.flatMap(([name, inner]) => pathsIn(inner).map((path) => [name, ...path]))];
 }
 
@@ -77,5 +70,5 @@ function* found(
     if (typeof value === 'string') yield { pointer, text: value };
   } else if (name === '*' && Array.isArray(value)) {
     for (const [at, entry] of value.entries()) yield* found(entry, rest, `${pointer}/${at}`);
-  } else if (isRecord(value)) yield* found(value[name], rest, `${pointer}/${name}`);
+  } else if (isObject(value)) yield* found(value[name], rest, `${pointer}/${name}`);
 }

@@ -1,51 +1,54 @@
 import type { RequestListener } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { hasBody, sendContinue } from '../src/http/expect-continue.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { Problem } from '../src/problem.ts';
-import { markInvited } from './lingering-close.ts';
-import { untilAnswered } from './until-answered.ts';
 
-/** A JSON body must be complete by then, ms. Streamed ones are watched by those who read them. */
+/** Deadline for a JSON body, ms. Streamed bodies have the limits of their routes. */
 const bodyTimeoutMs = 30_000;
 
 /**
  * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read, and aborts slow
  * bodies.
  */
-export const requestBodies = fp(async (app, { bodies }: { bodies: SharedPool }) => {
-  const take: RequestListener = (request, response) => {
-    app.server.emit('request', request, response);
-  };
-  app.server.on('checkContinue', take);
-  // Whatever else a caller expects is refused in plugins/request-guard.ts; Node's own 417 is no problem document.
-  app.server.on('checkExpectation', take);
+export const requestBodies = fp(
+  async (app, { bodies }: { bodies: SharedPool }) => {
+    const take: RequestListener = (request, response) => {
+      app.server.emit('request', request, response);
+    };
+    app.server.on('checkContinue', take);
+    // Whatever else a caller expects is refused in plugins/request-validation.ts; Node's own 417 is no problem document.
+    app.server.on('checkExpectation', take);
 
-  app.addHook('onRequest', (request, _reply, done) => {
-    // What is not there has no type: clients name one on every request, and where no body is wanted that is no fault.
-    if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
-    done();
-  });
+    app.addHook('onRequest', (request, _reply, done) => {
+      // Without a body its type means nothing: some clients send Content-Type on every request.
+      if (!hasBody(request) && !request.routeOptions.config.streams) delete request.headers['content-type'];
+      done();
+    });
 
-  app.addHook('preValidation', (request, _reply, done) => {
-    // No body is an empty object where all of it may be left out.
-    if (request.body === undefined && wantsNothing(request.routeOptions.schema?.body)) request.body = {};
-    done();
-  });
+    app.addHook('preValidation', (request, _reply, done) => {
+      // No body is an empty object where all of it may be left out.
+      if (request.body === undefined && wantsNothing(request.routeOptions.schema?.body)) request.body = {};
+      done();
+    });
 
-  app.addHook('preParsing', (request, reply, payload, done) => {
-    if (!hasBody(request)) return done(null, payload);
-    assertPlain(request);
-    if (!request.routeOptions.config.streams) {
-      takeBytes(request, reply, bodies);
-      invite(reply);
-      const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
-      request.raw.once('close', () => clearTimeout(timer));
-    }
-    done(null, payload);
-  });
-});
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      if (!hasBody(request)) return done(null, payload);
+      assertPlain(request);
+      if (!request.routeOptions.config.streams) {
+        takeBytes(request, reply, bodies);
+        sendContinue(reply);
+        const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
+        request.raw.once('close', () => clearTimeout(timer));
+      }
+      done(null, payload);
+    });
+  },
+  { name: 'request-bodies', dependencies: ['auth', 'lingering-close'] },
+);
 
 function wantsNothing(schema: unknown): boolean {
   if (typeof schema !== 'object' || schema === null) return false;
@@ -79,15 +82,3 @@ function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedP
   if (bytes <= smallBytes) request.raw.once('end', release);
   untilAnswered(reply, release);
 }
-
-/**
- * Sends `100 Continue` to a client that asked for it. A streaming route calls this once it wants the body. HTTP/1.0 does not know
- * that status and would take it for the answer (RFC 9110, 10.1.1).
- */
-export function invite({ raw, request }: FastifyReply): void {
-  markInvited(request.raw);
-  if (request.raw.httpVersion === '1.1' && /^100-continue$/i.test(request.headers.expect ?? '')) raw.writeContinue();
-}
-
-export const hasBody = ({ headers }: FastifyRequest): boolean =>
-  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

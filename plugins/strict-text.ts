@@ -6,32 +6,35 @@ import { Problem } from '../src/problem.ts';
  * Text that comes in as bytes is UTF-8, or is refused: decoded leniently, broken bytes become other letters, and those reach
  * a customer.
  */
-export const strictText = fp(async (app) => {
-  const utf8 = new TextDecoder('utf-8', { fatal: true });
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser('application/json');
-  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    const charset = charsetOf(request);
-    if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
-      const fault = 'the Content-Type says another charset than utf-8, which JSON bodies are in here';
-      return done(new Problem('unsupported-media-type', fault));
-    }
-    // Chunks that hold nothing.
-    if (bytes.length === 0) return done(null, undefined);
-    let text: string;
-    try {
-      text = utf8.decode(bytes);
-    } catch (cause) {
-      return done(new Problem('malformed-request', 'the body is not UTF-8', { cause }));
-    }
-    parse(request, text, done);
-  });
+export const strictText = fp(
+  async (app) => {
+    const utf8 = new TextDecoder('utf-8', { fatal: true });
+    const parse = app.getDefaultJsonParser('error', 'error');
+    app.removeContentTypeParser('application/json');
+    app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+      const charset = charsetOf(request);
+      if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
+        const fault = 'the Content-Type says another charset than utf-8, which JSON bodies are in here';
+        return done(new Problem('unsupported-media-type', fault));
+      }
+      // Chunks that hold nothing.
+      if (bytes.length === 0) return done(null, undefined);
+      let text: string;
+      try {
+        text = utf8.decode(bytes);
+      } catch (cause) {
+        return done(new Problem('malformed-request', 'the body is not UTF-8', { cause }));
+      }
+      parse(request, text, done);
+    });
 
-  app.addHook('onRequest', (request, _reply, done) => {
-    const fault = queryFault(request.url);
-    done(fault === undefined ? undefined : new Problem('malformed-request', fault));
-  });
-});
+    app.addHook('onRequest', (request, _reply, done) => {
+      const fault = queryFault(request.url);
+      done(fault === undefined ? undefined : new Problem('malformed-request', fault));
+    });
+  },
+  { name: 'strict-text', dependencies: ['request-bodies'] },
+);
 
 const charsetOf = ({ headers }: FastifyRequest): string | undefined =>
   /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1];

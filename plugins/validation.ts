@@ -1,67 +1,72 @@
 import { Ajv } from 'ajv';
-import type { FastifyInstance } from 'fastify';
-import { onceAsked } from '../src/once-per.ts';
+import fp from 'fastify-plugin';
+import { isObject } from '../src/lib/is-object.ts';
+import { pointerPart } from '../src/lib/json-pointer.ts';
+import { lazy } from '../src/lib/memoize.ts';
+import { textFault } from '../src/lib/text.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
-import { textFault } from '../src/text.ts';
-import { addKeywords } from './schema-keywords.ts';
+import { addKeywords } from '../src/schemas/schema-keywords.ts';
 
 /**
  * Fastify's own validator drops unknown properties and coerces types. Here nothing is dropped, and only
  * what arrives as text anyway (query, path, headers) is read as a number, a boolean or a list.
  */
-export function useStrictValidation(app: FastifyInstance, numbers: PhoneNumbers) {
-  // The schemas are ours, and checked with openapi.yaml: to check them at every start costs time and memory.
-  const trusted = { meta: false, validateSchema: false } as const;
-  // The words for a fault are made of the value's kind and the schema (src/schema-words.ts).
-  const shared = { ...trusted, verbose: true, useDefaults: true, removeAdditional: false, strict: true } as const;
-  const firstFault = new Ajv({ ...shared, coerceTypes: false });
-  const everyFault = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
-  const fromText = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
-  for (const ajv of [firstFault, everyFault, fromText]) addKeywords(ajv, numbers);
-  // Compiled when the first request comes: all at once are a tenth of the start, and most callers use few routes.
-  app.setValidatorCompiler(({ schema, httpPart }) => {
-    if (httpPart === 'body') {
-      const validator = onceAsked(() => firstFault.compile(schema));
-      const lister = onceAsked(() => everyFault.compile(schema));
-      return (body: unknown) => {
+export const strictValidation = fp<{ numbers: PhoneNumbers }>(
+  async (app, { numbers }) => {
+    // The schemas are ours, and checked with openapi.yaml: to check them at every start costs time and memory.
+    const trusted = { meta: false, validateSchema: false } as const;
+    // The words for a fault are made of the value's kind and the schema (src/schemas/schema-errors.ts).
+    const shared = { ...trusted, verbose: true, useDefaults: true, removeAdditional: false, strict: true } as const;
+    const failFast = new Ajv({ ...shared, coerceTypes: false });
+    const allErrors = new Ajv({ ...shared, coerceTypes: false, allErrors: true });
+    const coercing = new Ajv({ ...shared, coerceTypes: 'array', allErrors: true });
+    for (const ajv of [failFast, allErrors, coercing]) addKeywords(ajv, numbers);
+    // Compiled when the first request comes: all at once are a tenth of the start, and most callers use few routes.
+    app.setValidatorCompiler(({ schema, httpPart }) => {
+      if (httpPart === 'body') {
+        const validator = lazy(() => failFast.compile(schema));
+        const lister = lazy(() => allErrors.compile(schema));
+        return (body: unknown) => {
+          const validate = validator();
+          if (!validate(body)) {
+            const first = { error: validate.errors ?? [] };
+            if (hasMoreValues(body, listedValuesMax)) return first;
+            const listFaults = lister();
+            return listFaults(body) ? first : { error: listFaults.errors ?? [] };
+          }
+          const fault = brokenText(body, '');
+          return fault === undefined ? { value: body } : { error: [fault] };
+        };
+      }
+      const numbers = integersOf(schema);
+      const validator = lazy(() => coercing.compile(schema));
+      return (values: Record<string, unknown>) => {
         const validate = validator();
-        if (!validate(body)) {
-          const first = { error: validate.errors ?? [] };
-          if (hasMoreValues(body, listedValuesMax)) return first;
-          const listFaults = lister();
-          return listFaults(body) ? first : { error: listFaults.errors ?? [] };
-        }
-        const fault = brokenText(body, '');
-        return fault === undefined ? { value: body } : { error: [fault] };
+        for (const name of numbers) if (!isWhole(values[name])) values[name] = 'not a number';
+        if (!validate(values)) return { error: validate.errors ?? [] };
+        const fault = httpPart === 'headers' ? undefined : brokenText(values, '');
+        return fault === undefined ? { value: values } : { error: [fault] };
       };
-    }
-    const numbers = integersOf(schema);
-    const validator = onceAsked(() => fromText.compile(schema));
-    return (values: Record<string, unknown>) => {
-      const validate = validator();
-      for (const name of numbers) if (!isWhole(values[name])) values[name] = 'not a number';
-      if (!validate(values)) return { error: validate.errors ?? [] };
-      const fault = httpPart === 'headers' ? undefined : brokenText(values, '');
-      return fault === undefined ? { value: values } : { error: [fault] };
-    };
-  });
+    });
 
-  // Fastify's own puts all faults into one text, which plugins/problems.ts has no use for.
-  app.setSchemaErrorFormatter(() => new Error('the request breaks its schema'));
+    // Fastify's own puts all faults into one text, which plugins/problems.ts has no use for.
+    app.setSchemaErrorFormatter(() => new Error('the request breaks its schema'));
 
-  // What the routes answer is built field by field, and checked against these schemas by the tests: JSON.stringify is
-  // faster than a function compiled from each schema, and has nothing to compile at the start.
-  app.setSerializerCompiler(() => JSON.stringify);
+    // Responses are built field by field, and the tests check them against these schemas: JSON.stringify is
+    // faster than a function compiled from each schema, and has nothing to compile at the start.
+    app.setSerializerCompiler(() => JSON.stringify);
 
-  // Unknown query parameters are a 400 everywhere under /v1, on routes that take none as well.
-  app.addHook('onRoute', (route) => {
-    if (!route.url.startsWith('/v1/') || route.config?.anyQuery) return;
-    route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
-  });
-}
+    // Unknown query parameters are a 400 everywhere under /v1, on routes that take none as well.
+    app.addHook('onRoute', (route) => {
+      if (!route.url.startsWith('/v1/') || route.config?.passthroughQuery) return;
+      route.schema = { querystring: { type: 'object', properties: {}, additionalProperties: false }, ...route.schema };
+    });
+  },
+  { name: 'validation' },
+);
 
 /**
- * Of a larger body the first fault is told, of others all. Ajv makes an object of every fault it meets, whatever the limits
+ * A larger body gets its first error, others all of them. Ajv makes an object of every error, whatever the limits
  * of lists and names: half a million wrong buttons, in one body of 1 MiB, took the whole memory of a small container. Ten
  * thousand recipients with six parameters each are not too many.
  */
@@ -81,7 +86,7 @@ function hasMoreValues(body: unknown, most: number): boolean {
   return false;
 }
 
-/** The first text in a value, or name in it, that breaks the rule of src/text.ts. A schema has bounded the value already. */
+/** The first text in a value, or name in it, that breaks the rule of src/lib/text.ts. A schema has bounded the value already. */
 function brokenText(value: unknown, at: string): BrokenText | undefined {
   if (typeof value === 'string') {
     const message = textFault(value);
@@ -91,7 +96,7 @@ function brokenText(value: unknown, at: string): BrokenText | undefined {
   for (const [name, inner] of Object.entries(value)) {
     const message = textFault(name, 'line');
     if (message !== undefined) return { ...notText, message: `has a name that ${message}`, instancePath: at };
-    const found = brokenText(inner, `${at}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    const found = brokenText(inner, `${at}${pointerPart(name)}`);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -110,5 +115,3 @@ function integersOf(schema: unknown): string[] {
     return isObject(property) && property.type === 'integer';
   });
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -2,20 +2,21 @@ import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { callerOf } from '../plugins/auth.ts';
-import { narrowed } from '../plugins/recipients.ts';
-import { invite } from '../plugins/request-bodies.ts';
 import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
 import { createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
+import { narrowed } from '../src/http/allowed-countries.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { sendContinue } from '../src/http/expect-continue.ts';
 import { Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { ImportQuery } from '../src/schemas/broadcast.ts';
-import { BroadcastHeaders } from '../src/schemas/message.ts';
+import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
-import { answerStarted, type BroadcastServices, keyed, started } from './broadcasts.ts';
+import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
+import type { BroadcastServices } from './broadcasts.ts';
 
 interface CsvServices {
   uploads: Uploads;
@@ -26,7 +27,7 @@ interface CsvServices {
 export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvServices> = async (app, services) => {
   const { config, broadcasts, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handler.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 
@@ -36,7 +37,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
       config: {
         scope: 'broadcasts:send',
         connection: true,
-        sends: true,
+        sendsMessage: true,
         streams: true,
         form: {
           field: 'file',
@@ -58,14 +59,14 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
     async (request, reply) => {
       const { template, broadcastName, channel: asked } = request.query;
       const context = await contextOf(request);
-      const asker = keyed(request);
+      const asker = requireIdempotencyKey(request);
       const print = (file: unknown) =>
         fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
       // Under a key that was used, the file is read and compared, and recorded nowhere.
       const repeated = await broadcasts.findReplay(asker, async () =>
         print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
       );
-      if (repeated) return answerStarted(reply, repeated);
+      if (repeated) return replyWithBroadcast(reply, repeated);
       const mayReach = createSendingCheck(callerOf(request));
       mayReach.template(template, queryPointers.template);
       mayReach.assert();
@@ -97,7 +98,7 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
         await flush();
         return print(file);
       });
-      return answerStarted(reply, await begun);
+      return replyWithBroadcast(reply, await begun);
     },
   );
 
@@ -110,8 +111,8 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
   ) => {
     const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
     const holder = callerOf(request).id;
-    const begin = { ...file, ...own, holder, imports: true, onRead: () => invite(reply) };
-    const upload = await uploads.begin(request.raw, begin);
+    const begin = { ...file, ...own, holder, imports: true, onRead: () => sendContinue(reply) };
+    const upload = await uploads.begin(request, begin);
     try {
       for await (const _ of upload.stream) await afterEach();
       return await upload.done;

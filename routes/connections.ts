@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { callerOf } from '../plugins/auth.ts';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
+import { callerOf } from '../src/http/authenticate.ts';
 import { Problem } from '../src/problem.ts';
 import {
   Connection,
@@ -15,7 +15,7 @@ import {
   DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
-import { timeOf, turnOf, watch } from './context.ts';
+import { deadlineOf, priorityOf, recordCalls } from './upstream-context.ts';
 
 interface Services {
   config: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS' | 'CONNECTIONS_CREATED_PER_HOUR'>;
@@ -34,9 +34,9 @@ const hourMs = 60 * 60 * 1000;
 
 export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
   const readerOf = (request: FastifyRequest) => ({
-    ...timeOf(request, config),
-    priority: turnOf(request),
-    onAttempt: watch(request),
+    ...deadlineOf(request, config),
+    priority: priorityOf(request),
+    onAttempt: recordCalls(request),
   });
 
   const { CONNECTIONS_CREATED_PER_HOUR: createdPerHour } = config;
@@ -57,7 +57,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.get(
     '/v1/connections',
     {
-      config: { scope: 'connections:read', waits: 'calls', problems: [...controlProblems] },
+      config: { scope: 'connections:read', preferWait: 'calls', problems: [...controlProblems] },
       schema: {
         operationId: 'listConnections',
         tags: ['connections'],
@@ -79,7 +79,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.post(
     '/v1/connections',
     {
-      config: { scope: 'connections:write', audit: true, waits: 'calls', problems: [...controlProblems] },
+      config: { scope: 'connections:write', audit: true, preferWait: 'calls', problems: [...controlProblems] },
       schema: {
         operationId: 'createConnection',
         tags: ['connections'],
@@ -96,7 +96,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
         giveBack();
         throw error;
       });
-      request.trace.connection = connection.id;
+      request.requestLog.connection = connection.id;
       return reply
         .code(201)
         .header('location', `/v1/connections/${connection.id}`)
@@ -107,7 +107,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.get(
     '/v1/connections/:id',
     {
-      config: { scope: 'connections:read', waits: 'calls', problems: ['not-found', ...controlProblems] },
+      config: { scope: 'connections:read', preferWait: 'calls', problems: ['not-found', ...controlProblems] },
       schema: {
         operationId: 'getConnection',
         tags: ['connections'],
@@ -123,7 +123,12 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
   app.delete(
     '/v1/connections/:id',
     {
-      config: { scope: 'connections:write', audit: true, waits: 'calls', problems: ['not-found', ...controlProblems] },
+      config: {
+        scope: 'connections:write',
+        audit: true,
+        preferWait: 'calls',
+        problems: ['not-found', ...controlProblems],
+      },
       schema: {
         operationId: 'deleteConnection',
         tags: ['connections'],
@@ -134,7 +139,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
       },
     },
     async (request, reply) => {
-      request.trace.connection = request.params.id;
+      request.requestLog.connection = request.params.id;
       await connections.remove(allowed(request, request.params.id), readerOf(request));
       return reply.code(204).send(null);
     },

@@ -1,20 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
-import { oncePer } from '../src/once-per.ts';
+import { masked } from '../src/http/request-log.ts';
+import { memoizeLast } from '../src/lib/memoize.ts';
 import { Problem } from '../src/problem.ts';
 import { isPhone } from '../src/recipients/recipient.ts';
+import { digits } from '../src/schemas/common.ts';
 import { Contact, ContactPage, ContactParams, ContactPatch, ContactPut, ContactQuery } from '../src/schemas/contact.ts';
-import { digits } from '../src/schemas/words.ts';
 import type { ContactList, WatiContact } from '../src/upstream/contact-answers.ts';
 import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/tolerant-reader.ts';
-import type { ContextOf } from './context.ts';
 import { toPage } from './page.ts';
-import { writeOnce } from './write-once.ts';
+import { serializeOnce } from './serialize-once.ts';
+import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   contacts: Contacts;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { contacts, contextOf }) => {
@@ -41,7 +41,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
         createdDate,
         attribute: attribute?.map(toFilter),
       });
-      writeOnce(reply);
+      serializeOnce(reply);
       return pageOf(found, page, pageSize);
     },
   );
@@ -93,7 +93,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
     async (request, reply) => {
       const context = await contextOf(request);
       const phone = digits(request.params.recipient);
-      request.trace.to = masked(phone);
+      request.requestLog.to = masked(phone);
       const { name, attributes = {} } = request.body;
       // WATI makes contacts from numbers alone: an id is of one that exists.
       const added = isPhone(phone) ? await contacts.add(context, phone, name, attributes) : 'exists';
@@ -120,7 +120,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
     },
     async (request) => {
       const phone = digits(request.params.recipient);
-      request.trace.to = masked(phone);
+      request.requestLog.to = masked(phone);
       const { attributes } = request.body;
       const updated = await contacts.update(await contextOf(request), phone, attributes);
       return updated ? toContact(updated) : asSent(phone, undefined, attributes);
@@ -145,7 +145,7 @@ function toFilter(text: string) {
 /** Automatic entries of WATI, not the customer's attributes. */
 const automatic = new Set(['name', 'phone', 'language']);
 
-const pageOf = oncePer(({ contacts, link }: ContactList, number: number, size: number) => ({
+const pageOf = memoizeLast(({ contacts, link }: ContactList, number: number, size: number) => ({
   data: contacts.map(toContact),
   page: toPage(link, number, size),
 }));

@@ -1,9 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
-import { oncePer } from '../src/once-per.ts';
-import { invalid } from '../src/problem.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { masked } from '../src/http/request-log.ts';
+import { memoizeLast } from '../src/lib/memoize.ts';
+import { invalid, Problem } from '../src/problem.ts';
+import { digits } from '../src/schemas/common.ts';
 import {
+  Conversation,
   ConversationChannel,
+  ConversationLook,
   ConversationMessagePage,
   ConversationParams,
   ConversationQuery,
@@ -12,19 +16,60 @@ import {
   StatusOfConversation,
   StatusPut,
 } from '../src/schemas/conversation.ts';
-import { digits } from '../src/schemas/words.ts';
+import {
+  type ConversationStore,
+  type ConversationView,
+  noteHistory,
+  viewConversation,
+} from '../src/tracking/conversation-view.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
-import type { ContextOf } from './context.ts';
+import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
+import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
-import { writeOnce } from './write-once.ts';
+import { serializeOnce } from './serialize-once.ts';
+import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   conversations: Conversations;
-  contextOf: ContextOf;
+  store: ConversationStore;
+  /** Wall clock, ms. */
+  now: () => number;
+  contextOf: BuildContext;
 }
 
-export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { conversations, contextOf }) => {
+export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { conversations, store, now, contextOf } = services;
+
+  app.get(
+    '/v1/conversations/:recipient',
+    {
+      config: { scope: 'conversations:read', connection: true, problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'getConversation',
+        tags: ['conversations'],
+        summary: 'Read whether a conversation is open',
+        description:
+          'Whether texts and files may be sent now, by what this service has heard: from webhooks, from refusals, and with `refresh=true` from the history. Somebody of whom nothing is known is answered as well.',
+        params: ConversationParams,
+        querystring: ConversationLook,
+        response: { 200: Conversation },
+      },
+    },
+    async (request, reply) => {
+      const recipient = digits(request.params.recipient);
+      request.requestLog.to = masked(recipient);
+      const context = await contextOf(request, reply);
+      const ask = { connectionId: context.connection, recipient, caller: callerOf(request).id, now: now() };
+      if (request.query.refresh) {
+        const newest = (pageSize: number) => conversations.history(context, recipient, { pageNumber: 1, pageSize });
+        const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
+        await noteHistory(store, ask, timesReceived(rows));
+      }
+      return toConversation(recipient, await viewConversation(store, ask));
+    },
+  );
+
   app.get(
     '/v1/conversations/:recipient/messages',
     {
@@ -47,7 +92,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
         pageNumber: page,
         pageSize,
       });
-      writeOnce(reply);
+      serializeOnce(reply);
       return events ? pageWithEvents(history, page, pageSize) : pageOf(history, page, pageSize);
     },
   );
@@ -72,7 +117,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { email } = request.body;
       await conversations.assignOperator(await contextOf(request), recipient, email);
       return { recipient, operator: email ?? 'bot' };
@@ -96,7 +141,7 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
     },
     async (request) => {
       const recipient = digits(request.params.recipient);
-      request.trace.to = masked(recipient);
+      request.requestLog.to = masked(recipient);
       const { status } = request.body;
       // WATI's word is BLOCK where ours is blocked.
       await conversations.setStatus(
@@ -109,17 +154,43 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, { 
   );
 };
 
+/** Somebody whom WATI does not know has written nothing. */
+function emptyIfUnknown(error: unknown): Pick<History, 'rows'> {
+  if (error instanceof Problem && error.slug === 'not-found') return { rows: [] };
+  throw error;
+}
+
+const timesReceived = (rows: History['rows']): number[] =>
+  toConversationMessages(rows)
+    .filter(({ direction }) => direction === 'in')
+    .map(({ at }) => Date.parse(at))
+    .filter((at) => at > 0);
+
+function toConversation(recipient: string, view: ConversationView): Conversation {
+  const { known, window, lastSend, repliesTo } = view;
+  const { open, expiresAt, source } = window;
+  return {
+    recipient,
+    ...(known?.phone !== undefined && { phone: known.phone }),
+    ...(known?.bsuid !== undefined && { bsuid: known.bsuid }),
+    ...(known?.username !== undefined && { username: known.username }),
+    window: { ...(open !== undefined && { open }), ...isoTimes({ expiresAt }), source },
+    ...isoTimes({ lastReceivedAt: known?.lastInAt, lastSentAt: lastSend?.sentAt }),
+    repliesTo,
+  };
+}
+
 const noChannel = {
   pointer: '/query/channel',
   detail: 'WATI assigns a conversation by the number of the customer alone, and takes no channel for it: leave it out',
 };
 
-const pageWithEvents = oncePer(({ rows, link }: History, number: number, size: number) => ({
+const pageWithEvents = memoizeLast(({ rows, link }: History, number: number, size: number) => ({
   data: toConversationMessages(rows),
   page: toPage(link, number, size),
 }));
 
-const pageOf = oncePer((history: History, number: number, size: number) => {
+const pageOf = memoizeLast((history: History, number: number, size: number) => {
   const { data, page } = pageWithEvents(history, number, size);
   return { data: data.filter(({ direction }) => direction !== 'system'), page };
 });

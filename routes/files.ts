@@ -2,19 +2,20 @@ import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { masked } from '../plugins/access-log.ts';
-import { callerOf } from '../plugins/auth.ts';
-import { narrowed } from '../plugins/recipients.ts';
-import { invite } from '../plugins/request-bodies.ts';
 import type { Config } from '../src/config.ts';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import type { StreamedUpload } from '../src/delivery/dispatch/types.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
+import { narrowed } from '../src/http/allowed-countries.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { sendContinue } from '../src/http/expect-continue.ts';
+import { masked } from '../src/http/request-log.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
-import { CsvQuery, FileQuery, KeyedSendHeaders, SendHeaders } from '../src/schemas/message.ts';
-import { digits } from '../src/schemas/words.ts';
+import { digits } from '../src/schemas/common.ts';
+import { CsvQuery, FileQuery } from '../src/schemas/message.ts';
+import { KeyedSendHeaders, SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
@@ -23,9 +24,10 @@ import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { type SendRequests, type StreamedSendRequest, urlLengthError } from '../src/upstream/send-requests.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
-import { answer, sendResponses } from './answer.ts';
-import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
+import { replyWithMessage, sendResponses } from './send-response.ts';
+import { type BuildContext, channelOf } from './upstream-context.ts';
+import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
   config: Config;
@@ -35,17 +37,17 @@ interface Services {
   templates: TemplateCache;
   uploads: Uploads;
   numbers: PhoneNumbers;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 /** The slowest that WATI may take a file, bytes a millisecond: 64 KB/s. */
 const bytesPerMs = 64;
 
-/** Files and CSVs: the caller's multipart body flows into WATI's, held by nobody. */
+/** Files and CSVs: the caller's multipart body is streamed to WATI and stored nowhere. */
 export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   const { config, delivery, sendRequests, streams, templates, uploads, numbers, contextOf } = services;
 
-  // Only multipart forms are taken here, and their bodies are left to the handlers.
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();
   await app.register(multipart);
 
@@ -55,8 +57,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       config: {
         scope: 'messages:send',
         connection: true,
-        sends: true,
-        waits: 'outcome',
+        sendsMessage: true,
+        preferWait: 'outcome',
         streams: true,
         form: {
           field: 'file',
@@ -77,7 +79,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
     async (request, reply) => {
       const to = digits(request.query.to);
-      request.trace.to = masked(to);
+      request.requestLog.to = masked(to);
       const asked = { ...request.query, to };
       const call = sendRequests.file(to, asked.caption);
       const through = { ...call, channel: channelOf(request, config) };
@@ -93,8 +95,8 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       config: {
         scope: 'broadcasts:send',
         connection: true,
-        sends: true,
-        waits: 'outcome',
+        sendsMessage: true,
+        preferWait: 'outcome',
         streams: true,
         form: { field: 'file', description: 'a CSV with a header row and the number in `Phone`' },
         problems: ['csv-invalid', 'template-unknown'],
@@ -132,7 +134,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     },
   );
 
-  /** Of a CSV. Its end is what completes the file for WATI: until then nobody is written to. */
+  /** For a CSV. WATI sends nothing until the file is complete, so its end is withheld until all rows are valid. */
   const checkOf = (request: FastifyRequest, columns: ReturnType<typeof columnsOf> | undefined): CsvCheck => {
     const mayReach = createSendingCheck(callerOf(request));
     const rows = createCsvCheck({
@@ -171,7 +173,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const begin = () => {
       const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
       const holder = callerOf(request).id;
-      return uploads.begin(request.raw, { ...file(), ...own, holder, onRead: () => invite(reply) });
+      return uploads.begin(request, { ...file(), ...own, holder, onRead: () => sendContinue(reply) });
     };
     const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
     // Under a key that was used, the file is read and compared, and goes nowhere.
@@ -184,7 +186,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       },
       draft,
     );
-    if (repeated) return answer(reply, repeated);
+    if (repeated) return replyWithMessage(reply, repeated);
     assertMaySend(callerOf(request), draft, queryPointers);
     // After that: what was sent once is answered as it was, whatever became of its template.
     await preflight(context);
@@ -206,7 +208,7 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
     const sent = delivery
       .stream({ scope: asker, draft, streamed, context, waitMs: sendWaitMs(request, context) })
       .finally(upload.release);
-    return answer(reply, await sent);
+    return replyWithMessage(reply, await sent);
   };
 
   const transmit = async (

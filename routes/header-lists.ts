@@ -8,7 +8,7 @@ export const listMembers = (header: string): string[] => header.split(',', membe
 export function preferences(header: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const member of listMembers(header)) {
-    // What follows a semicolon are parameters of the preference; none that is known here has any.
+    // Parameters behind a semicolon are ignored; no known preference has any.
     const [preference = ''] = member.split(';', 1);
     const { name, value } = pairOf(preference);
     if (!found.has(name)) found.set(name, value);

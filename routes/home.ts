@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import { page, scriptedPagePolicy } from '../src/html.ts';
+import { page, scriptedPagePolicy } from '../src/lib/html.ts';
 
 interface HomeOptions {
   account: 'sandbox' | 'real';
@@ -7,7 +7,7 @@ interface HomeOptions {
   docs: boolean;
 }
 
-/** `/`: what this is, for a person who opens the address in a browser. Made once, the same for everybody. */
+/** `/`: what this is, for a person who opens the address in a browser. Built once. */
 export const home: FastifyPluginAsync<HomeOptions> = async (app, { account, docs }) => {
   const body = Buffer.from(page('WhatsApp for internal services', homePage(account, docs)));
   const script = Buffer.from(homeScript);
@@ -51,6 +51,7 @@ const reasons = {
   gateway: { unreachable: 'Maton cannot be reached' },
   key: { refused: 'Maton refuses the key of this service' },
   connection: { none: 'no WATI account is connected', changed: 'the connected account is another than before' },
+  authorization: { expired: 'the connection has expired, and has to be authorized again' },
   sending: { stopped: 'an operator has stopped sending' },
   broadcasts: { held: 'broadcasts are held, because WATI refused all of them' },
 };

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import { callerOf } from '../plugins/auth.ts';
 import type { Caller } from '../src/callers.ts';
 import type { RequestScope } from '../src/delivery/types.ts';
+import { callerOf } from '../src/http/authenticate.ts';
 
 /** Who sends, and under which key: the header's form was checked by the schema. */
 export function requestScopeOf(request: FastifyRequest): RequestScope {

@@ -1,24 +1,29 @@
 import { finished, type Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { callerOf } from '../plugins/auth.ts';
-import { untilAnswered } from '../plugins/until-answered.ts';
-import { asAttachment } from '../src/content-disposition.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
+import { asAttachment } from '../src/lib/content-disposition.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
-import { Problem } from '../src/problem.ts';
-import { strict } from '../src/schemas/words.ts';
-import { type AuthDiagnosis, keyEchoed, responseAborted, unreachable } from '../src/upstream/client.ts';
+import { strict } from '../src/schemas/common.ts';
+import {
+  type AuthDiagnosis,
+  isExplainedByStatus,
+  keyEchoed,
+  responseAborted,
+  unreachable,
+} from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
-import { type ContextOf, hungUp } from './context.ts';
+import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
 
 interface Services {
   streams: Streams;
   diagnosis: AuthDiagnosis;
   /** Answers that stream through, by caller. */
   downloads: SharedPool;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 const MediaQuery = Type.Object(
@@ -43,7 +48,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
         connection: true,
         problems: ['not-found'],
         produces: 'application/octet-stream',
-        keeps: 'private',
+        cacheControl: 'private',
       },
       schema: {
         operationId: 'getMedia',
@@ -63,28 +68,23 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
         method: 'GET',
         path: '/api/v1/getMedia',
         query: { fileName },
-        signal: hungUp(reply),
+        signal: abortOnDisconnect(reply),
       });
       if (answer.kind === 'failed') throw unreachable(answer);
       const { status } = answer;
       let isTaken = false;
       try {
-        if (status === 401 || status === 403) {
-          throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-            upstream: { status },
-          });
-        }
-        if (answer.containedKey) throw keyEchoed(status);
+        if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
         const file = await fileOf(answer, fileName, context, diagnosis);
         // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
         const disposition = asAttachment(fileName.split('/').at(-1) ?? '');
         // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.
-        const passed = passedOn(answer, ['content-type', 'content-length', 'content-encoding']);
+        const passed = passThroughHeaders(answer, ['content-type', 'content-length', 'content-encoding']);
         reply.headers({ 'content-type': 'application/octet-stream', ...passed, 'content-disposition': disposition });
         isTaken = true;
         return reply.send(file);
       } finally {
-        // Whatever is thrown: a body that nobody reads would keep its connection.
+        // On any error: an unread body would keep its TCP connection.
         if (!isTaken) answer.body.destroy();
       }
     },
@@ -96,7 +96,7 @@ const header = (answer: StreamingResponse, name: string): string | undefined => 
   return Array.isArray(value) ? value[0] : value;
 };
 
-/** What a header may say, to be passed on: anything else could mean more to a browser or a proxy than it does to us. */
+/** Header values that are passed on; others could have a meaning for browsers or proxies. */
 const forms: Readonly<Record<string, RegExp>> = {
   'content-type': /^[\w.+-]{1,100}\/[\w.+-]{1,100}(;[ \t]*[\w-]{1,40}=("[\w .:+-]{1,100}"|[\w.:+-]{1,100})){0,4}$/,
   'content-length': /^\d{1,15}$/,
@@ -106,7 +106,7 @@ const forms: Readonly<Record<string, RegExp>> = {
 };
 
 /** Those of the upstream's headers that are what they should be. */
-export const passedOn = (answer: StreamingResponse, names: readonly string[]): Record<string, string> =>
+export const passThroughHeaders = (answer: StreamingResponse, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     names.flatMap((name) => {
       const value = header(answer, name);
@@ -118,7 +118,7 @@ export const passedOn = (answer: StreamingResponse, names: readonly string[]): R
  * Resolves once the first bytes of an answer are there, or its end: where it is lost before, nothing was said to the caller
  * yet, and he hears of it as of an upstream that did not answer at all. Throws that Problem.
  */
-export async function begun(body: Readable): Promise<void> {
+export async function waitForFirstByte(body: Readable): Promise<void> {
   if (body.readableLength === 0) {
     const { promise, resolve } = Promise.withResolvers<void>();
     const forget = finished(body, () => resolve());

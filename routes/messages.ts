@@ -1,37 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { masked } from '../plugins/access-log.ts';
-import { callerOf } from '../plugins/auth.ts';
 import type { Config } from '../src/config.ts';
 import { checkContent } from '../src/delivery/content-validation.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
 import type { Delivery } from '../src/delivery/types.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { masked } from '../src/http/request-log.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
-import { ButtonsPost, FileLinkPost, ListPost, SendHeaders, TemplatePost, TextPost } from '../src/schemas/message.ts';
+import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../src/schemas/message-posts.ts';
+import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
-import { answer, sendResponses } from './answer.ts';
-import { type ContextOf, channelOf, sendWaitMs } from './context.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
+import { replyWithMessage, sendResponses } from './send-response.ts';
+import { type BuildContext, channelOf } from './upstream-context.ts';
+import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
   config: Config;
   delivery: Delivery;
   sendRequests: SendRequests;
   templates: TemplateCache;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
-/** What every sending route of this file says of itself. */
+/** Config of every sending route in this file. */
 const sending = (problems: ProblemSlug[]) => ({
   scope: 'messages:send' as const,
   connection: true,
-  sends: true,
-  waits: 'outcome' as const,
+  sendsMessage: true,
+  preferWait: 'outcome' as const,
   problems,
 });
 const session = sending(['session-window-closed', 'recipient-invalid', 'recipient-opted-out']);
@@ -49,18 +51,18 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
   const { config, delivery, sendRequests, templates, contextOf } = services;
 
   const send = async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
-    request.trace.to = masked(content.body.to);
+    request.requestLog.to = masked(content.body.to);
     const context = await contextOf(request);
     const asker = requestScopeOf(request);
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
     const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
-    if (repeated) return answer(reply, repeated);
+    if (repeated) return replyWithMessage(reply, repeated);
     assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
     await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
     const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
-    return answer(reply, sent);
+    return replyWithMessage(reply, sent);
   };
 
   const assertFits = (

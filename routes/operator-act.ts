@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify';
-import { callerOf } from '../plugins/auth.ts';
-import { audit } from '../src/audit.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { audit } from '../src/operator/audit.ts';
 import { Problem } from '../src/problem.ts';
 
-/** What is told of an act beside who did it; `work` may add what it found out. */
+/** Facts logged with an operator's act; `work` may add results. */
 export type About = Record<string, unknown>;
 
 /** Does it, and writes the audit line of it, also where it comes to nothing. */

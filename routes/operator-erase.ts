@@ -1,15 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../plugins/access-log.ts';
+import { masked } from '../src/http/request-log.ts';
 import { erasePerson } from '../src/operator/erase-person.ts';
+import { digits } from '../src/schemas/common.ts';
 import { Erased, ErasePost } from '../src/schemas/erase.ts';
-import { digits } from '../src/schemas/words.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
+import type { TrackingStore } from '../src/store/tracking-port.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {
-  store: Pick<OperatorStore, 'listCallers'> & PersonStore;
+  store: Pick<OperatorStore, 'listCallers'> &
+    PersonStore &
+    Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
   /** A broadcast may have nothing to send any more. */
   onChange: () => void;
 }
@@ -28,7 +31,7 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
         tags: ['operations'],
         summary: 'Erase what is kept of one person',
         description:
-          'The records of all messages to this recipient, of all callers: what is queued is cancelled, what has ended is deleted; there is no way back. The counts of broadcasts stay as they are. What is on the wire, or of a broadcast that is being recorded, stays and is in `left`, as is what is beyond 50,000 records: ask again. An `Idempotency-Key` goes with its record, so a repeat under it is sent. What WATI keeps is not touched. In a SQLite file of more than 16 MB traces may stay until `npm run erase` writes it anew; PostgreSQL keeps some until it uses the room again. `dryRun` only counts. It is written to the log, the number by its last four digits.',
+          'The records of all messages to this recipient, of all callers: what is queued is cancelled, what has ended is deleted, with what is known of its conversations; there is no way back. The counts of broadcasts stay as they are. What is on the wire, or of a broadcast that is being recorded, stays and is in `left`, as is what is beyond 50,000 records: ask again. An `Idempotency-Key` goes with its record, so a repeat under it is sent. What WATI keeps is not touched. In a SQLite file of more than 16 MB traces may stay until `npm run erase` writes it anew; PostgreSQL keeps some until it uses the room again. `dryRun` only counts. It is written to the log, the number by its last four digits.',
         body: ErasePost,
         response: { 200: Erased },
       },

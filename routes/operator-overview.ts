@@ -9,7 +9,7 @@ import type { Readiness } from '../src/readiness.ts';
 import { CancelledQueue, OperatorCallerList, OperatorCallerParams, Overview } from '../src/schemas/operator.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OpenBroadcasts, OperatorStore } from '../src/store/operator-store.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 
@@ -19,7 +19,7 @@ interface Services {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
   store: Pick<OperatorStore, 'countOpenBroadcasts' | 'cancelQueued' | 'cancelBroadcasts'>;
-  /** Undefined where they cannot be told soon. */
+  /** Undefined if they cannot be counted soon. */
   counts: () => Promise<Counts | undefined>;
   stopSwitch: StopSwitch;
   callersView: CallersView;

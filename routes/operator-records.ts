@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
-import { masked, maskedIn } from '../plugins/access-log.ts';
-import { callerOf } from '../plugins/auth.ts';
 import { hasScope } from '../src/callers.ts';
 import type { Holds } from '../src/holds/holds.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { masked, maskedIn } from '../src/http/request-log.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { Problem } from '../src/problem.ts';
 import { broadcastParams } from '../src/schemas/broadcast.ts';
+import { digits, exampleIds } from '../src/schemas/common.ts';
 import {
   OperatorBroadcast,
   OperatorBroadcastList,
@@ -15,14 +16,13 @@ import {
   OperatorMessageList,
   OperatorMessageQuery,
 } from '../src/schemas/operator.ts';
-import { digits, exampleIds } from '../src/schemas/words.ts';
 import type { StoredBroadcast } from '../src/store/broadcast-store.ts';
 import type { StoredMessage } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
-import { throwStoreUnreadable } from '../src/store-problems.ts';
-import { asBadCursor, toMessage } from './answer.ts';
-import { toBroadcast } from './broadcasts.ts';
+import { throwStoreUnreadable } from '../src/store/store-problems.ts';
+import { toBroadcast } from './broadcast-response.ts';
 import { audited } from './operator-act.ts';
+import { asBadCursor, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
 
 interface Services {
@@ -160,7 +160,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
   const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
   const hold = send.status === 'queued' ? holds.reasonFor({ caller, connection, scope }) : undefined;
   const { id, to, connectionId, status, template, failure, attempts, resendOf, ...rest } = toMessage(send);
-  const { localMessageId, whatsappMessageId, createdAt, updatedAt } = rest;
+  const { localMessageId, whatsappMessageId, delivery, createdAt, updatedAt } = rest;
   const words = (text: string) => (reveal ? text : maskedIn(text));
   return {
     id,
@@ -172,6 +172,7 @@ function shownMessage(send: StoredMessage, { holds, reveal }: { holds: Holds; re
     ...(template !== undefined && { template }),
     // The upstream may quote the number that it refuses.
     ...(failure && { failure: { code: failure.code, detail: words(failure.detail) } }),
+    ...(delivery && { delivery }),
     attempts,
     ...(broadcastId !== undefined && { broadcastId }),
     ...(resendOf !== undefined && { resendOf }),

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { callerOf } from '../plugins/auth.ts';
 import type { StopSwitch } from '../src/holds/sending-stop.ts';
+import { callerOf } from '../src/http/authenticate.ts';
 import type { CallersView } from '../src/operator/callers-view.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { Sending, SendingPut } from '../src/schemas/operator.ts';

@@ -7,6 +7,7 @@ import type { Readiness } from '../src/readiness.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
+import type { TrackingStore } from '../src/store/tracking-port.ts';
 import { operatorErase } from './operator-erase.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';
@@ -14,7 +15,7 @@ import { operatorSending } from './operator-sending.ts';
 
 interface Services {
   callersView: CallersView;
-  store: OperatorStore & PersonStore;
+  store: OperatorStore & PersonStore & Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
   stopSwitch: StopSwitch;
   holds: Holds;
   readiness: Readiness;
@@ -25,7 +26,7 @@ interface Services {
   onChange: () => void;
 }
 
-/** For those who run the service: what all callers send, and the ways to hold it back. */
+/** For operators: what all callers send, and how to stop it. */
 export const operator: FastifyPluginAsync<Services> = async (app, services) => {
   // In this order the examples of the docs page hold: the last of them takes out what the others are about.
   await app.register(operatorRecords, services);

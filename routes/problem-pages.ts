@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
-import { inHtml, page, plainPagePolicy } from '../src/html.ts';
+import { didYouMean } from '../src/lib/did-you-mean.ts';
+import { inHtml, page, plainPagePolicy } from '../src/lib/html.ts';
 import { Problem } from '../src/problem.ts';
 import { problemTypes } from '../src/problem-types.ts';
 import { ProblemTypeDocument, ProblemTypeList } from '../src/schemas/problem.ts';
@@ -44,13 +45,14 @@ export const problemPages: FastifyPluginAsyncTypebox = async (app) => {
     (request, reply) => {
       const { slug } = request.params;
       const found = bySlug.get(slug);
-      if (!found) throw new Problem('not-found', 'there is no such problem type');
+      if (!found)
+        throw new Problem('not-found', `there is no such problem type${didYouMean(slug, [...bySlug.keys()])}`);
       send(found, request, reply);
     },
   );
 };
 
-/** What is the same for everybody, in both of its forms. */
+/** A page in both of its forms, built once. */
 interface Written {
   readonly json: Buffer;
   readonly html: Buffer;

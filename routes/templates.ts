@@ -15,11 +15,11 @@ import type { Found, TemplateCache } from '../src/templates/template-cache.ts';
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
-import type { ContextOf } from './context.ts';
+import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   templates: TemplateCache;
-  contextOf: ContextOf;
+  contextOf: BuildContext;
 }
 
 export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { templates, contextOf }) => {
@@ -32,7 +32,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
   app.get(
     '/v1/templates',
     {
-      config: { scope: 'templates:read', connection: true, keeps: 'aged' },
+      config: { scope: 'templates:read', connection: true, cacheControl: 'aged' },
       schema: {
         operationId: 'listTemplates',
         tags: ['templates'],
@@ -60,7 +60,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
   app.get(
     '/v1/templates/:name',
     {
-      config: { scope: 'templates:read', connection: true, problems: ['not-found'], keeps: 'aged' },
+      config: { scope: 'templates:read', connection: true, problems: ['not-found'], cacheControl: 'aged' },
       schema: {
         operationId: 'getTemplate',
         tags: ['templates'],
@@ -111,7 +111,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
   );
 };
 
-/** What is there under this name, the approved one first. */
+/** The templates of this name, the approved one first. */
 function oneOf({ versions: [first], near, languages }: Found, language: string | undefined): WatiTemplate {
   if (first) return first;
   const elsewhere =

@@ -75,7 +75,7 @@ export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): K
   return found;
 }
 
-/** Whether it is anybody's key, expired or not. */
+/** Whether it is a key of any caller, expired or not. */
 export const heldBefore = (index: CallerIndex, key: string): boolean =>
   findHolder(index, key, Number.NEGATIVE_INFINITY) !== undefined;
 

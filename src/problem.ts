@@ -10,11 +10,11 @@ export interface FieldError {
 }
 
 export interface ProblemExtras {
-  /** What is known of the send that this problem ended. */
+  /** Outcome of the send that this problem ended. */
   outcome?: 'rejected' | 'not_sent' | 'unknown';
   retryable?: boolean;
   errors?: FieldError[];
-  /** What the upstream said, made harmless: no key, no host name. */
+  /** The upstream's error, without keys and host names. */
   upstream?: { status?: number; detail?: string };
   /** Seconds; becomes the Retry-After header. */
   retryAfterS?: number;
@@ -33,7 +33,7 @@ export class Problem extends Error {
   readonly extras: ProblemExtras;
 
   constructor(slug: ProblemSlug, detail: string, extras: ProblemExtras = {}) {
-    // It is an answer, and no fault of ours: nobody reads where it was made, and to find out costs a flood of 429s a tenth.
+    // A problem is a response, not a bug: its stack is never read, and collecting it costs a tenth of the CPU in a flood of 429s.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(detail, { cause: extras.cause });

@@ -5,13 +5,16 @@ import type { Ready } from './schemas/health.ts';
 import type { BroadcastStore } from './store/broadcast-store.ts';
 import type { MessageStore } from './store/message-store.ts';
 import type { Connections, MatonConnection } from './upstream/connections.ts';
-import type { CallReport } from './upstream/types.ts';
+import { ExpiredConnections } from './upstream/expired-connections.ts';
+import type { CallReport, HttpResponse } from './upstream/types.ts';
 
 export interface Readiness {
   /** Asks the control API at most once in ten seconds with the same key, however often it is called. Never throws. */
   check(): Promise<Ready>;
   /** Learns from the calls that are made anyway whether the gateway can be reached. */
-  saw(report: CallReport): void;
+  observe(report: CallReport): void;
+  /** Learns from what the gateway answers over a connection whether it has expired. */
+  heard(connection: string, answer: HttpResponse): void;
   /** From now on the answer is `draining`. */
   drain(): void;
 }
@@ -29,9 +32,9 @@ interface ReadinessServices {
   store: Pick<MessageStore, 'check'> & Pick<BroadcastStore, 'countPausedByService'>;
   stopSwitch: Pick<StopSwitch, 'stopped'>;
   pin: Pick<ConnectionPin, 'otherThan'>;
-  /** The Maton key of now. What was said of another one is not believed any more. */
+  /** The Maton key in use. Results for another key no longer count. */
   matonKey: () => string;
-  /** What an earlier process left behind has been looked through. */
+  /** Recovery of what earlier processes left has finished. */
   hasRecovered: () => boolean;
 }
 
@@ -40,6 +43,8 @@ export function createReadiness(
   configured: string | undefined,
   { store, stopSwitch, pin, matonKey, hasRecovered }: ReadinessServices,
 ): Readiness {
+  const expired = new ExpiredConnections();
+  let usable: readonly string[] = [];
   let draining = false;
   let gatewayIsDown = false;
   let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
@@ -48,10 +53,10 @@ export function createReadiness(
   const ask = async (maxAgeMs: number): Promise<Told> => {
     try {
       const all = await connections.recent(maxAgeMs, { once: true });
-      const usable = all.some(
-        ({ id, status }) => status === 'ACTIVE' && (configured === undefined || id === configured),
-      );
-      const connection = !usable ? 'none' : (await isAnother(all)) ? 'changed' : 'active';
+      usable = all
+        .filter(({ id, status }) => status === 'ACTIVE' && (configured === undefined || id === configured))
+        .map(({ id }) => id);
+      const connection = usable.length === 0 ? 'none' : (await isAnother(all)) ? 'changed' : 'active';
       return { gateway: 'reachable', key: 'accepted', connection };
     } catch (error) {
       const refused = error instanceof Problem && error.slug === 'upstream-unauthorized';
@@ -94,20 +99,23 @@ export function createReadiness(
         status: draining ? 'draining' : started,
         ...state,
         // No reason to take the instance out: no other one sends, and reads go on.
+        // Only a call can tell that it is well again, so calls are let in.
+        ...(state.connection === 'active' && expired.isEvery(usable) && { authorization: 'expired' as const }),
         ...(isStopped && { sending: 'stopped' as const }),
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),
       };
     },
-    saw: ({ host, bytesSent, errorCode }) => {
+    observe: ({ host, bytesSent, errorCode }) => {
       if (host === 'gateway') gatewayIsDown = errorCode !== undefined && !bytesSent;
     },
+    heard: (connection, answer) => expired.heard(connection, answer),
     drain: () => {
       draining = true;
     },
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts'>;
+type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;
 
 function within(ms: number, state: Promise<Told>): Promise<Told> {
   return new Promise((resolve) => {

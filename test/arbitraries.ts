@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { isBlank, textFault } from '../src/text.ts';
+import { isBlank, textFault } from '../src/lib/text.ts';
 import { isRecord, type Json } from './json.ts';
 import { record } from './operations.ts';
 

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { errorForLog, scrubbed } from '../plugins/error-chain.ts';
+import { errorForLog, scrubbed } from '../src/http/error-chain.ts';
 import { StoreError } from '../src/store/errors.ts';
 import { openStore } from '../src/store/open.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { isRecord } from './json.ts';
+import { problem } from './problem-type.ts';
 import { seededConnection } from './routes/outcomes.ts';
 import { OPTIONS } from './store/samples.ts';
 import { failingStore } from './support/fake-store.ts';
@@ -80,7 +81,7 @@ describe('the log line of what somebody may have to answer for', () => {
     const refused = await service.ask('POST', '/v1/connections', { json: {} });
     expect(refused).toMatchObject({
       status: 429,
-      json: { type: '/problems/rate-limited' },
+      json: { type: problem('rate-limited') },
       headers: { 'retry-after': expect.any(String) },
     });
     expect(await lineOf(refused)).toMatchObject(who);

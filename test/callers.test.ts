@@ -11,6 +11,7 @@ import { parseCallers } from '../src/callers/parse.ts';
 import { sandboxKey } from '../src/callers/sandbox-key.ts';
 import { type Callers, callerEntry, hasScope, mayUse } from '../src/callers.ts';
 import { type Service, startService } from './helper.ts';
+import { problem } from './problem-type.ts';
 import { standingClock } from './standing-clock.ts';
 
 const key = (name: string) => `key-of-${name}-long-enough`;
@@ -346,7 +347,7 @@ describe('the own limit of a caller', () => {
     expect(statuses.slice(5)).toEqual([429, 429]);
     expect(refused).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
     expect(refused.json).toMatchObject({
-      type: '/problems/rate-limited',
+      type: problem('rate-limited'),
       detail: 'your own limit of 5 requests a second is spent',
       retryable: true,
     });

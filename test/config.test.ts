@@ -266,3 +266,47 @@ describe('NATIVE_PATHS', () => {
       );
   });
 });
+
+describe('the settings of the public listener', () => {
+  const intake = { ...minimal, INTAKE_PORT: '3002', INTAKE_TOKENS_FILE: 'tokens.json' };
+
+  it('leave it out by default, and have the defaults of the contract with a port', () => {
+    expect(loadConfig(minimal)).not.toHaveProperty('INTAKE_PORT');
+    expect(loadConfig(intake)).toMatchObject({
+      INTAKE_PORT: 3002,
+      INTAKE_HOST: '127.0.0.1',
+      INTAKE_MAX_BYTES: 1_048_576,
+      INTAKE_IN_FLIGHT_MAX: 500,
+      INTAKE_WAIT_MS: 5_000,
+      INTAKE_DEDUPE_DAYS: 3,
+    });
+    const remote = { STORE_URL: 'postgres://localhost/a', INTAKE_SPOOL: 'file:data/spool.db' };
+    expect(faultsOf({ ...intake, ...remote, INTAKE_PUBLIC_URL: 'https://a.example/hooks/' })).toEqual([]);
+    expect(faultsOf({ ...intake, INTAKE_PUBLIC_URL: 'http://127.0.0.1:3002' })).toEqual([]);
+    // Each takes a free one.
+    expect(faultsOf({ ...intake, INTAKE_PORT: '0', PORT: '0', ADMIN_PORT: '0' })).toEqual([]);
+  });
+
+  it.each<[Record<string, string>, RegExp]>([
+    [{ PORT: '3002' }, /^INTAKE_PORT is that of PORT/],
+    [{ INTAKE_PORT: '3000' }, /^INTAKE_PORT is that of PORT/],
+    [{ ADMIN_PORT: '3002' }, /^INTAKE_PORT is that of ADMIN_PORT/],
+    [{ INTAKE_TOKENS_FILE: '' }, /^INTAKE_TOKENS_FILE is required with INTAKE_PORT/],
+    [{ INTAKE_PORT: '' }, /^INTAKE_TOKENS_FILE is set without INTAKE_PORT/],
+    [{ INTAKE_SPOOL: 'file:a.db' }, /^INTAKE_SPOOL is for a STORE_URL on PostgreSQL/],
+    [{ INTAKE_SPOOL: 'postgres://secret' }, /^INTAKE_SPOOL must be `file:<path>`/],
+    [{ INTAKE_PUBLIC_URL: 'http://hooks.example.com' }, /^INTAKE_PUBLIC_URL must be https/],
+    [{ INTAKE_PUBLIC_URL: 'https://a.example/?token=secret' }, /^INTAKE_PUBLIC_URL must be an address such as/],
+    [{ INTAKE_MAX_BYTES: '1e400' }, /^INTAKE_MAX_BYTES must be/],
+    [{ INTAKE_WAIT_MS: '60000' }, /^INTAKE_WAIT_MS must be a whole number from 1 to 20000/],
+    [{ INTAKE_TOKEN_FILE: 'secret' }, /^INTAKE_TOKEN_FILE is not a setting; did you mean INTAKE_TOKENS_FILE\?/],
+  ])('are refused with %o', (wrong, words) => {
+    expect(faultsOf({ ...intake, ...wrong })).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('tell all of it at once', () => {
+    expect(
+      faultsOf({ ...minimal, INTAKE_PORT: '3000', INTAKE_SPOOL: 'file:a.db', INTAKE_PUBLIC_URL: 'http://a.example' }),
+    ).toHaveLength(4);
+  });
+});

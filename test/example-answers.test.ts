@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemTypes } from '../src/problem-types.ts';
-import { exampleIds } from '../src/schemas/words.ts';
+import { exampleIds } from '../src/schemas/common.ts';
 import { type Service, startService } from './helper.ts';
 import type { Json } from './json.ts';
 import { documentOf, entries, type Operation, operationsOf, record } from './operations.ts';
@@ -48,7 +48,7 @@ describe('the examples of the document', () => {
       if (!(slug in shown)) continue;
       const value = record(record(shown[slug]).value);
       expect(validate(value), `${slug}: ${ajv.errorsText(validate.errors)}`).toBe(true);
-      expect(value).toMatchObject({ type: `/problems/${slug}`, status, title });
+      expect(value).toMatchObject({ type: `http://127.0.0.1:3000/problems/${slug}`, status, title });
       expect(paths.some((path) => path.test(String(value.instance)))).toBe(true);
       // What happened, and not what the type means.
       expect(value.detail, slug).not.toBe(meaning);

@@ -10,23 +10,30 @@ interface Marks {
   to: string;
   /** Of the trick itself. */
   id: string;
+  /** What answers 200 to a GET, and 201 to a POST of a message; of the service's own port by default. */
+  paths?: { get: string; post: string };
 }
 
+const usualPaths = { get: '/health/live', post: '/v1/messages/text' };
+
 /** An honest request, of which the answer tells that it is its own. */
-export const honestRequest = (id: string, ...lines: string[]): string =>
-  `${['GET /health/live HTTP/1.1', 'Host: a', ...lines, `x-request-id: ${id}`].join('\r\n')}\r\n\r\n`;
+export const honestRequest = (id: string, ...lines: string[]): string => honestTo(usualPaths.get, id, ...lines);
+
+export const honestTo = (path: string, id: string, ...lines: string[]): string =>
+  `${[`GET ${path} HTTP/1.1`, 'Host: a', ...lines, `x-request-id: ${id}`].join('\r\n')}\r\n\r\n`;
 
 /** The words that tricks are made of. */
-export function wording({ key, to, id }: Marks) {
+export function wording({ key, to, id, paths = usualPaths }: Marks) {
   const message = `{"to":"${to}","text":"Hello"}`;
   const line = (...lines: string[]) => `${[...lines, `x-request-id: ${id}`].join('\r\n')}\r\n\r\n`;
   return {
+    at: paths.get,
     message,
     line,
-    get: (...lines: string[]) => line('GET /health/live HTTP/1.1', 'Host: a', ...lines),
+    get: (...lines: string[]) => line(`GET ${paths.get} HTTP/1.1`, 'Host: a', ...lines),
     post: (lines: string[], body: string) =>
       line(
-        'POST /v1/messages/text HTTP/1.1',
+        `POST ${paths.post} HTTP/1.1`,
         'Host: a',
         `Authorization: Bearer ${key}`,
         'Content-Type: application/json',
@@ -40,8 +47,8 @@ const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Setti
 
 /** Two requests of one caller, told apart by a proxy; here the connection ends behind the first, and the second is not read. */
 export function behindUpgrade(marks: Marks): Trick[] {
-  const { message, get, post } = wording(marks);
-  const hidden = honestRequest('hidden');
+  const { at, message, get, post } = wording(marks);
+  const hidden = honestTo(at, 'hidden');
   return [
     [
       'Upgrade: h2c and a request of two',
@@ -58,12 +65,12 @@ export function behindUpgrade(marks: Marks): Trick[] {
 
 /** Each with the first answer where the honest request behind it gets its own; `refused`: one 400 and the end of the connection. */
 export function framingTricks(marks: Marks): Trick[] {
-  const { key } = marks;
-  const { message, line, get, post, target } = wording(marks);
+  const { key, paths = usualPaths } = marks;
+  const { at, message, line, get, post, target } = wording(marks);
   const size = `Content-Length: ${message.length}`;
   const chunked = 'Transfer-Encoding: chunked';
   const inChunks = `${message.length.toString(16)}\r\n${message}\r\n0\r\n\r\n`;
-  const hidden = honestRequest('hidden');
+  const hidden = honestTo(at, 'hidden');
   return [
     ['nothing odd', get(), 200],
     ['a message with its length', post([size], message), 201],
@@ -80,25 +87,25 @@ export function framingTricks(marks: Marks): Trick[] {
     ['a header called __proto__', get('__proto__: x'), 200],
     ['X-HTTP-Method-Override', get('X-HTTP-Method-Override: DELETE'), 200],
     ['Proxy-Connection', get('Proxy-Connection: keep-alive'), 200],
-    ['a target on this host', target('http://a/health/live'), 200],
-    ['a target on this host, in capitals', target('HTTP://A/health/live'), 200],
-    ['a Host with a port', target('/health/live', 'a:3000'), 200],
-    ['an IPv6 Host', target('/health/live', '[::1]:3000'), 200],
+    ['a target on this host', target(`http://a${at}`), 200],
+    ['a target on this host, in capitals', target(`HTTP://A${at}`), 200],
+    ['a Host with a port', target(at, 'a:3000'), 200],
+    ['an IPv6 Host', target(at, '[::1]:3000'), 200],
 
     ['two Hosts', get('Host: b'), 'refused'],
     ['two equal Hosts', get('Host: a'), 'refused'],
     ['two Hosts, one in capitals', get('HOST: b'), 'refused'],
     ['a second Host behind a hundred headers', get(...lots(100), 'Host: b'), 'refused'],
     ['a second Host behind a thousand headers', get(...lots(1_100), 'Host: b'), 'refused'],
-    ['a list of Hosts', target('/health/live', 'a, b'), 'refused'],
-    ['a Host with a path', target('/health/live', 'a/b'), 'refused'],
-    ['a Host with a user', target('/health/live', 'a@b'), 'refused'],
-    ['no Host', line('GET /health/live HTTP/1.1'), 'refused'],
-    ['a target on another host', target('http://b/health/live'), 'refused'],
-    ['a target on another port', target('http://a:81/health/live'), 'refused'],
-    ['a target with a user', target('http://a@b/health/live'), 'refused'],
-    ['a target of another scheme', target('ftp://a/health/live'), 'refused'],
-    ['a target without a slash', target('health/live'), 'refused'],
+    ['a list of Hosts', target(at, 'a, b'), 'refused'],
+    ['a Host with a path', target(at, 'a/b'), 'refused'],
+    ['a Host with a user', target(at, 'a@b'), 'refused'],
+    ['no Host', line(`GET ${at} HTTP/1.1`), 'refused'],
+    ['a target on another host', target(`http://b${at}`), 'refused'],
+    ['a target on another port', target(`http://a:81${at}`), 'refused'],
+    ['a target with a user', target(`http://a@b${at}`), 'refused'],
+    ['a target of another scheme', target(`ftp://a${at}`), 'refused'],
+    ['a target without a slash', target(at.slice(1)), 'refused'],
     ['the target *', line('OPTIONS * HTTP/1.1', 'Host: a'), 'refused'],
     ['an address of a route that cannot be decoded, with two Hosts', target('/%ff', 'a\r\nHost: b'), 'refused'],
 
@@ -152,7 +159,7 @@ export function framingTricks(marks: Marks): Trick[] {
     // Answered before the body, whose length nobody knows.
     [
       'a key in the trailers',
-      line('POST /v1/messages/text HTTP/1.1', 'Host: a', 'Content-Type: application/json', chunked) +
+      line(`POST ${paths.post} HTTP/1.1`, 'Host: a', 'Content-Type: application/json', chunked) +
         inChunks.replace(/\r\n$/, `Authorization: Bearer ${key}\r\n\r\n`),
       '401 and the end',
     ],
@@ -172,7 +179,7 @@ export function framingTricks(marks: Marks): Trick[] {
     ['HTTP/1.2', get().replace('HTTP/1.1', 'HTTP/1.2'), 'refused'],
     ['HTTP/1.10', get().replace('HTTP/1.1', 'HTTP/1.10'), 'refused'],
     ['http/1.1', get().replace('HTTP/1.1', 'http/1.1'), 'refused'],
-    ['no version', 'GET /health/live\r\n\r\n', 'refused'],
+    ['no version', `GET ${at}\r\n\r\n`, 'refused'],
     ['a method that nobody knows', get().replace('GET', 'GOT'), 'refused'],
     ['a method in small letters', get().replace('GET', 'get'), 'refused'],
     ['a tab in the request line', get().replace('GET ', 'GET\t'), 'refused'],
@@ -181,7 +188,7 @@ export function framingTricks(marks: Marks): Trick[] {
     ['a header without a colon', get('X-One'), 'refused'],
     ['a header without a name', get(': a'), 'refused'],
     ['a space in a name', get('X One: a'), 'refused'],
-    ['a space before the first name', line('GET /health/live HTTP/1.1', ' Host: a'), 'refused'],
+    ['a space before the first name', line(`GET ${at} HTTP/1.1`, ' Host: a'), 'refused'],
     ['a NUL in a value', get('X-One: a\0b'), 'refused'],
     ['a NUL in a name', get('X-\0ne: a'), 'refused'],
     ['a bare CR in a value', get('X-One: a\rHost: b'), 'refused'],
@@ -212,10 +219,10 @@ export function framingTricks(marks: Marks): Trick[] {
     ['letters beyond ASCII in a value', get('X-One: \x80\xff'), 200],
     ['a tab behind the colon', get('X-One:\ta'), 200],
     ['an empty value', get('X-One:'), 200],
-    ['two slashes in front', target('//b/health/live'), 404],
+    ['two slashes in front', target(`//b${at}`), 404],
     ['a path that climbs', target('/health/../health/live'), 404],
     ['an encoded slash', target('/health%2flive'), 404],
-    ['an encoded line break and a header', target('/health/live%0d%0aHost:%20b'), 404],
+    ['an encoded line break and a header', target(`${at}%0d%0aHost:%20b`), 404],
 
     ['a length with a space inside', post([`Content-Length: ${message.length} 0`], message), 'refused'],
     ['a length with a semicolon', post([`${size};`], message), 'refused'],
@@ -233,11 +240,11 @@ export function framingTricks(marks: Marks): Trick[] {
       post([chunked], inChunks.replace(/\r\n$/, 'Transfer-Encoding: chunked\r\n\r\n')),
       'refused',
     ],
-    ['a folded Host', line('GET /health/live HTTP/1.1', 'Host: a', ' b'), 'refused'],
+    ['a folded Host', line(`GET ${at} HTTP/1.1`, 'Host: a', ' b'), 'refused'],
     ['a version twice', get().replace('HTTP/1.1', 'HTTP/1.1 HTTP/1.1'), 'refused'],
     ['a space behind the version', get().replace('HTTP/1.1', 'HTTP/1.1 '), 'refused'],
     ['HTTP/0.9', get().replace('HTTP/1.1', 'HTTP/0.9'), 'refused'],
-    ['a NUL in the target', target('/health/live\0'), 'refused'],
+    ['a NUL in the target', target(`${at}\0`), 'refused'],
     ['a DEL in a value', get('X-One: a\x7fb'), 'refused'],
     ['a backspace in a name', get('X-O\bne: a'), 'refused'],
     ['a letter beyond ASCII in a name', get('X-\xd6ne: a'), 'refused'],

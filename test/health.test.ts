@@ -90,9 +90,11 @@ describe('readiness', () => {
     const from = await started();
     from.simulator.tenant.settings.matonKey = matonKey;
     const calls = () => from.simulator.ledger.entries.filter(({ host }) => host === 'control').length;
+    // A slow machine takes no part of the ten seconds.
     const real = performance.now.bind(performance);
+    const start = real();
     let later = 0;
-    vi.spyOn(performance, 'now').mockImplementation(() => real() + later);
+    vi.spyOn(performance, 'now').mockImplementation(() => start + (real() - start) / 1_000 + later);
 
     const answers = await Promise.all(Array.from({ length: 30 }, () => ready(from)));
     for (let count = 0; count < 10; count++) await ready(from, 'HEAD');
@@ -115,6 +117,45 @@ describe('readiness', () => {
     const real = performance.now.bind(performance);
     vi.spyOn(performance, 'now').mockImplementation(() => real() + 10_500);
     expect(await ready(from)).toMatchObject({ status: 200, json: well });
+  });
+});
+
+describe('a connection that has expired', () => {
+  const words = { message: 'Connection expired. Please reconnect.' };
+  const text = { to: '14155551000', text: 'Hello' };
+
+  it.each<[string, number, object]>([
+    ['a 500', 500, words],
+    ['a 400', 400, { error: 'Connection has expired' }],
+    ['a 401', 401, { detail: 'The connection is expired' }],
+  ])('is told by readiness after %s to a read or a send, until a call succeeds', async (_what, status, body) => {
+    const from = await started({ settings: { MATON_CONNECTION_ID: seeded } });
+    const send = () => from.ask('POST', '/v1/messages/text', { json: text });
+    for (const [operation, ask] of [
+      ['getContacts', () => from.ask('GET', '/v1/contacts')],
+      ['sendSessionMessage', send],
+    ] as const) {
+      from.simulator.script(
+        operation,
+        ...Array(operation === 'getContacts' && status === 500 ? 3 : 1).fill({ status, body }),
+      );
+      await ask();
+      // Ready all the same: only a call can tell that it is well again.
+      expect(await ready(from)).toMatchObject({ status: 200, json: { ...well, authorization: 'expired' } });
+      await from.ask('GET', '/v1/contacts?page=2');
+      expect((await ready(from)).json).toEqual(well);
+    }
+  });
+
+  it('is not read into what is quoted further on, nor into another connection', async () => {
+    const from = await started({ settings: { MATON_CONNECTION_ID: seeded } });
+    const [first] = from.simulator.tenant.connections;
+    if (first) from.simulator.tenant.connections.push({ ...first, id: 'another-one' });
+    from.simulator.script('getContacts', { status: 400, body: { message: 'Not taken: connection expired' } });
+    await from.ask('GET', '/v1/contacts');
+    from.simulator.script('getContacts', { status: 400, body: words });
+    await from.ask('GET', '/v1/contacts', { headers: { 'maton-connection': 'another-one' } });
+    expect((await ready(from)).json).toEqual(well);
   });
 });
 

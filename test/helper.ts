@@ -5,9 +5,9 @@ import { expect } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { loadConfig } from '../src/config.ts';
-import { createLogger } from '../src/logger.ts';
-import { usualPauses } from '../src/pauses.ts';
-import type { Seams } from '../src/seams.ts';
+import { createLogger } from '../src/observability/logger.ts';
+import type { ServiceOverrides } from '../src/service-overrides.ts';
+import { defaultRetryDelays } from '../src/settings/retry-delays.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../src/simulator/simulator.ts';
 import type { Store } from '../src/store/open.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
@@ -72,7 +72,7 @@ interface ServiceOptions {
     weight?: number;
     countries?: string[];
   }[];
-  seams?: Partial<Seams>;
+  seams?: Partial<ServiceOverrides>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */
   mayViolate?: boolean;
 }
@@ -111,7 +111,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     callers,
     logger,
     processMetrics,
-    pauses: { ...usualPauses, readRetryMs: 10, probeFirstMs: 50 },
+    pauses: { ...defaultRetryDelays, readRetryMs: 10, probeFirstMs: 50 },
     ...(options.dispatchers && { dispatchers: options.dispatchers }),
     ...options.seams,
     ...(options.store && { store: options.store }),

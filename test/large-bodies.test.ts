@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type Service, startService } from './helper.ts';
+import { problem } from './problem-type.ts';
 import { fields } from './routes/outcomes.ts';
 
 const parameters = { a: '1', b: '2', c: '3', d: '4', e: '5', f: '6' };
@@ -19,7 +20,7 @@ describe('a large body at fault', () => {
 
   const post = (path: string, json: unknown) => service.ask('POST', path, { json, headers: keyed });
   const errorsOf = (answer: Answer) => {
-    expect(answer).toMatchObject({ status: 400, json: { type: '/problems/validation-failed' } });
+    expect(answer).toMatchObject({ status: 400, json: { type: problem('validation-failed') } });
     const { errors } = fields(answer.json);
     return Array.isArray(errors) ? errors : [];
   };

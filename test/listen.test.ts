@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { listen } from '../src/listen.ts';
+import { listen } from '../src/http/listen.ts';
 
 const opened = async (port = 0) => {
   const app = Fastify().get('/', async () => 'hello');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maskedIn } from '../plugins/access-log.ts';
-import { createLogger } from '../src/logger.ts';
+import { maskedIn } from '../src/http/request-log.ts';
+import { createLogger } from '../src/observability/logger.ts';
 import type { Dispatchers } from '../src/upstream/dispatchers.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { isRecord } from './json.ts';

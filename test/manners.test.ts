@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
 import { type Service, startService } from './helper.ts';
@@ -150,33 +149,5 @@ describe('a path that nobody serves', () => {
   it('tells who has no key nothing of the paths', async () => {
     const answer = await wire(service.url, { method: 'GET', path: '/v1/contact', key: null });
     expect([answer.status, answer.text]).toEqual([401, expect.not.stringContaining('did you mean')]);
-  });
-});
-
-describe('the type of a problem', () => {
-  it('is a whole link where the address of the service is set, and the link is answered', async () => {
-    const placed = await startService({ settings: { PUBLIC_URL: 'https://wati.example.com/bff/' } });
-    const { hostname, port } = new URL(placed.url);
-    const broken = await new Promise<string>((resolve) => {
-      const socket = connect(Number(port), hostname);
-      socket.once('data', (bytes) => resolve(bytes.toString())).write('nonsense\r\n\r\n');
-    });
-    const types = await Promise.all(
-      ['/v1/nothing', '/v1/contacts?x=1', '/v1/%ff'].map(async (path) => {
-        const { json } = await placed.ask('GET', path);
-        return String(record(json).type);
-      }),
-    );
-    expect(types).toEqual(
-      ['not-found', 'validation-failed', 'malformed-request'].map(
-        (slug) => `https://wati.example.com/bff/problems/${slug}`,
-      ),
-    );
-    expect(broken).toContain('"type":"https://wati.example.com/bff/problems/malformed-request"');
-    for (const type of types) {
-      const page = await placed.ask('GET', type.slice('https://wati.example.com/bff'.length), { key: null });
-      expect(page.status).toBe(200);
-    }
-    await placed.close();
   });
 });

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
-import { createLogger } from '../src/logger.ts';
-import { followMatonKey } from '../src/maton-key.ts';
+import { createLogger } from '../src/observability/logger.ts';
+import { followMatonKey } from '../src/settings/maton-key.ts';
 import { startService } from './helper.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-key-'));

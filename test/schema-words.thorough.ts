@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fieldErrors } from '../src/schema-words.ts';
+import { fieldErrors } from '../src/schemas/schema-errors.ts';
 import { type Service, startService } from './helper.ts';
 import { isRecord, type Json } from './json.ts';
 import { goodRequest, type Operation, operationsOf, type Parameter, record } from './operations.ts';

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../src/callers.ts';
 import { allKey, type Service, startService } from './helper.ts';
 import { goodRequest, type Operation, operationsOf, problemChecker, record } from './operations.ts';
+import { problem } from './problem-type.ts';
 import { wire } from './wire.ts';
 
 const seeded = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
@@ -86,7 +87,7 @@ describe('every operation that needs a key', () => {
     // In all but the sentence on what is wrong with it, which test/manners.test.ts has.
     expect([...bodies].map((body) => JSON.parse(body))).toEqual([
       {
-        type: '/problems/unauthorized',
+        type: problem('unauthorized'),
         title: 'A valid key is needed',
         status: 401,
         detail: expect.not.stringContaining(allKey),
@@ -122,7 +123,7 @@ describe('every operation that needs a key', () => {
       const answer = await call(operation, keyWithout(operation.scope ?? ''));
       expectProblem(answer, [403], operation.id);
       expect(answer.json, operation.id).toMatchObject({
-        type: '/problems/forbidden',
+        type: problem('forbidden'),
         detail: `your key lacks the scope ${operation.scope}`,
       });
     }

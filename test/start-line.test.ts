@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { callerEntry, fixedCallers } from '../src/callers.ts';
+import { logStart } from '../src/observability/start-line.ts';
 import type { Ready } from '../src/schemas/health.ts';
-import { logStart } from '../src/start-line.ts';
 
 const fine: Ready = {
   status: 'ready',

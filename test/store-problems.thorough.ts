@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openStore, type Store } from '../src/store/open.ts';
 import { type Answer, type Service, startService } from './helper.ts';
+import { slugOf } from './json.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './routes/sending.ts';
 import { standingClock } from './standing-clock.ts';
@@ -32,7 +33,7 @@ describe('a store in trouble', () => {
     return service.close();
   });
 
-  const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+  const slug = ({ json }: Answer) => slugOf(json);
   const processed = (subject: Subject) =>
     service.simulator.ledger.of(subject.operation).map((entry) => entry.processed);
   const statusOf = async (location: unknown) =>

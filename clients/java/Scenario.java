@@ -71,7 +71,8 @@ final class Scenario {
         equal("/v1/messages/" + sent.getId(), first.getHeaders().getFirst("Location"));
 
         ResponseEntity<Message> again = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null, null);
-        equal(sent, again.getBody());
+        // What became of it since comes along.
+        equal(sent.delivery(null), again.getBody().delivery(null));
         equal("true", again.getHeaders().getFirst("Idempotency-Replayed"));
 
         equal(Message.StatusEnum.ACCEPTED, messages.getMessage(sent.getId()).getStatus());
@@ -81,7 +82,7 @@ final class Scenario {
     private void readsProblems() throws IOException {
         TextPost late = new TextPost().to("14155550409").text("Hello.");
         Problem closed = problemOf(() -> messages.sendText(late, "java-closed-" + run, null, null, null));
-        equal("/problems/session-window-closed", closed.getType());
+        equal(true, closed.getType().endsWith("/problems/session-window-closed"));
         equal(Problem.OutcomeEnum.REJECTED, closed.getOutcome());
         equal(false, closed.getRetryable());
 
@@ -90,7 +91,7 @@ final class Scenario {
                 .template("order_update")
                 .parameters(Map.of("customer", "Asha"));
         Problem faults = problemOf(() -> messages.sendTemplate(misspelt, null, null, null, null));
-        equal("/problems/template-parameters-invalid", faults.getType());
+        equal(true, faults.getType().endsWith("/problems/template-parameters-invalid"));
         equal(true, faults.getErrors().stream().anyMatch(fault -> "/parameters/customer_name".equals(fault.getPointer())));
         System.out.println("problems: window closed, parameters at fault");
     }

@@ -29,7 +29,8 @@ async function sendsOnceUnderOneKey() {
   equal(first.response.headers.get('location'), `/v1/messages/${first.data.id}`);
 
   const again = await send('Your parcel is on its way.', '14155550100', `ts-text-${run}`);
-  equal(again.data, first.data);
+  // What became of it since comes along.
+  equal({ ...again.data, delivery: undefined }, { ...first.data, delivery: undefined });
   equal(again.response.headers.get('idempotency-replayed'), 'true');
 
   const { data } = await client.GET('/v1/messages/{id}', { params: { path: { id: first.data.id } } });
@@ -46,7 +47,7 @@ function decide({
   // @ts-expect-error No such outcome: a misspelt one is found by the compiler.
   if (outcome === 'not-sent') return 'give up';
   // Without `satisfies` a misspelt type is found by nobody: `type` is any text, as there may be more tomorrow.
-  if (type === ('/problems/session-window-closed' satisfies KnownProblem)) return 'send a template';
+  if (type.endsWith('/problems/session-window-closed' satisfies KnownProblem)) return 'send a template';
   if (!retryable) return 'give up';
   return outcome === 'not_sent' ? 'try later under a new key' : 'try later under the same key';
 }
@@ -61,12 +62,12 @@ async function readsProblems() {
     body: { to: '14155550100', template: 'order_update', parameters: { customer: 'Asha' } },
   });
   ok(error);
-  equal(error.type, '/problems/template-parameters-invalid');
+  ok(error.type.endsWith('/problems/template-parameters-invalid' satisfies KnownProblem));
   ok(error.errors?.some(({ pointer }) => pointer === '/parameters/customer_name'));
 
   // @ts-expect-error A misspelt property is found by the compiler, and by the service.
   const misspelt = await client.POST('/v1/messages/text', { body: { to: '14155550100', txt: 'Hello.' } });
-  equal(misspelt.error?.type, '/problems/validation-failed');
+  ok(misspelt.error?.type.endsWith('/problems/validation-failed' satisfies KnownProblem));
   console.log('problems: window closed, parameters at fault, validation');
 }
 

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { parseCallers } from '../callers/parse.ts';
 import { hasScope } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { keptConnection } from '../connections/connection-pin.ts';
+import { checkIntake } from '../intake/check-intake.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
@@ -39,13 +41,12 @@ async function main(): Promise<boolean> {
   );
 
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const upstream = createUpstream(
-    config,
-    () => config.MATON_API_KEY,
+  const upstream = createUpstream(config, {
+    key: () => config.MATON_API_KEY,
     dispatchers,
-    () => {},
-    { replicas: false },
-  );
+    onAttempt: () => {},
+    replicas: false,
+  });
   let known: MatonConnection[] = [];
   const answered = await report.step('key', async () => {
     known = await upstream.connections.list({});
@@ -58,6 +59,9 @@ async function main(): Promise<boolean> {
     if (usable.length === 0) report.skip(['gateway'], 'not tried without a connection');
   } else report.skip(['connection', 'gateway'], 'not tried without an answer of Maton');
   await dispatchers.close();
+  const ids = answered ? known.map(({ id }) => id) : undefined;
+  const means = { ask: fetch, logger: pino({ level: 'silent' }) };
+  if (config.INTAKE_PORT !== undefined) await report.step('intake', () => checkIntake(config, ids, means));
   return report.allFine();
 }
 

@@ -1,10 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { EditRefused, editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
+import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { CallersFault, parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 
 const allows: Record<Scope, string> = {
   'contacts:read': 'look contacts up',

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config.ts';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
-import { digits, recipientPattern } from '../schemas/words.ts';
+import { digits, recipientPattern } from '../schemas/common.ts';
 import { openStore, type Store, sqlitePath } from '../store/open.ts';
 import type { PersonCount } from '../store/person-store.ts';
 
@@ -92,11 +92,12 @@ async function erase(store: Store, to: string, dryRun: boolean): Promise<number>
   return dryRun || erasure.left.length === 0 ? 0 : 1;
 }
 
-function told({ found, cancelled, erased, left }: Erasure, dryRun: boolean): string {
+function told({ found, conversations, webhooks, cancelled, erased, left }: Erasure, dryRun: boolean): string {
   const listed = (counts: readonly PersonCount[]) =>
     counts.map(({ caller, status, count }) => `  ${caller}  ${status}  ${count}`).join('\n');
-  if (found.length === 0) return 'Nothing is kept of this person.';
-  const kept = `Kept (caller, state, records):\n${listed(found)}`;
+  if (found.length + conversations + webhooks === 0) return 'Nothing is kept of this person.';
+  const contacts = conversations + webhooks === 0 ? '' : `\n  conversations  ${conversations}\n  webhooks  ${webhooks}`;
+  const kept = `Kept (caller, state, records):\n${listed(found)}${contacts}`;
   if (dryRun) return `${kept}\n\nNothing was changed (--dry-run).`;
   const did = `${kept}\n\nCancelled ${cancelled}, erased ${erased}.`;
   if (left.length === 0) return `${did} Nothing is left.`;

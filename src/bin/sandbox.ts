@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { sandboxKey } from '../callers/sandbox-key.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger } from '../observability/logger.ts';
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts';
 
 /** It ends at once; whatever keeps it from that is not waited for. */
@@ -53,7 +53,7 @@ wati-bff sandbox: everything is simulated, nothing leaves this machine.
   Key      ${callersOfFile.length === 0 ? sandboxKey : `the keys of CLIENTS_FILE: ${callersOfFile.join(', ')}`}
   Sandbox  ${url}/_sandbox   (what can be done to it: reset, add templates, move the time, play the customer, read the ledger)
   Ledger   ${gatewayUrl}/_sandbox/ledger   (every request that the simulated gateway received)
-  Webhooks ${webhooksOrigin ?? 'go nowhere; --webhooks URL names an intake'}   (what befalls them, and what was posted: ${url}/_sandbox/webhooks)
+  Webhooks ${webhooksOrigin}   (where the simulated WATI posts them; what befalls them, and what was posted: ${url}/_sandbox/webhooks)
   Seed     ${seed ?? 'none: ids are random'}
 
 Try:

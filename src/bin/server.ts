@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import { type Logger, pino } from 'pino';
-import { buildApp, version } from '../app.ts';
+import { buildApp } from '../app.ts';
 import { callersFromFile, type FileChange } from '../callers/follow.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
-import { listen } from '../listen.ts';
-import { createLogger } from '../logger.ts';
-import { followMatonKey, type MatonKey } from '../maton-key.ts';
-import { logStart } from '../start-line.ts';
+import { listen } from '../http/listen.ts';
+import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
+import { createLogger } from '../observability/logger.ts';
+import { logStart } from '../observability/start-line.ts';
+import { version } from '../register-plugins.ts';
+import { followMatonKey, type MatonKey } from '../settings/maton-key.ts';
 import { openTracing } from '../tracing/tracing.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
@@ -22,7 +24,7 @@ async function serve(config: Config) {
   });
   const secrets = [config.MATON_API_KEY];
   const logger = createLogger(config.LOG_LEVEL, secrets, stream);
-  const callers = followCallers(config.CLIENTS_FILE, logger);
+  const { callers, intakeTokens } = followFiles(config, logger);
   const key = followKey(config, secrets, logger);
   // A diagnostic report holds the environment; whoever can ask for one could read the key there.
   Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
@@ -36,6 +38,7 @@ async function serve(config: Config) {
     linesDropped: () => linesDropped,
     onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
     ...(key && { matonKey: key.current }),
+    ...(intakeTokens && { intake: { tokens: intakeTokens } }),
     ...(tracing && { tracing }),
   });
   closeWithGrace({ delay: config.SHUTDOWN_TIMEOUT_MS, logger }, async () => {
@@ -58,12 +61,37 @@ async function serve(config: Config) {
 /** As much of the log waits for its reader at most. */
 const logBytesMax = 4 * 1024 * 1024;
 
-function followCallers(path: string, logger: Logger): Callers {
-  try {
-    return callersFromFile(path, { onChange: (change) => logCallersChange(logger, change) });
-  } catch (error) {
-    throw new ConfigError([`CLIENTS_FILE: ${error instanceof Error ? error.message : String(error)}`]);
+/** The files that are followed, once all of them can be read. */
+function followFiles(config: Config, logger: Logger): { callers: Callers; intakeTokens?: IntakeTokens } {
+  const faults: string[] = [];
+  const open = <File>(setting: string, follow: () => File): File | undefined => {
+    try {
+      return follow();
+    } catch (error) {
+      faults.push(`${setting}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  };
+  const { CLIENTS_FILE, INTAKE_TOKENS_FILE: path } = config;
+  const callers = open('CLIENTS_FILE', () =>
+    callersFromFile(CLIENTS_FILE, { onChange: (change) => logCallersChange(logger, change) }),
+  );
+  const intakeTokens =
+    path === undefined
+      ? undefined
+      : open('INTAKE_TOKENS_FILE', () =>
+          tokensFromFile(path, { onChange: (change) => logTokensChange(logger, change) }),
+        );
+  if (callers === undefined || faults.length > 0) throw new ConfigError(faults);
+  return { callers, ...(intakeTokens && { intakeTokens }) };
+}
+
+function logTokensChange(logger: Logger, change: TokensChange | { error: Error }): void {
+  if ('error' in change) {
+    logger.error({ reason: reasonOf(change.error) }, 'INTAKE_TOKENS_FILE has faults; the old version stays');
+    return;
   }
+  logger.info({ audit: true, act: 'intake-tokens-changed', ...change }, 'INTAKE_TOKENS_FILE was read again');
 }
 
 function logCallersChange(logger: Logger, change: FileChange): void {

@@ -25,8 +25,8 @@ SIGTERM lets what is under way end. Exit codes: 0 ended as asked, 1 could not st
       takes: '[--seed SEED] [--templates FILE] [--webhooks URL]',
       help: `Needs nothing and sends nothing: no account, no key. Listens on HOST and PORT (127.0.0.1, 3000), the simulated
 gateway on the next free port. Prints its addresses and a key, and "Ready:" when it is. Nothing is kept. With a SEED (or
-SANDBOX_SEED) its ids are the same in each run. With --webhooks (or SANDBOX_WEBHOOKS_URL) the simulated WATI tells what
-becomes of messages to the intake that stands there. GET /_sandbox lists how tests reset and steer it. The other settings are
+SANDBOX_SEED) its ids are the same in each run. The simulated WATI tells what becomes of
+messages by webhooks; --webhooks (or SANDBOX_WEBHOOKS_URL) names another intake for them. GET /_sandbox lists how tests reset and steer it. The other settings are
 those of the service. Exit codes: 0 ended as asked, 1 could not start, 2 wrong arguments.`,
       run: () => import('./sandbox.ts'),
     },
@@ -54,6 +54,22 @@ A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 s
       does: 'finds what is kept of one person, prints or erases it',
       takes: 'NUMBER [--dry-run|--export]',
       run: () => import('./erase.ts'),
+    },
+  ],
+  [
+    'intake-token',
+    {
+      does: "makes secret addresses for WATI's webhooks, lists and revokes them; --help tells how",
+      takes: 'CONNECTION_ID ...',
+      run: () => import('./intake-token.ts'),
+    },
+  ],
+  [
+    'intake-retry',
+    {
+      does: 'tries again what could not be applied of webhooks',
+      takes: '[--help]',
+      run: () => import('./intake-retry.ts'),
     },
   ],
 ]);

@@ -5,13 +5,14 @@ import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts'
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
-import type { TemplatePost } from '../schemas/message.ts';
+import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
-import { throwStoreUnreadable, toInsertProblem } from '../store-problems.ts';
+import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
+import type { TrackingStore } from '../store/tracking-port.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,
@@ -29,7 +30,8 @@ const batchMax = 200;
 type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
   Omit<ReconcileStore, 'takeDueLookups'> &
-  Pick<MessageStore, 'sameContent'>;
+  Pick<MessageStore, 'sameContent'> &
+  Pick<TrackingStore, 'deliveryCounts'>;
 
 interface BroadcastsServices {
   store: Records;
@@ -132,9 +134,10 @@ class BroadcastService implements Broadcasts {
     const { store } = this.#services;
     const broadcast = await store.findBroadcast(caller, id).catch(throwStoreUnreadable);
     if (!broadcast) throw unknownBroadcast();
-    const { rejected, unknown } = broadcast.counts;
+    const { rejected, unknown, accepted } = broadcast.counts;
     return {
       ...broadcast,
+      ...(accepted > 0 && { delivery: await store.deliveryCounts(id).catch(throwStoreUnreadable) }),
       ...(rejected > 0 && { rejections: await store.countRejections(id).catch(throwStoreUnreadable) }),
       ...(unknown > 0 && { looks: await reconcileProgressOf(id, this.#services).catch(throwStoreUnreadable) }),
     };
@@ -181,7 +184,7 @@ interface RecordFields {
 
 /** Stored as a template message that can be sent, reconciled and resent like any other. */
 function toRecord(
-  { newId, id, caller, routing }: RecordFields,
+  { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,
   { to, parameters }: BroadcastRecipient,
 ): NewMessage {
@@ -192,16 +195,17 @@ function toRecord(
     broadcastName,
     ...(asked !== undefined && { channel: asked }),
   };
+  const id = newId();
   return {
-    id: newId(),
+    id,
     caller,
     kind: 'template',
     to,
     connectionId: connection,
     template,
-    localMessageId: newId(),
+    localMessageId: id,
     call: toJson({ kind: 'template', body }),
-    broadcastId: id,
+    broadcastId,
     ...routing,
   };
 }

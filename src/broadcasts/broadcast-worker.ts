@@ -2,9 +2,9 @@ import { executeAttempt } from '../delivery/dispatch/attempt.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
-import { HeldLanes, type TellHold } from '../holds/held-lanes.ts';
-import { usualPauses } from '../pauses.ts';
-import { sleep } from '../sleep.ts';
+import { HeldLanes, type ReportHold } from '../holds/held-lanes.ts';
+import { sleep } from '../lib/sleep.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { QueueKey, StoredMessage } from '../store/message-store.ts';
@@ -24,8 +24,8 @@ interface BroadcastWorkerServices extends DispatchServices {
   onEnd?: (stored: StoredMessage) => void;
   onBatch?: (lane: 'broadcast', size: number) => void;
   /** The broadcasts of a caller over a connection are held from now on, or released. */
-  onHold?: TellHold;
-  /** See `Pauses`. */
+  onHold?: ReportHold;
+  /** See `RetryDelays`. */
   lookEveryMs?: number;
   /** A broadcast was refused as a whole and paused. */
   onPause?: (broadcast: EndedBroadcast) => void;
@@ -56,7 +56,7 @@ export class BroadcastWorker {
     this.#services = services;
     this.#claims = new Claims(services);
     this.#heldLanes = new HeldLanes(services.onHold);
-    this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? usualPauses.lookEveryMs).unref();
+    this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? defaultRetryDelays.lookEveryMs).unref();
   }
 
   /** Something may have become due. The worker also polls every second, because another replica may have inserted it. */

@@ -1,5 +1,5 @@
+import { sleep } from '../lib/sleep.ts';
 import type { Broadcast } from '../schemas/broadcast.ts';
-import { sleep } from '../sleep.ts';
 
 const pollEveryMs = 1_000;
 /** A comment is sent after this silence, because proxies close idle connections. */

@@ -1,5 +1,6 @@
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
+import type { DeliveryCounts } from '../store/tracking-port.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** Who starts a broadcast, and under which idempotency key: broadcasts always have one. */
@@ -29,8 +30,9 @@ export interface BroadcastRecipient {
 /** Takes recipients as they are found valid; resolves when it can take more. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/** With the reasons of rejected messages, and the progress of reconciling the unknown ones. */
+/** With the reasons of rejected messages, the progress of reconciling the unknown ones, and what became of the accepted. */
 export type KnownBroadcast = StoredBroadcast & {
+  delivery?: DeliveryCounts;
   rejections?: Readonly<Record<string, number>>;
   looks?: ReconcileProgress;
 };

@@ -1,25 +1,6 @@
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { EditRefused, replaceFile } from '../lib/replace-file.ts';
 import { type CallerEntry, type KeyEntry, keysOf } from './entry.ts';
 import { parseCallers } from './parse.ts';
-
-/** Why a callers file stands as it was. */
-export class EditRefused extends Error {
-  override readonly name = 'EditRefused';
-}
 
 /** The entries with one more. Throws where its name is taken. */
 export function withEntry(entries: readonly CallerEntry[], entry: CallerEntry): CallerEntry[] {
@@ -77,46 +58,15 @@ function holderOf(entries: readonly CallerEntry[], who: string, hint: string): C
 }
 
 /**
- * Replaces a callers file as a whole, so that a service reads the old one or the new one and nothing in between; owner and
- * mode stay. The new file is checked as the service checks it. Throws, and leaves the file alone, where anything fails.
- * `create`: a file that is not there counts as an empty list.
+ * Replaces a callers file as a whole. The new file is checked as the service checks it. Throws, and leaves the file alone, where
+ * anything fails. `create`: a file that is not there counts as an empty list.
  */
 export function editCallersFile(
   path: string,
   change: (entries: readonly CallerEntry[]) => CallerEntry[],
   { create = false } = {},
 ): CallerEntry[] {
-  const old = create ? statSync(path, { throwIfNoEntry: false }) : statSync(path);
-  // A link stays one: what it points to is replaced.
-  const target = old ? realpathSync(path) : path;
-  const draft = join(dirname(target), `.${basename(target)}.new`);
-  const file = claim(draft);
-  try {
-    const text = `${JSON.stringify(change(old ? parseCallers(readFileSync(target, 'utf8')) : []), null, 2)}\n`;
-    const entries = parseCallers(text);
-    writeFileSync(file, text);
-    if (old) {
-      const own = fstatSync(file);
-      if (own.uid !== old.uid || own.gid !== old.gid) fchownSync(file, old.uid, old.gid);
-      fchmodSync(file, old.mode & 0o7777);
-    }
-    fsyncSync(file);
-    renameSync(draft, target);
-    return entries;
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** One at a time: of two that read the same version, the later would bring back what the first took out. */
-function claim(draft: string): number {
-  try {
-    return openSync(draft, 'wx', 0o600);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    throw new EditRefused(`another client-key changes it now; if none does, one was killed: remove ${draft}`);
-  }
+  const parse = (text: string | undefined) => (text === undefined ? [] : parseCallers(text));
+  const next = (text: string | undefined) => `${JSON.stringify(change(parse(text)), null, 2)}\n`;
+  return replaceFile(path, next, { check: parseCallers, create, program: 'client-key' });
 }

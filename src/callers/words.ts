@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv';
-import { didYouMean } from '../did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
 import { CallerEntry, KeyEntry, scopes } from './entry.ts';
 
 const nameWords = 'up to 64 letters, digits, . _ - and first a letter or digit';

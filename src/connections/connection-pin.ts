@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts';
 import type { MessageStore } from '../store/message-store.ts';
-import { throwStoreUnreadable } from '../store-problems.ts';
+import { throwStoreUnreadable } from '../store/store-problems.ts';
 
 /** The name of the value in the store. */
 const name = 'only-connection';

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { CsvError, type Parser, parse } from 'csv-parse';
-import { valueFault } from '../template-value.ts';
-import { isBlank, textFault } from '../text.ts';
+import { isBlank, textFault } from '../lib/text.ts';
+import { valueFault } from '../templates/template-value.ts';
 import { foreignFile } from '../upload/foreign-file.ts';
 import { UploadError } from '../upload/upload-error.ts';
 import { type CsvColumns, readHeader, separatedBy } from './csv-columns.ts';

@@ -1,4 +1,5 @@
-import { isBlank } from '../text.ts';
+import { nearest } from '../lib/did-you-mean.ts';
+import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
 /** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
@@ -67,14 +68,13 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
       .filter(({ index }) => index !== -1),
   };
   if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
-  for (const { parameter, index } of columns.required) {
-    if (index === -1) faults.add(0, parameter, `the template parameter has no column; found: ${listed(names)}`);
-  }
   const parameters = [...columns.required, ...columns.optional];
   const used = new Set([columns.phone, columns.countryCode, ...parameters.map(({ index }) => index)]);
   noteAmbiguous(names, folded, used, faults);
   if (options.exact) noteInexact(cells, ['Phone', 'CountryCode', ...options.required], indexOf, faults);
   const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
+  noteMissing(columns.required, { names, spare }, faults);
+  noteNearlyOptional(options.optional, { columns: columns.optional, spare }, faults);
   if (columns.countryCode === -1) noteNearly(spare, folded, faults);
   if (faults.count > 0) return undefined;
   const isSuspect = ({ index }: { index: number }) => callingCodeNames.test(folded[index] ?? '');
@@ -126,7 +126,49 @@ function noteInexact(cells: string[], wanted: string[], indexOf: (name: string) 
   }
 }
 
-function noteNearly(spare: { name: string; index: number }[], folded: readonly string[], faults: CsvFaults): void {
+interface Spare {
+  name: string;
+  index: number;
+}
+
+/** The spare column whose name is nearest to the one that is wanted. Names that differ in a digit alone count on. */
+function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
+  const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
+  const isOther = (name: string) =>
+    withoutDigits(name) === withoutDigits(wanted) && /\d/.test(name) && /\d/.test(wanted);
+  const byFold = new Map(spare.filter(({ name }) => !isOther(name)).map(({ name }) => [fold(name), name]));
+  return byFold.get(nearest(fold(wanted), [...byFold.keys()]) ?? '');
+}
+
+function noteMissing(
+  required: CsvColumns['required'],
+  { names, spare }: { names: readonly string[]; spare: readonly Spare[] },
+  faults: CsvFaults,
+): void {
+  for (const { parameter, index } of required) {
+    if (index !== -1) continue;
+    const near = nearestSpare(parameter, spare);
+    const advice = near === undefined ? '' : `; if "${shown(near)}" is meant, call it ${parameter}`;
+    faults.add(0, parameter, `the template parameter has no column; found: ${listed(names)}${advice}`);
+  }
+}
+
+/** It would be left out of the message silently. */
+function noteNearlyOptional(
+  optional: readonly string[],
+  { columns, spare }: { columns: CsvColumns['optional']; spare: readonly Spare[] },
+  faults: CsvFaults,
+): void {
+  for (const parameter of optional) {
+    if (columns.some((column) => column.parameter === parameter)) continue;
+    const near = nearestSpare(parameter, spare);
+    if (near !== undefined) {
+      faults.add(0, near, `this is nearly the template parameter ${parameter}: call it ${parameter}, or remove it`);
+    }
+  }
+}
+
+function noteNearly(spare: readonly Spare[], folded: readonly string[], faults: CsvFaults): void {
   for (const { name, index } of spare) {
     const own = folded[index] ?? '';
     const nearly =
@@ -145,16 +187,19 @@ function phoneMissing(names: readonly string[], foreignDelimiter: string | undef
     return 'this column is missing: the first line holds a number, and has to name the columns, one of them Phone';
   }
   const near = names.filter((name) => phoneNames.test(fold(name)) || distance(fold(name), 'phone') <= 2);
-  const advice = near.length === 1 ? `; if "${cut(near[0] ?? '')}" holds the number, call it Phone` : '';
+  const advice = near.length === 1 ? `; if "${shown(near[0] ?? '')}" holds the number, call it Phone` : '';
   return `this column is missing; found: ${listed(names)}${advice}`;
 }
 
 const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
 
-/** The first names, for the reader to compare. Digits could be of a number, where the header is missing. */
+/** Digits could be of a number, where the header is missing. */
+const shown = (name: string): string => cut(name).replaceAll(/\d{5,}/g, '…');
+
+/** The first names, for the reader to compare. */
 function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => cut(name).replaceAll(/\d{5,}/g, '…'));
-  return `${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`;
+  const first = names.slice(0, 20).map(shown);
+  return `${first.join(', ')}${names.length > first.length ? ` and ${names.length - first.length} more` : ''}`;
 }
 
 /** Levenshtein's, up to what two short words can be apart; longer ones are far. */

@@ -1,3 +1,4 @@
+import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 import { UploadError } from '../upload/upload-error.ts';
 
@@ -30,5 +31,5 @@ export class CsvFaults {
 /** RFC 6901: `/rows/17/Phone`. */
 function pointerTo(row: number, column: string | undefined): string {
   const base = `/rows/${row}`;
-  return column === undefined ? base : `${base}/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return column === undefined ? base : `${base}${pointerPart(column)}`;
 }

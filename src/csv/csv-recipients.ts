@@ -1,5 +1,5 @@
+import { isBlank } from '../lib/text.ts';
 import type { NumberReading, PhoneNumbers } from '../recipients/phone-numbers.ts';
-import { isBlank } from '../text.ts';
 import type { CsvColumns } from './csv-columns.ts';
 import type { CsvFaults } from './csv-faults.ts';
 import { NumberTable } from './number-table.ts';

@@ -1,4 +1,4 @@
-import type { TellHold } from '../holds/held-lanes.ts';
+import type { ReportHold } from '../holds/held-lanes.ts';
 import type { Holds, StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
 import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
-import { throwInsertFailed, throwStoreUnreadable } from '../store-problems.ts';
+import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
 import type { AuthDiagnosis, CallContext } from '../upstream/client.ts';
 import { type CallerPriority, queueKey } from '../upstream/permits.ts';
 import type { SendRequests } from '../upstream/send-requests.ts';
@@ -46,10 +46,12 @@ export interface DeliveryServices {
   /** Wall clock in ms, for the times in records. */
   now: () => number;
   /** How long a resumed message, or one without a waiting client, may be attempted again. */
-  patienceMs: number;
+  sendTimeoutMs: number;
   onEnd?: (stored: StoredMessage) => void;
+  /** It was proved to be sent before its attempt ended, which said something else. */
+  onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
   /** The queue of a caller over a connection is held from now on, or released. */
-  onHold?: TellHold;
+  onHold?: ReportHold;
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
   batchMax: BatchMax;
   /** Whether a 2xx that refuses a whole batch is followed by calls of its halves. */
@@ -113,7 +115,7 @@ class DeliveryService implements Delivery {
   async #send(request: SendRequest, holdCapacity: HoldCapacity, resendOf?: string): Promise<SendResult> {
     const { scope, content, context, waitMs } = request;
     // Without a waiting client there is no deadline of the request's own.
-    const timeoutMs = waitMs > 0 ? waitMs : this.#services.patienceMs;
+    const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     this.#assertPermitWithinDeadline(content, context, timeoutMs);
     if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
     const message = newMessage(request, { newId: this.#services.newId, routing: this.#routingOf(context), resendOf });
@@ -132,7 +134,7 @@ class DeliveryService implements Delivery {
   }
 
   async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
-    const { newId, patienceMs } = this.#services;
+    const { newId, sendTimeoutMs: patienceMs } = this.#services;
     const timeoutMs = waitMs > 0 ? waitMs : patienceMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
@@ -223,7 +225,7 @@ class DeliveryService implements Delivery {
 
   /** Delivers a queued message of the store that may go out now. */
   async #resume(stored: StoredMessage): Promise<void> {
-    const { channel, patienceMs } = this.#services;
+    const { channel, sendTimeoutMs: patienceMs } = this.#services;
     const content = contentOf(stored);
     // Streams have no stored content; the store ends those of dead processes itself.
     if (!content) return;

@@ -1,4 +1,4 @@
-import { digits } from '../schemas/words.ts';
+import { digits } from '../schemas/common.ts';
 import type { MessageKind, NewMessage } from '../store/message-store.ts';
 import { toJson } from './outcome.ts';
 import { contentFingerprint, supportsClientId } from './send-content.ts';
@@ -12,12 +12,13 @@ export function newMessage(
   { scope, content, context }: SendRequest,
   { newId, routing, resendOf }: { newId: () => string; routing: Routing; resendOf: string | undefined },
 ): NewMessage & { fingerprint: string } {
-  const localMessageId = supportsClientId(content) ? newId() : undefined;
+  const id = newId();
   return {
-    ...messageFields({ id: newId(), kind: content.kind }, scope, routing),
+    ...messageFields({ id, kind: content.kind }, scope, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
-    ...(localMessageId !== undefined && { localMessageId }),
+    // One id for both: what WATI tells of a message later is found by its own key.
+    ...(supportsClientId(content) && { localMessageId: id }),
     call: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
     ...(resendOf !== undefined && { resendOf }),

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { isPhone } from '../recipients/recipient.ts';
-import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message.ts';
-import { digits } from '../schemas/words.ts';
+import { digits } from '../schemas/common.ts';
+import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message-posts.ts';
 import type { StoredMessage } from '../store/message-store.ts';
 import type { ResponseExpectation } from '../upstream/classify-response.ts';
 import type { SendRequest, SendRequests, WatiButtons, WatiReceiver } from '../upstream/send-requests.ts';

@@ -1,14 +1,14 @@
 import type { QueueKey } from '../store/message-store.ts';
 import type { Hold } from './holds.ts';
 
-export type TellHold = (lane: QueueKey, hold: Hold | undefined) => void;
+export type ReportHold = (lane: QueueKey, hold: Hold | undefined) => void;
 
 /** Which lanes are held and why, so that each begin, change and end is reported once. */
 export class HeldLanes {
-  readonly #tell: TellHold;
+  readonly #tell: ReportHold;
   readonly #codes = new Map<string, Hold['code']>();
 
-  constructor(tell: TellHold = () => {}) {
+  constructor(tell: ReportHold = () => {}) {
     this.#tell = tell;
   }
 

@@ -17,7 +17,7 @@ export interface Hold {
 }
 
 /** What is about to be sent: for which caller, over which connection, under which scope. */
-export interface SendingAsk {
+export interface SendingQuestion {
   readonly caller: string;
   readonly connection: string;
   readonly scope: Extract<Scope, 'messages:send' | 'broadcasts:send'>;
@@ -26,7 +26,7 @@ export interface SendingAsk {
 /** Whether a caller may still send; asked before each attempt, so it reads memory only. */
 export interface Holds {
   /** `undefined`: it may go out. */
-  reasonFor(ask: SendingAsk): Hold | undefined;
+  reasonFor(ask: SendingQuestion): Hold | undefined;
 }
 
 /** What an operator has stopped, as last read from the store. */
@@ -42,7 +42,7 @@ export function createHolds(callers: Callers, stopped: StoppedSending): Holds {
 }
 
 /** What the caller's current entry in the callers file no longer allows. */
-function entryFault(callers: Callers, { caller: id, connection, scope }: SendingAsk): Hold | undefined {
+function entryFault(callers: Callers, { caller: id, connection, scope }: SendingQuestion): Hold | undefined {
   const caller = callers.byId(id);
   if (!caller) return { code: 'caller-removed', detail: 'the caller is not in the callers file any more' };
   if (!hasScope(caller, scope)) return { code: 'scope-removed', detail: `the caller lacks the scope ${scope} now` };

@@ -1,5 +1,5 @@
 /** What `run` answers once a form was met. */
-export const met = -1;
+export const matches = -1;
 
 const width = 37;
 
@@ -50,12 +50,12 @@ export class Automaton {
   run(bytes: Uint8Array, from: number): number {
     const next = this.#next;
     let state = from;
-    if (state === met) return met;
+    if (state === matches) return matches;
     for (let at = 0; at < bytes.length; at++) {
       const column = columns[bytes[at] ?? 0] ?? 0;
       if (column === 0) continue;
       state = next[state * width + column] ?? 0;
-      if (state === met) return met;
+      if (state === matches) return matches;
     }
     return state;
   }
@@ -81,5 +81,5 @@ function completed(next: Int32Array, ends: Uint8Array): Int32Array {
       queue.push(child);
     }
   }
-  return next.map((state) => (ends[state] === 1 ? met : state));
+  return next.map((state) => (ends[state] === 1 ? matches : state));
 }

@@ -1,4 +1,4 @@
-import { Automaton, met } from './automaton.ts';
+import { Automaton, matches } from './automaton.ts';
 import { formsOf } from './forms.ts';
 import { Unescaper } from './unescape.ts';
 
@@ -46,14 +46,14 @@ export class KeyFinder {
     return {
       push: (chunk, isLast = false) => {
         plain = automaton.run(chunk, plain);
-        if (plain === met) return true;
+        if (plain === matches) return true;
         if (bytes > unescapedMax) return false;
         bytes += chunk.length;
         let text = chunk;
         for (const layer of layers) {
           text = layer.unescaper.push(text, isLast);
           layer.state = automaton.run(text, layer.state);
-          if (layer.state === met) return true;
+          if (layer.state === matches) return true;
         }
         return false;
       },
@@ -66,11 +66,11 @@ export class KeyFinder {
   isIn(text: string | Buffer): boolean {
     const automaton = this.#current();
     let bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    if (automaton.run(bytes, 0) === met) return true;
+    if (automaton.run(bytes, 0) === matches) return true;
     for (let layer = 0; layer < layersMax; layer++) {
       const unescaped = new Unescaper().push(bytes, true);
       if (unescaped === bytes || unescaped.length === bytes.length) return false;
-      if (automaton.run(unescaped, 0) === met) return true;
+      if (automaton.run(unescaped, 0) === matches) return true;
       bytes = unescaped;
     }
     return false;

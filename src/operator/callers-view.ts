@@ -2,7 +2,7 @@ import type { Callers } from '../callers.ts';
 import type { Hold, StoppedSending } from '../holds/holds.ts';
 import type { OperatorCaller } from '../schemas/operator.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
-import { throwStoreUnreadable } from '../store-problems.ts';
+import { throwStoreUnreadable } from '../store/store-problems.ts';
 
 /** The callers as an operator sees them: those of the file, and those that left work behind when they were taken out of it. */
 export interface CallersView {

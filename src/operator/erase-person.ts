@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { PersonCount, PersonStore } from '../store/person-store.ts';
+import type { TrackingStore } from '../store/tracking-port.ts';
 
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batch = 500;
@@ -8,6 +9,10 @@ const batch = 500;
 export interface Erasure {
   /** What was found, by caller and state. */
   found: PersonCount[];
+  /** Conversations of this person that were found, on any connection. */
+  conversations: number;
+  /** Webhooks that name it and were not applied yet. */
+  webhooks: number;
   cancelled: number;
   erased: number;
   /** What is kept still. */
@@ -25,11 +30,13 @@ interface Ask {
 }
 
 /**
- * Finds what is kept of one person over all callers; cancels what is queued, then deletes what has ended. What is on the wire
- * stays until its outcome is known, for the one who sent it waits for that. `scrub` is to follow.
+ * Finds what is kept of one person over all callers; cancels what is queued, then deletes what has ended, and what is known of
+ * its conversations. What is on the wire stays until its outcome is known, for the one who sent it waits for that. `scrub` is to follow.
  */
 export async function erasePerson(
-  store: Pick<OperatorStore, 'listCallers'> & Omit<PersonStore, 'scrub'>,
+  store: Pick<OperatorStore, 'listCallers'> &
+    Omit<PersonStore, 'scrub'> &
+    Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>,
   { to, dryRun, batchesMax = Number.POSITIVE_INFINITY, onProgress = () => {} }: Ask,
 ): Promise<Erasure> {
   const count = async (callers: readonly string[]): Promise<PersonCount[]> => {
@@ -43,8 +50,9 @@ export async function erasePerson(
   };
 
   const found = await count(await store.listCallers());
+  const { conversations, waiting: webhooks } = await store.countPersonTracking(to);
   const done = { cancelled: 0, erased: 0 };
-  if (dryRun) return { found, ...done, left: found };
+  if (dryRun) return { found, conversations, webhooks, ...done, left: found };
 
   let batches = 0;
   const inBatches = async (name: keyof typeof done, step: () => Promise<number>) => {
@@ -61,5 +69,6 @@ export async function erasePerson(
   for (const caller of callers) await inBatches('cancelled', () => store.cancelPerson(caller, to, batch));
   batches = 0;
   for (const caller of callers) await inBatches('erased', () => store.erasePerson(caller, to, batch));
-  return { found, ...done, left: await count(await store.listCallers()) };
+  await store.erasePersonTracking(to);
+  return { found, conversations, webhooks, ...done, left: await count(await store.listCallers()) };
 }

@@ -8,7 +8,7 @@ interface PoolSizes {
 }
 
 /**
- * What all callers share at the front of the service. Uploads and imports have pools of their own (src/upload/uploads.ts), and
+ * Pools that all callers share at the front of the service. Uploads and imports have pools of their own (src/upload/uploads.ts), and
  * so have sends under way (src/delivery/admission/admission.ts).
  */
 export interface Pools {

@@ -13,7 +13,7 @@ const nouns: Record<string, string> = {
 };
 
 /**
- * Takes from a pool, or throws what its caller hears: 429 where it has its share, 503 where nothing is left for anybody.
+ * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if nothing is left.
  * Either way nothing was done yet, and a repeat is safe.
  */
 export function takeOrRefuse(pool: SharedPool, holder: string, amount = 1, extras: ProblemExtras = {}): Release {

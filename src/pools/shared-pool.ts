@@ -1,4 +1,4 @@
-/** What a pool counts in: pieces (uploads, streams, connections) or bytes (bodies, answers). */
+/** A pool counts pieces (uploads, streams, connections) or bytes (bodies, answers). */
 export interface PoolOptions {
   /** In metrics and in answers, such as `uploads`. */
   readonly name: string;
@@ -6,7 +6,7 @@ export interface PoolOptions {
   readonly size: () => number;
   /** The part of the pool that one holder may have while others ask, 0 to 1; a quarter by default. */
   readonly share?: number;
-  /** The part that a holder may have while nobody else asks; half by default, so that who comes next finds room. */
+  /** The share of a holder while no other one asks; half by default, so that the next one finds capacity. */
   readonly alone?: number;
   /** Steady milliseconds. */
   readonly clock?: () => number;
@@ -18,7 +18,7 @@ export type PoolRefusal = 'pool-full' | 'share-spent';
 /** Given back once; further calls do nothing. */
 export type Release = () => void;
 
-/** What a pool tells metrics. */
+/** A pool's state, for metrics. */
 export interface PoolReading {
   readonly name: string;
   readonly size: number;

@@ -1,21 +1,14 @@
 import { Problem } from '../problem.ts';
+import type { CallerTokenStore } from '../store/coordination-store.ts';
 import { acquire } from './gcra.ts';
-
-/** Permits of a caller that all replicas take from one store (src/store/coordination-store.ts is the same port). */
-export interface TokenStore {
-  takeTokens(
-    caller: string,
-    ask: { perSecond: number; burst: number; maxTokens: number; debt: number },
-  ): Promise<{ granted: number; waitMs: number; replicas: number }>;
-}
 
 type Done = (refused?: Problem) => void;
 
 /**
- * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a source it is counted
- * here, and `done` is called before it returns.
+ * A caller's own limit: `ratePerSecond`, with a burst of one second's worth. Without a store it is counted in this process,
+ * and `done` is called before it returns.
  */
-export function createCallerLimiter(source?: TokenStore, clock = () => performance.now()) {
+export function createCallerLimiter(source?: CallerTokenStore, clock = () => performance.now()) {
   const limits = new Map<string, Limit>();
   const limitOf = (name: string, perSecond: number): Limit => {
     const known = limits.get(name);
@@ -38,16 +31,16 @@ export function createCallerLimiter(source?: TokenStore, clock = () => performan
     if (typeof waitMs === 'number') told(waitMs);
     else void waitMs.then(told);
   };
-  /** A request that has passed costs one more than was taken for it: the caller's next ones wait for that. */
+  /** A request that has passed costs one more token; the caller's next ones pay for it. */
   const charge = (name: string, perSecond: number) => limitOf(name, perSecond).charge();
   return Object.assign(ask, { charge });
 }
 
 interface Limit {
   readonly perSecond: number;
-  /** 0: it may pass; otherwise it is refused, and another one could pass after so many ms. */
+  /** 0: it may pass; otherwise it is rejected, and another one could pass after this many ms. */
   take(): number | Promise<number>;
-  /** Takes one off, whether there is one or not. */
+  /** Takes a token even if there is none: a debt. */
   charge(): void;
 }
 
@@ -64,12 +57,12 @@ class LocalLimit implements Limit {
     this.#arrivalTime = arrivalTime;
   }
 
-  /** Nothing left of its burst. */
+  /** Without any burst left. */
   static spent(perSecond: number, clock: () => number): LocalLimit {
     return new LocalLimit(perSecond, clock, clock() + (burstOf(perSecond) * 1000) / perSecond);
   }
 
-  /** How many of its burst are spent now. */
+  /** How much of the burst is used now. */
   get spent(): number {
     return (Math.max(0, this.#arrivalTime - this.#clock()) * this.perSecond) / 1000;
   }
@@ -87,24 +80,24 @@ class LocalLimit implements Limit {
   }
 }
 
-/** However much was charged, a caller is heard again after so long. */
+/** The longest that a debt blocks a caller. */
 const DEBT_MAX_MS = 60_000;
-/** Permits taken in advance are good for so long, and then lost: by so much may replicas let pass at the wrong time. */
+/** Prefetched tokens expire after this: the most by which replicas admit requests too late. */
 const PREFETCH_TTL_MS = 200;
-/** Of a second's worth, so much may be taken in advance. */
+/** Part of a second's worth that may be prefetched. */
 const PREFETCH_SHARE = 0.1;
-/** A source that takes longer is one that fails. */
+/** A store that takes longer counts as failed. */
 const STORE_TIMEOUT_MS = 500;
 const RETRY_MS = 1_000;
 
 /**
- * One question at a time: whoever comes meanwhile waits for the next one, which is for all of them and for as many more as
- * came since the last one. So a busy caller costs a few questions a second, and a slow one a question for each request.
- * While the source fails: our share, of at least two, which begins with nothing.
+ * One store request at a time. Requests that arrive meanwhile wait for the next one, which takes tokens for all of them and
+ * prefetches as many as came since the last one. A busy caller costs a few store requests a second, a slow one one each. While
+ * the store fails, the limit is divided by the replicas (at least two), without any burst left.
  */
 class SharedLimit implements Limit {
   readonly perSecond: number;
-  readonly #store: TokenStore;
+  readonly #store: CallerTokenStore;
   readonly #name: string;
   readonly #clock: () => number;
   readonly #queue: ((waitMs: number) => void)[] = [];
@@ -113,11 +106,11 @@ class SharedLimit implements Limit {
   #prefetched = { permits: 0, until: Number.NEGATIVE_INFINITY };
   #emptyUntil = Number.NEGATIVE_INFINITY;
   #replicas = 1;
-  /** Charged, and not yet taken off by the source; `at`: when it was charged last. */
+  /** Charged, and not yet taken from the store; `at`: when it was charged last. */
   #debt = { permits: 0, at: 0 };
   #fallback: { share: LocalLimit; retryAt: number } | undefined;
 
-  constructor(source: TokenStore, name: string, perSecond: number, clock: () => number) {
+  constructor(source: CallerTokenStore, name: string, perSecond: number, clock: () => number) {
     this.#store = source;
     this.#name = name;
     this.perSecond = perSecond;
@@ -144,7 +137,7 @@ class SharedLimit implements Limit {
     });
   }
 
-  /** `undefined`: the source has to be asked. */
+  /** `undefined`: the store has to be asked. */
   #takeKnown(): number | undefined {
     const now = this.#clock();
     if (this.#fallback) {
@@ -171,7 +164,7 @@ class SharedLimit implements Limit {
       batch.length + Math.min(recent, Math.floor(this.perSecond * PREFETCH_SHARE)),
     );
     const unasked = this.#fallback?.share.spent ?? 0;
-    // Who rested for as long as it takes to earn it back owes nothing any more.
+    // A caller that was idle for as long as it takes to earn it back owes nothing.
     if (now - this.#debt.at >= ((this.#debt.permits + burst) * 1000) / this.perSecond) this.#debt.permits = 0;
     const debt = Math.min(burst, unasked + this.#debt.permits);
     const paid = Math.max(0, debt - unasked);
@@ -179,7 +172,7 @@ class SharedLimit implements Limit {
     const ask = { perSecond: this.perSecond, burst, maxTokens, debt };
     let answered = false;
     const end = (then: () => void) => {
-      if (answered) return; // too late: those permits are lost
+      if (answered) return; // too late: these tokens are lost
       answered = true;
       clearTimeout(patience);
       this.#isFetching = false;
@@ -200,7 +193,7 @@ class SharedLimit implements Limit {
       );
   }
 
-  /** With those who came while we asked. */
+  /** The requests that arrived during the store request. */
   #drainQueue(): void {
     for (let [tell] = this.#queue; tell; [tell] = this.#queue) {
       const known = this.#takeKnown();

@@ -1,4 +1,4 @@
-/** The part of a day's calls that is for everybody; the rest is for sends and changes. */
+/** Part of a day's calls that reads may use; the rest is for sends and changes. */
 const readsPart = 0.9;
 const dayMs = 24 * 60 * 60 * 1000;
 

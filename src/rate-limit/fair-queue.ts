@@ -1,7 +1,7 @@
 import { IndexedHeap } from './indexed-heap.ts';
 import { GROUPS, type Group, type Lane } from './types.ts';
 
-/** An ask that waits. */
+/** A queued permit request. */
 export interface PendingPermit {
   readonly lane: Lane;
   readonly caller: string;
@@ -11,9 +11,9 @@ export interface PendingPermit {
   readonly untilMs: number;
   readonly granted: () => void;
   readonly failed: (reason: unknown) => void;
-  /** In the heap of deadlines. */
+  /** Position in the heap of deadlines; -1: not in it. */
   heapIndex: number;
-  /** In the queue: order of arrival, and neighbours in its flow. */
+  /** Order of arrival, and neighbours in its flow. */
   seq: number;
   flow?: Flow | undefined;
   before?: PendingPermit | undefined;
@@ -30,7 +30,7 @@ interface Flow {
   heapIndex: number;
 }
 
-/** A caller with something waiting. Its `at` is the virtual time of its next call: each call moves it by 1 / weight. */
+/** A caller with queued calls. Each call moves the virtual time of its next one by 1 / weight. */
 interface CallerShare {
   virtualTime: number;
   weight: number;
@@ -41,19 +41,19 @@ interface CallerShare {
 export type PerGroup = Record<Group, number>;
 export const perGroup = (): PerGroup => ({ other: 0, contacts: 0, messages: 0, templates: 0 });
 
-/** Up to so many callers, who comes before whom is counted one by one; beyond, by their sums, which errs on the long side. */
+/** Up to this many callers are counted one by one; beyond, by their sums, which overestimates. */
 const COUNTED_CALLERS = 32;
 
 /**
  * One lane: fair between callers by weight (start-time fair queueing), first come first served within a caller. A group
- * that is closed holds up its own asks alone.
+ * without capacity delays its own calls alone.
  */
 export class FairQueue {
-  /** How many wait, by group. */
+  /** Queued calls by group. */
   readonly queued: PerGroup = perGroup();
   size = 0;
   readonly #shares = new Map<string, CallerShare>();
-  /** Callers with nothing waiting that had their turn ahead of others, and when their next one is. */
+  /** Callers with an empty queue that used more than their share, and the virtual time of their next call. */
   readonly #debts = new Map<string, number>();
   #debtsMax = 1_024;
   readonly #flows: Record<Group, IndexedHeap<Flow>>;
@@ -90,7 +90,7 @@ export class FairQueue {
     }
   }
 
-  /** Whose turn it is among the groups that are open. */
+  /** The next call among the groups that have capacity. */
   next(isOpen: (group: Group) => boolean): PendingPermit | undefined {
     let best: Flow | undefined;
     for (const group of GROUPS) {
@@ -137,7 +137,7 @@ export class FairQueue {
     if (flow.share.size === 0) this.#leave(waiter.caller, flow.share);
   }
 
-  /** How many of each group would have their turn before one more of this caller, if `places` of each may go meanwhile. */
+  /** How many calls of each group come before one more of this caller, if `places` of each may start meanwhile. */
   countAhead(caller: string, weight: number, group: Group, places: PerGroup): PerGroup {
     const own = this.#shares.get(caller);
     const ahead = perGroup();
@@ -195,10 +195,14 @@ function seqOf(flow: Flow): number {
   return flow.first?.seq ?? Number.POSITIVE_INFINITY;
 }
 
-/** The turns that it has until then; of each group, no more than it has waiting. */
+/** The calls of a caller up to a virtual time; of each group, at most those that are queued. */
 function countGrants(share: CallerShare, until: number, now: number, ahead: PerGroup): void {
   const from = Math.max(now, share.virtualTime);
   if (until < from) return;
   const turns = Math.floor((until - from) * share.weight + 1e-9) + 1;
   for (const flow of share.flows.values()) ahead[flow.group] += Math.min(flow.size, turns);
+}
+
+export function weightOf(weight: number | undefined): number {
+  return weight !== undefined && weight > 0 && weight < Number.POSITIVE_INFINITY ? weight : 1;
 }

@@ -1,4 +1,4 @@
-/** A binary heap whose items know their place in it, so that any of them can leave or move in O(log n). */
+/** A binary heap whose items store their index, so that any of them is removed or moved in O(log n). */
 export class IndexedHeap<T extends { heapIndex: number }> {
   readonly #items: T[] = [];
   readonly #less: (a: T, b: T) => boolean;
@@ -17,7 +17,7 @@ export class IndexedHeap<T extends { heapIndex: number }> {
     this.#up(item);
   }
 
-  /** After what orders it has changed. */
+  /** Restores the order after the item's key changed. */
   update(item: T): void {
     this.#up(item);
     this.#down(item);

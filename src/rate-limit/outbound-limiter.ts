@@ -1,38 +1,25 @@
-import { FairQueue, type PendingPermit } from './fair-queue.ts';
+import { FairQueue, type PendingPermit, weightOf } from './fair-queue.ts';
 import { IndexedHeap } from './indexed-heap.ts';
+import type { RateLimiterOptions } from './options.ts';
 import { LocalPacer, type Pacer } from './pacer.ts';
 import { SharedPacer } from './shared-pacer.ts';
-import { AimdRate, cooldownMs, planLimit, SlidingWindowLimit } from './sliding-window.ts';
-import { LimiterStats } from './stats.ts';
+import { AimdRate, cooldownMs, createWindows, type SlidingWindowLimit } from './sliding-window.ts';
+import { LimiterStats, statsOfGroups } from './stats.ts';
 import {
   GROUPS,
   type Group,
   LANES,
   type Lane,
-  type LaneStats,
   LimiterClosedError,
   type OutboundRateLimiter,
   type PermitRequest,
-  type Plan,
   type RateLimiterStats,
   RateLimitTimeoutError,
-  type ReservationSource,
   type RouteGroup,
   type WaitEstimateRequest,
 } from './types.ts';
 import { BROADCAST_EVERY, estimateGrantTime } from './wait-estimate.ts';
-import { realTimer, type SetTimer, WakeTimer } from './wake-timer.ts';
-
-export interface RateLimiterOptions {
-  /** MATON_RATE_PER_SECOND; 100,000 and more: no limit at all. */
-  perSecond: number;
-  plan: Plan;
-  /** Absent: this process has the account for itself. */
-  reservations?: ReservationSource;
-  /** Steady milliseconds. */
-  clock?: () => number;
-  setTimer?: SetTimer;
-}
+import { realTimer, WakeTimer } from './wake-timer.ts';
 
 /**
  * How long a permit stays valid. At ten requests a second, eleven calls are spaced over 1,099 ms, so one may start up to 98 ms late
@@ -40,7 +27,7 @@ export interface RateLimiterOptions {
  */
 const PERMIT_TTL_MS = 40;
 
-/** After so many slots for others the next one is a broadcast's. */
+/** After so many permits for other lanes, the next one goes to a broadcast. */
 const OTHERS_BEFORE_BROADCAST = BROADCAST_EVERY - 1;
 
 export function createRateLimiter(options: RateLimiterOptions): OutboundRateLimiter {
@@ -62,7 +49,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     broadcast: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'broadcast'),
   };
   #now = 0;
-  /** Slots given to others while a broadcast waited, as many as make the next one its own. */
+  /** Permits granted to other lanes while a broadcast waited. */
   #sinceBroadcast = 0;
   #pausedUntil = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -79,13 +66,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     this.#rate = new AimdRate(perSecond);
     this.#pacer =
       reservations === undefined ? new LocalPacer() : new SharedPacer(reservations, clock, () => this.#dispatch());
-    const window = (group: Group): SlidingWindowLimit => new SlidingWindowLimit(planLimit(plan, group), perSecond);
-    this.#windows = {
-      other: window('other'),
-      contacts: window('contacts'),
-      messages: window('messages'),
-      templates: window('templates'),
-    };
+    this.#windows = createWindows(plan, perSecond);
   }
 
   acquire(ask: PermitRequest): Promise<void> {
@@ -97,37 +78,35 @@ class OutboundLimiter implements OutboundRateLimiter {
     const wait = this.#expectedWaitMs({ lane, caller, group, weight });
     if (!(now + wait <= untilMs)) {
       this.#stats.lanes[lane].rejected++;
-      // The same patience, asked later, meets a queue that is shorter by as much.
+      // A later request with the same timeout meets a queue that is shorter by this.
       return Promise.reject(new RateLimitTimeoutError(Math.max(1, now + wait - Math.max(now, untilMs))));
     }
-    return new Promise((resolve, reject) => {
-      const left = (): void => {
-        this.#remove(waiter);
-        reject(signal?.reason);
-      };
-      const waiter: PendingPermit = {
-        lane,
-        caller,
-        group,
-        weight,
-        sinceMs: now,
-        untilMs,
-        heapIndex: -1,
-        seq: 0,
-        granted: () => {
-          signal?.removeEventListener('abort', left);
-          resolve();
-        },
-        failed: (reason) => {
-          signal?.removeEventListener('abort', left);
-          reject(reason);
-        },
-      };
-      signal?.addEventListener('abort', left, { once: true });
-      this.#queues[lane].add(waiter);
-      if (untilMs !== Number.POSITIVE_INFINITY) this.#deadlines.add(waiter);
-      this.#dispatch();
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = (): void => {
+      this.#remove(pending);
+      reject(signal?.reason);
+    };
+    const settle = (end: () => void): void => {
+      signal?.removeEventListener('abort', leave);
+      end();
+    };
+    const pending: PendingPermit = {
+      lane,
+      caller,
+      group,
+      weight,
+      sinceMs: now,
+      untilMs,
+      heapIndex: -1,
+      seq: 0,
+      granted: () => settle(resolve),
+      failed: (reason) => settle(() => reject(reason)),
+    };
+    signal?.addEventListener('abort', leave, { once: true });
+    this.#queues[lane].add(pending);
+    if (untilMs !== Number.POSITIVE_INFINITY) this.#deadlines.add(pending);
+    this.#dispatch();
+    return promise;
   }
 
   isPermitValid(permitGrantedAt: number): boolean {
@@ -160,7 +139,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     if (group !== undefined) this.#windows[group].reportTooManyRequests(now, ms);
     else {
       const until = Math.max(this.#pausedUntil, now + ms);
-      // One that comes in the silence was on its way already, and teaches nothing new.
+      // A 429 during the cooldown belongs to an earlier call and is no new information.
       if (now >= this.#pausedUntil) this.#rate.decrease(now, until);
       this.#pausedUntil = until;
       this.#pacer.blockUntil(until);
@@ -171,14 +150,6 @@ class OutboundLimiter implements OutboundRateLimiter {
   stats(): RateLimiterStats {
     const now = this.#clock();
     const rate = this.#rate.at(now);
-    const laneStats = (lane: Lane): LaneStats => ({ queued: this.#queues[lane].size, ...this.#stats.lanes[lane] });
-    const groups: RateLimiterStats['groups'] = {};
-    for (const group of GROUPS) {
-      const window = this.#windows[group];
-      const limit = window.limit(now);
-      if (group === 'other' || limit === Number.POSITIVE_INFINITY) continue;
-      groups[group] = { limit, used: window.used(now), pausedMs: window.pausedMs(now) };
-    }
     return {
       rate,
       used: this.#stats.perSecond(now) / this.#rate.full,
@@ -186,12 +157,8 @@ class OutboundLimiter implements OutboundRateLimiter {
       mode: this.#pacer.mode,
       replicas: this.#pacer.replicas,
       tooManyRequests: this.#stats.tooManyRequests,
-      lanes: {
-        urgent: laneStats('urgent'),
-        interactive: laneStats('interactive'),
-        broadcast: laneStats('broadcast'),
-      },
-      groups,
+      lanes: this.#stats.ofLanes(this.#queues),
+      groups: statsOfGroups(this.#windows, now),
     };
   }
 
@@ -201,15 +168,15 @@ class OutboundLimiter implements OutboundRateLimiter {
     const reason = new LimiterClosedError();
     for (const lane of LANES) {
       for (;;) {
-        const waiter = this.#queues[lane].next(() => true);
-        if (waiter === undefined) break;
-        this.#remove(waiter);
-        waiter.failed(reason);
+        const pending = this.#queues[lane].next(() => true);
+        if (pending === undefined) break;
+        this.#remove(pending);
+        pending.failed(reason);
       }
     }
   }
 
-  /** Gives out what may go now, turns away whose time is over, and sets the one timer for whatever comes next. */
+  /** Grants what is due, rejects what has expired, and schedules the one timer for the next change. */
   #dispatch(): void {
     if (this.#closed) return;
     const now = this.#clock();
@@ -221,24 +188,24 @@ class OutboundLimiter implements OutboundRateLimiter {
     this.#timer.schedule(Math.min(next, this.#deadlines.first?.untilMs ?? Number.POSITIVE_INFINITY), now);
   }
 
-  /** Answers when to look again. */
+  /** Returns when to check again. */
   #grant(now: number): number {
     for (;;) {
-      const waiter = this.#next();
-      if (waiter === undefined) return this.#nextAvailableAt(now);
+      const pending = this.#next();
+      if (pending === undefined) return this.#nextAvailableAt(now);
       if (now < this.#pausedUntil) return this.#pausedUntil;
       const perSecond = this.#rate.at(now);
       const at = this.#pacer.nextSlotAt(now, perSecond);
       if (at > now) return at;
       this.#pacer.use(now, perSecond);
-      this.#windows[waiter.group].record(now, waiter.lane);
-      if (waiter.lane === 'broadcast') this.#sinceBroadcast = 0;
+      this.#windows[pending.group].record(now, pending.lane);
+      if (pending.lane === 'broadcast') this.#sinceBroadcast = 0;
       else if (this.#queues.broadcast.size > 0)
         this.#sinceBroadcast = Math.min(this.#sinceBroadcast + 1, OTHERS_BEFORE_BROADCAST);
-      this.#queues[waiter.lane].charge(waiter);
-      this.#remove(waiter);
-      this.#stats.granted(waiter.lane, now, now - waiter.sinceMs);
-      waiter.granted();
+      this.#queues[pending.lane].charge(pending);
+      this.#remove(pending);
+      this.#stats.granted(pending.lane, now, now - pending.sinceMs);
+      pending.granted();
     }
   }
 
@@ -249,7 +216,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     return next('urgent') ?? next(first) ?? next(second);
   }
 
-  /** When the next group opens that has calls waiting. */
+  /** When the next route group with queued calls has capacity. */
   #nextAvailableAt(now: number): number {
     let at = Number.POSITIVE_INFINITY;
     for (const group of GROUPS) {
@@ -262,22 +229,18 @@ class OutboundLimiter implements OutboundRateLimiter {
 
   #expire(now: number, atOnce: boolean): void {
     for (;;) {
-      const waiter = this.#deadlines.first;
-      if (waiter === undefined || waiter.untilMs > now || (waiter.untilMs === now && !atOnce)) return;
-      this.#remove(waiter);
-      this.#stats.lanes[waiter.lane].expired++;
-      const again = this.#expectedWaitMs(waiter);
-      waiter.failed(new RateLimitTimeoutError(Math.max(1, again - (waiter.untilMs - waiter.sinceMs))));
+      const pending = this.#deadlines.first;
+      if (pending === undefined || pending.untilMs > now || (pending.untilMs === now && !atOnce)) return;
+      this.#remove(pending);
+      this.#stats.lanes[pending.lane].expired++;
+      const again = this.#expectedWaitMs(pending);
+      pending.failed(new RateLimitTimeoutError(Math.max(1, again - (pending.untilMs - pending.sinceMs))));
     }
   }
 
-  #remove(waiter: PendingPermit): void {
-    this.#queues[waiter.lane].remove(waiter);
-    if (waiter.heapIndex < 0) return;
-    this.#deadlines.remove(waiter);
+  #remove(pending: PendingPermit): void {
+    this.#queues[pending.lane].remove(pending);
+    if (pending.heapIndex < 0) return;
+    this.#deadlines.remove(pending);
   }
-}
-
-function weightOf(weight: number | undefined): number {
-  return weight !== undefined && weight > 0 && weight < Number.POSITIVE_INFINITY ? weight : 1;
 }

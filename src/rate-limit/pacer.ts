@@ -1,27 +1,27 @@
-/** When the next call may go out, by Maton's limit alone. */
+/** Spaces calls evenly, by Maton's limit alone. */
 export interface Pacer {
-  /** Not yet: the time to ask again. It may request a slot elsewhere, and wakes the budget when it has one. */
+  /** When the next call may start; a later time: when to ask again. May start a reservation, and wakes the limiter when it arrives. */
   nextSlotAt(now: number, perSecond: number): number;
-  /** When that will be, as far as is known, without asking anybody. */
+  /** The same as far as is known, without side effects. */
   expectedAt(now: number, perSecond: number): number;
-  /** A call goes out now. */
+  /** A call starts now. */
   use(now: number, perSecond: number): void;
-  /** No slot before then. */
+  /** No call before then. */
   blockUntil(until: number): void;
-  /** From one slot of ours to the next, as far as is known. */
+  /** The gap between two calls of this process, as far as is known. */
   gapMs(perSecond: number): number;
   readonly mode: 'local' | 'shared' | 'fallback';
   readonly replicas: number;
 }
 
-/** As many a second and more mean: no limit at all. */
+/** From this rate on there is no limit. */
 const UNLIMITED = 100_000;
 /**
  * The share of the limit that is used. Eleven calls are spaced over 1,099 ms, so one may be 98 ms late without exceeding the
  * limit. With 0.95 that is 52 ms, and a commit between permit and first byte took longer on a busy machine.
  */
 const USED_SHARE = 0.91;
-/** Timers fire a millisecond late or more. Where that matters, the delay is made up for within the unused share. */
+/** Timers fire a millisecond late or more. At short intervals the delay is made up for within the unused share. */
 const TIMER_LATENESS_MS = 20;
 
 export function intervalMs(perSecond: number, use = USED_SHARE): number {

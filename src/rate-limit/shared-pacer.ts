@@ -1,18 +1,18 @@
+import type { Reservation, ReservationStore } from '../store/coordination-store.ts';
 import { intervalMs, type Pacer } from './pacer.ts';
-import type { Reservation, ReservationSource } from './types.ts';
 
-/** How late a slot may still be used: two calls of two replicas come closer by no more. */
+/** How late a reservation may still be used: two calls of two replicas come closer by no more. */
 const LATE_TOLERANCE_MS = 20;
-/** Two processes know their common clock less well than one knows its own: eleven of their calls are 1,123 ms apart. */
+/** Processes know their common clock less exactly than their own: eleven of their calls are spaced over 1,123 ms. */
 const USED_SHARE = 0.89;
 const sharedIntervalMs = (perSecond: number): number => intervalMs(perSecond, USED_SHARE);
-/** A source that takes longer is one that fails. */
+/** A source that takes longer counts as failed. */
 const SOURCE_TIMEOUT_MS = 250;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 5_000;
 /** The offset to the source's clock is measured again after this time: clocks drift. */
 const CLOCK_OFFSET_TTL_MS = 60_000;
-/** With a larger uncertainty of the source's clock, slots would be missed: measure a few more times. */
+/** With a larger uncertainty of the source's clock, reservations would be missed: take a few more samples. */
 const CLOCK_UNCERTAINTY_MAX_MS = 25;
 const CLOCK_SAMPLES_MAX = 3;
 /** After the source is back, other replicas may still use their fallback share. */
@@ -24,12 +24,12 @@ interface PendingReservation {
 }
 
 /**
- * Slots from a source that all replicas share. One is requested only when a call waits for it, so that an idle replica
- * holds none; a slot that is used too late is lost. While the source fails, each replica has a fallback share, of at least two.
+ * Reservations from a source that all replicas share. One is requested only when a call is queued, so that an idle replica
+ * holds none; one that is used too late is lost. While the source fails, each replica uses a share of the limit, as of two or more.
  */
 export class SharedPacer implements Pacer {
   replicas = 1;
-  readonly #source: ReservationSource;
+  readonly #source: ReservationStore;
   readonly #clock: () => number;
   readonly #wake: () => void;
   #pending: PendingReservation | undefined;
@@ -42,7 +42,7 @@ export class SharedPacer implements Pacer {
   #fallback: { startsAt: number; retryAt: number; retryMs: number } | undefined;
   #recoveringUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(source: ReservationSource, clock: () => number, wake: () => void) {
+  constructor(source: ReservationStore, clock: () => number, wake: () => void) {
     this.#source = source;
     this.#clock = clock;
     this.#wake = wake;
@@ -85,7 +85,7 @@ export class SharedPacer implements Pacer {
     const now = this.#clock();
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
     if (this.#slot !== undefined && this.#slot < until) this.#slot = undefined;
-    this.#source.blockReservations(until - now).catch(() => undefined); // we keep to it, and the source will fail for itself
+    this.#source.blockReservations(until - now).catch(() => undefined); // this process blocks itself in any case
   }
 
   gapMs(perSecond: number): number {
@@ -118,7 +118,7 @@ export class SharedPacer implements Pacer {
   }
 
   #onReservation(asking: PendingReservation, slot: Reservation): void {
-    if (this.#pending !== asking) return; // we did not wait for it; its slot is lost
+    if (this.#pending !== asking) return; // too late: the reservation is lost
     const now = this.#clock();
     this.#pending = undefined;
     if (!Number.isFinite(slot.waitMs + slot.nowMs)) this.#startFallback(now);
@@ -132,7 +132,7 @@ export class SharedPacer implements Pacer {
     this.#wake();
   }
 
-  /** After a failure, the first slot keeps its distance from our last call, which the source knows nothing of. */
+  /** After a failure, the first reservation keeps its distance from the last fallback call, which the source does not know. */
   #recover(now: number, shareMs: number): number {
     if (this.#fallback === undefined) return Number.NEGATIVE_INFINITY;
     this.#fallback = undefined;
@@ -141,8 +141,8 @@ export class SharedPacer implements Pacer {
   }
 
   /**
-   * The clock of the source less ours. It read its own between our question and its answer, so each exchange narrows down
-   * the offset, and the quickest ones tell it best. How long a single answer took on its way then does not matter.
+   * The source's clock minus the local one. The source reads its clock between request and response, so each exchange narrows
+   * the bounds of the offset, quick ones the most; the latency of a single exchange does not matter.
    */
   #measureOffset(theirs: number, asked: number, answered: number): number {
     const seen = { atLeast: theirs - answered, atMost: theirs - asked };
@@ -153,7 +153,7 @@ export class SharedPacer implements Pacer {
     return this.#offset.atLeast;
   }
 
-  /** A slot that was given meanwhile is lost; where the source is far away, it is used all the same after a few. */
+  /** A reservation made meanwhile is not used; if the source is far away, the bounds stay wide and are accepted after a few. */
   #needsMoreClockSamples(): boolean {
     const { atLeast, atMost } = this.#offset;
     if (atMost - atLeast > CLOCK_UNCERTAINTY_MAX_MS) return this.#clockSamples++ < CLOCK_SAMPLES_MAX;
@@ -161,7 +161,7 @@ export class SharedPacer implements Pacer {
     return false;
   }
 
-  /** One second of nothing: by then, the slots given out before are used up. */
+  /** Starts after a second, when earlier reservations are used up. */
   #startFallback(now: number): void {
     this.#pending = undefined;
     this.#slot = undefined;

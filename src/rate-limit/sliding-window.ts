@@ -5,7 +5,7 @@ const RECOVERY_STEP_MS = 10_000;
 const RECOVERY_STEP = 0.05;
 const MIN_SHARE = 0.05;
 
-/** A limit that a 429 halves, and that recovers by itself. */
+/** Additive increase, multiplicative decrease: a 429 halves the limit, and it recovers by itself. */
 export class AimdRate {
   readonly full: number;
   #low: number;
@@ -34,7 +34,7 @@ export class AimdRate {
 const RETRY_AFTER_DEFAULT_MS = 1_000;
 const RETRY_AFTER_MAX_MS = 60_000;
 
-/** The pause that a 429 asks for. Absent or malformed: a second. Hours: a minute. */
+/** The cooldown that a 429 asks for. Absent or malformed: a second; at most a minute. */
 export function cooldownMs(retryAfterMs: number | undefined): number {
   if (retryAfterMs === undefined || !(retryAfterMs > 0)) return RETRY_AFTER_DEFAULT_MS;
   return Math.min(retryAfterMs, RETRY_AFTER_MAX_MS);
@@ -49,7 +49,7 @@ const templates: Readonly<Record<Plan, number>> = {
   none: Number.POSITIVE_INFINITY,
 };
 
-export function planLimit(plan: Plan, group: Group): number {
+function planLimit(plan: Plan, group: Group): number {
   if (group === 'other' || plan === 'none') return Number.POSITIVE_INFINITY;
   return group === 'contacts' || group === 'messages' ? 10 : templates[plan];
 }
@@ -64,16 +64,16 @@ const SPAN_MS = PLAN_SPAN_MS + JITTER_MS;
  */
 const RESERVED_SHARE: Readonly<Record<Lane, number>> = { urgent: 0, interactive: 0.04, broadcast: 0.2 };
 
-/** The calls of one group: never more than its limit in any ten seconds, and at once as long as there are places. */
+/** The calls of one route group: at most its limit in any ten seconds, without spacing while there is capacity. */
 export class SlidingWindowLimit {
   readonly #unlimited: boolean;
-  /** An unlimited group halves the account's whole rate. */
+  /** In an unlimited group, a 429 halves the account's whole rate. */
   readonly #rate: AimdRate;
   #pausedUntil = Number.NEGATIVE_INFINITY;
-  /** When the calls of the last ten seconds went out, and of those the ones of broadcasts. */
+  /** When the calls of the last ten seconds started, and the broadcasts among them. */
   #times: number[] = [];
   #broadcasts: number[] = [];
-  /** Each replica keeps to its part. */
+  /** Each replica uses its part of the limit. */
   replicas = 1;
 
   constructor(limit: number, perSecond: number) {
@@ -102,7 +102,7 @@ export class SlidingWindowLimit {
     if (lane === 'broadcast') this.#broadcasts.push(now);
   }
 
-  /** A 429 while it is paused was on its way already: it may prolong the silence, and teaches nothing new. */
+  /** A 429 during the cooldown belongs to an earlier call: it may prolong the cooldown, and is no new information. */
   reportTooManyRequests(now: number, ms: number): void {
     const until = Math.max(this.#pausedUntil, now + ms);
     if (now >= this.#pausedUntil) this.#rate.decrease(now, until);
@@ -127,7 +127,7 @@ export class SlidingWindowLimit {
     );
   }
 
-  /** When a call of this lane may go out that has `ahead` of its group before it. */
+  /** When a call of this lane may start that has `ahead` calls of its group before it. */
   availableAfter(now: number, ahead: number, lane: Lane): number {
     const start = Math.max(now, this.#pausedUntil);
     const whole = this.limit(now);
@@ -139,7 +139,7 @@ export class SlidingWindowLimit {
     return first + Math.floor(ahead / limit) * SPAN_MS;
   }
 
-  /** How many may go out from now until then. */
+  /** How many calls may start from now until then. */
   capacityUntil(now: number, until: number): number {
     const start = Math.max(now, this.#pausedUntil);
     if (until < start) return 0;
@@ -160,4 +160,14 @@ export class SlidingWindowLimit {
 function dropExpired(times: number[], now: number): void {
   const kept = times.findIndex((time) => time + SPAN_MS > now);
   times.splice(0, kept < 0 ? times.length : kept);
+}
+
+export function createWindows(plan: Plan, perSecond: number): Record<Group, SlidingWindowLimit> {
+  const window = (group: Group): SlidingWindowLimit => new SlidingWindowLimit(planLimit(plan, group), perSecond);
+  return {
+    other: window('other'),
+    contacts: window('contacts'),
+    messages: window('messages'),
+    templates: window('templates'),
+  };
 }

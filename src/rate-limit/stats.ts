@@ -1,4 +1,6 @@
-import type { Lane, LaneStats } from './types.ts';
+import type { FairQueue } from './fair-queue.ts';
+import type { SlidingWindowLimit } from './sliding-window.ts';
+import { GROUPS, type Group, type Lane, type LaneStats, type RateLimiterStats } from './types.ts';
 
 const SECONDS = 10;
 
@@ -25,6 +27,11 @@ export class LimiterStats {
     else this.#calls[index] = { second, calls: 1 };
   }
 
+  ofLanes(queues: Readonly<Record<Lane, FairQueue>>): Record<Lane, LaneStats> {
+    const of = (lane: Lane): LaneStats => ({ queued: queues[lane].size, ...this.lanes[lane] });
+    return { urgent: of('urgent'), interactive: of('interactive'), broadcast: of('broadcast') };
+  }
+
   /** Over the last ten seconds, of which the present one is not over yet. */
   perSecond(now: number): number {
     const second = Math.floor(now / 1_000);
@@ -32,4 +39,19 @@ export class LimiterStats {
     for (const bucket of this.#calls) if (bucket.second > second - SECONDS) calls += bucket.calls;
     return calls / (SECONDS - 1 + now / 1_000 - second);
   }
+}
+
+/** Groups that are limited now. */
+export function statsOfGroups(
+  windows: Readonly<Record<Group, SlidingWindowLimit>>,
+  now: number,
+): RateLimiterStats['groups'] {
+  const groups: RateLimiterStats['groups'] = {};
+  for (const group of GROUPS) {
+    const window = windows[group];
+    const limit = window.limit(now);
+    if (group === 'other' || limit === Number.POSITIVE_INFINITY) continue;
+    groups[group] = { limit, used: window.used(now), pausedMs: window.pausedMs(now) };
+  }
+  return groups;
 }

@@ -1,5 +1,6 @@
-/** The words of the budget: what is asked of it, and what it answers. */
+/** The rate limiter of upstream calls: its port, and the types that its parts share. Imports nothing. */
 
+/** Priority class of a call: who goes first. */
 export type Lane = 'urgent' | 'interactive' | 'broadcast';
 export const LANES: readonly Lane[] = ['urgent', 'interactive', 'broadcast'];
 
@@ -8,7 +9,7 @@ export type RouteGroup =
   | 'contacts' // addContact, getContacts
   | 'messages' // getMessages
   | 'templates'; // sendTemplateMessages
-/** With a name for the calls that no group of WATI's counts. */
+/** `other`: calls that WATI counts in no group. */
 export type Group = RouteGroup | 'other';
 export const GROUPS: readonly Group[] = ['other', 'contacts', 'messages', 'templates'];
 
@@ -20,18 +21,18 @@ export interface PermitRequest {
   /** Of the caller among those of its lane; 1 by default. */
   weight?: number;
   group?: RouteGroup;
-  /** The latest moment of its turn, by the budget's clock; Infinity waits for ever. */
+  /** The latest moment for the permit, by the limiter's clock; Infinity waits without limit. */
   untilMs: number;
   signal?: AbortSignal;
 }
 
-/** An ask that is not made yet: `callsBefore` more of its group go first; -1: it shares a call that waits already. */
+/** A request that is not made yet. `callsBefore` more calls of its group go first; -1: it joins a call that is queued already. */
 export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'untilMs'> & { callsBefore?: number };
 
-/** The turn of an ask cannot come, or did not come, in its time. */
+/** A permit cannot be granted, or was not granted, before the deadline of its request. */
 export class RateLimitTimeoutError extends Error {
   override readonly name = 'RateLimitTimeoutError';
-  /** When a repeat with the same patience has a chance, if nothing else comes meanwhile. */
+  /** When a repeat with the same timeout may succeed, if no other requests arrive. */
   readonly retryAfterMs: number;
 
   constructor(retryAfterMs: number) {
@@ -48,44 +49,26 @@ export class LimiterClosedError extends Error {
   }
 }
 
-/** A slot of the calls that all replicas share. */
-export interface Reservation {
-  /** From `nowMs` until the call may go out. */
-  waitMs: number;
-  /** The clock of the source when it answered; any steady milliseconds that all replicas see alike. */
-  nowMs: number;
-  /** How many share the slots, this one included. */
-  replicas: number;
-}
-
-/** Several replicas share the account's ten: where the next slot comes from (src/store/coordination-store.ts is the same port). */
-export interface ReservationSource {
-  /** Takes the next slot, and puts the one after it `intervalMs` later. */
-  reservePermit(intervalMs: number): Promise<Reservation>;
-  /** The upstream said not before then: no slot of anybody earlier than `ms` from now. */
-  blockReservations(ms: number): Promise<void>;
-}
-
 export interface LaneStats {
   queued: number;
-  /** These only grow. `waitedMs` is the sum over what was granted. */
+  /** Counters. `waitedMs` is the sum over granted permits. */
   granted: number;
   waitedMs: number;
-  /** Told at once that its turn cannot come in time. */
+  /** Rejected on request: the estimate was beyond the deadline. */
   rejected: number;
-  /** Accepted, and then not reached in its time because more urgent ones came. */
+  /** Queued, and expired because more urgent calls came. */
   expired: number;
 }
 
 export interface RateLimiterStats {
-  /** Calls per second as learnt, of which `used` (0..1) went out in the last ten seconds. */
+  /** Calls per second as learnt, and the part of it (0..1) that was used in the last ten seconds. */
   rate: number;
   used: number;
   pausedMs: number;
-  /** `shared`: by slots of the source; `share`: the source fails, and this is our careful part; `own`: there is none. */
+  /** `shared`: reservations of the source; `fallback`: a share of the limit while the source fails; `local`: there is no source. */
   mode: 'local' | 'shared' | 'fallback';
   replicas: number;
-  /** 429s met, which only grows. */
+  /** Counter of 429 responses. */
   tooManyRequests: number;
   lanes: Record<Lane, LaneStats>;
   /** Of each limited group: calls per ten seconds as learnt, how many of them went out, how long it pauses. */
@@ -95,15 +78,15 @@ export interface RateLimiterStats {
 /** Lets calls out no faster than Maton and WATI take them. Every call asks: those of Maton's connections API count as well. */
 export interface RateLimiter {
   /**
-   * Resolves when one call may go out, now. Rejects with RateLimitTimeoutError at once if its turn cannot come before `untilMs`, and
-   * at `untilMs` if it was expected and did not come. Nothing waits while budget is free.
+   * Resolves when one call may start, now. Rejects with RateLimitTimeoutError at once if that is estimated to be after `untilMs`,
+   * and at `untilMs` if the estimate did not hold. Never waits while there is capacity.
    */
   acquire(ask: PermitRequest): Promise<void>;
-  /** Whether a turn that was given out then, by the budget's clock, may still be used: it is not late, and no 429 came since. */
+  /** Whether a permit granted then (limiter's clock) may still be used: it has not expired, and no 429 came since. */
   isPermitValid(permitGrantedAt: number): boolean;
-  /** What `take` would reckon with, without taking; always finite. Asked before a send is recorded. */
+  /** The wait that `acquire` would estimate, ms; always finite. Asked before a message is stored. */
   expectedWaitMs(ask: WaitEstimateRequest): number;
-  /** A 429 was met, on a call of that group, or by all calls: silence until then, half the rate, and slow recovery. */
+  /** A 429: cooldown, half the rate, and slow recovery, of one group or (undefined) of all calls. */
   reportTooManyRequests(group: RouteGroup | undefined, retryAfterMs: number | undefined): void;
 }
 

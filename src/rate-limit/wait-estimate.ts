@@ -2,25 +2,25 @@ import { type FairQueue, type PerGroup, perGroup } from './fair-queue.ts';
 import type { SlidingWindowLimit } from './sliding-window.ts';
 import { GROUPS, type Group, type Lane } from './types.ts';
 
-/** While broadcasts wait, every fifth slot is theirs. */
+/** While broadcasts are queued, every fifth permit is theirs. */
 export const BROADCAST_EVERY = 5;
 
 export interface QueueSnapshot {
   now: number;
-  /** The next slot, and from one to the next. */
+  /** The next free slot, and the gap between slots. */
   slotAt: number;
   gapMs: number;
   lanes: Readonly<Record<Lane, FairQueue>>;
   windows: Readonly<Record<Group, SlidingWindowLimit>>;
-  /** Slots given to others since a broadcast that waits had one. */
+  /** Permits granted to other lanes since the last one of a broadcast. */
   sinceBroadcast: number;
 }
 
 const ROUNDS = 16;
 
 /**
- * When one more ask would have its turn if nothing else came. Who is ahead depends on how many of each group may go until
- * then, and that on how long it takes: so from the shortest answer upward, until it holds.
+ * When one more request would be granted if no others came. Who is ahead depends on the capacity of each group until then, and
+ * that on the time itself, so the estimate is iterated upward until it is stable.
  */
 export function estimateGrantTime(
   ask: { lane: Lane; caller: string; weight: number; group: Group; callsBefore?: number },
@@ -58,7 +58,7 @@ function placesUntil(at: number, { now, lanes, windows }: QueueSnapshot): PerGro
   return places;
 }
 
-/** The slots between, which the other of the two ordinary lanes has. */
+/** How many slots in between go to the other of the two ordinary lanes. */
 function slotsOfOtherLane(
   lane: Lane,
   slots: number,

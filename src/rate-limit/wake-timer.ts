@@ -1,13 +1,13 @@
-/** Answers how to take it back. It may ring late. */
+/** Returns a function that cancels the timer. It may fire late. */
 export type SetTimer = (run: () => void, ms: number) => () => void;
 
-/** Rounded up: a timer that comes too early would only have to be set again. */
+/** Rounds up, because a timer that fires too early would have to be set again. */
 export const realTimer: SetTimer = (run, ms) => {
   const timer = setTimeout(run, Math.min(Math.ceil(ms), 2_147_483_647));
   return () => clearTimeout(timer);
 };
 
-/** One timer for all that wait: it rings at the earliest time that it was set to, and is then set anew. */
+/** One timer for all queued permits: fires at the earliest time it was scheduled for; then it has to be scheduled again. */
 export class WakeTimer {
   readonly #setTimer: SetTimer;
   readonly #fire: () => void;

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { callersFromFile } from '../callers/follow.ts';
 import { sandboxKey } from '../callers/sandbox-key.ts';
 import { type Callers, fixedCallers } from '../callers.ts';
-import { exampleIds } from '../schemas/words.ts';
+import { exampleIds } from '../schemas/common.ts';
 
 /** The callers of CLIENTS_FILE, followed as the service does; without one, a caller who may do everything. */
 export function openSandboxCallers(path: string | undefined, logger: () => FastifyBaseLogger): Callers {

@@ -1,6 +1,6 @@
 import { settlementOf, toJson } from '../delivery/outcome.ts';
 import { type Content, contentFingerprint } from '../delivery/send-content.ts';
-import { exampleIds } from '../schemas/words.ts';
+import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
 

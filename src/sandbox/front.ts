@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { watchConnections } from '../../plugins/connections.ts';
+import { watchConnections } from '../http/connections.ts';
 
 /**
  * One listener for the life of the sandbox, and behind it one service after another. The connections of callers outlive

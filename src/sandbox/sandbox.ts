@@ -1,13 +1,13 @@
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { createProcessMetrics } from '../../plugins/metrics.ts';
 import { buildApp } from '../app.ts';
 import type { Callers } from '../callers.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { usualPauses } from '../pauses.ts';
-import { exampleIds } from '../schemas/words.ts';
-import type { Seams } from '../seams.ts';
+import { createProcessMetrics } from '../observability/metrics.ts';
+import { exampleIds } from '../schemas/common.ts';
+import type { ServiceOverrides } from '../service-overrides.ts';
 import { retentionOf } from '../services.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore } from '../store/open.ts';
@@ -16,7 +16,7 @@ import { openSandboxCallers } from './callers.ts';
 import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
 import { templatesFromFile } from './templates-file.ts';
-import { pointWebhooks, webhooksUrlOf } from './webhooks.ts';
+import { ownWebhooksUrl, pointWebhooks, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
 
 export interface Sandbox {
   /** Of the service, and of `/_sandbox`. */
@@ -28,7 +28,7 @@ export interface Sandbox {
   /** A port that is free for it; 0 where the system is to choose. */
   readonly rehearsalPort: number;
   /** Where the simulated WATI posts its webhooks to, without the path, which holds the token. */
-  readonly webhooksOrigin: string | undefined;
+  readonly webhooksOrigin: string;
   /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
   readonly callersOfFile: readonly string[];
   close(): Promise<void>;
@@ -39,9 +39,9 @@ interface SandboxOptions {
   readonly seed?: string | undefined;
   /** A file of templates that WATI has besides its own, after each reset as well. */
   readonly templatesFile?: string | undefined;
-  /** Where the simulated WATI posts its webhooks to. */
+  /** Where the simulated WATI posts its webhooks to, if not to the intake of the sandbox itself. */
   readonly webhooksUrl?: string | undefined;
-  readonly logger: (config: Config) => Seams['logger'];
+  readonly logger: (config: Config) => ServiceOverrides['logger'];
 }
 
 /** HOST, where it means every interface. */
@@ -53,14 +53,15 @@ export async function startSandbox(
   { seed, templatesFile, webhooksUrl, logger: loggerFor }: SandboxOptions,
 ): Promise<Sandbox> {
   const settings = settingsOf(environment);
-  const webhooks = webhooksUrl === undefined ? undefined : webhooksUrlOf(webhooksUrl);
+  const intakePort = webhooksUrl === undefined ? await freePort(portAfter(settings.PORT, 3)) : undefined;
+  const webhooks = intakePort === undefined ? webhooksUrlOf(webhooksUrl ?? '') : ownWebhooksUrl(intakePort);
   const templates = templatesFile === undefined ? [] : templatesFromFile(templatesFile);
   const callers = openSandboxCallers(environment.CLIENTS_FILE, () => logger);
   const { MATON_RATE_PER_SECOND: rate, HOST: host, PORT: port } = settings;
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
     seed,
-    gatewayPort: await freePort(port === 0 ? 0 : port + 1),
+    gatewayPort: await freePort(portAfter(port, 1)),
     // In a container its ledger is to be read from outside, as the service is.
     ...(everywhere.test(host) && { gatewayHost: host }),
     // From there on the service keeps no limit, WATI's neither.
@@ -82,6 +83,7 @@ export async function startSandbox(
     MATON_API_KEY: simulator.key,
     MATON_GATEWAY_URL: simulator.gatewayUrl,
     MATON_CONTROL_URL: simulator.controlUrl,
+    ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
   };
   const logger = loggerFor(config);
   const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
@@ -115,8 +117,8 @@ export async function startSandbox(
       gatewayUrl: simulator.gatewayUrl,
       controlUrl: simulator.controlUrl,
       matonKey: simulator.key,
-      webhooksOrigin: simulator.webhooks.url && new URL(simulator.webhooks.url).origin,
-      rehearsalPort: await freePort(port === 0 ? 0 : port + 2),
+      webhooksOrigin: new URL(webhooks).origin,
+      rehearsalPort: await freePort(portAfter(port, 2)),
       callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
       close: async () => {
         front.stop();
@@ -148,6 +150,10 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
     MATON_GATEWAY_URL: undefined,
     MATON_CONTROL_URL: undefined,
     MATON_CONNECTION_ID: undefined,
+    INTAKE_PORT: undefined,
+    INTAKE_TOKENS_FILE: undefined,
+    INTAKE_SPOOL: undefined,
+    INTAKE_PUBLIC_URL: undefined,
     // Here there is no key to leak, and a debugger may be welcome.
     NODE_DEBUG: undefined,
     NODE_OPTIONS: undefined,
@@ -156,10 +162,10 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
 }
 
 /** A template that was added a moment ago is found. */
-const pauses = { ...usualPauses, templateMissMs: 0 };
+const pauses = { ...defaultRetryDelays, templateMissMs: 0 };
 
 /** What outlives a reset. */
-type Lasting = Pick<Seams, 'logger' | 'processMetrics'> & { callers: Callers };
+type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };
 
 /** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
 async function startService(config: Config, { clock, ids }: Simulator, lasting: Lasting) {
@@ -171,7 +177,8 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
   let examples: Promise<void> | undefined;
   const dispatchers = openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
   const newId = () => ids.uuid('service');
-  const app = await buildApp(config, { ...lasting, sandbox: true, pauses, store, dispatchers, newId, now: clock.now });
+  const own = { store, dispatchers, newId, now: clock.now, intake: { tokens: sandboxTokens(clock.now) } };
+  const app = await buildApp(config, { ...lasting, ...own, sandbox: true, pauses });
   await app.ready();
   return {
     app,
@@ -190,15 +197,20 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
   };
 }
 
-/** The first free port from `from` on; 0 leaves the choice to the system. */
+/** 0: the system chooses. */
+const portAfter = (port: number, by: number): number => (port === 0 ? 0 : port + by);
+
+/** The first free port from `from` on; of 0, any that is free now. */
 async function freePort(from: number): Promise<number> {
-  if (from === 0) return 0;
   for (let port = from; port < Math.min(from + 100, 65_536); port++) {
-    const free = await new Promise<boolean>((resolve) => {
-      const probe = createServer().once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+    const free = await new Promise<number>((resolve) => {
+      const probe = createServer().once('error', () => resolve(0));
+      probe.listen(port, '127.0.0.1', () => {
+        const address = probe.address();
+        probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+      });
     });
-    if (free) return port;
+    if (free !== 0) return free;
   }
   return 0;
 }

@@ -1,4 +1,24 @@
+import type { IntakeTokens } from '../intake/tokens.ts';
+import { exampleIds } from '../schemas/common.ts';
 import type { Simulator } from '../simulator/simulator.ts';
+
+/** Opens the sandbox's own intake, and nothing else; of the length of a real one. */
+const token = 'sandbox-intake-token-of-nobody-000000000000';
+
+/** Who may post to the sandbox's own intake: its simulated WATI, for its one connection. */
+export function sandboxTokens(now: () => number): IntakeTokens {
+  const connectionId = exampleIds.connection;
+  const sinceMs = now();
+  return {
+    find: (given) => (given === token ? { name: 'sandbox', connectionId } : undefined),
+    connections: () => [connectionId],
+    file: () => ({ valid: true, sinceMs, entries: 1 }),
+    close: () => {},
+  };
+}
+
+/** The address of the sandbox's own intake. */
+export const ownWebhooksUrl = (port: number): string => `http://127.0.0.1:${port}/wati/${token}`;
 
 /** An address that webhooks can go to, as the simulator takes it. Throws with what is wrong with it, in words. */
 export function webhooksUrlOf(text: string): string {
@@ -10,8 +30,8 @@ export function webhooksUrlOf(text: string): string {
 
 /**
  * The one place that says where the simulated WATI posts to: the intake of the sandbox's own service, or the one that its
- * owner named. Called for each new life of the service, whose intake may have another port.
+ * owner named.
  */
-export function pointWebhooks({ webhooks }: Pick<Simulator, 'webhooks'>, url: string | undefined): void {
+export function pointWebhooks({ webhooks }: Pick<Simulator, 'webhooks'>, url: string): void {
   webhooks.pointTo(url);
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
+import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './common.ts';
 import { TemplateName, TemplateParameters } from './template.ts';
-import { Channel, oneOf, PhoneNumber, strict, Timestamp, text } from './words.ts';
 
 const broadcastName = text(256, 'autumn-sale', { description: 'shown in WATI', line: true });
 
@@ -67,6 +67,22 @@ export const Broadcast = Type.Object(
         cancelled: count('taken out of the queue'),
       },
       { title: 'BroadcastCounts' },
+    ),
+    delivery: Type.Optional(
+      Type.Object(
+        {
+          sent: count('sent to the phone, and not known to have come'),
+          delivered: count('on the phone, and not known to be read'),
+          read: count('read'),
+          failed: count('did not arrive'),
+          replied: count('answered; these count in the other states as well'),
+        },
+        {
+          title: 'BroadcastDelivery',
+          description:
+            'the accepted by what became of them since, as far as WATI has told; in what one broadcast answers',
+        },
+      ),
     ),
     rejections: Type.Optional(
       Type.Unsafe<Record<string, number>>({

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { exampleIds, oneOf, strict, Timestamp } from './words.ts';
+import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
 
 export const connectionStatuses = ['active', 'pending', 'failed'] as const;
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { pageOf, paging, Recipient, strict, Timestamp, text, textByName } from './words.ts';
+import { pageOf, paging, Recipient, strict, Timestamp, text, textByName } from './common.ts';
 
 const attributes = (description: string) => textByName({ description, examples: [{ member: 'VIP' }] });
 

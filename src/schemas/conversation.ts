@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './words.ts';
+import { Channel, oneOf, pageOf, paging, Recipient, strict, Timestamp } from './common.ts';
 
 const optionalText = Type.Optional(Type.String());
 
@@ -96,6 +96,48 @@ export const ConversationMessage = Type.Object(
 export type ConversationMessage = Static<typeof ConversationMessage>;
 
 export const ConversationMessagePage = pageOf(ConversationMessage, 'ConversationMessagePage');
+
+export const Conversation = Type.Object(
+  {
+    recipient: Type.String(),
+    phone: Type.Optional(Type.String()),
+    bsuid: Type.Optional(Type.String({ description: "WhatsApp's id of a person for this company" })),
+    username: Type.Optional(Type.String()),
+    window: Type.Object(
+      {
+        open: Type.Optional(Type.Boolean({ description: 'absent: not known, which is not closed' })),
+        expiresAt: Type.Optional(Timestamp),
+        source: oneOf(
+          ['webhook', 'history', 'refusal', 'none'],
+          'where that is from: `webhook`: the customer wrote; `history`: the same, read in the history; `refusal`: WATI refused a message as too late, which holds until the customer writes; `none`: nothing is known',
+        ),
+      },
+      {
+        title: 'ConversationWindow',
+        description:
+          'the 24 hours from the last message of the customer, in which texts and files may be sent. WATI decides: it may end earlier',
+      },
+    ),
+    lastReceivedAt: Type.Optional(Timestamp),
+    lastSentAt: Type.Optional(Timestamp),
+    repliesTo: oneOf(
+      ['you', 'other', 'nobody'],
+      'whose message an answer would follow: that of the caller who wrote last within a week, unless an operator or a bot wrote since',
+    ),
+  },
+  { title: 'Conversation' },
+);
+export type Conversation = Static<typeof Conversation>;
+
+export const ConversationLook = Type.Object(
+  {
+    refresh: Type.Optional(
+      Type.Boolean({ description: 'true: the history is read now, which costs one call to WATI' }),
+    ),
+    channel: Type.Optional(Channel),
+  },
+  strict,
+);
 
 export const ConversationParams = Type.Object({ recipient: Recipient }, strict);
 

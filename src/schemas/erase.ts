@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf, RecordedRecipient, strict } from './words.ts';
+import { oneOf, RecordedRecipient, strict } from './common.ts';
 
 export const ErasePost = Type.Object(
   {
@@ -27,6 +27,14 @@ export const Erased = Type.Object(
     to: Type.String({ description: 'by its last four digits', examples: ['***1000'] }),
     dryRun: Type.Boolean(),
     found: Type.Array(KeptRecords, { description: 'what was kept, by caller and state' }),
+    conversations: Type.Integer({
+      minimum: 0,
+      description: 'conversations of this person that were known, and go too',
+    }),
+    webhooks: Type.Integer({
+      minimum: 0,
+      description: 'webhooks of WATI that name it and were not applied; they go too',
+    }),
     cancelled: Type.Integer({ minimum: 0, description: 'of it, what was queued and was cancelled first' }),
     erased: Type.Integer({ minimum: 0 }),
     left: Type.Array(KeptRecords, {

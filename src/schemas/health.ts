@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { oneOf } from './words.ts';
+import { oneOf } from './common.ts';
 
 export const Live = Type.Object({ status: oneOf(['live']) }, { title: 'Live' });
 
@@ -15,6 +15,12 @@ export const Ready = Type.Object(
     connection: oneOf(
       ['active', 'changed', 'none', 'unknown'],
       'whether a connection can be used; changed: the only active one is not the one that was used before, so requests that name none are refused',
+    ),
+    authorization: Type.Optional(
+      oneOf(
+        ['expired'],
+        'there while answers over each active connection say that it has expired, though Maton lists it as active: it has to be authorized again; the service is ready all the same',
+      ),
     ),
     sending: Type.Optional(
       oneOf(

@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox';
 import { scopes } from '../callers.ts';
 import { Broadcast, BroadcastListQuery } from './broadcast.ts';
+import { exampleIds, oneOf, strict, Timestamp } from './common.ts';
 import { Ready } from './health.ts';
 import { Message, MessageQuery } from './message.ts';
-import { exampleIds, oneOf, strict, Timestamp } from './words.ts';
 
 const callerId = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$', 'x-form': 'the id or name of a caller' };
 const callerName = Type.String({ ...callerId, examples: [exampleIds.caller] });
@@ -114,6 +114,7 @@ export const OperatorMessage = Type.Object(
     status: shown.status,
     template: shown.template,
     failure: shown.failure,
+    delivery: shown.delivery,
     attempts: shown.attempts,
     broadcastId: shown.broadcastId,
     resendOf: shown.resendOf,

@@ -4,7 +4,8 @@ import { problemTypes } from '../problem-types.ts';
 export const ProblemDocument = Type.Object(
   {
     type: Type.String({
-      description: '`/problems/<slug>`, behind `PUBLIC_URL` where that is set; open it to read what to do',
+      description:
+        'the address of what to do: `/problems/<slug>` behind `PUBLIC_URL`, else behind the Host that the request names, else alone. Compare its end, one of those listed here.',
       // Open: a client that was generated from today's list takes what is added to it.
       'x-extensible-enum': Object.keys(problemTypes).map((slug) => `/problems/${slug}`),
     }),

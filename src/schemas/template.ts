@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { pageOf, paging, strict, textByName } from './words.ts';
+import { pageOf, paging, strict, textByName } from './common.ts';
 
 const Header = Type.Object(
   { type: Type.String(), text: Type.Optional(Type.String()), url: Type.Optional(Type.String()) },

@@ -1,10 +1,20 @@
+/** One of the evenly spaced upstream calls that all processes share. */
+export interface Reservation {
+  /** From `nowMs` until the call may start. */
+  waitMs: number;
+  /** The database's clock, ms. */
+  nowMs: number;
+  /** Processes with a valid lease, this one included. */
+  replicas: number;
+}
+
 /** Permits for upstream calls, shared by all processes on one store. Not durable; only the database's clock counts. */
 export interface ReservationStore {
   /**
    * Takes the next slot and moves the one after it `intervalMs` later, atomically. The slot is `waitMs` after `nowMs`, the
    * database's clock; at most a minute. `replicas`: processes with a valid lease, this one included.
    */
-  reservePermit(intervalMs: number): Promise<{ waitMs: number; nowMs: number; replicas: number }>;
+  reservePermit(intervalMs: number): Promise<Reservation>;
   /** Reserves no permit for the next `ms`; at most a minute. */
   blockReservations(ms: number): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import type { DeliveryFilter, StoredDelivery } from './delivery-facts.ts';
 import type { PinStore } from './pin-store.ts';
 import type { QuotaLimits } from './quota-store.ts';
 
@@ -54,6 +55,8 @@ export interface StoredMessage extends Omit<NewMessage, 'quota' | 'fingerprint' 
   outcome?: Json;
   /** When the last attempt was claimed. Reconciliation searches the history around it. */
   sentAt?: string;
+  /** What is known of it since. Present in what `find`, `findByKey` and the lists return. */
+  delivery?: StoredDelivery;
   createdAt: string;
   updatedAt: string;
 }
@@ -85,6 +88,8 @@ export interface MessageFilter {
   broadcastId?: string;
   /** ISO 8601; created at or after. */
   since?: string;
+  /** `none`: accepted, and nothing more is known. */
+  delivery?: DeliveryFilter;
 }
 
 export interface ListPage {
@@ -150,7 +155,8 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Returns an attempt to the queue (`sending` -> `queued`) once it is proven unsent. Idempotent: also returns true if this
-   * attempt was already requeued. Returns false if a later attempt has started, which may be in flight.
+   * attempt was already requeued. Returns false if a later attempt has started, which may be in flight, and for a
+   * message that was proved to be sent: that one is `accepted`.
    */
   requeue(id: string, attempt: number): Promise<boolean>;
 
@@ -158,7 +164,8 @@ export interface MessageStore extends QueueStore, PinStore {
    * Completes a message: from `queued` or `sending` to a final state, and from `unknown` to a better one, because a late
    * answer is the truth. Erases `call` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
    * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
-   * `queued` or `sending` message is its owner's, unless the owner is dead.
+   * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
+   * `sending` (src/store/tracking-port.ts) becomes `accepted`; false is returned if something else was asked.
    */
   complete(id: string, completion: Completion): Promise<boolean>;
 

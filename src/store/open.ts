@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
 import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
+import type { IntakeStore } from './intake-port.ts';
 import type { MessageStore } from './message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
 import type { StoreOptions } from './options.ts';
@@ -11,11 +12,14 @@ import type { ReconcileStore } from './reconcile-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { instrument } from './sql/instrumented-engine.ts';
+import { createIntakeStore } from './sql/intake.ts';
 import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
 import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
+import { createTrackingStore } from './sql/tracking.ts';
+import type { TrackingStore } from './tracking-port.ts';
 
 export type Store = MessageStore &
   ReconcileStore &
@@ -23,6 +27,8 @@ export type Store = MessageStore &
   OperatorStore &
   PersonStore &
   QuotaStore &
+  IntakeStore &
+  TrackingStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -44,6 +50,8 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
+    ...createIntakeStore(engine, dialect),
+    ...createTrackingStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);
 }

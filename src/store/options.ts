@@ -2,6 +2,8 @@ export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;
   recordRetentionMs: number;
+  /** How long a webhook is known again when it is repeated; three days by default. */
+  intakeDedupeMs?: number;
   /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;
   /** PostgreSQL: `require` connects only by TLS with a verified certificate; `off` by default. */

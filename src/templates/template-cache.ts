@@ -1,5 +1,5 @@
-import { nearest } from '../did-you-mean.ts';
-import { usualPauses } from '../pauses.ts';
+import { nearest } from '../lib/did-you-mean.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { type CallContext, withDeadline } from '../upstream/client.ts';
 import { type CacheEntry, isUsable, queueKey } from '../upstream/permits.ts';
 import type { Templates, WatiTemplate } from '../upstream/templates.ts';
@@ -42,7 +42,7 @@ const connectionsMax = 32;
 export function createTemplateCache(
   upstream: Templates,
   ttlMs: number,
-  negativeCacheTtlMs = usualPauses.templateMissMs,
+  negativeCacheTtlMs = defaultRetryDelays.templateMissMs,
 ): TemplateCache {
   const cached = new Map<string, CacheEntry & { list: Promise<WatiTemplate[]> }>();
 

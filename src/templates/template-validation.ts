@@ -1,9 +1,10 @@
-import { didYouMean } from '../did-you-mean.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
+import { pointerPart } from '../lib/json-pointer.ts';
 import { type FieldError, Problem } from '../problem.ts';
-import { valueFault } from '../template-value.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
 import type { Found } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
+import { valueFault } from './template-value.ts';
 
 /** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
@@ -89,7 +90,7 @@ function nameFaults({ names, others, open }: Takes, parameters: Parameters): Fau
 const listed = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '));
 
 /** RFC 6901: `~` and `/` in a name are escaped. */
-const pointerTo = (name: string) => `/parameters/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+const pointerTo = (name: string) => `/parameters${pointerPart(name)}`;
 
 /** The columns of a file of recipients: what every version demands, and what some of them take. */
 export function columnsOf(versions: Sendable) {

@@ -62,7 +62,7 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
   /** Each call has one span, however many requests it was made for. */
   const spanByReport = new WeakMap<CallReport, SpanContext>();
 
-  const recordCall = (report: CallReport, parent: Context) => {
+  const addCallSpan = (report: CallReport, parent: Context) => {
     const { operation, host, status, errorCode, bytesSent, durationMs } = report;
     const endTime = performance.timeOrigin + performance.now();
     const attributes: Attributes = {
@@ -94,11 +94,11 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
       const own = trace.setSpan(ROOT_CONTEXT, span);
       return {
         traceId: span.spanContext().traceId,
-        recordAttempt: (report) => {
+        recordCall: (report) => {
           const made = spanByReport.get(report);
           if (made) span.addLink({ context: made });
           else if (report.isShared) span.setAttribute('wati_bff.shared', true);
-          else recordCall(report, own);
+          else addCallSpan(report, own);
         },
         end: ({ status, caller, outcome }) => {
           span.setAttribute('http.response.status_code', status);
@@ -114,7 +114,7 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
     },
     recordUnattributed: (report) =>
       queueMicrotask(() => {
-        if (!spanByReport.has(report)) recordCall(report, ROOT_CONTEXT);
+        if (!spanByReport.has(report)) addCallSpan(report, ROOT_CONTEXT);
       }),
     close: async () => {
       const { promise: late, resolve } = Promise.withResolvers<void>();

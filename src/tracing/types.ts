@@ -4,7 +4,7 @@ import type { CallReport } from '../upstream/types.ts';
 export interface RequestSpan {
   readonly traceId: string;
   /** Adds a call upstream that was made for it. A call for several requests is a child of the first, and linked to the others. */
-  recordAttempt(report: CallReport): void;
+  recordCall(report: CallReport): void;
   end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
 }
 
@@ -15,7 +15,7 @@ export interface Tracing {
     route: string | undefined;
     traceparent: string | undefined;
   }): RequestSpan;
-  /** Takes every call upstream, before `recordAttempt` of its requests. A call for no request is a trace of its own. */
+  /** Takes every call upstream, before `recordCall` of its requests. A call for no request is a trace of its own. */
   recordUnattributed(report: CallReport): void;
   /** Exports the remaining spans, for a bounded time. Never throws. */
   close(): Promise<void>;

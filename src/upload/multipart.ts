@@ -1,34 +1,34 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { finished, type Readable, Transform, type TransformCallback } from 'node:stream';
+import { finished, Transform, type TransformCallback } from 'node:stream';
 import { type CheckedFile, checkFile } from './file-kind.ts';
 import { cleanFileName, safeFileName } from './file-name.ts';
 import { FileSample } from './file-sample.ts';
-import { boundaryOf, EPILOGUE_BYTES_MAX, FRAMING_BYTES_MAX, MultipartParser } from './multipart-parser.ts';
+import {
+  EPILOGUE_BYTES_MAX,
+  type FormRequest,
+  FRAMING_BYTES_MAX,
+  IncomingForm,
+  type IncomingPart,
+} from './incoming-form.ts';
 import { OfficeCheck } from './office-files.ts';
 import type { PartHeaders } from './part-headers.ts';
 import type { FileDigest, FileHead, Reframed, ReframeOptions } from './reframed.ts';
-import { SpentChunks } from './spent-chunks.ts';
-import { malformed, UploadError } from './upload-error.ts';
+import { malformed, tooLarge, UploadError } from './upload-error.ts';
 
 /**
  * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out
  * only when the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise
  * the stream is destroyed with an UploadError, and what went out is no complete body.
  *
- * Use `request.pipe(stream)`: a caller's stream that breaks off destroys this one. Not `pipeline()`, which also destroys
- * the request, and with it the socket the refusal has to be answered on. No listener is needed: the stream's errors arrive
- * at `head` and `done`, and neither is ever an unhandled rejection.
- *
- * The chunks written become the stream's own: once a reader that had paused resumes, those it was given are given back
- * to the system. So a reader may resume only when it is through with them, as a drained socket is.
+ * The request itself is never destroyed: the refusal has to be answered on its socket. No listener is needed: the stream's
+ * errors arrive at `head` and `done`, and neither is ever an unhandled rejection.
  *
  * @throws UploadError at once: `unsupported-type` or `malformed` for the header, `too-large` for the declared length
  */
-export function reframe(options: ReframeOptions): Reframed {
-  const boundary = boundaryOf(options.contentType);
-  if ((options.contentLength ?? 0) > options.bytesMax + FRAMING_BYTES_MAX) throw tooLarge(options.bytesMax);
-  // The author of the file cannot guess it, so no data can end our part.
-  const stream = new Reframer(options, boundary, `wati-bff-${randomBytes(24).toString('hex')}`);
+export function reframe(request: FormRequest, options: ReframeOptions): Reframed {
+  const stream = new Reframer(request, options);
+  options.onRead?.();
+  stream.start();
   return { stream, contentType: stream.contentType, head: stream.head.promise, done: stream.done.promise };
 }
 
@@ -39,22 +39,18 @@ export function reframe(options: ReframeOptions): Reframed {
 const TURN_BYTES = 256 * 1024;
 const CHECKED_TURN_BYTES = 64 * 1024;
 
-function tooLarge(limitBytes: number, what = 'the file'): UploadError {
-  return new UploadError('too-large', `${what} has more than ${limitBytes} bytes`, { limitBytes });
-}
-
 class Reframer extends Transform {
   readonly contentType: string;
   readonly head = Promise.withResolvers<FileHead>();
   readonly done = Promise.withResolvers<FileDigest>();
   readonly #options: ReframeOptions;
-  readonly #parser: MultipartParser;
+  readonly #form: IncomingForm;
+  /** Of the caller's whole body, when it is declared. */
+  readonly #bodyBytes: number | undefined;
   readonly #boundary: string;
   readonly #closing: string;
-  readonly #incomingClosingLength: number;
   readonly #hash = createHash('sha256');
-  #part: { headers: PartHeaders; offset: number } | undefined;
-  #partEnded = false;
+  #part: IncomingPart | undefined;
   /** File bytes so far. */
   #bytes = 0;
   #limit: { bytes: number; what: string };
@@ -62,29 +58,27 @@ class Reframer extends Transform {
   #held: FileSample | undefined;
   #officeCheck: OfficeCheck | undefined;
   readonly #reader = Promise.withResolvers<void>();
-  readonly #spent = new SpentChunks();
-  /** Where in the caller's body the others are let in next. */
+  /** Where in the file the others are let in next. */
   #turnEnds = 0;
-  /** Bytes of our body so far, gone out or waiting for the reader. */
-  #pushed = 0;
-  #paused = false;
 
-  constructor(options: ReframeOptions, incomingBoundary: string, boundary: string) {
+  constructor(request: FormRequest, options: ReframeOptions) {
+    const { bytesMax, kinds, onBytes } = options;
     super();
-    this.#options = options;
-    this.#held = new FileSample(options.kinds === 'media');
-    this.#limit = { bytes: options.bytesMax, what: 'the file' };
-    this.#boundary = boundary;
-    this.#closing = `\r\n--${boundary}--`;
-    this.#incomingClosingLength = `\r\n--${incomingBoundary}--`.length;
-    this.contentType = `multipart/form-data; boundary=${boundary}`;
-    this.#parser = new MultipartParser(incomingBoundary, {
-      part: (headers, offset) => this.#takePart(headers, offset),
-      data: (bytes) => this.#takeData(bytes),
-      partEnd: () => {
-        this.#partEnded = true;
-      },
+    this.#form = new IncomingForm(request, {
+      check: (headers) => this.#checkPart(headers),
+      onBytes,
+      onError: (error) => this.destroy(toError(error)),
     });
+    const declared = Number(request.raw.headers['content-length'] ?? Number.NaN);
+    this.#bodyBytes = Number.isSafeInteger(declared) ? declared : undefined;
+    if (declared > bytesMax + FRAMING_BYTES_MAX) throw tooLarge(bytesMax);
+    this.#options = options;
+    this.#held = new FileSample(kinds === 'media');
+    this.#limit = { bytes: bytesMax, what: 'the file' };
+    // The author of the file cannot guess it, so no data can end our part.
+    this.#boundary = `wati-bff-${randomBytes(24).toString('hex')}`;
+    this.#closing = `\r\n--${this.#boundary}--`;
+    this.contentType = `multipart/form-data; boundary=${this.#boundary}`;
     this.head.promise.catch(() => {});
     this.done.promise.catch(() => {});
     this.on('error', () => {});
@@ -93,31 +87,32 @@ class Reframer extends Transform {
     });
     // Read to be compared only, under a key that was used before.
     this.once('resume', () => this.#reader.resolve());
-    this.on('pipe', (source: Readable) => {
-      finished(source, { writable: false }, (cause) => {
-        if (cause) this.destroy(new UploadError('malformed', 'the upload was broken off', { cause }));
-      });
-    });
+  }
+
+  start(): void {
+    this.#form.open().then(
+      (part) => {
+        this.#part = part;
+        finished(part.file, { writable: false }, (cause) => {
+          if (cause) this.destroy(new UploadError('malformed', 'the body ends before its closing boundary', { cause }));
+        });
+        part.file.pipe(this);
+      },
+      (error) => this.destroy(toError(error)),
+    );
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
-    this.#options.onBytes?.(chunk.length);
     try {
-      // Before the file is known its bytes are held; a check may keep views on them (csv-parse does).
-      const passes = this.#held === undefined && this.#options.check === undefined;
-      this.#parser.write(chunk);
-      if (passes) this.#spent.add(chunk, this.#pushed);
-      const declared = this.#options.contentLength ?? Number.POSITIVE_INFINITY;
-      if (this.#parser.seen > declared) throw malformed('the body is longer than its Content-Length');
+      this.#take(chunk);
     } catch (error) {
       callback(toError(error));
       return;
     }
-    const held = this.#held;
-    if (held !== undefined && (this.#partEnded || held.isComplete)) this.#open(held).then(() => callback(), callback);
-    else if (this.#parser.seen < this.#turnEnds) callback();
+    if (this.#held?.isComplete) this.#open(this.#held).then(() => callback(), callback);
+    else if (this.#bytes < this.#turnEnds) callback();
     else {
-      this.#turnEnds = this.#parser.seen + (this.#options.check ? CHECKED_TURN_BYTES : TURN_BYTES);
+      this.#turnEnds = this.#bytes + (this.#options.check ? CHECKED_TURN_BYTES : TURN_BYTES);
       setImmediate(callback);
     }
   }
@@ -127,28 +122,27 @@ class Reframer extends Transform {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#form.close();
     const reason = error ?? new UploadError('malformed', 'the upload was broken off');
     this.head.reject(reason);
     this.done.reject(reason);
     callback(error);
   }
 
-  #takePart(headers: PartHeaders, offset: number): void {
+  #checkPart(headers: PartHeaders): void {
     const { field } = this.#options;
     if (headers.field !== field) throw new UploadError('wrong-field', `the form may have the field "${field}" only`);
     if (headers.fileName === undefined) throw new UploadError('no-file', `the field "${field}" is not a file`);
-    this.#part = { headers, offset };
   }
 
-  #takeData(bytes: Buffer): void {
+  #take(bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limit.bytes) throw tooLarge(this.#limit.bytes, this.#limit.what);
-    if (this.#held !== undefined) {
-      this.#held.add(bytes);
-      return;
+    if (this.#held) this.#held.add(bytes);
+    else {
+      this.#check(bytes);
+      this.#pass(bytes);
     }
-    this.#check(bytes);
-    this.#pass(bytes);
   }
 
   #check(bytes: Buffer): void {
@@ -158,28 +152,11 @@ class Reframer extends Transform {
 
   #pass(bytes: Buffer): void {
     this.#hash.update(bytes);
-    this.#put(bytes);
-  }
-
-  #put(bytes: Buffer): void {
-    this.#pushed += bytes.length;
     this.push(bytes);
   }
 
-  override pause(): this {
-    this.#paused = true;
-    return super.pause();
-  }
-
-  /** undici pauses when its socket has enough and resumes when that is drained: what it was given has left the process. */
-  override resume(): this {
-    if (this.#paused) this.#spent.release(this.#pushed - this.readableLength);
-    this.#paused = false;
-    return super.resume();
-  }
-
   /** The first bytes are there: decides what the file is, and only then lets anything out. */
-  async #open(held: FileSample): Promise<void> {
+  async #open(held: FileSample, isWhole = false): Promise<void> {
     if (this.#part === undefined || this.#bytes === 0) throw new UploadError('no-file', 'the file is empty');
     const { headers, offset } = this.#part;
     const { kinds, upstreamField, fileId } = this.#options;
@@ -194,13 +171,13 @@ class Reframer extends Transform {
     // Before the head, so that a CSV with a wrong header never opens a request to WATI.
     this.#officeCheck = OfficeCheck.for(file.mimeType);
     this.#check(held.bytes);
-    if (this.#partEnded) this.#officeCheck?.end();
+    if (isWhole) this.#officeCheck?.end();
     const contentLength = this.#outgoingLength(file, offset, opening.length);
     const head = { fileName, mimeType: file.mimeType, kind: file.kind };
     this.head.resolve(contentLength === undefined ? head : { ...head, contentLength });
     await this.head.promise;
     this.#held = undefined;
-    this.#put(opening);
+    this.push(opening);
     this.#pass(held.bytes);
   }
 
@@ -209,13 +186,12 @@ class Reframer extends Transform {
    * the closing boundary. As many follow ours, so that they cancel out.
    */
   #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
-    const { bytesMax, contentLength } = this.#options;
+    const { bytesMax } = this.#options;
     const bytes = Math.min(bytesMax, file.bytesMax);
     this.#limit = { bytes, what: bytes < bytesMax ? `a file of kind ${file.kind}` : 'the file' };
     if (this.#bytes > bytes) throw tooLarge(bytes, this.#limit.what);
-    if (contentLength === undefined) return undefined;
-    const fileAndEnd = contentLength - offset - this.#incomingClosingLength;
-    if (fileAndEnd < this.#bytes) throw malformed('the body is longer than its Content-Length');
+    if (this.#bodyBytes === undefined) return undefined;
+    const fileAndEnd = this.#bodyBytes - offset - this.#form.closing.length;
     // What may be its end is no fault of the file: that is told when it has come.
     if (fileAndEnd - EPILOGUE_BYTES_MAX > bytes) throw tooLarge(bytes, this.#limit.what);
     return openingLength + fileAndEnd + this.#closing.length;
@@ -223,19 +199,16 @@ class Reframer extends Transform {
 
   /** The commit. */
   async #close(): Promise<Buffer> {
-    this.#parser.end();
-    const { contentLength, check } = this.#options;
-    if (contentLength !== undefined && this.#parser.seen !== contentLength) {
-      throw malformed('the body is shorter than its Content-Length');
-    }
+    if (this.#held) await this.#open(this.#held, true);
+    if (this.#part === undefined) throw malformed('the upload was broken off');
+    const epilogueBytes = await this.#form.end(this.#part, this.#bytes);
     this.#officeCheck?.end();
-    await check?.end();
+    await this.#options.check?.end();
     // To a body that is over before it is read, undici gives a Content-Length of its own.
     await this.#reader.promise;
     if (this.destroyed) throw malformed('the upload was broken off');
     this.done.resolve({ bytes: this.#bytes, sha256: this.#hash.digest('hex') });
-    const endBytes = contentLength === undefined ? '\r\n'.length : this.#parser.epilogueBytes;
-    return Buffer.from(this.#closing + endOf(endBytes));
+    return Buffer.from(this.#closing + endOf(this.#bodyBytes === undefined ? '\r\n'.length : epilogueBytes));
   }
 }
 

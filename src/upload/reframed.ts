@@ -2,10 +2,6 @@ import type { Transform } from 'node:stream';
 import type { FileKind } from './media-types.ts';
 
 export interface ReframeOptions {
-  /** The caller's Content-Type header. */
-  contentType: string;
-  /** The caller's Content-Length, when there is one: bytes of the whole body. */
-  contentLength?: number;
   /** The one form field the caller may send. */
   field: string;
   /** Its name towards WATI: `file` or `whatsapp_numbers_csv`. */
@@ -17,6 +13,8 @@ export interface ReframeOptions {
   fileId: string;
   /** Sees every file byte before it goes out; either method refuses the file by throwing. */
   check?: { write(chunk: Buffer): void; end(): unknown };
+  /** Called when the head of the request promises well, before the first byte of its body is read. */
+  onRead?: () => void;
   /** Told how many bytes of the caller's body came in, as they come. */
   onBytes?: (count: number) => void;
 }
@@ -36,7 +34,7 @@ export interface FileDigest {
 }
 
 export interface Reframed {
-  /** The caller's body in, WATI's body out. */
+  /** The caller's file in, WATI's body out. */
   stream: Transform;
   /** Content-Type of the outgoing body. */
   contentType: string;

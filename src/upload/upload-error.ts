@@ -38,3 +38,7 @@ export class UploadError extends Error {
 export function malformed(detail: string): UploadError {
   return new UploadError('malformed', detail);
 }
+
+export function tooLarge(limitBytes: number, what = 'the file'): UploadError {
+  return new UploadError('too-large', `${what} has more than ${limitBytes} bytes`, { limitBytes });
+}

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import { takeOrRefuse } from '../pools/refusal.ts';
 import { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
 import type { ProblemSlug } from '../problem-types.ts';
+import type { FormRequest } from './incoming-form.ts';
 import { reframe } from './multipart.ts';
 import type { FileHead, Reframed, ReframeOptions } from './reframed.ts';
 import { UploadError, type UploadErrorCode } from './upload-error.ts';
@@ -22,7 +22,7 @@ export interface Uploads {
    * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 429 where the caller has its share of them, 503 when
    * too many are open.
    */
-  begin(request: IncomingMessage, options: UploadOptions): Promise<Upload>;
+  begin(request: FormRequest, options: UploadOptions): Promise<Upload>;
   /** How many are open now. */
   readonly open: number;
   /** How many bytes of bodies were read; only grows. */
@@ -31,13 +31,11 @@ export interface Uploads {
 }
 
 export interface UploadOptions
-  extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check'> {
+  extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check' | 'onRead'> {
   /** The id of the caller. */
   holder: string;
   /** Read into the store, rather than through to WATI: that costs more CPU, so there are fewer. */
   imports?: boolean;
-  /** Called when the head of the request promises well, before the first byte of its body is read. */
-  onRead(): void;
 }
 
 interface UploadsConfig {
@@ -77,10 +75,8 @@ export function createUploads({
         stopWatch();
       };
       try {
-        const { head, ...reframed } = reframe({ ...options, ...declared(request), onBytes });
+        const { head, ...reframed } = reframe(request, { ...options, onBytes });
         stopWatch = watchPace(request, reframed, { bytesPerSecondMin, graceMs, checkEveryMs });
-        options.onRead();
-        request.pipe(reframed.stream);
         let complete = false;
         reframed.done.then(
           () => {
@@ -97,20 +93,12 @@ export function createUploads({
   };
 }
 
-function declared(request: IncomingMessage) {
-  const length = Number(request.headers['content-length'] ?? Number.NaN);
-  return {
-    contentType: request.headers['content-type'] ?? '',
-    ...(Number.isSafeInteger(length) && { contentLength: length }),
-  };
-}
-
 /**
  * Aborts uploads below the minimum rate after a grace period of ten seconds. Time spent waiting for WATI (back-pressure) does
  * not count.
  */
 function watchPace(
-  request: IncomingMessage,
+  { raw: request }: FormRequest,
   { stream, done }: Pick<Reframed, 'stream' | 'done'>,
   { bytesPerSecondMin, graceMs, checkEveryMs }: Required<Omit<UploadsConfig, 'openMax'>>,
 ) {

@@ -1,4 +1,4 @@
-import { foreignPatterns } from '../patterns.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { type AuthDiagnosis, withDeadline } from './client.ts';
 import { type Connections, keyRefused } from './connections.ts';

@@ -1,8 +1,9 @@
+import { assignErrors } from './answers/assign-errors.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
-import { asText, firstOf, objectOf } from './answers/fields.ts';
+import { firstOf, objectOf } from './answers/fields.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { canonicalNumber, matchReceivers, type Receiver } from './answers/receivers.ts';
+import { matchReceivers, type Receiver } from './answers/receivers.ts';
 import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
 import {
   errorsIn,
@@ -13,14 +14,15 @@ import {
   type ReportedError,
   textOfErrors,
 } from './answers/reported-errors.ts';
+import { idIn, messageOf, parseAnswer } from './answers/response-body.ts';
 import { successOf } from './answers/success-flags.ts';
 import { codeOf } from './error-code.ts';
 import { retryAfterMs } from './retry.ts';
 import { scrubErrorText } from './scrub-error-text.ts';
-import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
+import { isObject, type JsonObject } from './tolerant-reader.ts';
 import type { HttpResult } from './types.ts';
 
-/** What one attempt of a send proves: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
+/** What one HTTP call proves about a message: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves". */
 export type AttemptResult =
   | {
       outcome: 'accepted';
@@ -34,14 +36,14 @@ export type AttemptResult =
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
 
-/** Whether a file must come back as one, and who answers for whom. */
+/** What kind of call the response belongs to. */
 export interface ResponseExpectation {
   media?: boolean;
   /** A template message: what closes a conversation does not concern it. */
   template?: boolean;
   /** One call for many recipients, of whom WATI answers for none: its CSV route. */
   bulk?: boolean;
-  /** The last boundary of a streamed body never went out: nobody has the whole of it. */
+  /** The final boundary of a streamed body was not sent, so the upstream cannot have a complete request. */
   incompleteBody?: boolean;
 }
 
@@ -49,13 +51,14 @@ export interface ResponseExpectation {
 const rejectingStatuses = new Set([
   300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
 ]);
+
 const unprocessedStatuses = new Set([421, 425, 429]);
 
-/** `sent` of the attempt decides over a failure, the status over an answer; whatever is not proved is `unknown`. */
+/** A failure is classified by `bytesSent`, a response by its status; anything not proved is `unknown`. */
 export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}): AttemptResult =>
   withoutKey(attempt, classifyWhole(attempt, expected));
 
-/** Where the upstream quoted our key, what happened stands, and nothing of its own words and ids is kept. */
+/** If the response contained a key, the classification stands, without the upstream's words and ids. */
 function withoutKey(attempt: HttpResult, verdict: AttemptResult): AttemptResult {
   if (attempt.kind === 'failed' || !attempt.containedKey) return verdict;
   if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
@@ -97,7 +100,7 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
         retryable: true,
       };
     }
-    // A success for half a file: nobody can tell what the customer gets.
+    // A success for an incomplete file: what the customer gets is unknown.
     if (status < 300) return unrecognized(status);
   }
   if (status >= 200 && status < 300) return classifyBody(status, parseAnswer(text), text, expected);
@@ -111,17 +114,6 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     status,
   };
 }
-
-/** What an answer that proves nothing says all the same. */
-function messageOf(text: string): string | undefined {
-  const body = parseAnswer(text);
-  return isObject(body) ? unlessNone(reasonOf(body, '')) : undefined;
-}
-
-const unlessNone = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
-
-/** Some servers put a byte order mark before their JSON. */
-const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
 
 function classifyBody(status: number, body: unknown, text: string, expected: ResponseExpectation): AttemptResult {
   if (!isObject(body)) return unrecognized(status);
@@ -149,8 +141,8 @@ function classifyBody(status: number, body: unknown, text: string, expected: Res
 const familyOf = ({ bulk, template }: ResponseExpectation): SendFamily => (bulk || template ? 'template' : 'session');
 
 /**
- * What a bulk answer proves for each receiver, in order. A verdict on the whole call is one object for all of them. Who is
- * not named is unknown, who is named and was not asked for is ignored.
+ * What a bulk answer proves for each receiver, in order. A result for the whole call is one shared object. A receiver that is
+ * not named is unknown; one that was not asked for is ignored.
  */
 export function classifyBatch(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
   const verdicts = classifyEach(attempt, receivers);
@@ -189,7 +181,7 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
     const verdict = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
     if (own.length > 0 && verdict.outcome !== 'rejected') return rejectedFor(own, status, 'template');
-    // The call is said to have failed, or something is held against nobody in particular, and nothing against this one.
+    // The call failed, or an error names no receiver, and this one has no error of its own.
     const isDoubtful = said === 'no' || faults.ofNobody;
     return isDoubtful && verdict.outcome === 'accepted' ? doubtful : verdict;
   });
@@ -202,30 +194,7 @@ function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }
 
-/** The faults of each receiver. What names none of several is held against nobody, and lets nobody count as accepted. */
-function assignErrors(faults: readonly ReportedError[], receivers: readonly Receiver[]) {
-  const alone = receivers.length === 1;
-  const shares = new Map<Receiver, ReportedError[]>();
-  let ofNobody = false;
-  for (const fault of faults) {
-    const about = new Set(fault.about.map(canonicalNumber));
-    const meant = alone ? receivers : receivers.filter((each) => isAbout(about, each));
-    if (meant.length === 0) ofNobody = true;
-    for (const receiver of meant) shares.set(receiver, [...(shares.get(receiver) ?? []), fault]);
-  }
-  return { of: (receiver: Receiver) => shares.get(receiver) ?? [], ofNobody };
-}
-
-const isAbout = (about: ReadonlySet<string>, { phone, localMessageId }: Receiver): boolean =>
-  about.has(localMessageId) || about.has(canonicalNumber(phone));
-
-/** An id that can be one: anything else is as good as none. */
-const idIn = (value: unknown): string | undefined => {
-  const id = asText(value);
-  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
-};
-
-/** Not processed, and so not sent. A quota that is spent does not heal in the seconds of a send: that is a refusal. */
+/** Not processed, so not sent. An exhausted quota does not recover within a send's deadline, so it is a rejection. */
 function unprocessed(status: number, answer: HttpResult): AttemptResult {
   const spent = exhaustedQuotaOf(answer);
   if (spent) return { outcome: 'rejected', refusal: spent.refusal, detail: spent.words, status };
@@ -258,7 +227,7 @@ function rejected(status: number, body: unknown, text: string, family: SendFamil
 
 const refusedByEdge = 'what stands in front of WATI refuses something in this content, with a page in HTML';
 
-/** Refused by what is held against it. */
+/** Rejected by the errors of the response. */
 function rejectedFor(faults: readonly ReportedError[], status: number, family: SendFamily): AttemptResult {
   const detail = textOfErrors(faults);
   const listed = faults.find((fault) => fault.refusal !== undefined)?.refusal;

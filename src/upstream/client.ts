@@ -1,21 +1,21 @@
-import { oncePer } from '../once-per.ts';
-import { foreignPatterns } from '../patterns.ts';
+import { memoizeLast } from '../lib/memoize.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { RateLimitTimeoutError } from '../rate-limit/types.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { isBareDenial } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { isAboutCredentials } from './answers/refusal.ts';
+import { denialIn } from './answers/refusal.ts';
 import { successOf } from './answers/success-flags.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { describeFailure, type Side } from './describe-failure.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { retryAfterMs } from './retry.ts';
 import { isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResponse, HttpResult } from './types.ts';
 
-/** On whose behalf a call is made. `onAttempt` lets the request's log line name what the upstream answered. */
+/** For whom a call is made. `onAttempt` records upstream calls in the request's log line. */
 export interface CallContext extends ReadContext {
   connection: string;
   /** The company's own number, for operations that take one; absent: WATI's default. */
@@ -31,7 +31,7 @@ export interface AuthDiagnosis {
   connectionProblem(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
 }
 
-/** What the nouns are written with: `get` for reads, `write` for changes that put nothing before a person. */
+/** `get` for reads, `write` for changes that send no message. */
 export interface Client {
   get(context: CallContext, call: Omit<Call, 'host' | 'method'>): Promise<unknown>;
   write(context: CallContext, call: Omit<Call, 'host'>): Promise<JsonObject>;
@@ -48,7 +48,7 @@ export function createClient(transport: Transport, reads: ReadCoalescer, diagnos
       const { connection, channel, priority } = context;
       const full: Call = { ...call, host: 'gateway', connection, channel, ...(priority && { priority }) };
       const body = await parseOrThrow(
-        await transport.execute(full, leftMs(context.untilMs), context.onAttempt),
+        await transport.execute(full, remainingMs(context.untilMs), context.onAttempt),
         context,
         diagnosis,
       );
@@ -65,47 +65,56 @@ export function assertSuccess(body: JsonObject): void {
   if (said !== 'yes') throw unrecognizedResponse();
 }
 
-const jsonOf = oncePer(({ text }: HttpResponse) => parseJson(text));
+const jsonOf = memoizeLast(({ text }: HttpResponse) => parseJson(text));
 
 /** The answer's JSON, or the Problem that a read gets (docs/reference/contract.md, "Problems"). */
 async function parseOrThrow(answer: HttpResult, context: CallContext, diagnosis: AuthDiagnosis): Promise<unknown> {
   if (answer.kind === 'failed') throw unreachable(answer);
-  const { status, text } = answer;
-  if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
+  const { status } = answer;
+  if (status < 200 || status >= 300) throw await refusedBy(answer, context, diagnosis);
+  if (answer.containedKey) throw keyEchoed(status);
   const body = jsonOf(answer);
-  if (status >= 200 && status < 300) {
-    if (body === undefined) throw unrecognizedResponse(status);
-    return body;
-  }
-  if ((status === 401 || status === 403) && (answer.containedKey || isAboutCredentials(status, body, text))) {
-    throw new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), {
-      upstream: { status },
-    });
+  if (body === undefined) throw unrecognizedResponse(status);
+  return body;
+}
+
+/** The Problem of an answer that is no 2xx: whose fault it is, and the words of the upstream. */
+export async function refusedBy(
+  answer: HttpResponse,
+  context: CallContext,
+  diagnosis: AuthDiagnosis,
+): Promise<Problem> {
+  const { status, text, containedKey } = answer;
+  if (containedKey && !isExplainedByStatus(status)) return keyEchoed(status);
+  const body = jsonOf(answer);
+  const reason = reasonOf(body, text);
+  const upstream = { status };
+  if (status === 401 || status === 403) {
+    const about = containedKey ? 'credentials' : denialIn(status, body, text);
+    if (about === 'quota') return quotaSpent({ status, detail: reason });
+    if (about === 'credentials') {
+      return new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), { upstream });
+    }
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionProblem(context.connection, reasonOf(body, text), context.untilMs);
-    if (fault !== undefined) throw new Problem('connection-unusable', fault, { upstream: { status } });
+    const fault = await diagnosis.connectionProblem(context.connection, reason, context.untilMs);
+    if (fault !== undefined) return new Problem('connection-unusable', fault, { upstream });
   }
-  throw statusProblem(answer, reasonOf(body, text));
+  return statusProblem(answer, reason);
 }
 
 /** Credentials refused, or too many calls: the body of such an answer is not read. */
 export const isExplainedByStatus = (status: number): boolean => status === 401 || status === 403 || status === 429;
 
-/** When a quota is renewed is unknown; asking sooner does not help. */
+/** When a quota is renewed is unknown; retrying sooner does not help. */
 const spentRetryAfterS = 3_600;
 
-/** What a read answers to a status that is neither 2xx nor about credentials or connections. */
+/** The Problem for a status that is neither 2xx nor about credentials or connections. */
 export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason: string): Problem {
   const { status } = answer;
   const upstream = { status, detail: reason };
   const spent = exhaustedQuotaOf(answer);
-  if (spent) {
-    return new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
-      upstream: { status, detail: spent.words },
-      retryAfterS: spentRetryAfterS,
-    });
-  }
+  if (spent) return quotaSpent({ status, detail: spent.words });
   if (status === 429) {
     const retryAfterS = Math.max(1, Math.ceil((retryAfterMs(answer) ?? 1000) / 1000));
     const words = isBareDenial(reason) || !isObject(parseJson(answer.text)) ? {} : { detail: reason };
@@ -119,6 +128,12 @@ export function statusProblem(answer: HttpResult & { kind: 'answered' }, reason:
     upstream: { status },
   });
 }
+
+const quotaSpent = (upstream: { status: number; detail: string }): Problem =>
+  new Problem('quota-spent', 'WATI says that the account has spent its quota; upstream.detail has its words', {
+    upstream,
+    retryAfterS: spentRetryAfterS,
+  });
 
 /** A refusal of a read or a change, in WATI's words. */
 export function refusedProblem(status: number, reason: string): Problem {
@@ -152,7 +167,7 @@ export function unreachable(failed: HttpResult & { kind: 'failed' }, side: Side 
   return new Problem('upstream-unavailable', describeFailure(cause, side), { cause, retryAfterS: 2 });
 }
 
-/** An answer that was not taken, and why: the fault is the upstream's, but for the room that others have. */
+/** A body that was not read. */
 function bodyRejected(cause: BodyRejectedError, status: number | undefined): Problem {
   if (cause.code === 'KEY_ECHOED') return keyEchoed(status);
   const upstream = status !== undefined && { upstream: { status } };
@@ -166,7 +181,7 @@ function bodyRejected(cause: BodyRejectedError, status: number | undefined): Pro
   return new Problem('upstream-unavailable', detail, { cause, retryAfterS: 1, ...upstream });
 }
 
-/** The upstream quoted our key. */
+/** The response contained a key of this service. */
 export const keyEchoed = (status: number | undefined): Problem =>
   new Problem('upstream-invalid', 'the answer of the upstream held a credential of this service, and is withheld', {
     ...(status !== undefined && { upstream: { status } }),
@@ -174,7 +189,7 @@ export const keyEchoed = (status: number | undefined): Problem =>
 
 /** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
 export async function withDeadline<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
-  const ms = leftMs(untilMs);
+  const ms = remainingMs(untilMs);
   if (ms === undefined) return shared;
   const late = Promise.withResolvers<never>();
   const cause = new Error('the total deadline of the call passed');
@@ -189,7 +204,7 @@ export async function withDeadline<Value>(shared: Promise<Value>, untilMs: numbe
   }
 }
 
-/** An answer of which the head came, and the body broke. */
+/** The status arrived, and the body was aborted. */
 export function responseAborted(thrown: unknown): Problem {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   return unreachable({ kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', cause });

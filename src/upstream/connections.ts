@@ -1,11 +1,12 @@
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { Problem } from '../problem.ts';
 import { reasonOf } from './answers/reason.ts';
+import { denialIn } from './answers/refusal.ts';
 import { isExplainedByStatus, keyEchoed, statusProblem, unreachable, unrecognizedResponse } from './client.ts';
 import { type CacheEntry, isUsable, queueKey } from './permits.ts';
 import type { ReadCoalescer, ReadContext } from './request-coalescing.ts';
 import { asArray, asString, isObject, isoDate, type JsonObject, parseJson } from './tolerant-reader.ts';
-import { leftMs, type Transport } from './transport.ts';
+import { remainingMs, type Transport } from './transport.ts';
 import type { Call, HttpResult } from './types.ts';
 
 /** A connection as Maton's control API tells it. Its `url` holds a session token: a secret, and kept out of this shape. */
@@ -43,7 +44,11 @@ export function createConnections(
     reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
     const { priority, untilMs, onAttempt } = asker;
-    return transport.execute({ ...call, host: 'control', ...(priority && { priority }) }, leftMs(untilMs), onAttempt);
+    return transport.execute(
+      { ...call, host: 'control', ...(priority && { priority }) },
+      remainingMs(untilMs),
+      onAttempt,
+    );
   };
 
   let known: Set<string> | undefined;
@@ -88,7 +93,7 @@ export function createConnections(
     };
     const entry = Object.assign(load, { list: listAll({ ...how, onDispatched: begun }) });
     last = entry;
-    // A failure is told to those who wait, and kept from those who come later.
+    // A failure is not cached.
     entry.list.then(begun, () => {
       if (last === entry) last = undefined;
     });
@@ -124,7 +129,7 @@ export function createConnections(
   };
 }
 
-/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused. */
+/** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused, but for a page of the edge. */
 function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
   if (answer.kind === 'failed') throw unreachable(answer, 'control');
   const { status, text } = answer;
@@ -135,10 +140,16 @@ function controlBody(answer: HttpResult, mayBeEmpty = false): unknown {
     if (body === undefined && !(mayBeEmpty && text.trim() === '')) throw unrecognizedResponse(status);
     return body;
   }
-  if (status === 401 || status === 403)
-    throw new Problem('upstream-unauthorized', keyRefused, { upstream: { status } });
   if (status === 404) throw unknownConnection();
-  throw statusProblem(answer, reasonOf(body, text));
+  const detail = reasonOf(body, text);
+  if (status === 401 || status === 403) {
+    if (answer.containedKey || denialIn(status, body, text) !== 'edge')
+      throw new Problem('upstream-unauthorized', keyRefused, { upstream: { status } });
+    throw new Problem('upstream-rejected', 'what stands in front of Maton does not let this call pass', {
+      upstream: { status, detail },
+    });
+  }
+  throw statusProblem(answer, detail);
 }
 
 const unknownConnection = () => new Problem('not-found', 'there is no such connection');

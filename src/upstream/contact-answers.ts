@@ -1,4 +1,4 @@
-import { oncePer } from '../once-per.ts';
+import { memoizeLast } from '../lib/memoize.ts';
 import { flagOf } from './answers/fields.ts';
 import { entriesIn, type Link, linkIn } from './pages.ts';
 import { asArray, asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
@@ -10,7 +10,7 @@ export interface WatiContact {
   /** WhatsApp's ids of this person for the business, and for the enterprise that it belongs to. */
   bsuids: readonly string[];
   name: string | undefined;
-  /** Name, value, name, value: whoever wants them as a map makes the only one. */
+  /** Name, value, name, value; consumers build a map if they need one. */
   customParams: readonly string[];
   optedIn: boolean | undefined;
   allowBroadcast: boolean | undefined;
@@ -29,7 +29,7 @@ export interface ContactList {
 }
 
 /** A page of contacts, as those who share the answer share it. */
-export const contactsIn = oncePer((body: JsonObject): ContactList => {
+export const contactsIn = memoizeLast((body: JsonObject): ContactList => {
   const entries = entriesIn(body, body.contact_list);
   const contacts: WatiContact[] = [];
   for (const raw of entries) {

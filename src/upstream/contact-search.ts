@@ -41,7 +41,7 @@ export function createContactSearch(client: Client): ContactSearch {
     return contactsIn(body);
   };
 
-  /** By WATI's newer API, which not every gateway and token reaches: then it tells nothing. */
+  /** Uses WATI's newer API; undefined if the gateway or token does not reach it. */
   const readById = async (context: CallContext, id: string) => {
     const call = { operation: 'getContactV3', path: `/api/ext/v3/contacts/${id}` };
     const body = await client.get(context, call).catch(nothingIfAnswered);

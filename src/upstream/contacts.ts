@@ -1,4 +1,4 @@
-import { foreignPatterns } from '../patterns.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { flagOf } from './answers/fields.ts';
 import { reasonOf } from './answers/reason.ts';

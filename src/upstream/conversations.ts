@@ -1,4 +1,4 @@
-import { oncePer } from '../once-per.ts';
+import { memoizeLast } from '../lib/memoize.ts';
 import { assertSuccess, type CallContext, type Client, unrecognizedResponse } from './client.ts';
 import { asPageTooLong, entriesIn, type Link, linkIn, type PageRequest } from './pages.ts';
 import { isObject, type JsonObject } from './tolerant-reader.ts';
@@ -17,7 +17,7 @@ export interface History {
 }
 
 /** As those who share the answer share it. */
-const historyIn = oncePer((body: JsonObject): History => {
+const historyIn = memoizeLast((body: JsonObject): History => {
   const inner = isObject(body.messages) ? body.messages.items : 'messages' in body ? body.messages : body.items;
   return { rows: entriesIn(body, inner).filter(isObject), link: linkIn(body) };
 });

@@ -26,7 +26,7 @@ const classes: readonly Words[] = [
   ],
 ];
 
-/** What became of a call, for callers: in words that need no knowledge of this program. The code is for the log. */
+/** Describes a failed call for callers. The error code goes to the log. */
 export function describeFailure(cause: Error, side: Side): string {
   const codes = codesOf(cause);
   const words = classes.find(([pattern]) => codes.some((code) => pattern.test(code)))?.[1];

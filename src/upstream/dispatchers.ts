@@ -24,7 +24,7 @@ const shared = {
 
 /**
  * More than can be on the way at once: calls of 20 s, ten a second, and all uploads. undici would keep the rest in a queue of its
- * own, and let them out together when the upstream wakes up, whatever the pace of the budget was.
+ * own, and send them together once the upstream responds again, past the rate limiter.
  */
 const connections = 512;
 

@@ -1,3 +1,3 @@
-/** What an error is called where its words may not be told: its code, else its name. */
+/** An error's code, else its name: for places that must not show its message. */
 export const codeOf = (error: Error): string =>
   'code' in error && typeof error.code === 'string' ? error.code : error.name;

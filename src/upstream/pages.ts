@@ -11,7 +11,7 @@ export interface PageRequest {
   pageSize: number;
 }
 
-/** What WATI says of a page beside its entries. */
+/** WATI's paging information. */
 export interface Link {
   total: number | undefined;
   /** How many entries WATI puts on a page, which may be fewer than were asked for. */
@@ -106,7 +106,7 @@ export async function inSmallerPages<Value>(
   });
 }
 
-/** Says to who chose the size of a page that it was too long, and what helps. Throws. */
+/** Turns a too long page into a Problem that suggests a smaller one. Throws. */
 export function asPageTooLong(error: unknown, pageSize: number): never {
   if (!(error instanceof Problem) || !isTooLong(error)) throw error;
   const remedy =

@@ -1,7 +1,7 @@
 import type { RateLimiter } from '../rate-limit/types.ts';
 import { withChannel } from './channel-parameter.ts';
 import { type CallerPriority, permitRequestOf, queueKey } from './permits.ts';
-import { leftMs, notDispatched, queryString, reservedForCallMs, type Transport } from './transport.ts';
+import { notDispatched, queryString, remainingMs, reservedForCallMs, type Transport } from './transport.ts';
 import type { Call, CallReport, HttpResult } from './types.ts';
 
 /** The request that a read is made for. */
@@ -13,9 +13,9 @@ export interface ReadContext {
   /** The deadline is shorter than the service's own: never shared, so that no reader is bound to another's deadline. */
   isExclusive?: true;
   onAttempt?: (report: CallReport) => void;
-  /** The first byte of the read goes out, or went out already. */
+  /** The read is dispatched, or was already. */
   onDispatched?: () => void;
-  /** Aborts when the reader hangs up. Asked only where there is a turn to wait for. */
+  /** Aborts when the client disconnects. Used only while the read waits for a permit. */
   callerSignal?: () => AbortSignal;
 }
 
@@ -30,13 +30,13 @@ interface CoalescerOptions {
   timeoutMs: number;
   rateLimiter?: RateLimiter;
   /**
-   * Other replicas write, too, and this one does not hear of it: then only reads that are not yet on the wire are shared,
-   * for they will see whatever was written before.
+   * Other replicas write as well, unknown to this one: then only reads that are not yet in flight are shared,
+   * because they will see all earlier writes.
    */
   replicas: boolean;
 }
 
-/** On the wire: the first of its readers makes the call, the others share it. */
+/** In flight: made for the first of its readers, shared by the others. */
 interface Flight {
   readers: Set<WaitingReader>;
   answer: Promise<HttpResult>;
@@ -47,7 +47,7 @@ interface WaitingReader {
   sinceMs: number;
 }
 
-/** In the queue of the budget: one place for all who ask the same in one name and lane. */
+/** Waiting for a permit: one entry for all equal reads of one caller and lane. */
 interface QueuedRead {
   readers: Set<WaitingReader>;
   endMs: number;
@@ -56,123 +56,145 @@ interface QueuedRead {
   resolve: (answer: HttpResult | Promise<HttpResult>) => void;
 }
 
+interface NewFlight {
+  key: string;
+  call: Call;
+  deadlineMs: number;
+}
+
+interface QueuedCall {
+  key: string;
+  call: Call;
+  queue: string;
+  /** All queues with this question. */
+  queues: Map<string, QueuedRead>;
+}
+
 /** No separate timer where the reader's deadline is within this of the call's own, ms. */
 const slackMs = 50;
 
 export function createReadCoalescer(transport: Pick<Transport, 'read'>, options: CoalescerOptions): ReadCoalescer {
-  const { timeoutMs, rateLimiter, replicas } = options;
-  /** By connection, then by question. */
-  const flights = new Map<string, Map<string, Flight>>();
-  /** By call, then by queue: each reader keeps its own place, and the first that gets a permit makes the call for all. */
-  const queued = new Map<string, Map<string, QueuedRead>>();
+  return new SingleFlightReader(transport, options);
+}
 
-  const startFlight = (key: string, call: Call, readers: Set<WaitingReader>, deadlineMs: number): Flight => {
+class SingleFlightReader implements ReadCoalescer {
+  readonly #transport: Pick<Transport, 'read'>;
+  readonly #options: CoalescerOptions;
+  /** By connection, then by question. */
+  readonly #flights = new Map<string, Map<string, Flight>>();
+  /** By question, then by queue: each reader keeps its own place, and the first that gets a permit makes the call for all. */
+  readonly #queued = new Map<string, Map<string, QueuedRead>>();
+
+  constructor(transport: Pick<Transport, 'read'>, options: CoalescerOptions) {
+    this.#transport = transport;
+    this.#options = options;
+  }
+
+  read(call: Call & { method: 'GET' }, reader: ReadContext): Promise<HttpResult> {
+    const { priority, untilMs, isExclusive, onAttempt, callerSignal } = reader;
+    const { timeoutMs } = this.#options;
+    const ms = remainingMs(untilMs) ?? timeoutMs;
+    if (isExclusive) {
+      const own = { ...call, ...(priority && { priority }), ...(callerSignal && { callerSignal }) };
+      return this.#transport.read(own, ms, onAttempt);
+    }
+    const answer = this.#join(call, reader);
+    // Earlier steps of the request have used part of its time.
+    return ms < timeoutMs - slackMs ? withTimeout(ms, answer) : answer;
+  }
+
+  invalidate(connection: string | undefined): void {
+    this.#flights.delete(connection ?? '');
+  }
+
+  #join(call: Call, reader: ReadContext): Promise<HttpResult> {
+    const { priority, onDispatched } = reader;
+    const named: Call = priority ? { ...call, priority } : call;
+    const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(withChannel(call).query)}`;
+    const waiting = { reader, sinceMs: performance.now() };
+    const flight = this.#flights.get(call.connection ?? '')?.get(key);
+    if (flight) {
+      flight.readers.add(waiting);
+      onDispatched?.();
+      return flight.answer;
+    }
+    if (this.#options.rateLimiter) return this.#enqueue(key, named, reader);
+    return this.#startFlight({ key, call: named, deadlineMs: this.#options.timeoutMs }, new Set([waiting]));
+  }
+
+  #startFlight({ key, call, deadlineMs }: NewFlight, readers: Set<WaitingReader>): Promise<HttpResult> {
     const [leader] = readers;
-    const report = (told: CallReport) => {
-      for (const each of readers) each.reader.onAttempt?.(each === leader ? told : asShared(told, each.sinceMs));
+    const report = (made: CallReport) => {
+      for (const each of readers) each.reader.onAttempt?.(each === leader ? made : asShared(made, each.sinceMs));
     };
-    const answer = transport.read({ ...call, hasPermit: true }, deadlineMs, report);
-    const flight: Flight = { readers, answer };
+    const answer = this.#transport.read({ ...call, hasPermit: true }, deadlineMs, report);
     for (const { reader } of readers) reader.onDispatched?.();
-    if (replicas) return flight;
+    if (this.#options.replicas) return answer;
+    const flight: Flight = { readers, answer };
     const connection = call.connection ?? '';
-    const open = flights.get(connection) ?? new Map<string, Flight>();
-    flights.set(connection, open.set(key, flight));
+    const open = this.#flights.get(connection) ?? new Map<string, Flight>();
+    this.#flights.set(connection, open.set(key, flight));
     void answer.then(() => {
       if (open.get(key) === flight) open.delete(key);
-      if (open.size === 0 && flights.get(connection) === open) flights.delete(connection);
+      if (open.size === 0 && this.#flights.get(connection) === open) this.#flights.delete(connection);
     });
-    return flight;
-  };
+    return answer;
+  }
 
-  /** Waits for the turn of a place; who comes first takes the readers of all the others along. */
-  const waitForPermit = async (
-    key: string,
-    call: Call,
-    priority: CallerPriority | undefined,
-    places: Map<string, QueuedRead>,
-    place: QueuedRead,
-  ) => {
-    const who = queueKey(priority);
-    const { endMs, abandoned: left } = place;
-    const untilMs = endMs - reservedForCallMs(timeoutMs);
-    const thrown = await rateLimiter
-      ?.acquire({ ...permitRequestOf(call.operation, priority), untilMs, signal: left.signal })
-      .catch((cause: unknown) => ({ cause }));
-    // Its readers have gone, or fly with another.
-    if (places.get(who) !== place) return;
-    places.delete(who);
-    if (thrown) {
-      if (places.size === 0) queued.delete(key);
-      return place.resolve(notDispatched(thrown.cause));
-    }
-    queued.delete(key);
-    const others = [...places.values()];
-    places.clear();
-    const readers = new Set([place, ...others].flatMap((each) => [...each.readers]));
-    const { answer } = startFlight(key, call, readers, endMs - performance.now());
-    place.resolve(answer);
-    for (const other of others) {
-      other.abandoned.abort();
-      other.resolve(withTimeout(other.endMs - performance.now(), answer));
-    }
-  };
-
-  const enqueue = (key: string, call: Call, reader: ReadContext): Promise<HttpResult> => {
-    const who = queueKey(reader.priority);
-    const places = queued.get(key) ?? new Map<string, QueuedRead>();
-    const place = places.get(who) ?? newQueuedRead(timeoutMs);
+  #enqueue(key: string, call: Call, reader: ReadContext): Promise<HttpResult> {
+    const queue = queueKey(reader.priority);
+    const queues = this.#queued.get(key) ?? new Map<string, QueuedRead>();
+    const known = queues.get(queue);
+    const read = known ?? newQueuedRead(this.#options.timeoutMs);
     const waiting = { reader, sinceMs: performance.now() };
-    place.readers.add(waiting);
-    if (places.get(who) === undefined) {
-      queued.set(key, places.set(who, place));
-      void waitForPermit(key, call, reader.priority, places, place);
+    read.readers.add(waiting);
+    if (!known) {
+      this.#queued.set(key, queues.set(queue, read));
+      void this.#waitForPermit({ key, call, queue, queues }, read);
     }
     const leave = () => {
-      place.readers.delete(waiting);
-      if (place.readers.size > 0 || places.get(who) !== place) return;
-      places.delete(who);
-      if (places.size === 0 && queued.get(key) === places) queued.delete(key);
-      place.abandoned.abort();
-      place.resolve(notDispatched(new Error('the caller has gone')));
+      read.readers.delete(waiting);
+      if (read.readers.size > 0 || queues.get(queue) !== read) return;
+      queues.delete(queue);
+      if (queues.size === 0 && this.#queued.get(key) === queues) this.#queued.delete(key);
+      read.abandoned.abort();
+      read.resolve(notDispatched(new Error('the caller has gone')));
     };
     const signal = reader.callerSignal?.();
     if (signal?.aborted) leave();
     else signal?.addEventListener('abort', leave, { once: true });
-    return place.answer;
-  };
+    return read.answer;
+  }
 
-  const join = (call: Call, reader: ReadContext): Promise<HttpResult> => {
-    const { priority, onDispatched } = reader;
-    const named: Call = priority ? { ...call, priority } : call;
-    const key = `${call.host} ${call.connection ?? ''} ${call.path}${queryString(withChannel(call).query)}`;
-    const flight = flights.get(call.connection ?? '')?.get(key);
-    if (flight) {
-      flight.readers.add({ reader, sinceMs: performance.now() });
-      onDispatched?.();
-      return flight.answer;
+  /** Waits for the permit of one queue. The first permit serves the readers of all queues. */
+  async #waitForPermit({ key, call, queue, queues }: QueuedCall, read: QueuedRead): Promise<void> {
+    const { endMs, abandoned } = read;
+    const { rateLimiter, timeoutMs } = this.#options;
+    const untilMs = endMs - reservedForCallMs(timeoutMs);
+    const thrown = await rateLimiter
+      ?.acquire({ ...permitRequestOf(call.operation, priorityOf(call)), untilMs, signal: abandoned.signal })
+      .catch((cause: unknown) => ({ cause }));
+    // Its readers have left, or were served by another queue's permit.
+    if (queues.get(queue) !== read) return;
+    queues.delete(queue);
+    if (thrown) {
+      if (queues.size === 0) this.#queued.delete(key);
+      return read.resolve(notDispatched(thrown.cause));
     }
-    if (rateLimiter) return enqueue(key, named, reader);
-    return startFlight(key, named, new Set([{ reader, sinceMs: performance.now() }]), timeoutMs).answer;
-  };
-
-  return {
-    read: (call, reader) => {
-      const { priority, untilMs, isExclusive, onAttempt, callerSignal } = reader;
-      const ms = leftMs(untilMs) ?? timeoutMs;
-      if (isExclusive)
-        return transport.read(
-          { ...call, ...(priority && { priority }), ...(callerSignal && { callerSignal }) },
-          ms,
-          onAttempt,
-        );
-      const answer = join(call, reader);
-      // Earlier steps of the request have used part of its time.
-      return ms < timeoutMs - slackMs ? withTimeout(ms, answer) : answer;
-    },
-    invalidate: (connection) => void flights.delete(connection ?? ''),
-  };
+    this.#queued.delete(key);
+    const others = [...queues.values()];
+    queues.clear();
+    const readers = new Set([read, ...others].flatMap((each) => [...each.readers]));
+    const answer = this.#startFlight({ key, call, deadlineMs: endMs - performance.now() }, readers);
+    read.resolve(answer);
+    for (const other of others) {
+      other.abandoned.abort();
+      other.resolve(withTimeout(other.endMs - performance.now(), answer));
+    }
+  }
 }
+
+const priorityOf = ({ priority }: Call) => (typeof priority === 'object' ? priority : undefined);
 
 function newQueuedRead(timeoutMs: number): QueuedRead {
   const { promise, resolve } = Promise.withResolvers<HttpResult>();

@@ -38,7 +38,7 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController) {
-    // Time was up while the request waited for its socket: it must not go out any more.
+    // The deadline passed while the request waited for a socket.
     if (this.#settled) return controller.abort(new Error('deadline passed before the request was written'));
     if (!this.#canSend()) return controller.abort(new Error('this process may not send any more'));
     this.#controller = controller;

@@ -1,7 +1,7 @@
 import { asText, firstOf } from './answers/fields.ts';
 import { asString, isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 
-/** What a message holds beside text and file. */
+/** Content of a message other than text and file. */
 export interface RowContent {
   button?: { text: string; id?: string; description?: string; payload?: string };
   location?: { latitude: number; longitude: number; name?: string; address?: string; url?: string };

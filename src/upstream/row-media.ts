@@ -1,4 +1,4 @@
-import { readMediaPath } from '../media-path.ts';
+import { readMediaPath } from './media-path.ts';
 import { asString, isObject, type JsonObject, parseJson } from './tolerant-reader.ts';
 
 /** Rows of these types carry a file; of others a text in `data` is looked at more closely. */

@@ -4,7 +4,7 @@ import { createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:
 import type { KeyFinder, Search } from '../keys/key-finder.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 
-/** Of what may be the beginning of a key, so much waits for the rest. */
+/** Bytes held back while they may be the beginning of a key. */
 const heldBackBytes = 1_024;
 
 /** So much of a packed body is unpacked to look into it. */
@@ -37,7 +37,7 @@ export function scanForKeys(body: Readable, encoding: string, finder: KeyFinder,
       done(null, held);
     },
   });
-  // Whichever ends first takes the other along; both tell why by themselves.
+  // Each stream ends the other; both report their own errors.
   pipeline(body, through, () => {});
   through.on('error', () => {});
   return through;

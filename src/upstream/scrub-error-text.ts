@@ -1,4 +1,4 @@
-import { foreignPatterns } from '../patterns.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 
 /** So much of a reason is looked at. */
 const readMax = 1_000;

@@ -9,13 +9,13 @@ import { type CallerPriority, permitRequestOf, systemPriority } from './permits.
 import { reportTooManyRequests } from './retry.ts';
 import {
   headersOf,
-  leftMs,
   notDispatched,
   queryString,
+  remainingMs,
   reservedForCallMs,
   type TransportOptions,
 } from './transport.ts';
-import type { CallReport, HttpFailure, HttpResult } from './types.ts';
+import type { CallReport, HttpFailure, HttpResponse, HttpResult } from './types.ts';
 import { type BodyCollector, type Headers, UntrustedBodyReader } from './untrusted-body.ts';
 
 /** A call whose bodies flow through. `rawQuery` (with its `?`) goes out verbatim, `query` is encoded. */
@@ -30,11 +30,11 @@ export interface StreamCall {
   contentLength?: number | undefined;
   /** To the last byte of the answer, ms; the setting's otherwise. */
   totalMs?: number;
-  /** Asked right before the first byte; false: none goes out. */
+  /** Called right before the first byte; false: nothing is sent. */
   canSend?: () => boolean;
-  /** `taken`: whoever makes the call has waited for its turn already. */
+  /** `permit-held`: a permit was acquired already. */
   priority?: CallerPriority | 'permit-held';
-  /** Ends the call: the caller has gone. */
+  /** Aborts the call when the client disconnects. */
   signal?: AbortSignal;
 }
 
@@ -55,7 +55,8 @@ export interface Streams {
   send(context: CallContext, call: StreamCall): Promise<HttpResult>;
 }
 
-interface StreamOptions extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'bodyReader'> {
+interface StreamOptions
+  extends Pick<TransportOptions, 'key' | 'userAgent' | 'onAttempt' | 'onWrite' | 'onAnswer' | 'bodyReader'> {
   dispatchers: Dispatchers;
   /** To the answer's head, counted from the last byte of the body, ms. */
   headersTimeoutMs: number;
@@ -70,7 +71,7 @@ export function createStreams(options: StreamOptions): Streams {
     const headers = headersOf(context, options);
     if (call.contentType !== undefined) headers['content-type'] = call.contentType;
     if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
-    // For the turn and the head together. A send has its own, which is not its caller's.
+    // Covers the permit and the headers. A send has its own deadline, not its caller's.
     const waitMs =
       call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
     const endMs = start + waitMs;
@@ -139,7 +140,7 @@ export function createStreams(options: StreamOptions): Streams {
       const answer = await openRaw(context, call);
       if (answer.kind === 'failed') return answer;
       reportTooManyRequests(options.rateLimiter, { status: answer.status, headers: answer.headers });
-      const { headers, containedKey } = bodyReader.headers(answer.headers, call.operation);
+      const { headers, containedKey } = bodyReader.withoutKeys(answer.headers, call.operation);
       const body = bodyReader.scanStream(answer.body, headers, call.operation);
       return { ...answer, headers, body, ...(containedKey && { containedKey }) };
     },
@@ -151,8 +152,9 @@ export function createStreams(options: StreamOptions): Streams {
       const gathering = bodyReader.collect(status, { operation: call.operation, holder, bodyClass: 'act' });
       try {
         await gather(body, gathering);
-        const outcome: HttpResult = { kind: 'answered', status, ...(await gathering.text(headers)) };
+        const outcome: HttpResponse = { kind: 'answered', status, ...(await gathering.text(headers)) };
         reportTooManyRequests(options.rateLimiter, outcome);
+        options.onAnswer?.(context.connection, outcome);
         return outcome;
       } catch (thrown) {
         gathering.drop();
@@ -175,7 +177,7 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
     dispatcher: dispatcher.compose((dispatch) => (request, handler) => {
       const onRequestStart = handler.onRequestStart?.bind(handler);
       handler.onRequestStart = (controller, context) => {
-        // Time was up while the request waited for its socket: it must not go out any more.
+        // The deadline passed while the request waited for a socket.
         if (signal.aborted) return controller.abort(new Error('deadline passed before the request was written'));
         if (!canSend()) return controller.abort(new Error('this process may not send any more'));
         sent = true;
@@ -187,7 +189,7 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
 }
 
 const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
-  Math.min(leftMs(untilMs) ?? longestMs, longestMs);
+  Math.min(remainingMs(untilMs) ?? longestMs, longestMs);
 
 /** Runs from the end of the body, if there is one. */
 function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {

@@ -1,6 +1,6 @@
 /**
  * Errors have no stack from here to the next tick. undici closes the TCP connection of each send with an error
- * that nobody sees, and node reads its stack: to collect and write that down is a third of what such a call costs. Whoever
+ * that is never shown, and node reads its stack: to collect and write that down is a third of what such a call costs. Whoever
  * waits for the answer goes on after the tick.
  */
 export function suppressStackTraces(): void {

@@ -1,4 +1,4 @@
-import { foreignPatterns } from '../patterns.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
 
 /** The variables of a template, in all of its texts. */

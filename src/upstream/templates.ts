@@ -1,4 +1,4 @@
-import { foreignPatterns } from '../patterns.ts';
+import { foreignPatterns } from '../lib/patterns.ts';
 import { type CallContext, type Client, unrecognizedResponse } from './client.ts';
 import { entriesIn, inSmallerPages, linkIn, type Page, type PageRequest, pagesOf } from './pages.ts';
 import { cutText, fieldOf, plain, type TemplateVariables, variablesOf } from './template-variables.ts';

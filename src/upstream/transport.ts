@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
-import { usualPauses } from '../pauses.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { Dispatchers } from './dispatchers.ts';
@@ -24,10 +24,12 @@ export interface TransportOptions {
   /** Makes text of bytes; absent: with limits of its own. */
   bodyReader?: UntrustedBodyReader;
   onAttempt?: (report: CallReport) => void;
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
   onWrite?: (connection: string | undefined) => void;
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: HttpResponse) => void;
 }
 
 export interface Transport {
@@ -38,13 +40,20 @@ export interface Transport {
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = usualPauses.readRetryMs } = options;
+  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = defaultRetryDelays.readRetryMs } = options;
   const retryBudget = createRetryBudget();
   const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
 
   const reporting = async (answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
     const whole = await answer;
     reportTooManyRequests(rateLimiter, whole);
+    return whole;
+  };
+
+  const told = async ({ host, connection }: Call, answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
+    const whole = await answer;
+    if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined)
+      options.onAnswer?.(connection, whole);
     return whole;
   };
 
@@ -63,8 +72,8 @@ export function createTransport(options: TransportOptions): Transport {
           options.onAttempt?.(report);
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
-          // Its words tell whether it is about the pace.
-          resolve(outcome.status === 429 ? reporting(whole) : whole);
+          // The body tells a rate limit from an exhausted quota.
+          resolve(outcome.status === 429 ? reporting(whole) : told(call, whole));
         },
         call.sends ? suppressStackTraces : undefined,
       );
@@ -83,9 +92,9 @@ export function createTransport(options: TransportOptions): Transport {
 
   const execute: Transport['execute'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
     if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, deadlineMs, onAttempt);
-    const remainingMs = Math.min(deadlineMs, timeoutMs);
-    const endMs = performance.now() + remainingMs;
-    const untilMs = endMs - reservedForCallMs(remainingMs);
+    const callTimeMs = Math.min(deadlineMs, timeoutMs);
+    const endMs = performance.now() + callTimeMs;
+    const untilMs = endMs - reservedForCallMs(callTimeMs);
     const signal = call.callerSignal?.();
     try {
       await rateLimiter.acquire({
@@ -116,22 +125,22 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * What is kept of a deadline for the call itself: one whose turn comes with the last of its time would only be cut off, at the
+ * Part of the deadline reserved for the call itself: one whose permit comes at the very end would only be aborted, at the
  * cost of a call that another could have made.
  */
 export const reservedForCallMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
 
-/** What is left until then (performance.now()), ms; undefined: the service's own time counts. */
-export const leftMs = (untilMs: number | undefined): number | undefined =>
+/** Time left until then (performance.now()), ms; undefined: the service's own time-out counts. */
+export const remainingMs = (untilMs: number | undefined): number | undefined =>
   untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
 
-/** A call whose turn did not come. */
+/** The result of a call without a permit. */
 export function notDispatched(thrown: unknown): HttpFailure {
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   return { kind: 'failed', bytesSent: false, timedOut: false, cause };
 }
 
-/** Whose bytes an answer is made of, and what it is an answer to. */
+/** Which pool the response body is charged to. */
 function sourceOf({ operation, priority, sends, method }: Call): {
   operation: string;
   holder: string;

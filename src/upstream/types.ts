@@ -13,17 +13,17 @@ export interface Call {
   query?: Record<string, string | number | undefined>;
   json?: unknown;
   connection?: string;
-  /** The company's own number that it goes through, where WATI takes one for this operation. */
+  /** The company's own number, if WATI takes one for this operation. */
   channel?: string | undefined;
   /** A send can put a message before a person: never repeated here, and over a fresh TCP connection (docs/adr/0006-a-fresh-connection-for-each-send.md). */
   sends?: boolean;
-  /** Asked right before the first byte; false: none goes out. */
+  /** Called right before the first byte; false: nothing is sent. */
   canSend?: () => boolean;
-  /** Whose turn the call takes; `taken`: whoever makes it has waited for it already. */
+  /** For whom the call waits for a permit; `permit-held`: a permit was acquired already. */
   priority?: CallerPriority | 'permit-held';
-  /** Of a read: the same for its first try alone. */
+  /** Reads: a permit was acquired for the first try alone. */
   hasPermit?: boolean;
-  /** Aborts when nobody waits for the answer any more; the call then gives its place in the queue up. */
+  /** Aborts when no client waits any more; a queued call then leaves the queue. */
   callerSignal?: () => AbortSignal;
 }
 
@@ -48,7 +48,7 @@ export interface HttpFailure {
 
 export type HttpResult = HttpResponse | HttpFailure;
 
-/** What one attempt tells logs and metrics. */
+/** One HTTP call, for logs and metrics. */
 export interface CallReport {
   operation: string;
   host: Call['host'];
@@ -56,6 +56,6 @@ export interface CallReport {
   errorCode?: string;
   bytesSent: boolean;
   durationMs: number;
-  /** It was made for another reader of the same. */
+  /** The call was made for another reader and shared. */
   isShared?: true;
 }

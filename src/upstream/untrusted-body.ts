@@ -7,20 +7,20 @@ import { scanForKeys } from './scan-for-keys.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-/** What an answer may weigh, by what it is an answer to. */
+/** Size limits differ by the kind of call. */
 export type BodyClass = 'list' | 'act';
 
 /** A page of history or contacts; a page of a hundred has some 100 KB. */
 const listBytesMax = 4 * 1024 * 1024;
 /** A thousand receivers in one call are answered with some 500 KB. */
 const sendBytesMax = 1024 * 1024;
-/** The words of a refusal. More is not read: the status says what counts. */
+/** An error message. More is not read, because the status decides. */
 const refusalBytesMax = 16 * 1024;
 
-/** Of each answer, so much is taken without asking the pool. */
+/** Bytes of each body that are not charged to the pool. */
 const freeBytes = 16 * 1024;
 
-/** From there on an answer is turned into text in a turn of the event loop that it has for itself. */
+/** From this size on, a body is decoded in an event-loop turn of its own. */
 const largeBytes = 128 * 1024;
 
 /** An answer as text. `containedKey`: a key stood in it; what could not be cut out is gone. */
@@ -34,7 +34,7 @@ export interface BodyText {
 export interface BodyCollector {
   /** `enough`: what is there is all that is wanted. Throws BodyRejectedError. */
   add(chunk: Buffer): 'more' | 'enough';
-  /** Nothing of it is needed any more. */
+  /** Releases what was collected. */
   drop(): void;
   /** In order, large ones one to a turn of the event loop. */
   text(headers: Headers): BodyText | Promise<BodyText>;
@@ -49,7 +49,7 @@ interface BodyReaderOptions {
 
 interface BodySource {
   operation: string;
-  /** Whose bytes they are. */
+  /** The caller whose share is charged. */
   holder: string;
   bodyClass: BodyClass;
 }
@@ -123,8 +123,8 @@ export class UntrustedBodyReader {
         return over > 0 ? 'enough' : 'more';
       },
       drop,
-      text: (cleanHeaders) => {
-        const whole = () => this.#textOf(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), cleanHeaders, origin);
+      text: (headers) => {
+        const whole = () => this.#textOf(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks), headers, origin);
         if (bytes < largeBytes) {
           const text = whole();
           drop();
@@ -133,7 +133,7 @@ export class UntrustedBodyReader {
         return this.#oneAtATime(origin.bodyClass, () => {
           const text = whole();
           chunks.length = 0;
-          // Parsed in this turn by who waits for it; only then there is room for others.
+          // The consumer parses it in this turn; the pool is released afterwards.
           setImmediate(drop);
           return text;
         });
@@ -142,7 +142,7 @@ export class UntrustedBodyReader {
   }
 
   /** The headers without a key in them, and whether there was one. */
-  headers(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
+  withoutKeys(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
     let containedKey = false;
     const kept = Object.entries(headers).filter(([name, value]) => {
       const isFine = value === undefined || !this.#finder.isIn(`${name} ${String(value)}`);
@@ -160,7 +160,7 @@ export class UntrustedBodyReader {
   }
 
   #textOf(bytes: Buffer | undefined, headers: Headers, { operation }: BodySource): BodyText {
-    const clean = this.headers(headers, operation);
+    const clean = this.withoutKeys(headers, operation);
     if (bytes === undefined)
       return { text: '', headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
     const text = toText(bytes);

@@ -13,7 +13,7 @@ import { createSendRequests, type SendRequests } from './send-requests.ts';
 import { createStreams, type Streams } from './streaming.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { createTransport, type Transport } from './transport.ts';
-import type { CallReport } from './types.ts';
+import type { CallReport, HttpResponse } from './types.ts';
 import { UntrustedBodyReader } from './untrusted-body.ts';
 
 /** Maton and WATI, as the rest of the service sees them: one member a noun. */
@@ -28,31 +28,33 @@ export interface Upstream {
   templates: Templates;
   sendRequests: SendRequests;
   streams: Streams;
-  /** What of the upstream is on its way in. */
+  /** Reads response bodies, within pools. */
   bodyReader: UntrustedBodyReader;
-  /** Whether the gateway takes calls for this connection, by a read that costs nothing: the probe of a lane that is held. */
+  /** Half-open probe of the circuit breaker: whether the gateway accepts calls for this connection, by a cheap read. */
   isConnectionAccepted(connection: string): Promise<boolean>;
 }
 
-interface UpstreamWiring {
+interface UpstreamOptions {
+  /** The Maton key in use. */
+  key: () => string;
+  dispatchers: Dispatchers;
+  onAttempt: (report: CallReport) => void;
   rateLimiter?: RateLimiter;
+  /** Other replicas share the account. */
   replicas: boolean;
-  /** An answer to this operation had a key of this service in it. */
+  /** A response to this operation contained a key of this service. */
   onEcho?: (operation: string) => void;
-  /** See `Pauses`. */
+  /** Called with each answer of the gateway. */
+  onAnswer?: (connection: string, answer: HttpResponse) => void;
+  /** See `RetryDelays`. */
   readRetryMs?: number;
 }
 
 /** Stable and our own: the edge before WATI answers 403 to the default agents of HTTP libraries. */
 const userAgent = 'wati-bff/0.1';
 
-export function createUpstream(
-  config: Config,
-  key: () => string,
-  dispatchers: Dispatchers,
-  onAttempt: (report: CallReport) => void,
-  { rateLimiter, replicas, onEcho = () => {}, readRetryMs }: UpstreamWiring,
-): Upstream {
+export function createUpstream(config: Config, options: UpstreamOptions): Upstream {
+  const { key, dispatchers, onAttempt, rateLimiter, replicas, onEcho = () => {}, onAnswer, readRetryMs } = options;
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS;
   const keys = rememberKeys(key);
   const bodyReader = new UntrustedBodyReader(new KeyFinder(keys.all), onEcho);
@@ -64,6 +66,7 @@ export function createUpstream(
     onAttempt,
     onWrite: (connection: string | undefined) => reads.invalidate(connection),
     ...(rateLimiter && { rateLimiter }),
+    ...(onAnswer && { onAnswer }),
     ...(readRetryMs !== undefined && { readRetryMs }),
   };
   const transport = createTransport({ ...shared, timeoutMs });

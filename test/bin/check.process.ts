@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
+import { freePort } from '../crash/service.ts';
 import { OPTIONS } from '../store/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-check-'));
@@ -62,6 +63,20 @@ describe('wati-bff check', () => {
       'listConnections',
       'getMessageTemplates',
     ]);
+  });
+
+  it('tries the listener for webhooks where there is to be one', async () => {
+    const tokens = join(folder, 'tokens.json');
+    writeFileSync(tokens, JSON.stringify([{ name: 'acme', tokenSha256: ['a'.repeat(64)], connectionId: seeded }]));
+    const port = await freePort();
+    const { code, text, words } = await check({
+      INTAKE_PORT: String(port),
+      INTAKE_TOKENS_FILE: tokens,
+      INTAKE_PUBLIC_URL: `http://127.0.0.1:${port}`,
+    });
+    expect([code, words?.at(-1)]).toEqual([0, 'ok intake']);
+    expect(text).toContain('came in here');
+    expect(text).not.toContain('/wati/');
   });
 
   it('tells that the only active connection is not the one that was used before', async () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { aPlace, callerKey, type Place, type Service } from '../crash/service.ts';
 import { allKey, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fileTo, openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 
 /*
@@ -283,7 +284,7 @@ it('refuses, as an instance that goes down, a request that is complete only when
   await once(socket, 'close');
   expect(answer).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n/is);
   expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
-    type: '/problems/shutting-down',
+    type: problem('shutting-down'),
     retryable: true,
   });
   await closed;

@@ -29,11 +29,11 @@ describe.concurrent('docker run IMAGE', () => {
   it.each(['--help', '-h'])('explains itself on %s', async (word) => {
     const { code, out, err } = await run([word]);
     expect([code, err]).toEqual([0, '']);
-    for (const name of ['serve', 'sandbox', 'check', 'client-key', 'erase'])
+    for (const name of ['serve', 'sandbox', 'check', 'client-key', 'erase', 'intake-token', 'intake-retry'])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
   });
 
-  it.each(['serve', 'sandbox', 'check', 'client-key', 'erase'])(
+  it.each(['serve', 'sandbox', 'check', 'client-key', 'erase', 'intake-token', 'intake-retry'])(
     'explains %s on --help, with its exit codes',
     async (name) => {
       for (const word of ['--help', '-h']) {

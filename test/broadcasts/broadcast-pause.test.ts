@@ -3,6 +3,7 @@ import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { htmlPage } from '../../src/simulator/pages.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fields } from '../routes/outcomes.ts';
 
 const operation = 'sendTemplateMessagesV2';
@@ -189,7 +190,7 @@ describe('what is refused for all', () => {
     expect(sent).toMatchObject({
       status: 429,
       json: {
-        type: '/problems/quota-spent',
+        type: problem('quota-spent'),
         outcome: 'rejected',
         retryable: false,
         upstream: { detail: 'Monthly quota exceeded' },

@@ -15,7 +15,7 @@ const files: Record<string, { name: string; mimeType: string; buffer: Buffer }> 
   sendTemplateCsv: csv('Phone,customer_name,order_id,order_status\r\n14155551000,Asha,A-1001,shipped\r\n'),
 };
 
-/** The sandbox names no native path with these methods (routes/native.ts). */
+/** The sandbox names no native path with these methods (routes/passthrough.ts). */
 const forbidden = ['callNativePut', 'callNativePatch', 'callNativeDelete'];
 
 function csv(text: string) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { slugOf } from '../json.ts';
 import { callerKey } from './service.ts';
 
 /** What a caller was told; no `status`: the connection was lost, so he knows nothing. */
@@ -124,10 +125,11 @@ async function post(agent: Agent, url: string, { path, json, key, async }: Wish)
     });
     const answer = (await body.json()) as Record<string, unknown>;
     const { location } = headers;
+    const problem = slugOf(answer);
     return {
       status: statusCode,
       outcome: String(statusCode < 300 ? answer.status : answer.outcome),
-      ...(typeof answer.type === 'string' && { problem: answer.type.replace('/problems/', '') }),
+      ...(problem !== undefined && { problem }),
       ...(typeof location === 'string' && { location }),
       ...(headers['idempotency-replayed'] === 'true' && { replayed: true }),
     };

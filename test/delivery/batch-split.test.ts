@@ -2,6 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import { htmlPage } from '../../src/simulator/pages.ts';
 import { type Service, startService } from '../helper.ts';
 import { startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 import { fields } from '../routes/outcomes.ts';
 
 let service: Service;
@@ -77,6 +78,6 @@ it('of single sends that went in one call, those of two callers, one is at fault
   });
   const answers = await paced.during(Promise.all(sends));
   expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201, 422, 201, 201]);
-  expect(answers[5]?.json).toMatchObject({ type: '/problems/template-parameters-invalid', outcome: 'rejected' });
+  expect(answers[5]?.json).toMatchObject({ type: problem('template-parameters-invalid'), outcome: 'rejected' });
   expect(service.simulator.ledger.of(operation).some(({ recipients }) => recipients.length > 1)).toBe(true);
 });

@@ -3,6 +3,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createUploads } from '../../src/upload/uploads.ts';
 import type { Service } from '../helper.ts';
 import { type Paced, silences, startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 import { openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 import { OPTIONS } from '../store/samples.ts';
 
@@ -28,7 +29,7 @@ describe('ten requests a second', () => {
     // At once, and then every 111 ms.
     expect(taken).toBe(5);
     for (const { json, headers } of refused) {
-      expect(json).toMatchObject({ type: '/problems/rate-limited', retryable: true });
+      expect(json).toMatchObject({ type: problem('rate-limited'), retryable: true });
       expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     }
     const { json } = await service.ask('GET', '/v1/messages?limit=100');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { until } from '../until.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
@@ -57,7 +58,7 @@ describe.concurrent.each(subjects)('while the key is refused, a %s', (kind, oper
     await until(() => tries() > 0);
     expect(await send('14155551001')).toMatchObject({
       status: 502,
-      json: { type: '/problems/upstream-unauthorized', outcome: 'rejected' },
+      json: { type: problem('upstream-unauthorized'), outcome: 'rejected' },
     });
     await service.close();
   });

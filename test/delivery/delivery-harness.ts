@@ -32,9 +32,9 @@ interface More {
 /** A delivery service on a store of its own, of which `overrides` replace some operations. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<HttpResult>,
-  overrides: (store: MessageStore) => Partial<MessageStore> = () => ({}),
+  overrides: (store: Store) => Partial<MessageStore> = () => ({}),
   { rateLimiter, probe = async () => true, breaker, group = 1 }: More = {},
-): Promise<{ delivery: Delivery; store: MessageStore; close(): Promise<void> }> {
+): Promise<{ delivery: Delivery; store: Store; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   const store = fakeStore<Store>(real, overrides(real));
   const closing = new AbortController();
@@ -48,7 +48,7 @@ export async function startDelivery(
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
-    patienceMs: 5_000,
+    sendTimeoutMs: 5_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
     batchMax: { urgent: group, interactive: group, broadcast: group },

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { type Answer, allKey, type Service, startService } from '../helper.ts';
+import { slugOf } from '../json.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf, sendingTo } from '../routes/sending.ts';
 import { standingClock } from '../standing-clock.ts';
@@ -19,7 +20,7 @@ describe('an Idempotency-Key', () => {
   const under = (subject: Subject, headers: Record<string, string> = {}) =>
     askFor(service, subject, { 'idempotency-key': key, ...headers });
   const requests = ({ operation }: Subject) => service.simulator.ledger.of(operation).length;
-  const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+  const slug = ({ json }: Answer) => slugOf(json);
   /** The answer but for what names the one request. */
   const content = ({ status, headers, json }: Answer) => {
     const { requestId: _, ...body } = fields(json);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../helper.ts';
 import { type Paced, silences, startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 import { until } from '../until.ts';
 
 const settings = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
@@ -75,11 +76,11 @@ describe.concurrent('a storm of 429s', () => {
       expect(queued.status).toBe(202);
       expect(await paced.during(first)).toMatchObject({
         status: 503,
-        json: { type: '/problems/upstream-unavailable', outcome: 'not_sent' },
+        json: { type: problem('upstream-unavailable'), outcome: 'not_sent' },
       });
       const calls = callsOf(paced);
       for (const { status, headers, json } of await Promise.all(numbers(5).map((to) => text(to)))) {
-        expect({ status, json }).toMatchObject({ status: 429, json: { type: '/problems/rate-limited' } });
+        expect({ status, json }).toMatchObject({ status: 429, json: { type: problem('rate-limited') } });
         expect(Number(headers['retry-after'])).toBeGreaterThan(10);
       }
       await paced.run(10_000);
@@ -97,7 +98,7 @@ describe.concurrent('a storm of 429s', () => {
       for (const { status, json } of answers) {
         expect({ status, json }).toMatchObject({
           status: 503,
-          json: { type: '/problems/upstream-unavailable', outcome: 'not_sent' },
+          json: { type: problem('upstream-unavailable'), outcome: 'not_sent' },
         });
       }
       await paced.run(5_000);

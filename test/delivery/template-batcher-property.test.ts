@@ -42,7 +42,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     stopped: { reasonFor: () => undefined },
     newId: randomUUID,
     now: Date.now,
-    patienceMs: 60_000,
+    sendTimeoutMs: 60_000,
     holds: { reasonFor: () => undefined },
     splitsBatches: true,
     batchMax,

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ProblemSlug } from '../../src/problem-types.ts';
 import { type Answer, allKey, type Service } from '../helper.ts';
 import { type Paced, startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
@@ -127,13 +129,13 @@ describe('template sends that wait for their turn', () => {
     expect(fine).toMatchObject({ status: 201, json: { status: 'accepted' } });
     expect(optedOut).toMatchObject({
       status: 422,
-      json: { type: '/problems/recipient-opted-out', outcome: 'rejected' },
+      json: { type: problem('recipient-opted-out'), outcome: 'rejected' },
     });
-    expect(invalid).toMatchObject({ status: 422, json: { type: '/problems/recipient-invalid', outcome: 'rejected' } });
+    expect(invalid).toMatchObject({ status: 422, json: { type: problem('recipient-invalid'), outcome: 'rejected' } });
     expect(missing).toMatchObject({ status: 202, json: { status: 'unknown' } });
   });
 
-  it.each<[string, Parameters<Service['simulator']['script']>[1], number, string]>([
+  it.each<[string, Parameters<Service['simulator']['script']>[1], number, ProblemSlug]>([
     [
       'a refusal',
       { status: 200, body: { result: false, error: 'Template x not found' }, process: false },
@@ -147,7 +149,7 @@ describe('template sends that wait for their turn', () => {
     const answers = await together(numbers(5).map((to) => template(to)));
     expect(sizes()).toEqual([5]);
     for (const answer of answers) {
-      expect(answer).toMatchObject({ status, json: { type: `/problems/${slug}`, outcome: 'rejected' } });
+      expect(answer).toMatchObject({ status, json: { type: problem(slug), outcome: 'rejected' } });
     }
   });
 
@@ -211,7 +213,7 @@ describe('template sends that wait for their turn', () => {
     expect(refused.length).toBeGreaterThanOrEqual(100);
     expect(answers.filter(({ status }) => status === 202).length).toBe(1_100 - refused.length);
     expect(answers.length - refused.length).toBeGreaterThanOrEqual(190);
-    expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' }, json: { type: '/problems/rate-limited' } });
+    expect(refused[0]).toMatchObject({ headers: { 'retry-after': '1' }, json: { type: problem('rate-limited') } });
     expect((await send('14156009999', { priority: 'u=0' })).status).toBe(202);
   });
 });

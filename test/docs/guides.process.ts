@@ -50,6 +50,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** Where the guides have the service. */
+const example = 'http://127.0.0.1:3000';
 const mark = '@@ step';
 
 /** The blocks of one document in one shell, as a reader pastes them; per block what it printed, and its statuses. */
@@ -58,7 +60,7 @@ async function run(steps: Step[]) {
     'set -eu',
     `curl() { command curl -w '%{stderr}\\nHTTP %{http_code}\\n' "$@"; }`,
     ...steps.map(({ code }) => {
-      const here = code.replaceAll('http://127.0.0.1:3000', service).replaceAll('http://127.0.0.1:3001', gateway);
+      const here = code.replaceAll(example, service).replaceAll('http://127.0.0.1:3001', gateway);
       return `printf '\\n${mark}\\n'; printf '\\n${mark}\\n' >&2\n${here}`;
     }),
   ].join('\n');
@@ -100,7 +102,7 @@ describe('every code block of the README and the guides', { timeout: 180_000 }, 
           statuses.filter((each) => each < 200 || each > 299),
           about,
         ).toEqual([]);
-      if (printed !== undefined) expect(text, about).toBe(printed.trim());
+      if (printed !== undefined) expect(text.replaceAll(service, example), about).toBe(printed.trim());
       if (shown !== undefined) expect(differences(shown, JSON.parse(text)), about).toEqual([]);
     }
   });

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { CallerEntry, KeyEntry } from '../../src/callers/entry.ts';
 import { parseCallers } from '../../src/callers/parse.ts';
 import { scopes } from '../../src/callers.ts';
-import { EnvSchema } from '../../src/config.ts';
+import { EnvSchema } from '../../src/settings/env-schema.ts';
 
 const settings = readFileSync('docs/settings.md', 'utf8');
 const callers = readFileSync('docs/callers-file.md', 'utf8');

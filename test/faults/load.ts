@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { slugOf } from '../json.ts';
 import { fields, type Subject, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from '../routes/sending.ts';
 import { scriptOne } from './chaos.ts';
@@ -106,7 +107,7 @@ export async function sendOne(
 
 function saidBy({ status, headers, json }: Awaited<ReturnType<typeof ask>>): Said {
   const location = text(headers.location);
-  const type = text(json.type)?.replace('/problems/', '');
+  const type = slugOf(json);
   return {
     status,
     what: text(json.outcome) ?? type ?? text(json.status) ?? 'nothing',

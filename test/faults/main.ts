@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { type Blows, strike } from './chaos.ts';
@@ -5,6 +6,7 @@ import { ask, type Sent, sendOne } from './load.ts';
 import { everyMessage, settle, violations } from './oracle.ts';
 import { createProcess } from './process.ts';
 import { createRandom } from './random.ts';
+import { everyWebhook, webhookViolations } from './webhooks.ts';
 
 /**
  * `npm run faults [-- --count 10000 --seed 1]`: random faults on a mixed load of all sending routes, the process killed and
@@ -18,8 +20,22 @@ const atOnce = 32;
 const sendsPerBlow = 150;
 const looksMax = 300;
 
-const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY, deadlineMs: 500 });
-const service = createProcess(simulator);
+const simulator = await startSimulator({
+  perSecond: Number.POSITIVE_INFINITY,
+  deadlineMs: 500,
+  webhooks: {
+    twins: true,
+    duplicates: 1,
+    disorderMs: 1_000,
+    lossRatio: 0.1,
+    retrySeconds: 1,
+    seed: String(seed),
+    keptMax: 1_000_000,
+    // A service that is killed all the time would be off most of it.
+    failuresMax: Number.POSITIVE_INFINITY,
+  },
+});
+const service = await createProcess(simulator);
 const random = createRandom(seed);
 const blows: Blows = { kills: 0, stops: 0, gatewayStops: 0 };
 const sends: Sent[] = [];
@@ -29,6 +45,8 @@ try {
   await service.start();
   await load();
   await settle(service);
+  await everyWebhook(simulator);
+  await applied();
   report('after the load', await everyMessage(service));
   await lookAtUnknown();
   report('after looking at unknown ones', await everyMessage(service));
@@ -58,6 +76,13 @@ async function load(): Promise<void> {
   await striking;
 }
 
+/** What was recorded is applied within moments; what names nobody that is known is looked at again for ten minutes. */
+async function applied(): Promise<void> {
+  for (const until = performance.now() + 20_000; performance.now() < until; await sleep(500)) {
+    if (webhookViolations(simulator, await everyMessage(service)).length === 0) return;
+  }
+}
+
 /** One look proves what it can, and must prove nothing that is not so. */
 async function lookAtUnknown(): Promise<void> {
   const unknown = (await everyMessage(service)).filter(({ status }) => status === 'unknown').slice(0, looksMax);
@@ -71,7 +96,12 @@ function report(when: string, stored: Awaited<ReturnType<typeof everyMessage>>):
   const unanswered = sends.filter(({ said }) => said === undefined).length;
   console.log(`${when}: ${stored.length} records: ${tally.join(', ')}`);
   console.log(`  ${kills} kills, ${stops} stops, ${gatewayStops} gateway stops, ${unanswered} sends without an answer`);
-  const broken = violations(simulator, sends, stored);
+  const broken = [...violations(simulator, sends, stored), ...webhookViolations(simulator, stored)];
+  const states = Object.entries(Object.groupBy(simulator.webhooks.posts, ({ state }) => state));
+  const told = stored.filter(({ delivery }) => delivery !== undefined).length;
+  console.log(
+    `  ${told} with a delivery; webhooks: ${states.map(([state, those]) => `${those?.length} ${state}`).join(', ')}`,
+  );
   console.log(`  ${broken.length} violations`);
   for (const line of broken.slice(0, 20)) console.log(`  - ${line}`);
   if (broken.length > 0) process.exitCode = 1;

@@ -8,6 +8,9 @@ export interface StoredMessage {
   id: string;
   to?: string;
   status: string;
+  localMessageId?: string;
+  /** `sent`, `delivered`, ...; absent where no webhook told of it. */
+  delivery?: string;
 }
 
 /** Waits until no send is under way any more; throws if that takes longer than half a minute. */
@@ -36,7 +39,15 @@ async function page(service: ServiceProcess, query: string) {
   const rows = Array.isArray(json.data) ? json.data.map(fields) : [];
   const messages = rows.map((row): StoredMessage => {
     const to = text(row.to);
-    return { id: text(row.id) ?? '', status: text(row.status) ?? '', ...(to !== undefined && { to }) };
+    const localMessageId = text(row.localMessageId);
+    const delivery = text(fields(row.delivery).status);
+    return {
+      id: text(row.id) ?? '',
+      status: text(row.status) ?? '',
+      ...(to !== undefined && { to }),
+      ...(localMessageId !== undefined && { localMessageId }),
+      ...(delivery !== undefined && { delivery }),
+    };
   });
   return { messages, next: text(json.nextCursor) };
 }

@@ -7,14 +7,17 @@ import { createInterface } from 'node:readline';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { compileCache } from '../compile-cache.ts';
+import { intakeAt } from './intake.ts';
 
 export const callerKey = 'faults-key-0123456789';
 
 /** The service in a process of its own, on a file that outlives it. */
-export function createProcess(simulator: Simulator) {
+export async function createProcess(simulator: Simulator) {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-faults-'));
   const clientsFile = join(directory, 'clients.json');
   writeFileSync(clientsFile, JSON.stringify([callerEntry('faults', callerKey, ['*'])]));
+  const intake = await intakeAt(directory);
+  simulator.webhooks.pointTo(intake.url);
   let running: ChildProcess | undefined;
   let address = Promise.withResolvers<string>();
 
@@ -38,6 +41,7 @@ export function createProcess(simulator: Simulator) {
         MATON_GATEWAY_URL: simulator.gatewayUrl,
         MATON_CONTROL_URL: simulator.controlUrl,
         CLIENTS_FILE: clientsFile,
+        ...intake.settings,
         MATON_RATE_PER_SECOND: '100000',
         STORE_URL: `file:${join(directory, 'store.db')}`,
         PORT: '0',
@@ -71,4 +75,4 @@ export function createProcess(simulator: Simulator) {
   };
 }
 
-export type ServiceProcess = ReturnType<typeof createProcess>;
+export type ServiceProcess = Awaited<ReturnType<typeof createProcess>>;

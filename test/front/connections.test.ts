@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { AddressLimit } from '../../plugins/address-limit.ts';
-import { watchConnections } from '../../plugins/connections.ts';
-import { remoteKey } from '../../plugins/remote-address.ts';
+import { AddressLimit } from '../../src/http/address-limit.ts';
+import { watchConnections } from '../../src/http/connections.ts';
+import { remoteKey } from '../../src/http/remote-address.ts';
 
 const ends: (() => void)[] = [];
 afterEach(() => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { boundedHeaders, headerLengthMax } from '../../plugins/request-guard.ts';
 import { listMembers, preferences, urgencyOf } from '../../routes/header-lists.ts';
+import { boundedHeaders, headerLengthMax } from '../../src/http/request-smuggling.ts';
 import { type Service, startService } from '../helper.ts';
 import { goodRequest, operationsOf, problemChecker, record } from '../operations.ts';
 import { wire } from '../wire.ts';

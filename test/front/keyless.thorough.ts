@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { sampleRefusals } from '../../plugins/request-log.ts';
+import { sampleRefusals } from '../../src/http/sampled-log.ts';
 import { allKey, type Service, startService } from '../helper.ts';
 
 let service: Service;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { oneAtATime } from '../../plugins/one-at-a-time.ts';
+import { oneAtATime } from '../../src/http/one-at-a-time.ts';
 import { allKey, type Service, startService } from '../helper.ts';
 import { goodRequest, operationsOf } from '../operations.ts';
 import { say } from '../raw-http.ts';

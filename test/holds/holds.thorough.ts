@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { type Callers, callerEntry, fixedCallers } from '../../src/callers.ts';
-import { usualPauses } from '../../src/pauses.ts';
+import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { type Service, startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
 
@@ -31,7 +31,7 @@ function changing() {
   return { callers, grant, asOperator: { key: 'key-of-the-tester-with-all' } };
 }
 
-const hasty = { ...usualPauses, lookEveryMs: 50 };
+const hasty = { ...defaultRetryDelays, lookEveryMs: 50 };
 const numbers = (n: number) => Array.from({ length: n }, (_, at) => String(14155552000 + at));
 const start = async (callers: Callers, settings: Record<string, string> = {}) => {
   service = await startService({

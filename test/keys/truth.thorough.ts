@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { sendingTo } from '../routes/sending.ts';
 import { encodings } from './encodings.ts';
@@ -26,16 +27,11 @@ describe('what happened to a send, where the answer quotes the key', () => {
     const rows: [number, string, number, object][] = [
       [200, `{"result":true,"message":{"whatsappMessageId":"wamid.1","text":"${quote}"}}`, 201, { status: 'accepted' }],
       [200, `{"result":true,"message":{"whatsappMessageId":"${quote}"}}`, 201, { status: 'accepted' }],
-      [200, `{"result":false,"info":"${quote}"}`, 422, { outcome: 'rejected', type: '/problems/upstream-rejected' }],
+      [200, `{"result":false,"info":"${quote}"}`, 422, { outcome: 'rejected', type: problem('upstream-rejected') }],
       [200, `{"result":false,"ticketStatus":"EXPIRED","info":"${quote}"}`, 409, { outcome: 'rejected' }],
       [400, `{"message":"${quote}"}`, 422, { outcome: 'rejected' }],
-      [404, quote, 422, { outcome: 'rejected', type: '/problems/recipient-invalid' }],
-      [
-        401,
-        `{"message":"invalid key ${quote}"}`,
-        502,
-        { outcome: 'rejected', type: '/problems/upstream-unauthorized' },
-      ],
+      [404, quote, 422, { outcome: 'rejected', type: problem('recipient-invalid') }],
+      [401, `{"message":"invalid key ${quote}"}`, 502, { outcome: 'rejected', type: problem('upstream-unauthorized') }],
       [500, `{"message":"${quote}"}`, 202, { status: 'unknown' }],
       [200, `<html>${quote}</html>`, 202, { status: 'unknown' }],
     ];
@@ -67,7 +63,7 @@ describe('what happened to a send, where the answer quotes the key', () => {
       service.simulator.script('getContacts', { status, body: `{"message":"invalid api key ${key}"}` });
       const answer = await service.ask('GET', '/v1/contacts');
       expect(answer.json).toMatchObject({
-        type: '/problems/upstream-invalid',
+        type: problem('upstream-invalid'),
         status: 502,
         detail: 'the answer of the upstream held a credential of this service, and is withheld',
         upstream: { status },
@@ -75,7 +71,7 @@ describe('what happened to a send, where the answer quotes the key', () => {
       expect(answer.json).not.toHaveProperty('upstream.detail');
     }
     service.simulator.script('getContacts', { status: 401, body: `invalid api key ${key}` });
-    expect((await service.ask('GET', '/v1/contacts')).json).toMatchObject({ type: '/problems/upstream-unauthorized' });
+    expect((await service.ask('GET', '/v1/contacts')).json).toMatchObject({ type: problem('upstream-unauthorized') });
   });
 });
 
@@ -113,8 +109,23 @@ describe('a key in a body that flows through', () => {
       for (const type of ['image/png', 'text/plain', 'application/json']) {
         answer = (_request, response) => response.writeHead(200, { 'content-type': type }).end(`"${encode(key)}"`);
         const told = await service.ask(method, path);
-        expect(told.json, name).toMatchObject({ type: '/problems/upstream-invalid', status: 502 });
+        expect(told.json, name).toMatchObject({ type: problem('upstream-invalid'), status: 502 });
         if (method === 'POST') expect(told.json).toMatchObject({ outcome: 'unknown', retryable: false });
+      }
+    }
+  });
+
+  it.each(routes)('%s %s: a refusal that quotes it, or breaks off, is one of the credentials', async (method, path) => {
+    for (const status of [401, 403]) {
+      for (const name of ['body', 'header', 'end']) {
+        answer = (_request, response) => {
+          response.writeHead(status, { 'content-type': 'text/plain', ...(name === 'header' && { 'x-key': key }) });
+          if (name === 'end') response.write('Not available in your', () => response.destroy());
+          else response.end(name === 'body' ? `${key} is not allowed` : 'Operators may not do this');
+        };
+        const told = await service.ask(method, path);
+        expect(told.json, name).toMatchObject({ type: problem('upstream-unauthorized'), upstream: { status } });
+        if (method === 'POST') expect(told.json).toMatchObject({ outcome: 'rejected' });
       }
     }
   });

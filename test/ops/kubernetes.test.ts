@@ -3,11 +3,12 @@ import { CiliumNetworkPolicy } from '@kubernetes-models/cilium/cilium.io/v2/Cili
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
 import { validate as deployment } from 'kubernetes-models/_schemas/IoK8sApiAppsV1Deployment';
 import { validate as service } from 'kubernetes-models/_schemas/IoK8sApiCoreV1Service';
+import { validate as ingress } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1Ingress';
 import { validate as networkPolicy } from 'kubernetes-models/_schemas/IoK8sApiNetworkingV1NetworkPolicy';
 import { validate as podDisruptionBudget } from 'kubernetes-models/_schemas/IoK8sApiPolicyV1PodDisruptionBudget';
 import { expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { EnvSchema } from '../../src/config.ts';
+import { EnvSchema } from '../../src/settings/env-schema.ts';
 
 const read = (name: string) => readFileSync(`ops/kubernetes${name}.yaml`, 'utf8');
 const text = read('');
@@ -27,6 +28,7 @@ const schemas = new Map<string, (manifest: object) => boolean>([
   ['apps/v1 Deployment', deployment],
   ['v1 Service', service],
   ['policy/v1 PodDisruptionBudget', podDisruptionBudget],
+  ['networking.k8s.io/v1 Ingress', ingress],
   ['networking.k8s.io/v1 NetworkPolicy', networkPolicy],
   ['monitoring.coreos.com/v1 ServiceMonitor', takes(() => new ServiceMonitor())],
   ['cilium.io/v2 CiliumNetworkPolicy', takes(() => new CiliumNetworkPolicy())],
@@ -68,7 +70,7 @@ function places(value: unknown, place: string): string[] {
 }
 
 it.each([
-  ['', 4],
+  ['', 6],
   ['-monitoring', 2],
   ['-egress', 1],
 ])('has manifests in ops/kubernetes%s.yaml that the API would take, and no field that it would drop', (name, count) => {
@@ -77,7 +79,7 @@ it.each([
 });
 
 it('lets the probes and Prometheus reach the admin port, which the callers are kept from', () => {
-  const [workload, , , policy] = parseAllDocuments(text).map((document) => document.toJS());
+  const [workload, , , , , policy] = parseAllDocuments(text).map((document) => document.toJS());
   const [container] = workload.spec.template.spec.containers;
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
     expect(container[probe].httpGet.port).toBe('admin');
@@ -90,8 +92,33 @@ it('lets the probes and Prometheus reach the admin port, which the callers are k
   expect(adminService.spec.ports[0].name).toBe(monitor.spec.endpoints[0].port);
 });
 
+it('leads the internet to the port of webhooks and to nothing else, and callers to none of it', () => {
+  const [workload, callers, webhooks, ingressRule, , policy] = parseAllDocuments(text).map((document) =>
+    document.toJS(),
+  );
+  const [container] = workload.spec.template.spec.containers;
+  const portOf = (name: string) => container.ports.find((port: { name: string }) => port.name === name)?.containerPort;
+  expect([callers, webhooks].map(({ spec }) => portOf(spec.ports[0].targetPort))).toEqual([3000, 3002]);
+  expect(container.env).toContainEqual({ name: 'INTAKE_PORT', value: '3002' });
+  const [{ host, http }] = ingressRule.spec.rules;
+  expect(ingressRule.spec.tls[0].hosts).toEqual([host]);
+  expect(http.paths).toEqual([
+    {
+      path: '/wati',
+      pathType: 'Prefix',
+      backend: { service: { name: webhooks.metadata.name, port: { name: webhooks.spec.ports[0].name } } },
+    },
+  ]);
+  expect(ingressRule.metadata.annotations).toMatchObject({
+    'nginx.ingress.kubernetes.io/enable-access-log': 'false',
+    'nginx.ingress.kubernetes.io/proxy-body-size': '1m',
+  });
+  expect(policy.spec.ingress[2].ports).toEqual([{ protocol: 'TCP', port: 3002 }]);
+});
+
 it.each([
   ['replicas: 3', 'replicas: three'],
+  ['pathType: Prefix', 'pathtype: Prefix'],
   ['apiVersion: apps/v1', 'apiVersion: apps/v2'],
   ['readinessProbe:', 'readynessProbe:'],
   ['readOnlyRootFilesystem: true', 'readOnlyFilesystem: true'],
@@ -106,10 +133,10 @@ it.each([
 
 it('sets nothing that the service does not know', () => {
   const known = Object.keys(EnvSchema.properties);
-  for (const file of ['ops/kubernetes.yaml', 'compose.yaml', 'compose.scale.yaml']) {
-    const settings = readFileSync(file, 'utf8').match(/\b(MATON|CLIENTS|STORE|ADMIN)_\w+\b(?=:|, value)/g) ?? [];
+  for (const file of ['ops/kubernetes.yaml', 'compose.yaml', 'compose.scale.yaml', 'compose.webhooks.yaml']) {
+    const settings = readFileSync(file, 'utf8').match(/\b(MATON|CLIENTS|STORE|ADMIN|INTAKE)_\w+\b(?=:|, value)/g) ?? [];
     expect(settings.filter((name) => !known.includes(name))).toEqual([]);
-    expect(settings).toContain('MATON_API_KEY_FILE');
+    expect(settings).toContain(file === 'compose.webhooks.yaml' ? 'INTAKE_TOKENS_FILE' : 'MATON_API_KEY_FILE');
   }
 });
 

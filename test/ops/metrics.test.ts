@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createProcessMetrics } from '../../plugins/metrics.ts';
+import { fixedTokens } from '../../src/intake/tokens.ts';
+import { createProcessMetrics } from '../../src/observability/metrics.ts';
 import { type Service, startService } from '../helper.ts';
+import { entryOf, token } from '../intake/door.ts';
 import { isRecord } from '../json.ts';
 import { fileTo, multipartType } from '../routes/files-helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
@@ -13,8 +15,17 @@ let scraped: Scraped[];
 
 beforeAll(async () => {
   service = await startService({
-    settings: { MATON_CONNECTION_ID: seededConnection, MATON_RATE_PER_SECOND: '1000', WATI_PLAN: 'growth' },
-    seams: { processMetrics: createProcessMetrics() },
+    settings: {
+      MATON_CONNECTION_ID: seededConnection,
+      MATON_RATE_PER_SECOND: '1000',
+      WATI_PLAN: 'growth',
+      INTAKE_PORT: '0',
+      INTAKE_TOKENS_FILE: 'not read in tests',
+    },
+    seams: {
+      processMetrics: createProcessMetrics(),
+      intake: { tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) },
+    },
   });
   const { ask } = service;
   const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
@@ -84,8 +95,9 @@ describe('the metrics', () => {
     expect(documented).toEqual(rows.toSorted());
   });
 
-  it('name no number, no text, no id and no address', () => {
-    const text = JSON.stringify(samples().map(({ labels }) => labels));
+  it('name no number, no text, no id and no address; a connection only where its label says so', () => {
+    const text = JSON.stringify(samples().map(({ labels: { connection: _, ...labels } }) => labels));
+    expect(text).not.toContain(token);
     expect(text).not.toMatch(/141555|secret|Another|Asha|order_update|sale|key-1|127\.0\.0\.1/);
     expect(text).not.toContain(seededConnection);
   });

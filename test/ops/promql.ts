@@ -7,7 +7,7 @@ export interface Spoken {
 }
 
 const words = new Set(
-  'absent and avg by count delta histogram_quantile ignoring increase max max_over_time min min_over_time on or rate sum unless without'.split(
+  'absent and avg by count delta group_left histogram_quantile ignoring increase max max_over_time min min_over_time on or rate sum unless without'.split(
     ' ',
   ),
 );

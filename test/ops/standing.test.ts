@@ -1,13 +1,13 @@
 import { Registry } from '@prometheus-io/client';
 import { expect, it, vi } from 'vitest';
-import { type Standing, tellStanding } from '../../plugins/standing-metrics.ts';
+import { type GaugeSources, registerGauges } from '../../src/observability/gauges.ts';
 import { openStore } from '../../src/store/open.ts';
 import { startService } from '../helper.ts';
 import { standingClock } from '../standing-clock.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { readScrape } from './promql.ts';
 
-const fine: Standing = {
+const fine: GaugeSources = {
   version: '1',
   uploads: { open: 2, bytes: 3 },
   ready: async () => ({
@@ -24,9 +24,9 @@ const fine: Standing = {
   held: async () => ({ 'caller-removed': 0 }),
   stopped: () => ({ all: false, callers: [], connections: [] }),
 };
-const scraping = (standing: Partial<Standing>) => {
+const scraping = (standing: Partial<GaugeSources>) => {
   const registry = new Registry();
-  tellStanding(registry, { ...fine, ...standing });
+  registerGauges(registry, { ...fine, ...standing });
   return async (metric: string) =>
     readScrape(await registry.metrics())
       .find(({ name }) => name === `wati_bff_${metric}`)

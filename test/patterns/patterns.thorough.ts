@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foreignPatterns } from '../../src/patterns.ts';
+import { foreignPatterns } from '../../src/lib/patterns.ts';
 import { literalsIn, sourcePatterns } from './source-patterns.ts';
 
 const length = 64 * 1024;

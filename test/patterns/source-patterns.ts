@@ -12,7 +12,7 @@ const opensPattern = /(^|[(,=:[!&|?{};+\-*%~^<>\n]|=>|\breturn|\btypeof|\bcase)$
 
 /** Every pattern of the service: literals, and the `pattern` of schemas, which Ajv compiles with the flag u. */
 export function sourcePatterns(): SourcePattern[] {
-  const files = globSync('{src,routes,plugins}/**/*.ts').filter((file) => file !== 'src/patterns.ts');
+  const files = globSync('{src,routes,plugins}/**/*.ts').filter((file) => file !== 'src/lib/patterns.ts');
   return files.flatMap((file) => {
     const text = readFileSync(file, 'utf8');
     const inSchemas = [...text.matchAll(/\b(?:pattern|Pattern): '((?:[^'\\\n]|\\.)+)'/g)].map(([, quoted = '']) => ({

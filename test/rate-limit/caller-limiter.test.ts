@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createCallerLimiter, type TokenStore } from '../../src/rate-limit/caller-limiter.ts';
+import { createCallerLimiter } from '../../src/rate-limit/caller-limiter.ts';
+import type { CallerTokenStore } from '../../src/store/coordination-store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { OPTIONS } from '../store/samples.ts';
 
@@ -13,7 +14,7 @@ async function aSource(replicas = 1) {
   const source = {
     gone: false as false | 'refusing' | 'silent',
     asks: [] as { maxTokens: number; debt: number }[],
-    takeTokens: async (...[caller, ask]: Parameters<TokenStore['takeTokens']>) => {
+    takeTokens: async (...[caller, ask]: Parameters<CallerTokenStore['takeTokens']>) => {
       source.asks.push({ maxTokens: ask.maxTokens, debt: Math.round(ask.debt) });
       if (source.gone === 'silent') await new Promise(() => {});
       if (source.gone) throw new Error('the store is gone');

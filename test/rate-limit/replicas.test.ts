@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
-import type { Reservation, ReservationSource } from '../../src/rate-limit/types.ts';
+import type { Reservation, ReservationStore } from '../../src/store/coordination-store.ts';
 import { chance, densest, FakeTime } from './fake-time.ts';
 
 /** The slots of a database with a clock of its own, some way off; `how` it works may change. */
-class FakeSource implements ReservationSource {
+class FakeSource implements ReservationStore {
   how: 'works' | 'fails' | 'hangs' = 'works';
   replicas: number;
   reserved = 0;

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
-import type { ReservationSource } from '../../src/rate-limit/types.ts';
+import type { ReservationStore } from '../../src/store/coordination-store.ts';
 import { openStore } from '../../src/store/open.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { densest } from './fake-time.ts';
@@ -132,7 +132,7 @@ if (server === undefined) {
     it('never more than ten in a second together, and 85 percent used', async () => {
       const stores = [await open(), await open()];
       const times: number[] = [];
-      const budgets = stores.map((reservations: ReservationSource) =>
+      const budgets = stores.map((reservations: ReservationStore) =>
         createRateLimiter({ perSecond: 10, plan: 'growth', reservations }),
       );
       const end = performance.now() + 4_000;

@@ -1,4 +1,5 @@
-import { createRateLimiter, type RateLimiterOptions } from '../../src/rate-limit/outbound-limiter.ts';
+import type { RateLimiterOptions } from '../../src/rate-limit/options.ts';
+import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
 import {
   LimiterClosedError,
   type OutboundRateLimiter,

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { failingStore } from '../support/fake-store.ts';
 
@@ -80,7 +82,7 @@ describe('a broadcast', () => {
       headers: { 'idempotency-replayed': 'true' },
       json: { id, status: 'done', counts: { accepted: 3 } },
     });
-    expect(await create(to(2))).toMatchObject({ status: 422, json: { type: '/problems/idempotency-mismatch' } });
+    expect(await create(to(2))).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
     expect(sentTo()).toEqual(numbers(3));
     const key = 'key-of-another-caller';
     for (const [method, path] of [
@@ -118,7 +120,7 @@ describe('a broadcast', () => {
     expect(await create(faulty)).toMatchObject({
       status: 422,
       json: {
-        type: '/problems/template-parameters-invalid',
+        type: problem('template-parameters-invalid'),
         errors: [
           { pointer: '/recipients/1/parameters/order_id', detail: 'is blank' },
           { pointer: '/recipients/2/to', detail: 'is given twice, first at /recipients/0/to' },
@@ -128,7 +130,7 @@ describe('a broadcast', () => {
       },
     });
     expect((await create(to(1), { more: { template: 'nope' } })).json).toMatchObject({
-      type: '/problems/template-unknown',
+      type: problem('template-unknown'),
     });
     expect((await service.ask('GET', '/v1/broadcasts')).json).toEqual({ data: [] });
     expect((await service.ask('GET', '/v1/messages')).json).toEqual({ data: [] });
@@ -168,7 +170,7 @@ describe('a broadcast', () => {
     await paced.run(1_000);
     expect(sentTo().length).toBe(ended.counts.accepted);
     for (const verb of ['pause', 'resume']) {
-      expect(await steer(verb)).toMatchObject({ status: 409, json: { type: '/problems/broadcast-over' } });
+      expect(await steer(verb)).toMatchObject({ status: 409, json: { type: problem('broadcast-over') } });
     }
     expect((await steer('cancel')).status).toBe(200);
   });
@@ -246,17 +248,17 @@ describe('an imported CSV', () => {
     const again = await importCsv(header + rows(1_200));
     expect(again).toMatchObject({ status: 202, headers: { 'idempotency-replayed': 'true' }, json: { id } });
     const other = await importCsv(header + rows(2));
-    expect(other).toMatchObject({ status: 422, json: { type: '/problems/idempotency-mismatch' } });
+    expect(other).toMatchObject({ status: 422, json: { type: problem('idempotency-mismatch') } });
   });
 
-  it.each<[string, string, number, string, object]>([
+  it.each<[string, string, number, ProblemSlug, object]>([
     ['a fault in its last row', `${header}${rows(1_200)}14155561000,A,b,c\n`, 422, 'csv-invalid', { row: 1_201 }],
     ['no column for a parameter', 'Phone,customer_name,order_id\n14155561000,A,b\n', 422, 'csv-invalid', {}],
     ['a blank cell', `${header}14155561000,A,,c\n`, 422, 'csv-invalid', {}],
     ['no rows', header, 422, 'csv-invalid', {}],
   ])('with %s is not sent, leaves nothing behind and does not use up its key', async (_name, csv, status, slug) => {
     await start();
-    expect(await importCsv(csv)).toMatchObject({ status, json: { type: `/problems/${slug}`, outcome: 'not_sent' } });
+    expect(await importCsv(csv)).toMatchObject({ status, json: { type: problem(slug), outcome: 'not_sent' } });
     expect((await service.ask('GET', '/v1/broadcasts')).json).toEqual({ data: [] });
     expect((await service.ask('GET', '/v1/messages')).json).toEqual({ data: [] });
     const { id } = fields(await importCsv(header + rows(2)));
@@ -272,7 +274,7 @@ describe('an imported CSV', () => {
     expect(await importCsv(csv)).toMatchObject({
       status: 503,
       headers: { 'retry-after': '2' },
-      json: { type: '/problems/store-unavailable', outcome: 'not_sent', retryable: true },
+      json: { type: problem('store-unavailable'), outcome: 'not_sent', retryable: true },
     });
     expect((await service.ask('GET', '/v1/broadcasts')).json).toEqual({ data: [] });
     failing.clear();

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { allKey, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { askFor, seededConnection } from './outcomes.ts';
 import { fileSubject } from './sending.ts';
 
@@ -40,7 +41,7 @@ describe('an answer that breaks after its head', () => {
       if (bytes !== '') response.write(bytes);
       setTimeout(() => response.socket?.resetAndDestroy(), 50);
     };
-  const lost = { type: '/problems/upstream-unavailable', status: 503, retryable: true };
+  const lost = { type: problem('upstream-unavailable'), status: 503, retryable: true };
 
   it.each([
     ['a file', png, 'image/png', lost],
@@ -86,7 +87,7 @@ describe('an answer that breaks after its head', () => {
       { UPLOAD_TIMEOUT_MS: '300' },
     );
     const answer = await service.ask(method, path);
-    expect(answer).toMatchObject({ status: 504, json: { type: '/problems/upstream-timeout', ...more } });
+    expect(answer).toMatchObject({ status: 504, json: { type: problem('upstream-timeout'), ...more } });
   });
 
   it.each([

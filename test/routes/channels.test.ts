@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { operationsOf } from '../operations.ts';
+import { problem } from '../problem-type.ts';
 import { fields, type Subject, seededConnection } from './outcomes.ts';
 import { formHeaders, formOf, sendingTo, streamingTo } from './sending.ts';
 
@@ -102,7 +103,7 @@ describe.each([
 
     // Under a key, another channel is another message.
     const again = await service.ask(subject.method, path, withKey(ask, key));
-    if (subject.method === 'POST') expect(again.json).toMatchObject({ type: '/problems/idempotency-mismatch' });
+    if (subject.method === 'POST') expect(again.json).toMatchObject({ type: problem('idempotency-mismatch') });
     const wrong = through(subject, '0123');
     const errors = [{ pointer: wrong.path.includes('channel=') ? '/query/channel' : '/channel' }];
     expect((await service.ask(subject.method, wrong.path, wrong.ask)).json).toMatchObject({ status: 400, errors });

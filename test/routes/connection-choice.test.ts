@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { type Service, startService } from '../helper.ts';
+import { slugOf } from '../json.ts';
+import { problem } from '../problem-type.ts';
 import { fields, once, seededConnection } from './outcomes.ts';
 
 const limitedKey = 'the-key-of-a-limited-caller';
@@ -31,9 +33,7 @@ async function askAll(key?: string, headers: Record<string, string> = {}) {
     await service.ask('POST', '/v1/messages/template', { ...common, json: { to, template: 'welcome' } }),
   ];
   const gateway = service.simulator.ledger.entries.filter(({ host }) => host === 'gateway');
-  const seen = answers.map(
-    ({ status, json }) => `${status} ${String(fields(json).type ?? 'fine').replace('/problems/', '')}`,
-  );
+  const seen = answers.map(({ status, json }) => `${status} ${slugOf(json) ?? 'fine'}`);
   return {
     answers: [...new Set(seen.map((word) => word.replace(/^20[01] /, '')))],
     connections: [...new Set(gateway.map(({ connection }) => connection))],
@@ -120,7 +120,7 @@ describe('the connection of a request', () => {
     await start({ MATON_CONNECTION_ID: 'c-1' }, [['c-1', 'ACTIVE']]);
     const answer = await service.ask('GET', '/v1/contacts', { headers: { 'maton-connection': name } });
     expect(answer.json).toMatchObject({
-      type: '/problems/validation-failed',
+      type: problem('validation-failed'),
       errors: [{ pointer: '/headers/maton-connection' }],
     });
     expect(service.simulator.ledger.entries).toEqual([]);
@@ -133,7 +133,7 @@ describe('the connection of a request', () => {
     await start({}, [['c-1', 'ACTIVE']]);
     await once(scripted)(service.simulator, 'listConnections');
     const text = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
-    expect(`${text.status} ${String(fields(text.json).type).replace('/problems/', '')}`).toBe(answer);
+    expect(`${text.status} ${slugOf(text.json)}`).toBe(answer);
     expect(service.simulator.ledger.of('sendSessionMessage')).toEqual([]);
     // A failure is not kept.
     expect((await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } })).status).toBe(201);
@@ -172,7 +172,7 @@ describe('the time that a caller waits', () => {
     service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '5000' } });
     service.simulator.script('getContacts', { delayMs: 1_500 });
     const value = await service.ask('GET', '/v1/contacts', { headers: { prefer: 'respond-async, wait=1' } });
-    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
     expect(service.simulator.ledger.of('getContacts')).toHaveLength(1);
   });
 
@@ -203,14 +203,14 @@ describe('the time that a caller waits', () => {
     service.simulator.script('updateContactAttributes', { delayMs: 600 });
     const json = method === 'PUT' ? { json: { attributes: { member: 'VIP' } } } : {};
     const value = await service.ask(method, `/v1/${path}`, { ...wait, ...json });
-    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
   it('is UPSTREAM_TIMEOUT_MS for all pages of a search together', async () => {
     service = await startService({ settings: { ...connection, UPSTREAM_TIMEOUT_MS: '500' } });
     service.simulator.script('getContacts', ...Array.from({ length: 5 }, full));
     const value = await service.ask('GET', `/v1/contacts/${to}`);
-    expect(value.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(value.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
   it('leaves a load that others wait for to them', async () => {
@@ -226,7 +226,7 @@ describe('the time that a caller waits', () => {
     service = await startService({ settings: connection });
     service.simulator.script('sendSessionMessage', { status: 429, headers: { 'retry-after': '2' } });
     const value = await text({ prefer: 'wait=1' });
-    expect(value.json).toMatchObject({ type: '/problems/upstream-unavailable', outcome: 'not_sent' });
+    expect(value.json).toMatchObject({ type: problem('upstream-unavailable'), outcome: 'not_sent' });
     expect(value.headers['retry-after']).toBe('2');
     expect(service.simulator.ledger.of('sendSessionMessage')).toHaveLength(1);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 
 const to = '14155551000';
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-pin-'));
@@ -20,7 +21,7 @@ async function begin(settings: Record<string, string>, ids: string[], store = `f
 describe('the only active connection', () => {
   it('is never another only active one than the one that was sent over first, until an operator names it', async () => {
     const send = (headers = {}) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers });
-    const refused = { status: 409, json: { type: '/problems/connection-ambiguous' } };
+    const refused = { status: 409, json: { type: problem('connection-ambiguous') } };
     const sent = () => service.simulator.ledger.of('sendSessionMessage').map(({ connection }) => connection);
 
     await begin({}, ['ours']);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { create, get, list, one, remove } from './connections-subjects.ts';
 import { callersOwnHeaders, fields, seededConnection, upstreamHeaders } from './outcomes.ts';
 
@@ -49,7 +50,7 @@ describe('connections upstream', () => {
     foreign.app = 'hubspot';
     for (const method of ['GET', 'DELETE']) {
       const answer = await service.ask(method, '/v1/connections/of-another-app');
-      expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
+      expect(answer.json).toMatchObject({ type: problem('not-found'), status: 404 });
     }
     expect(service.simulator.tenant.connections).toContain(foreign);
     expect(service.simulator.ledger.of('deleteConnection')).toEqual([]);
@@ -94,7 +95,7 @@ describe('connections upstream', () => {
     service.simulator.tenant.addConnection({ id: 'other' });
     for (const method of ['GET', 'DELETE']) {
       const answer = await service.ask(method, '/v1/connections/other', { key: limitedKey });
-      expect(answer.json).toMatchObject({ type: '/problems/forbidden', status: 403 });
+      expect(answer.json).toMatchObject({ type: problem('forbidden'), status: 403 });
     }
     expect(service.simulator.ledger.entries).toEqual([]);
   });
@@ -109,7 +110,7 @@ describe('connections upstream', () => {
     expect([await poll(), await poll()]).toEqual(['pending', 'active']);
     const end = await service.ask('DELETE', `/v1/connections/${id}`);
     expect([end.status, end.text]).toEqual([204, '']);
-    expect((await service.ask('GET', `/v1/connections/${id}`)).json).toMatchObject({ type: '/problems/not-found' });
+    expect((await service.ask('GET', `/v1/connections/${id}`)).json).toMatchObject({ type: problem('not-found') });
     expect(
       service
         .logs()
@@ -147,7 +148,7 @@ describe('connections upstream', () => {
     ['GET', '/v1/connections/..%2fconnections', undefined],
   ])('refuses %s %s before any byte', async (method, path, json) => {
     const answer = await service.ask(method, path, json ? { json } : {});
-    expect(answer.json).toMatchObject({ type: '/problems/validation-failed', status: 400 });
+    expect(answer.json).toMatchObject({ type: problem('validation-failed'), status: 400 });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from './outcomes.ts';
 
 const known = '14155551000';
@@ -30,7 +31,7 @@ describe('contacts that are there twice, not any more, or already', () => {
       expect(marks).toEqual(both.map((each) => (each === old ? true : undefined)));
     }
     service.simulator.script('getContacts', listed(old));
-    expect((await service.ask('GET', `/v1/contacts/${known}`)).json).toMatchObject({ type: '/problems/not-found' });
+    expect((await service.ask('GET', `/v1/contacts/${known}`)).json).toMatchObject({ type: problem('not-found') });
   });
 
   it('finds the live one on a later page, and of several live ones that which changed last', async () => {
@@ -130,7 +131,7 @@ describe('contacts that are there twice, not any more, or already', () => {
     async (info) => {
       service.simulator.script('addContact', { body: { result: false, info } });
       const answer = await service.ask('PUT', `/v1/contacts/${known}`, { json: { attributes: { member: 'VIP' } } });
-      expect(answer.json).toMatchObject({ type: '/problems/upstream-rejected', upstream: { detail: info } });
+      expect(answer.json).toMatchObject({ type: problem('upstream-rejected'), upstream: { detail: info } });
       expect(service.simulator.ledger.of('updateContactAttributes')).toEqual([]);
     },
   );

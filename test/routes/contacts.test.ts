@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fresh, known } from './contacts-subjects.ts';
 import { callersOwnHeaders, seededConnection, upstreamHeaders } from './outcomes.ts';
 
@@ -153,7 +154,7 @@ describe('contacts upstream', () => {
     service.simulator.tenant.addContact('551187654322', { name: 'exact' });
     const answer = await service.ask('GET', '/v1/contacts/551187654322');
     expect(answer).toMatchObject({ status: 200, json: { phone: '551187654322', name: 'exact' } });
-    expect((await service.ask('GET', '/v1/contacts/5511876543')).json).toMatchObject({ type: '/problems/not-found' });
+    expect((await service.ask('GET', '/v1/contacts/5511876543')).json).toMatchObject({ type: problem('not-found') });
   });
 
   it('creates with 201, updates with 200, and says what is known', async () => {
@@ -181,7 +182,7 @@ describe('contacts upstream', () => {
 
   it('is a 404 to update whom WATI does not know', async () => {
     const answer = await service.ask('PATCH', `/v1/contacts/${fresh}`, { json: { attributes: { a: 'b' } } });
-    expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
+    expect(answer.json).toMatchObject({ type: problem('not-found'), status: 404 });
     expect(service.simulator.tenant.contacts.has(fresh)).toBe(false);
   });
 
@@ -201,7 +202,7 @@ describe('contacts upstream', () => {
     ['PATCH', '/v1/contacts/14155551000', {}, '/attributes'],
   ])('refuses %s %s %j before any byte', async (method, path, body, pointer) => {
     const answer = await service.ask(method, path, body === undefined ? {} : { json: body });
-    expect(answer.json).toMatchObject({ type: '/problems/validation-failed', errors: [{ pointer }] });
+    expect(answer.json).toMatchObject({ type: problem('validation-failed'), errors: [{ pointer }] });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { known } from './conversations-subjects.ts';
 import { callersOwnHeaders, seededConnection, upstreamHeaders } from './outcomes.ts';
 
@@ -150,7 +151,7 @@ describe('conversations upstream', () => {
         ['PUT', 'status', { status: 'open' }],
       ] as const) {
         const answer = await service.ask(method, `/v1/conversations/${target}/${path}`, json ? { json } : {});
-        expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
+        expect(answer.json).toMatchObject({ type: problem('not-found'), status: 404 });
       }
     },
   );
@@ -169,7 +170,7 @@ describe('conversations upstream', () => {
     ['status', { status: 'block' }],
   ])('refuses %s %j before any byte: never the bot by accident', async (path, json) => {
     const answer = await service.ask('PUT', `/v1/conversations/${known}/${path}`, { json });
-    expect(answer.json).toMatchObject({ type: '/problems/validation-failed', status: 400 });
+    expect(answer.json).toMatchObject({ type: problem('validation-failed'), status: 400 });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 

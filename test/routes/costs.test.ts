@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { DayQuota } from '../../src/rate-limit/day-quota.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from './outcomes.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -68,7 +69,7 @@ describe('the calls of a day', () => {
     const send = (id: string) =>
       ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' }, headers: { 'idempotency-key': id } });
     for (let n = 0; n < 9; n++) expect((await send(`k${n}`)).status).toBe(201);
-    const spent = { status: 429, json: { type: '/problems/quota-spent' } };
+    const spent = { status: 429, json: { type: problem('quota-spent') } };
     for (const path of ['contacts', 'templates', `contacts/${to}`, 'media?path=data/a.png']) {
       expect(await ask('GET', `/v1/${path}`)).toMatchObject(spent);
       expect((await ask('HEAD', `/v1/${path}`)).status).toBe(429);

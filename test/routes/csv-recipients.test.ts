@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { connection, post } from './files-helper.ts';
 
@@ -44,7 +45,7 @@ describe('a CSV that has a fault', () => {
       ['Phone Number\n14155551000\n', /found: Phone Number/],
     ])('never sends to a number that the file did not mean: %j', async (file, words) => {
       const answer = await send(route, file);
-      expect(answer).toMatchObject({ status: 422, json: { type: '/problems/csv-invalid', outcome: 'not_sent' } });
+      expect(answer).toMatchObject({ status: 422, json: { type: problem('csv-invalid'), outcome: 'not_sent' } });
       expect(JSON.stringify(answer.json.errors)).toMatch(words);
       expect(answer.json.errors).toMatchObject([{ row: expect.any(Number), line: expect.any(Number) }]);
       expect(sendsOf()).toEqual([]);
@@ -66,6 +67,11 @@ describe('a CSV that has a fault', () => {
         template: 'order_update',
       });
       expect(answer).toMatchObject({ status: 422, json: { errors: [{ pointer: '/rows/0/order_status' }] } });
+      const nearly = await send(route, 'Phone,Costumer Name,order_id,order_status\n14155551000,Asha,A,sent\n', {
+        template: 'order_update',
+      });
+      const detail = expect.stringMatching(/if "Costumer Name" is meant, call it customer_name$/);
+      expect(nearly.json).toMatchObject({ errors: [{ pointer: '/rows/0/customer_name', detail }] });
       const blank = await send(route, 'Phone,customer_name,order_id,order_status\n14155551000,Asha,,sent\n', {
         template: 'order_update',
       });

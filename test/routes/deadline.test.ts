@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { type Ask, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fields, seededConnection, text } from './outcomes.ts';
 
 const to = '14155551000';
@@ -68,7 +69,7 @@ describe('the time of a request is one for all of its calls', () => {
     await start(settings);
     for (const [operation, ...scripted] of scripts) service.simulator.script(operation, ...scripted);
     const answer = await service.ask(method, `/v1/${path}`, ask);
-    expect(answer.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(answer.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
   it('a look by its own id and into the history', async () => {
@@ -78,7 +79,7 @@ describe('the time of a request is one for all of its calls', () => {
     service.simulator.script('getMessageByLocalId', { ...slow, body: {}, process: false });
     service.simulator.script('getMessages', slow);
     const answer = await service.ask('POST', `${text(headers.location)}/reconcile`);
-    expect(answer.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(answer.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
   });
 
   it.each<[string, Operation]>([
@@ -90,7 +91,7 @@ describe('the time of a request is one for all of its calls', () => {
     service.simulator.script('listConnections', { delayMs: 1_500 });
     const answer = await service.ask('GET', `/v1/${path}`, wait);
     expect(answer.json).toMatchObject({
-      type: '/problems/upstream-unauthorized',
+      type: problem('upstream-unauthorized'),
       detail: expect.stringMatching(/could not be told$/),
     });
   });
@@ -141,7 +142,7 @@ describe('the time of a send', () => {
     await start({ SEND_WAIT_MS: '400', UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script('listConnections', { delayMs: 1_500 });
     const answer = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
-    expect(answer.json).toMatchObject({ type: '/problems/upstream-timeout', status: 504 });
+    expect(answer.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
     expect((await service.ask('GET', '/v1/messages')).json).toEqual({ data: [] });
     expect(service.simulator.ledger.of('sendSessionMessage')).toEqual([]);
   });

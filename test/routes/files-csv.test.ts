@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { sha256 } from '../upload/multipart-helper.ts';
 import { connection, csvForm, csvPath, lastLine, MIB, openRequest, post } from './files-helper.ts';
 
@@ -31,7 +32,7 @@ describe('a CSV that streams to WATI', () => {
       expect(answer).toMatchObject({
         status: 422,
         json: {
-          type: '/problems/csv-invalid',
+          type: problem('csv-invalid'),
           outcome: 'not_sent',
           detail: '1 fault; nothing was sent',
           errors: [{ pointer: `/rows/${count + 1}/Phone`, detail: expect.any(String) }],
@@ -91,7 +92,7 @@ describe('a CSV that streams to WATI', () => {
   it('without the column for the number opens no request', async () => {
     expect(await send(`Number\r\n${rows(10_000)}`)).toMatchObject({
       status: 422,
-      json: { type: '/problems/csv-invalid' },
+      json: { type: problem('csv-invalid') },
     });
     expect(ledger()).toEqual([]);
   });
@@ -107,7 +108,7 @@ describe('a CSV that streams to WATI', () => {
       path: `/v1/broadcasts/csv?template=${template}&broadcastName=hello`,
       headers: { 'idempotency-key': 'once', 'content-length': '100', expect: '100-continue' },
     });
-    expect(await request.answer()).toMatchObject({ status: 422, json: { type: '/problems/template-unknown', detail } });
+    expect(await request.answer()).toMatchObject({ status: 422, json: { type: problem('template-unknown'), detail } });
     expect(request.interim).toEqual([]);
     request.socket.destroy();
     expect(ledger()).toEqual([]);
@@ -118,7 +119,7 @@ describe('a CSV that streams to WATI', () => {
     expect(answer).toMatchObject({
       status: 400,
       json: {
-        type: '/problems/validation-failed',
+        type: problem('validation-failed'),
         errors: [{ pointer: '/headers/idempotency-key', detail: 'is required: 1 to 255 letters, digits and . _ : -' }],
       },
     });
@@ -151,7 +152,7 @@ describe('the rows of a CSV', () => {
     expect(await send(1001)).toMatchObject({
       status: 422,
       json: {
-        type: '/problems/csv-invalid',
+        type: problem('csv-invalid'),
         errors: [{ pointer: '/rows/1001', detail: 'the file has more than 1000 rows' }],
       },
     });

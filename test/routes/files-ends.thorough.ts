@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { createUploads, type Uploads } from '../../src/upload/uploads.ts';
 import { hasty, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { connection, fileTo, lastLine, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 
@@ -115,7 +116,7 @@ describe('an upload that breaks off', () => {
     expect(answer).toMatchObject({
       status: 503,
       headers: { 'retry-after': expect.any(String) },
-      json: { type: '/problems/upstream-unavailable', outcome: 'not_sent', retryable: true },
+      json: { type: problem('upstream-unavailable'), outcome: 'not_sent', retryable: true },
     });
     nothingWhole();
     expect(ledger()).toHaveLength(1);
@@ -239,7 +240,7 @@ describe('an upload that asks first', () => {
     expect(await second.answer()).toMatchObject({
       status: 503,
       headers: { 'retry-after': '2' },
-      json: { type: '/problems/overloaded', outcome: 'not_sent', retryable: true },
+      json: { type: problem('overloaded'), outcome: 'not_sent', retryable: true },
     });
     expect(second.interim).toEqual([]);
     await first.write(body.subarray(20));

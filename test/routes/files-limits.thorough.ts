@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { form, PNG, sha256 } from '../upload/multipart-helper.ts';
 import { connection, MIB, pdf, post, sized } from './files-helper.ts';
 
@@ -27,7 +28,7 @@ describe('a file', () => {
     const over = made(limit + 1);
     // So much over that no line ends behind the form explain it: nothing is opened.
     const declared = await post(service, made(limit + 1025));
-    expect(declared).toMatchObject({ status: 413, json: { type: '/problems/payload-too-large', outcome: 'not_sent' } });
+    expect(declared).toMatchObject({ status: 413, json: { type: problem('payload-too-large'), outcome: 'not_sent' } });
     expect(service.simulator.ledger.entries).toEqual([]);
     for (const chunked of [false, true]) {
       expect(await post(service, over, { chunked })).toMatchObject({ status: 413, json: { outcome: 'not_sent' } });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { hasty, type Service, startService } from '../helper.ts';
+import { allKey, hasty, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { form, JPEG, sha256 } from '../upload/multipart-helper.ts';
 import {
   connection,
@@ -89,6 +90,7 @@ describe('a file on its way to WATI', () => {
       upstreamStatus: 200,
       upstreamCalls: 1,
     });
+    expect(JSON.stringify(service.logs())).not.toContain(allKey);
   });
 
   it('as a CSV becomes the part that WATI names for it', async () => {
@@ -133,7 +135,7 @@ describe('a file on its way to WATI', () => {
     ['caption=a', '/query/to'],
   ])('is refused before a byte for ?%s', async (query, pointer) => {
     const answer = await post(service, form(), { path: `/v1/messages/file?${query}` });
-    expect(answer).toMatchObject({ status: 400, json: { type: '/problems/validation-failed' } });
+    expect(answer).toMatchObject({ status: 400, json: { type: problem('validation-failed') } });
     expect(answer.json.errors).toContainEqual({ pointer, detail: expect.any(String) });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
@@ -176,7 +178,7 @@ describe('what goes into the address', () => {
     expect(await captioned(`${'a'.repeat(1024 - around - 5)}%C3%BC`)).toMatchObject({
       status: 400,
       json: {
-        type: '/problems/validation-failed',
+        type: problem('validation-failed'),
         errors: [
           {
             pointer: '/query/caption',
@@ -196,7 +198,7 @@ describe('what goes into the address', () => {
     const again = await post(service, form(), { path: fileTo('14155551000'), headers });
     expect([again.status, again.headers['idempotency-replayed']]).toEqual([201, 'true']);
     const other = await post(service, form(), { path: `${fileTo('14155551000')}&caption=a`, headers });
-    expect([other.status, other.json.type]).toEqual([422, '/problems/idempotency-mismatch']);
+    expect([other.status, other.json.type]).toEqual([422, problem('idempotency-mismatch')]);
     expect(service.simulator.ledger.of('sendSessionFile')).toHaveLength(1);
   });
 });
@@ -235,7 +237,7 @@ describe('the framing towards WATI', () => {
         });
         const [entry] = service.simulator.ledger.of(operation);
         if (framing === 400) {
-          expect(answer).toMatchObject({ status: 400, json: { type: '/problems/malformed-request' } });
+          expect(answer).toMatchObject({ status: 400, json: { type: problem('malformed-request') } });
           expect(entry).toBeUndefined();
           continue;
         }
@@ -275,7 +277,7 @@ describe('what WATI says of a file', () => {
       status: 422,
       headers: { location: expect.stringMatching(/^\/v1\/messages\//) },
       json: {
-        type: '/problems/upstream-rejected',
+        type: problem('upstream-rejected'),
         outcome: 'rejected',
         upstream: { status: 200, detail: 'Failed to send file' },
       },
@@ -285,7 +287,7 @@ describe('what WATI says of a file', () => {
   it('outside the window is a conflict', async () => {
     expect(await post(service, form(), { path: fileTo('14155551010') })).toMatchObject({
       status: 409,
-      json: { type: '/problems/session-window-closed', outcome: 'rejected' },
+      json: { type: problem('session-window-closed'), outcome: 'rejected' },
     });
     expect(service.simulator.ledger.of('sendSessionFile')).toMatchObject([{ complete: true, processed: false }]);
   });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { createTemplateCache } from '../../src/templates/template-cache.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { once, seededConnection } from './outcomes.ts';
 
 const settings = {
@@ -52,7 +53,7 @@ describe('a hostile upstream', () => {
     const connection = { connection_id: 'conn-1', status: 'PENDING', url };
     await once({ body: { connection } })(service.simulator, 'createConnection');
     const { json } = await service.ask('POST', '/v1/connections', { json: {} });
-    expect(json).toMatchObject({ type: '/problems/upstream-invalid', status: 502 });
+    expect(json).toMatchObject({ type: problem('upstream-invalid'), status: 502 });
   });
 
   it.each(['a/b', '../x', 'a\r\nb', 'x'.repeat(129), 'a?b', '//evil.example', 'é'])('has no id %.20j', async (id) => {
@@ -67,7 +68,7 @@ describe('a hostile upstream', () => {
       ['GET', `/v1/connections/${seededConnection}`],
     ] as const) {
       const answer = await ask(method, path, method === 'POST' ? { json: {} } : {});
-      expect(answer.json, `${method} ${path}`).toMatchObject({ type: '/problems/upstream-invalid', status: 502 });
+      expect(answer.json, `${method} ${path}`).toMatchObject({ type: problem('upstream-invalid'), status: 502 });
       expect(answer.headers.location).toBeUndefined();
     }
   });
@@ -135,7 +136,7 @@ describe('a native answer with a status that is none', () => {
       });
     };
     const read = await service.ask('GET', '/v1/native/api/v1/chatbots');
-    expect(read.json).toMatchObject({ type: '/problems/upstream-invalid', status: 502, upstream: { status } });
+    expect(read.json).toMatchObject({ type: problem('upstream-invalid'), status: 502, upstream: { status } });
     const change = await service.ask('POST', '/v1/native/api/v1/chatbots/start');
     expect(change.json).toMatchObject({ status: 502, outcome: 'unknown', retryable: false });
     // Neither body is left lying on its connection.

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { goodRequest, type Operation, operationsOf } from '../operations.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 
@@ -49,7 +50,7 @@ describe.concurrent('an upstream that', () => {
         if (!reads.includes(operation.id)) continue;
         const side = operation.path.startsWith('/v1/connections') ? "Maton's API for connections" : 'the gateway';
         expect(answer?.json, operation.id).toMatchObject({
-          type: '/problems/upstream-unavailable',
+          type: problem('upstream-unavailable'),
           status: 503,
           detail: `${side} ${words}`,
         });

@@ -1,7 +1,9 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { allKey, hasty, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
@@ -77,14 +79,14 @@ describe('media', () => {
     expect(await answer.text()).toBe('The small print.');
   });
 
-  const outcomes: [string, Arrange, number, string][] = [
+  const outcomes: [string, Arrange, number, ProblemSlug][] = [
     ['refused', (simulator) => simulator.stopGateway(), 503, 'upstream-unavailable'],
     ['reset', once({ fault: 'reset-before' }), 503, 'upstream-unavailable'],
     ['500', once({ status: 500, body: htmlPage }), 503, 'upstream-unavailable'],
     ['429', once({ status: 429 }), 429, 'rate-limited'],
     ['302', once({ status: 302, headers: { location: 'https://evil.example/' } }), 502, 'upstream-invalid'],
     ['401', once({ status: 401 }), 502, 'upstream-unauthorized'],
-    ['403 with HTML', once({ status: 403, body: htmlPage }), 502, 'upstream-unauthorized'],
+    ['403 with HTML', once({ status: 403, body: htmlPage }), 422, 'upstream-rejected'],
     ['404', once({ status: 404 }), 404, 'not-found'],
     ['200 with a refusal', once({ body: { result: false, info: 'no' } }), 404, 'not-found'],
     [
@@ -94,7 +96,7 @@ describe('media', () => {
       'connection-unusable',
     ],
     ['413', once({ status: 413 }), 422, 'upstream-rejected'],
-    ...notFiles.map(([name, answer]): [string, Arrange, number, string] => [
+    ...notFiles.map(([name, answer]): [string, Arrange, number, ProblemSlug] => [
       `200 with ${name}`,
       once(answer),
       502,
@@ -111,7 +113,7 @@ describe('media', () => {
   it.each(outcomes)('%s', async (_name, arrange, status, slug) => {
     await arrange(service.simulator, 'getMedia');
     const answer = await service.ask('GET', `/v1/media?path=${png}`);
-    expect(answer.json).toMatchObject({ type: `/problems/${slug}`, status });
+    expect(answer.json).toMatchObject({ type: problem(slug), status });
     expect(service.simulator.ledger.of('getMedia').length).toBeLessThanOrEqual(1);
     await service.simulator.startGateway();
     expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
@@ -120,7 +122,7 @@ describe('media', () => {
   it('that is not answered is a 504', async () => {
     const own = await startService({ settings: { ...settings, ...hasty.settings } });
     own.simulator.script('getMedia', { fault: 'hang' });
-    expect((await own.ask('GET', `/v1/media?path=${png}`)).json).toMatchObject({ type: '/problems/upstream-timeout' });
+    expect((await own.ask('GET', `/v1/media?path=${png}`)).json).toMatchObject({ type: problem('upstream-timeout') });
     expect(own.simulator.ledger.of('getMedia')).toHaveLength(1);
     await own.close();
   });
@@ -169,7 +171,7 @@ describe('media', () => {
     ...['https://example.com/x.jpg', 'https://example.com/showFile?fileName=..%252Fx', `data/${'x'.repeat(1_100)}`],
   ])('refuses the path %j before any byte', async (path) => {
     const { json } = await service.ask('GET', `/v1/media?path=${path}`);
-    expect(json).toMatchObject({ type: '/problems/validation-failed', errors: [{ pointer: '/query/path' }] });
+    expect(json).toMatchObject({ type: problem('validation-failed'), errors: [{ pointer: '/query/path' }] });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 });

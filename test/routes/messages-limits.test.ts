@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
 const to = '14155551000';
@@ -136,7 +137,7 @@ describe('before any byte goes upstream', () => {
       return;
     }
     expect(answer.json).toMatchObject({
-      type: '/problems/validation-failed',
+      type: problem('validation-failed'),
       status: 400,
       instance: `/v1/messages/${route}`,
       retryable: false,
@@ -201,7 +202,7 @@ describe('half of a surrogate pair', () => {
     expect(answer).toMatchObject({
       status: 400,
       json: {
-        type: '/problems/validation-failed',
+        type: problem('validation-failed'),
         errors: [{ pointer, detail: expect.stringContaining('surrogate') }],
       },
     });

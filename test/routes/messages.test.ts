@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { callersOwnHeaders, fields, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const uuid = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -204,7 +205,7 @@ describe('sending', () => {
     service.simulator.script('sendSessionMessage', { body: { result: false, info }, process: false });
     const answer = await service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
     expect(answer.json).toEqual({
-      type: '/problems/upstream-rejected',
+      type: problem('upstream-rejected'),
       title: 'WATI refused',
       status: 422,
       detail: 'WATI refused: the account, its plan or its credits do not allow it; upstream.detail has its words',
@@ -248,7 +249,7 @@ describe('sending', () => {
       const json = { to: '14155551000', template: 'welcome' };
       const answer = await service.ask('POST', '/v1/messages/template', { json });
       expect(answer.status).toBe(status);
-      expect(answer.text).toContain(`"${status < 300 ? word : `/problems/${word}`}"`);
+      expect(answer.text).toContain(`${status < 300 ? '"' : '/problems/'}${word}"`);
       expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toHaveLength(1);
     },
   );

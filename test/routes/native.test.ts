@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hasty, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import {
   always,
   callersOwnHeaders,
@@ -89,7 +90,7 @@ describe('a native call', () => {
     ['POST', 'api/v1/rotateToken'],
   ])('is a 403 for %s %s, which nobody named', async (method, path) => {
     const answer = await service.ask(method, `/v1/native/${path}`);
-    expect(answer.json).toMatchObject({ type: '/problems/forbidden', status: 403 });
+    expect(answer.json).toMatchObject({ type: problem('forbidden'), status: 403 });
     expect(service.simulator.ledger.entries).toEqual([]);
   });
 
@@ -114,7 +115,7 @@ describe('a native call', () => {
   it.each([300, 301, 302, 303, 307, 308])('never follows a %i', async (status) => {
     await once({ status, headers: { location: 'https://evil.example/' } })(service.simulator, 'chatbots');
     const answer = await service.ask('GET', get.path);
-    expect(answer.json).toMatchObject({ type: '/problems/upstream-invalid', status: 502, upstream: { status } });
+    expect(answer.json).toMatchObject({ type: problem('upstream-invalid'), status: 502, upstream: { status } });
     expect(answer.headers.location).toBeUndefined();
   });
 
@@ -136,7 +137,7 @@ describe('a native call', () => {
         else await once({ fault })(own.simulator, subject.operation);
         const answer = await own.ask(subject.method, subject.path);
         const reads = subject === get;
-        expect(fields(answer.json)).toMatchObject({ type: `/problems/${slug}`, retryable: reads || retryable });
+        expect(fields(answer.json)).toMatchObject({ type: problem(slug), retryable: reads || retryable });
         expect(fields(answer.json).outcome).toBe(reads ? undefined : outcome);
         expect(seen(answer, own.simulator, subject.operation).requests).toBe(fault === 'stop' ? 0 : 1);
       }
@@ -152,7 +153,7 @@ describe('a native call', () => {
     own.simulator.tenant.settings[setting] = 'revoked';
     const answer = await own.ask('GET', get.path);
     expect(answer.json).toMatchObject({
-      type: '/problems/upstream-unauthorized',
+      type: problem('upstream-unauthorized'),
       status: 502,
       detail: expect.stringMatching(detail),
       upstream: { status: 401 },

@@ -30,7 +30,16 @@ describe('POST /v1/operations/erase', () => {
     ];
     const { status, json } = await erase({ to: person, dryRun: true });
     expect(status).toBe(200);
-    expect(json).toEqual({ to: '***1000', dryRun: true, found, cancelled: 0, erased: 0, left: found });
+    expect(json).toEqual({
+      to: '***1000',
+      dryRun: true,
+      found,
+      conversations: 0,
+      webhooks: 0,
+      cancelled: 0,
+      erased: 0,
+      left: found,
+    });
     expect(await store.countPerson('crm', person)).toHaveLength(1);
   });
 

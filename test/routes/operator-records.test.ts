@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { say } from '../raw-http.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
 import {
@@ -97,7 +98,7 @@ describe('an operator', () => {
     expect((await act(`broadcasts/${id}/pause`)).json).toMatchObject({ status: 'paused' });
     expect((await act(`broadcasts/${id}/cancel`, readerKey)).status).toBe(403);
     expect((await act(`broadcasts/${id}/cancel`)).json).toMatchObject({ status: 'cancelled' });
-    expect((await act(`broadcasts/${id}/resume`)).json).toMatchObject({ type: '/problems/broadcast-over' });
+    expect((await act(`broadcasts/${id}/resume`)).json).toMatchObject({ type: problem('broadcast-over') });
     expect((await act('broadcasts/none/pause')).status).toBe(404);
     expect((await read('broadcasts?status=cancelled&caller=crm')).json).toMatchObject({
       data: [{ id, caller: 'crm' }],

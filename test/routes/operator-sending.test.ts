@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
 import { goodRequest, type Operation, operationsOf } from '../operations.ts';
+import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
 import {
   auditLines,
@@ -42,7 +43,7 @@ const text = (service: Service, key: string, headers: Record<string, string> = {
 const refused = (detail: string) => ({
   status: 503,
   json: {
-    type: '/problems/sending-stopped',
+    type: problem('sending-stopped'),
     outcome: 'not_sent',
     retryable: true,
     detail: expect.stringContaining(detail),

@@ -2,6 +2,7 @@ import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import type { Answer, Ask, Service } from '../helper.ts';
+import { slugOf } from '../json.ts';
 
 export const seededConnection = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 
@@ -62,14 +63,13 @@ export function seen(answer: Answer, simulator: Simulator, operation: Operation)
   };
   const retryAfter = answer.headers['retry-after'];
   const body = fields(answer.json);
-  const type = text(body.type);
   const isProblem = /^application\/problem\+json/.test(String(answer.headers['content-type']));
   const upstreamStatus = fields(body.upstream).status;
   return {
     status: answer.status,
     ...(isProblem
       ? {
-          slug: type?.replace('/problems/', '') ?? 'no type',
+          slug: slugOf(body) ?? 'no type',
           retryable: body.retryable === true,
           ...(text(body.outcome) !== undefined && { outcome: text(body.outcome) ?? '' }),
           ...(typeof upstreamStatus === 'number' && { upstreamStatus }),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from './outcomes.ts';
 
 interface List {
@@ -72,7 +73,7 @@ describe('lists', () => {
       for (const more of [{}, body(null), body([])]) {
         script(operation, { ...more, result: false, info });
         expect((await service.ask('GET', path)).json).toMatchObject({
-          type: '/problems/upstream-rejected',
+          type: problem('upstream-rejected'),
           upstream: { status: 200, detail: info },
         });
       }
@@ -85,7 +86,7 @@ describe('lists', () => {
       for (const answer of [{ result: 'success' }, { ...body(null), result: null }, body('none'), body({})]) {
         script(operation, answer);
         expect((await service.ask('GET', path)).json).toMatchObject({
-          type: '/problems/upstream-invalid',
+          type: problem('upstream-invalid'),
           status: 502,
         });
       }
@@ -99,7 +100,7 @@ describe('lists', () => {
       const long = body(Array.from({ length: 100 }, () => ({ ...entry, more: 'x'.repeat(51_800) })));
       script(operation, long);
       const { json } = await service.ask('GET', `${path}${size}=100`);
-      expect(json).toMatchObject({ type: '/problems/upstream-invalid', status: 502, retryable: false });
+      expect(json).toMatchObject({ type: problem('upstream-invalid'), status: 502, retryable: false });
       expect(json).toHaveProperty(
         'detail',
         expect.stringContaining('ask again with a pageSize of less than 100, such as 25'),
@@ -136,7 +137,7 @@ describe('lists', () => {
     const message = 'This feature is not available in your plan';
     service.simulator.script(operation, { status: 403, body: { message } });
     expect((await service.ask('GET', path)).json).toMatchObject({
-      type: '/problems/upstream-rejected',
+      type: problem('upstream-rejected'),
       upstream: { status: 403, detail: message },
     });
     const quota = {
@@ -146,11 +147,11 @@ describe('lists', () => {
     };
     service.simulator.script(operation, quota);
     expect((await service.ask('GET', path)).json).toMatchObject({
-      type: '/problems/quota-spent',
+      type: problem('quota-spent'),
       upstream: { status: 429, detail: 'Monthly API call quota exceeded.' },
     });
     service.simulator.script(operation, { status: 403, body: { message: 'Invalid access token' } });
-    expect((await service.ask('GET', path)).json).toMatchObject({ type: '/problems/upstream-unauthorized' });
+    expect((await service.ask('GET', path)).json).toMatchObject({ type: problem('upstream-unauthorized') });
   });
 
   it('say how many entries WATI puts on a page, where it is fewer than were asked for', async () => {

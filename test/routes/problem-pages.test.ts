@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemTypes } from '../../src/problem-types.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 
 const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8';
 
@@ -31,7 +32,7 @@ describe('the pages of the problem types', () => {
     }
     for (const slug of ['nope', 'toString', '__proto__', 'Internal', '%3Cscript%3E']) {
       const answer = await read(`/problems/${slug}`, browser);
-      expect(answer.json).toMatchObject({ type: '/problems/not-found', status: 404 });
+      expect(answer.json).toMatchObject({ type: problem('not-found'), status: 404 });
     }
   });
 

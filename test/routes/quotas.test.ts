@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { multipartType } from './files-helper.ts';
@@ -32,7 +33,7 @@ const ask = (key: string, path: string, json: unknown) =>
   service.ask('POST', path, { key, json, headers: { 'idempotency-key': `k-${asked++}` } });
 const text = (key: string) => ask(key, '/v1/messages/text', { to, text: 'hello' });
 const nextKey = () => keys[callers++] ?? '';
-const spent = { status: 429, json: { type: '/problems/quota-spent' } };
+const spent = { status: 429, json: { type: problem('quota-spent') } };
 const upload = (key: string, path: string, numbers: number) => {
   const rows = Array.from({ length: numbers }, (_, at) => `1415555100${at}\n`).join('');
   const disposition = 'form-data; name="file"; filename="a.csv"';

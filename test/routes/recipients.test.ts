@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { type Place, placesOf } from '../places.ts';
+import { problem } from '../problem-type.ts';
 import { connection } from './files-helper.ts';
 
 const usKey = 'test-key-of-a-caller-for-the-us';
@@ -93,7 +94,7 @@ describe('a recipient, on every route that takes one', () => {
       expect(await send(service, '4795551000'), `${operation.id} ${pointer}`).toMatchObject({
         status: 400,
         json: {
-          type: '/problems/validation-failed',
+          type: problem('validation-failed'),
           errors: [
             { pointer, detail: expect.stringMatching(/Norway \(\+47\).*US, CA.*is the country code missing\?/) },
           ],

@@ -3,6 +3,7 @@ import type { HistoryRow } from '../../src/simulator/state.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { HOUR_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
@@ -372,7 +373,7 @@ it('a look whose finding cannot be recorded says so', async () => {
     const answer = await service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
     expect(answer).toMatchObject({ status: 202, json: { status: 'unknown' } });
     const looked = await service.ask('POST', `${text(answer.headers.location)}/reconcile`);
-    expect(looked).toMatchObject({ status: 503, json: { type: '/problems/store-unavailable' } });
+    expect(looked).toMatchObject({ status: 503, json: { type: problem('store-unavailable') } });
   } finally {
     await service.close();
   }

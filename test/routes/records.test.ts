@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { slugOf } from '../json.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 
@@ -14,7 +15,7 @@ const textTo = (recipient: string, words: string): Subject => ({
   ask: { json: { to: recipient, text: words } },
 });
 const hello = textTo(to, 'Hello');
-const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+const slug = ({ json }: Answer) => slugOf(json);
 const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
 const rowsOf = (answer: Answer) => {
   const { data } = fields(answer.json);

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { htmlPage } from '../../src/simulator/pages.ts';
 import type { Service } from '../helper.ts';
 import { type Paced, startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 
 let paced: Paced;
 let service: Service;
@@ -16,7 +18,7 @@ const quota = 'Monthly API call quota exceeded. Upgrade your plan.';
 const hour = { 'retry-after': '3600' };
 
 describe('a read that is refused', () => {
-  it.each<[string, Scripted, number, string, string | undefined]>([
+  it.each<[string, Scripted, number, ProblemSlug, string | undefined]>([
     ['a quota that is spent', { status: 429, body: { message: quota }, headers: hour }, 429, 'quota-spent', quota],
     [
       'a plan that ended',
@@ -67,7 +69,7 @@ describe('a read that is refused', () => {
       const before = service.simulator.ledger.of('getContacts').length;
       service.simulator.script('getContacts', answer);
       const read = await paced.during(service.ask('GET', '/v1/contacts'));
-      expect(read).toMatchObject({ status, json: { type: `/problems/${slug}` } });
+      expect(read).toMatchObject({ status, json: { type: problem(slug) } });
       if (detail !== undefined) expect(read.json).toMatchObject({ upstream: { status: answer.status, detail } });
       expect(service.simulator.ledger.of('getContacts')).toHaveLength(before + 1);
       expect(paced.events.filter(({ what }) => what === 'refusal')).toEqual([]);

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
+import { slugOf } from '../json.ts';
+import { problem } from '../problem-type.ts';
 import { DAY_MS, OPTIONS } from '../store/samples.ts';
 import { askFor, fields, type Subject, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
@@ -15,7 +17,7 @@ const textTo = (recipient: string, words: string): Subject => ({
   ask: { json: { to: recipient, text: words } },
 });
 const hello = textTo(to, 'Hello');
-const slug = ({ json }: Answer) => text(fields(json).type)?.replace('/problems/', '');
+const slug = ({ json }: Answer) => slugOf(json);
 const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
 
 describe('a resend', () => {
@@ -168,7 +170,7 @@ describe('a resend', () => {
     await store.markReconciled(id, { outcome: { outcome: 'accepted', evidence: 'content' } });
     listed.resolve();
     const { status, json } = await answer;
-    expect([status, fields(json).type]).toEqual([409, '/problems/message-not-resendable']);
+    expect([status, fields(json).type]).toEqual([409, problem('message-not-resendable')]);
     expect(fields(json).detail).toMatch(/accepted/);
     expect(service.simulator.ledger.of(subject.operation)).toHaveLength(1);
   });

@@ -6,6 +6,7 @@ import { createSendingCheck } from '../../src/sending-rules.ts';
 import { type Answer, type Service, startService } from '../helper.ts';
 import { isRecord } from '../json.ts';
 import { operationsOf } from '../operations.ts';
+import { problem } from '../problem-type.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { multipartType } from './files-helper.ts';
 import { seededConnection } from './outcomes.ts';
@@ -112,7 +113,7 @@ describe('the entry of a caller', () => {
     narrow({ recipients: ['14155551*'] });
     const before = await tracesOf();
     const refused = await tries[name]?.(stranger, 'welcome');
-    expect(refused).toMatchObject({ status: 403, json: { type: '/problems/sending-forbidden', retryable: false } });
+    expect(refused).toMatchObject({ status: 403, json: { type: problem('sending-forbidden'), retryable: false } });
     expect(refused?.text).not.toContain(stranger);
     // Of the resend, the first send is there.
     const first = name === 'resendMessage' ? 1 : 0;
@@ -127,7 +128,7 @@ describe('the entry of a caller', () => {
     expect(refused).toMatchObject({
       status: 403,
       json: {
-        type: '/problems/sending-forbidden',
+        type: problem('sending-forbidden'),
         errors: [{ detail: expect.stringMatching(/it may send welcome$/) }],
       },
     });
@@ -174,7 +175,7 @@ describe('the entry of a caller', () => {
         '/v1/native/api/v1/chatbots/start?whatsappNumber=14155551000&chatbotId=6622a1f0c3b4d5e6f7a8b901',
         { key },
       );
-    expect(await start()).toMatchObject({ status: 403, json: { type: '/problems/sending-forbidden' } });
+    expect(await start()).toMatchObject({ status: 403, json: { type: problem('sending-forbidden') } });
     expect(await service.ask('GET', '/v1/native/api/v1/chatbots', { key })).toMatchObject({ status: 200 });
     narrow({});
     expect((await start()).status).toBe(200);
@@ -183,7 +184,7 @@ describe('the entry of a caller', () => {
   it('that names addresses is good from there alone', async () => {
     narrow({ addresses: ['10.0.0.0/8'] });
     const elsewhere = await service.ask('GET', '/v1/broadcasts', { key });
-    expect(elsewhere).toMatchObject({ status: 403, json: { type: '/problems/forbidden' } });
+    expect(elsewhere).toMatchObject({ status: 403, json: { type: problem('forbidden') } });
     narrow({ addresses: ['10.0.0.0/8', '127.0.0.0/8'] });
     expect(await service.ask('GET', '/v1/broadcasts', { key })).toMatchObject({ status: 200 });
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { askFor, type Subject, seededConnection } from './outcomes.ts';
 import { fileSubject, sendingTo } from './sending.ts';
 
@@ -111,15 +112,15 @@ describe('a contact id or BSUID', () => {
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
     service.simulator.script('sendTemplateMessageV1', { body: { result: true, validWhatsAppNumber: false } });
     const refused = await service.ask('POST', '/v1/messages/template', { json: body });
-    expect(refused.json).toMatchObject({ type: '/problems/recipient-invalid', outcome: 'rejected' });
+    expect(refused.json).toMatchObject({ type: problem('recipient-invalid'), outcome: 'rejected' });
   });
 
   it('is a 404 for a contact that WATI does not know, or lets nobody find', async () => {
     for (const subject of contact('f'.repeat(24)).concat(contact('US.9999999999'))) {
-      expect((await askFor(service, subject)).json, subject.name).toMatchObject({ type: '/problems/not-found' });
+      expect((await askFor(service, subject)).json, subject.name).toMatchObject({ type: problem('not-found') });
     }
     service.simulator.tenant.settings.v3 = false;
-    expect((await service.ask('GET', `/v1/contacts/${contactId}`)).json).toMatchObject({ type: '/problems/not-found' });
+    expect((await service.ask('GET', `/v1/contacts/${contactId}`)).json).toMatchObject({ type: problem('not-found') });
     const found = { id: 'x', wAid: '14155550120', bsuid: bsuids[0], fullName: 'Asha' };
     for (const more of [{}, { bsuid: 'other', parentBsuid: bsuids[0] }]) {
       service.simulator.script('getContacts', {
@@ -160,7 +161,7 @@ describe('a contact id or BSUID', () => {
   ])('is none as %.30s', async (target) => {
     for (const subject of [...conversation(target), ...contact(target), ...sends(target)]) {
       expect((await askFor(service, subject)).json, subject.name).toMatchObject({
-        type: '/problems/validation-failed',
+        type: problem('validation-failed'),
       });
     }
     expect(service.simulator.ledger.entries).toEqual([]);

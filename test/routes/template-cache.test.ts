@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { slugOf } from '../json.ts';
+import { problem } from '../problem-type.ts';
 import { standingClock } from '../standing-clock.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
@@ -107,7 +109,7 @@ describe('the list of templates', () => {
       const query = '?template=welcome&broadcastName=b';
       return service.ask('POST', `${path}${query}`, { body: Buffer.from(await body.arrayBuffer()), headers });
     };
-    expect((await upload('Phone\n14155551000\n', 'without')).json).toMatchObject({ type: '/problems/csv-invalid' });
+    expect((await upload('Phone\n14155551000\n', 'without')).json).toMatchObject({ type: problem('csv-invalid') });
     const answer = await upload('Phone,first\n14155551000,Asha\n', 'with');
     expect([201, 202], answer.text).toContain(answer.status);
   });
@@ -118,7 +120,7 @@ describe('the list of templates', () => {
   ])('is loaded again after WATI refused the %s', async (_name, error, slug) => {
     await send('welcome');
     service.simulator.script('sendTemplateMessagesV2', { body: { result: false, error }, process: false });
-    expect(fields((await send('welcome')).json).type).toBe(`/problems/${slug}`);
+    expect(slugOf((await send('welcome')).json)).toBe(slug);
     expect((await send('welcome')).status).toBe(201);
     expect([loads(), sends()]).toEqual([2, 3]);
   });
@@ -132,7 +134,7 @@ describe('the list of templates', () => {
   it('sends nothing where it cannot be read, and keeps no failure', async () => {
     service.simulator.script('getMessageTemplates', { status: 200, body: '<html>', process: false });
     const failed = await send('welcome');
-    expect(failed.json).toMatchObject({ type: '/problems/upstream-invalid', status: 502 });
+    expect(failed.json).toMatchObject({ type: problem('upstream-invalid'), status: 502 });
     expect(fields(failed.json).outcome).toBeUndefined();
     expect(sends()).toBe(0);
     expect((await send('welcome')).status).toBe(201);

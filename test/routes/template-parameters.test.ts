@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Template } from '../../src/simulator/state.ts';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
 type Shape = Partial<Template> & Record<string, unknown>;
@@ -90,7 +91,7 @@ describe('parameters', () => {
       add({ ...shape, ...listing });
       expect((await look()).parameters).toEqual(['name', 'more']);
       expect((await send({ name: 'a' })).json).toMatchObject({
-        type: '/problems/template-parameters-invalid',
+        type: problem('template-parameters-invalid'),
         errors: [{ pointer: '/parameters/more', detail: 'is missing' }],
       });
       expect(sent()).toBe(0);
@@ -141,7 +142,7 @@ describe('parameters', () => {
 
   it('asks what is meant by a name that is nearly one', async () => {
     expect((await send({}, 'order_updtae')).json).toMatchObject({
-      type: '/problems/template-unknown',
+      type: problem('template-unknown'),
       detail: 'WATI has no template "order_updtae"; did you mean "order_update"?',
     });
     expect((await service.ask('GET', '/v1/templates/Welcome')).json).toMatchObject({

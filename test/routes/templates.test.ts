@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { callersOwnHeaders, fields, seededConnection, upstreamHeaders } from './outcomes.ts';
 import { get, list, preview } from './templates-subjects.ts';
 
@@ -63,9 +64,9 @@ describe('templates', () => {
 
   it('is a 404 for a name that is part of another, and for another case', async () => {
     for (const name of ['order', 'Welcome', 'nope', '__proto__']) {
-      expect((await service.ask('GET', `/v1/templates/${name}`)).json).toMatchObject({ type: '/problems/not-found' });
+      expect((await service.ask('GET', `/v1/templates/${name}`)).json).toMatchObject({ type: problem('not-found') });
       const tried = await service.ask('POST', `/v1/templates/${name}/preview`, { json: {} });
-      expect(tried.json).toMatchObject({ type: '/problems/not-found' });
+      expect(tried.json).toMatchObject({ type: problem('not-found') });
     }
   });
 
@@ -107,7 +108,7 @@ describe('templates', () => {
     ['send', '/v1/messages/template', { to: '14155551000', template: 'order_update', parameters: given }],
   ])('lists every fault of the parameters on %s, and sends nothing', async (_name, path, json) => {
     const answer = await service.ask('POST', path, { json });
-    expect(answer.json).toMatchObject({ type: '/problems/template-parameters-invalid', status: 422, retryable: false });
+    expect(answer.json).toMatchObject({ type: problem('template-parameters-invalid'), status: 422, retryable: false });
     expect(fields(answer.json).errors).toEqual(faults);
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
     expect(answer.headers.location).toBeUndefined();
@@ -124,7 +125,7 @@ describe('templates', () => {
     const json = { to: '14155551000', template: 'otp_code', parameters };
     const answer = await service.ask('POST', '/v1/messages/template', { json });
     expect(answer.json).toMatchObject({
-      type: '/problems/template-parameters-invalid',
+      type: problem('template-parameters-invalid'),
       errors: [{ pointer: '/parameters/1', detail }],
     });
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
@@ -145,7 +146,7 @@ describe('templates', () => {
   ])('does not send %s, and says why', async (template, detail) => {
     const json = { to: '14155551000', template, parameters: { name: 'a', offer: 'b', date: 'c' } };
     const answer = await service.ask('POST', '/v1/messages/template', { json });
-    expect(answer.json).toMatchObject({ type: '/problems/template-unknown', status: 422, detail, retryable: false });
+    expect(answer.json).toMatchObject({ type: problem('template-unknown'), status: 422, detail, retryable: false });
     expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { type Place, placesOf } from '../places.ts';
+import { problem } from '../problem-type.ts';
 import { connection } from './files-helper.ts';
 
 describe('text, in every place of every route', () => {
@@ -101,7 +102,7 @@ describe('bytes that are no text', () => {
       const headers = { 'content-type': 'application/json', 'idempotency-key': 'one' };
       expect(await service.ask('POST', path, { body, headers })).toMatchObject({
         status: 400,
-        json: { type: '/problems/malformed-request', detail: 'the body is not UTF-8' },
+        json: { type: problem('malformed-request'), detail: 'the body is not UTF-8' },
       });
     }
     expect(service.simulator.ledger.entries).toEqual([]);
@@ -126,7 +127,7 @@ describe('bytes that are no text', () => {
         const method = path.startsWith('/v1/contacts') ? 'GET' : 'POST';
         expect(await service.ask(method, path)).toMatchObject({
           status: 400,
-          json: { type: '/problems/malformed-request', detail: expect.stringContaining('percent-encoded UTF-8') },
+          json: { type: problem('malformed-request'), detail: expect.stringContaining('percent-encoded UTF-8') },
         });
       }
       expect(service.simulator.ledger.entries).toEqual([]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { goodRequest, type Operation, operationsOf } from '../operations.ts';
+import { problem } from '../problem-type.ts';
 import { openRequest } from './files-helper.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
@@ -14,7 +15,7 @@ const text = (service: Service, connection: string, headers: Record<string, stri
     headers: { 'maton-connection': connection, ...headers },
   });
 const isAsync = { prefer: 'respond-async' };
-const refused = { status: 409, json: { type: '/problems/connection-unusable', outcome: 'rejected' } };
+const refused = { status: 409, json: { type: problem('connection-unusable'), outcome: 'rejected' } };
 const recorded = async (service: Service) => {
   const lists = await Promise.all(['messages', 'broadcasts'].map((name) => service.ask('GET', `/v1/${name}`)));
   return lists.flatMap(({ json }) => fields(json).data);
@@ -131,7 +132,7 @@ describe('where the list of connections cannot be had', () => {
     service = await startService();
     refuses(401);
     const answer = await text(service, 'evil-1', isAsync);
-    expect(answer).toMatchObject({ status: 502, json: { type: '/problems/upstream-unauthorized' } });
+    expect(answer).toMatchObject({ status: 502, json: { type: problem('upstream-unauthorized') } });
     expect(await recorded(service)).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import { type Answer, allKey, type Service, startService } from '../helper.ts';
+import { problem } from '../problem-type.ts';
 import { fields, type Seen, seededConnection, seen, text } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 
@@ -128,7 +129,7 @@ describe.each(ways)('an upload under way: $name', (way) => {
     const other = beginUpload(service, { ...way, path }, `half-${keys}`);
     other.finish();
     const refused = await other.answer;
-    expect([refused.status, fields(refused.json).type]).toEqual([422, '/problems/idempotency-mismatch']);
+    expect([refused.status, fields(refused.json).type]).toEqual([422, problem('idempotency-mismatch')]);
     const same = beginUpload(service, way, `half-${keys}`);
     same.finish();
     expect((await same.answer).headers['idempotency-replayed']).toBe('true');

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Service, startService } from '../helper.ts';
 import { operationsOf } from '../operations.ts';
 import { type Paced, startPaced } from '../paced.ts';
+import { problem } from '../problem-type.ts';
 import { seededConnection } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 
@@ -77,7 +78,7 @@ describe('a send with Priority: u=0', () => {
     for (const { name, method, path, ask = {} } of subjects) {
       const answer = await service.ask(method, path, { ...ask, key: crm.key, headers: { ...ask.headers, ...urgent } });
       expect(answer.json, name).toMatchObject({
-        type: '/problems/forbidden',
+        type: problem('forbidden'),
         detail: expect.stringContaining('messages:urgent'),
       });
     }

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { exampleIds } from '../../src/schemas/words.ts';
+import { exampleIds } from '../../src/schemas/common.ts';
+import { problem } from '../problem-type.ts';
 import { started } from './helper.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-sandbox-'));
@@ -101,7 +102,7 @@ describe('templates of your own', () => {
       { messages: [{ template: 'parcel_here', parameters }] },
     ]);
     await ask('POST', '/_sandbox/templates', { name: 'in_review', body: 'Soon', status: 'pending' });
-    expect((await send('in_review', {})).json).toMatchObject({ type: '/problems/template-unknown' });
+    expect((await send('in_review', {})).json).toMatchObject({ type: problem('template-unknown') });
     // One of the same name and language takes the place of the other.
     await ask('POST', '/_sandbox/templates', [{ name: 'welcome', body: 'Hello again' }]);
     await reset();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { isRecord } from '../json.ts';
+import { problem } from '../problem-type.ts';
 import { parameters, started } from './helper.ts';
 
 const open = '14155551000';
@@ -19,7 +20,7 @@ describe('POST /_sandbox/clock', () => {
     await advance(hour);
     expect(await text('4915112345678')).toMatchObject({
       status: 409,
-      json: { type: '/problems/session-window-closed' },
+      json: { type: problem('session-window-closed') },
     });
     await incoming();
     expect((await text('4915112345678')).status).toBe(201);
@@ -55,7 +56,7 @@ describe('POST /_sandbox/clock', () => {
     expect((await text('14155550000', 'Two', key)).status).toBe(422);
     await advance(hour + 1);
     // The window of that customer is closed by now; what counts is that it is a new send.
-    expect((await text('14155550000', 'Two', key)).json).toMatchObject({ type: '/problems/session-window-closed' });
+    expect((await text('14155550000', 'Two', key)).json).toMatchObject({ type: problem('session-window-closed') });
   });
 
   it('brings the look at an unknown one forward: it is found without waiting for a minute', async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertPublished, insertRecording, newBroadcast, recipients, sweepAll } from './broadcast-samples.ts';
 import { storeConformance } from './conformance.ts';
-import type { StoreFixture } from './fixture.ts';
+import { aDatabase, emptied, type PostgresFixture, query } from './postgres-fixture.ts';
 import {
   ids,
   insertFinished,
@@ -16,52 +16,6 @@ import {
 } from './samples.ts';
 
 const server = process.env.TEST_POSTGRES_URL;
-
-async function query(url: string, text: string, values: unknown[] = []): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(text, values);
-  await client.end();
-}
-
-let databases = 0;
-
-interface PostgresFixture extends StoreFixture {
-  readonly url: string;
-}
-
-async function aDatabase(server: string): Promise<PostgresFixture> {
-  const name = `store_${process.pid}_${databases++}`;
-  await query(server, `CREATE DATABASE ${name}`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return {
-    url: url.href,
-    open: () => openStore(url.href, OPTIONS),
-    advance: async (ms) => {
-      const older = 'SET ended_at = ended_at - $1::bigint';
-      const looks = 'next_look_at = next_look_at - $1::bigint, looked_at = looked_at - $1::bigint';
-      await query(url.href, `UPDATE sends ${older}, ${looks}`, [ms]);
-      await query(url.href, `UPDATE broadcasts ${older}, looks_asked_at = looks_asked_at - $1::bigint`, [ms]);
-    },
-    tearDown: () => query(server, `DROP DATABASE ${name} WITH (FORCE)`),
-  };
-}
-
-/** One database for many tests, emptied after each: making one costs a tenth of a second and more. */
-function emptied(database: Promise<PostgresFixture>): () => Promise<PostgresFixture> {
-  return async () => {
-    const fixture = await database;
-    return {
-      ...fixture,
-      tearDown: () =>
-        query(
-          fixture.url,
-          'TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas CASCADE',
-        ),
-    };
-  };
-}
 
 if (server === undefined) {
   describe.skip('PostgreSQL: NOT TESTED, because TEST_POSTGRES_URL is not set (.ci/postgres.sh start prints one)', () => {

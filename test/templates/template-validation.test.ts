@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../src/problem.ts';
-import { valueFault } from '../../src/template-value.ts';
 import {
   checkParameters,
   checkTemplate,
   parameterFaults,
   type Sendable,
 } from '../../src/templates/template-validation.ts';
+import { valueFault } from '../../src/templates/template-value.ts';
 import { readTemplate } from '../../src/upstream/templates.ts';
 
 describe('a value', () => {

@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import multipart from '@fastify/multipart';
+import Fastify, { type FastifyRequest } from 'fastify';
 import { reframe } from '../../src/upload/multipart.ts';
 import type { FileDigest, FileHead, ReframeOptions } from '../../src/upload/reframed.ts';
 import { UploadError } from '../../src/upload/upload-error.ts';
@@ -28,7 +30,7 @@ export function zip(name: string): Buffer {
 
 /** `start` grown to a length with bytes that come close to a delimiter often. */
 export function grow(start: Buffer, length: number): Buffer {
-  const filler = Buffer.from(`\r\n--${BOUNDARY}\r\r\n--Xy\n`);
+  const filler = Buffer.from(`\r\n--Xy\r\r\n--X\r\n-\n--${BOUNDARY}\n`);
   return Buffer.concat([start, Buffer.alloc(Math.max(0, length - start.length), filler)], length).fill(
     'x',
     Math.min(start.length, length),
@@ -68,8 +70,12 @@ export interface Outcome {
   error?: unknown;
 }
 
-export const DEFAULTS: ReframeOptions = {
-  contentType: `multipart/form-data; boundary=${BOUNDARY}`,
+export interface RunOptions extends Partial<ReframeOptions> {
+  contentType?: string;
+  contentLength?: number;
+}
+
+const usual: ReframeOptions = {
   field: 'file',
   upstreamField: 'file',
   bytesMax: 100 * 1024 * 1024,
@@ -86,16 +92,57 @@ export function* slices(body: Buffer, sizes: readonly number[]): Generator<Buffe
   }
 }
 
+type Use = (request: FastifyRequest) => unknown;
+
+const uses = new Map<string, Use>();
+const server = Fastify();
+await server.register(multipart);
+// What a request without a body may say of it is not looked at by Fastify.
+server.addContentTypeParser('*', (_request, _payload, done) => done(null));
+server.post('/:run', async (request) => {
+  await uses.get(request.url)?.(request);
+  return '';
+});
+
+/** Lets `use` have a request for a route with nothing but forms, whose body comes in as these chunks. */
+export async function receive(
+  chunks: Iterable<Buffer> | AsyncIterable<Buffer>,
+  { contentType, contentLength }: RunOptions,
+  use: Use,
+) {
+  const url = `/${randomUUID()}`;
+  uses.set(url, use);
+  const headers = {
+    'content-type': contentType ?? `multipart/form-data; boundary=${BOUNDARY}`,
+    ...(contentLength !== undefined && { 'content-length': String(contentLength) }),
+  };
+  const answer = await server.inject({ method: 'POST', url, headers, payload: Readable.from(chunks) });
+  uses.delete(url);
+  if (answer.statusCode !== 200) throw new Error(answer.body);
+}
+
+/** Begins a body of ours of a request. */
+export const reframed = (request: FastifyRequest, { contentType, contentLength, ...options }: RunOptions = {}) =>
+  reframe(request, { ...usual, ...options });
+
 /** Sends a body through in pieces of these sizes (repeated), reading along; checks what must hold of every run. */
-export async function run(body: Buffer, options: Partial<ReframeOptions> = {}, sizes = [65_536]): Promise<Outcome> {
+export async function run(body: Buffer, options: RunOptions = {}, sizes = [65_536]): Promise<Outcome> {
+  let outcome: Outcome = { out: Buffer.alloc(0) };
+  await receive(slices(body, sizes), options, async (request) => {
+    outcome = await readAlong(request, options);
+  });
+  return outcome;
+}
+
+async function readAlong(request: FastifyRequest, options: RunOptions): Promise<Outcome> {
   const out: Buffer[] = [];
-  let reframed: ReturnType<typeof reframe>;
+  let begun: ReturnType<typeof reframed>;
   try {
-    reframed = reframe({ ...DEFAULTS, ...options });
+    begun = reframed(request, options);
   } catch (error) {
     return { out: Buffer.alloc(0), error };
   }
-  const { stream, head, done, contentType } = reframed;
+  const { stream, head, done, contentType } = begun;
   let headKnown = false;
   head.then(
     () => {
@@ -107,13 +154,7 @@ export async function run(body: Buffer, options: Partial<ReframeOptions> = {}, s
     if (!headKnown) throw new Error('bytes went out before the head was known');
     out.push(chunk);
   });
-  const closed = new Promise((resolve) => stream.once('close', resolve));
-  for (const chunk of slices(body, sizes)) {
-    if (stream.destroyed) break;
-    if (!stream.write(chunk)) await setImmediate();
-  }
-  if (!stream.destroyed) stream.end();
-  await closed;
+  await new Promise((resolve) => stream.once('close', resolve));
   const [headResult, doneResult] = await Promise.allSettled([head, done]);
   return {
     out: Buffer.concat(out),

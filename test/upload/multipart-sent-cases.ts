@@ -1,11 +1,10 @@
-import type { ReframeOptions } from '../../src/upload/reframed.ts';
 import { D } from './multipart-cases.ts';
-import { BOUNDARY, CFB, type Form, grow, JPEG, MP4, PDF, zip } from './multipart-helper.ts';
+import { BOUNDARY, CFB, type Form, grow, JPEG, MP4, PDF, type RunOptions, zip } from './multipart-helper.ts';
 
 const CLOSE = `\r\n--${BOUNDARY}--\r\n`;
 
 /** Each goes out as exactly our part: what of it differs, the file name that comes out, its type. */
-export const SENT: [string, Form, string, (string | undefined)?, Partial<ReframeOptions>?][] = [
+export const SENT: [string, Form, string, (string | undefined)?, RunOptions?][] = [
   ['a plain upload', {}, 'a.jpg'],
   ['no CRLF at the end', { end: `\r\n--${BOUNDARY}--` }, 'a.jpg'],
   ['half a line end behind the end', { end: `\r\n--${BOUNDARY}--\r` }, 'a.jpg'],
@@ -17,11 +16,11 @@ export const SENT: [string, Form, string, (string | undefined)?, Partial<Reframe
   ['an empty line first', { preamble: '\r\n' }, 'a.jpg'],
   ['one byte', { disposition: D('filename=a.txt'), type: 'text/plain', file: 'a' }, 'a.txt', 'text/plain'],
   [
-    'data that begins like a boundary',
+    'data that comes close to a boundary',
     {
       file: Buffer.concat([
         JPEG,
-        Buffer.from(`\r\n--${BOUNDARY}x\r\n--${BOUNDARY}-\r\n--${BOUNDARY} x\r\n--${BOUNDARY}\r\r\n--${BOUNDARY}\n`),
+        Buffer.from(`\n--${BOUNDARY}--\r\n-${BOUNDARY}--\r\n--${BOUNDARY.toLowerCase()}--\r\r--${BOUNDARY}\r\n--XyY`),
       ]),
     },
     'a.jpg',
@@ -60,7 +59,6 @@ export const SENT: [string, Form, string, (string | undefined)?, Partial<Reframe
     { disposition: `form-data; name=file; filename="=?utf-8?B?w6kuanBn?="; filename*=utf-8''%C3%A9.jpg` },
     '\u00e9.jpg',
   ],
-  ['filename* with CRLF', { disposition: D("filename=a.jpg; filename*=UTF-8''a%0D%0AX-Evil:1.jpg") }, 'a X-Evil:1.jpg'],
   ['filename* that is broken', { disposition: D("filename=a.jpg; filename*=UTF-8''%zz") }, 'a.jpg'],
   ['filename* alone, of another set', { disposition: D("filename*=latin1'en'%e9.jpg") }, '\u00e9.jpg'],
   ['a quote, escaped', { disposition: D('filename="a\\".jpg"') }, "a'.jpg"],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readMediaPath } from '../../src/media-path.ts';
-import { isBlank, textFault } from '../../src/text.ts';
+import { isBlank, textFault } from '../../src/lib/text.ts';
+import { readMediaPath } from '../../src/upstream/media-path.ts';
 import { mediaPathOf } from '../../src/upstream/row-media.ts';
 
 const types = ['image', 'document', 'video', 'audio', 'voice', 'sticker', 'Image', 'DOCUMENT'];

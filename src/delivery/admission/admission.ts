@@ -3,7 +3,7 @@ import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { MessageStore } from '../../store/message-store.ts';
-import { throwStoreUnreadable } from '../../store-problems.ts';
+import { throwStoreUnreadable } from '../../store/store-problems.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { permitRequestOf, queueKey, systemPriority } from '../../upstream/permits.ts';
 import type { CircuitBreaker } from '../dispatch/circuit-breaker.ts';

@@ -1,6 +1,6 @@
 import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
-import { toInsertProblem } from '../../store-problems.ts';
+import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
@@ -165,7 +165,7 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
     if (queued.has(delivery.stored.id)) {
       delivery.stored = { ...delivery.stored, status: 'queued', updatedAt: isoNow(services) };
       kept.push(each);
-    } else await reload(delivery, services);
+    } else if ((await reload(delivery, services)) === 'accepted') services.onProved?.(delivery.stored, 'not_sent');
   }
   return kept;
 }

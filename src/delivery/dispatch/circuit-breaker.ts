@@ -1,6 +1,6 @@
 import type { Hold } from '../../holds/holds.ts';
-import { usualPauses } from '../../pauses.ts';
-import { sleep } from '../../sleep.ts';
+import { sleep } from '../../lib/sleep.ts';
+import { defaultRetryDelays } from '../../settings/retry-delays.ts';
 
 /**
  * A circuit breaker per connection: while the upstream refuses everything of a connection, its queue waits until a probe is
@@ -27,7 +27,7 @@ export interface CircuitBreaker {
 const probeMaxMs = 30_000;
 
 interface BreakerOptions {
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   probeFirstMs?: number;
   wait?: typeof sleep;
 }
@@ -36,7 +36,7 @@ interface BreakerOptions {
 export function createCircuitBreaker(
   probe: (connection: string) => Promise<boolean>,
   closing: AbortSignal,
-  { probeFirstMs = usualPauses.probeFirstMs, wait = sleep }: BreakerOptions = {},
+  { probeFirstMs = defaultRetryDelays.probeFirstMs, wait = sleep }: BreakerOptions = {},
 ): CircuitBreaker {
   const shut = new Map<string, { over: Promise<void>; hold: Hold }>();
   const timesTripped = new Map<string, number>();

@@ -85,20 +85,38 @@ function idsOf(result: AttemptResult) {
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ) {
+  const { store, closing } = services;
   try {
-    await store.completeAll(settlements);
+    await reloadProved(classified, await store.completeAll(settlements), services);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const pendingWrite = retryUntilStored(() => store.completeAll(settlements), closing).then(
-      () => {
+      async (completed) => {
         for (const { delivery } of classified) delete delivery.pendingWrite;
+        await reloadProved(classified, completed, services);
       },
       // The process ends first: then the record says `sending`, and recovery makes that `unknown`.
       () => {},
     );
     for (const { delivery } of classified) delivery.pendingWrite = pendingWrite;
+  }
+}
+
+/** WATI may have named a message before its attempt ended otherwise, or another process owns it: the store has what is true. */
+async function reloadProved(
+  classified: readonly ClassifiedAttempt[],
+  completed: ReadonlySet<string>,
+  { store, onProved }: DispatchServices,
+): Promise<void> {
+  for (const { delivery } of classified) {
+    const { id, caller, status } = delivery.stored;
+    if (completed.has(id)) continue;
+    const stored = await store.find(caller, id).catch(() => undefined);
+    if (stored?.status !== 'accepted') continue;
+    delivery.stored = stored;
+    if (status !== 'accepted' && stored.delivery) onProved?.(stored, status);
   }
 }
 

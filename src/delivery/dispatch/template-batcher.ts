@@ -1,5 +1,5 @@
+import { sleep } from '../../lib/sleep.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
-import { sleep } from '../../sleep.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, permitRequestOf, systemPriority } from '../../upstream/permits.ts';
 import type { SendRequests } from '../../upstream/send-requests.ts';

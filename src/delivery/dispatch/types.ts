@@ -19,6 +19,8 @@ export interface DispatchServices {
   rateLimiter?: RateLimiter;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
+  /** It was proved to be sent before its attempt ended, which said something else. */
+  onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
 }
 
 /** A message that this process is delivering; changes in place. */

@@ -1,6 +1,6 @@
+import { sleep } from '../../lib/sleep.ts';
 import { Problem } from '../../problem.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
-import { sleep } from '../../sleep.ts';
 import type { DueMessage, ReconcileStore } from '../../store/reconcile-store.ts';
 import { type CallerPriority, permitRequestOf } from '../../upstream/permits.ts';
 import type { Reconciler } from './reconciler.ts';

@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts';
 import type { MessageStore, StoredMessage } from '../../store/message-store.ts';
-import { throwStoreUnreadable } from '../../store-problems.ts';
+import { throwStoreUnreadable } from '../../store/store-problems.ts';
 import { flagOf } from '../../upstream/answers/fields.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import type { Conversations, History } from '../../upstream/conversations.ts';

@@ -1,4 +1,4 @@
-import { sleep } from '../../sleep.ts';
+import { sleep } from '../../lib/sleep.ts';
 import type { MessageStore } from '../../store/message-store.ts';
 import type { Delivery } from '../types.ts';
 import { PeriodicTasks } from './periodic-tasks.ts';

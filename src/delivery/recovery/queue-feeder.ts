@@ -1,4 +1,4 @@
-import { HeldLanes, type TellHold } from '../../holds/held-lanes.ts';
+import { HeldLanes, type ReportHold } from '../../holds/held-lanes.ts';
 import type { Hold } from '../../holds/holds.ts';
 import type { MessageStore, OwnedQueue, QueueKey, StoredMessage } from '../../store/message-store.ts';
 import type { ActiveDeliveries } from '../active-deliveries.ts';
@@ -19,7 +19,7 @@ interface FeederServices {
   /** Why the caller may not send now; undefined: it may. */
   holdOf: (lane: QueueKey) => Hold | undefined;
   /** The queue of a lane is held from now on, or released. */
-  onHold?: TellHold;
+  onHold?: ReportHold;
   /** Resolves when the message is final, or stays queued again. */
   resume: (stored: StoredMessage) => Promise<unknown>;
   closing: AbortSignal;

@@ -1,12 +1,12 @@
-import type { TellHold } from '../../holds/held-lanes.ts';
+import type { ReportHold } from '../../holds/held-lanes.ts';
 import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 
 /** Log lines with counts for work without a waiting client: when it starts, is held or released, and ends. */
 export interface QueueLog {
   started(broadcast: StoredBroadcast): void;
-  broadcastsHeld: TellHold;
-  sendsHeld: TellHold;
+  broadcastsHeld: ReportHold;
+  sendsHeld: ReportHold;
   ended(broadcast: EndedBroadcast): void;
 }
 
@@ -18,7 +18,7 @@ type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'countO
 export function createQueueLog(log: Log, store: Store): QueueLog {
   const queuedOf = async (caller: string) => (await store.summarizeWork([caller]))[0]?.queued ?? 0;
   const tell =
-    (what: string, countsOf: (lane: Parameters<TellHold>[0]) => Promise<object>): TellHold =>
+    (what: string, countsOf: (lane: Parameters<ReportHold>[0]) => Promise<object>): ReportHold =>
     (lane, hold) => {
       const line = { callerId: lane.caller, connection: lane.connectionId };
       if (!hold) {

@@ -1,4 +1,4 @@
-import { sleep } from '../../sleep.ts';
+import { sleep } from '../../lib/sleep.ts';
 import { StoreError } from '../../store/errors.ts';
 
 /** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */

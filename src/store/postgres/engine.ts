@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
-import { bindings, type Dialect, type Engine, OWNED, type Row, type Step } from '../sql/engine.ts';
+import { bindings, type Dialect, type Engine, OWNED, type Row, SEQ_OF, type Step } from '../sql/engine.ts';
 import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
 import { takeTokens } from './caller-tokens.ts';
 import { Lease } from './lease.ts';
@@ -14,35 +14,42 @@ import { vacuum } from './vacuum.ts';
 export const postgresDialect: Dialect = {
   now: '(extract(epoch FROM now()) * 1000)::bigint',
   ownerIsDead: 'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = sends.owner)',
-  deadOwners: (of) => `
+  deadOwners: (of) => {
+    const { table, which } = OWNED[of];
+    return `
     WITH RECURSIVE owners (owner) AS (
-      SELECT min(owner) FROM sends WHERE ${OWNED[of]}
+      SELECT min(owner) FROM ${table} WHERE ${which}
       UNION ALL
-      SELECT (SELECT min(later.owner) FROM sends AS later WHERE ${OWNED[of]} AND later.owner > owners.owner)
+      SELECT (SELECT min(later.owner) FROM ${table} AS later WHERE ${which} AND later.owner > owners.owner)
       FROM owners WHERE owners.owner IS NOT NULL
     )
     SELECT owner FROM owners WHERE owner IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`,
+      AND NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = owners.owner)`;
+  },
   leaseIsValid: 'EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = :me AND lease_until > now())',
   skipLocked: 'FOR UPDATE OF sends SKIP LOCKED',
+  skipLockedAny: 'FOR UPDATE SKIP LOCKED',
+  lockMessages: 'FOR NO KEY UPDATE OF sends',
   skipLockedBroadcasts: 'FOR UPDATE OF broadcasts SKIP LOCKED',
   recorderIsGone:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   shareLock: 'FOR SHARE',
   // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
   // also for a planner that has no statistics yet.
-  scan: (_index, equal) => {
-    const same = Object.entries(equal).map(([column, value]) => `sends.${column} = ${value}`);
+  scan: (_index, equal, of = 'sends') => {
+    const same = Object.entries(equal).map(([column, value]) => `${of}.${column} = ${value}`);
     const [column = '', value] = Object.entries(equal).at(-1) ?? [];
-    const ends = `(sends.${column}, sends.seq) < (${value}, :before) AND (sends.${column}, sends.seq) >= (${value}, :from)`;
+    const ends = `(${of}.${column}, ${of}.${SEQ_OF[of]}) < (${value}, :before)
+      AND (${of}.${column}, ${of}.${SEQ_OF[of]}) >= (${value}, :from)`;
     const where = [...same.slice(0, -1), ends].join(' AND ');
-    return { table: 'sends', where, order: `sends.${column} DESC, sends.seq DESC` };
+    return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
   // An array, because it takes any for short and looks its rows up; a join may read the whole table.
-  newest: ({ where, order }, also, most) =>
-    also === 'TRUE'
+  newest: ({ of, where, order }, also, most) =>
+    also === 'TRUE' && of === 'sends'
       ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
-      : `sends WHERE sends.seq = ANY (ARRAY(SELECT sends.seq FROM sends WHERE ${where} ORDER BY ${order} LIMIT ${most}))
+      : `sends WHERE sends.seq = ANY (ARRAY(SELECT ${SEQ_OF[of]} FROM ${of} WHERE ${where} ORDER BY ${order}
+            LIMIT ${also === 'TRUE' ? ':limit' : most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   inputRows: (columns) => {

@@ -21,6 +21,17 @@ import {
   timeIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  keepProof,
+  namedIndexes,
+  postgresTallyTriggers,
+  proofColumn,
+  vacuumIntakeEarly,
+} from '../sql/tracking-schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -129,6 +140,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
        EXECUTE FUNCTION leave_channel()`,
   ],
+  // Again one of the tables that are in use in each.
+  [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
+  [deliveryTallies],
+  [proofColumn, ...keepProof],
+  namedIndexes,
+  [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

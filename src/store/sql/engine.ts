@@ -1,4 +1,5 @@
 import type { CallerTokenStore, ReservationStore } from '../coordination-store.ts';
+import { WAITING } from './tracking-schema.ts';
 
 /** What the shared SQL needs of a database. Implemented by src/store/sqlite and src/store/postgres. */
 
@@ -21,8 +22,13 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
+/** The tables that lists scan, by the column that holds the sequence number of the message. */
+export const SEQ_OF = { sends: 'seq', deliveries: 'send_seq' } as const;
+export type ScanTable = keyof typeof SEQ_OF;
+
 /** Scans one index backwards. */
 export interface IndexScan {
+  of: ScanTable;
   table: string;
   where: string;
   order: string;
@@ -58,21 +64,25 @@ export interface Dialect {
   readonly now: string;
   /** Condition on a row of `sends`. */
   readonly ownerIsDead: string;
-  /** A query for the ids of dead owners among those that have such rows of `sends`. */
-  readonly deadOwners: (of: 'sending' | 'streams') => string;
+  /** A query for the ids of dead owners among those that have such rows. */
+  readonly deadOwners: (of: keyof typeof OWNED) => string;
   /** Condition: the lease of `:me` is valid. */
   readonly leaseIsValid: string;
   /** Ends a SELECT of `sends`, so that no two processes select the same row. */
   readonly skipLocked: string;
-  /** The same for `broadcasts`. */
+  /** The same for a choice from one table, whichever it is. */
+  readonly skipLockedAny: string;
+  /** Ends a choice of rows of `sends` in an order, in which they are locked until the transaction ends. */
+  readonly lockMessages: string;
+  /** As `skipLocked`, for rows of `broadcasts`. */
   readonly skipLockedBroadcasts: string;
   /** Condition on a row of `broadcasts`: the owner's lease has expired, whether or not recovery has noticed. */
   readonly recorderIsGone: string;
   /** Ends a SELECT of a broadcast that must not change until the statement is done. */
   readonly shareLock: string;
-  /** Rows of `sends` with these values in this index, which ends with `seq`, from `:from` to before `:before`. */
-  scan(index: string, equal: Readonly<Record<string, string>>): IndexScan;
-  /** FROM clause: the newest `:limit` rows of a scan for which a condition holds, visiting at most `most` rows. */
+  /** Rows  with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
+  /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
@@ -84,10 +94,11 @@ export interface Dialect {
   readonly check: string;
 }
 
-/** Rows of `sends` that cannot outlive their owner, in the words of the partial indexes. */
+/** Rows that cannot outlive their owner or are adopted from it, in the words of the partial indexes. */
 export const OWNED = {
-  sending: "status = 'sending'",
-  streams: "status = 'queued' AND call_json IS NULL",
+  sending: { table: 'sends', which: "status = 'sending'" },
+  streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
+  intake: { table: 'intake', which: WAITING },
 } as const;
 
 const parameter = /(?<!:):([a-z]\w*)/gi;

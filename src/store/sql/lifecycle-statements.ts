@@ -1,5 +1,6 @@
 import { type Dialect, statement } from './engine.ts';
 import { broadcastIsIn } from './message-columns.ts';
+import { type AttemptEnd, endUnlessProved } from './proof.ts';
 import { wasCharged } from './quotas.ts';
 
 const MINUTE_MS = 60_000;
@@ -23,6 +24,17 @@ const COMPLETION = {
   wall: 'BIGINT',
 } as const;
 
+/** Of an attempt that is to be repeated. */
+const AS_IT_IS: Omit<AttemptEnd, 'status'> = {
+  code: 'failure_code',
+  detail: 'failure_detail',
+  verdict: 'verdict_json',
+  call: 'call_json',
+  endedAt: 'ended_at',
+  nextLookAt: 'next_look_at',
+  lostCall: 'lost_call',
+};
+
 /** SET and WHERE of each transition, shared by the statements for one row and for many. */
 function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
   return {
@@ -36,7 +48,10 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
 
     requeue: {
       // A recipient of a broadcast becomes claimable by every process again.
-      set: "status = CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END, updated_at = :wall",
+      set: `${endUnlessProved(
+        { ...AS_IT_IS, status: "CASE WHEN broadcast_id IS NULL THEN 'queued' ELSE 'staged' END" },
+        now,
+      )}, updated_at = :wall`,
       // Only this attempt: when the requeue is retried after a lost acknowledgement, the next attempt may be in flight.
       where: (attempt: string) => `status IN ('sending', 'queued', 'staged') AND attempts = ${attempt} AND owner = :me`,
     },
@@ -44,15 +59,24 @@ function transitions({ now, ownerIsDead, leaseIsValid }: Dialect) {
     // Any process may cancel, but never a message that is `sending`. Every other outcome is the owner's: a process that
     // lost its row must not complete what its successor is sending. A late answer replaces `unknown`.
     complete: {
-      set: (given: (name: keyof typeof COMPLETION) => string) => `status = ${given('status')},
+      set: (given: (name: keyof typeof COMPLETION) => string) => `${endUnlessProved(
+        {
+          status: given('status'),
+          code: given('code'),
+          detail: given('detail'),
+          verdict: given('verdict'),
+          call: `CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END`,
+          endedAt: now,
+          nextLookAt: `CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END`,
+          lostCall: given('lost_call'),
+        },
+        now,
+        `${given('status')} = 'accepted'`,
+      )},
         local_message_id = COALESCE(${given('local_id')}, local_message_id),
         whatsapp_message_id = COALESCE(${given('whatsapp_id')}, whatsapp_message_id),
-        failure_code = ${given('code')}, failure_detail = ${given('detail')}, verdict_json = ${given('verdict')},
         content_mac = COALESCE(${given('mac')}, content_mac), fingerprint = COALESCE(${given('content')}, fingerprint),
-        call_json = CASE WHEN ${given('status')} IN ('accepted', 'rejected', 'cancelled') THEN NULL ELSE call_json END,
-        ended_at = ${now}, looks = 0,
-        next_look_at = CASE WHEN ${given('status')} = 'unknown' THEN ${now} + ${MINUTE_MS} + CAST(${given('place')} AS INTEGER) END,
-        lost_call = ${given('lost_call')}, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
+        looks = 0, look_place = CAST(${given('place')} AS INTEGER), looked_at = NULL,
         updated_at = ${given('wall')}`,
       where: (status: string) => `(
         ((sends.status = 'queued' OR (sends.status = 'staged' AND ${broadcastIsIn("'running', 'paused'")}))
@@ -73,15 +97,17 @@ export function transitionStatements(dialect: Dialect) {
       UPDATE sends SET ${claim.set('given.attempt')}
       FROM ${dialect.inputRows({ id: 'TEXT', attempt: 'INTEGER' })}
       WHERE sends.id = given.id AND ${claim.where('given.attempt')} RETURNING sends.id`),
-    requeue: statement(`UPDATE sends SET ${requeue.set} WHERE id = :id AND ${requeue.where(':attempt')} RETURNING seq`),
+    requeue: statement(
+      `UPDATE sends SET ${requeue.set} WHERE id = :id AND ${requeue.where(':attempt')} RETURNING seq, status`,
+    ),
     requeueAll: statement(`
       UPDATE sends SET ${requeue.set} FROM ${dialect.inputRows({ id: 'TEXT', attempt: 'INTEGER' })}
-      WHERE sends.id = given.id AND ${requeue.where('given.attempt')} RETURNING sends.id`),
+      WHERE sends.id = given.id AND ${requeue.where('given.attempt')} RETURNING sends.id, sends.status`),
     complete: statement(`
-      UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING seq`),
+      UPDATE sends SET ${complete.set((name) => `:${name}`)} WHERE id = :id AND ${complete.where(':status')} RETURNING seq, status`),
     completeAll: statement(`
       UPDATE sends SET ${complete.set((name) => `given.${name}`)} FROM ${dialect.inputRows(COMPLETION)}
-      WHERE sends.id = given.id AND ${complete.where('given.status')} RETURNING sends.id`),
+      WHERE sends.id = given.id AND ${complete.where('given.status')} RETURNING sends.id, sends.status`),
     markReconciled: statement(`
       UPDATE sends SET status = 'accepted',
         local_message_id = COALESCE(:localMessageId, local_message_id),

@@ -1,4 +1,4 @@
-import { type Dialect, type Row, type Step, statement } from './engine.ts';
+import { type Dialect, type Row, SEQ_OF, type Step, statement } from './engine.ts';
 import { type ListQuery, scanOf, VISITED_MAX, valuesOf, visibleMessages } from './list-query.ts';
 import { integer } from './row-mapping.ts';
 
@@ -22,8 +22,8 @@ export function boundsStep(dialect: Dialect, ask: ListQuery): Step | undefined {
   const parts = visibleMessages(ask.filter);
   if (parts.every(({ also }) => also.length === 0)) return undefined;
   const floors = parts.map((part, n) => {
-    const { table, where, order } = scanOf(dialect, part);
-    return `(SELECT seq FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT 1 OFFSET ${VISITED_MAX}) AS floor${n}`;
+    const { of, table, where, order } = scanOf(dialect, part);
+    return `(SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT 1 OFFSET ${VISITED_MAX}) AS floor${n}`;
   });
   const broadcast = '(SELECT seq FROM broadcasts WHERE id = :broadcastId AND caller = :caller';
   const columns = [

@@ -1,8 +1,9 @@
 import type { MessageFilter, StoredMessage } from '../message-store.ts';
+import { toShownMessage } from './delivery-row.ts';
 import type { Dialect, Engine, Row } from './engine.ts';
 import { boundsOf, boundsStep } from './list-bounds.ts';
 import { buildListStep, type ListQuery } from './list-query.ts';
-import { bySequence, integer, toMessage } from './row-mapping.ts';
+import { bySequence, integer } from './row-mapping.ts';
 
 /** `before`: the sequence number at which the previous page ended. */
 export interface PageQuery {
@@ -40,7 +41,7 @@ export function pageOf(found: readonly FoundMessages[], limit: number): { messag
     .flatMap((each) => each.rows)
     .filter((row) => integer(row, 'seq') >= scannedTo)
     .sort((a, b) => bySequence(b, a));
-  const messages = rows.slice(0, limit).map(toMessage);
+  const messages = rows.slice(0, limit).map(toShownMessage);
   const last = rows[limit - 1];
   if (last !== undefined && rows.length > limit) return { messages, end: integer(last, 'seq') };
   return scannedTo > 0 ? { messages, end: scannedTo } : { messages };

@@ -1,8 +1,10 @@
 import type { MessageFilter, MessageStatus } from '../message-store.ts';
 import { FAILED } from './broadcast-schema.ts';
-import { type Dialect, type IndexScan, type Step, statement, type Value } from './engine.ts';
+import { deliveryIs, messagesDelivered } from './delivery-scan.ts';
+import { type Dialect, type IndexScan, type ScanTable, type Step, statement, type Value } from './engine.ts';
 import { broadcastIsIn, VISIBLE_COLUMNS } from './message-columns.ts';
 import { wallTime } from './row-mapping.ts';
+import { DELIVERED } from './tracking-columns.ts';
 
 /** A query for messages of one caller, by sequence number: older than `before`, and not older than `from`. */
 export interface ListQuery {
@@ -18,6 +20,8 @@ export const VISITED_MAX = 5_000;
 
 /** Rows of `sends` in the order of one index, which starts with `equal`; `also` is checked on each row. */
 export interface ScanPart {
+  /** Whose index it is; `sends` if absent. */
+  of?: ScanTable;
   index: string;
   equal: Readonly<Record<string, string>>;
   /** The condition of the partial index. */
@@ -25,8 +29,8 @@ export interface ScanPart {
   also: readonly string[];
 }
 
-export function scanOf(dialect: Dialect, { index, equal, within }: ScanPart): IndexScan {
-  const walk = dialect.scan(index, equal);
+export function scanOf(dialect: Dialect, { of, index, equal, within }: ScanPart): IndexScan {
+  const walk = dialect.scan(index, equal, of);
   return { ...walk, where: [walk.where, ...within].join(' AND ') };
 }
 
@@ -35,7 +39,8 @@ export function scanOf(dialect: Dialect, { index, equal, within }: ScanPart): In
  * read one index in order; none visits recipients of broadcasts that are not published.
  */
 export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
-  const seen = broadcastStatesFor(ask.filter.status);
+  // Of what waits nothing is known.
+  const seen = ask.filter.delivery === undefined ? broadcastStatesFor(ask.filter.status) : undefined;
   const toOne = seen === undefined ? [] : stagedTo(ask.filter, seen);
   const indexed = [...visibleMessages(ask.filter), ...toOne].map((part) =>
     dialect.newest(scanOf(dialect, part), part.also.join(' AND ') || 'TRUE', VISITED_MAX + 1),
@@ -45,7 +50,13 @@ export function buildListStep(dialect: Dialect, ask: ListQuery): Step {
   const parts = [...indexed, ...waiting].map(
     (part, n) => `SELECT * FROM (SELECT ${VISIBLE_COLUMNS} FROM ${part}) AS part${n}`,
   );
-  return { statement: statement(`${parts.join(' UNION ALL ')} ORDER BY seq DESC LIMIT :limit`), values: valuesOf(ask) };
+  const page = `SELECT * FROM (${parts.join(' UNION ALL ')}) AS found ORDER BY seq DESC LIMIT :limit`;
+  return {
+    statement: statement(`
+      SELECT page.*, ${DELIVERED} FROM (${page}) AS page
+        LEFT JOIN deliveries ON deliveries.send_seq = page.seq ORDER BY page.seq DESC`),
+    values: valuesOf(ask),
+  };
 }
 
 export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Record<string, Value> {
@@ -74,7 +85,23 @@ const NOT_WAITING = "status <> 'staged'";
 const IN_BROADCAST = 'broadcast_id IS NOT NULL';
 
 /** Everything but staged recipients. */
-export function visibleMessages({ to, status, broadcastId, since }: MessageFilter): ScanPart[] {
+export function visibleMessages(filter: MessageFilter): ScanPart[] {
+  const { delivery, status, since, broadcastId } = filter;
+  const delivered = messagesDelivered(filter);
+  if (delivered !== undefined) {
+    const also = [
+      ...(since === undefined ? [] : [ASKED.recent]),
+      ...(status === undefined ? [] : [ASKED.inState]),
+      ...(broadcastId === undefined ? [] : [ASKED.ofCaller, ASKED.ofOne]),
+    ];
+    return [{ ...delivered, also }];
+  }
+  const parts = recordedMessages(filter);
+  if (delivery === undefined) return parts;
+  return parts.map((part) => ({ ...part, also: [...part.also, deliveryIs(delivery)] }));
+}
+
+function recordedMessages({ to, status, broadcastId, since }: MessageFilter): ScanPart[] {
   const recent = since === undefined ? [] : [ASKED.recent];
   const inState = status === undefined ? [] : [ASKED.inState];
   const ofOne = broadcastId === undefined ? [] : [ASKED.ofOne];

@@ -3,6 +3,7 @@ import type { MessageStore } from '../message-store.ts';
 import type { StoreOptions } from '../options.ts';
 import { type Dialect, type Engine, statement } from './engine.ts';
 import { retentionStatements } from './retention-statements.ts';
+import { expireTrackingSteps } from './tracking-retention.ts';
 
 type Maintenance = Pick<MessageStore, 'purge' | 'check' | 'heartbeat' | 'holdsLease' | 'epoch'> &
   ReservationStore &
@@ -10,6 +11,7 @@ type Maintenance = Pick<MessageStore, 'purge' | 'check' | 'heartbeat' | 'holdsLe
 
 export function createMaintenance(engine: Engine, dialect: Dialect, options: StoreOptions): Maintenance {
   const sql = { ...retentionStatements(dialect), check: statement(dialect.check) };
+  const now = options.wallClock ?? (() => Date.now());
   return {
     async purge(limit) {
       const { keyRetentionMs, unknownRetentionMs, recordRetentionMs } = options;
@@ -21,6 +23,7 @@ export function createMaintenance(engine: Engine, dialect: Dialect, options: Sto
         { statement: sql.deleteExpired, values: { recordRetentionMs, limit } },
         { statement: sql.releaseBroadcastKeys, values: { keyRetentionMs, limit } },
         { statement: sql.deleteExpiredBroadcasts, values: { recordRetentionMs, limit } },
+        ...expireTrackingSteps(dialect, options, { limit, wall: now() }),
       ]);
       engine.checkpoint?.();
       return purged.reduce((sum, rows) => sum + rows.length, 0);

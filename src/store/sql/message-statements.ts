@@ -1,6 +1,7 @@
 import { type Dialect, statement } from './engine.ts';
 import { insertStatements, RESENDABLE, transitionStatements } from './lifecycle-statements.ts';
 import { broadcastIsIn, COLUMNS, VISIBLE_COLUMNS } from './message-columns.ts';
+import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
 export type MessageStatements = ReturnType<typeof messageStatements>;
 
@@ -15,11 +16,11 @@ export function messageStatements(dialect: Dialect) {
 export function readStatements(dialect: Dialect) {
   return {
     find: statement(`
-      SELECT ${VISIBLE_COLUMNS} FROM sends WHERE id = :id AND caller = :caller
-        AND (status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
-    findByKey: statement(
-      `SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND idem_route = :route AND idem_key = :key`,
-    ),
+      SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE sends.id = :id AND sends.caller = :caller
+        AND (sends.status <> 'staged' OR ${broadcastIsIn("'running', 'paused', 'cancelled'")})`),
+    findByKey: statement(`
+      SELECT ${VISIBLE_COLUMNS}, ${DELIVERED} FROM sends ${WITH_DELIVERY}
+      WHERE sends.caller = :caller AND idem_route = :route AND idem_key = :key`),
     // Why a message may not be resent: an earlier resend of it, or its own status.
     findResend: statement(`
       SELECT ${COLUMNS} FROM sends WHERE caller = :caller AND resend_of = :resendOf

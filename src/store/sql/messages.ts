@@ -4,6 +4,7 @@ import type { AttemptRef, Completion, Json, MessageStore, NewMessage, StoredMess
 import type { StoreOptions } from '../options.ts';
 import { QuotaExceededError, type QuotaLimits } from '../quota-store.ts';
 import { ContentMacs } from './content-mac.ts';
+import { toShownMessage } from './delivery-row.ts';
 import type { Dialect, Engine, Row, Statement, Value } from './engine.ts';
 import { InDoubtInserts } from './in-doubt.ts';
 import { createMaintenance } from './maintenance.ts';
@@ -12,7 +13,7 @@ import { type MessageStatements, messageStatements } from './message-statements.
 import { createPinStore } from './pins.ts';
 import { createQueueStore } from './queues.ts';
 import { type Charge, chargeStep, createQuotaStore, refundDeletedStep, refundStep } from './quotas.ts';
-import { completionValues, insertValues, isoTime, required, toMessage, toSqlJson, toSqlText } from './row-mapping.ts';
+import { completionValues, insertValues, isoTime, required, toSqlJson, toSqlText } from './row-mapping.ts';
 
 /** In SQL that both databases speak; what they do not share is in their Dialect. */
 export function createMessageStore(
@@ -140,12 +141,14 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return this.#change(this.#sql.claim, { id, attempt, wall: this.#now() });
   }
 
-  requeue(id: string, attempt: number): Promise<boolean> {
-    return this.#change(this.#sql.requeue, { id, attempt, wall: this.#now() });
+  async requeue(id: string, attempt: number): Promise<boolean> {
+    const [row] = await this.#write(this.#sql.requeue, { id, attempt, wall: this.#now() });
+    return row !== undefined && row.status !== 'accepted';
   }
 
-  complete(id: string, completion: Completion): Promise<boolean> {
-    return this.#change(this.#sql.complete, this.#completionValues({ ...completion, id }));
+  async complete(id: string, completion: Completion): Promise<boolean> {
+    const [row] = await this.#write(this.#sql.complete, this.#completionValues({ ...completion, id }));
+    return row?.status === completion.status;
   }
 
   async claimAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
@@ -157,7 +160,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   async requeueAll(attempts: readonly AttemptRef[]): Promise<ReadonlySet<string>> {
     const [only] = attempts;
     if (only !== undefined && attempts.length === 1) return setOf(only.id, await this.requeue(only.id, only.attempt));
-    return this.#changeAll(this.#sql.requeueAll, attempts.map(attemptValues));
+    return this.#changeAll(this.#sql.requeueAll, attempts.map(attemptValues), (_, status) => status !== 'accepted');
   }
 
   async completeAll(completions: readonly (Completion & { id: string })[]): Promise<ReadonlySet<string>> {
@@ -166,6 +169,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return this.#changeAll(
       this.#sql.completeAll,
       completions.map((completion) => this.#completionValues(completion)),
+      (asked, status) => status === asked.status,
     );
   }
 
@@ -217,15 +221,24 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     return (await this.#write(statement, values)).length > 0;
   }
 
-  async #changeAll(statement: Statement, rows: readonly Record<string, Value>[]): Promise<ReadonlySet<string>> {
+  /** The ids whose rows have changed, and now have a status that fits what was asked. */
+  async #changeAll(
+    statement: Statement,
+    rows: readonly Readonly<Record<string, Value>>[],
+    fits: (asked: Readonly<Record<string, Value>>, status: unknown) => boolean = () => true,
+  ): Promise<ReadonlySet<string>> {
     if (rows.length === 0) return new Set();
     const changed = await this.#write(statement, { rows: JSON.stringify(rows), wall: this.#now() });
-    return new Set(changed.map((row) => required(row, 'id')));
+    const statuses = new Map(changed.map((row) => [required(row, 'id'), row.status]));
+    const fitting = rows.filter(
+      (asked) => statuses.has(String(asked.id)) && fits(asked, statuses.get(String(asked.id))),
+    );
+    return new Set(fitting.map(({ id }) => String(id)));
   }
 
   async #findOne(statement: Statement, values: Record<string, Value>): Promise<StoredMessage | undefined> {
     const [row] = await this.#engine.read({ statement, values });
-    return row === undefined ? undefined : toMessage(row);
+    return row === undefined ? undefined : toShownMessage(row);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Dialect, statement } from './engine.ts';
 import { COLUMNS } from './message-columns.ts';
+import { endUnlessProved } from './proof.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -63,7 +64,19 @@ export function queueStatements(dialect: Dialect) {
 
 export function recoveryStatements(dialect: Dialect) {
   const { now, skipLocked } = dialect;
-  const becomesUnknown = `status = 'unknown', ended_at = ${now}, looks = 0`;
+  const becomesUnknown = endUnlessProved(
+    {
+      status: "'unknown'",
+      code: "'owner-died'",
+      detail: ':detail',
+      verdict: 'verdict_json',
+      call: 'call_json',
+      endedAt: now,
+      nextLookAt: `${now} + ${MINUTE_MS} + placed.place`,
+      lostCall: "CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END",
+    },
+    now,
+  );
   return {
     fence: dialect.fence.map(statement),
     markOrphansUnknown: statement(`
@@ -72,10 +85,8 @@ export function recoveryStatements(dialect: Dialect) {
          WHERE status = 'sending' AND owner IN (${dialect.deadOwners('sending')}) ${skipLocked}),
       placed AS
         (SELECT orphan, ROW_NUMBER() OVER (PARTITION BY shared, shared_at ORDER BY orphan) - 1 AS place FROM orphans)
-      UPDATE sends SET ${becomesUnknown}, failure_code = 'owner-died', failure_detail = :detail, updated_at = :wall,
-        next_look_at = ${now} + ${MINUTE_MS} + placed.place, look_place = placed.place,
-        lost_call = CASE WHEN broadcast_id IS NOT NULL THEN broadcast_id || ' ' || sent_at END
-      FROM placed WHERE sends.seq = placed.orphan RETURNING sends.seq`),
+      UPDATE sends SET ${becomesUnknown}, looks = 0, look_place = placed.place, updated_at = :wall
+      FROM placed WHERE sends.seq = placed.orphan RETURNING sends.seq, sends.status`),
     failOrphanStreams: statement(`
       WITH orphans AS MATERIALIZED
         (SELECT seq AS orphan FROM sends

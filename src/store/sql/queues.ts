@@ -27,7 +27,7 @@ export function createQueueStore(
         { statement: sql.markOrphansUnknown, values: { wall, detail: DIED_SENDING } },
         { statement: sql.failOrphanStreams, values: { wall, detail: DIED_WITH_STREAM } },
       ]);
-      return { unknown: unknown.length, lostStreams: lostStreams.length };
+      return { unknown: unknown.filter(({ status }) => status === 'unknown').length, lostStreams: lostStreams.length };
     },
 
     async listQueues(limit, after) {

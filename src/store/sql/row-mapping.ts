@@ -36,7 +36,7 @@ export function isStatus(value: unknown): value is MessageStatus {
   return typeof value === 'string' && Object.hasOwn(emptyCounts(), value);
 }
 
-function isKind(value: unknown): value is MessageKind {
+export function isKind(value: unknown): value is MessageKind {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }
 

@@ -9,6 +9,7 @@ import {
   OWNED,
   RESERVED_AHEAD_MAX_MS,
   type Row,
+  SEQ_OF,
   type Statement,
   type Step,
 } from '../sql/engine.ts';
@@ -23,18 +24,29 @@ export const sqliteDialect: Dialect = {
   now: ':clock',
   // The owner counts the openings of the file: all earlier ones are dead.
   ownerIsDead: 'owner < :me',
-  deadOwners: (of) => `SELECT owner FROM sends WHERE ${OWNED[of]} AND owner < :me`,
+  deadOwners: (of) => {
+    const { table, which } = OWNED[of];
+    return `SELECT owner FROM ${table} WHERE ${which} AND owner < :me`;
+  },
   leaseIsValid: 'TRUE',
   skipLocked: '',
+  skipLockedAny: '',
+  lockMessages: '',
   skipLockedBroadcasts: '',
   recorderIsGone: 'owner <> :me',
   shareLock: '',
-  scan: (index, equal) => {
+  scan: (index, equal, of = 'sends') => {
     const same = Object.entries(equal).map(([column, value]) => `${column} = ${value}`);
-    const where = [...same, 'sends.seq < :before', 'sends.seq >= :from'].join(' AND ');
-    return { table: `sends INDEXED BY ${index}`, where, order: 'sends.seq DESC' };
+    const seq = `${of}.${SEQ_OF[of]}`;
+    const where = [...same, `${seq} < :before`, `${seq} >= :from`].join(' AND ');
+    return { of, table: `${of} INDEXED BY ${index}`, where, order: `${seq} DESC` };
   },
-  newest: ({ table, where, order }, also) => `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`,
+  newest: ({ of, table, where, order }, also, most) => {
+    if (of === 'sends') return `${table} WHERE ${where} AND ${also} ORDER BY ${order} LIMIT :limit`;
+    const few = also === 'TRUE' ? ':limit' : most;
+    return `sends WHERE sends.seq IN (SELECT ${SEQ_OF[of]} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT ${few})
+      AND ${also} ORDER BY sends.seq DESC LIMIT :limit`;
+  },
   lateralJoin: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
   inputRows: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);

@@ -23,6 +23,15 @@ import {
   timeIndexes,
 } from '../sql/schema.ts';
 import { secretsTable } from '../sql/secret.ts';
+import {
+  conversationTables,
+  deliveriesTables,
+  deliveryTallies,
+  intakeTables,
+  namedIndexes,
+  proofColumn,
+  sqliteTallyTriggers,
+} from '../sql/tracking-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -88,6 +97,15 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   lookSchema,
   fileNameColumn,
   channelColumns,
+  [
+    ...intakeTables('INTEGER PRIMARY KEY AUTOINCREMENT'),
+    ...conversationTables,
+    ...deliveriesTables('INTEGER'),
+    deliveryTallies,
+    ...sqliteTallyTriggers,
+    proofColumn,
+    ...namedIndexes,
+  ],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
@@ -96,7 +114,7 @@ const BUSY_TIMEOUT_MS = 1_000;
 /** SQLite's name for it. */
 const inMemory = ':memory:';
 
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     if (path !== inMemory) makeFile(path);
@@ -111,8 +129,9 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
-    if (path === inMemory) db.deserialize(emptyStore());
-    else migrate(db);
+    // Foreign migrations are those of an older version, under test.
+    if (path === inMemory && migrations === MIGRATIONS) db.deserialize(emptyStore());
+    else migrate(db, migrations);
     return db;
   } catch (cause) {
     db?.close();
@@ -142,19 +161,19 @@ const emptyStore = (() => {
   return () => {
     if (bytes) return bytes;
     const db = new DatabaseSync(inMemory);
-    migrate(db);
+    migrate(db, MIGRATIONS);
     bytes = db.serialize();
     db.close();
     return bytes;
   };
 })();
 
-function migrate(db: DatabaseSync): void {
+function migrate(db: DatabaseSync, migrations: readonly (readonly string[])[]): void {
   db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
   db.exec('COMMIT');
-  if (version > MIGRATIONS.length) throw new StoreError(`the store was written by a newer version (${version})`);
-  for (const [index, migration] of MIGRATIONS.entries()) {
+  if (version > migrations.length) throw new StoreError(`the store was written by a newer version (${version})`);
+  for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;
     db.exec(`BEGIN IMMEDIATE; ${migration.join(';')}; PRAGMA user_version = ${index + 1}; COMMIT`);
   }

@@ -2,7 +2,7 @@ import { isObject, parseJson } from '../tolerant-reader.ts';
 import { type Refusal, refusalIn } from './known-refusals.ts';
 import { reasonOf } from './reason.ts';
 
-/** What a 429 says that is no matter of pace: to wait for seconds and to ask again mends nothing. */
+/** A 429 that is not about the rate: retrying after seconds does not help. */
 export interface ExhaustedQuota {
   readonly refusal: Extract<Refusal, 'quota' | 'account'>;
   readonly words: string;

@@ -14,13 +14,13 @@ export type Refusal =
   | 'redirect'
   | 'other';
 
-/** What was sent: the same words mean different things of a text and of a template. */
+/** The same sentence means different things for a text and for a template. */
 export type SendFamily = 'session' | 'template';
 
 interface KnownSentence {
   readonly says: RegExp;
   readonly refusal: Refusal;
-  /** Of both, where it is left out. */
+  /** Absent: both. */
   readonly family?: SendFamily;
 }
 
@@ -42,7 +42,7 @@ const quotaWords: readonly RegExp[] = [
  * expire as well, and callers act on the type of a refusal. The first that fits counts.
  */
 const sentences: readonly KnownSentence[] = [
-  // A plan or a purse that is empty is nobody's recipient, template or window.
+  // An exhausted plan or balance is not about the recipient, template or window.
   {
     says: /\binsufficient (?:\w+ ){0,3}?(?:credits?|balance|funds)\b|\b(?:out of|no|not enough) credits?\b/i,
     refusal: 'account',
@@ -132,6 +132,10 @@ export function refusalIn(words: string, family: SendFamily): Refusal | undefine
 /** Whether these words refuse anything, of whatever family. */
 export const isKnownRefusal = (words: string): boolean =>
   refusalIn(words, 'session') !== undefined || refusalIn(words, 'template') !== undefined;
+
+/** At the beginning alone: further on it may be a word of a caller that is quoted. */
+export const saysConnectionExpired = (words: string): boolean =>
+  /^(?:the |your )?connection (?:has |is |was )?(?:been )?expired\b/i.test(words);
 
 /** Words that say no more than the status beside them. */
 export const isBareDenial = (words: string): boolean =>

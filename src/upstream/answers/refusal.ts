@@ -40,9 +40,9 @@ export function refusalOf({ status, body, text, detail, family }: Refused): Refu
 const isBare = (body: unknown, text: string, detail: string): boolean =>
   (body === undefined && text.trim() === '') || isBareDenial(detail);
 
-/** Whether a 401 or 403 is about who asks, and not about a plan, a role or something in the request. */
-export const isAboutCredentials = (status: number, body: unknown, text: string): boolean =>
-  refusalOf({ status, body, text, detail: reasonOf(body, text), family: 'session' }) === 'credentials';
+/** What a 401 or 403 of a read or a change is about: who asks, or a plan, a role or something in the request. */
+export const denialIn = (status: number, body: unknown, text: string): Refusal =>
+  refusalOf({ status, body, text, detail: reasonOf(body, text), family: 'session' });
 
 export const saysNotOnWhatsApp = (body: JsonObject): boolean =>
   valuesOf(body, 'validWhatsAppNumber').some((value) => flagOf(value) === false);

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf, flagOf, isId, objectOf, valuesOf } from './fields.ts';
 import type { Refusal } from './known-refusals.ts';
 
-/** One thing that an answer holds against somebody, or against the whole call where `about` is empty. */
+/** An error of a response, about the numbers or ids in `about`, or about the whole call if that is empty. */
 export interface ReportedError {
   /** `undefined`: it says that there is something, and not what. */
   readonly words?: string;
@@ -121,7 +121,7 @@ const bare = (name: string): string => name.replace(/^\+/, '');
 
 const namesSomebody = (key: string): boolean => /^\+?\d{5,20}$/.test(key) || isId(key);
 
-/** What the faults say, each once. */
+/** The texts of the errors, without duplicates. */
 export function textOfErrors(faults: readonly ReportedError[]): string {
   const words = new Set(faults.map((fault) => fault.words).filter((text) => text !== undefined));
   if (words.size > 0) return [...words].join('; ');
@@ -143,7 +143,7 @@ export function failureOfMessage(body: JsonObject): string | undefined {
   );
 }
 
-/** What is held against the receivers that an answer lists. */
+/** The errors of the receivers that a response lists. */
 export function errorsOfReceivers(body: JsonObject): ReportedError[] {
   return [firstOf(body, 'receivers')].flat().filter(isObject).flatMap(errorsOfReceiver);
 }

@@ -1,0 +1,185 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { mayUse } from '../src/callers.ts';
+import type { Config } from '../src/config.ts';
+import { checkContent } from '../src/delivery/content-validation.ts';
+import { isTemplateRefused } from '../src/delivery/outcome.ts';
+import type { Reconciler } from '../src/delivery/reconcile/reconciler.ts';
+import type { Delivery, ResendContext } from '../src/delivery/types.ts';
+import type { Holds } from '../src/holds/holds.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import type { ListedCheck } from '../src/http/listed-check.ts';
+import { maskedIn } from '../src/http/request-log.ts';
+import type { StopCheck } from '../src/http/stop-check.ts';
+import { Problem } from '../src/problem.ts';
+import { digits } from '../src/schemas/common.ts';
+import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
+import { SendHeaders } from '../src/schemas/send-headers.ts';
+import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
+import type { TemplateCache } from '../src/templates/template-cache.ts';
+import { requestScopeOf } from './idempotency-scope.ts';
+import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
+import { assertSince } from './since.ts';
+import { contextOn, deadlineOf } from './upstream-context.ts';
+import { sendWaitMs } from './wait-preference.ts';
+
+interface Services {
+  /** Why what is queued does not go out now. */
+  holds: Holds;
+  config: Config;
+  delivery: Delivery;
+  reconciler: Reconciler;
+  templates: TemplateCache;
+  stopCheck: StopCheck;
+  listedCheck: ListedCheck;
+}
+
+/** A context for the connection of the record. */
+const upstreamProblems = [
+  'connection-unusable',
+  'upstream-rejected',
+  'quota-spent',
+  'upstream-invalid',
+  'upstream-unauthorized',
+  'upstream-unavailable',
+  'upstream-timeout',
+] as const;
+
+/** A caller's own sends: what is known of them, and the way out of `unknown`. */
+export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  const { config, delivery, reconciler, templates, holds, stopCheck, listedCheck } = services;
+
+  const found = async (caller: string, id: string) => {
+    const stored = await delivery.find(caller, id);
+    if (!stored) throw new Problem('not-found', 'you have no message with this id');
+    return stored;
+  };
+
+  app.get(
+    '/v1/messages',
+    {
+      config: { scope: 'messages:read', problems: ['store-unavailable'] },
+      schema: {
+        operationId: 'listMessages',
+        tags: ['messages'],
+        summary: 'List your sends',
+        description:
+          'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more. `delivery=failed` lists those that did not arrive.',
+        querystring: MessageQuery,
+        response: { 200: MessageList },
+      },
+    },
+    async (request) => {
+      const { limit, cursor, to, ...filter } = request.query;
+      assertSince(filter.since);
+      const page = { limit, ...(cursor !== undefined && { cursor }) };
+      const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
+      const { messages, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
+      return { data: messages.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
+    },
+  );
+
+  app.get(
+    '/v1/messages/:id',
+    {
+      config: { scope: 'messages:read', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'getMessage',
+        tags: ['messages'],
+        summary: 'Read a send',
+        description:
+          'What is known of it now: `status` is what WATI said when it was sent, `delivery` what it has told since.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => toMessage(await found(callerOf(request).id, request.params.id), holds),
+  );
+
+  app.post(
+    '/v1/messages/:id/reconcile',
+    {
+      config: {
+        scope: 'messages:send',
+        preferWait: 'calls',
+        problems: ['not-found', 'store-unavailable', ...upstreamProblems],
+      },
+      schema: {
+        operationId: 'reconcileMessage',
+        tags: ['messages'],
+        summary: 'Look now whether an unknown send arrived',
+        description:
+          'By its own id, else by its content in the history of the recipient. Exactly one match makes it `accepted`; none proves nothing, so it stays `unknown`. Any other send is answered as it is.',
+        params: MessageParams,
+        response: { 200: Message },
+      },
+    },
+    async (request) => {
+      const time = deadlineOf(request, config);
+      const caller = callerOf(request).id;
+      request.requestLog.messageId = request.params.id;
+      const stored = await found(caller, request.params.id);
+      assertMayUse(request, stored.connectionId);
+      const changed = await reconciler.reconcile(stored, contextOn(request, stored.connectionId, time));
+      return toMessage(changed ? await found(caller, stored.id) : stored);
+    },
+  );
+
+  app.post(
+    '/v1/messages/:id/resend',
+    {
+      config: {
+        scope: 'messages:send',
+        sendsMessage: true,
+        preferWait: 'outcome',
+        problems: [
+          'not-found',
+          'message-not-resendable',
+          'session-window-closed',
+          'recipient-invalid',
+          'recipient-opted-out',
+          'template-unknown',
+          'template-parameters-invalid',
+          ...upstreamProblems,
+        ],
+      },
+      schema: {
+        operationId: 'resendMessage',
+        tags: ['messages'],
+        summary: 'Send an unknown or unsent message again',
+        description:
+          'A new message through the same channel, linked by `resendOf`. An `unknown` one may then arrive twice: that is for you to decide, which is why the service never does it by itself. Once per message, and not for files: their bytes are gone.',
+        params: MessageParams,
+        headers: SendHeaders,
+        body: ResendPost,
+        response: sendResponses,
+      },
+    },
+    async (request, reply) => {
+      const time = deadlineOf(request, config);
+      const { id } = request.params;
+      const asker = requestScopeOf(request);
+      // Asked for once the message was found to be the caller's.
+      const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
+        assertMayUse(request, connection);
+        await stopCheck(request, connection);
+        await listedCheck(request, connection);
+        request.requestLog.connection = connection;
+        assertMaySend(callerOf(request), { ...content.body }, recordPointers);
+        const context = { ...contextOn(request, connection, time), channel };
+        request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
+        await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
+        return { context, waitMs: sendWaitMs(request, time) };
+      };
+      const sent = await delivery.resend(asker, id, on);
+      if (isTemplateRefused(sent.stored)) templates.invalidate(sent.stored.connectionId);
+      return replyWithMessage(reply, sent);
+    },
+  );
+};
+
+/** The connection of the record, which its caller may have lost since. */
+function assertMayUse(request: FastifyRequest, connection: string): void {
+  if (mayUse(callerOf(request), connection)) return;
+  throw new Problem('forbidden', 'your key may not use the connection of this message');
+}

@@ -1,0 +1,15 @@
+import type { FastifyReply } from 'fastify';
+import { memoizeLast } from '../src/lib/memoize.ts';
+
+/** Serializes an object once for all requests that return it: coalesced reads share one (src/upstream/request-coalescing.ts). */
+export function serializeOnce(reply: FastifyReply): void {
+  const write = reply.getSerializationFunction('200');
+  if (!write) throw new Error('writeOnce needs a route with a response schema for 200');
+  reply.type('application/json; charset=utf-8').serializer((page: Page) => textOf(page, write));
+}
+
+/** The type that the response schema describes. */
+type Page = Record<string, unknown>;
+
+/** Each page is made by one route, so how it is written follows from it. */
+const textOf = memoizeLast((page: Page, write: (page: Page) => string) => write(page));

@@ -1,0 +1,184 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { hasScope, mayUse } from '../src/callers.ts';
+import type { Config } from '../src/config.ts';
+import type { ConnectionPin } from '../src/connections/connection-pin.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { isConnectionName } from '../src/http/listed-check.ts';
+import type { StopCheck } from '../src/http/stop-check.ts';
+import { lazy } from '../src/lib/memoize.ts';
+import { invalid, Problem } from '../src/problem.ts';
+import { type CallContext, withDeadline } from '../src/upstream/client.ts';
+import type { Connections } from '../src/upstream/connections.ts';
+import type { CallerPriority } from '../src/upstream/permits.ts';
+import type { CallReport } from '../src/upstream/types.ts';
+import { preferences, urgencyOf } from './header-lists.ts';
+
+/** The deadline of all upstream calls of a request together. */
+export interface RequestDeadline extends Pick<CallContext, 'isExclusive'> {
+  untilMs: number;
+}
+
+/** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
+export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
+
+/** How long the list of connections is trusted when it decides which one is the only active one. */
+const connectionsTrustedMs = 10_000;
+
+interface ContextServices {
+  connections: Connections;
+  pin: ConnectionPin;
+  stopCheck: StopCheck;
+}
+
+export function createContextBuilder(config: Config, { connections, pin, stopCheck }: ContextServices): BuildContext {
+  const onlyOne = async (request: FastifyRequest, time: RequestDeadline) => {
+    const only = await onlyActiveFor(request, connections, time);
+    await (request.routeOptions.config.sendsMessage ? pin.use(only) : pin.compare(only));
+    return only;
+  };
+  return async (request, reply) => {
+    const time = deadlineOf(request, config);
+    const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
+    const connection = chosen ?? (await onlyOne(request, time));
+    await stopCheck(request, connection);
+    request.requestLog.connection = connection;
+    const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
+    // Listening for a disconnect is expensive, so it is done only if it is needed.
+    if (reply) context.callerSignal = lazy(() => abortOnDisconnect(reply));
+    return context;
+  };
+}
+
+/**
+ * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
+ * the schemas.
+ */
+export function channelOf(
+  request: FastifyRequest,
+  { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
+): string | undefined {
+  return askedChannel(request) ?? byDefault;
+}
+
+function askedChannel({ body, query }: FastifyRequest): string | undefined {
+  const [asked] = [body, query].map(channelIn).filter((each) => each !== undefined);
+  return asked;
+}
+
+function channelIn(part: unknown): string | undefined {
+  const channel = typeof part === 'object' && part !== null && 'channel' in part ? part.channel : undefined;
+  return typeof channel === 'string' ? channel : undefined;
+}
+
+/** The same where the connection is known. */
+export const contextOn = (
+  request: FastifyRequest,
+  connection: string,
+  time: RequestDeadline,
+): CallContext & RequestDeadline => ({
+  ...time,
+  connection,
+  priority: priorityOf(request),
+  onAttempt: recordCalls(request),
+});
+
+/** Called once, before anything that the request waits for. */
+export function deadlineOf(
+  request: FastifyRequest,
+  { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>,
+): RequestDeadline {
+  const longestMs = request.routeOptions.config.sendsMessage ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
+  const waitMs = preferredWaitMs(request, longestMs);
+  return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { isExclusive: true }) };
+}
+
+/** Aborts when the client disconnects before the response is complete. */
+export function abortOnDisconnect(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const look = () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  };
+  if (reply.raw.destroyed) look();
+  else reply.raw.once('close', look);
+  return gone.signal;
+}
+
+/** The caller's choice, else the configured one. */
+function chosenFor(request: FastifyRequest, configured: string | undefined): string | undefined {
+  const caller = callerOf(request);
+  const named = request.headers['maton-connection'];
+  if (named !== undefined) {
+    if (!isConnectionName(named)) {
+      const errors = [{ pointer: '/headers/maton-connection', detail: 'must be 1 to 512 printable characters' }];
+      throw invalid(errors);
+    }
+    if (!mayUse(caller, named)) throw new Problem('forbidden', 'your key may not use the connection that you named');
+    return named;
+  }
+  if (configured === undefined || mayUse(caller, configured)) return configured;
+  throw new Problem('connection-ambiguous', 'the default connection is not yours; name one with Maton-Connection');
+}
+
+/** Where nothing is chosen or configured. */
+async function onlyActiveFor(
+  request: FastifyRequest,
+  connections: Connections,
+  { untilMs }: RequestDeadline,
+): Promise<string> {
+  const known = await withDeadline(
+    connections.recent(connectionsTrustedMs, { priority: priorityOf(request) }),
+    untilMs,
+  );
+  const active = known.filter(({ status }) => status === 'ACTIVE');
+  const [only, ...others] = active;
+  if (!only) throw new Problem('connection-unusable', 'there is no active WATI connection');
+  if (others.length > 0 || !mayUse(callerOf(request), only.id)) {
+    throw new Problem('connection-ambiguous', 'name the connection with the header Maton-Connection');
+  }
+  return only.id;
+}
+
+/** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it. */
+function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
+  const { prefer } = request.headers;
+  if (prefer === undefined) return longestMs;
+  const wait = preferences(String(prefer)).get('wait') ?? '';
+  return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
+}
+
+/**
+ * All callers share one queue, fairly by weight; a send with `Priority: u=0` (RFC 9218) goes before
+ * them, if its caller may. The header's form was checked by the schema of the sending routes; elsewhere it is not read.
+ */
+export function priorityOf(request: FastifyRequest): CallerPriority {
+  const caller = callerOf(request);
+  const { id, weight } = caller;
+  const { priority } = request.headers;
+  const urgent =
+    priority !== undefined && request.routeOptions.config.sendsMessage === true && urgencyOf(String(priority)) === '0';
+  if (urgent && !hasScope(caller, 'messages:urgent')) {
+    throw new Problem(
+      'forbidden',
+      'your key lacks the scope messages:urgent, which `Priority: u=0` needs; nothing was sent',
+    );
+  }
+  return { caller: id, lane: urgent ? 'urgent' : 'interactive', ...(weight !== undefined && { weight }) };
+}
+
+/**
+ * Records upstream calls in the request's log line and span. A read or change that takes several calls costs its
+ * caller as many of its `ratePerSecond`; those that failed and were made again do not count, nor do a send's.
+ */
+export function recordCalls(request: FastifyRequest): (report: CallReport) => void {
+  let answered = 0;
+  return (report) => {
+    const { status, durationMs, isShared } = report;
+    if (!isShared && status !== undefined && status < 500 && status !== 429) answered += 1;
+    if (!isShared && answered > 1 && !request.routeOptions.config.sendsMessage) request.charge?.();
+    request.requestLog.span?.recordCall(report);
+    if (isShared) request.requestLog.upstreamShared = true;
+    request.requestLog.upstreamCalls += 1;
+    request.requestLog.upstreamMs += durationMs;
+    if (status !== undefined) request.requestLog.upstreamStatus = status;
+  };
+}

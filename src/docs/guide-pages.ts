@@ -1,0 +1,40 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { escaped, page } from '../lib/html.ts';
+
+/** Where README.md and docs/ are: beside the sources, or beside what they were compiled to. */
+const folders = [join(import.meta.dirname, '..'), join(import.meta.dirname, '..', '..')];
+
+/** HTML by its path under `/docs/guides`, `''` the list; none where the guides are not there. They are made once. */
+export function guidePages(): ReadonlyMap<string, string> {
+  const folder = folders.find((each) => existsSync(join(each, 'docs')) && existsSync(join(each, 'README.md')));
+  if (folder === undefined) return new Map();
+  const guides = readdirSync(join(folder, 'docs')).filter((name) => /^[a-z-]+\.md$/.test(name));
+  const files = ['README.md', ...guides.toSorted()];
+  const texts = files.map(
+    (name) => [name, readFileSync(join(folder, name === 'README.md' ? '' : 'docs', name), 'utf8')] as const,
+  );
+  const list = texts.map(([name, text]) => `<li><a href="/docs/guides/${name}">${escaped(titleOf(text))}</a></li>`);
+  return new Map([
+    ['', page('Guides', `<ul>\n${list.join('\n')}\n</ul>\n${back}`)],
+    ...texts.map(
+      ([name, text]) =>
+        [
+          name,
+          page(titleOf(text), `<pre>${linked(escaped(text.replace(/^# .*\n+/, '')), files)}</pre>\n${back}`),
+        ] as const,
+    ),
+  ]);
+}
+
+const back = '<p><a href="/docs/guides">All guides</a> · <a href="/docs">All calls</a></p>';
+
+const titleOf = (text: string): string => /^# (.+)$/m.exec(text)?.[1] ?? 'Guide';
+
+/** What a guide links to among its like; what else it names stays text. */
+const linked = (html: string, files: readonly string[]): string =>
+  html.replace(
+    /\[([^[\]\n]{1,200})\]\((?:\.\.\/|docs\/)?([A-Za-z-]+\.md)(?:#[\w-]*)?\)/g,
+    (whole, words: string, name: string) =>
+      files.includes(name) ? `<a href="/docs/guides/${name}">${words}</a>` : whole,
+  );

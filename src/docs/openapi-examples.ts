@@ -1,0 +1,103 @@
+import { type ProblemSlug, problemTypes } from '../problem-types.ts';
+import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
+
+export type Json = Record<string, unknown>;
+
+export const isJson = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What the sandbox answers: written by `npm run examples`. */
+const answers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = exampleAnswers.answers;
+const problems: Readonly<Record<string, Readonly<Json>>> = exampleAnswers.problems;
+
+const notReady = {
+  status: 'not-ready',
+  store: 'writable',
+  gateway: 'reachable',
+  key: 'refused',
+  connection: 'unknown',
+};
+/** What no example of an operation leads to in the sandbox. */
+const others: typeof answers = {
+  getReadiness: { '503': notReady },
+  resendMessage: {
+    '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
+  },
+};
+
+/** The answers of an operation, those in JSON each with an example. */
+export function withExamples(responses: Json, operationId: string): Json {
+  const known = { ...answers[operationId], ...others[operationId] };
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, answer]) => {
+      const content = isJson(answer) && isJson(answer.content) ? answer.content : {};
+      const media = content['application/json'];
+      if (!isJson(answer) || !isJson(media) || !(status in known)) return [status, answer];
+      return [status, { ...answer, content: { ...content, 'application/json': { ...media, example: known[status] } } }];
+    }),
+  );
+}
+
+/** Answers in words, by their media type. */
+const inText: Readonly<Record<string, string>> = {
+  'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
+  'text/plain':
+    '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
+};
+
+/** An answer that streams through. Text is a string to a generated client, all else a file. */
+export const bytes = (produces: string): Json => {
+  const example = inText[produces];
+  const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
+  return { 200: { description: 'as it is', content: { [produces]: { schema, ...(example && { example }) } } } };
+};
+
+/** Problems that the sandbox does not have for the asking. */
+const rare: Partial<Record<ProblemSlug, Json>> = {
+  forbidden: { detail: 'your key lacks the scope messages:send' },
+  'sending-forbidden': {
+    detail: '1 recipient or template that your key may not send to; nothing was sent',
+    errors: [{ pointer: '/to', detail: 'is none of the recipients of your entry' }],
+  },
+  'connection-ambiguous': { detail: 'name the connection with the header Maton-Connection' },
+  'idempotency-in-progress': { detail: 'the first request with this key is still running; it was not taken again' },
+  'quota-spent': {
+    detail: 'WATI says that the account has spent its quota; upstream.detail has its words',
+    outcome: 'rejected',
+    upstream: { status: 429, detail: 'Monthly API call quota exceeded.' },
+  },
+  'rate-limited': { detail: 'the upstream limits the rate', instance: '/v1/contacts', upstream: { status: 429 } },
+  internal: { detail: 'the fault is logged under this requestId' },
+  'upstream-invalid': {
+    detail: 'the upstream answered 302, which is not followed',
+    instance: '/v1/contacts',
+    upstream: { status: 302 },
+  },
+  'upstream-unauthorized': {
+    detail: 'Maton refuses the key of this service',
+    outcome: 'rejected',
+    upstream: { status: 401 },
+  },
+  'store-unavailable': { detail: 'the send could not be recorded, so nothing was sent', outcome: 'not_sent' },
+  'sending-stopped': {
+    detail: 'an operator has stopped sending: wrong prices in the campaign; nothing was recorded and nothing was sent',
+    outcome: 'not_sent',
+  },
+  overloaded: { detail: 'as many uploads as there may be at once; nothing was sent' },
+  'shutting-down': { detail: 'this instance is about to end; nothing was sent' },
+  'upstream-timeout': { detail: 'the upstream did not answer in time', instance: '/v1/contacts' },
+};
+
+const slugs = Object.keys(problemTypes) as ProblemSlug[];
+
+/** One example a problem type, for all operations that can answer it. */
+export const problemExamples = Object.fromEntries(
+  slugs.map((slug) => {
+    const { title, status, retryable, meaning } = problemTypes[slug];
+    const usual = { detail: meaning, instance: '/v1/messages/text', requestId: '5f1c9a7e', retryable };
+    // Title and status as the table has them now.
+    const type = `http://127.0.0.1:3000/problems/${slug}`;
+    const value = { ...usual, ...rare[slug], ...problems[slug], type, title, status };
+    return [slug, { summary: title, value }];
+  }),
+);

@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { invalid, type Problem } from '../problem.ts';
+
+/**
+ * On every answer. Media and problem texts come from elsewhere: no browser may guess a type or run anything in them, and
+ * no cache may keep what is said of a customer. There is no CORS: no page of another origin has any business here.
+ */
+export const secureHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'cross-origin-resource-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** Header names and values; a caller of ours sends a dozen lines. */
+const rawHeadersMax = 2 * 100;
+
+/** Headers that the service reads. None needs more than `headerLengthMax`; their readers rely on that. */
+export const boundedHeaders = [
+  'accept',
+  'authorization',
+  'content-encoding',
+  'content-type',
+  'expect',
+  'host',
+  'idempotency-key',
+  'if-none-match',
+  'maton-connection',
+  'prefer',
+  'priority',
+  'traceparent',
+  'transfer-encoding',
+  'upgrade',
+  'x-request-id',
+] as const;
+
+export const headerLengthMax = 512;
+
+/** Node takes the first of two; what stands in between may have looked at the other. By their length: a look at each line is cheap. */
+const singles = new Map([
+  ['host'.length, 'host'],
+  ['authorization'.length, 'authorization'],
+  ['content-type'.length, 'content-type'],
+]);
+
+export const refused = new WeakSet<Socket>();
+
+/** Whether the last answer on this connection was given: what the parser stumbles over behind it gets none. */
+export const isConnectionRejected = (socket: Socket): boolean => refused.has(socket);
+
+/** The last answer on this connection is being given: whatever comes in behind it is not acted on. */
+export const rejectFollowing = (socket: Socket): void => void refused.add(socket);
+
+/** Returns what makes a request ambiguous. Runs on every request, so it reads each header line once. */
+export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {
+  if (rawHeaders.length > rawHeadersMax) return 'more than 100 header lines';
+  const twice = repeatedSingle(rawHeaders);
+  if (twice !== undefined) return `more than one ${twice}`;
+  const { host, expect, 'transfer-encoding': coding } = headers;
+  if (host === undefined && httpVersion === '1.1') return 'no Host';
+  if (host !== undefined && !/^[\w.:[\]-]*$/.test(host)) return 'Host is not a host';
+  if (url[0] !== '/' && targetAuthority(url) !== host?.toLowerCase()) return 'the target is not on this Host';
+  if (coding !== undefined && (coding !== 'chunked' || httpVersion !== '1.1')) {
+    return 'Transfer-Encoding can only be chunked, in HTTP/1.1';
+  }
+  if (expect !== undefined && httpVersion === '1.1' && !/^100-continue$/i.test(expect)) {
+    return 'Expect can only be 100-continue';
+  }
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'this service speaks HTTP/1.1 only';
+  return undefined;
+}
+
+/** The name of a header that may stand once, and stands twice. */
+function repeatedSingle(rawHeaders: readonly string[]): string | undefined {
+  let seen: string[] | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    const single = singles.get(name.length);
+    if (single === undefined || name.toLowerCase() !== single) continue;
+    if (seen?.includes(single)) return written(single);
+    seen ??= [];
+    seen.push(single);
+  }
+  return undefined;
+}
+
+/** `content-type` -> `Content-Type`. */
+const written = (name: string): string =>
+  name
+    .split('-')
+    .map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`)
+    .join('-');
+
+/** Names the first header that is longer than anything that it may say. */
+export function longHeaderFault({ headers, rawHeaders }: IncomingMessage): Problem | undefined {
+  let length = 0;
+  for (const part of rawHeaders) length += part.length;
+  if (length <= headerLengthMax) return undefined;
+  // Several lines of one name count together: that is how they are read.
+  const name = boundedHeaders.find((each) => (headers[each]?.length ?? 0) > headerLengthMax);
+  if (name === undefined) return undefined;
+  return invalid([{ pointer: `/headers/${name}`, detail: `is longer than ${headerLengthMax} characters` }]);
+}
+
+/** The authority of an absolute-form target (RFC 9112, 3.2.2); `undefined` for any other. */
+const targetAuthority = (target: string) => /^https?:\/\/([^/?#]+)/i.exec(target)?.[1]?.toLowerCase();

@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A token is 43 characters; more than this is none. */
+const tokenLengthMax = 128;
+
+/** What a request line asked for, once it is hidden: nothing behind this module can log or trace the address. */
+const tokens = new WeakMap<IncomingMessage, string>();
+
+/**
+ * Takes the token out of the request line, and leaves a bare `/` there. Of a target in absolute form its authority stays,
+ * for the request guard.
+ */
+export function hideToken(request: IncomingMessage): void {
+  const { url = '' } = request;
+  const origin = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? '';
+  tokens.set(request, tokenIn(url.slice(origin.length)));
+  request.url = origin === '' && url[0] !== '/' ? '*' : `${origin}/`;
+}
+
+/** The token of a hidden address; empty where it had none, or where it was another path. */
+export const hiddenToken = (request: IncomingMessage): string => tokens.get(request) ?? '';
+
+/** `/wati/TOKEN` or `/wati?token=TOKEN`. */
+function tokenIn(target: string): string {
+  const [path = '', query = ''] = target.split('?', 2);
+  const token = path === '/wati' ? inQuery(query) : path.startsWith('/wati/') ? path.slice('/wati/'.length) : '';
+  return token.length > tokenLengthMax ? '' : token;
+}
+
+/** What WATI is given, where `publicUrl` leads to the listener. */
+export const webhookAddress = (publicUrl: string, token: string): string =>
+  `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
+
+const inQuery = (query: string): string => new URLSearchParams(query.slice(0, 1_024)).get('token') ?? '';

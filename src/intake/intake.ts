@@ -1,0 +1,165 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { SharedPool } from '../pools/shared-pool.ts';
+import { dedupeKey } from '../tracking/dedupe-key.ts';
+import { eventName, meaningOf } from '../tracking/event-names.ts';
+import { type BodyMember, readWebhookBody } from './body.ts';
+import { createIntakeServer, type IntakeServerOptions, type Taken } from './intake-server.ts';
+import { IntakeRecorder, type IntakeSink, NotRecorded, type Recorded } from './recorder.ts';
+import type { IntakeSource, IntakeTokens } from './tokens.ts';
+
+export type IntakeResult = 'new' | 'duplicate' | 'unparsed' | 'refused';
+
+export interface IntakeOptions {
+  config: { INTAKE_MAX_BYTES: number; INTAKE_IN_FLIGHT_MAX: number; INTAKE_WAIT_MS: number };
+  tokens: IntakeTokens;
+  sink: IntakeSink;
+  logger: FastifyBaseLogger;
+  /** For metrics: the event by a name that is known, or `other`. */
+  count: (event: string, result: IntakeResult, n: number) => void;
+  onBadToken: () => void;
+  /** Something new is on record. */
+  onRecorded?: () => void;
+  /** Wall clock, ms. */
+  now?: () => number;
+  server?: Partial<Pick<IntakeServerOptions, 'bodyTimeoutMs' | 'wrongPerSecond' | 'clock'>>;
+  retryMs?: number;
+}
+
+export interface Intake {
+  listen(where: { host: string; port: number }): Promise<{ port: number }>;
+  readonly bodies: SharedPool;
+  /** When the last event of each connection that has a token came (wall clock, ms); of those that never had one, the start. */
+  lastEvents(): ReadonlyMap<string, number>;
+  /** Nobody new gets in; those inside get their answers. */
+  close(): Promise<void>;
+  /** Time is up: nobody gets an answer any more. */
+  cutOff(): void;
+}
+
+/** How long an answer may take beyond the wait for the store. */
+const closeBeyondMs = 3_000;
+
+/** Takes WATI's webhooks in, and records them. */
+export async function createIntake(options: IntakeOptions): Promise<Intake> {
+  const { config, tokens, sink, logger, now = Date.now } = options;
+  const bodies = new SharedPool({ name: 'webhooks', size: () => 32 * 1024 * 1024 });
+  const lastEvents = new Map<string, number>();
+  const startedAt = now();
+  const recorder = new IntakeRecorder({
+    sink,
+    inFlightMax: config.INTAKE_IN_FLIGHT_MAX,
+    waitMs: config.INTAKE_WAIT_MS,
+    onFault: (error) => logger.error({ reason: reasonOf(error) }, 'webhooks cannot be recorded'),
+    ...(options.retryMs !== undefined && { retryMs: options.retryMs }),
+  });
+  const unread = createUnreadLog(logger, now);
+  const app = await createIntakeServer({
+    tokens,
+    isFull: () => recorder.isFull,
+    take: createTake(options, recorder, {
+      unread,
+      saw: ({ connectionId }) => void lastEvents.set(connectionId, now()),
+    }),
+    onUnread: (source, why) => {
+      options.count('other', why === 'no-room' ? 'refused' : 'unparsed', 1);
+      unread(source, why);
+    },
+    onBadToken: options.onBadToken,
+    onError: (error) => logger.error({ reason: reasonOf(error) }, 'a webhook met a fault of this service'),
+    bodies,
+    bytesMax: config.INTAKE_MAX_BYTES,
+    closeMs: config.INTAKE_WAIT_MS + closeBeyondMs,
+    ...options.server,
+  });
+  return {
+    listen: async (where) => {
+      await app.listen({ ...where, backlog: 1_024 });
+      const address = app.server.address() as AddressInfo;
+      logger.info({ intakePort: address.port }, 'the listener for webhooks is up');
+      return { port: address.port };
+    },
+    bodies,
+    lastEvents: () => new Map(tokens.connections().map((id) => [id, lastEvents.get(id) ?? startedAt])),
+    close: () => app.close(),
+    cutOff: () => app.server.closeAllConnections(),
+  };
+}
+
+interface Seen {
+  unread: (source: IntakeSource, why: string) => void;
+  saw: (source: IntakeSource) => void;
+}
+
+/** From the bytes of a body to its answer. */
+function createTake(
+  { count, onRecorded, now = Date.now }: IntakeOptions,
+  recorder: IntakeRecorder,
+  { unread, saw }: Seen,
+) {
+  return async (source: IntakeSource, bytes: Buffer, release: () => void): Promise<Taken> => {
+    saw(source);
+    const body = readWebhookBody(bytes);
+    const ignored = body === undefined ? 1 : body.ignored;
+    if (ignored > 0) {
+      count('other', 'unparsed', ignored);
+      unread(source, body === undefined ? 'no-json' : 'no-event');
+    }
+    if (body === undefined || body.members.length === 0) {
+      release();
+      return { status: 200, body: { received: 0, ...(ignored > 0 && { ignored }) } };
+    }
+    const labels = body.members.map(({ value }) => labelOf(value));
+    const rows = body.members.map((member) => rowOf(source, member, now()));
+    try {
+      const { received, duplicates } = await recorder.record(rows, release);
+      countRecorded(labels, { received, ...(duplicates !== undefined && { duplicates }) }, count);
+      if (received > 0) onRecorded?.();
+      return { status: 200, body: { received, ...(duplicates && { duplicates }), ...(ignored > 0 && { ignored }) } };
+    } catch (error) {
+      if (!(error instanceof NotRecorded)) throw error;
+      for (const label of labels) count(label, 'refused', 1);
+      return { status: 503 };
+    }
+  };
+}
+
+const rowOf = ({ connectionId }: IntakeSource, { value, text }: BodyMember, receivedAtMs: number) => ({
+  key: dedupeKey({ connectionId, member: value, body: text }),
+  connectionId,
+  receivedAtMs,
+  body: text,
+});
+
+/** Which of an array were the repeats is not told: the last ones are taken for them. */
+function countRecorded(labels: readonly string[], { received }: Recorded, count: IntakeOptions['count']): void {
+  for (const [at, label] of labels.entries()) count(label, at < received ? 'new' : 'duplicate', 1);
+}
+
+function labelOf({ eventType }: BodyMember['value']): string {
+  const name = eventName(eventType);
+  return meaningOf(name) === undefined ? 'other' : name;
+}
+
+/** Its code or its kind: the words of a database could hold anything. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.name;
+}
+
+/** One line in ten seconds for each connection and reason: who holds a token could fill the log. */
+function createUnreadLog(logger: FastifyBaseLogger, now: () => number) {
+  const told = new Map<string, { until: number; left: number }>();
+  return ({ name, connectionId }: IntakeSource, why: string): void => {
+    const kind = `${name} ${why}`;
+    const last = told.get(kind);
+    if (last !== undefined && now() < last.until) {
+      last.left += 1;
+      return;
+    }
+    told.set(kind, { until: now() + 10_000, left: 0 });
+    const left = last !== undefined && last.left > 0 ? { left: last.left } : {};
+    logger.warn({ token: name, connection: connectionId, why, ...left }, 'a webhook was not read');
+  };
+}

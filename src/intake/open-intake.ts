@@ -1,0 +1,94 @@
+import type { Registry } from '@prometheus-io/client';
+import type { FastifyBaseLogger } from 'fastify';
+import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
+import type { SharedPool } from '../pools/shared-pool.ts';
+import type { IntakeStore } from '../store/intake-port.ts';
+import { createIntake, reasonOf } from './intake.ts';
+import { Spool } from './spool.ts';
+import type { IntakeTokens } from './tokens.ts';
+
+interface IntakeConfig {
+  INTAKE_PORT?: number;
+  INTAKE_HOST: string;
+  INTAKE_SPOOL?: string;
+  INTAKE_MAX_BYTES: number;
+  INTAKE_IN_FLIGHT_MAX: number;
+  INTAKE_WAIT_MS: number;
+  STORE_URL: string;
+}
+
+interface IntakeWiring {
+  tokens: IntakeTokens;
+  onListening?: (port: number) => void;
+  store: Pick<IntakeStore, 'recordIntake' | 'intakeState'>;
+  registry: Registry;
+  logger: FastifyBaseLogger;
+  /** Wall clock, ms. */
+  now?: () => number;
+}
+
+/** What the rest of the service sees of the listener for webhooks. */
+export interface OpenIntake {
+  /** Once the store is ready: listens, and moves on what an earlier life left in the spool. `onRecorded` is for who applies events. */
+  start(onRecorded?: () => void): Promise<void>;
+  readonly pools: readonly SharedPool[];
+  onAccepted(connection: string): void;
+  /** The last to close before the store: a refused connection counts against the webhook. */
+  close(): Promise<void>;
+  cutOff(): void;
+}
+
+/** The public listener with its spool and its metrics; undefined where no port is set. */
+export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Promise<OpenIntake | undefined> {
+  const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
+  if (port === undefined) return undefined;
+  const { tokens, store, registry, logger, now = Date.now } = wiring;
+  let announce = () => {};
+  const onRecorded = () => announce();
+  const counts = countIntake(registry, tokens.connections);
+  const spool =
+    spoolUrl === undefined
+      ? undefined
+      : new Spool({
+          path: spoolUrl.replace(/^file:(\/\/(?=\/))?/, ''),
+          target: store,
+          now,
+          onFault: (error) => logger.error({ reason: reasonOf(error) }, 'the spool of webhooks cannot move on'),
+          onMoved: onRecorded,
+        });
+  const intake = await createIntake({
+    config,
+    tokens,
+    sink: spool ?? store,
+    logger,
+    now,
+    count: counts.count,
+    onBadToken: counts.onBadToken,
+    ...(!spool && { onRecorded }),
+  });
+  const standing = {
+    state: () => store.intakeState(),
+    ...(spool && { spooled: () => spool.state() }),
+    lastEvents: intake.lastEvents,
+    file: tokens.file,
+    now,
+  };
+  // PostgreSQL counts rows.
+  tellIntake(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
+  return {
+    start: async (whenRecorded) => {
+      if (whenRecorded) announce = whenRecorded;
+      spool?.wake();
+      const listening = await intake.listen({ host, port });
+      wiring.onListening?.(listening.port);
+    },
+    pools: [intake.bodies],
+    onAccepted: counts.onAccepted,
+    close: async () => {
+      await intake.close();
+      await spool?.close();
+      tokens.close();
+    },
+    cutOff: intake.cutOff,
+  };
+}

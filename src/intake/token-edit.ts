@@ -1,0 +1,59 @@
+import { EditRefused, replaceFile } from '../lib/replace-file.ts';
+import { parseTokens, type TokenEntry } from './token-entry.ts';
+
+/** Names a token in commands: enough to tell those of a file apart, too little to try one. */
+export const tokenIdOf = (sha256: string): string => sha256.slice(0, 8);
+
+/** The entries with one more token: in the entry of this name, or in one of its own. Throws where that is another connection's. */
+export function withToken(entries: readonly TokenEntry[], { name, connectionId, sha256 }: NewToken): TokenEntry[] {
+  const holder = find(entries, name);
+  if (holder === undefined) return [...entries, { name, tokenSha256: [sha256], connectionId }];
+  if (holder.connectionId !== connectionId) {
+    throw new EditRefused(`${holder.name} is of the connection ${holder.connectionId}: choose another --name`);
+  }
+  return entries.map((entry) => (entry === holder ? { ...entry, tokenSha256: [...entry.tokenSha256, sha256] } : entry));
+}
+
+interface NewToken {
+  name: string;
+  connectionId: string;
+  sha256: string;
+}
+
+export function withoutEntry(entries: readonly TokenEntry[], name: string): TokenEntry[] {
+  const holder = holderOf(entries, name);
+  return entries.filter((entry) => entry !== holder);
+}
+
+/** Without one token of an entry, whose hash begins with `tokenId`. Throws where it is the only one, or none, or several begin so. */
+export function withoutToken(entries: readonly TokenEntry[], name: string, tokenId: string): TokenEntry[] {
+  const holder = holderOf(entries, name);
+  const left = holder.tokenSha256.filter((sha256) => !sha256.startsWith(tokenId.toLowerCase()));
+  const gone = holder.tokenSha256.length - left.length;
+  if (gone === 0) throw new EditRefused(`${holder.name} has no token ${tokenId}; --list shows those it has`);
+  if (gone > 1) throw new EditRefused(`${holder.name} has ${gone} tokens that begin so: give more digits`);
+  if (left.length === 0) {
+    throw new EditRefused(`it is the only token of ${holder.name}: leave --token out, or --add another one first`);
+  }
+  return entries.map((entry) => (entry === holder ? { ...entry, tokenSha256: left } : entry));
+}
+
+const find = (entries: readonly TokenEntry[], name: string): TokenEntry | undefined =>
+  entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
+
+function holderOf(entries: readonly TokenEntry[], name: string): TokenEntry {
+  const found = find(entries, name);
+  if (!found) throw new EditRefused(`${name} is not in it; --list shows who is`);
+  return found;
+}
+
+/** Replaces a tokens file as a whole, checked as the service checks it. With `create` one that is not there is made. */
+export function editTokensFile(
+  path: string,
+  change: (entries: readonly TokenEntry[]) => TokenEntry[],
+  { create = false } = {},
+): TokenEntry[] {
+  const next = (text: string | undefined) =>
+    `${JSON.stringify(change(text === undefined ? [] : parseTokens(text)), null, 2)}\n`;
+  return replaceFile(path, next, { check: parseTokens, create, program: 'intake-token' });
+}

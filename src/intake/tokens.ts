@@ -1,0 +1,98 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { followFile } from '../lib/follow-file.ts';
+import { parseTokens, type TokenEntry } from './token-entry.ts';
+
+/** Who posts: the token alone says for which connection. */
+export interface IntakeSource {
+  readonly name: string;
+  readonly connectionId: string;
+}
+
+/** Who may post webhooks, by token. */
+export interface IntakeTokens {
+  /** Takes the same time whichever token it is, right or wrong. */
+  find(token: string): IntakeSource | undefined;
+  /** The connections that have a token now. */
+  connections(): readonly string[];
+  /** Whether the file could be used when it was read last, and the version in force: since when (ms since 1970), with how many entries. */
+  file(): { valid: boolean; sinceMs: number; entries: number };
+  close(): void;
+}
+
+/** What a change of the tokens file did: names alone. */
+export interface TokensChange {
+  readonly entries: number;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** With another connection, or other tokens. */
+  readonly changed: readonly string[];
+}
+
+interface TokenIndex {
+  readonly entries: readonly TokenEntry[];
+  readonly tokens: readonly { digest: Buffer; source: IntakeSource }[];
+  readonly connections: readonly string[];
+}
+
+const indexTokens = (entries: readonly TokenEntry[]): TokenIndex => ({
+  entries,
+  tokens: entries.flatMap(({ name, connectionId, tokenSha256 }) =>
+    tokenSha256.map((sha256) => ({ digest: Buffer.from(sha256, 'hex'), source: { name, connectionId } })),
+  ),
+  connections: [...new Set(entries.map(({ connectionId }) => connectionId))],
+});
+
+function findSource({ tokens }: TokenIndex, token: string): IntakeSource | undefined {
+  const digest = hash('sha256', token, 'buffer');
+  let found: IntakeSource | undefined;
+  // Every entry is compared, so that the time tells nothing about which one matched.
+  for (const entry of tokens) if (timingSafeEqual(entry.digest, digest)) found = entry.source;
+  return found;
+}
+
+interface FollowTokens {
+  onChange: (change: TokensChange | { error: Error }) => void;
+  intervalMs?: number;
+  /** Wall clock, ms. */
+  now?: () => number;
+}
+
+/** Tokens from a file that is followed while the service runs. Throws if its first version cannot be read. */
+export function tokensFromFile(path: string, { onChange, ...rest }: FollowTokens): IntakeTokens {
+  const file = followFile(path, {
+    parse: (text) => indexTokens(parseTokens(text)),
+    onChange: (change) =>
+      onChange('error' in change ? change : changeBetween(change.before.entries, change.after.entries)),
+    ...rest,
+  });
+  return {
+    find: (token) => findSource(file.current(), token),
+    connections: () => file.current().connections,
+    file: () => ({ ...file.state(), entries: file.current().entries.length }),
+    close: file.close,
+  };
+}
+
+/** The same that never change, for tests and the sandbox. */
+export function fixedTokens(entries: readonly TokenEntry[], now: () => number = Date.now): IntakeTokens {
+  const index = indexTokens(entries);
+  const state = { valid: true, sinceMs: now(), entries: entries.length };
+  return {
+    find: (token) => findSource(index, token),
+    connections: () => index.connections,
+    file: () => state,
+    close: () => {},
+  };
+}
+
+function changeBetween(before: readonly TokenEntry[], after: readonly TokenEntry[]): TokensChange {
+  const contents = (entries: readonly TokenEntry[]) =>
+    new Map(entries.map(({ name, ...rest }) => [name, JSON.stringify([rest.connectionId, rest.tokenSha256])]));
+  const [old, now] = [contents(before), contents(after)];
+  return {
+    entries: after.length,
+    added: [...now.keys()].filter((name) => !old.has(name)),
+    removed: [...old.keys()].filter((name) => !now.has(name)),
+    changed: [...now].flatMap(([name, content]) => (old.has(name) && old.get(name) !== content ? [name] : [])),
+  };
+}

@@ -1,0 +1,3 @@
+/** Objects and lists. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

@@ -1,0 +1,68 @@
+import { Counter, type Registry } from '@prometheus-io/client';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Front } from '../http/front.ts';
+import type { SharedPool } from '../pools/shared-pool.ts';
+import { metricFactories } from './metric-factories.ts';
+
+interface FrontMetricSources {
+  front: Front;
+  /** Of the whole service. */
+  pools: readonly SharedPool[];
+  /** Lines that the log's buffer had no room for. */
+  linesDropped: () => number;
+}
+
+/** Adds what the front of the service lets in, shares and refuses. */
+export function registerFrontMetrics(registry: Registry, { front, pools, linesDropped }: FrontMetricSources): void {
+  const { gauge, counter } = metricFactories(registry);
+
+  gauge('pool_size', 'How much there is of what callers share: pieces, or bytes', ['pool'], () =>
+    pools.map((pool) => [{ pool: pool.name }, pool.reading().size]),
+  );
+  gauge('pool_used', 'How much of it is taken', ['pool'], () => pools.map((pool) => [{ pool: pool.name }, pool.used]));
+  gauge('pool_holders', 'How many callers have some of it', ['pool'], () =>
+    pools.map((pool) => [{ pool: pool.name }, pool.reading().holders]),
+  );
+  counter(
+    'pool_refused_total',
+    'Requests that got none: nothing was left (`pool-full`), or their caller had its share (`share-spent`)',
+    ['pool', 'reason'],
+    () =>
+      pools.flatMap((pool) =>
+        Object.entries(pool.reading().refused).map(([reason, count]) => [{ pool: pool.name, reason }, count] as const),
+      ),
+  );
+  gauge('connections_open', 'Connections of callers', [], () => [[{}, front.connections().open]]);
+  counter(
+    'connections_refused_total',
+    'Connections closed by us: all are taken (`full`), one address has too many (`address`), nothing was said while nearly all were taken (`silent`), too many requests sent ahead (`pipelined`)',
+    ['reason'],
+    () => Object.entries(front.connections().refused).map(([reason, count]) => [{ reason }, count]),
+  );
+  counter('keyless_refused_total', 'Requests without a valid key beyond what one address may make', [], () => [
+    [{}, front.keyless.refused],
+  ]);
+  counter('log_lines_left_out_total', 'Lines of equal refusals that were counted and not logged', [], () => [
+    [{}, front.requestLog.left],
+  ]);
+  counter('log_lines_dropped_total', 'Lines that were lost because the log was not taken away fast enough', [], () => [
+    [{}, linesDropped()],
+  ]);
+}
+
+const counted = ['401', '403', '404', '429'];
+
+/** For onRequestEnd: refusals by their status, so that a rise is seen without knowing callers and routes. */
+export function countRefusals(registry: Registry): (request: FastifyRequest, reply: FastifyReply) => void {
+  const refusals = new Counter({
+    name: 'wati_bff_refused_requests_total',
+    help: 'Requests refused, by status',
+    labelNames: ['status'] as const,
+    registers: [registry],
+  });
+  for (const status of counted) refusals.inc({ status }, 0);
+  return (_request, reply) => {
+    const status = String(reply.statusCode);
+    if (counted.includes(status)) refusals.inc({ status });
+  };
+}

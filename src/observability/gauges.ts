@@ -1,0 +1,187 @@
+import type { Registry } from '@prometheus-io/client';
+import type { OutboundRateLimiter } from '../rate-limit/types.ts';
+import type { Ready } from '../schemas/health.ts';
+import { cachedWithTimeout, metricFactories, type Sample } from './metric-factories.ts';
+
+/** Sources of gauges, read at each scrape only. */
+export interface GaugeSources {
+  version: string;
+  uploads: { readonly open: number; readonly bytes: number };
+  ready(): Promise<Ready>;
+  /** How many recorded sends stand in each state. */
+  sends(): Promise<Readonly<Record<string, number>>>;
+  /** How long the store has rest from that, ms. */
+  sendsRestMs: number;
+  /** How many broadcasts run and have something to send, and how many the service has paused because all was refused. */
+  broadcasts(): Promise<{ running: number; held: number }>;
+  /** Messages that wait because their caller may not send now, by why. */
+  held(): Promise<Readonly<Record<string, number>>>;
+  /** Calls of this process to the gateway in this day, and how many it may make; 0: as many as it likes. */
+  dayQuota(): { used: number; limit: number };
+  /** Sending stopped by operators. */
+  stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
+  rateLimiter?: OutboundRateLimiter;
+  /** The callers file: whether it could be used when it was read last, and since when the version in force is (ms since 1970). */
+  callersFile?: () => { valid: boolean; sinceMs: number };
+  /** Wall clock, ms. */
+  now?: () => number;
+}
+
+/** Registers metrics whose values other parts keep. Values that are not known now are left out. */
+export function registerGauges(registry: Registry, standing: GaugeSources): void {
+  const { version, uploads, rateLimiter } = standing;
+  const { gauge, counter } = metricFactories(registry);
+  const ready = cachedWithTimeout(standing.ready, 0);
+  const sends = cachedWithTimeout(standing.sends, standing.sendsRestMs);
+  const broadcasts = cachedWithTimeout(standing.broadcasts, 0);
+  const held = cachedWithTimeout(standing.held, standing.sendsRestMs);
+
+  gauge('build_info', 'Always 1: which build it is', ['version', 'node'], () => [
+    [{ version, node: process.versions.node }, 1],
+  ]);
+  gauge('ready', '1 while /health/ready says `ready`', [], async () => [
+    [{}, (await ready())?.status === 'ready' ? 1 : 0],
+  ]);
+  gauge('dependency_up', 'What /health/ready knows: 1 it works, 0 it does not', ['dependency'], async () =>
+    dependencies(await ready()),
+  );
+  gauge(
+    'connection_changed',
+    '1 while the only active connection is not the one that was used before: what names none is refused',
+    [],
+    async () => {
+      const state = await ready();
+      return state ? [[{}, state.connection === 'changed' ? 1 : 0]] : [];
+    },
+  );
+  gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
+    Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
+  );
+  gauge(
+    'broadcasts',
+    'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
+    ['status'],
+    async () => Object.entries((await broadcasts()) ?? {}).map(([status, count]) => [{ status }, count]),
+  );
+  gauge(
+    'held_messages',
+    'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',
+    ['reason'],
+    async () => Object.entries((await held()) ?? {}).map(([reason, count]) => [{ reason }, count]),
+  );
+  gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
+    const { all, callers, connections } = standing.stopped();
+    return [
+      [{ scope: 'all' }, all ? 1 : 0],
+      [{ scope: 'caller' }, callers.length],
+      [{ scope: 'connection' }, connections.length],
+    ];
+  });
+  gauge('upstream_calls_today', 'Calls of this replica to the gateway since midnight UTC, or its start', [], () => [
+    [{}, standing.dayQuota().used],
+  ]);
+  gauge('upstream_calls_day_limit', 'Its share of UPSTREAM_CALLS_PER_DAY; 0: there is no limit', [], () => [
+    [{}, standing.dayQuota().limit],
+  ]);
+  gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
+  counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
+  if (rateLimiter) registerRateLimiterGauges(registry, rateLimiter);
+  if (standing.callersFile) registerCallersFileGauges(registry, standing.callersFile, standing.now ?? Date.now);
+}
+
+function registerCallersFileGauges(
+  registry: Registry,
+  file: NonNullable<GaugeSources['callersFile']>,
+  now: NonNullable<GaugeSources['now']>,
+): void {
+  const { gauge } = metricFactories(registry);
+  gauge(
+    'callers_file_valid',
+    '1 while the callers file can be used; 0: it has faults, and an older version is in force',
+    [],
+    () => [[{}, file().valid ? 1 : 0]],
+  );
+  gauge('callers_file_age_seconds', 'How long ago the version in force was read', [], () => [
+    [{}, Math.max(0, now() - file().sinceMs) / 1000],
+  ]);
+}
+
+function registerRateLimiterGauges(registry: Registry, limiter: OutboundRateLimiter): void {
+  const { gauge, counter } = metricFactories(registry);
+  const lanes = () => Object.entries(limiter.stats().lanes);
+  const groups = () => Object.entries(limiter.stats().groups);
+
+  gauge(
+    'rate_limit_calls_per_second',
+    'Calls per second that the upstream accepts, as learnt from its 429 responses',
+    [],
+    () => [[{}, limiter.stats().rate]],
+  );
+  gauge('rate_limit_used_ratio', 'Part of it that was used in the last ten seconds', [], () => [
+    [{}, limiter.stats().used],
+  ]);
+  gauge('rate_limit_paused_seconds', 'How long no call may start, after a 429', [], () => [
+    [{}, limiter.stats().pausedMs / 1000],
+  ]);
+  gauge('rate_limit_replicas', 'Replicas that share the limit, as far as this one knows', [], () => [
+    [{}, limiter.stats().replicas],
+  ]);
+  gauge(
+    'rate_limit_mode',
+    '1 for where permits come from: `local`, `shared` through the database, or `fallback` (a share) while the database fails',
+    ['mode'],
+    () => {
+      const { mode: current } = limiter.stats();
+      return ['local', 'shared', 'fallback'].map((mode) => [{ mode }, mode === current ? 1 : 0]);
+    },
+  );
+  counter('rate_limit_too_many_requests_total', '429 responses of the upstream', [], () => [
+    [{}, limiter.stats().tooManyRequests],
+  ]);
+
+  gauge('rate_limit_queued_calls', 'Calls that wait for a permit', ['lane'], () =>
+    lanes().map(([lane, { queued }]) => [{ lane }, queued]),
+  );
+  counter('rate_limit_granted_calls_total', 'Permits granted', ['lane'], () =>
+    lanes().map(([lane, { granted }]) => [{ lane }, granted]),
+  );
+  counter('rate_limit_wait_seconds_total', 'Sum of the waits for granted permits', ['lane'], () =>
+    lanes().map(([lane, { waitedMs }]) => [{ lane }, waitedMs / 1000]),
+  );
+  counter(
+    'rate_limit_rejected_calls_total',
+    'Calls without a permit in time: `predicted` when they asked, or `expired` because more urgent ones came',
+    ['lane', 'reason'],
+    () =>
+      lanes().flatMap(([lane, { rejected, expired }]): Sample[] => [
+        [{ lane, reason: 'predicted' }, rejected],
+        [{ lane, reason: 'expired' }, expired],
+      ]),
+  );
+
+  gauge(
+    'rate_limit_group_limit_calls',
+    'Calls in ten seconds that WATI accepts of a group of routes, as learnt',
+    ['group'],
+    () => groups().map(([group, { limit }]) => [{ group }, limit]),
+  );
+  gauge('rate_limit_group_used_calls', 'How many of them were used in the last ten seconds', ['group'], () =>
+    groups().map(([group, { used }]) => [{ group }, used]),
+  );
+  gauge('rate_limit_group_paused_seconds', 'How long no call of the group may start, after a 429', ['group'], () =>
+    groups().map(([group, { pausedMs }]) => [{ group }, pausedMs / 1000]),
+  );
+}
+
+/** Leaves out unknown states. */
+function dependencies(ready: Ready | undefined): Sample[] {
+  if (!ready) return [];
+  const { store, gateway, key, connection } = ready;
+  const samples: Sample[] = [
+    [{ dependency: 'store' }, store === 'writable' ? 1 : 0],
+    [{ dependency: 'gateway' }, gateway === 'reachable' ? 1 : 0],
+  ];
+  if (key !== 'unknown') samples.push([{ dependency: 'key' }, key === 'accepted' ? 1 : 0]);
+  if (connection !== 'unknown') samples.push([{ dependency: 'connection' }, connection === 'none' ? 0 : 1]);
+  return samples;
+}

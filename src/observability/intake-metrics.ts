@@ -1,0 +1,99 @@
+import { Counter, type Registry } from '@prometheus-io/client';
+import { cachedWithTimeout, metricFactories } from './metric-factories.ts';
+
+/** What the listener for webhooks counts; the names of events are those that are known, and `other`. */
+export interface IntakeCounts {
+  count(event: string, result: string, n: number): void;
+  onBadToken(): void;
+  /** A message was accepted over this connection. */
+  onAccepted(connection: string): void;
+}
+
+/** Where what stands now is known; asked at each scrape. */
+export interface IntakeStanding {
+  /** What waits in the store to be applied, and what was set aside. */
+  state(): Promise<{ waiting: number; oldestMs: number; failed: number }>;
+  /** What waits in the spool, where there is one. */
+  spooled?(): { waiting: number; oldestMs: number };
+  /** When the last event of each connection with a token came, wall clock. */
+  lastEvents(): ReadonlyMap<string, number>;
+  file(): { valid: boolean; sinceMs: number };
+  now(): number;
+}
+
+/** Connections come from the tokens file alone, so their number is bounded. */
+export function countIntake(registry: Registry, connections: () => readonly string[]): IntakeCounts {
+  const events = new Counter({
+    name: 'wati_bff_intake_events_total',
+    help: 'Events that webhooks brought: recorded (`new`), known already (`duplicate`), not read (`unparsed`), or refused with a 503 (`refused`)',
+    labelNames: ['event', 'result'] as const,
+    registers: [registry],
+  });
+  for (const result of ['new', 'duplicate', 'unparsed', 'refused']) events.inc({ event: 'other', result }, 0);
+  const badTokens = new Counter({
+    name: 'wati_bff_intake_bad_tokens_total',
+    help: 'Requests to the public listener without a valid token, or to another path',
+    registers: [registry],
+  });
+  const accepted = new Map<string, number>();
+  metricFactories(registry).counter(
+    'intake_accepted_sends_total',
+    'Messages accepted over connections that have a token: events of them are to be expected',
+    ['connection'],
+    () => connections().map((connection) => [{ connection }, accepted.get(connection) ?? 0]),
+  );
+  return {
+    count: (event, result, n) => events.inc({ event, result }, n),
+    onBadToken: () => badTokens.inc(),
+    onAccepted: (connection) => {
+      if (connections().includes(connection)) accepted.set(connection, (accepted.get(connection) ?? 0) + 1);
+    },
+  };
+}
+
+/** Adds what waits, and since when nothing came. */
+export function tellIntake(registry: Registry, standing: IntakeStanding, restMs: number): void {
+  const { gauge } = metricFactories(registry);
+  const state = cachedWithTimeout(standing.state, restMs);
+  const spooled = () => standing.spooled?.();
+  const since = (ms: number) => Math.max(0, standing.now() - ms) / 1000;
+
+  gauge(
+    'intake_backlog_events',
+    'Events that are not applied: due in the store (`waiting`), in the spool (`spooled`), or set aside (`failed`)',
+    ['state'],
+    async () => {
+      const known = await state();
+      return [
+        ...(known
+          ? ([
+              [{ state: 'waiting' }, known.waiting],
+              [{ state: 'failed' }, known.failed],
+            ] as const)
+          : []),
+        [{ state: 'spooled' }, spooled()?.waiting ?? 0],
+      ];
+    },
+  );
+  gauge('intake_oldest_seconds', 'How long the oldest of those that are due has waited', [], async () => {
+    const known = await state();
+    const inSpool = spooled();
+    if (!known && !inSpool) return [];
+    return [[{}, Math.max(known?.oldestMs ?? 0, inSpool?.oldestMs ?? 0) / 1000]];
+  });
+  gauge(
+    'intake_last_event_seconds',
+    'How long ago this replica had the last event of a connection that has a token; from its start on, where none came',
+    ['connection'],
+    () => [...standing.lastEvents()].map(([connection, at]) => [{ connection }, since(at)]),
+  );
+  gauge(
+    'intake_tokens_file_valid',
+    '1 while the tokens file can be used; 0: it has faults, and an older version is in force',
+    [],
+    () => [[{}, standing.file().valid ? 1 : 0]],
+  );
+  gauge('intake_tokens_file_age_seconds', 'How long ago the version in force was read', [], () => [
+    [{}, since(standing.file().sinceMs)],
+  ]);
+}

@@ -1,0 +1,70 @@
+import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+
+export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+type Read = () => Sample[] | Promise<Sample[]>;
+
+/** Metrics of ours, in the registry, that are read at each scrape. */
+export function metricFactories(registry: Registry) {
+  const words = (name: string, help: string, labelNames: string[]) => ({
+    name: `wati_bff_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+  });
+  return {
+    gauge: (name: string, help: string, labelNames: string[], read: Read) =>
+      new Gauge({
+        ...words(name, help, labelNames),
+        async collect() {
+          const samples = await read();
+          this.reset();
+          for (const [labels, value] of samples) this.set(labels, value);
+        },
+      }),
+    counter: (name: string, help: string, labelNames: string[], read: Read) =>
+      new Counter({
+        ...words(name, help, labelNames),
+        async collect() {
+          const samples = await read();
+          this.reset();
+          for (const [labels, value] of samples) this.inc(labels, value);
+        },
+      }),
+  };
+}
+
+/** Prometheus times out scrapes: a value that takes longer is reported by the next one. */
+const scrapeTimeoutMs = 1_000;
+
+/**
+ * Runs `ask` at most once at a time, and not again for `restMs`. Returns undefined if the last run failed, or there
+ * is none yet. Never throws.
+ */
+export function cachedWithTimeout<T>(ask: () => Promise<T>, restMs: number): () => Promise<T | undefined> {
+  let known: T | undefined;
+  let restUntil = 0;
+  let asking: Promise<void> | undefined;
+  return async () => {
+    if (!asking && performance.now() < restUntil) return known;
+    asking ??= ask()
+      .then(
+        (value) => {
+          known = value;
+        },
+        () => {
+          known = undefined;
+        },
+      )
+      .finally(() => {
+        asking = undefined;
+        restUntil = performance.now() + restMs;
+      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, scrapeTimeoutMs);
+    });
+    await Promise.race([asking, late]);
+    clearTimeout(timer);
+    return known;
+  };
+}

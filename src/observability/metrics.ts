@@ -1,0 +1,129 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { TrackingMetrics } from '../tracking/applier.ts';
+import type { CallReport } from '../upstream/types.ts';
+import { createTrackingMetrics } from './tracking-metrics.ts';
+
+/** Counters and histograms. Labels are route patterns, caller names and fixed words: never a phone number or a text. */
+export interface Metrics {
+  registry: Registry;
+  recordUpstreamCall(report: CallReport): void;
+  recordOutcome(kind: string, outcome: string): void;
+  /** A bulk call goes out with so many template sends. */
+  recordBatch(lane: string, size: number): void;
+  /** The database was asked, `seconds` long. */
+  recordStoreCall(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, errorCode: boolean): void;
+  /** An answer to this operation held a key of this service. */
+  recordKeyEcho(operation: string): void;
+  /** What became of messages after WATI took them. */
+  tracking: TrackingMetrics;
+  /** Counts an answered request. */
+  recordRequest(request: FastifyRequest, reply: FastifyReply): void;
+}
+
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
+/** A read of SQLite takes some 10 µs. */
+const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Metrics of the process. Their timers and observers live as long as it does, so they are created once. */
+export function createProcessMetrics(): Registry {
+  const registry = new Registry();
+  // Ten times a second, as by default, costs up to 4 % of a core for two metrics that no alert reads.
+  collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1_000 });
+  return registry;
+}
+
+export function createMetrics(ofProcess: Registry): Metrics {
+  const registry = Registry.merge([ofProcess]);
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'wati_bff_http_requests_total',
+    help: 'Requests answered',
+    labelNames: ['method', 'route', 'status', 'caller'] as const,
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: 'wati_bff_http_request_duration_seconds',
+    help: 'From the request line to the end of the answer',
+    labelNames: ['method', 'route'] as const,
+    buckets,
+    registers,
+  });
+  const attempts = new Counter({
+    name: 'wati_bff_upstream_attempts_total',
+    help: 'Calls to the gateway and the control API; result is a status or an error code',
+    labelNames: ['operation', 'result'] as const,
+    registers,
+  });
+  const attemptSeconds = new Histogram({
+    name: 'wati_bff_upstream_attempt_duration_seconds',
+    help: 'Duration of one call upstream',
+    labelNames: ['operation'] as const,
+    buckets,
+    registers,
+  });
+  const groups = new Histogram({
+    name: 'wati_bff_group_size',
+    help: 'Template sends in one call upstream',
+    labelNames: ['lane'] as const,
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    registers,
+  });
+  const storeSeconds = new Histogram({
+    name: 'wati_bff_store_duration_seconds',
+    help: 'What the database took; of a write, until it is durable',
+    labelNames: ['kind'] as const,
+    buckets: storeBuckets,
+    registers,
+  });
+  const storeFailures = new Counter({
+    name: 'wati_bff_store_failures_total',
+    help: 'What the database did not do',
+    labelNames: ['kind'] as const,
+    registers,
+  });
+  const echoes = new Counter({
+    name: 'wati_bff_key_echoes_total',
+    help: 'Answers of the upstream that held a key of this service, and were withheld',
+    labelNames: ['operation'] as const,
+    registers,
+  });
+  echoes.inc({ operation: 'any' }, 0);
+  const sends = new Counter({
+    name: 'wati_bff_sends_total',
+    help: 'Sends that ended, by outcome',
+    labelNames: ['kind', 'outcome'] as const,
+    registers,
+  });
+
+  const stores = {
+    read: storeSeconds.labels('read'),
+    write: storeSeconds.labels('write'),
+    slot: storeSeconds.labels('slot'),
+    permits: storeSeconds.labels('permits'),
+  };
+  for (const kind of ['read', 'write']) storeFailures.inc({ kind }, 0);
+
+  return {
+    registry,
+    recordUpstreamCall: ({ operation, status, errorCode, durationMs }) => {
+      attempts.inc({ operation, result: errorCode ?? String(status) });
+      attemptSeconds.observe({ operation }, durationMs / 1000);
+    },
+    recordOutcome: (kind, outcome) => sends.inc({ kind, outcome }),
+    recordBatch: (lane, size) => groups.observe({ lane }, size),
+    recordStoreCall: (kind, seconds, errorCode) => {
+      stores[kind].observe(seconds);
+      if (errorCode) storeFailures.inc({ kind });
+    },
+    recordKeyEcho: (operation) => echoes.inc({ operation }),
+    tracking: createTrackingMetrics(registry),
+    recordRequest: (request, reply) => {
+      const { method } = request;
+      const route = request.routeOptions.url ?? 'none';
+      const caller = request.caller?.name ?? 'none';
+      requests.inc({ method, route, status: String(reply.statusCode), caller });
+      requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { type Callers, hasScope } from '../callers.ts';
+import type { Config } from '../config.ts';
+import type { Readiness } from '../readiness.ts';
+
+type Told = Pick<Config, 'STORE_URL' | 'DOCS' | 'MATON_GATEWAY_URL' | 'MATON_CONTROL_URL' | 'MATON_CONNECTION_ID'>;
+
+export interface StartLine {
+  version: string;
+  config: Told;
+  callers: Pick<Callers, 'list'>;
+  readiness: Pick<Readiness, 'check'>;
+  /** Where it listens, as a URL without a path. */
+  origin: string;
+}
+
+/** A check waits a second at most for an answer of Maton that is still under way, and not at all for a failure. */
+const checksMax = 10;
+
+/** One line once it listens: what runs, and whether it can work. It names no key, and no password of a database. */
+export async function logStart(logger: FastifyBaseLogger, start: StartLine): Promise<void> {
+  const { version, config, callers, readiness, origin } = start;
+  for (const [setting, host] of foreignHosts(config)) {
+    logger.warn({ setting, host }, `${setting} is no host of Maton: the Maton key and what is sent go there`);
+  }
+  const connectors = callers.list().filter(({ caller }) => hasScope(caller, 'connections:write'));
+  if (config.MATON_CONNECTION_ID === undefined && connectors.length > 0) {
+    const names = connectors.map(({ caller }) => caller.name);
+    logger.warn(
+      { setting: 'MATON_CONNECTION_ID', callers: names },
+      'MATON_CONNECTION_ID is not set, and callers may connect accounts: set it, so that none of them becomes the only one',
+    );
+  }
+  let state = await readiness.check();
+  for (let checks = 1; checks < checksMax && state.gateway === 'unreachable'; checks += 1) {
+    state = await readiness.check();
+  }
+  const { status, key, gateway, connection } = state;
+  const facts = {
+    version,
+    store: `${storeKind(config.STORE_URL)}, ${state.store}`,
+    callers: callers.list().length,
+    gateway,
+    key,
+    connection,
+    ...(config.MATON_CONNECTION_ID !== undefined && { connectionId: config.MATON_CONNECTION_ID }),
+    docs: config.DOCS === 'off' ? 'off' : `${origin}/docs`,
+  };
+  if (status === 'ready' && gateway === 'reachable' && connection !== 'changed')
+    logger.info(facts, 'started, and ready');
+  else logger.warn(facts, 'started, and cannot do all its work yet: `npm run check` says more');
+}
+
+function storeKind(url: string): string {
+  if (url === 'memory:') return 'memory';
+  return url.startsWith('postgres') ? 'PostgreSQL' : 'SQLite';
+}
+
+/** Settings that send the key to somebody else than Maton, and to whom; a proxy or a simulator may be meant. */
+function foreignHosts(config: Told): [setting: string, host: string][] {
+  const settings = ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const;
+  return settings.flatMap((setting): [string, string][] => {
+    const { hostname, host } = new URL(config[setting]);
+    return hostname === 'maton.ai' || hostname.endsWith('.maton.ai') ? [] : [[setting, host]];
+  });
+}

@@ -1,0 +1,15 @@
+/** What a problem type means. `repeat` says in words whether the same request may be sent again. */
+export interface ProblemType {
+  status: number;
+  title: string;
+  retryable: boolean;
+  meaning: string;
+  /** What is behind it most of the time. */
+  cause: string;
+  remedy: string;
+  repeat: string;
+}
+
+export const never = 'No. The same request will fail again until it is changed.';
+export const later = 'Yes, after the time that Retry-After names.';
+export const safe = 'Yes. Nothing was sent.';

@@ -1,0 +1,122 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import { accessLog } from '../plugins/access-log.ts';
+import { adminListener } from '../plugins/admin.ts';
+import { auth } from '../plugins/auth.ts';
+import { cacheControl } from '../plugins/cache-control.ts';
+import { refuseOverQuota } from '../plugins/day-quota.ts';
+import { drain } from '../plugins/drain.ts';
+import { headRoutes } from '../plugins/head.ts';
+import { lingeringClose } from '../plugins/lingering-close.ts';
+import { refuseUnlisted } from '../plugins/listed-connection.ts';
+import { openapi } from '../plugins/openapi.ts';
+import { problems } from '../plugins/problems.ts';
+import { recipientCountries } from '../plugins/recipients.ts';
+import { requestBodies } from '../plugins/request-bodies.ts';
+import { requestCompleted } from '../plugins/request-completed.ts';
+import { requestValidation } from '../plugins/request-validation.ts';
+import { refuseStopped } from '../plugins/sending-stop.ts';
+import { slowClients } from '../plugins/slow-clients.ts';
+import { strictText } from '../plugins/strict-text.ts';
+import { traceRequests } from '../plugins/tracing.ts';
+import { strictValidation } from '../plugins/validation.ts';
+import { createContextBuilder, deadlineOf } from '../routes/upstream-context.ts';
+import { isUnattended } from '../routes/wait-preference.ts';
+import type { Config } from './config.ts';
+import { createListedConnections } from './connections/listed-connections.ts';
+import { watchMethods } from './http/allowed-methods.ts';
+import { hasKey } from './http/authenticate.ts';
+import { createIsRepeat } from './http/earlier-request.ts';
+import type { createFront } from './http/front.ts';
+import { createListedCheck } from './http/listed-check.ts';
+import { createProblemBase } from './http/problem-base.ts';
+import { endRequestSpan } from './http/request-span.ts';
+import { createStopCheck } from './http/stop-check.ts';
+import { countRefusals } from './observability/front-metrics.ts';
+import type { Metrics } from './observability/metrics.ts';
+import type { PhoneNumbers } from './recipients/phone-numbers.ts';
+import type { ServiceOverrides } from './service-overrides.ts';
+import type { Services } from './services.ts';
+
+export const version = '0.1.0';
+
+type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+
+/** What plugins and routes are built from. */
+export interface AppParts {
+  app: App;
+  config: Config;
+  overrides: ServiceOverrides;
+  front: ReturnType<typeof createFront>;
+  metrics: Metrics;
+  services: Services;
+  numbers: PhoneNumbers;
+}
+
+export type Checks = ReturnType<typeof createChecks>;
+
+/** Checks that run before a route, and those that routes run. */
+export function createChecks(config: Config, { store, stopSwitch, upstream, pin }: Services) {
+  const isRepeat = createIsRepeat(store);
+  const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
+  const listedCheck = createListedCheck({
+    listed: createListedConnections(upstream.connections),
+    stopCheck,
+    isRepeat,
+    isUnattended,
+    untilMs: (request) => deadlineOf(request, config).untilMs,
+  });
+  const contextOf = createContextBuilder(config, { connections: upstream.connections, pin, stopCheck });
+  return { isRepeat, stopCheck, listedCheck, contextOf };
+}
+
+export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) => ({
+  account: sandbox ? ('sandbox' as const) : ('real' as const),
+  ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
+});
+
+/** In the order in which a request passes them. Returns a function to call after the last route is registered. */
+export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
+  const { app, config, overrides, front, metrics, services, numbers } = parts;
+  const { readiness, reservations, dayQuota } = services;
+  if (config.ADMIN_PORT !== undefined) {
+    const { ADMIN_HOST: host, ADMIN_PORT: port } = config;
+    await app.register(adminListener, { host, port, readiness, registry: metrics.registry });
+  }
+  app.removeContentTypeParser('text/plain');
+  await app.register(headRoutes);
+  await app.register(strictValidation, { numbers });
+  const refuseOtherMethods = watchMethods(app);
+  await app.register(cacheControl);
+  await app.register(accessLog);
+  if (overrides.tracing) await app.register(traceRequests, { tracing: overrides.tracing });
+  const refusals = countRefusals(metrics.registry);
+  const hooks = [front.requestLog.log, metrics.recordRequest, refusals, front.leave];
+  await app.register(requestCompleted, { hooks: overrides.tracing ? [...hooks, endRequestSpan] : hooks });
+  await app.register(problems, { problemBase: createProblemBase(config.PUBLIC_URL) });
+  await app.register(lingeringClose);
+  await app.register(requestValidation);
+  await app.register(slowClients);
+  await app.register(drain, {
+    delayMs: config.DRAIN_DELAY_MS,
+    timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
+    onDrain: () => readiness.drain(),
+    cutOff: services.cutOff,
+  });
+  const { pools, keyless } = front;
+  await app.register(auth, {
+    callers: overrides.callers,
+    requests: pools.requests,
+    keyless,
+    ...(reservations && { permits: reservations }),
+  });
+  await app.register(refuseStopped, { check: stopCheck });
+  await app.register(refuseOverQuota, { quota: dayQuota, isRepeat });
+  await app.register(refuseUnlisted, { check: listedCheck });
+  await app.register(requestBodies, { bodies: pools.bodies });
+  await app.register(strictText);
+  await app.register(recipientCountries, { numbers, defaultCountries: config.DEFAULT_COUNTRIES });
+  await app.register(openapi, { version, ...(config.DOCS !== 'off' && { docs: docsOf(config, overrides) }) });
+  return refuseOtherMethods;
+}

@@ -1,0 +1,107 @@
+import { type TSchema, Type } from 'typebox';
+
+/** Schemas that several nouns share. A schema with a `title` becomes a component of openapi.yaml. */
+
+/** The keywords that begin with `x-` are checked by src/schemas/schema-keywords.ts, which has the words for what breaks them. */
+
+/** Every form in which a record may name its recipient, possible or not: to find and to erase what is there. */
+export const recipientPattern = '^(\\+?[1-9][0-9]{6,14}|[0-9a-f]{24}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$';
+
+export const PhoneNumber = Type.String({
+  'x-recipient': 'phone',
+  maxLength: 200,
+  description:
+    'a possible phone number with its country code: digits alone, or behind a `+` with blanks, dots, dashes and brackets',
+  examples: ['14155550100'],
+});
+
+/** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number. */
+export const Recipient = Type.String({
+  'x-recipient': 'any',
+  maxLength: 200,
+  description:
+    'a possible phone number with its country code (digits alone, or behind a `+` with blanks, dots, dashes and brackets), a 24-hex contact id, or a BSUID such as `US.123124141512`',
+  examples: ['14155550100'],
+});
+
+/** One of the numbers of the company itself. No example: the docs page would send it. */
+export const Channel = Type.String({
+  'x-channel': 'number',
+  maxLength: 200,
+  description:
+    'which of your own WhatsApp numbers it goes through, where the account has several: digits with country code, or behind a `+` with blanks, dots, dashes and brackets; `WATI_CHANNEL_NUMBER` where it is absent',
+});
+
+/** Of what is recorded already: a number from before a rule can be found and erased still. */
+export const RecordedRecipient = Type.String({
+  pattern: recipientPattern,
+  'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
+  description: 'digits with country code, an optional leading `+`; a 24-hex contact id, or a BSUID',
+  examples: ['14155550100'],
+});
+
+/** What people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
+export const text = (maxLength: number, example: string, options: { description?: string; line?: true } = {}) =>
+  Type.String({
+    minLength: 1,
+    maxLength,
+    'x-text': options.line ? 'line' : 'lines',
+    examples: [example],
+    ...(options.description && { description: options.description }),
+  });
+
+/** What the docs page is filled in with, and what the sandbox has from its start (src/sandbox/example-records.ts). */
+export const exampleIds = {
+  connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
+  failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',
+  unknownMessage: '4cc095d2-9d83-4857-bde4-4831283bef36',
+  doneBroadcast: 'd0f57fb3-5b49-4f3a-a3fc-0a4b93e29b4f',
+  pausedBroadcast: '2e6c1f0a-8f43-4d0b-9a57-c1b7e3d94a10',
+  unwantedBroadcast: '9f3b7a64-15ce-4b27-8a02-6d4e8c5f1b73',
+  operatedBroadcast: '5b0d8c1e-7a36-4c9f-b2d4-e81f60a7c925',
+  caller: 'sandbox',
+} as const;
+
+/** Our output and WATI's input have no `+`. */
+export const digits = (recipient: string): string => (recipient.startsWith('+') ? recipient.slice(1) : recipient);
+
+export const Timestamp = Type.String({ description: 'ISO 8601, UTC', examples: ['2026-11-02T09:30:00.000Z'] });
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values, description?: string) =>
+  Type.Enum<[...Values]>([...values], { type: 'string', ...(description && { description }) });
+
+/** `{name: value}` with any names. Type.Record would let names with a line break pass unchecked (its pattern is `^.*$`). */
+export const textByName = (options: { description: string; examples: Record<string, string>[]; maxLength?: number }) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    description: options.description,
+    additionalProperties: { type: 'string', maxLength: options.maxLength ?? 4096 },
+    propertyNames: { minLength: 1, maxLength: 256 },
+    maxProperties: 200,
+    examples: options.examples,
+  });
+
+const PageNumber = Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1, description: 'counted from 1' });
+const PageSize = Type.Integer({ minimum: 1, maximum: 100, default: 50, description: 'entries a page' });
+export const paging = { page: PageNumber, pageSize: PageSize };
+
+const Page = Type.Object(
+  { number: Type.Integer(), size: Type.Integer(), total: Type.Optional(Type.Integer()) },
+  {
+    title: 'Page',
+    description:
+      '`total` is there when the upstream tells it. `size` is less than was asked for where the upstream puts fewer entries on a page; page on with that.',
+  },
+);
+
+/** Every list of the upstream's things answers `{data, page}`. */
+export const pageOf = <Item extends TSchema>(item: Item, title: string) =>
+  Type.Object({ data: Type.Array(item), page: Page }, { title });
+
+export const strict = { additionalProperties: false } as const;
+
+/** An answer with a description of its own, where one schema serves several statuses. */
+export const answers = <Schema extends TSchema>(description: string, schema: Schema) => ({
+  description,
+  content: { 'application/json': { schema } },
+});

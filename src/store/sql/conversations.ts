@@ -1,0 +1,203 @@
+import type { ContactIdentity, Conversation, ConversationFacts, TrackingStore } from '../tracking-port.ts';
+import { type ConversationStatements, conversationStatements } from './conversation-statements.ts';
+import { retryDeadlocks } from './deadlocks.ts';
+import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
+import { intakeStatements } from './intake-statements.ts';
+import { pollStatements } from './polls.ts';
+import { integer, optional, required, toSqlText } from './row-mapping.ts';
+
+type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;
+type Operations = Pick<
+  TrackingStore,
+  'noteConversations' | 'conversation' | 'countPersonTracking' | 'erasePersonTracking'
+>;
+
+/** A number leads to a BSUID, that to a contact id, and that to rows that have nothing else. */
+const ROUNDS_MAX = 4;
+
+interface Database {
+  engine: Engine;
+  sql: ConversationStatements;
+}
+
+/** Of the operations of src/store/tracking-port.ts those that concern people, in SQL that both databases speak. */
+export function conversationOperations(engine: Engine, dialect: Dialect): Operations {
+  const sql = conversationStatements(dialect);
+  const database = { engine, sql };
+  return {
+    ...personOperations(database, dialect),
+
+    async noteConversations(told) {
+      const steps = conversationSteps(sql, told);
+      if (steps.length > 0) await retryDeadlocks(() => engine.write(steps));
+    },
+
+    async conversation(connectionId, { phone, bsuid, contactId }) {
+      const rows = await rowsOf(
+        database,
+        {
+          ...(phone !== undefined && { phone }),
+          ...(bsuid !== undefined && { bsuid }),
+          ...(contactId !== undefined && { contactId }),
+        },
+        connectionId,
+      );
+      return rows.length === 0 ? undefined : joined(connectionId, rows);
+    },
+  };
+}
+
+function personOperations(
+  database: Database,
+  dialect: Dialect,
+): Pick<Operations, 'countPersonTracking' | 'erasePersonTracking'> {
+  const { engine, sql } = database;
+  const intake = intakeStatements(dialect);
+  const polls = pollStatements(dialect);
+  const anyId = (to: string): Ids => ({ phone: to, bsuid: to, contactId: to });
+  const bodiesWith = (to: string) => ({ pattern: `%${to.replaceAll(/[!%_]/g, '!$&')}%` });
+  return {
+    async countPersonTracking(to) {
+      const [rows, [waiting = {}]] = await Promise.all([
+        rowsOf(database, anyId(to)),
+        engine.read({ statement: intake.countPerson, values: bodiesWith(to) }),
+      ]);
+      return { conversations: rows.length, waiting: integer(waiting, 'n') };
+    },
+
+    async erasePersonTracking(to) {
+      const rows = await rowsOf(database, anyId(to));
+      const keys = rows.map((row) => ({ connection: row.connection_id, contact: row.contact }));
+      const recipients = new Set([
+        to,
+        ...rows.map(identityOf).flatMap(({ phone, bsuid, contactId }) => [phone, bsuid, contactId]),
+      ]);
+      const named = [...recipients].flatMap((recipient) => (recipient === undefined ? [] : [{ recipient }]));
+      const erased = await engine.write([
+        { statement: intake.erasePerson, values: bodiesWith(to) },
+        { statement: polls.erase, values: { rows: JSON.stringify(named) } },
+        ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
+      ]);
+      return erased.reduce((sum, each) => sum + each.length, 0);
+    },
+  };
+}
+
+/** All rows of one person, from whichever id is known. */
+async function rowsOf({ engine, sql }: Database, ids: Ids, connection?: string): Promise<Row[]> {
+  let rows: Row[] = [];
+  let known: Ids[] = [ids];
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const values = { rows: JSON.stringify(known.map(idValues)) };
+    const found = await engine.read(
+      connection === undefined
+        ? { statement: sql.findAnywhere, values }
+        : { statement: sql.find, values: { ...values, connection } },
+    );
+    if (found.length <= rows.length) break;
+    rows = found;
+    known = [ids, ...found.map(identityOf)];
+  }
+  return rows;
+}
+
+const idValues = ({ phone, bsuid, contactId }: Ids) => ({
+  phone: toSqlText(phone),
+  bsuid: toSqlText(bsuid),
+  contact_id: toSqlText(contactId),
+});
+
+/** What a person is filed under: the id that is known of most. */
+const keyOf = ({ phone, bsuid, contactId }: ContactIdentity): string | undefined => phone ?? bsuid ?? contactId;
+
+/** Each row once in a statement. */
+export function conversationSteps(sql: ConversationStatements, told: readonly ConversationFacts[]): Step[] {
+  const rows = new Map<string, Record<string, Value>>();
+  const withdrawn: Record<string, Value>[] = [];
+  for (const facts of told) {
+    const contact = toSqlText(keyOf(facts.contact));
+    if (contact === null) continue;
+    const place = JSON.stringify([facts.connectionId, contact]);
+    rows.set(place, later(rows.get(place), rowOf(facts, contact)));
+    const { withdrawn: { entry } = {} } = facts;
+    if (entry !== undefined) withdrawn.push({ connection: facts.connectionId, contact, entry });
+  }
+  return [
+    ...(withdrawn.length > 0 ? [{ statement: sql.withdraw, values: { rows: JSON.stringify(withdrawn) } }] : []),
+    ...(rows.size > 0 ? [{ statement: sql.tell, values: { rows: JSON.stringify([...rows.values()]) } }] : []),
+  ];
+}
+
+const rowOf = (
+  { connectionId, contact: who, ...facts }: ConversationFacts,
+  contact: string,
+): Record<string, Value> => ({
+  connection: connectionId,
+  contact,
+  ...idValues(who),
+  parent_bsuid: toSqlText(who.parentBsuid),
+  username: toSqlText(who.username),
+  name: toSqlText(who.name),
+  wati_conversation_id: toSqlText(who.watiConversationId),
+  last_in_at: facts.inAt ?? null,
+  last_in_source: facts.inAt === undefined ? null : (facts.inSource ?? 'webhook'),
+  closed_at: facts.closedAt ?? null,
+  last_foreign_out_at: facts.foreignOutAt ?? null,
+  provisional_out_at: facts.provisionalOut?.at ?? null,
+  provisional_entry: facts.provisionalOut?.entry ?? null,
+});
+
+/** What goes with a time. */
+const WITH: Readonly<Record<string, string>> = {
+  last_in_source: 'last_in_at',
+  provisional_entry: 'provisional_out_at',
+};
+
+/** As the statement joins them. */
+function later(known: Record<string, Value> | undefined, told: Record<string, Value>): Record<string, Value> {
+  if (known === undefined) return told;
+  const isLater = (time: string) => Number(told[time] ?? 0) > Number(known[time] ?? 0);
+  return Object.fromEntries(
+    Object.entries(told).map(([column, value]) => {
+      const time = WITH[column] ?? column;
+      const isNewer = time.endsWith('_at') ? isLater(time) : value !== null;
+      return [column, isNewer ? value : (known[column] ?? null)];
+    }),
+  );
+}
+
+function identityOf(row: Row): ContactIdentity {
+  const names = {
+    phone: optional(row, 'phone'),
+    bsuid: optional(row, 'bsuid'),
+    parentBsuid: optional(row, 'parent_bsuid'),
+    contactId: optional(row, 'contact_id'),
+    username: optional(row, 'username'),
+    name: optional(row, 'name'),
+    watiConversationId: optional(row, 'wati_conversation_id'),
+  };
+  return Object.fromEntries(Object.entries(names).filter(([, name]) => name !== undefined));
+}
+
+function joined(connectionId: string, rows: readonly Row[]): Conversation {
+  // What was told last wins, name by name.
+  const told = rows.toSorted((a, b) => integer(a, 'told_at') - integer(b, 'told_at'));
+  const last = (...columns: string[]) => {
+    const times = rows.flatMap((row) =>
+      columns.flatMap((column) => (row[column] === null ? [] : integer(row, column))),
+    );
+    return times.length === 0 ? undefined : Math.max(...times);
+  };
+  const lastInAt = last('last_in_at');
+  const closedAt = last('closed_at');
+  const lastForeignOutAt = last('last_foreign_out_at', 'provisional_out_at');
+  const wrote = rows.find((row) => row.last_in_at !== null && integer(row, 'last_in_at') === lastInAt);
+  return {
+    ...Object.assign({}, ...told.map(identityOf)),
+    connectionId,
+    ...(lastInAt !== undefined && { lastInAt }),
+    ...(wrote && { lastInSource: required(wrote, 'last_in_source') === 'history' ? 'history' : 'webhook' }),
+    ...(closedAt !== undefined && { closedAt }),
+    ...(lastForeignOutAt !== undefined && { lastForeignOutAt }),
+  };
+}

@@ -1,0 +1,69 @@
+import { type Dialect, type Statement, statement } from './engine.ts';
+import { WAITING } from './tracking-schema.ts';
+
+/** Nobody needs to know more exactly how much waits, and to count a million takes long. */
+const COUNTED_MAX = 10_000;
+/** What was set aside waits so long for a version that understands it. */
+const FAILED_KEPT_MS = 7 * 24 * 60 * 60_000;
+
+export interface IntakeStatements {
+  readonly record: Statement;
+  readonly due: Statement;
+  readonly hasLost: Statement;
+  readonly adopt: Statement;
+  readonly postpone: Statement;
+  readonly fail: Statement;
+  readonly done: Statement;
+  readonly retry: Statement;
+  readonly state: Statement;
+  readonly expire: Statement;
+  readonly countPerson: Statement;
+  readonly erasePerson: Statement;
+}
+
+export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: Dialect): IntakeStatements {
+  const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
+  const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
+  // In every row that has a body.
+  const ofPerson = `state <> 'done' AND body LIKE :pattern ESCAPE '!'`;
+  return {
+    // In the order of the keys, so that no two processes wait for each other's.
+    record: statement(`
+      INSERT INTO intake (key, connection_id, received_at, recorded_at, next_at, owner, state, body)
+      SELECT given.key, given.connection, given.received, ${now}, ${now}, :me, 'new', given.body
+      FROM ${inputRows({ key: 'TEXT', connection: 'TEXT', received: 'BIGINT', body: 'TEXT' })}
+      WHERE TRUE ORDER BY given.key
+      ON CONFLICT (key) DO NOTHING RETURNING key`),
+    due: statement(`
+      SELECT seq, key, connection_id, received_at, body, tries, ${now} - recorded_at AS age FROM intake
+      WHERE ${WAITING} AND owner = :me AND next_at <= ${now} ORDER BY next_at, seq LIMIT :limit`),
+    hasLost: statement(`SELECT 1 AS one FROM intake WHERE ${lost} LIMIT 1`),
+    // In the order of the index, owner by owner: to sort them would be to read all.
+    adopt: statement(`
+      WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM intake WHERE ${lost} LIMIT :limit ${skipLockedAny})
+      UPDATE intake SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
+    postpone: statement(`
+      UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
+      FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })} WHERE intake.seq = given.seq AND ${WAITING}`),
+    fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND ${WAITING}`),
+    done: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${these}`),
+    retry: statement(`
+      UPDATE intake SET state = 'new', tries = 0, next_at = ${now}, owner = :me WHERE state = 'failed' RETURNING seq`),
+    state: statement(`
+      SELECT
+        (SELECT COUNT(*) FROM (SELECT 1 FROM intake WHERE ${WAITING} AND next_at <= ${now} LIMIT ${COUNTED_MAX}) AS counted) AS waiting,
+        (SELECT ${now} - MIN(next_at) FROM intake WHERE ${WAITING} AND next_at <= ${now}) AS oldest,
+        (SELECT COUNT(*) FROM intake WHERE state = 'failed') AS failed`),
+    // Its failed ones stay longer, and stand at the beginning of this index until then.
+    expire: statement(`
+      WITH old AS MATERIALIZED
+        (SELECT seq AS old_seq FROM intake
+         WHERE recorded_at <= ${now} - CAST(:dedupeMs AS BIGINT)
+           AND (state = 'done' OR (state = 'failed' AND recorded_at <= ${now} - ${FAILED_KEPT_MS}))
+         ORDER BY recorded_at LIMIT :limit ${skipLockedAny})
+      DELETE FROM intake WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
+    countPerson: statement(`SELECT COUNT(*) AS n FROM intake WHERE ${ofPerson}`),
+    // Its key stays, so that no repeat brings it back.
+    erasePerson: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${ofPerson} RETURNING seq`),
+  };
+}

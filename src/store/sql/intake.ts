@@ -1,0 +1,95 @@
+import type { IntakeEntry, IntakeRow, IntakeStore, Postponement } from '../intake-port.ts';
+import type { Dialect, Engine, Row, Step } from './engine.ts';
+import { type IntakeStatements, intakeStatements } from './intake-statements.ts';
+import { NaturalBatch } from './natural-batch.ts';
+import { integer, required, toSqlText } from './row-mapping.ts';
+
+/** Of one commit: it holds up the event loop for as long as it takes. */
+const ROWS_AT_ONCE = 256;
+const ADOPTED_AT_ONCE = 1_000;
+
+/** The operations of src/store/intake-port.ts, in SQL that both databases speak. */
+export function createIntakeStore(engine: Engine, dialect: Dialect): IntakeStore {
+  const sql = intakeStatements(dialect);
+
+  /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */
+  const inserted = async (rows: readonly IntakeRow[]): Promise<Set<string>> => {
+    const given = JSON.stringify(rows.map(rowValues));
+    const [keys = []] = await engine.write([{ statement: sql.record, values: { rows: given } }]);
+    return new Set(keys.map((row) => required(row, 'key')));
+  };
+  const batches = new NaturalBatch(inserted, ROWS_AT_ONCE);
+  const due = async (limit: number) =>
+    (await engine.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
+
+  return {
+    async recordIntake(rows) {
+      if (rows.length === 0) return { received: 0, duplicates: 0 };
+      const keys = await batches.add(rows);
+      const received = rows.filter(({ key }) => keys.delete(key)).length;
+      return { received, duplicates: rows.length - received };
+    },
+
+    async dueIntake(limit) {
+      const own = await due(limit);
+      if (own.length >= limit) return own;
+      const lost = await engine.read({ statement: sql.hasLost, values: {} });
+      if (lost.length === 0) return own;
+      await engine.write([{ statement: sql.adopt, values: { limit: ADOPTED_AT_ONCE } }]);
+      return due(limit);
+    },
+
+    async postponeIntake(entries) {
+      if (entries.length > 0) await engine.write([postponeStep(sql, entries)]);
+    },
+
+    async failIntake(seqs) {
+      if (seqs.length > 0) await engine.write([{ statement: sql.fail, values: seqRows(seqs) }]);
+    },
+
+    async retryFailedIntake() {
+      const [rows = []] = await engine.write([{ statement: sql.retry, values: {} }]);
+      return rows.length;
+    },
+
+    async intakeState() {
+      const [row = {}] = await engine.read({ statement: sql.state, values: {} });
+      return {
+        waiting: integer(row, 'waiting'),
+        oldestMs: row.oldest === null ? 0 : integer(row, 'oldest'),
+        failed: integer(row, 'failed'),
+      };
+    },
+  };
+}
+
+export const postponeStep = ({ postpone }: IntakeStatements, entries: readonly Postponement[]): Step => ({
+  statement: postpone,
+  values: { rows: JSON.stringify(entries.map(({ seq, inMs }) => ({ seq, in_ms: inMs }))) },
+});
+
+export const doneStep = ({ done }: IntakeStatements, seqs: readonly number[]): Step => ({
+  statement: done,
+  values: seqRows(seqs),
+});
+
+const seqRows = (seqs: readonly number[]) => ({ rows: JSON.stringify(seqs.map((seq) => ({ seq }))) });
+
+const rowValues = ({ key, connectionId, receivedAtMs, body }: IntakeRow) => ({
+  key: toSqlText(key),
+  connection: toSqlText(connectionId),
+  received: receivedAtMs,
+  body: toSqlText(body),
+});
+
+const toEntry = (row: Row): IntakeEntry => ({
+  seq: integer(row, 'seq'),
+  key: required(row, 'key'),
+  connectionId: required(row, 'connection_id'),
+  receivedAtMs: integer(row, 'received_at'),
+  body: required(row, 'body'),
+  tries: integer(row, 'tries'),
+  ageMs: integer(row, 'age'),
+});
+
+const byReceipt = (a: IntakeEntry, b: IntakeEntry): number => a.receivedAtMs - b.receivedAtMs || a.seq - b.seq;

@@ -1,0 +1,44 @@
+/**
+ * Joins what is asked while a write is under way into the next one: no timer, and the more comes at once the larger are the
+ * batches. The first of a turn waits for the end of the turn. Each is told how its batch ended.
+ */
+export class NaturalBatch<Item, Answer> {
+  readonly #write: (items: readonly Item[]) => Promise<Answer>;
+  readonly #itemsMax: number;
+  #waiting: { items: readonly Item[]; resolve: (answer: Promise<Answer>) => void }[] = [];
+  #isWriting = false;
+
+  constructor(write: (items: readonly Item[]) => Promise<Answer>, itemsMax: number) {
+    this.#write = write;
+    this.#itemsMax = itemsMax;
+  }
+
+  add(items: readonly Item[]): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ items, resolve });
+      if (this.#isWriting) return;
+      this.#isWriting = true;
+      setImmediate(() => void this.#writeAll());
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#fitting());
+      const written = this.#write(batch.flatMap(({ items }) => items));
+      for (const { resolve } of batch) resolve(written);
+      await written.catch(() => undefined); // each of the batch is told
+    }
+    this.#isWriting = false;
+  }
+
+  /** One at least, however large it is. */
+  #fitting(): number {
+    let items = 0;
+    const beyond = this.#waiting.findIndex((each) => {
+      items += each.items.length;
+      return items > this.#itemsMax;
+    });
+    return beyond === -1 ? this.#waiting.length : Math.max(1, beyond);
+  }
+}

@@ -1,0 +1,29 @@
+const IS_PROVED = "sends.status = 'sending' AND sends.proof_json IS NOT NULL";
+
+/** What is written of an attempt that ends: what is told, unless it was proved meanwhile that the message was sent. */
+export interface AttemptEnd {
+  status: string;
+  code: string;
+  detail: string;
+  verdict: string;
+  call: string;
+  endedAt: string;
+  nextLookAt: string;
+  lostCall: string;
+}
+
+/** `except`: holds where what is told agrees with a proof. */
+export function endUnlessProved(told: AttemptEnd, now: string, except = 'FALSE'): string {
+  const unless = (column: string, proved: string, otherwise: string): string =>
+    `${column} = CASE WHEN ${IS_PROVED} AND NOT (${except}) THEN ${proved} ELSE ${otherwise} END`;
+  return [
+    unless('status', "'accepted'", told.status),
+    unless('failure_code', 'NULL', told.code),
+    unless('failure_detail', 'NULL', told.detail),
+    unless('verdict_json', 'sends.proof_json', told.verdict),
+    unless('call_json', 'NULL', told.call),
+    unless('ended_at', now, told.endedAt),
+    unless('next_look_at', 'NULL', told.nextLookAt),
+    unless('lost_call', 'NULL', told.lostCall),
+  ].join(', ');
+}

@@ -1,0 +1,21 @@
+import type { StoreOptions } from '../options.ts';
+import { conversationStatements } from './conversation-statements.ts';
+import type { Dialect, Step } from './engine.ts';
+import { intakeStatements } from './intake-statements.ts';
+import { monthOf, pollStatements } from './polls.ts';
+
+/** WATI stops repeating a webhook after a day. */
+const DEDUPE_MS = 3 * 24 * 60 * 60_000;
+
+/** What is kept beside the messages: what is known of deliveries goes with those. */
+export function expireTrackingSteps(
+  dialect: Dialect,
+  { intakeDedupeMs: dedupeMs = DEDUPE_MS, recordRetentionMs }: StoreOptions,
+  { limit, wall }: { limit: number; wall: number },
+): Step[] {
+  return [
+    { statement: intakeStatements(dialect).expire, values: { dedupeMs, limit } },
+    { statement: conversationStatements(dialect).expire, values: { recordRetentionMs, limit } },
+    { statement: pollStatements(dialect).expireCalls, values: { month: monthOf(wall) } },
+  ];
+}

@@ -1,0 +1,176 @@
+import { type Dialect, type Statement, statement } from './engine.ts';
+import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
+
+/** What is looked at of what ended lately. */
+const VISITED_MAX = 5_000;
+const CANDIDATES_MAX = 10;
+
+/** What a webhook is compared with. Nothing that never was sent: no recipient that waits, and no cancelled message. */
+const TRACKED = `sends.seq, sends.id, sends.caller, sends.status, sends.kind, sends.recipient, sends.template, sends.broadcast_id,
+  sends.whatsapp_message_id, sends.sent_at, ${DELIVERED}`;
+const WAS_BEGUN = 'sends.sent_at IS NOT NULL';
+
+const FACTS = {
+  seq: 'BIGINT',
+  by_id: 'INTEGER',
+  verdict: 'TEXT',
+  whatsapp_id: 'TEXT',
+  rank: 'INTEGER',
+  sent: 'BIGINT',
+  failed: 'BIGINT',
+  delivered: 'BIGINT',
+  read: 'BIGINT',
+  replied: 'BIGINT',
+  code: 'TEXT',
+  detail: 'TEXT',
+  wati_id: 'TEXT',
+  source: 'TEXT',
+} as const;
+
+/** What a proof replaces by `accepted`: of what is queued or cancelled, what went out before. */
+const RESOLVES = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
+  OR (sends.status IN ('queued', 'staged', 'cancelled') AND ${WAS_BEGUN}))))`;
+/** Its attempt goes on, and its end will see the proof. */
+const KEEPS = `(sends.status = 'sending' AND (sends.proof_json IS NULL OR (given.by_id = 1 AND sends.proof_json <> given.verdict)))`;
+const TRACKABLE = "sends.status IN ('accepted', 'sending')";
+
+const if_ = (condition: string, then: string, otherwise: string): string =>
+  `CASE WHEN ${condition} THEN ${then} ELSE ${otherwise} END`;
+
+/** The earlier of what is kept and what is given, where there is any. */
+const isEarlier = (kept: string, given: string): string =>
+  `(given.${given} IS NOT NULL AND (deliveries.${kept} IS NULL OR given.${given} < deliveries.${kept}))`;
+const earliest = (kept: string, given: string): string =>
+  `${kept} = ${if_(isEarlier(kept, given), `given.${given}`, `deliveries.${kept}`)}`;
+
+const TIMES = [
+  ['sent_at', 'sent'],
+  ['failed_at', 'failed'],
+  ['delivered_at', 'delivered'],
+  ['read_at', 'read'],
+  ['replied_at', 'replied'],
+] as const;
+
+const IS_HIGHER = 'given.rank > deliveries.rank';
+/** A failure is told while nothing better is known; of several the earliest, and of those of one moment the lesser code. */
+const FAILS = `(given.code IS NOT NULL AND given.rank <= 2 AND deliveries.rank <= 2 AND (deliveries.failure_code IS NULL
+  OR given.failed < deliveries.failed_at
+  OR (given.failed = deliveries.failed_at AND given.code < deliveries.failure_code)))`;
+const SOURCES = `(${IS_HIGHER} OR (given.rank = deliveries.rank AND given.source > deliveries.source))`;
+const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
+const failure = (kept: string, given: string): string =>
+  `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
+
+/** The join of two sets of facts: where nothing is new, nothing is written. */
+const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
+  ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
+  ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
+  wati_id = COALESCE(deliveries.wati_id, given.wati_id),
+  source = ${if_(SOURCES, 'given.source', 'deliveries.source')},
+  updated_at = CAST(:wall AS BIGINT)`;
+const IS_NEWS = [IS_HIGHER, ...TIMES.map(([kept, given]) => isEarlier(kept, given)), FAILS, SOURCES, LEARNS].join(
+  ' OR ',
+);
+
+export interface TrackingStatements {
+  readonly find: Statement;
+  readonly findByContent: Statement;
+  readonly lock: Statement;
+  readonly before: Statement;
+  readonly prove: Statement;
+  readonly open: Statement;
+  readonly join: Statement;
+  readonly counts: Statement;
+  readonly untracked: Statement;
+  readonly lastSend: Statement;
+  readonly lastSendOf: Statement;
+}
+
+export function trackingStatements(dialect: Dialect): TrackingStatements {
+  return { ...lookups(dialect), ...applying(dialect), ...counting(dialect) };
+}
+
+function lookups({ inputRows }: Dialect) {
+  const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
+  const found = (foundBy: string, on: string): string => `
+    SELECT given.place, '${foundBy}' AS found_by, ${TRACKED} FROM ${ids} JOIN ${on} ${WITH_DELIVERY}
+    WHERE sends.connection_id = :connection AND ${WAS_BEGUN}`;
+  const lastSend = (whose: string): string => `
+    SELECT seq, id, caller, recipient, sent_at FROM sends
+    WHERE recipient = :recipient AND sent_at IS NOT NULL AND sent_at >= :since AND connection_id = :connection
+      AND status IN ('accepted', 'unknown') ${whose}
+    ORDER BY sent_at DESC LIMIT 1`;
+  return {
+    find: statement(
+      [
+        found('local-id', 'sends ON sends.id = given.local'),
+        found('local-id', 'sends ON sends.local_message_id = given.local AND sends.local_message_id <> sends.id'),
+        found(
+          'whatsapp-id',
+          'sends ON sends.whatsapp_message_id = given.whatsapp AND sends.whatsapp_message_id IS NOT NULL',
+        ),
+        found(
+          'wati-id',
+          'deliveries AS named ON named.wati_id = given.wati AND named.wati_id IS NOT NULL JOIN sends ON sends.seq = named.send_seq',
+        ),
+      ].join(' UNION ALL '),
+    ),
+    findByContent: statement(`
+      SELECT 'content' AS found_by, ${TRACKED} FROM sends ${WITH_DELIVERY}
+      WHERE sends.recipient = :recipient AND sends.sent_at IS NOT NULL AND sends.sent_at BETWEEN :since AND :until
+        AND sends.template = :template AND sends.connection_id = :connection AND sends.whatsapp_message_id IS NULL
+      ORDER BY sends.sent_at LIMIT ${CANDIDATES_MAX}`),
+    lastSend: statement(lastSend('')),
+    lastSendOf: statement(lastSend('AND caller = :caller')),
+  };
+}
+
+function applying({ now, lockMessages, inputRows }: Dialect) {
+  const facts = inputRows(FACTS);
+  const these = `sends.seq IN (SELECT given.seq FROM ${facts})`;
+  return {
+    lock: statement(`SELECT sends.seq FROM sends WHERE ${these} ORDER BY sends.seq ${lockMessages}`),
+    before: statement(`
+      SELECT sends.seq, sends.status, ${DELIVERED} FROM sends ${WITH_DELIVERY} WHERE ${these}`),
+    prove: statement(`
+      UPDATE sends SET status = ${if_(RESOLVES, "'accepted'", 'sends.status')},
+        verdict_json = ${if_(RESOLVES, 'given.verdict', 'sends.verdict_json')},
+        failure_code = ${if_(RESOLVES, 'NULL', 'sends.failure_code')},
+        failure_detail = ${if_(RESOLVES, 'NULL', 'sends.failure_detail')},
+        call_json = ${if_(RESOLVES, 'NULL', 'sends.call_json')},
+        ended_at = ${if_(RESOLVES, now, 'sends.ended_at')},
+        looks = ${if_(RESOLVES, '0', 'sends.looks')},
+        next_look_at = ${if_(RESOLVES, 'NULL', 'sends.next_look_at')},
+        updated_at = ${if_(RESOLVES, 'CAST(:wall AS BIGINT)', 'sends.updated_at')},
+        proof_json = ${if_(KEEPS, 'given.verdict', 'sends.proof_json')},
+        whatsapp_message_id = COALESCE(sends.whatsapp_message_id, given.whatsapp_id)
+      FROM ${facts}
+      WHERE sends.seq = given.seq AND (${RESOLVES} OR ${KEEPS}
+        OR (${TRACKABLE} AND sends.whatsapp_message_id IS NULL AND given.whatsapp_id IS NOT NULL))
+      RETURNING sends.seq, sends.status`),
+    // At rank 0: only updates count in the tallies, so that each statement takes hold of these in one order.
+    open: statement(`
+      INSERT INTO deliveries (send_seq, caller, broadcast_id, rank, source, updated_at)
+      SELECT sends.seq, sends.caller, sends.broadcast_id, 0, given.source, CAST(:wall AS BIGINT)
+      FROM ${facts} JOIN sends ON sends.seq = given.seq WHERE ${TRACKABLE}
+      ON CONFLICT DO NOTHING RETURNING send_seq, rank AS delivery_rank, source AS delivery_source,
+        updated_at AS delivery_updated_at`),
+    join: statement(`
+      UPDATE deliveries SET ${JOINED} FROM ${facts} WHERE deliveries.send_seq = given.seq AND (${IS_NEWS})
+      RETURNING send_seq, ${DELIVERED}`),
+  };
+}
+
+function counting({ now }: Dialect) {
+  return {
+    counts: statement('SELECT status, n FROM delivery_tallies WHERE broadcast_id = :id'),
+    untracked: statement(`
+      SELECT recipient, ${now} - MAX(ended_at) AS age
+      FROM (SELECT seq, recipient, connection_id, status, ended_at FROM sends
+            WHERE ended_at IS NOT NULL AND ended_at BETWEEN ${now} - CAST(:fromMs AS BIGINT) AND ${now} - CAST(:untilMs AS BIGINT)
+            ORDER BY ended_at DESC LIMIT ${VISITED_MAX}) AS recent
+      WHERE connection_id = :connection AND status = 'accepted' AND recipient IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE send_seq = recent.seq AND rank > 0)
+      GROUP BY recipient ORDER BY MAX(ended_at) DESC LIMIT :limit`),
+  };
+}

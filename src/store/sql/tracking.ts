@@ -1,0 +1,205 @@
+import type { StoredDelivery } from '../delivery-facts.ts';
+import type {
+  DeliveryCounts,
+  FoundBy,
+  TrackedFacts,
+  TrackedSend,
+  TrackingBatch,
+  TrackingMoved,
+  TrackingStore,
+} from '../tracking-port.ts';
+import { conversationStatements } from './conversation-statements.ts';
+import { conversationOperations, conversationSteps } from './conversations.ts';
+import { retryDeadlocks } from './deadlocks.ts';
+import { toDelivery } from './delivery-row.ts';
+import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
+import { doneStep, postponeStep } from './intake.ts';
+import { intakeStatements } from './intake-statements.ts';
+import { pollOperations } from './polls.ts';
+import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mapping.ts';
+import { statusOf, toTrackedSend } from './tracking-row.ts';
+import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
+
+/** The operations of src/store/tracking-port.ts, in SQL that both databases speak. */
+export function createTrackingStore(
+  engine: Engine,
+  dialect: Dialect,
+  now: () => number = () => Date.now(),
+): TrackingStore {
+  const sql = trackingStatements(dialect);
+  return {
+    ...lookups(engine, sql),
+    ...applying(engine, dialect, { sql, now }),
+    ...counting(engine, sql),
+    ...conversationOperations(engine, dialect),
+    ...pollOperations(engine, dialect, now),
+  };
+}
+
+function lookups(
+  engine: Engine,
+  sql: TrackingStatements,
+): Pick<TrackingStore, 'findTracked' | 'findByContent' | 'lastSendTo'> {
+  return {
+    async findTracked(connectionId, ids) {
+      if (ids.length === 0) return [];
+      const rows = ids.map((each, place) => ({
+        place,
+        local: toSqlText(each.localMessageId),
+        whatsapp: toSqlText(each.whatsappMessageId),
+        wati: toSqlText(each.watiId),
+      }));
+      const values = { rows: JSON.stringify(rows), connection: connectionId };
+      const found = await engine.read({ statement: sql.find, values });
+      return ids.map((_, place) => surest(found.filter((row) => integer(row, 'place') === place)));
+    },
+
+    async findByContent(connectionId, { recipient, template }, { from, until }) {
+      const values = {
+        connection: connectionId,
+        recipient: toSqlText(recipient),
+        template: toSqlText(template),
+        since: from,
+        until,
+      };
+      return (await engine.read({ statement: sql.findByContent, values })).map(toTrackedSend);
+    },
+
+    async lastSendTo(connectionId, recipients, { since, caller }) {
+      const found: Row[] = [];
+      for (const recipient of recipients) {
+        const values = { connection: connectionId, recipient: toSqlText(recipient), since };
+        const step =
+          caller === undefined
+            ? { statement: sql.lastSend, values }
+            : { statement: sql.lastSendOf, values: { ...values, caller } };
+        found.push(...(await engine.read(step)));
+      }
+      const last = found.toSorted((a, b) => integer(b, 'sent_at') - integer(a, 'sent_at'))[0];
+      return (
+        last && {
+          seq: integer(last, 'seq'),
+          id: required(last, 'id'),
+          caller: required(last, 'caller'),
+          to: required(last, 'recipient'),
+          sentAt: integer(last, 'sent_at'),
+        }
+      );
+    },
+  };
+}
+
+function applying(
+  engine: Engine,
+  dialect: Dialect,
+  { sql, now }: { sql: TrackingStatements; now: () => number },
+): Pick<TrackingStore, 'applyTracking'> {
+  const intake = intakeStatements(dialect);
+  const conversations = conversationStatements(dialect);
+
+  const messageSteps = (messages: readonly TrackedFacts[], wall: number): Step[] => {
+    if (messages.length === 0) return [];
+    const values: Record<string, Value> = { rows: JSON.stringify(messages.map(factsValues)), wall };
+    return [sql.lock, sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
+  };
+
+  return {
+    async applyTracking({ messages, conversations: told, done, postponed }: TrackingBatch) {
+      const wall = now();
+      const steps = [
+        ...messageSteps(messages, wall),
+        ...conversationSteps(conversations, told),
+        ...(done.length > 0 ? [doneStep(intake, done)] : []),
+        ...(postponed.length > 0 ? [postponeStep(intake, postponed)] : []),
+      ];
+      if (steps.length === 0) return [];
+      const answers = await retryDeadlocks(() => engine.write(steps));
+      if (messages.length === 0) return [];
+      const [, before = [], proved = [], opened = [], joined = []] = answers;
+      return movesOf(messages, { before, proved, after: [...opened, ...joined] });
+    },
+  };
+}
+
+function counting(engine: Engine, sql: TrackingStatements): Pick<TrackingStore, 'deliveryCounts' | 'untracked'> {
+  return {
+    async deliveryCounts(broadcastId) {
+      const counts: DeliveryCounts = { sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 };
+      for (const row of await engine.read({ statement: sql.counts, values: { id: broadcastId } })) {
+        const status = required(row, 'status');
+        if (isCounted(status, counts)) counts[status] = integer(row, 'n');
+      }
+      return counts;
+    },
+
+    async untracked(connectionId, { fromMs, untilMs }, limit) {
+      const values = { connection: connectionId, fromMs, untilMs, limit };
+      const rows = await engine.list({ statement: sql.untracked, values });
+      return rows.map((row) => ({ recipient: required(row, 'recipient'), endedMsAgo: integer(row, 'age') }));
+    },
+  };
+}
+
+const isCounted = (status: string, counts: DeliveryCounts): status is keyof DeliveryCounts =>
+  Object.hasOwn(counts, status);
+
+const SUREST: readonly FoundBy[] = ['local-id', 'whatsapp-id', 'wati-id'];
+
+/** By the id that says most; of several messages with one id the first. */
+function surest(rows: readonly Row[]): TrackedSend | undefined {
+  for (const foundBy of SUREST) {
+    const [first] = rows.filter((row) => row.found_by === foundBy).toSorted(bySequence);
+    if (first !== undefined) return toTrackedSend(first);
+  }
+  return undefined;
+}
+
+function factsValues({ seq, facts, proof, verdict }: TrackedFacts): Record<string, Value> {
+  return {
+    seq,
+    by_id: proof === 'id' ? 1 : 0,
+    verdict: toSqlJson(verdict),
+    whatsapp_id: toSqlText(facts.whatsappMessageId),
+    rank: facts.rank,
+    sent: facts.sentAt ?? null,
+    failed: facts.failedAt ?? null,
+    delivered: facts.deliveredAt ?? null,
+    read: facts.readAt ?? null,
+    replied: facts.repliedAt ?? null,
+    code: toSqlText(facts.failure?.code),
+    detail: toSqlText(facts.failure?.detail),
+    wati_id: toSqlText(facts.watiId),
+    source: facts.source,
+  };
+}
+
+/** What stood before the batch, what it proved, and what stands since, where something of it changed. */
+interface Written {
+  before: readonly Row[];
+  proved: readonly Row[];
+  after: readonly Row[];
+}
+
+function movesOf(messages: readonly TrackedFacts[], { before, proved, after }: Written): TrackingMoved[] {
+  const stood = new Map(before.map((row) => [integer(row, 'seq'), row]));
+  const resolved = new Map(proved.map((row) => [integer(row, 'seq'), row.status]));
+  const stands = new Map<number, StoredDelivery | undefined>(
+    after.map((row) => [integer(row, 'send_seq'), toDelivery(row)]),
+  );
+  return messages.flatMap(({ seq }) => {
+    const row = stood.get(seq);
+    if (row === undefined) return [];
+    const delivery = toDelivery(row);
+    const becomes = stands.get(seq) ?? delivery;
+    const status = statusOf(row);
+    const isResolved = resolved.get(seq) === 'accepted' && status !== 'accepted';
+    return [
+      {
+        seq,
+        ...(delivery && { before: delivery }),
+        ...(becomes && { after: becomes }),
+        ...(isResolved && { resolved: status }),
+      },
+    ];
+  });
+}

@@ -1,0 +1,200 @@
+import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
+import type { Postponement } from './intake-port.ts';
+import type { Json, MessageKind, MessageStatus } from './message-store.ts';
+
+/**
+ * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
+ * by the same conformance suite. Times are wall clock, ms.
+ */
+
+/** By which an event names a message. */
+export interface EventIds {
+  localMessageId?: string;
+  whatsappMessageId?: string;
+  watiId?: string;
+}
+
+export type FoundBy = 'local-id' | 'whatsapp-id' | 'wati-id' | 'content';
+
+/** A message that was found for an event. */
+export interface TrackedSend {
+  seq: number;
+  id: string;
+  caller: string;
+  status: MessageStatus;
+  kind: MessageKind;
+  to?: string;
+  template?: string;
+  broadcastId?: string;
+  whatsappMessageId?: string;
+  /** When its last attempt began. */
+  sentAt?: number;
+  foundBy: FoundBy;
+  delivery?: StoredDelivery;
+}
+
+/** What is to be told of one message; each `seq` once in a batch. */
+export interface TrackedFacts {
+  seq: number;
+  facts: DeliveryFacts;
+  /**
+   * `id`: WATI named it, which proves that it was sent whatever is recorded. `content`: it is believed to be the one, which only
+   * corrects what is unknown.
+   */
+  proof: 'id' | 'content';
+  /** How it ended, if this is what proves it. */
+  verdict: Json;
+}
+
+/** What names a person. Each may be known or not; whoever shares one of phone, bsuid and contact id is the same. */
+export interface ContactIdentity {
+  phone?: string;
+  bsuid?: string;
+  parentBsuid?: string;
+  contactId?: string;
+  username?: string;
+  name?: string;
+  watiConversationId?: string;
+}
+
+/** What is to be told of one conversation; the latest of each time stays. */
+export interface ConversationFacts {
+  connectionId: string;
+  /** With a phone, bsuid or contact id; without any it is passed over. */
+  contact: ContactIdentity;
+  /** The customer wrote. */
+  inAt?: number;
+  inSource?: 'webhook' | 'history';
+  /** WATI refused a message because the window is closed. */
+  closedAt?: number;
+  /** Somebody else wrote to the customer. */
+  foreignOutAt?: number;
+  /** The same as far as known: this entry may yet turn out to be a message of ours. */
+  provisionalOut?: { at: number; entry: number };
+  /** It did. */
+  withdrawn?: { entry: number };
+}
+
+export interface Conversation extends ContactIdentity {
+  connectionId: string;
+  lastInAt?: number;
+  lastInSource?: 'webhook' | 'history';
+  closedAt?: number;
+  /** Provisional ones included. */
+  lastForeignOutAt?: number;
+}
+
+/** At most 64 entries of the intake, and what they say. */
+export interface TrackingBatch {
+  messages: readonly TrackedFacts[];
+  conversations: readonly ConversationFacts[];
+  /** Entries that are applied with this: their bodies go. */
+  done: readonly number[];
+  /** Entries that are to be tried again. */
+  postponed: readonly Postponement[];
+}
+
+/** What a batch did to one message. */
+export interface TrackingMoved {
+  seq: number;
+  /** Absent: nothing was known before. */
+  before?: StoredDelivery;
+  /** Absent: it is `queued` or `cancelled` without ever having been sent, and nothing is written of it. */
+  after?: StoredDelivery;
+  /** The outcome that a proof replaced by `accepted`. One that is `sending` still is not resolved, but will be. */
+  resolved?: MessageStatus;
+}
+
+/** A recipient whose history is to be read. */
+export interface DuePoll {
+  connectionId: string;
+  recipient: string;
+  /** Reads so far. */
+  looks: number;
+  /** What `pollDone` needs to know that nothing was scheduled meanwhile. */
+  lease: number;
+}
+
+export interface LastSend {
+  seq: number;
+  id: string;
+  caller: string;
+  to: string;
+  sentAt: number;
+}
+
+/** The five counts of a broadcast's recipients that are in each of the states now; `replied` counts beside the others. */
+export interface DeliveryCounts {
+  sent: number;
+  failed: number;
+  delivered: number;
+  read: number;
+  replied: number;
+}
+
+export interface TrackingStore {
+  /**
+   * The message of this connection that each of these names, in their order: by our id, else WhatsApp's, else WATI's. Nothing
+   * that never was sent is found.
+   */
+  findTracked(connectionId: string, ids: readonly EventIds[]): Promise<(TrackedSend | undefined)[]>;
+  /**
+   * Messages with this template to this recipient that began between the two times and have no id of WhatsApp. More than one: any of them may be meant.
+   * At most ten.
+   */
+  findByContent(
+    connectionId: string,
+    like: { recipient: string; template: string },
+    time: { from: number; until: number },
+  ): Promise<TrackedSend[]>;
+
+  /**
+   * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
+   * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
+   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`).
+   * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
+   */
+  applyTracking(batch: TrackingBatch): Promise<TrackingMoved[]>;
+
+  /** Of a broadcast, also when its recipients are deleted by age. Whose it is, `findBroadcast` has said. */
+  deliveryCounts(broadcastId: string): Promise<DeliveryCounts>;
+
+  /** What is known of a conversation without any entry of the intake: a refusal, or a history that was read. */
+  noteConversations(facts: readonly ConversationFacts[]): Promise<void>;
+  /** All that is known of one person, by any of phone, bsuid and contact id, joined. */
+  conversation(
+    connectionId: string,
+    contact: Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>,
+  ): Promise<Conversation | undefined>;
+  /** The last accepted or unknown message to any of these recipients since a time, of one caller or of all. */
+  lastSendTo(
+    connectionId: string,
+    recipients: readonly string[],
+    ask: { since: number; caller?: string },
+  ): Promise<LastSend | undefined>;
+
+  /**
+   * Recipients of accepted messages of which nothing is known, whose sends ended between so many ms ago, newest first, each once; it looks at
+   * no more than some thousand messages.
+   */
+  untracked(
+    connectionId: string,
+    ago: { fromMs: number; untilMs: number },
+    limit: number,
+  ): Promise<{ recipient: string; endedMsAgo: number }[]>;
+  /** Each is due so long from now, with no read behind it. */
+  schedulePolls(polls: readonly { connectionId: string; recipient: string; inMs: number }[]): Promise<void>;
+  /** Each is handed out to one process; where `pollDone` never comes, again after five minutes. */
+  duePolls(connectionIds: readonly string[], limit: number): Promise<DuePoll[]>;
+  /** looks + 1, and due again so long from now; without `inMs` it is over. What was scheduled meanwhile stays. */
+  pollDone(poll: DuePoll, inMs?: number): Promise<void>;
+
+  /** Counts calls of this connection in the present month (UTC). */
+  countCalls(connectionId: string, n: number): Promise<void>;
+  monthCalls(connectionId: string): Promise<number>;
+
+  /** How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections. */
+  countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
+  /** Deletes what is known of this person's conversations, by phone, bsuid or contact id, and polls of it. Answers how many rows. */
+  erasePersonTracking(to: string): Promise<number>;
+}

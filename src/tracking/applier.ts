@@ -1,0 +1,167 @@
+import { sleep } from '../lib/sleep.ts';
+import { defaultRetryDelays } from '../settings/retry-delays.ts';
+import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
+import type { MessageStatus } from '../store/message-store.ts';
+import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
+import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
+import { type Heard, hear, isOutgoing, type MatchingStore, matchSends, recipientsQuoted } from './matching.ts';
+import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';
+
+/** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
+export interface Applier {
+  start(): void;
+  /** Entries were recorded. */
+  wake(): void;
+  /** Resolves when the batch in progress has ended. What is left is applied by the next process, or by another replica. */
+  stop(): Promise<void>;
+}
+
+/** What is counted. */
+export interface TrackingMetrics {
+  applied(outcome: AppliedOutcome): void;
+  reached(state: Reached): void;
+  /** A proof took the place of another outcome. */
+  resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
+  /** Something that had been said to be not sent was sent after all: a rule of ours is wrong. */
+  contradiction(): void;
+}
+
+interface TrackingLog {
+  debug(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface ApplierServices {
+  store: MatchingStore &
+    Pick<TrackingStore, 'applyTracking'> &
+    Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
+  metrics: TrackingMetrics;
+  logger: TrackingLog;
+  /** A pass failed; it is made again. */
+  onFault: (error: unknown) => void;
+  /** See `Pauses`. */
+  intakeEveryMs?: number;
+  /** So that tests need not wait. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+const batchMax = 64;
+/** After a pass that failed. */
+const faultRestMs = 1_000;
+
+export function createApplier(services: ApplierServices): Applier {
+  const { store, onFault, intakeEveryMs = defaultRetryDelays.intakeEveryMs, wait = sleep } = services;
+  const stopping = new AbortController();
+  let running: Promise<void> | undefined;
+  let resting = new AbortController();
+  let isAwaited = false;
+
+  /** An announcement that came during a batch counts as well: what it announced may have been recorded behind its read. */
+  const rest = async () => {
+    if (!isAwaited) await wait(intakeEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
+    resting = new AbortController();
+  };
+
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        isAwaited = false;
+        const entries = await store.dueIntake(batchMax);
+        if (entries.length > 0) await applyAll(entries, services);
+        else await rest();
+      } catch (error) {
+        onFault(error);
+        // Announcements would make it a loop.
+        await wait(faultRestMs, stopping.signal);
+      }
+    }
+  };
+
+  return {
+    start: () => {
+      running ??= run();
+    },
+    wake: () => {
+      isAwaited = true;
+      resting.abort();
+    },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** A batch that fails is applied entry by entry, so that one holds up no other. */
+async function applyAll(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
+  try {
+    return await applyBatch(entries, services);
+  } catch (error) {
+    if (entries.length === 1 && entries[0]) return setAside(entries[0], error, services);
+  }
+  for (const entry of entries) {
+    await applyBatch([entry], services).catch((error) => setAside(entry, error, services));
+  }
+}
+
+/** Tried again later, and kept with its body after the last time. Throws where the store is at fault: then it cannot do that either. */
+async function setAside(entry: IntakeEntry, error: unknown, services: ApplierServices): Promise<void> {
+  const { store, metrics, logger, onFault } = services;
+  const { seq, connectionId } = entry;
+  const inMs = nextTryAfterFault(entry);
+  if (inMs !== undefined) {
+    await store.postponeIntake([{ seq, inMs }]);
+    return onFault(error);
+  }
+  await store.failIntake([seq]);
+  metrics.applied('failed');
+  const reason = error instanceof Error ? error.name : 'unknown';
+  logger.error({ intake: seq, connection: connectionId, reason }, 'a webhook could not be applied and is set aside');
+}
+
+async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
+  const heard = entries.map(hear);
+  const { store } = services;
+  const matches = await matchSends(store, heard.filter(isOutgoing));
+  const plan = planBatch(heard, { matches, quoted: await recipientsQuoted(store, heard) });
+  const moved = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
+  tell(heard, plan, moved, services);
+}
+
+type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
+
+/** Counts and logs what a batch did: names of events, connections and our own ids, and nothing of people. */
+function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<number, TrackingMoved>, services: Tellers) {
+  const { metrics, logger } = services;
+  const outcomes = new Map<IntakeEntry, { outcome: AppliedOutcome; messageId?: string }>();
+  for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
+  for (const message of plan.messages) {
+    const moves = movesOf(message, moved.get(message.send.seq));
+    for (const [place, { entry }] of message.heard.entries()) {
+      outcomes.set(entry, { outcome: moves.outcomes[place] ?? 'late', messageId: message.send.id });
+    }
+    for (const state of moves.reached) metrics.reached(state);
+    const was = moved.get(message.send.seq)?.resolved;
+    const { id: messageId, caller: callerId } = message.send;
+    if (was !== undefined) tellResolved({ messageId, callerId, was }, services);
+  }
+  const waiting = new Set(plan.batch.postponed.map(({ seq }) => seq));
+  for (const { entry, event } of heard) {
+    if (waiting.has(entry.seq)) continue;
+    const { outcome, messageId } = outcomes.get(entry) ?? {
+      outcome: event.kind === 'received' ? event.kind : 'ignored',
+    };
+    metrics.applied(outcome);
+    logger.debug({ event: event.label, connection: entry.connectionId, outcome, messageId }, 'webhook');
+  }
+}
+
+export function tellResolved(
+  facts: { messageId: string; callerId: string; was: MessageStatus },
+  { metrics, logger }: Tellers,
+): void {
+  metrics.resolved('webhook');
+  if (facts.was === 'unknown') return;
+  metrics.contradiction();
+  logger.error(facts, 'a message was sent that was said not to be; the outcome is corrected');
+}

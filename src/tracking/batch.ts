@@ -1,0 +1,147 @@
+import type { Outcome } from '../delivery/outcome.ts';
+import type { DeliveryFacts } from '../store/delivery-facts.ts';
+import type { IntakeEntry, Postponement } from '../store/intake-port.ts';
+import type {
+  ContactIdentity,
+  ConversationFacts,
+  TrackedFacts,
+  TrackedSend,
+  TrackingBatch,
+} from '../store/tracking-port.ts';
+import { contactNamed } from './contact.ts';
+import { factsOf, joinFacts } from './delivery-state.ts';
+import { failureKind } from './failure-kind.ts';
+import { type Heard, isOutgoing, needsQuoted, type OutgoingHeard } from './matching.ts';
+import type { OutgoingEvent, StatusEvent } from './types.ts';
+import { receivedTime } from './window.ts';
+
+/** When an event that belongs to no message yet is tried again, from its receipt; after the last time it is not ours. */
+const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
+/** So much lies between two tries at least, also of an event that is older than all of these. */
+const restMs = 1_000;
+
+/** When an entry is due again; undefined: there is no further try. */
+function nextTry({ tries, ageMs }: IntakeEntry): number | undefined {
+  const due = triesMs[tries];
+  return due === undefined ? undefined : Math.max(due, ageMs + restMs);
+}
+
+/** The same of one that could not be applied: what is wrong now may be wrong a while, so the pause counts from now. */
+export const nextTryAfterFault = ({ tries, ageMs }: IntakeEntry): number | undefined => {
+  const pause = triesMs[tries];
+  return pause === undefined ? undefined : ageMs + pause;
+};
+
+/** The facts of one message, as they came in. */
+export interface ToldMessage {
+  send: TrackedSend;
+  heard: { entry: IntakeEntry; facts: DeliveryFacts }[];
+}
+
+export interface BatchPlan {
+  batch: TrackingBatch;
+  messages: ToldMessage[];
+  /** Events of messages that are not ours. */
+  foreign: IntakeEntry[];
+}
+
+/** What the store knows of the events of a batch. */
+export interface Found {
+  matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
+  /** The recipient of the message that an answer quotes. */
+  quoted: ReadonlyMap<Heard, string>;
+}
+
+/** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
+export function planBatch(heard: readonly Heard[], { matches, quoted }: Found): BatchPlan {
+  const messages = new Map<number, ToldMessage>();
+  const conversations: ConversationFacts[] = [];
+  const postponed: Postponement[] = [];
+  const foreign: IntakeEntry[] = [];
+  for (const each of heard) {
+    if (!isOutgoing(each)) {
+      conversations.push(...said(each, quoted.get(each)));
+      const inMs = needsQuoted(each) && !quoted.has(each) ? nextTry(each.entry) : undefined;
+      if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
+      continue;
+    }
+    const send = matches.get(each);
+    const inMs = send ? undefined : nextTry(each.entry);
+    if (send) {
+      const told = messages.get(send.seq) ?? { send, heard: [] };
+      messages.set(send.seq, told);
+      told.heard.push({ entry: each.entry, facts: factsIn(each) });
+    } else if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
+    else foreign.push(each.entry);
+    conversations.push(...wroteOut(each, send, inMs !== undefined));
+  }
+  const waits = new Set(postponed.map(({ seq }) => seq));
+  const ordered = [...messages.values()].toSorted((a, b) => a.send.seq - b.send.seq);
+  const done = heard.map(({ entry }) => entry.seq).filter((seq) => !waits.has(seq));
+  return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
+}
+
+/** A message that the inbox shows as ours is known by its ids, and says nothing of its state. */
+function factsIn({ entry, event }: OutgoingHeard): DeliveryFacts {
+  const { whatsappMessageId, watiId } = event.ids;
+  const facts: DeliveryFacts =
+    event.kind === 'status' ? factsOf(event, entry.receivedAtMs, 'webhook') : { rank: 0, source: 'webhook' };
+  return {
+    ...facts,
+    ...(watiId !== undefined && { watiId }),
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+  };
+}
+
+const byId: Outcome = { outcome: 'accepted', evidence: 'local-id' };
+const byContent: Outcome = { outcome: 'accepted', evidence: 'content' };
+
+function joined({ send, heard }: ToldMessage): TrackedFacts {
+  const facts = heard.map((each) => each.facts).reduce(joinFacts);
+  const isSure = send.foundBy !== 'content';
+  return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', verdict: { ...(isSure ? byId : byContent) } };
+}
+
+/** What an event that is not about a message of the company says of a conversation. */
+function said({ entry, event }: Heard, quoted: string | undefined): ConversationFacts[] {
+  const { connectionId, receivedAtMs } = entry;
+  if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
+  if (event.kind !== 'received') return [];
+  const inAt = receivedTime(event.at, receivedAtMs);
+  const contact = { ...(quoted !== undefined && contactNamed(quoted)), ...event.from };
+  return [{ connectionId, contact, inAt, inSource: 'webhook' }];
+}
+
+/**
+ * Who else wrote to a customer: at once, as far as known, so that an answer a minute later is not taken for one to us; taken back
+ * when the message turns out to be ours.
+ */
+function wroteOut({ entry, event }: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean) {
+  const { connectionId, receivedAtMs, seq, tries } = entry;
+  const about: ConversationFacts[] = [];
+  const contact = contactOf(event);
+  if (send) {
+    if (contact && tries > 0) about.push({ connectionId, contact, withdrawn: { entry: seq } });
+    about.push(...refused({ entry, event }, send));
+  } else if (contact) {
+    const at = receivedTime(event.at, receivedAtMs);
+    if (!mayBeOurs) about.push({ connectionId, contact, foreignOutAt: at, withdrawn: { entry: seq } });
+    else if (tries === 0) about.push({ connectionId, contact, provisionalOut: { at, entry: seq } });
+  }
+  return about;
+}
+
+/** The contact to whom a message went out. */
+function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefined {
+  const contact = event.kind === 'outgoing' || event.fact === 'sent' ? event.recipient : undefined;
+  const isNamed = (contact?.phone ?? contact?.bsuid ?? contact?.contactId) !== undefined;
+  return isNamed ? contact : undefined;
+}
+
+/** A message that failed because the window was closed: it was, when that message was sent. */
+function refused({ entry, event }: OutgoingHeard, send: TrackedSend): ConversationFacts[] {
+  if (event.kind !== 'status' || !event.failure || send.to === undefined) return [];
+  if (failureKind(event.failure.code) !== 'window') return [];
+  const closedAt = Math.min(send.sentAt ?? entry.receivedAtMs, entry.receivedAtMs);
+  return [{ connectionId: entry.connectionId, contact: contactNamed(send.to), closedAt }];
+}

@@ -1,0 +1,53 @@
+import { throwStoreUnreadable } from '../store/store-problems.ts';
+import type { Conversation, LastSend, TrackingStore } from '../store/tracking-port.ts';
+import { contactNamed } from './contact.ts';
+import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
+
+/** What is known of the conversation with one person. */
+export interface ConversationView {
+  known?: Conversation;
+  window: ConversationWindow;
+  lastSend?: LastSend;
+  /** Whose message an answer would follow; another caller's name is not told. */
+  repliesTo: 'you' | 'other' | 'nobody';
+}
+
+export type ConversationStore = Pick<TrackingStore, 'conversation' | 'lastSendTo' | 'noteConversations'>;
+
+export interface ConversationAsk {
+  connectionId: string;
+  recipient: string;
+  caller: string;
+  /** Wall clock, ms. */
+  now: number;
+}
+
+/** How long a message makes its caller the one whom an answer is for. */
+const routingMs = 168 * 3_600_000;
+
+export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {
+  const { connectionId, recipient, caller, now } = ask;
+  const known = await store.conversation(connectionId, contactNamed(recipient)).catch(throwStoreUnreadable);
+  const names = [recipient, known?.phone, known?.bsuid, known?.contactId].filter((name) => name !== undefined);
+  const lastSend = await store.lastSendTo(connectionId, [...new Set(names)], { since: 0 }).catch(throwStoreUnreadable);
+  const { lastInAt: receivedAt, lastInSource: receivedBy, closedAt, lastForeignOutAt = 0 } = known ?? {};
+  const isAnswered = lastSend && lastSend.sentAt >= now - routingMs && lastSend.sentAt >= lastForeignOutAt;
+  return {
+    ...(known && { known }),
+    window: windowOf({ receivedAt, receivedBy, closedAt }, now),
+    ...(lastSend && { lastSend }),
+    repliesTo: isAnswered ? (lastSend.caller === caller ? 'you' : 'other') : 'nobody',
+  };
+}
+
+/** The customer wrote at these times, by the history. */
+export async function noteHistory(
+  store: ConversationStore,
+  { connectionId, recipient, now }: ConversationAsk,
+  times: readonly number[],
+): Promise<void> {
+  if (times.length === 0) return;
+  const inAt = receivedTime(Math.max(...times), now);
+  const fact = { connectionId, contact: contactNamed(recipient), inAt, inSource: 'history' as const };
+  await store.noteConversations([fact]).catch(throwStoreUnreadable);
+}

@@ -1,0 +1,76 @@
+import type { DeliveryFacts, DeliveryRank } from '../store/delivery-facts.ts';
+import type { DeliveryFailure, DeliverySource, StatusFact } from './types.ts';
+
+/**
+ * What became of a message, as the join of all that was heard of it: commutative, associative and idempotent, so neither order nor
+ * number nor lateness of webhooks makes a difference, and a state moves forward only.
+ */
+
+const rankOf: Readonly<Record<StatusFact, DeliveryRank>> = { sent: 1, failed: 2, delivered: 3, read: 4, replied: 3 };
+
+/** Read and replied imply delivered: WhatsApp then leaves `delivered` out on purpose. */
+export function factsOf(
+  { fact, failure }: { fact: StatusFact; failure?: DeliveryFailure },
+  at: number,
+  source: DeliverySource,
+): DeliveryFacts {
+  const rank = rankOf[fact];
+  return {
+    rank,
+    [timeNames[fact]]: at,
+    ...(rank >= 3 && { deliveredAt: at }),
+    ...(fact === 'failed' && failure && { failure }),
+    source,
+  };
+}
+
+const timeNames = {
+  sent: 'sentAt',
+  failed: 'failedAt',
+  delivered: 'deliveredAt',
+  read: 'readAt',
+  replied: 'repliedAt',
+} as const satisfies Record<StatusFact, keyof DeliveryFacts>;
+
+/** Highest rank, earliest times. */
+export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFacts {
+  const [low, high] = one.rank <= other.rank ? [one, other] : [other, one];
+  const joined: DeliveryFacts = { rank: high.rank, source: sourceOf(low, high) };
+  for (const name of Object.values(timeNames)) {
+    const at = least(one[name], other[name]);
+    if (at !== undefined) joined[name] = at;
+  }
+  for (const name of ['watiId', 'whatsappMessageId'] as const) {
+    const id = least(one[name], other[name]);
+    if (id !== undefined) joined[name] = id;
+  }
+  const failure = high.rank === 2 ? failureOf(low, high) : undefined;
+  if (failure) joined.failure = failure;
+  return joined;
+}
+
+function least<Value extends number | string>(one: Value | undefined, other: Value | undefined): Value | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one <= other ? one : other;
+}
+
+/** Where the rank is from; a webhook before a poll that says the same. */
+const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
+  low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
+
+/** The first failure that was heard of. At the same moment the order of the words decides, so that all tell the same one. */
+function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
+  if (low.rank < high.rank) return high.failure;
+  return [low, high]
+    .filter(({ failure }) => failure !== undefined)
+    .toSorted((a, b) => (a.failedAt ?? 0) - (b.failedAt ?? 0) || (asText(a) < asText(b) ? -1 : 1))[0]?.failure;
+}
+
+const asText = ({ failure }: DeliveryFacts): string => `${failure?.code}\n${failure?.detail}`;
+
+export type DeliveryStatus = 'sent' | 'failed' | 'delivered' | 'read';
+
+const statuses: readonly (DeliveryStatus | undefined)[] = [undefined, 'sent', 'failed', 'delivered', 'read'];
+
+/** Undefined: nothing was heard of it that moves it. */
+export const deliveryStatus = (rank: DeliveryRank): DeliveryStatus | undefined => statuses[rank];

@@ -1,0 +1,136 @@
+import { isBlank, textFault } from '../lib/text.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
+import { scrubErrorText } from '../upstream/scrub-error-text.ts';
+import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
+import type { DeliveryFailure } from './types.ts';
+
+/** Fields of a webhook, as far as they are what they should be. Anybody who knows the address can send one. No reader throws. */
+
+/** Ids have no blanks, no controls and nothing beyond ASCII; a longer one would not fit an index. */
+const id = /^[\x21-\x7e]{1,256}$/;
+/** What stands where there is no id. */
+const noId = /^(?:[0-]+|null|undefined|none|string)$/i;
+
+function idIn(member: JsonObject, ...names: string[]): string | undefined {
+  const value = asText(firstOf(member, ...names));
+  return value !== undefined && id.test(value) && !noId.test(value) ? value : undefined;
+}
+
+/** One line for people, cut at `length`. */
+function labelIn(member: JsonObject, length: number, ...names: string[]): string | undefined {
+  const value = asText(firstOf(member, ...names))?.slice(0, length);
+  const isFit = value !== undefined && !isBlank(value) && textFault(value.toWellFormed(), 'line') === undefined;
+  return isFit ? value : undefined;
+}
+
+/** Leaves out what is undefined. */
+const present = <Name extends string>(values: Record<Name, string | undefined>) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [Key in Name]?: string };
+
+export const idsOf = (member: JsonObject): EventIds =>
+  present({
+    localMessageId: idIn(member, 'localMessageId', 'local_message_id'),
+    whatsappMessageId: idIn(member, 'whatsappMessageId', 'whatsapp_message_id'),
+    watiId: idIn(member, 'id', '_id'),
+  });
+
+/** `""` where nothing is quoted. */
+export const quotedIn = (member: JsonObject): string | undefined => idIn(member, 'replyContextId');
+
+const bsuid = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/;
+const contactId = /^[0-9a-f]{24}$/;
+
+export const identityOf = (member: JsonObject): ContactIdentity =>
+  present({
+    phone: phoneIn(firstOf(member, 'waId', 'wa_id')),
+    bsuid: matching(bsuid, idIn(member, 'bsuid')),
+    parentBsuid: matching(bsuid, idIn(member, 'parentBsuid')),
+    contactId: matching(contactId, idIn(member, 'contactId')),
+    username: labelIn(member, 64, 'username'),
+    name: labelIn(member, 256, 'senderName'),
+    watiConversationId: idIn(member, 'conversationId'),
+  });
+
+const matching = (pattern: RegExp, value: string | undefined): string | undefined =>
+  value !== undefined && pattern.test(value) ? value : undefined;
+
+/** WhatsApp's own form is digits; some put a `+` or blanks in front. */
+const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.exec(asText(value) ?? '')?.[1];
+
+/** Names of templates, as Meta allows them. */
+export const templateNameOf = (member: JsonObject): string | undefined =>
+  labelIn(member, 512, 'templateName', 'template_name');
+
+/** WhatsApp is of 2009: what is earlier is the zero of some clock. */
+const earliest = Date.UTC(2009, 0);
+const latest = Date.UTC(2100, 0);
+
+/** `created` in ISO with up to seven decimals, with or without a zone; `timestamp` in seconds or milliseconds, or ISO as well. */
+export function timeOf(member: JsonObject, ...names: readonly string[]): number | undefined {
+  for (const name of names) {
+    const at = timeIn(firstOf(member, name));
+    if (at !== undefined) return at;
+  }
+  return undefined;
+}
+
+function timeIn(value: unknown): number | undefined {
+  const words = asText(value)?.slice(0, 64);
+  const [, seconds, fraction] = /^(\d{9,11})(\.\d+)$/.exec(words ?? '') ?? [];
+  const iso = isoDate(seconds ?? words);
+  const at = iso === undefined ? Number.NaN : Date.parse(iso) + Math.floor(Number(fraction ?? 0) * 1_000);
+  return at >= earliest && at < latest ? at : undefined;
+}
+
+/** Why a message failed. WATI and Meta put it under many names, in the event or in an object or list below it. */
+export function failureOf(member: JsonObject): DeliveryFailure | undefined {
+  const places = [member, ...placesBelow(member)];
+  const code = firstIn(places, (place) => codeIn(firstOf(place, ...codeNames)));
+  const detail = firstIn(places, (place) => asText(firstOf(place, ...detailNames))) ?? bareText(member);
+  if (code === undefined && detail === undefined) return undefined;
+  return { code: code ?? codeInWords(detail) ?? 'unknown', detail: scrubErrorText(detail ?? '') };
+}
+
+const codeNames = ['failedCode', 'failureCode', 'errorCode', 'error_code', 'code'];
+const detailNames = [
+  ...['failedDetail', 'failedReason', 'failureReason', 'failureDetail', 'errorMessage', 'error_message', 'details'],
+  ...['detail', 'message', 'title', 'reason', 'description'],
+];
+const holders = ['failure', 'error', 'errors', 'failed', 'error_data', 'errorData'];
+const entriesMax = 8;
+
+/** Two levels down: Meta has `errors: [{code, error_data: {details}}]`. */
+function placesBelow(member: JsonObject): JsonObject[] {
+  const inner = (place: JsonObject) =>
+    holders.flatMap((name) => {
+      const value = firstOf(place, name);
+      return [...asArray(value).slice(0, entriesMax), objectOf(value)].filter(isObject);
+    });
+  const first = inner(member);
+  return [...first, ...first.flatMap(inner)];
+}
+
+/** `error: "Message undeliverable"`. */
+const bareText = (member: JsonObject): string | undefined =>
+  asText([firstOf(member, ...holders)].flat().find((value) => typeof value === 'string'));
+
+function firstIn<Found>(places: readonly JsonObject[], read: (place: JsonObject) => Found | undefined) {
+  for (const place of places) {
+    const found = read(place);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A number of Meta's, or a word of WATI's; 0 stands for none. */
+function codeIn(value: unknown): string | undefined {
+  const words = asText(value)?.slice(0, 64);
+  if (words === undefined || /^(?:0|null|none)$/i.test(words)) return undefined;
+  if (/^\w{1,32}$/.test(words)) return words;
+  return codeInWords(words);
+}
+
+/** `(#131026) Message undeliverable`, `131026: …`. */
+const codeInWords = (words: string | undefined): string | undefined =>
+  /(?<!\d)\d{3,6}(?!\d)/.exec(words?.slice(0, 200) ?? '')?.[0];

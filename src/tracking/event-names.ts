@@ -1,0 +1,47 @@
+import type { StatusFact } from './types.ts';
+
+/** What an event of a known name tells. */
+export type EventMeaning =
+  | { kind: 'status'; fact: StatusFact }
+  | { kind: 'message' | 'identity' | 'clicked' | 'template' | 'account' };
+
+const status = (fact: StatusFact): EventMeaning => ({ kind: 'status', fact });
+
+/** Whole names: `markedUnread` holds "read", and is no receipt. */
+const meanings: ReadonlyMap<string, EventMeaning> = new Map(
+  Object.entries({
+    sessionmessagesent: status('sent'),
+    templatemessagesent: status('sent'),
+    sentmessagedelivered: status('delivered'),
+    sentmessageread: status('read'),
+    sentmessagereplied: status('replied'),
+    templatemessagefailed: status('failed'),
+    sessionmessagefailed: status('failed'),
+    sentmessagefailed: status('failed'),
+    message: { kind: 'message' },
+    newcontactmessagereceived: { kind: 'identity' },
+    ctaurlclicked: { kind: 'clicked' },
+    templatereviewed: { kind: 'template' },
+    templatequalityupdated: { kind: 'template' },
+    templatecategoryupdated: { kind: 'template' },
+    phonenumberqualityupdatedevent: { kind: 'account' },
+    phonenumberdeleted: { kind: 'account' },
+    wabastatusreviewupdate: { kind: 'account' },
+    accountdeleted: { kind: 'account' },
+    accountupdated: { kind: 'account' },
+  }),
+);
+
+/** The longest known name, with both of its suffixes, is half as long. */
+const nameMax = 64;
+const twin = /(?:_v2|_bsuid)$/;
+
+/** The name without its case and the suffixes of its twins (`_v2`, `_bsuid`): one name for what is one fact. */
+export function eventName(eventType: unknown): string {
+  if (typeof eventType !== 'string' || eventType.length > nameMax) return '';
+  let name = eventType.trim().toLowerCase();
+  while (twin.test(name)) name = name.replace(twin, '');
+  return name;
+}
+
+export const meaningOf = (name: string): EventMeaning | undefined => meanings.get(name);

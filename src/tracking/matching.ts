@@ -1,0 +1,86 @@
+import type { IntakeEntry } from '../store/intake-port.ts';
+import type { MessageStore } from '../store/message-store.ts';
+import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
+import { parseJson } from '../upstream/tolerant-reader.ts';
+import type { OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
+import { readWebhookEvent } from './webhook-event.ts';
+
+/** Which message an event is about. */
+export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
+  Pick<MessageStore, 'countLookalikes'>;
+
+/** An entry of the intake, and what it says. */
+export interface Heard<Event extends TrackedEvent = TrackedEvent> {
+  entry: IntakeEntry;
+  event: Event;
+}
+
+/** An event of a message that went out, of ours or of somebody else. */
+export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
+
+export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookEvent(parseJson(entry.body)) });
+
+export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
+  heard.event.kind === 'status' || heard.event.kind === 'outgoing';
+
+/** An answer of a person with a username, whose number is not told: the message that is quoted says to whom it went. */
+export const needsQuoted = (heard: Heard): heard is Heard<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
+  heard.event.kind === 'received' && heard.event.from.phone === undefined && heard.event.replyTo !== undefined;
+
+/** The recipients of the messages of ours that such answers quote. */
+export async function recipientsQuoted(
+  store: Pick<MatchingStore, 'findTracked'>,
+  heard: readonly Heard[],
+): Promise<ReadonlyMap<Heard, string>> {
+  const recipients = new Map<Heard, string>();
+  for (const each of heard.filter(needsQuoted)) {
+    const [send] = await store.findTracked(each.entry.connectionId, [{ whatsappMessageId: each.event.replyTo }]);
+    if (send?.to !== undefined) recipients.set(each, send.to);
+  }
+  return recipients;
+}
+
+/** How far WATI's clock and ours may differ, and how late WATI may tell of a message. */
+const beforeMs = 60_000;
+const afterMs = 15 * 60_000;
+/** By then the sure twin of an event, which has our id, would have come: 30 s after its receipt. */
+const triesBeforeContent = 3;
+
+/** The message of each event; absent where none is found. Only messages of the connection whose token brought the event in are asked. */
+export async function matchSends(
+  store: MatchingStore,
+  heard: readonly OutgoingHeard[],
+): Promise<ReadonlyMap<OutgoingHeard, TrackedSend>> {
+  const matches = new Map<OutgoingHeard, TrackedSend>();
+  for (const [connectionId, own] of Map.groupBy(heard, ({ entry }) => entry.connectionId)) {
+    const ids = own.map(({ event }) => event.ids);
+    const found = await store.findTracked(connectionId, ids);
+    for (const [place, each] of own.entries()) {
+      const send = found[place] ?? (await findByContent(store, each));
+      if (send) matches.set(each, send);
+    }
+  }
+  return matches;
+}
+
+/**
+ * A template that was sent, known by recipient and time alone: only where there is one candidate and nothing else that may have
+ * caused the event. An id of somebody else's says that it is not ours.
+ */
+async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
+  if (entry.tries < triesBeforeContent || event.kind !== 'status' || event.fact !== 'sent') return undefined;
+  const { template, recipient, ids } = event;
+  if (template === undefined || recipient?.phone === undefined || ids.localMessageId !== undefined) return undefined;
+  const { connectionId } = entry;
+  const at = event.at ?? entry.receivedAtMs;
+  const like = { recipient: recipient.phone, template };
+  const time = { from: at - afterMs, until: at + beforeMs };
+  const [only, ...others] = await store.findByContent(connectionId, like, time);
+  if (only?.sentAt === undefined || others.length > 0) return undefined;
+  const twins = await store.countLookalikes(
+    { id: only.id, kind: only.kind, connectionId, to: recipient.phone, template },
+    new Date(only.sentAt - beforeMs - afterMs).toISOString(),
+    new Date(only.sentAt + beforeMs + afterMs).toISOString(),
+  );
+  return twins === 0 ? only : undefined;
+}

@@ -1,0 +1,29 @@
+import type { StoredMessage } from '../store/message-store.ts';
+import type { TrackingStore } from '../store/tracking-port.ts';
+import { type Applier, type ApplierServices, createApplier, tellResolved } from './applier.ts';
+import { contactNamed } from './contact.ts';
+
+/** What became of messages after WATI took them: from webhooks that were recorded, and from what deliveries themselves learn. */
+export interface Tracking extends Applier {
+  /** A message has its outcome. A refusal because the window is closed says so of the conversation. */
+  ended(message: StoredMessage): void;
+  /** Webhooks had proved that it was sent before its attempt ended, which said something else. */
+  proved(message: StoredMessage, said: StoredMessage['status']): void;
+}
+
+export interface TrackingServices extends Omit<ApplierServices, 'store'> {
+  store: ApplierServices['store'] & Pick<TrackingStore, 'noteConversations'>;
+}
+
+export function createTracking(services: TrackingServices): Tracking {
+  const { store, metrics, logger, onFault } = services;
+  return {
+    ...createApplier(services),
+    ended: ({ status, failure, to, connectionId, updatedAt }) => {
+      if (status !== 'rejected' || failure?.code !== 'window-closed' || to === undefined) return;
+      const closedAt = Date.parse(updatedAt);
+      store.noteConversations([{ connectionId, contact: contactNamed(to), closedAt }]).catch(onFault);
+    },
+    proved: ({ id, caller }, said) => tellResolved({ messageId: id, callerId: caller, was: said }, { metrics, logger }),
+  };
+}

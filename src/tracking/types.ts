@@ -1,0 +1,56 @@
+import type { DeliveryFacts } from '../store/delivery-facts.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+
+/** What webhooks of WATI say, read. Times are milliseconds of the wall clock. */
+
+export type DeliveryFailure = NonNullable<DeliveryFacts['failure']>;
+export type DeliverySource = DeliveryFacts['source'];
+
+export type StatusFact = 'sent' | 'failed' | 'delivered' | 'read' | 'replied';
+
+interface EventOfMessage {
+  ids: EventIds;
+  /** WATI's time; undefined: it says none that can be read. Of a status event it may be that of the message. */
+  at?: number;
+}
+
+export interface StatusEvent extends EventOfMessage {
+  kind: 'status';
+  fact: StatusFact;
+  /** On events of sending only; the others name no contact. */
+  recipient?: ContactIdentity;
+  /** The name of the template, of a template that was sent. */
+  template?: string;
+  failure?: DeliveryFailure;
+}
+
+/** A customer wrote. */
+export interface ReceivedEvent extends EventOfMessage {
+  kind: 'received';
+  from: ContactIdentity;
+  /** WhatsApp's id of the message that is answered. */
+  replyTo?: string;
+}
+
+/** A message went out as `message` with an owner: ours, or one of an operator or a bot. */
+export interface OutgoingEvent extends EventOfMessage {
+  kind: 'outgoing';
+  recipient: ContactIdentity;
+}
+
+/** Who a contact is, and nothing about a message. */
+export interface IdentityEvent {
+  kind: 'identity';
+  identity: ContactIdentity;
+}
+
+/** What moves no state: a tapped link, a template, a number or an account that changed, and every name that is not known. */
+export interface OtherEvent {
+  kind: 'clicked' | 'template' | 'account' | 'ignored';
+}
+
+/** What one member of a webhook body says. */
+export type TrackedEvent = (StatusEvent | ReceivedEvent | OutgoingEvent | IdentityEvent | OtherEvent) & {
+  /** A known name of an event, or `other`: fit for a metric. */
+  label: string;
+};

@@ -1,0 +1,76 @@
+import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import { firstOf, flagOf } from '../upstream/answers/fields.ts';
+import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
+import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
+import { eventName, meaningOf } from './event-names.ts';
+import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
+
+/**
+ * One member of a webhook body, read. A body that is nothing that is known is `ignored`, with the label `other`: a repeat would
+ * not mend it. Never throws.
+ */
+export function readWebhookEvent(member: unknown): TrackedEvent {
+  if (!isObject(member)) return { kind: 'ignored', label: 'other' };
+  const label = eventName(firstOf(member, 'eventType', 'event_type'));
+  const meaning = meaningOf(label);
+  if (!meaning) return { kind: 'ignored', label: 'other' };
+  switch (meaning.kind) {
+    case 'status':
+      return { ...statusEvent(member, meaning.fact), label };
+    case 'message':
+      return { ...messageEvent(member), label };
+    case 'identity': {
+      const identity = identityOf(member);
+      return isAnybody(identity) ? { kind: 'identity', identity, label } : { kind: 'ignored', label };
+    }
+    default:
+      return { kind: meaning.kind, label };
+  }
+}
+
+function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind: 'ignored' } {
+  const ids = idsOf(member);
+  const recipient = identityOf(member);
+  if (!hasId(ids) && !isAnybody(recipient)) return { kind: 'ignored' };
+  const template = fact === 'sent' ? templateNameOf(member) : undefined;
+  const failure = fact === 'failed' ? (failureOf(member) ?? { code: 'unknown', detail: '' }) : undefined;
+  return {
+    kind: 'status',
+    fact,
+    ids,
+    ...atOf(member),
+    ...(isAnybody(recipient) && { recipient }),
+    ...(template !== undefined && { template }),
+    ...(failure && { failure }),
+  };
+}
+
+/** The owner alone tells who wrote: `statusString` is SENT for a customer's message as well. */
+function messageEvent(member: JsonObject) {
+  const isOurs = ownerOf(member);
+  const identity = identityOf(member);
+  const ids = idsOf(member);
+  const about = { ids, ...atOf(member) };
+  if (isOurs === undefined || !isAnybody(identity)) return { kind: 'ignored' as const };
+  if (isOurs) return { kind: 'outgoing' as const, recipient: identity, ...about };
+  const replyTo = quotedIn(member);
+  return { kind: 'received' as const, from: identity, ...about, ...(replyTo !== undefined && { replyTo }) };
+}
+
+function ownerOf(member: JsonObject): boolean | undefined {
+  const owner = firstOf(member, 'owner');
+  if (owner === 0 || owner === '0') return false;
+  return owner === 1 || owner === '1' ? true : flagOf(owner);
+}
+
+/** `timestamp` of a message is WhatsApp's, `created` WATI's. */
+function atOf(member: JsonObject): { at?: number } {
+  const at = timeOf(member, 'timestamp', 'created');
+  return at === undefined ? {} : { at };
+}
+
+const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
+
+/** Says who it is, and not only what they are called. */
+const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
+  (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

@@ -1,0 +1,20 @@
+import { isObject, parseJson } from '../tolerant-reader.ts';
+import { asText } from './fields.ts';
+import { reasonOf } from './reason.ts';
+
+/** The error message of a response that proves nothing. */
+export function messageOf(text: string): string | undefined {
+  const body = parseAnswer(text);
+  return isObject(body) ? unlessNone(reasonOf(body, '')) : undefined;
+}
+
+const unlessNone = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
+
+/** Some servers put a byte order mark before their JSON. */
+export const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
+
+/** Accepts only what can be an id. */
+export const idIn = (value: unknown): string | undefined => {
+  const id = asText(value);
+  return id !== undefined && id.length <= 256 && /^[!-~]+$/.test(id) ? id : undefined;
+};

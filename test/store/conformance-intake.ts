@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { IntakeRow } from '../../src/store/intake-port.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { StoreFixture } from './fixture.ts';
+import { DAY_MS, MINUTE_MS } from './samples.ts';
+
+const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
+  key,
+  connectionId: 'c1',
+  receivedAtMs: Date.now(),
+  body: JSON.stringify({ eventType: 'message', key }),
+  ...more,
+});
+const nothing = { messages: [], conversations: [], done: [], postponed: [] };
+
+/** Webhooks are kept once, handed out until they are applied, and known again for some days. */
+export function intakeConformance(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
+  describe(`${name}: takes webhooks in`, () => {
+    let home: StoreFixture;
+    let store: Store;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await home.tearDown();
+    });
+    const dueKeys = async (limit = 100) => (await store.dueIntake(limit)).map(({ key }) => key).toSorted();
+    const finish = async (keys: readonly string[]) => {
+      const entries = (await store.dueIntake(1_000)).filter(({ key }) => keys.includes(key));
+      await store.applyTracking({ ...nothing, done: entries.map(({ seq }) => seq) });
+    };
+
+    test('a key is received once: in one call, in the next one, after it was applied, and of a hundred that race', async () => {
+      expect(await store.recordIntake([])).toEqual({ received: 0, duplicates: 0 });
+      expect(await store.recordIntake([aRow('a'), aRow('b'), aRow('a')])).toEqual({ received: 2, duplicates: 1 });
+      expect(await store.recordIntake([aRow('b'), aRow('c')])).toEqual({ received: 1, duplicates: 1 });
+      await finish(['a']);
+      expect(await store.recordIntake([aRow('a')])).toEqual({ received: 0, duplicates: 1 });
+      const racing = Array.from({ length: 100 }, (_, n) => store.recordIntake([aRow(`r${n % 10}`), aRow(`s${n}`)]));
+      const counts = await Promise.all(racing);
+      expect(counts.reduce((sum, { received }) => sum + received, 0)).toBe(110);
+      expect(counts.reduce((sum, { duplicates }) => sum + duplicates, 0)).toBe(90);
+      expect(await dueKeys(1_000)).toHaveLength(112);
+    });
+
+    test('gives back what came, oldest first, until it is applied, and drops the body then', async () => {
+      const at = Date.now();
+      const body = JSON.stringify({ text: 'ñ 你好 \u{1F600} \u0000 \uD800 "\\ \n', long: 'x'.repeat(100_000) });
+      await store.recordIntake([aRow('late', { receivedAtMs: at + 5 }), aRow('early', { receivedAtMs: at, body })]);
+      const [first, second] = await store.dueIntake(10);
+      expect(first).toEqual({
+        ...{ key: 'early', connectionId: 'c1', receivedAtMs: at, body, tries: 0 },
+        ...{ seq: expect.any(Number), ageMs: expect.any(Number) },
+      });
+      expect(second?.key).toBe('late');
+      expect(await dueKeys(1)).toHaveLength(1);
+      expect(await dueKeys()).toEqual(['early', 'late']);
+      await finish(['early']);
+      expect(await dueKeys()).toEqual(['late']);
+      expect(await store.countPersonTracking('你好')).toEqual({ conversations: 0, waiting: 0 });
+    });
+
+    test('is due again so long after its receipt, with one more try, and holds nobody up', async () => {
+      await store.recordIntake([aRow('a'), aRow('b')]);
+      const seqOf = async (wanted: string) => (await store.dueIntake(9)).find(({ key }) => key === wanted)?.seq ?? -1;
+      const a = await seqOf('a');
+      let age = 0;
+      for (const [tries, minutes] of [2, 5, 9].entries()) {
+        await store.postponeIntake([{ seq: a, inMs: minutes * MINUTE_MS }]);
+        await home.advance((minutes - age - 1) * MINUTE_MS);
+        expect(await dueKeys()).toEqual(['b']);
+        await home.advance(MINUTE_MS);
+        expect(await store.dueIntake(9)).toContainEqual(expect.objectContaining({ key: 'a', tries: tries + 1 }));
+        age = minutes;
+      }
+      await finish(['a']);
+      await store.postponeIntake([{ seq: a, inMs: 0 }]);
+      await store.failIntake([a]);
+      expect(await dueKeys()).toEqual(['b']);
+      expect(await store.intakeState()).toMatchObject({ waiting: 1, failed: 0 });
+    });
+
+    test('is set aside with its body, and comes again when it is asked for', async () => {
+      expect(await store.intakeState()).toEqual({ waiting: 0, oldestMs: 0, failed: 0 });
+      await store.recordIntake([aRow('a'), aRow('b'), aRow('c')]);
+      const [first, second] = await store.dueIntake(2);
+      await store.postponeIntake([{ seq: second?.seq ?? -1, inMs: 10 * MINUTE_MS }]);
+      await store.failIntake([first?.seq ?? -1]);
+      await home.advance(MINUTE_MS);
+      const state = await store.intakeState();
+      expect(state).toMatchObject({ waiting: 1, failed: 1 });
+      // On PostgreSQL a real clock goes on besides.
+      expect(state.oldestMs).toBeGreaterThanOrEqual(MINUTE_MS);
+      expect(state.oldestMs).toBeLessThan(2 * MINUTE_MS);
+      expect(await dueKeys()).toHaveLength(1);
+      expect(await store.retryFailedIntake()).toBe(1);
+      expect(await store.retryFailedIntake()).toBe(0);
+      expect(await store.dueIntake(9)).toContainEqual({ ...first, ageMs: expect.any(Number) });
+      expect((await store.intakeState()).failed).toBe(0);
+    });
+
+    test('is known again for three days, kept for seven if it was set aside, and for ever if it waits', async () => {
+      await store.recordIntake(['done', 'failed', 'waiting'].map((key) => aRow(key)));
+      await finish(['done']);
+      const failed = (await store.dueIntake(9)).find(({ key }) => key === 'failed');
+      await store.failIntake([failed?.seq ?? -1]);
+      await home.advance(3 * DAY_MS - MINUTE_MS);
+      expect(await store.purge(10)).toBe(0);
+      await home.advance(MINUTE_MS);
+      expect(await store.purge(10)).toBe(1);
+      expect(await store.recordIntake([aRow('done')])).toEqual({ received: 1, duplicates: 0 });
+      await finish(['done']);
+      await home.advance(4 * DAY_MS);
+      expect([await store.purge(1), await store.purge(1), await store.purge(1)]).toEqual([1, 1, 0]);
+      expect(await store.intakeState()).toMatchObject({ waiting: 1, failed: 0 });
+      expect(await dueKeys()).toEqual(['waiting']);
+    });
+
+    test.runIf(survives)('goes to whoever comes next, as much as it asks for', async () => {
+      await store.recordIntake(['a', 'b', 'c', 'd'].map((key) => aRow(key)));
+      const [first, second] = await store.dueIntake(9);
+      await store.postponeIntake([{ seq: first?.seq ?? -1, inMs: MINUTE_MS }]);
+      await store.failIntake([second?.seq ?? -1]);
+      await store.close();
+      store = await home.open();
+      expect(await dueKeys(1)).toHaveLength(1);
+      expect(await dueKeys()).toHaveLength(2);
+      await home.advance(MINUTE_MS);
+      expect(await dueKeys()).toHaveLength(3);
+      expect(await store.retryFailedIntake()).toBe(1);
+      expect(await dueKeys()).toEqual(['a', 'b', 'c', 'd']);
+      expect(await store.recordIntake([aRow('a')])).toEqual({ received: 0, duplicates: 1 });
+    });
+  });
+}

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/open.ts';
+import { insertPublished, NONE } from './broadcast-samples.ts';
+import type { StoreFixture } from './fixture.ts';
+import { HOUR_MS, ids, insertFinished, insertSending, MINUTE_MS, mustFind, newMessage, OUTCOME } from './samples.ts';
+import { delivered, failed, PROOF, sent, tell } from './tracking-samples.ts';
+
+const T = Date.parse('2026-11-30T10:00:00Z');
+const ACCEPTED = { status: 'accepted', outcome: PROOF };
+
+/** What WATI names by its id was sent, whatever is on record. */
+export function proofsConformance(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
+  describe(`${name}: proofs`, () => {
+    let home: StoreFixture;
+    let store: Store;
+    beforeEach(async () => {
+      home = await makeHome();
+      store = await home.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await home.tearDown();
+    });
+
+    test.each(['unknown', 'not_sent', 'rejected'] as const)('%s becomes accepted by its id, once', async (status) => {
+      await insertSending(store, newMessage('a'));
+      const failure = { code: 'timeout', detail: 'no answer' };
+      await store.complete('a', { status, failure, outcome: OUTCOME });
+      expect(await tell(store, 'a', failed(T, '131026', { whatsappMessageId: 'wamid' }))).toMatchObject({
+        resolved: status,
+        after: { rank: 2 },
+      });
+      const message = await mustFind(store, 'a');
+      expect(message).toMatchObject({ ...ACCEPTED, whatsappMessageId: 'wamid', delivery: { rank: 2 } });
+      for (const gone of ['failure', 'call']) expect(message).not.toHaveProperty(gone);
+      expect(await tell(store, 'a', delivered(T))).not.toHaveProperty('resolved');
+      await home.advance(2 * HOUR_MS);
+      expect(await store.takeDueLookups(10)).toEqual([]);
+      expect(await store.complete('a', { status: 'rejected', outcome: OUTCOME })).toBe(false);
+      expect(await store.counts()).toEqual({ ...NONE, accepted: 1 });
+    });
+
+    test('of what is only believed to be it, no more than an unknown one becomes accepted', async () => {
+      for (const status of ['unknown', 'not_sent', 'rejected'] as const)
+        await insertFinished(store, newMessage(status), status);
+      expect(await tell(store, 'unknown', sent(T), 'content')).toMatchObject({ resolved: 'unknown' });
+      for (const status of ['not_sent', 'rejected'] as const) {
+        expect(await tell(store, status, sent(T), 'content')).toEqual({ seq: expect.any(Number) });
+        expect(await mustFind(store, status)).toMatchObject({ status, outcome: OUTCOME });
+        expect(await mustFind(store, status)).not.toHaveProperty('delivery');
+      }
+    });
+
+    test.each(['unknown', 'rejected', 'not_sent'] as const)(
+      'an attempt that was proved before it ended as %s has ended as accepted',
+      async (status) => {
+        for (const id of ['a', 'b', 'c']) {
+          await insertSending(store, newMessage(id));
+          expect(await tell(store, id, sent(T))).toMatchObject({ after: { rank: 1 } });
+          expect(await tell(store, id, delivered(T))).not.toHaveProperty('resolved');
+          expect(await mustFind(store, id)).toMatchObject({ status: 'sending', delivery: { rank: 3 } });
+        }
+        await insertSending(store, newMessage('unproved'));
+        const end = { status, failure: { code: 'c', detail: 'd' }, outcome: OUTCOME } as const;
+        expect(await store.complete('a', end)).toBe(false);
+        const lostCall = { id: 'b', place: 0 };
+        const group = ['b', 'c', 'unproved'].map((id) => ({ id, ...end, lostCall }));
+        expect(await store.completeAll(group)).toEqual(new Set(['unproved']));
+        for (const id of ['a', 'b', 'c']) {
+          expect(await mustFind(store, id)).toMatchObject(ACCEPTED);
+          expect(await mustFind(store, id)).not.toHaveProperty('failure');
+        }
+        await home.advance(2 * MINUTE_MS);
+        expect(ids(await store.takeDueLookups(9))).toEqual(status === 'unknown' ? ['unproved'] : []);
+      },
+    );
+
+    test('an attempt that is answered as accepted keeps its answer', async () => {
+      await insertSending(store, newMessage('a'));
+      await tell(store, 'a', delivered(T));
+      expect(await store.complete('a', { status: 'accepted', whatsappMessageId: 'w', outcome: OUTCOME })).toBe(true);
+      expect(await mustFind(store, 'a')).toMatchObject({
+        status: 'accepted',
+        whatsappMessageId: 'w',
+        outcome: OUTCOME,
+      });
+    });
+
+    test('what was proved is not sent again: neither an attempt that is taken back nor one that was', async () => {
+      for (const id of ['a', 'b']) {
+        await insertSending(store, newMessage(id));
+        await tell(store, id, sent(T));
+      }
+      expect(await store.requeue('a', 1)).toBe(false);
+      expect(await store.requeueAll([{ id: 'b', attempt: 1 }])).toEqual(new Set());
+      await insertSending(store, newMessage('late'));
+      expect(await store.requeue('late', 1)).toBe(true);
+      expect(await tell(store, 'late', sent(T))).toMatchObject({ resolved: 'queued' });
+      for (const [id, attempt] of [
+        ['a', 2],
+        ['b', 2],
+        ['late', 2],
+      ] as const) {
+        expect(await mustFind(store, id)).toMatchObject({ ...ACCEPTED, delivery: { rank: 1 } });
+        expect(await store.claim(id, attempt)).toBe(false);
+      }
+      await home.advance(91 * 24 * HOUR_MS);
+      while ((await store.purge(9)) > 0);
+      expect(await store.counts()).toEqual(NONE);
+    });
+
+    test('recipients of a broadcast that were proved are counted as accepted, and it ends', async () => {
+      await insertPublished(store, 'b', 4);
+      await store.claimBatch('b', 4);
+      for (const n of [0, 1, 2]) await tell(store, `b-${n}`, sent(T));
+      await store.completeAll([
+        { id: 'b-0', status: 'rejected', failure: { code: 'recipient', detail: 'd' }, outcome: OUTCOME },
+        { id: 'b-1', status: 'unknown', outcome: OUTCOME },
+        { id: 'b-3', status: 'rejected', failure: { code: 'recipient', detail: 'd' }, outcome: OUTCOME },
+      ]);
+      expect(await store.requeueAll([{ id: 'b-2', attempt: 1 }])).toEqual(new Set());
+      expect(await store.countRejections('b')).toEqual({ recipient: 1 });
+      await tell(store, 'b-3', sent(T));
+      expect(await store.countRejections('b')).toEqual({});
+      await store.sweepBroadcasts(9);
+      expect(await store.findBroadcast('crm', 'b')).toMatchObject({ status: 'done', counts: { ...NONE, accepted: 4 } });
+      expect(await store.deliveryCounts('b')).toMatchObject({ sent: 4 });
+    });
+
+    test.runIf(survives)('what a dead process was sending is accepted if it was proved, else unknown', async () => {
+      for (const id of ['proved', 'open']) await insertSending(store, newMessage(id));
+      await tell(store, 'proved', delivered(T));
+      await store.close();
+      store = await home.open();
+      expect(await store.recoverOrphans()).toEqual({ unknown: 1, lostStreams: 0 });
+      expect(await mustFind(store, 'proved')).toMatchObject({ ...ACCEPTED, delivery: { rank: 3 } });
+      expect(await mustFind(store, 'proved')).not.toHaveProperty('failure');
+      expect(await mustFind(store, 'open')).toMatchObject({ status: 'unknown', failure: { code: 'owner-died' } });
+      await home.advance(2 * MINUTE_MS);
+      expect(ids(await store.takeDueLookups(9))).toEqual(['open']);
+    });
+  });
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { StoreError } from '../../src/store/errors.ts';
+import { retryDeadlocks } from '../../src/store/sql/deadlocks.ts';
+import { NaturalBatch } from '../../src/store/sql/natural-batch.ts';
+
+/** A database that answers when the test says so. */
+function heldWrites() {
+  const writes: { items: readonly number[]; answer: (how: string | Error) => void }[] = [];
+  const write = (items: readonly number[]) =>
+    new Promise<string>((resolve, reject) => {
+      writes.push({ items, answer: (how) => (how instanceof Error ? reject(how) : resolve(how)) });
+    });
+  return { writes, write };
+}
+
+test('what is asked while a write is under way goes into the next one, as much as fits, and each is told how its own ended', async () => {
+  const { writes, write } = heldWrites();
+  const batches = new NaturalBatch(write, 4);
+  const answers = [batches.add([1]), batches.add([2])];
+  await expect.poll(() => writes.length).toBe(1);
+  answers.push(batches.add([3, 4]), batches.add([5, 6, 7]), batches.add([8, 9, 10, 11, 12]), batches.add([13]));
+  const settled = Promise.allSettled(answers);
+  for (const [n, how] of ['first', new Error('full disk'), 'third', 'fourth', 'fifth'].entries()) {
+    await expect.poll(() => writes.length).toBe(n + 1);
+    writes[n]?.answer(how);
+  }
+  expect(writes.map(({ items }) => items)).toEqual([[1, 2], [3, 4], [5, 6, 7], [8, 9, 10, 11, 12], [13]]);
+  expect((await settled).map((each) => (each.status === 'fulfilled' ? each.value : each.reason.message))).toEqual([
+    ...['first', 'first', 'full disk', 'third', 'fourth', 'fifth'],
+  ]);
+  const later = batches.add([14]);
+  await expect.poll(() => writes.length).toBe(6);
+  writes[5]?.answer('sixth');
+  expect(await later).toBe('sixth');
+});
+
+test('a transaction that was undone for another one is asked again, three times at most, and nothing else is', async () => {
+  const deadlock = new StoreError('no', { cause: Object.assign(new Error('deadlock'), { code: '40P01' }) });
+  const failing = (times: number, error: Error) => {
+    let tries = 0;
+    return async () => {
+      tries++;
+      if (tries <= times) throw error;
+      return tries;
+    };
+  };
+  expect(await retryDeadlocks(failing(2, deadlock))).toBe(3);
+  await expect(retryDeadlocks(failing(3, deadlock))).rejects.toBe(deadlock);
+  const other = new StoreError('no');
+  await expect(retryDeadlocks(failing(1, other))).rejects.toBe(other);
+});

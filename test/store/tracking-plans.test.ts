@@ -1,0 +1,73 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { MessageFilter } from '../../src/store/message-store.ts';
+import { conversationStatements } from '../../src/store/sql/conversation-statements.ts';
+import type { Statement } from '../../src/store/sql/engine.ts';
+import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
+import { buildListStep } from '../../src/store/sql/list-query.ts';
+import { pollStatements } from '../../src/store/sql/polls.ts';
+import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
+import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
+import { openDatabase } from '../../src/store/sqlite/file.ts';
+
+/** A million webhooks and messages must not be walked over for one of them. */
+describe('SQLite: the plan', () => {
+  let db: DatabaseSync;
+  beforeAll(() => {
+    db = openDatabase(':memory:');
+  });
+  afterAll(() => db.close());
+
+  const planOf = (statement: Statement): string[] =>
+    db
+      .prepare(`EXPLAIN QUERY PLAN ${statement.positional}`)
+      .all(...statement.bindOrder.map(() => null))
+      .map(({ detail }) => String(detail));
+  const all = [
+    ...Object.entries(intakeStatements(sqliteDialect)),
+    ...Object.entries(trackingStatements(sqliteDialect)),
+    ...Object.entries(conversationStatements(sqliteDialect)),
+    ...Object.entries(pollStatements(sqliteDialect)),
+  ];
+  /** What is asked for once in a year looks through what waits, or through the few that are polled. */
+  const rare = ['countPerson', 'erasePerson', 'erase', 'expireCalls'];
+
+  test.each(all.filter(([name]) => !rare.includes(name)))('of %s walks over no table', (_, statement) => {
+    const few = /INDEX intake_(due|failed)/;
+    const scans = /^SCAN (sends|intake|deliveries|conversations|tracking)\b/;
+    for (const step of planOf(statement)) expect(scans.test(step) && !few.test(step), step).toBe(false);
+  });
+
+  test('of a webhook finds its message by each of its ids', () => {
+    const plan = planOf(trackingStatements(sqliteDialect).find).filter((step) => /SEARCH (sends|named)/.test(step));
+    expect(plan).toEqual([
+      expect.stringContaining('(id=?)'),
+      expect.stringContaining('sends_local_id (local_message_id=?)'),
+      expect.stringContaining('sends_whatsapp_id (whatsapp_message_id=?)'),
+      expect.stringContaining('deliveries_wati (wati_id=?)'),
+      expect.stringContaining('(rowid=?)'),
+    ]);
+    const [byContent] = planOf(trackingStatements(sqliteDialect).findByContent);
+    expect(byContent).toContain('sends_twins (recipient=? AND sent_at>? AND sent_at<?)');
+  });
+
+  test('of what is due goes by its owner and its time', () => {
+    const { due, hasLost, expire } = intakeStatements(sqliteDialect);
+    expect(planOf(due)).toEqual([expect.stringContaining('intake_due (owner=? AND next_at<?)')]);
+    expect(planOf(hasLost)[0]).toContain('intake_due (owner=? AND next_at<?)');
+    expect(planOf(expire).join()).toContain('intake_recorded (recorded_at<?)');
+  });
+
+  test.each<[MessageFilter, string]>([
+    [{ delivery: 'failed' }, 'deliveries_rank (caller=? AND rank=? AND send_seq>? AND send_seq<?)'],
+    [{ delivery: 'sent', since: '2026-03-01T00:00:00Z' }, 'deliveries_rank (caller=? AND rank=?'],
+    [{ delivery: 'replied' }, 'deliveries_replied (caller=?'],
+    [{ delivery: 'read', broadcastId: 'b' }, 'deliveries_broadcast (broadcast_id=? AND rank=?'],
+    [{ delivery: 'read', to: '491' }, 'sends_recipient (caller=? AND recipient=?'],
+    [{ delivery: 'none' }, 'sends_caller (caller=?'],
+  ])('of a list by delivery goes by what is asked: %j', (filter, index) => {
+    const plan = planOf(buildListStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);
+    expect(plan.join('\n')).toContain(index);
+    for (const step of plan) expect(step).not.toMatch(/^SCAN (sends|deliveries)\b/);
+  });
+});

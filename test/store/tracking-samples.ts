@@ -1,0 +1,64 @@
+import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-port.ts';
+
+export const PROOF = { outcome: 'accepted', evidence: 'local-id' };
+export const NO_BATCH = { messages: [], conversations: [], done: [], postponed: [] };
+
+export const sent = (at: number, more: Partial<DeliveryFacts> = {}): DeliveryFacts => ({
+  ...{ rank: 1, sentAt: at, source: 'webhook' },
+  ...more,
+});
+export const delivered = (at: number, more: Partial<DeliveryFacts> = {}): DeliveryFacts => ({
+  ...{ rank: 3, deliveredAt: at, source: 'webhook' },
+  ...more,
+});
+export const read = (at: number, more: Partial<DeliveryFacts> = {}): DeliveryFacts => ({
+  ...{ rank: 4, deliveredAt: at, readAt: at, source: 'webhook' },
+  ...more,
+});
+export const failed = (at: number, code = '131026', more: Partial<DeliveryFacts> = {}): DeliveryFacts => ({
+  ...{ rank: 2, failedAt: at, failure: { code, detail: `failed as ${code}` }, source: 'webhook' },
+  ...more,
+});
+
+export async function seqOf(store: Store, id: string, connectionId = 'c1'): Promise<number> {
+  const [tracked] = await store.findTracked(connectionId, [{ localMessageId: id }]);
+  if (tracked === undefined) throw new Error(`${id} is not found`);
+  return tracked.seq;
+}
+
+/** What one webhook says of one message. */
+export async function tell(
+  store: Store,
+  id: string,
+  facts: DeliveryFacts,
+  proof: TrackedFacts['proof'] = 'id',
+): Promise<TrackingMoved | undefined> {
+  const seq = await seqOf(store, id);
+  const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, verdict: PROOF }] });
+  return moved;
+}
+
+/** What two sets of facts say together: the highest rank, the earliest times, the first failure while nothing is better. */
+export function joinOf(a: DeliveryFacts, b: DeliveryFacts): DeliveryFacts {
+  const { rank } = a.rank > b.rank ? a : b;
+  const times = (['sentAt', 'failedAt', 'deliveredAt', 'readAt', 'repliedAt'] as const).flatMap((time) => {
+    const known = [a[time], b[time]].filter((at) => at !== undefined);
+    return known.length === 0 ? [] : [[time, Math.min(...known)] as const];
+  });
+  const failures = [a, b]
+    .filter(({ failure }) => failure !== undefined)
+    .toSorted(
+      (x, y) => (x.failedAt ?? 0) - (y.failedAt ?? 0) || ((x.failure?.code ?? '') < (y.failure?.code ?? '') ? -1 : 1),
+    );
+  const sources = [a, b].filter((facts) => facts.rank === rank).map(({ source }) => source);
+  const watiId = a.watiId ?? b.watiId;
+  return {
+    rank,
+    ...Object.fromEntries(times),
+    ...(rank <= 2 && failures[0]?.failure && { failure: failures[0].failure }),
+    ...(watiId !== undefined && { watiId }),
+    source: sources.includes('webhook') ? 'webhook' : 'poll',
+  };
+}

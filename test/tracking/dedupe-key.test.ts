@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
+
+const keyOf = (member: unknown, connectionId = 'c') =>
+  dedupeKey({ connectionId, member, body: JSON.stringify(member) ?? '' });
+
+const status = {
+  eventType: 'sentMessageREAD_v2',
+  whatsappMessageId: 'w',
+  localMessageId: 'l',
+  id: 'i',
+  failedCode: null,
+  statusString: 'Read',
+  timestamp: '1',
+};
+
+describe('the key of a delivery', () => {
+  it('is a SHA-256, the same for the same', () => {
+    expect(keyOf(status)).toMatch(/^[0-9a-f]{64}$/);
+    expect(keyOf({ ...status })).toBe(keyOf(status));
+  });
+
+  it.each<[string, object]>([
+    ['the case of the name', { eventType: 'SENTMESSAGEREAD_V2' }],
+    ['a field that says nothing of the state', { timestamp: '2', text: 'x' }],
+  ])('does not depend on %s', (_title, change) => expect(keyOf({ ...status, ...change })).toBe(keyOf(status)));
+
+  it.each<[string, object]>([
+    ['the twin, which alone has our id', { eventType: 'sentMessageREAD' }],
+    ['another state', { eventType: 'sentMessageDELIVERED_v2' }],
+    ['another wamid', { whatsappMessageId: 'w2' }],
+    ['another id of ours', { localMessageId: 'l2' }],
+    ['another id of WATI', { id: 'i2' }],
+    ['another code', { failedCode: '131026' }],
+    ['another status', { statusString: 'Delivered' }],
+    ['an id in another place', { whatsappMessageId: 'l', localMessageId: 'w' }],
+    ['an id that is missing', { localMessageId: undefined }],
+  ])('is another for %s', (_title, change) => expect(keyOf({ ...status, ...change })).not.toBe(keyOf(status)));
+
+  it('is another for another connection', () => {
+    expect(keyOf(status, 'd')).not.toBe(keyOf(status));
+  });
+
+  it('is that of the whole body where there is no id, and where it is no status', () => {
+    const message = { eventType: 'message', id: 'i', owner: false, text: 'a' };
+    expect(keyOf(message)).not.toBe(keyOf({ ...message, text: 'b' }));
+    const nameless = { eventType: 'templateMessageSent', waId: '14155550100', timestamp: '1' };
+    expect(keyOf(nameless)).not.toBe(keyOf({ ...nameless, timestamp: '2' }));
+    expect(keyOf({ ...nameless, id: '' })).not.toBe(keyOf({ ...nameless, id: '', timestamp: '2' }));
+    for (const member of [null, 7, 'x', [], {}, [[]]]) expect(keyOf(member)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('takes ids that are anything', () => {
+    let deep: unknown = [];
+    for (let depth = 0; depth < 100_000; depth++) deep = [deep];
+    const member = { ...status, localMessageId: deep, id: { toString: 'x' } };
+    expect(dedupeKey({ connectionId: 'c', member, body: '' })).toMatch(/^[0-9a-f]{64}$/);
+  });
+});

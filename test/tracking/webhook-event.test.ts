@@ -1,0 +1,276 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readWebhookEvent } from '../../src/tracking/webhook-event.ts';
+
+const statusNames = {
+  sessionMessageSent: 'sent',
+  templateMessageSent: 'sent',
+  sentMessageDELIVERED: 'delivered',
+  sentMessageREAD: 'read',
+  sentMessageREPLIED: 'replied',
+  templateMessageFailed: 'failed',
+  sessionMessageFailed: 'failed',
+  sentMessageFAILED: 'failed',
+} as const;
+const suffixes = ['', '_v2', '_bsuid', '_v2_bsuid', '_V2', '_BSUID_v2'];
+const cases = [(name: string) => name, (name: string) => name.toLowerCase(), (name: string) => name.toUpperCase()];
+/** Every way in which a name is written. */
+const written = (name: string) => suffixes.flatMap((suffix) => cases.map((inCase) => inCase(`${name}${suffix}`)));
+
+const wamid = 'wamid.HBgLMTQxNTU1NTAxMDAVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA';
+const local = '6f0c1d2e-3a4b-4c6d-8e8f-901234567890';
+const watiId = '693fd65f1f0c2a7d5e0b1a2c';
+
+const delivered = {
+  eventType: 'sentMessageDELIVERED_v2',
+  statusString: 'Delivered',
+  localMessageId: local,
+  id: watiId,
+  whatsappMessageId: wamid,
+  conversationId: '693fd65f1f0c2a7d5e0b1a2b',
+  ticketId: '693fd65f1f0c2a7d5e0b1a2a',
+  text: null,
+  type: 'template',
+  timestamp: '1796032800',
+  assigneeId: null,
+  operatorEmail: 'api@example.com',
+  channelId: null,
+  channelPhoneNumber: '14155550199',
+};
+const received = {
+  id: watiId,
+  created: '2026-11-30T10:00:00.1234567Z',
+  whatsappMessageId: wamid,
+  conversationId: '693fd65f1f0c2a7d5e0b1a2b',
+  text: 'Yes please',
+  type: 'text',
+  timestamp: '1796032800',
+  owner: false,
+  eventType: 'message',
+  statusString: 'SENT',
+  waId: '14155550100',
+  senderName: 'Asha',
+  replyContextId: '',
+  bsuid: 'US.1234567890',
+  parentBsuid: 'US.ENT.99',
+  username: '@asha',
+};
+
+describe('the name of an event', () => {
+  it.each(Object.entries(statusNames))('%s is %s, in every case and with every suffix', (name, fact) => {
+    for (const eventType of written(name)) {
+      expect(readWebhookEvent({ eventType, id: watiId }), eventType).toMatchObject({
+        kind: 'status',
+        fact,
+        ids: { watiId },
+        label: name.toLowerCase(),
+      });
+    }
+  });
+
+  it.each([
+    ['message', { owner: false, waId: '14155550100' }, 'received'],
+    ['message', { owner: 'false', bsuid: 'US.1' }, 'received'],
+    ['message', { owner: true, waId: '14155550100' }, 'outgoing'],
+    ['message', { owner: 'True', waId: '14155550100' }, 'outgoing'],
+    ['message', { owner: null, waId: '14155550100' }, 'ignored'],
+    ['message', { waId: '14155550100', statusString: 'SENT' }, 'ignored'],
+    ['message', { owner: false }, 'ignored'],
+    ['newContactMessageReceived', { waId: '14155550100' }, 'identity'],
+    ['newContactMessageReceived', {}, 'ignored'],
+    ['ctaUrlClicked', { id: watiId }, 'clicked'],
+    ['templateReviewed', {}, 'template'],
+    ['templateQualityUpdated', {}, 'template'],
+    ['templateCategoryUpdated', {}, 'template'],
+    ['PhoneNumberQualityUpdatedEvent', {}, 'account'],
+    ['phoneNumberDeleted', {}, 'account'],
+    ['wabaStatusReviewUpdate', {}, 'account'],
+    ['accountDeleted', {}, 'account'],
+    ['accountUpdated', {}, 'account'],
+  ])('%s with %j is %s', (name, more, kind) => {
+    for (const eventType of written(name)) {
+      expect(readWebhookEvent({ ...more, eventType }), eventType).toMatchObject({ kind, label: name.toLowerCase() });
+    }
+  });
+
+  it.each([
+    ...['threadUpdate', 'markedUnread', 'messageUndelivered', 'INVALID_NUMBER', 'broadcastMessage', 'sentMessage'],
+    ...['xsentMessageREAD', 'sentMessageREADx', 'sentMessageREAD_v3', 'sentMessageREAD-v2', '_v2', '', 'constructor'],
+    ...['whatsAppPaymentCaptured', 'sentMessageREAD_v2'.repeat(8), 7, null, undefined, ['sentMessageREAD'], {}],
+  ])('%j moves nothing', (eventType) => {
+    const event = readWebhookEvent({ ...delivered, eventType });
+    expect(event).toEqual({ kind: 'ignored', label: 'other' });
+  });
+
+  it('is not to be had by guessing: no name but the known ones moves a state', () => {
+    const known = new Set(Object.keys(statusNames).flatMap((name) => written(name).map((each) => each.toLowerCase())));
+    const words = ['sent', 'message', 'read', 'delivered', 'failed', 'session', 'template', '_v2', '_bsuid', 'un', ' '];
+    const name = fc.array(fc.constantFrom(...words), { maxLength: 5 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(name, (eventType) => {
+        const { kind } = readWebhookEvent({ ...delivered, eventType });
+        const plain = eventType
+          .trim()
+          .toLowerCase()
+          .replace(/(_v2|_bsuid)+$/, '');
+        expect(kind === 'status').toBe(known.has(plain));
+      }),
+    );
+  });
+});
+
+describe('a webhook body', () => {
+  it('of a status says which message it is about', () => {
+    expect(readWebhookEvent(delivered)).toEqual({
+      kind: 'status',
+      fact: 'delivered',
+      ids: { localMessageId: local, whatsappMessageId: wamid, watiId },
+      at: 1_796_032_800_000,
+      recipient: { watiConversationId: delivered.conversationId },
+      label: 'sentmessagedelivered',
+    });
+  });
+
+  it('of a customer says who wrote, and when', () => {
+    expect(readWebhookEvent(received)).toEqual({
+      kind: 'received',
+      ids: { whatsappMessageId: wamid, watiId },
+      at: 1_796_032_800_000,
+      from: {
+        phone: '14155550100',
+        bsuid: 'US.1234567890',
+        parentBsuid: 'US.ENT.99',
+        username: '@asha',
+        name: 'Asha',
+        watiConversationId: received.conversationId,
+      },
+      label: 'message',
+    });
+  });
+
+  it('of a customer who answers says what is quoted', () => {
+    expect(readWebhookEvent({ ...received, replyContextId: wamid })).toMatchObject({ replyTo: wamid });
+    expect(readWebhookEvent({ ...received, replyContextId: 'a b' })).not.toHaveProperty('replyTo');
+  });
+
+  it('of a template that was sent names template and contact', () => {
+    const sent = { eventType: 'templateMessageSent', id: watiId, templateName: 'order_update', waId: '+14155550100' };
+    expect(readWebhookEvent(sent)).toMatchObject({ template: 'order_update', recipient: { phone: '14155550100' } });
+    expect(readWebhookEvent({ ...sent, eventType: 'sentMessageREAD' })).not.toHaveProperty('template');
+  });
+
+  it.each<[string, object]>([
+    ['2026-11-30T10:00:00.1234567Z', { created: '2026-11-30T10:00:00.1234567Z' }],
+    ['2026-11-30T10:00:00.123Z', { created: '2026-11-30T10:00:00.1234567' }],
+    ['2026-11-30T10:00:00.000Z', { created: '2026-11-30 10:00:00' }],
+    ['2026-11-30T10:00:00.000Z', { created: '2026-11-30T12:00:00+02:00' }],
+    ['2026-11-30T10:00:00.000Z', { timestamp: '1796032800' }],
+    ['2026-11-30T10:00:00.000Z', { timestamp: 1_796_032_800 }],
+    ['2026-11-30T10:00:00.250Z', { timestamp: '1796032800.25' }],
+    ['2026-11-30T10:00:00.123Z', { timestamp: '1796032800123' }],
+    ['2026-11-30T10:00:00.123Z', { timestamp: 1_796_032_800_123 }],
+    ['2026-11-30T10:00:00.000Z', { timestamp: '2026-11-30T10:00:00Z' }],
+    ['2026-11-30T10:00:00.000Z', { timestamp: 'garbled', created: '2026-11-30T10:00:00Z' }],
+    ['2026-11-30T10:00:00.000Z', { timestamp: null, created: '2026-11-30T10:00:00Z' }],
+    ['2026-11-30T10:00:00.000Z', { Timestamp: '1796032800', created: '2026-11-29T10:00:00Z' }],
+  ])('%s is read from %j', (iso, times) => {
+    expect(readWebhookEvent({ eventType: 'sentMessageREAD', id: watiId, ...times })).toMatchObject({
+      at: Date.parse(iso),
+    });
+  });
+
+  it.each([
+    ...['', '0', 0, '0001-01-01T00:00:00', '1970-01-01T00:00:00Z', 'yesterday', -1, 1e300, '99999999999999', {}, []],
+  ])('has no time where it says %j', (timestamp) => {
+    expect(readWebhookEvent({ eventType: 'sentMessageREAD', id: watiId, timestamp })).not.toHaveProperty('at');
+  });
+
+  it.each<[object, { code: string; detail: string }]>([
+    [
+      { failedCode: '131026', failedDetail: 'Message undeliverable' },
+      { code: '131026', detail: 'Message undeliverable' },
+    ],
+    [
+      { failedCode: 131_026, failedDetail: null },
+      { code: '131026', detail: '' },
+    ],
+    [
+      { failedDetail: '(#131047) Re-engagement message' },
+      { code: '131047', detail: '(#131047) Re-engagement message' },
+    ],
+    [{ failureReason: 'INVALID' }, { code: 'unknown', detail: 'INVALID' }],
+    [{ failedCode: '131049: not now' }, { code: '131049', detail: '' }],
+    [
+      { failedCode: '0', failedDetail: '' },
+      { code: 'unknown', detail: '' },
+    ],
+    [
+      { FailedCode: '131050', FAILEDDETAIL: 'Opted out' },
+      { code: '131050', detail: 'Opted out' },
+    ],
+    [{ error: { code: 131_042, message: 'Payment' } }, { code: '131042', detail: 'Payment' }],
+    [{ error: '131053 Media upload' }, { code: '131053', detail: '131053 Media upload' }],
+    [
+      { errors: [{ code: 130_472, title: 'Experiment', error_data: { details: 'Not delivered' } }] },
+      { code: '130472', detail: 'Experiment' },
+    ],
+    [{ failure: { errors: [{ errorCode: '132001' }] } }, { code: '132001', detail: '' }],
+    [{}, { code: 'unknown', detail: '' }],
+    [
+      { failedCode: '131026', failedDetail: 'to 14155550100\r\n\u202eat https://x.example/?k=1' },
+      { code: '131026', detail: 'to ***0100 at [address]' },
+    ],
+  ])('that failed with %j says %j', (fields, failure) => {
+    const event = readWebhookEvent({ eventType: 'sessionMessageFailed', id: watiId, ...fields });
+    expect(event).toMatchObject({ fact: 'failed', failure });
+  });
+
+  it.each([
+    ...[
+      '',
+      ' ',
+      'a b',
+      'x'.repeat(257),
+      'a\0b',
+      '\u202eabc',
+      'null',
+      'undefined',
+      '00000000-0000-0000-0000-000000000000',
+    ],
+    ...[0, null, {}, [], true, '\ud800'],
+  ])('names no message by %j', (value) => {
+    const ids = { id: value, localMessageId: value, whatsappMessageId: value };
+    expect(readWebhookEvent({ eventType: 'sentMessageREAD', ...ids })).toEqual({
+      kind: 'ignored',
+      label: 'sentmessageread',
+    });
+  });
+
+  it('drops who is nobody, and words that no screen can show', () => {
+    const from = { waId: '0123', bsuid: 'x', parentBsuid: 'US.!', contactId: 'Z', conversationId: 'c 1' };
+    expect(readWebhookEvent({ ...received, ...from })).toMatchObject({ kind: 'ignored' });
+    const named = readWebhookEvent({ ...received, username: 'a\u0007', senderName: 'x'.repeat(9_999) });
+    expect(named).toMatchObject({ from: { name: 'x'.repeat(256) } });
+    expect(named).not.toHaveProperty('from.username');
+  });
+
+  it('never throws and has no long text, whatever it is', () => {
+    const fields = Object.keys({ ...delivered, ...received, failedCode: 1, errors: 1, error: 1, templateName: 1 });
+    const names = [...Object.keys(statusNames), 'message', 'newContactMessageReceived', 'accountUpdated'];
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.constantFrom('x'.repeat(4_500), '1'.repeat(4_500), false, true, '14155550100', wamid),
+    );
+    const member = fc.tuple(fc.dictionary(fc.constantFrom(...fields), value), fc.constantFrom(...names, undefined));
+    fc.assert(
+      fc.property(fc.oneof(member, fc.jsonValue()), (made) => {
+        const body = Array.isArray(made) && made.length === 2 ? { eventType: made[1], ...Object(made[0]) } : made;
+        const event = readWebhookEvent(body);
+        expect(JSON.stringify(event).length).toBeLessThan(4_096);
+        expect(JSON.stringify(event)).not.toMatch(/\\u0000|\\ud8/);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
