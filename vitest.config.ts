@@ -69,7 +69,7 @@ const test = {
   projects,
   // The one that needs nothing, where the command line names none by `--project`.
   project: 'unit',
-  reporters: ['default', './test/closing-line.ts'],
+  reporters: ['default', './test/support/summary-reporter.ts'],
 };
 
 export default defineConfig({ test });

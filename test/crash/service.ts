@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serviceArgv } from '../../bench/processes.ts';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { compileCache } from '../compile-cache.ts';
+import { compileCache } from '../support/compile-cache.ts';
 
 export const callerKey = 'crash-key-with-every-scope';
 const connection = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';

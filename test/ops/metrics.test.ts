@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { createProcessMetrics } from '../../src/observability/metrics.ts';
-import { type Service, startService } from '../helper.ts';
 import { entryOf, token } from '../intake/door.ts';
-import { isRecord } from '../json.ts';
 import { fileTo, multipartType } from '../routes/files-helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { isRecord } from '../support/json.ts';
+import { type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { readPromql, readScrape, type Scraped } from './promql.ts';
 

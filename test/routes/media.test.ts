@@ -2,8 +2,8 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
-import { allKey, hasty, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { allKey, hasty, type Service, startService } from '../support/service.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openTracing } from '../../src/tracing/tracing.ts';
-import { type Service, startService } from '../helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 import { type Collector, startCollector } from './collector.ts';
 
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
