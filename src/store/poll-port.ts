@@ -39,15 +39,6 @@ export interface DuePoll {
   lease: number;
 }
 
-/** How long nobody listened for the webhooks of a connection before this note. */
-export interface ListeningNote {
-  connectionId: string;
-  /** By the clock that messages age by. */
-  agoMs: number;
-  /** By the wall clock, which goes on while nothing runs. */
-  wallAgoMs: number;
-}
-
 export interface PollStore {
   /** Of the newest 5,000 messages that ended in the last day. */
   sendingConnections(): Promise<SendingConnection[]>;
@@ -79,10 +70,4 @@ export interface PollStore {
   countCalls(calls: readonly { connectionId: string; n: number }[]): Promise<void>;
   /** Calls of this month: of the hundred connections with most. */
   monthCalls(): Promise<{ connectionId: string; n: number }[]>;
-
-  /**
-   * Notes that webhooks of these connections are listened for, and whether any came since the last note. Answers how long ago
-   * the last note was, of any process; a connection without one is left out.
-   */
-  noteListening(notes: readonly { connectionId: string; heard: boolean }[]): Promise<ListeningNote[]>;
 }

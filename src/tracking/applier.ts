@@ -4,8 +4,9 @@ import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
 import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
-import { type Heard, hear, isOutgoing, type MatchingStore, matchSends } from './matching.ts';
+import { type Heard, type HeardEntry, hear, isOutgoing, type MatchingStore, matchSends } from './matching.ts';
 import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';
+import type { DeliverySource } from './types.ts';
 
 /** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
 export interface Applier {
@@ -126,12 +127,12 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   tell(heard, plan, moved, services);
 }
 
-type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
+export type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections and our own ids, and nothing of people. */
 function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<number, TrackingMoved>, services: Tellers) {
   const { metrics, logger } = services;
-  const outcomes = new Map<IntakeEntry, { outcome: AppliedOutcome; messageId?: string }>();
+  const outcomes = new Map<HeardEntry, { outcome: AppliedOutcome; messageId?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
   for (const message of plan.messages) {
     const moves = movesOf(message, moved.get(message.send.seq));
@@ -157,8 +158,9 @@ function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<numbe
 export function tellResolved(
   facts: { messageId: string; callerId: string; was: MessageStatus },
   { metrics, logger }: Tellers,
+  by: DeliverySource = 'webhook',
 ): void {
-  metrics.resolved('webhook');
+  metrics.resolved(by);
   if (facts.was === 'unknown') return;
   metrics.contradiction();
   logger.error(facts, 'a message was sent that was said not to be; the outcome is corrected');

@@ -6,26 +6,7 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 /** The operations of src/store/poll-port.ts, in SQL that both databases speak. */
 export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): PollStore {
   const sql = pollStatements(dialect);
-  return {
-    ...candidates(engine, sql),
-    ...scheduling(engine, sql),
-    ...counting(engine, sql, now),
-
-    async noteListening(notes) {
-      if (notes.length === 0) return [];
-      const wall = now();
-      const rows = new Map(
-        notes.map(({ connectionId: connection, heard }) => [connection, { connection, heard: heard ? 1 : 0 }]),
-      );
-      const values = { rows: JSON.stringify([...rows.values()]), wall };
-      const [before = []] = await engine.write([sql.watched, sql.watch].map((statement) => ({ statement, values })));
-      return before.map((row) => ({
-        connectionId: required(row, 'connection_id'),
-        agoMs: integer(row, 'ago'),
-        wallAgoMs: wall - integer(row, 'listened_wall'),
-      }));
-    },
-  };
+  return { ...candidates(engine, sql), ...scheduling(engine, sql), ...counting(engine, sql, now) };
 }
 
 function candidates(
