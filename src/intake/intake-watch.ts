@@ -39,11 +39,13 @@ export class IntakeWatch {
     this.#refused.add(connectionId);
   }
 
-  start(): void {
-    this.#noting = this.note();
+  /** Resolves after the first note: who looks whether anybody listens comes behind it. */
+  async start(): Promise<void> {
     this.#timer = setInterval(() => {
       this.#noting = this.#noting.then(() => this.note());
     }, this.#options.everyMs ?? noteEveryMs).unref();
+    this.#noting = this.note();
+    await this.#noting;
   }
 
   async close(): Promise<void> {

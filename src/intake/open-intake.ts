@@ -87,7 +87,7 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
       spool?.wake();
       const listening = await intake.listen({ host, port });
       wiring.onListening?.(listening.port);
-      watch?.start();
+      await watch?.start();
     },
     pools: [intake.bodies],
     onAccepted: counts.onAccepted,
