@@ -17,7 +17,9 @@ export async function applyHistory(
   services: HistoryServices,
 ): Promise<void> {
   const heard = hearHistory(rows, of);
-  const { batch, messages } = planBatch(heard, await matchSends(services.store, heard.filter(isOutgoing)));
+  const matches = await matchSends(services.store, heard.filter(isOutgoing));
+  // Whose history it is, is known.
+  const { batch, messages } = planBatch(heard, { matches, quoted: new Map() });
   if (messages.length === 0 && batch.conversations.length === 0) return;
   const moved = new Map((await services.store.applyTracking({ ...batch, done: [] })).map((each) => [each.seq, each]));
   for (const message of messages) {
