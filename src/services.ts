@@ -65,16 +65,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
       overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
   const { logger, now } = overrides;
-  const intakeWiring = {
-    store,
-    registry: metrics.registry,
-    logger,
-    ...(now && { now }),
-    ...(config.TRACKING_POLL !== 'off' && {
-      onGap: (connectionId: string, fromMs: number) =>
-        void pollWorker.lookSince(connectionId, fromMs).catch((error) => onTaskError('polls', error)),
-    }),
-  };
+  const onGap = (connectionId: string, fromMs: number) => void pollWorker.lookSince(connectionId, fromMs);
+  const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
+  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const messaging = createMessaging(config, overrides, {
     store,

@@ -10,7 +10,7 @@ export interface PollWorker {
   start(): void;
   /** Resolves when the read in progress has ended. */
   stop(): Promise<void>;
-  /** Webhooks of this connection may have been lost since so long ago: one look at each message that ended since. */
+  /** Webhooks of this connection may have been lost since so long ago: one look at each message that ended since. Never throws. */
   lookSince(connectionId: string, fromMs: number): Promise<void>;
 }
 
@@ -77,7 +77,7 @@ export function createPollWorker(services: PollServices): PollWorker {
       await running;
     },
     lookSince: async (connectionId, fromMs) => {
-      if (mode !== 'off') await poller.lookSince(connectionId, fromMs);
+      if (mode !== 'off') await poller.lookSince(connectionId, fromMs).catch(onFault);
     },
   };
 }
