@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
-import { record } from '../operations.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { record } from '../support/operations.ts';
+import { type Service, startService } from '../support/service.ts';
 import { entryOf, token } from './door.ts';
 
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
