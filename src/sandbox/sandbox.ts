@@ -47,27 +47,23 @@ interface SandboxOptions {
 /** HOST, where it means every interface. */
 const everywhere = /^(0\.0\.0\.0|::)$/;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** A simulated Maton and WATI, and the service in front of it. A reset puts a new service in the place of the old one. */
-export async function startSandbox(
-  environment: Readonly<Record<string, string | undefined>>,
-  { seed, templatesFile, webhooksUrl, logger: loggerFor }: SandboxOptions,
-): Promise<Sandbox> {
+export async function startSandbox(environment: Environment, options: SandboxOptions): Promise<Sandbox> {
+  const { seed, templatesFile, webhooksUrl, logger: loggerFor } = options;
   const settings = settingsOf(environment);
-  const intakePort = webhooksUrl === undefined ? await freePort(portAfter(settings.PORT, 3)) : undefined;
-  const webhooks = intakePort === undefined ? webhooksUrlOf(webhooksUrl ?? '') : ownWebhooksUrl(intakePort);
+  const { intakePort, webhooks } = await webhooksTarget(settings, webhooksUrl);
   const templates = templatesFile === undefined ? [] : templatesFromFile(templatesFile);
   const callers = openSandboxCallers(environment.CLIENTS_FILE, () => logger);
-  const { MATON_RATE_PER_SECOND: rate, HOST: host, PORT: port } = settings;
+  const { HOST: host, PORT: port } = settings;
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
     seed,
     gatewayPort: await freePort(portAfter(port, 1)),
     // In a container its ledger is to be read from outside, as the service is.
     ...(everywhere.test(host) && { gatewayHost: host }),
-    // From there on the service keeps no limit, WATI's neither.
-    ...(rate < 100_000
-      ? { perSecond: rate, plan: settings.WATI_PLAN }
-      : { perSecond: Number.POSITIVE_INFINITY, plan: 'none' }),
+    ...limitsOf(settings),
     deadlineMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
     steering: {
       reset: async (next) => (await opened.promise).replace(() => reset(next)),
@@ -78,13 +74,7 @@ export async function startSandbox(
       },
     },
   });
-  const config: Config = {
-    ...settings,
-    MATON_API_KEY: simulator.key,
-    MATON_GATEWAY_URL: simulator.gatewayUrl,
-    MATON_CONTROL_URL: simulator.controlUrl,
-    ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
-  };
+  const config = behindSimulator(settings, simulator, intakePort);
   const logger = loggerFor(config);
   const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
   addTemplates(simulator.tenant, templates);
@@ -93,13 +83,20 @@ export async function startSandbox(
 
   async function reset(next: string | undefined) {
     await service.end();
-    // What it had put on a socket by then is read and dealt with first, so that nothing of it comes in afterwards.
-    for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+    await drainSockets();
     simulator.reset(next);
     addTemplates(simulator.tenant, templates);
     service = await startService(config, simulator, lasting);
     pointWebhooks(simulator, webhooks);
     return service.app;
+  }
+
+  async function close(front?: Front) {
+    front?.stop();
+    await service.end();
+    front?.close();
+    callers.close();
+    await simulator.close();
   }
 
   try {
@@ -108,36 +105,55 @@ export async function startSandbox(
       port,
       own: simulator.serveSandbox,
       before: ({ url = '' }) => (namesExample(url) ? service.recordExamples() : undefined),
-      max: config.CONNECTIONS_MAX,
-      perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
+      ...connectionLimits(config),
     });
     opened.resolve(front);
     return {
       url: front.url,
-      gatewayUrl: simulator.gatewayUrl,
-      controlUrl: simulator.controlUrl,
-      matonKey: simulator.key,
+      ...upstreamOf(simulator),
       webhooksOrigin: new URL(webhooks).origin,
       rehearsalPort: await freePort(portAfter(port, 2)),
       callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
-      close: async () => {
-        front.stop();
-        await service.end();
-        front.close();
-        callers.close();
-        await simulator.close();
-      },
+      close: () => close(front),
     };
   } catch (error) {
-    await service.end();
-    callers.close();
-    await simulator.close();
+    await close();
     throw error;
   }
 }
 
+/** What the old service put on a socket is read first, so that nothing of it comes in after the reset. */
+async function drainSockets(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+}
+
+const connectionLimits = ({ CONNECTIONS_MAX: max, CONNECTIONS_PER_ADDRESS_PERCENT: perAddress }: Config) => ({
+  max,
+  perAddress,
+});
+
+const upstreamOf = ({ gatewayUrl, controlUrl, key: matonKey }: Simulator) => ({ gatewayUrl, controlUrl, matonKey });
+
+async function webhooksTarget({ PORT: port }: Config, url: string | undefined) {
+  if (url !== undefined) return { intakePort: undefined, webhooks: webhooksUrlOf(url) };
+  const intakePort = await freePort(portAfter(port, 3));
+  return { intakePort, webhooks: ownWebhooksUrl(intakePort) };
+}
+
+/** From there on the service keeps no limit, nor does the simulated WATI. */
+const limitsOf = ({ MATON_RATE_PER_SECOND: rate, WATI_PLAN: plan }: Config) =>
+  rate < 100_000 ? { perSecond: rate, plan } : { perSecond: Number.POSITIVE_INFINITY, plan: 'none' as const };
+
+const behindSimulator = (settings: Config, simulator: Simulator, intakePort: number | undefined): Config => ({
+  ...settings,
+  MATON_API_KEY: simulator.key,
+  MATON_GATEWAY_URL: simulator.gatewayUrl,
+  MATON_CONTROL_URL: simulator.controlUrl,
+  ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
+});
+
 /** The settings of the service hold here as well, but for those that lead out of the sandbox. */
-function settingsOf(environment: Readonly<Record<string, string | undefined>>): Config {
+function settingsOf(environment: Environment): Config {
   return loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
     LOG_LEVEL: 'warn',

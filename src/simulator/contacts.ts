@@ -9,7 +9,7 @@ import {
 } from './schemas/contacts.ts';
 import type { Contact, ContactSeed, Tenant } from './state.ts';
 
-export function newContact(phone: string, seed: ContactSeed, now: number, ids: Ids): Contact {
+export function newContact(phone: string, seed: ContactSeed, { now, ids }: { now: number; ids: Ids }): Contact {
   return {
     id: seed.id ?? ids.bytes('contact', 12).toString('hex'),
     phone,
@@ -43,7 +43,7 @@ export function getContacts(call: Call, tenant: Tenant): Answer {
       (since === undefined || each.createdAt >= since) &&
       filters.every((filter) => passes(filter, attributesOf(each))),
   );
-  const page = pageOf(found, call.query, tenant.settings.pageBase, '/api/v1/getContacts');
+  const page = pageOf(found, call.query, { base: tenant.settings.pageBase, path: '/api/v1/getContacts' });
   return ok({ result: 'success', contact_list: page.items.map(contactToWire), link: page.link });
 }
 

@@ -22,7 +22,7 @@ export function sendSessionMessage(call: Call, tenant: Tenant): Answer {
   const text = one(call.query, 'messageText') ?? form ?? '';
   // Also what a JSON body gets: WATI does not read it.
   if (text === '') return refusal({ info: 'message text can not be empty' });
-  return deliver(call, tenant, call.params.target ?? '', { type: 'text', text });
+  return deliver(call, tenant, { target: call.params.target ?? '', type: 'text', text });
 }
 
 export function sendSessionFile(call: Call, tenant: Tenant): Answer {
@@ -30,19 +30,19 @@ export function sendSessionFile(call: Call, tenant: Tenant): Answer {
   if (call.parts.length !== 1 || part?.name !== 'file' || part.filename === undefined) {
     return refusal({ info: 'file can not be null' });
   }
-  return deliverMedia(call, tenant, part.filename, part.contentType ?? 'application/octet-stream');
+  return deliverMedia(call, tenant, { name: part.filename, mimeType: part.contentType ?? 'application/octet-stream' });
 }
 
 export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
   const url = one(call.query, 'fileUrl') ?? '';
-  return deliverMedia(call, tenant, url, mimeOf(url));
+  return deliverMedia(call, tenant, { name: url, mimeType: mimeOf(url) });
 }
 
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
   const { body: text, buttons } = call.json;
   const choices: Choices = { field: 'interactiveButtonReply', labels: buttons.map((button) => button.text) };
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
+  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
@@ -50,18 +50,19 @@ export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   const { body: text, sections } = call.json;
   const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
   const choices: Choices = { field: 'listReply', labels };
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
+  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
 }
 
-function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
+function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: string; mimeType: string }): Answer {
   const target = call.params.target ?? '';
   // A plan without media by API refuses every file, while text works.
   if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
-  if (tenant.settings.mediaAsText) return deliver(call, tenant, target, { type: 'text', text: name });
+  if (tenant.settings.mediaAsText) return deliver(call, tenant, { target, type: 'text', text: name });
   const caption = one(call.query, 'caption') ?? null;
   const kind = kindOf(mimeType);
   const extension = /\.[A-Za-z0-9]{1,5}$/.exec(name)?.[0] ?? '';
-  return deliver(call, tenant, target, {
+  return deliver(call, tenant, {
+    target,
     type: kind,
     text: caption,
     data: `data/${kind}s/${tenant.ids.uuid('file')}${extension}`,
@@ -69,7 +70,7 @@ function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string
   });
 }
 
-function deliver(call: Call, tenant: Tenant, target: string, content: Content): Answer {
+function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & { target: string }): Answer {
   const verdict = tenant.settings.magic ? magicVerdict(target) : undefined;
   if (verdict) return refuse(verdict);
   const contact = findContact(tenant, target) ?? adopt(call, tenant, target);
@@ -77,7 +78,7 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
   if (contact.status === 'INVALID') return refuse('not-on-whatsapp');
   if (!call.forced && !windowIsOpen(tenant, contact, call.now)) return refuse('window-closed');
   const row = addRow(tenant, contact, {
-    ...outboundRow(tenant.ids, contact, content.text, content.type, call.now),
+    ...outboundRow(tenant.ids, contact, { text: content.text, type: content.type, at: call.now }),
     localMessageId: one(call.query, 'localMessageId') ?? tenant.ids.uuid('local'),
     replyContextId: one(call.query, 'replyContextId') ?? null,
     data: content.data ?? null,
@@ -128,7 +129,13 @@ export function addRow(tenant: Tenant, contact: Contact, row: HistoryRow): Histo
   return row;
 }
 
-export function outboundRow(ids: Ids, contact: Contact, text: string | null, type: string, at: number): HistoryRow {
+interface RowContent {
+  readonly text: string | null;
+  readonly type: string;
+  readonly at: number;
+}
+
+export function outboundRow(ids: Ids, contact: Contact, { text, type, at }: RowContent): HistoryRow {
   return {
     ...rowBase(ids, contact, at),
     eventType: 'message',
@@ -144,7 +151,7 @@ export function outboundRow(ids: Ids, contact: Contact, text: string | null, typ
   };
 }
 
-export function inboundRow(ids: Ids, contact: Contact, text: string, at: number): HistoryRow {
+export function inboundRow(ids: Ids, contact: Contact, { text, at }: { text: string; at: number }): HistoryRow {
   return {
     ...rowBase(ids, contact, at),
     eventType: 'message',

@@ -63,7 +63,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   const contact = known ?? tenant.addContact(phone ?? '', { name: given.name ?? phone ?? '' });
   if (bsuid !== undefined) contact.bsuid = bsuid;
   const row = addRow(tenant, contact, {
-    ...inboundRow(tenant.ids, contact, '', clock.now()),
+    ...inboundRow(tenant.ids, contact, { text: '', at: clock.now() }),
     ...contentOf(given, quoted && tracking.choicesOf(quoted)),
     replyContextId: quoted?.whatsappMessageId ?? null,
   });

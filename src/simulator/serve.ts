@@ -42,9 +42,7 @@ interface Request {
 export async function serve(
   world: World,
   host: Host,
-  raw: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  { raw, response, signal }: { raw: IncomingMessage; response: ServerResponse; signal: AbortSignal },
 ): Promise<void> {
   const request = open(world, host, raw);
   const { match, entry } = request;
@@ -58,7 +56,7 @@ export async function serve(
   };
 
   // Judged on the head, answered after the body: so a refused request is in the ledger with all it said.
-  const stopped = gate(world, host, raw, match?.route.operation);
+  const stopped = gate(world, { host, request: raw, operation: match?.route.operation });
   let scripted = stopped ? undefined : (take(world, match) ?? transportMagic(world, request, entry.recipients));
   if (scripted?.fault === 'refuse') {
     await perform(exchange, none, scripted);
@@ -87,7 +85,7 @@ export async function serve(
   const wrong = findings.filter((finding) => finding.answered).map((finding) => finding.text);
   if (!stopped && wrong.length === 0) scripted ??= transportMagic(world, request, entry.recipients);
   if (!stopped && match) scripted ??= world.rule?.({ operation: match.route.operation, text: body.raw.toString() });
-  const answer = stopped ?? answerOf(world, request, body, json, wrong, scripted ?? {});
+  const answer = stopped ?? answerOf(world, request, { body, json, wrong, scripted: scripted ?? {} });
   entry.processed = answer.acted;
   const early = world.tracking.takeEarly();
   if (early.length > 0) await Promise.race([Promise.all(early), pause(earlyMaxMs, signal)]);
@@ -99,14 +97,15 @@ const earlyMaxMs = 2_000;
 
 const none: Answer = { status: 200, acted: false };
 
-function answerOf(
-  world: World,
-  { match, query }: Request,
-  body: ReceivedBody,
-  json: unknown,
-  wrong: readonly string[],
-  scripted: Scripted,
-): Answer {
+interface Examined {
+  readonly body: ReceivedBody;
+  readonly json: unknown;
+  /** Faults that WATI answers. */
+  readonly wrong: readonly string[];
+  readonly scripted: Scripted;
+}
+
+function answerOf(world: World, { match, query }: Request, { body, json, wrong, scripted }: Examined): Answer {
   if (!match) return { status: 404, acted: false };
   const own = isOwnAnswer(scripted);
   const act = processes(scripted);

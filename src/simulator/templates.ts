@@ -3,7 +3,10 @@ import { pageOf } from './paging.ts';
 import type { Template, Tenant } from './state.ts';
 
 export function getMessageTemplates(call: Call, tenant: Tenant): Answer {
-  const page = pageOf(tenant.templates, call.query, tenant.settings.pageBase, '/api/v1/getMessageTemplates');
+  const page = pageOf(tenant.templates, call.query, {
+    base: tenant.settings.pageBase,
+    path: '/api/v1/getMessageTemplates',
+  });
   return ok({ result: 'success', messageTemplates: page.items, link: page.link });
 }
 

@@ -122,7 +122,7 @@ export class Tracking {
   #replyTo({ row, contact, choices }: SentMessage, { reply }: Journey, at: number): HistoryRow {
     const text = reply === 'tap' ? (choices.labels[0] ?? 'Yes') : 'Thank you';
     return {
-      ...inboundRow(this.#tenant.ids, contact, text, at),
+      ...inboundRow(this.#tenant.ids, contact, { text, at }),
       replyContextId: row.whatsappMessageId ?? null,
       ...(reply === 'tap' ? tapOf(text, choices.field) : {}),
     };

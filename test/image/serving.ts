@@ -40,8 +40,10 @@ export async function serveAttacked(
   writeFileSync(
     join(folder, 'clients.json'),
     JSON.stringify([
-      callerEntry('attacker', attackerKey, ['contacts:read', 'conversations:read', 'templates:read', 'messages:send']),
-      callerEntry('other', otherKey, ['messages:send', 'messages:read']),
+      callerEntry('attacker', attackerKey, {
+        scopes: ['contacts:read', 'conversations:read', 'templates:read', 'messages:send'],
+      }),
+      callerEntry('other', otherKey, { scopes: ['messages:send', 'messages:read'] }),
     ]),
   );
   const port = await freePorts();
