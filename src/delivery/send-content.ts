@@ -32,7 +32,7 @@ export function toUpstreamCall(calls: SendRequests, { kind, body }: Content, loc
   const to = digits(body.to);
   switch (kind) {
     case 'text':
-      return { call: calls.text(to, body.text, localMessageId, body.replyTo), expected: {} };
+      return { call: calls.text(to, body.text, { localMessageId, replyContextId: body.replyTo }), expected: {} };
     case 'file-link':
       return { call: calls.fileLink(to, body.url, body.caption), expected: { media: true } };
     case 'buttons': {
