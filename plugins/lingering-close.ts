@@ -44,10 +44,7 @@ export const lingeringClose = fp<LingerOptions>(
     };
 
     const look = (socket: Socket, state: Lingering, now: number) => {
-      if (socket.bytesRead !== state.bytesRead) {
-        state.bytesRead = socket.bytesRead;
-        state.heardAt = now;
-      }
+      noteBytes(socket, state, now);
       const silent = now - state.heardAt >= (closing ? checkEveryMs : silentMs);
       if (silent || now - state.since >= longestMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
     };
@@ -88,9 +85,8 @@ export const lingeringClose = fp<LingerOptions>(
       if (socket instanceof Socket) arm(socket);
     });
 
-    app.addHook('onSend', ({ raw }, reply, _payload, done) => {
+    app.addHook('onSend', async ({ raw }, reply) => {
       if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
-      done();
     });
     app.addHook('onResponse', ({ raw }, _reply, done) => {
       if (!raw.complete && !raw.destroyed && !open.has(raw.socket)) {
@@ -109,6 +105,12 @@ export const lingeringClose = fp<LingerOptions>(
   },
   { name: 'lingering-close' },
 );
+
+function noteBytes({ bytesRead }: Socket, state: Lingering, now: number): void {
+  if (bytesRead === state.bytesRead) return;
+  state.bytesRead = bytesRead;
+  state.heardAt = now;
+}
 
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
