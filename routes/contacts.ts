@@ -101,7 +101,7 @@ function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
       request.requestLog.to = masked(phone);
       const { name, attributes = {} } = request.body;
       // WATI makes contacts from numbers alone: an id is of one that exists.
-      const added = isPhone(phone) ? await contacts.add(context, phone, name, attributes) : 'exists';
+      const added = isPhone(phone) ? await contacts.add(context, phone, { name, attributes }) : 'exists';
       if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
       const changes = { ...attributes, ...(name !== undefined && { name }) };
       const updated = Object.keys(changes).length > 0 ? await contacts.update(context, phone, changes) : undefined;

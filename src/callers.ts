@@ -80,8 +80,12 @@ export const heldBefore = (index: CallerIndex, key: string): boolean =>
   findHolder(index, key, Number.NEGATIVE_INFINITY) !== undefined;
 
 /** The entry of a caller with this key. Throws where a name, scope or rate breaks the rules of the file. */
-export function callerEntry(name: string, key: string, granted: readonly string[], rest: object = {}): CallerEntry {
-  const entry = { name, keys: [{ sha256: hash('sha256', key) }], scopes: granted, connections: ['*'], ...rest };
+export function callerEntry(
+  name: string,
+  key: string,
+  rest: { scopes: readonly string[]; [property: string]: unknown },
+): CallerEntry {
+  const entry = { name, keys: [{ sha256: hash('sha256', key) }], connections: ['*'], ...rest };
   const [checked] = checkEntries([entry]);
   if (!checked) throw new Error('no entry');
   return checked;

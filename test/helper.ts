@@ -105,8 +105,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       log += line;
     },
   });
-  const entries = (options.callers ?? []).map(({ name, key, scopes, ...rest }) => callerEntry(name, key, scopes, rest));
-  const callers = fixedCallers([callerEntry('tester', allKey, ['*']), ...entries]);
+  const entries = (options.callers ?? []).map(({ name, key, scopes, ...rest }) =>
+    callerEntry(name, key, { scopes, ...rest }),
+  );
+  const callers = fixedCallers([callerEntry('tester', allKey, { scopes: ['*'] }), ...entries]);
   const app = await buildApp(config, {
     callers,
     logger,

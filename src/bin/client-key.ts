@@ -105,7 +105,8 @@ function makeCaller({ name, add, ...asked }: Asked): string {
   const key = newKey();
   const granted = split(asked.scopes);
   const connections = split(asked.connections);
-  const entry = callerEntry(name, key, granted, {
+  const entry = callerEntry(name, key, {
+    scopes: granted,
     connections,
     ...(asked.rate !== 'none' && { ratePerSecond: Number(asked.rate) }),
   });

@@ -56,11 +56,15 @@ function whatIsWrong({ keyword, params, data }: ErrorObject, path: readonly stri
   }
   if (property === undefined) return 'an entry must be an object {...}';
   const at = path.length > 1 && /^\d+$/.test(path[1] ?? '') ? ` ${Number(path[1]) + 1}` : '';
-  return wrongValue(property, keyword, data, at) ?? `"${property}" must be ${meant[property] ?? 'something else'}`;
+  return wrongValue(property, { keyword, data }, at) ?? `"${property}" must be ${meant[property] ?? 'something else'}`;
 }
 
 /** What of a list is at fault, or of a value with rules of its own. */
-function wrongValue(property: string, keyword: string, data: unknown, at: string): string | undefined {
+function wrongValue(
+  property: string,
+  { keyword, data }: Pick<ErrorObject, 'keyword' | 'data'>,
+  at: string,
+): string | undefined {
   if (property === 'scopes' && at !== '') return unknownScope(data, at);
   const isHash = property === 'sha256' || (property === 'keySha256' && at !== '');
   if (isHash && typeof data === 'string') return hashFault(data);

@@ -165,7 +165,7 @@ class Checker implements CsvCheck {
     const { count, row, line } = this.#blank;
     if (count === 0) return;
     const detail = count === 1 ? 'the row is blank: remove it' : `${count} rows from here on are blank: remove them`;
-    this.#faults.add(row, undefined, detail, line);
+    this.#faults.addAt({ row, line }, undefined, detail);
     this.#blank = { count: 0, row: 0, line: 0 };
   }
 

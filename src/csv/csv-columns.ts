@@ -70,8 +70,8 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
   const parameters = [...columns.required, ...columns.optional];
   const used = new Set([columns.phone, columns.countryCode, ...parameters.map(({ index }) => index)]);
-  noteAmbiguous(names, folded, used, faults);
-  if (options.exact) noteInexact(cells, ['Phone', 'CountryCode', ...options.required], indexOf, faults);
+  noteAmbiguous({ names, folded, used }, faults);
+  if (options.exact) noteInexact(cells, { wanted: ['Phone', 'CountryCode', ...options.required], indexOf }, faults);
   const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
   noteMissing(columns.required, { names, spare }, faults);
   noteNearlyOptional(options.optional, { columns: columns.optional, spare }, faults);
@@ -103,8 +103,16 @@ function noteNames(names: readonly string[], faults: CsvFaults): void {
   }
 }
 
+interface Header {
+  names: readonly string[];
+  /** The names without what makes no difference. */
+  folded: readonly string[];
+  /** Indexes of the columns that are read. */
+  used: ReadonlySet<number>;
+}
+
 /** Two columns that differ in blanks, `_` and `-` only, where one of them is used: which is meant is not known. */
-function noteAmbiguous(names: string[], folded: string[], used: ReadonlySet<number>, faults: CsvFaults): void {
+function noteAmbiguous({ names, folded, used }: Header, faults: CsvFaults): void {
   const byName = Map.groupBy(folded.keys(), (index) => folded[index] ?? '');
   for (const [name, [first, second]] of byName) {
     if (first === undefined || second === undefined || name === '') continue;
@@ -114,7 +122,11 @@ function noteAmbiguous(names: string[], folded: string[], used: ReadonlySet<numb
   }
 }
 
-function noteInexact(cells: string[], wanted: string[], indexOf: (name: string) => number, faults: CsvFaults): void {
+function noteInexact(
+  cells: readonly string[],
+  { wanted, indexOf }: { wanted: readonly string[]; indexOf: (name: string) => number },
+  faults: CsvFaults,
+): void {
   for (const name of wanted) {
     const cell = cells[indexOf(name)];
     if (cell === undefined || cell.toLowerCase() === name.toLowerCase()) continue;

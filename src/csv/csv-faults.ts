@@ -16,7 +16,11 @@ export class CsvFaults {
   }
 
   /** Data rows count from 1; 0 is the header. */
-  add(row: number, column: string | undefined, detail: string, line = this.line): void {
+  add(row: number, column: string | undefined, detail: string): void {
+    this.addAt({ row, line: this.line }, column, detail);
+  }
+
+  addAt({ row, line }: { row: number; line: number }, column: string | undefined, detail: string): void {
     this.#count += 1;
     if (this.#listed.length < LISTED_MAX) this.#listed.push({ pointer: pointerTo(row, column), detail, row, line });
   }

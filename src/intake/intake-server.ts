@@ -94,7 +94,7 @@ function createDoor(options: IntakeServerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { method, raw } = request;
     const source = options.tokens.find(hiddenToken(raw));
-    if (source !== undefined && method === 'POST') return takeWebhook(options, source, request, reply);
+    if (source !== undefined && method === 'POST') return takeWebhook(options, source, reply);
     if (source !== undefined && method === 'GET') return reply.type('text/plain; charset=utf-8').send('ok');
     if (source === undefined) {
       options.onBadToken();
@@ -120,9 +120,9 @@ function createFlood(perSecond: number, clock: () => number): () => boolean {
 async function takeWebhook(
   options: IntakeServerOptions,
   source: IntakeSource,
-  { raw }: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { raw } = reply.request;
   if (options.isFull()) {
     options.onUnread(source, 'no-room');
     return comeAgain(reply);

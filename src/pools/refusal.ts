@@ -16,7 +16,11 @@ const nouns: Record<string, string> = {
  * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if nothing is left.
  * Either way nothing was done yet, and a repeat is safe.
  */
-export function takeOrRefuse(pool: SharedPool, holder: string, amount = 1, extras: ProblemExtras = {}): Release {
+export function takeOrRefuse(
+  pool: SharedPool,
+  holder: string,
+  { amount = 1, ...extras }: ProblemExtras & { amount?: number } = {},
+): Release {
   const taken = pool.take(holder, amount);
   if (typeof taken === 'function') return taken;
   throw refusalOf(pool, taken, extras);

@@ -123,13 +123,19 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   const heard = entries.map(hear);
   const plan = planBatch(heard, await matchSends(services.store, heard.filter(isOutgoing)));
   const moved = new Map((await services.store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
-  tell(heard, plan, moved, services);
+  reportBatch({ heard, plan, moved }, services);
+}
+
+interface AppliedBatch {
+  heard: readonly Heard[];
+  plan: BatchPlan;
+  moved: ReadonlyMap<number, TrackingMoved>;
 }
 
 type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections and our own ids, and nothing of people. */
-function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<number, TrackingMoved>, services: Tellers) {
+function reportBatch({ heard, plan, moved }: AppliedBatch, services: Tellers) {
   const { metrics, logger } = services;
   const outcomes = new Map<IntakeEntry, { outcome: AppliedOutcome; messageId?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });

@@ -68,7 +68,7 @@ export function createUploads({
     },
     pools: [uploads, imports],
     begin: async (request, options) => {
-      const leave = takeOrRefuse(options.imports ? imports : uploads, options.holder, 1, { outcome: 'not_sent' });
+      const leave = takeOrRefuse(options.imports ? imports : uploads, options.holder, { outcome: 'not_sent' });
       let stopWatch = () => {};
       const release = () => {
         leave();

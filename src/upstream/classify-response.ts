@@ -77,7 +77,7 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     // A status that is a definite refusal stands, even if its body broke off afterwards.
     const { status } = attempt;
     if (status !== undefined && rejectingStatuses.has(status))
-      return rejected(status, undefined, '', familyOf(expected));
+      return rejected({ status, text: '', body: undefined }, familyOf(expected));
     if (status !== undefined && unprocessedStatuses.has(status)) return unprocessed(status, attempt);
     if (!attempt.bytesSent || expected.incompleteBody) {
       const retryable = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
@@ -103,8 +103,8 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     // A success for an incomplete file: what the customer gets is unknown.
     if (status < 300) return unrecognized(status);
   }
-  if (status >= 200 && status < 300) return classifyBody(status, parseAnswer(text), text, expected);
-  if (rejectingStatuses.has(status)) return rejected(status, parseAnswer(text), text, familyOf(expected));
+  if (status >= 200 && status < 300) return classifyBody({ status, text }, expected);
+  if (rejectingStatuses.has(status)) return rejected({ status, text, body: parseAnswer(text) }, familyOf(expected));
   if (unprocessedStatuses.has(status)) return unprocessed(status, attempt);
   const reason = messageOf(text);
   const said = reason === undefined ? '' : ` (${reason})`;
@@ -115,11 +115,15 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
   };
 }
 
-function classifyBody(status: number, body: unknown, text: string, expected: ResponseExpectation): AttemptResult {
+function classifyBody(
+  { status, text }: { status: number; text: string },
+  expected: ResponseExpectation,
+): AttemptResult {
+  const body = parseAnswer(text);
   if (!isObject(body)) return unrecognized(status);
   const family = familyOf(expected);
   const said = successOf(body);
-  if (said === 'no') return rejected(status, body, text, family);
+  if (said === 'no') return rejected({ status, text, body }, family);
   if (said === 'unclear') return unrecognized(status);
   if (saysNotOnWhatsApp(body)) return notOnWhatsApp(status);
   const faults = [...errorsIn(body), ...errorsOfReceivers(body)];
@@ -169,7 +173,8 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
   const alone = receivers.length === 1;
   const list = firstOf(body, 'receivers');
   const named = Array.isArray(list) ? list.filter(isObject) : undefined;
-  if (said === 'no' && (alone || !named || named.length === 0)) return toAll(rejected(status, body, text, 'template'));
+  if (said === 'no' && (alone || !named || named.length === 0))
+    return toAll(rejected({ status, text, body }, 'template'));
   if (saysNotOnWhatsApp(body)) return toAll(alone ? notOnWhatsApp(status) : unrecognized(status));
 
   const faults = assignErrors(errorsIn(body), receivers);
@@ -219,7 +224,14 @@ function notOnWhatsApp(status: number): AttemptResult {
   return { outcome: 'rejected', refusal: 'recipient', detail: noWhatsApp, status };
 }
 
-function rejected(status: number, body: unknown, text: string, family: SendFamily): AttemptResult {
+interface RejectingAnswer {
+  status: number;
+  text: string;
+  /** The text, parsed. */
+  body: unknown;
+}
+
+function rejected({ status, text, body }: RejectingAnswer, family: SendFamily): AttemptResult {
   const detail = reasonOf(body, text);
   const refusal = refusalOf({ status, body, text, detail, family });
   return { outcome: 'rejected', refusal, detail: refusal === 'edge' ? refusedByEdge : detail, status };

@@ -13,8 +13,7 @@ import { asNumber, isObject, parseJson } from './tolerant-reader.ts';
 export async function fileOf(
   answer: StreamingResponse,
   path: string,
-  context: CallContext,
-  diagnosis: AuthDiagnosis,
+  { context, diagnosis }: { context: CallContext; diagnosis: AuthDiagnosis },
 ): Promise<Readable> {
   const { status } = answer;
   const type = headerOf(answer, 'content-type')?.toLowerCase() ?? '';

@@ -44,28 +44,15 @@ export function createTransport(options: TransportOptions): Transport {
   const retryBudget = createRetryBudget();
   const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
 
-  const reporting = async (answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
-    const whole = await answer;
-    reportTooManyRequests(rateLimiter, whole);
-    return whole;
-  };
-
-  const told = async ({ host, connection }: Call, answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
-    const whole = await answer;
-    if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined)
-      options.onAnswer?.(connection, whole);
-    return whole;
-  };
-
   const executeNow: Transport['execute'] = (call, deadlineMs = timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
       const onWrite = call.method === 'GET' ? undefined : options.onWrite;
       onWrite?.(call.connection);
-      const handler = new ResponseCollector(
-        (status) => bodyReader.collect(status, sourceOf(call)),
-        call.canSend ?? always,
-        (outcome) => {
+      const handler = new ResponseCollector({
+        openBody: (status) => bodyReader.collect(status, sourceOf(call)),
+        canSend: call.canSend ?? always,
+        settle: (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
           const report = reportOf(call, outcome, performance.now() - start);
@@ -73,10 +60,10 @@ export function createTransport(options: TransportOptions): Transport {
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
           // The body tells a rate limit from an exhausted quota.
-          resolve(outcome.status === 429 ? reporting(whole) : told(call, whole));
+          resolve(outcome.status === 429 ? reportRateLimit(options, whole) : reportAnswer(options, call, whole));
         },
-        call.sends ? suppressStackTraces : undefined,
-      );
+        beforeReset: call.sends ? suppressStackTraces : undefined,
+      });
       // The only deadline that a dripping or 102-ing upstream cannot stretch.
       const timer = setTimeout(() => handler.onDeadline(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
       const dispatcher =
@@ -121,7 +108,23 @@ export function createTransport(options: TransportOptions): Transport {
     }
   };
 
-  return { execute: execute, read };
+  return { execute, read };
+}
+
+async function reportRateLimit({ rateLimiter }: TransportOptions, answer: HttpResult | Promise<HttpResult>) {
+  const whole = await answer;
+  reportTooManyRequests(rateLimiter, whole);
+  return whole;
+}
+
+async function reportAnswer(
+  { onAnswer }: TransportOptions,
+  { host, connection }: Call,
+  answer: HttpResult | Promise<HttpResult>,
+) {
+  const whole = await answer;
+  if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined) onAnswer?.(connection, whole);
+  return whole;
 }
 
 /**
