@@ -29,16 +29,12 @@ const parts = { bursts, lanes, broadcast, overload, imported };
 
 console.log(`Node ${process.version}, ${pinSelf() ? 'service on core 0, load and simulator on core 1' : 'not pinned'}`);
 const goals: Goal[] = [];
+const goal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) => goals.push({ what, value, ...bound });
+const none = { limit: 0, unit: '' };
+const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
 for (const [name, part] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await part();
 console.log(`\n${goalsTable(goals)}`);
 process.exit();
-
-function goal(what: string, value: number, bound: Pick<Goal, 'limit' | 'unit' | 'atLeast'>) {
-  goals.push({ what, value, ...bound });
-}
-
-const none = { limit: 0, unit: '' };
-const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
 
 /** Single template sends, by a thousand. */
 async function bursts() {
@@ -98,11 +94,9 @@ async function lanes() {
     const { counts, finishedAt } = await broadcastOf(scene, id);
     console.log(`  ${counts.accepted} of ${counts.total} went out meanwhile${finishedAt ? ', which was all' : ''}`);
     const slowest = (answers: Answer[]) => percentile(times(answers), 1);
-    goal(`beside a broadcast: the slowest of ${urgent.length} urgent texts`, slowest(urgent), {
-      limit: 300,
-      unit: 'ms',
-    });
-    goal(`  the slowest of ${ordinary.length} ordinary texts`, slowest(ordinary), { limit: 1_000, unit: 'ms' });
+    const ms = (limit: number) => ({ limit, unit: 'ms' });
+    goal(`beside a broadcast: the slowest of ${urgent.length} urgent texts`, slowest(urgent), ms(300));
+    goal(`  the slowest of ${ordinary.length} ordinary texts`, slowest(ordinary), ms(1_000));
   });
 }
 
