@@ -6,6 +6,7 @@ import { hasScope } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { keptConnection } from '../connections/connection-pin.ts';
 import { checkIntake } from '../intake/check-intake.ts';
+import { counted } from '../lib/counted.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
@@ -16,7 +17,7 @@ import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 type Finding = { fine: string } | { fault: string; remedy: string };
 
 /** Longer than most steps take: whoever waits is told for what. */
-const patienceMs = 2_000;
+const slowAfterMs = 2_000;
 
 /**
  * `npm run check`: tries what the service needs, with the same settings, and says in plain words what is wrong.
@@ -72,7 +73,7 @@ function createReport() {
   return {
     /** Whether the step found no fault; what it throws is one. */
     async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
-      const waiting = setTimeout(() => console.error(`...   ${name}: still waiting for an answer`), patienceMs);
+      const waiting = setTimeout(() => console.error(`...   ${name}: still waiting for an answer`), slowAfterMs);
       const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);
       clearTimeout(waiting);
       if ('fine' in finding) line('ok', name, finding.fine);
@@ -110,7 +111,7 @@ function callers(path: string): Finding {
     const count = entries.length;
     if (count === 0) return { fault: `${path} is an empty list: nobody can call`, remedy };
     return {
-      fine: [`${count} caller${count === 1 ? '' : 's'} in ${path}`, ...expired(entries, Date.now())].join('\n'),
+      fine: [`${counted(count, 'caller')} in ${path}`, ...expired(entries, Date.now())].join('\n'),
     };
   } catch (error) {
     return { fault: `${path}: ${codeOf(error) ?? reasonOf(error)}`, remedy };

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
 import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
+import { counted } from '../lib/counted.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 
 /** What WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
@@ -115,7 +116,7 @@ function taken(file: string, name: string, tokenId: string | undefined): string 
     tokenId === undefined ? withoutEntry(entries, name) : withoutToken(entries, name, tokenId),
   );
   const gone = tokenId === undefined ? `${name} is` : `The token ${tokenId} of ${name} is`;
-  return `${gone} no longer in ${file}; ${left.length === 1 ? '1 entry is' : `${left.length} entries are`}. ${soon}`;
+  return `${gone} no longer in ${file}; ${counted(left.length, 'entry is', 'entries are')}. ${soon}`;
 }
 
 function listed(entries: readonly TokenEntry[]): string {

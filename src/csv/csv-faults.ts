@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 import { UploadError } from '../upload/upload-error.ts';
@@ -26,9 +27,8 @@ export class CsvFaults {
   }
 
   refusal(cause?: unknown): UploadError {
-    const count = `${this.#count} ${this.#count === 1 ? 'fault' : 'faults'}`;
     const cut = this.#count > LISTED_MAX ? `; the first ${LISTED_MAX} are listed` : '';
-    return new UploadError('invalid-csv', `${count}${cut}`, { errors: this.#listed, cause });
+    return new UploadError('invalid-csv', `${counted(this.#count, 'fault')}${cut}`, { errors: this.#listed, cause });
   }
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { secureHeaders } from '../http/request-smuggling.ts';
+import { counted } from '../lib/counted.ts';
 import { webhookAddress } from './address.ts';
 import { createIntake } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
@@ -58,7 +59,7 @@ export async function checkIntake(
       remedy: 'Its events would belong to no message. GET /v1/connections lists the ids: `npm run intake-token -- ID`.',
     };
   }
-  const count = entries.length === 1 ? '1 entry' : `${entries.length} entries`;
+  const count = counted(entries.length, 'entry', 'entries');
   const nobody = entries.length === 0 ? '; nobody can post: `npm run intake-token -- CONNECTION_ID --add`' : '';
   const inUse = await isTaken(host, port);
   if (typeof inUse === 'string') {

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv';
+import { counted } from '../lib/counted.ts';
 import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
@@ -79,9 +80,9 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
   const limit = Number(params.limit);
   switch (keyword) {
     case 'minLength':
-      return data === '' ? 'must not be blank' : `must have at least ${count(limit, 'character')}${hasNow(data)}`;
+      return data === '' ? 'must not be blank' : `must have at least ${counted(limit, 'character')}${hasNow(data)}`;
     case 'maxLength':
-      return `must have at most ${count(limit, 'character')}${hasNow(data)}`;
+      return `must have at most ${counted(limit, 'character')}${hasNow(data)}`;
     case 'minItems':
       return limit === 1 ? 'must not be an empty list' : `must have at least ${entries(limit)}${hasNow(data)}`;
     case 'maxItems':
@@ -102,8 +103,7 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
   }
 }
 
-const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
-const entries = (number: number) => (number === 1 ? '1 entry' : `${number} entries`);
+const entries = (number: number) => counted(number, 'entry', 'entries');
 
 /** How long it is; of a number nothing. */
 function hasNow(data: unknown): string {
