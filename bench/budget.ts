@@ -29,7 +29,8 @@ const parts = { bursts, lanes, broadcast, overload, imported };
 
 console.log(`Node ${process.version}, ${pinSelf() ? 'service on core 0, load and simulator on core 1' : 'not pinned'}`);
 const goals: Goal[] = [];
-const goal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) => goals.push({ what, value, ...bound });
+const goal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) =>
+  goals.push({ what, value, ...bound });
 const none = { limit: 0, unit: '' };
 const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
 for (const [name, part] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await part();

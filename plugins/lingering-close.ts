@@ -8,7 +8,7 @@ interface LingerOptions {
   /** How long a caller may say nothing, ms. */
   silentMs?: number;
   /** How long it is listened to at most, ms. */
-  longestMs?: number;
+  timeoutMs?: number;
   /** How much of it is thrown away at most. */
   bytesMax?: number;
   checkEveryMs?: number;
@@ -30,7 +30,7 @@ interface Lingering {
  * 9112, 9.6), limited in time, in silence and in bytes. If the connection is to be closed, our half is closed at once.
  */
 export const lingeringClose = fp<LingerOptions>(
-  async (app, { silentMs = 5_000, longestMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
+  async (app, { silentMs = 5_000, timeoutMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
     const open = new Map<Socket, Lingering>();
     const requests = new WeakMap<Socket, IncomingMessage>();
     let closing = false;
@@ -46,7 +46,7 @@ export const lingeringClose = fp<LingerOptions>(
     const look = (socket: Socket, state: Lingering, now: number) => {
       noteBytes(socket, state, now);
       const silent = now - state.heardAt >= (closing ? checkEveryMs : silentMs);
-      if (silent || now - state.since >= longestMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
+      if (silent || now - state.since >= timeoutMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
     };
     const timer = setInterval(() => {
       const now = performance.now();

@@ -115,7 +115,7 @@ async function replyWithAnswer({ diagnosis }: Services, reply: FastifyReply, { a
     const { status } = answer;
     // Passed on, it would read as a refusal of the caller's own key.
     if (status === 401 || status === 403) {
-      const refusal = await refusalFrom(answer, context.untilMs);
+      const refusal = await refusalFrom(answer, context.deadline);
       throw refused(reads, await refusedBy(refusal, context, diagnosis));
     }
     const fault = faultOf(answer);

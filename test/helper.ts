@@ -22,7 +22,7 @@ const lateMs = 17_000;
 /** For what Maton never answers, or too late: a service that waits for a second. */
 export const hasty = {
   settings: { UPSTREAM_TIMEOUT_MS: '1000', UPLOAD_TIMEOUT_MS: '1000' },
-  simulator: { deadlineMs: 1_300 },
+  simulator: { lateMs: 1_300 },
 } satisfies ServiceOptions;
 
 /** Of a process, which here has hundreds of services one after another: each set has timers, for as long as the process lives. */
@@ -80,7 +80,7 @@ interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const simulator = await startSimulator({
     perSecond: Number.POSITIVE_INFINITY,
-    deadlineMs: lateMs,
+    lateMs,
     ...options.simulator,
   });
   const config = loadConfig({

@@ -153,7 +153,7 @@ export class BroadcastWorker {
 
   #permitRequestOf({ caller }: RunningBroadcast) {
     const ask = permitRequestOf('sendTemplateMessages', { caller, lane: 'broadcast' });
-    return { ...ask, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing };
+    return { ...ask, deadline: Number.POSITIVE_INFINITY, signal: this.#services.closing };
   }
 
   /** False: the process ends first. */

@@ -93,8 +93,8 @@ class DeliveryService implements Delivery {
   }
 
   async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
-    const { newId, sendTimeoutMs: patienceMs } = this.#services;
-    const timeoutMs = waitMs > 0 ? waitMs : patienceMs;
+    const { newId, sendTimeoutMs } = this.#services;
+    const timeoutMs = waitMs > 0 ? waitMs : sendTimeoutMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
     const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
@@ -184,13 +184,13 @@ class DeliveryService implements Delivery {
 
   /** Delivers a queued message of the store that may go out now. */
   async #resume(stored: StoredMessage): Promise<void> {
-    const { channel, sendTimeoutMs: patienceMs } = this.#services;
+    const { channel, sendTimeoutMs } = this.#services;
     const content = contentOf(stored);
     // Streams have no stored content; the store ends those of dead processes itself.
     if (!content) return;
     const priority = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, channel: stored.channel ?? channel, priority };
-    const delivery: ActiveDelivery = { stored, deadline: performance.now() + patienceMs, detached: true };
+    const delivery: ActiveDelivery = { stored, deadline: performance.now() + sendTimeoutMs, detached: true };
     await this.#active.start(delivery, () => this.#deliver(delivery, content, context));
   }
 

@@ -59,7 +59,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
     return503OnClosing: false,
     clientErrorHandler: clientErrorHandler(),
   });
-  await app.register(lingeringClose, { longestMs: 10_000, bytesMax: 16 * 1024 * 1024 });
+  await app.register(lingeringClose, { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 });
   await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));

@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { withTimeout } from '../lib/with-timeout.ts';
 
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 type Read = () => Sample[] | Promise<Sample[]>;
@@ -66,12 +67,7 @@ export function cachedWithTimeout<T>(ask: () => Promise<T>, restMs: number): () 
         asking = undefined;
         restUntil = performance.now() + restMs;
       });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, scrapeTimeoutMs);
-    });
-    await Promise.race([asking, late]);
-    clearTimeout(timer);
+    await withTimeout(asking, scrapeTimeoutMs, () => {});
     return known;
   };
 }

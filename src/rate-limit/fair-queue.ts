@@ -8,7 +8,7 @@ export interface PendingPermit {
   readonly group: Group;
   readonly weight: number;
   readonly sinceMs: number;
-  readonly untilMs: number;
+  readonly deadline: number;
   readonly granted: () => void;
   readonly failed: (reason: unknown) => void;
   /** Position in the heap of deadlines; -1: not in it. */

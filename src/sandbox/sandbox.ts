@@ -64,7 +64,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
     // In a container its ledger is to be read from outside, as the service is.
     ...(everywhere.test(host) && { gatewayHost: host }),
     ...limitsOf(settings),
-    deadlineMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
+    lateMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
     steering: {
       reset: async (next) => (await opened.promise).replace(() => reset(next)),
       advance: async (ms) => {

@@ -16,7 +16,7 @@ export type Fault =
   | 'hang'
   /** Done, never answered. */
   | 'hang-processed'
-  /** Done, answered after `deadlineMs`. */
+  /** Done, answered after `lateMs`. */
   | 'late'
   /** The full content-length, half of the bytes, FIN. */
   | 'truncate'
@@ -65,7 +65,7 @@ export interface Exchange {
   /** Ends every wait when the server stops. */
   readonly signal: AbortSignal;
   readonly contentType: string;
-  readonly deadlineMs: number;
+  readonly lateMs: number;
 }
 
 /** Answers, or fails to, on the socket itself. Resolves with the status that went out, if one did. */
@@ -87,7 +87,7 @@ export async function perform(
     socket.destroy();
     return undefined;
   }
-  if (fault === 'late') await pause(exchange.deadlineMs, signal);
+  if (fault === 'late') await pause(exchange.lateMs, signal);
   if (socket.destroyed) return undefined;
 
   const { bytes, headers } = render(answer, exchange.contentType);

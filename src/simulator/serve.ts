@@ -19,7 +19,7 @@ export interface World extends GateState {
   readonly scripts: Map<Operation, Scripted[]>;
   readonly magic: Magic;
   readonly check: (checked: Checked) => readonly Finding[];
-  readonly deadlineMs: number;
+  readonly lateMs: number;
   readonly now: () => number;
   readonly agenda: Agenda;
   readonly tracking: Tracking;
@@ -52,7 +52,7 @@ export async function serve(
     response,
     signal,
     contentType: host === 'control' ? 'application/json' : tenant.settings.contentType,
-    deadlineMs: world.deadlineMs,
+    lateMs: world.lateMs,
   };
 
   // Judged on the head, answered after the body: so a refused request is in the ledger with all it said.

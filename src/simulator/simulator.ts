@@ -33,7 +33,7 @@ export interface SimulatorOptions {
   /** What its ids are made from; by default they are random. */
   readonly seed?: string | undefined;
   /** How late a late answer is. */
-  readonly deadlineMs?: number;
+  readonly lateMs?: number;
   /** Wall clock; the rate limit runs on the monotonic one. */
   readonly now?: () => number;
   /** Where its webhooks go, and what befalls them. */
@@ -72,12 +72,12 @@ export interface Simulator {
 
 /** A moved clock stops so often on the way, and waits so long in all for webhooks to be answered. */
 const hopsMax = 500;
-const patienceMs = 10_000;
+const settleTimeoutMs = 10_000;
 
 /** In the order in which things are due on the way. Ends where a reset has set the clock right. */
 async function advanceInHops({ clock, agenda, webhooks }: Timed, ms: number, goesOn: () => boolean): Promise<void> {
-  const until = performance.now() + patienceMs;
-  const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
+  const deadline = performance.now() + settleTimeoutMs;
+  const settled = () => webhooks.settled(Math.max(0, deadline - performance.now()));
   agenda.catchUp();
   await settled();
   for (let left = ms; left > 0 && goesOn(); ) {
@@ -118,7 +118,7 @@ function createState(options: SimulatorOptions) {
     scripts: new Map(),
     magic: createMagic(),
     check: checker(),
-    deadlineMs: options.deadlineMs ?? 30_000,
+    lateMs: options.lateMs ?? 30_000,
     now: clock.now,
     rule: undefined,
   };

@@ -153,8 +153,8 @@ export class Webhooks {
   }
 
   /** Resolves when nothing that is due is under way, or the patience is over. */
-  settled(patienceMs: number): Promise<void> {
-    return this.#life.lanes.idle(patienceMs);
+  settled(timeoutMs: number): Promise<void> {
+    return this.#life.lanes.idle(timeoutMs);
   }
 
   /** As at the start, with nothing under way; what is drawn comes from the seed, unless another was set at the start. */

@@ -19,6 +19,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { CallReport } from '../upstream/types.ts';
 import type { SamplerName, Tracing, TracingOptions } from './types.ts';
 
@@ -92,10 +93,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
         if (!told.has(report)) tell(report, ROOT_CONTEXT);
       }),
     close: async () => {
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, closeMs);
-      await Promise.race([provider.shutdown().catch(onFault), late]);
-      clearTimeout(timer);
+      await withTimeout(provider.shutdown().catch(onFault), closeMs, () => {});
     },
   };
 }

@@ -33,7 +33,7 @@ export interface Connections {
 }
 
 type ReadCall = Pick<Call, 'operation' | 'path' | 'query'>;
-type Asker = Pick<ReadContext, 'priority' | 'untilMs' | 'onAttempt'>;
+type Asker = Pick<ReadContext, 'priority' | 'deadline' | 'onAttempt'>;
 
 /** `connectHosts`: where a person may be sent to authorize an account. */
 export function createConnections(
@@ -43,9 +43,9 @@ export function createConnections(
 ): Connections {
   const read = (call: ReadCall, reader: ReadContext) => reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
-    const { priority, untilMs, onAttempt } = asker;
+    const { priority, deadline, onAttempt } = asker;
     const whole: Call = { ...call, host: 'control', ...(priority && { priority }) };
-    return transport.execute(whole, remainingMs(untilMs), onAttempt);
+    return transport.execute(whole, remainingMs(deadline), onAttempt);
   };
 
   let known: Set<string> | undefined;

@@ -28,7 +28,7 @@ export async function fileOf(
     rest.destroy();
     throw fault;
   }
-  const refusal = await refusalFrom(answer, context.untilMs);
+  const refusal = await refusalFrom(answer, context.deadline);
   if (status === 404) throw missing();
   throw await refusedBy(refusal, context, diagnosis);
 }

@@ -109,7 +109,7 @@ async function acquirePermit(
   if (!rateLimiter || priority === 'permit-held') return undefined;
   const request = permitRequestOf(operation, permit.priority);
   const refused = await rateLimiter
-    .acquire({ ...request, untilMs: permit.deadline, ...(signal && { signal }) })
+    .acquire({ ...request, deadline: permit.deadline, ...(signal && { signal }) })
     .catch(notDispatched);
   return refused || undefined;
 }
@@ -141,8 +141,8 @@ async function openRaw(
   // Covers the permit and the headers. A send has its own deadline, not its caller's.
   const waitMs =
     call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
-  const endMs = start + waitMs;
-  const permit = { priority: context.priority, deadline: endMs - reservedForCallMs(waitMs) };
+  const deadline = start + waitMs;
+  const permit = { priority: context.priority, deadline: deadline - reservedForCallMs(waitMs) };
   const refused = await acquirePermit(options, call, permit);
   if (refused) return refused;
   const wrote = () => {
@@ -151,7 +151,7 @@ async function openRaw(
   wrote();
   const late = new AbortController();
   // A body takes its time, and the wait for the answer begins behind it.
-  const headMs = call.body ? waitMs : endMs - performance.now();
+  const headMs = call.body ? waitMs : deadline - performance.now();
   const head = startHeadersTimeout(call.body, headMs, () => late.abort());
   const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
   const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
@@ -201,8 +201,8 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
   };
 }
 
-const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
-  Math.min(remainingMs(untilMs) ?? longestMs, longestMs);
+const headWaitMs = ({ deadline }: CallContext, timeoutMs: number): number =>
+  Math.min(remainingMs(deadline) ?? timeoutMs, timeoutMs);
 
 /** Runs from the end of the body, if there is one. */
 function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {

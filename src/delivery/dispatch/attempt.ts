@@ -144,10 +144,12 @@ async function ensureFreshPermit(permitGrantedAt: number, { request, context, se
     rateLimiter && !rateLimiter.isPermitValid(grantedAt);
     grantedAt = performance.now()
   ) {
-    const isGranted = await rateLimiter.acquire({ ...urgent, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
-      () => true,
-      () => false,
-    );
+    const isGranted = await rateLimiter
+      .acquire({ ...urgent, deadline: Number.POSITIVE_INFINITY, signal: closing })
+      .then(
+        () => true,
+        () => false,
+      );
     if (!isGranted) return false;
   }
   return true;

@@ -87,7 +87,7 @@ async function acquirePermit({ request, context, services }: Dispatch): Promise<
   if (!rateLimiter) return performance.now();
   const { operation, streamed } = request;
   const signal = streamed ? AbortSignal.any([closing, abortOnDisconnect(streamed.bodyReceived)]) : closing;
-  const ask = { ...permitRequestOf(operation, context.priority), untilMs: Number.POSITIVE_INFINITY, signal };
+  const ask = { ...permitRequestOf(operation, context.priority), deadline: Number.POSITIVE_INFINITY, signal };
   return rateLimiter.acquire(ask).then(
     () => (signal.aborted ? undefined : performance.now()),
     () => undefined,

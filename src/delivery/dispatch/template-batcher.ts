@@ -101,7 +101,7 @@ export class TemplateBatcher {
     queue.awaitsPermit = true;
     const priority = { ...permitRequestOf('sendTemplateMessages', first.priority), lane: queue.lane };
     this.#services.rateLimiter
-      .acquire({ ...priority, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing })
+      .acquire({ ...priority, deadline: Number.POSITIVE_INFINITY, signal: this.#services.closing })
       .then(
         () => {
           queue.awaitsPermit = false;
@@ -130,7 +130,7 @@ export class TemplateBatcher {
     const acquirePermit = () =>
       this.#services.rateLimiter.acquire({
         ...batchPermitRequest(queue, items),
-        untilMs: Number.POSITIVE_INFINITY,
+        deadline: Number.POSITIVE_INFINITY,
         signal: this.#services.closing,
       });
     const request = batchRequest(queue.template, context, { sendRequests, transport, splitsBatches, acquirePermit });
