@@ -193,7 +193,7 @@ export class BroadcastWorker {
     return Math.max(0, ...retries.map((each) => each.delayMs));
   }
 
-  /** A broadcast that is refused as a whole waits until somebody fixes the cause and resumes it. */
+  /** A broadcast that is refused as a whole stays paused until its cause is fixed and it is resumed. */
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
     const change = () => store.changeBroadcastStatus(caller, id, { to: 'paused', by: 'service', reason });

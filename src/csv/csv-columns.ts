@@ -2,7 +2,7 @@ import { nearest } from '../lib/did-you-mean.ts';
 import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
-/** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
+/** A template has some ten parameters; an exported customer table may have more columns beside them. */
 const columnsMax = 256;
 
 export interface CsvColumns {
@@ -11,7 +11,7 @@ export interface CsvColumns {
   phone: number;
   countryCode: number | undefined;
   required: { parameter: string; index: number }[];
-  /** Of those that are taken and not demanded, the ones that are there. */
+  /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
   /** May hold the country code under another name. */
   suspects: { name: string; index: number }[];
@@ -24,7 +24,7 @@ interface HeaderOptions {
   optional: readonly string[];
   /** Another program reads the header after us, and knows it by these names only. */
   exact: boolean;
-  /** What seems to part the columns and is not taken. */
+  /** A delimiter that is recognized and not accepted. */
   foreignDelimiter: string | undefined;
 }
 
@@ -143,7 +143,7 @@ interface Spare {
   index: number;
 }
 
-/** The spare column whose name is nearest to the one that is wanted. Names that differ in a digit alone count on. */
+/** The spare column with the name nearest to the wanted one, unless the two differ in a digit alone, as in a numbered series. */
 function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
   const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
   const isOther = (name: string) =>

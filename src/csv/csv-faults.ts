@@ -9,7 +9,7 @@ const LISTED_MAX = 100;
 export class CsvFaults {
   readonly #listed: FieldError[] = [];
   #count = 0;
-  /** Of the file, from 1: where the row begins that is read now. */
+  /** Line of the file, from 1, on which the current row begins. */
   line = 1;
 
   get count(): number {

@@ -11,7 +11,7 @@ export class NumberTable {
   /** Rows by the hash of their number; 0 is free, so that rows count from 1. At most half of it is used. */
   #slots = new Uint32Array(1024);
   #size = 0;
-  // Secret, so that a file cannot be made whose numbers all fall into one place.
+  // Secret, so that no file can be built whose numbers all collide.
   readonly #seed = randomInt(2 ** 32);
 
   /** Notes the number, a positive one; the row it already stood in, else undefined. */

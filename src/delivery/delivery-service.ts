@@ -121,7 +121,7 @@ class DeliveryService implements Delivery {
     const earlier =
       scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
     if (earlier) {
-      // All messages share the route pattern, so the key alone does not tell which message was resent.
+      // All messages share the route pattern, so the key alone does not identify the message that was resent.
       if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
       return replay(store, earlier, undefined);
     }
@@ -208,7 +208,7 @@ class DeliveryService implements Delivery {
   }
 }
 
-/** Where further messages of this kind wait for a permit. */
+/** The queue in which further messages of this kind wait for a permit. */
 const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);

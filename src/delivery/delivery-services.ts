@@ -26,7 +26,7 @@ export interface DeliveryServices {
   newId: () => string;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
-  /** How long a resumed message, or one without a waiting client, may be attempted again. */
+  /** Time-out of a resumed message, or of one without a waiting client. */
   sendTimeoutMs: number;
   onEnd?: (stored: StoredMessage) => void;
   /** It was proved to be sent before its attempt ended, which said something else. */

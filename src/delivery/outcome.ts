@@ -12,7 +12,7 @@ export type Outcome =
 /** Why a message counts as accepted: WATI's answer, or what reconciliation found later. */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
-/** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
+/** The outcome that an attempt proved; `connectionFault` and `credentials` come from the control API. */
 export function outcomeOf(
   verdict: AttemptResult,
   explained: { connectionFault?: string; credentials?: string } = {},

@@ -58,7 +58,7 @@ export function receiverOf(stored: StoredMessage): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/** What template messages must have in common to share a call. Undefined: this content has a call of its own. */
+/** Fields that template messages must share to go out in one call. Undefined: this content has a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 /** A token is 43 characters; more than this is none. */
 const tokenLengthMax = 128;
 
-/** What a request line asked for, once it is hidden: nothing behind this module can log or trace the address. */
+/** The kind of a request line, in place of the address: nothing behind this module can log or trace it. */
 const tokens = new WeakMap<IncomingMessage, string>();
 
 /**
@@ -27,7 +27,7 @@ function tokenIn(target: string): string {
   return token.length > tokenLengthMax ? '' : token;
 }
 
-/** What WATI is given, where `publicUrl` leads to the listener. */
+/** The address to enter at WATI, if `publicUrl` leads to the listener. */
 export const webhookAddress = (publicUrl: string, token: string): string =>
   `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
 

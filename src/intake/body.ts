@@ -6,7 +6,7 @@ export interface BodyMember {
 
 export interface WebhookBody {
   readonly members: readonly BodyMember[];
-  /** What stands there and is no event, or one too many. */
+  /** A member that is no event, or exceeds the limit. */
   readonly ignored: number;
 }
 

@@ -26,7 +26,7 @@ interface IntakeConfig {
 interface Means {
   /** `fetch`, which only programs use. */
   ask: (url: string, init: RequestInit) => Promise<Response>;
-  /** Of the listener that is opened for the probe. */
+  /** Port of the listener that is opened for the probe. */
   logger: FastifyBaseLogger;
 }
 
@@ -169,7 +169,7 @@ const unreachable = (what: string): Finding => ({
     'The public name must lead by TLS to INTAKE_PORT, with /wati/... as it came in (docs/operations.md, "Webhooks of WATI").',
 });
 
-/** The answer, or the code of what prevented it. The address is a secret, so no message of an error is told. */
+/** The answer, or the error code. Messages of errors are not shown: the address is a secret. */
 async function ask(means: Means, url: string, init: RequestInit): Promise<Response | string> {
   try {
     return await means.ask(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(probeMs) });

@@ -14,7 +14,7 @@ import { hiddenToken, hideToken } from './address.ts';
 import { readBody } from './read-body.ts';
 import type { IntakeSource, IntakeTokens } from './tokens.ts';
 
-/** What becomes of a webhook that a token vouches for. */
+/** Takes a webhook with a valid token. */
 export interface Taken {
   readonly status: 200 | 503;
   readonly body?: Readonly<Record<string, number>>;
@@ -32,7 +32,7 @@ export interface IntakeServerOptions {
   onError: (error: unknown) => void;
   bodies: SharedPool;
   bytesMax: number;
-  /** How long going down may take, ms. */
+  /** Time-out of the shutdown, ms. */
   closeMs: number;
   bodyTimeoutMs?: number;
   /** Wrong addresses in a second, all together; more are closed unanswered. */

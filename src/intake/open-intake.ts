@@ -27,9 +27,9 @@ interface IntakeWiring {
   now?: () => number;
 }
 
-/** What the rest of the service sees of the listener for webhooks. */
+/** The listener for webhooks, as the rest of the service sees it. */
 export interface OpenIntake {
-  /** Once the store is ready: listens, and moves on what an earlier life left in the spool. `onRecorded` is for who applies events. */
+  /** Listens, and moves rows that an earlier process left in the spool; after the store is ready. `onRecorded` wakes the applier. */
   start(onRecorded?: () => void): Promise<void>;
   readonly pools: readonly SharedPool[];
   onAccepted(connection: string): void;

@@ -22,7 +22,7 @@ const migrations = [
 
 export interface SpoolOptions {
   path: string;
-  /** Where its rows move on to. */
+  /** Target of its rows. */
   target: IntakeSink;
   /** Something is on record at the target. */
   onMoved?: () => void;
@@ -32,13 +32,13 @@ export interface SpoolOptions {
   now?: () => number;
   /** Between two tries while the target fails, ms. */
   retryMs?: number;
-  /** How long a target that hangs may hold up the end, ms. */
+  /** Time that a target that hangs may delay the shutdown, ms. */
   closeMs?: number;
 }
 
-/** So many rows are moved with one commit. */
+/** Rows moved with one commit. */
 const batchMax = 256;
-/** How long the log may keep what is deleted. */
+/** Size up to which the log may keep deleted rows. */
 const tidyEveryMs = 60_000;
 
 /**
@@ -106,7 +106,7 @@ export class Spool implements IntakeSink {
     return { waiting: Number(waiting), oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)) };
   }
 
-  /** What is left moves on at the next start. */
+  /** The rest moves on at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#tidying);
@@ -165,7 +165,7 @@ export class Spool implements IntakeSink {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // A full disk, which the next record tells of.
+      // The disk is full, which the next record reports.
     }
   }
 

@@ -1,7 +1,7 @@
 import { Problem, type ProblemExtras } from '../problem.ts';
 import type { PoolRefusal, Release, SharedPool } from './shared-pool.ts';
 
-/** How a pool is called in an answer: `as many uploads are under way as ...`. */
+/** Names of pools in problem details: `as many uploads are under way as ...`. */
 const nouns: Record<string, string> = {
   requests: 'requests are under way',
   bodies: 'bytes of bodies are being read',

@@ -2,7 +2,7 @@
 export interface PoolOptions {
   /** In metrics and in answers, such as `uploads`. */
   readonly name: string;
-  /** How much there is; asked anew each time, because some pools shrink under load. */
+  /** Total amount; read on each use, because some pools shrink under load. */
   readonly size: () => number;
   /** The part of the pool that one holder may have while others ask, 0 to 1; a quarter by default. */
   readonly share?: number;
@@ -27,7 +27,7 @@ export interface PoolReading {
   readonly refused: Readonly<Record<PoolRefusal, number>>;
 }
 
-/** How long a holder that was refused, or let go of its last piece, counts as one that asks. */
+/** For this long, a holder that was refused or released its last piece still counts as active. */
 const ASKING_MS = 10_000;
 
 /**
@@ -41,7 +41,7 @@ export class SharedPool {
   readonly #alone: number;
   readonly #clock: () => number;
   readonly #held = new Map<string, number>();
-  /** Who asked lately, and when. */
+  /** Active holders, and when each asked last. */
   readonly #asked = new Map<string, number>();
   readonly #refused: Record<PoolRefusal, number> = { 'pool-full': 0, 'share-spent': 0 };
   #used = 0;
@@ -62,7 +62,7 @@ export class SharedPool {
     return this.#held.get(holder) ?? 0;
   }
 
-  /** How much `holder` may have in all right now. */
+  /** The share of `holder` at this moment. */
   limitOf(holder: string): number {
     return Math.max(1, Math.floor(this.#size() * (this.#othersAsk(holder) ? this.#share : this.#alone)));
   }

@@ -36,7 +36,7 @@ export function readNational(text: string): NumberForm {
 
 type Rule = readonly [pattern: RegExp, words: string];
 
-/** The first that matches tells the cause. */
+/** The first match names the cause. */
 const rules: readonly Rule[] = [
   [/^[\s\p{Cf}]*$/u, 'is blank'],
   [

@@ -25,7 +25,7 @@ interface FrontOptions {
   readonly perAddress: number;
   /** Serves what is not the service's; answers whether the request was for it. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** What has to be done before the service sees the request, if anything. */
+  /** Runs before the service receives the request. */
   readonly before: (request: IncomingMessage) => Promise<unknown> | undefined;
 }
 

@@ -19,7 +19,7 @@ import { templatesFromFile } from './templates-file.ts';
 import { ownWebhooksUrl, pointWebhooks, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
 
 export interface Sandbox {
-  /** Of the service, and of `/_sandbox`. */
+  /** Base URL of the service and of `/_sandbox`. */
   readonly url: string;
   readonly gatewayUrl: string;
   /** With these a service of one's own runs against the same simulated Maton. */
@@ -27,7 +27,7 @@ export interface Sandbox {
   readonly matonKey: string;
   /** A port that is free for it; 0 where the system is to choose. */
   readonly rehearsalPort: number;
-  /** Where the simulated WATI posts its webhooks to, without the path, which holds the token. */
+  /** Target of the simulated WATI's webhooks, without the path, which holds the token. */
   readonly webhooksOrigin: string;
   /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
   readonly callersOfFile: readonly string[];
@@ -35,11 +35,11 @@ export interface Sandbox {
 }
 
 interface SandboxOptions {
-  /** What its ids are made from; by default they are random. */
+  /** Seed of its ids; random by default. */
   readonly seed?: string | undefined;
   /** A file of templates that WATI has besides its own, after each reset as well. */
   readonly templatesFile?: string | undefined;
-  /** Where the simulated WATI posts its webhooks to, if not to the intake of the sandbox itself. */
+  /** Target of the simulated WATI's webhooks; the sandbox's own intake by default. */
   readonly webhooksUrl?: string | undefined;
   readonly logger: (config: Config) => ServiceOverrides['logger'];
 }
@@ -122,7 +122,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   }
 }
 
-/** What the old service put on a socket is read first, so that nothing of it comes in after the reset. */
+/** Lets the simulator read the old service's last requests, so that none of them arrives after the reset. */
 async function drainSockets(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await setImmediate();
 }
@@ -180,7 +180,7 @@ function settingsOf(environment: Environment): Config {
 /** A template that was added a moment ago is found. */
 const pauses = { ...defaultRetryDelays, templateMissMs: 0 };
 
-/** What outlives a reset. */
+/** Parts that survive a reset. */
 type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };
 
 /** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
@@ -198,7 +198,7 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
   await app.ready();
   return {
     app,
-    /** At once: what is on the wire is cut off, and whoever waits for it hears what is known. */
+    /** Aborts requests in flight; waiting clients get what is known. */
     end: async () => {
       await Promise.all([dispatchers.close(), app.close()]);
     },

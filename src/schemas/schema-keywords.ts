@@ -29,7 +29,7 @@ const shared = { type: 'string', schemaType: 'string', errors: true } as const;
 /** Puts the digits in the place of what was written, so that a number has one form behind the schemas. */
 function readInPlace(numbers: PhoneNumbers, kind: unknown): Check {
   const check: Check = (text: string, at) => {
-    // What is too long has a fault already.
+    // A text that is too long has a fault already.
     if (text.length > lengthMax) return true;
     const reading = readRecipient(numbers, text, kind === 'any' ? 'any' : 'phone');
     if ('to' in reading) {

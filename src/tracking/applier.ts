@@ -16,7 +16,7 @@ export interface Applier {
   stop(): Promise<void>;
 }
 
-/** What is counted. */
+/** Counters. */
 export interface TrackingMetrics {
   applied(outcome: AppliedOutcome): void;
   reached(state: Reached): void;

@@ -17,7 +17,7 @@ import { receivedTime } from './window.ts';
 
 /** When an event that belongs to no message yet is tried again, from its receipt; after the last time it is not ours. */
 const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
-/** So much lies between two tries at least, also of an event that is older than all of these. */
+/** Minimum pause between two tries, also for an event that is older than all of these. */
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */
@@ -93,7 +93,7 @@ function joined({ send, heard }: ToldMessage): TrackedFacts {
   return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', verdict: { ...(isSure ? byId : byContent) } };
 }
 
-/** What an event that is not about a message of the company says of a conversation. */
+/** The effect on a conversation of an event that is not about a message of the company. */
 function said({ entry, event }: Heard): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];

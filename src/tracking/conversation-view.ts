@@ -8,7 +8,7 @@ export interface ConversationView {
   known?: Conversation;
   window: ConversationWindow;
   lastSend?: LastSend;
-  /** Whose message an answer would follow; another caller's name is not told. */
+  /** The message that an answer would follow; another caller's name is not shown. */
   repliesTo: 'you' | 'other' | 'nobody';
 }
 
@@ -22,7 +22,7 @@ export interface ConversationAsk {
   now: number;
 }
 
-/** How long a message makes its caller the one whom an answer is for. */
+/** For this long after its message, a caller counts as the one an answer is for. */
 const routingMs = 168 * 3_600_000;
 
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {

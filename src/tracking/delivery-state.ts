@@ -54,11 +54,11 @@ function least<Value extends number | string>(one: Value | undefined, other: Val
   return one <= other ? one : other;
 }
 
-/** Where the rank is from; a webhook before a poll that says the same. */
+/** The source of the rank; a webhook wins over a poll that says the same. */
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/** The first failure that was heard of. At the same moment the order of the words decides, so that all tell the same one. */
+/** The first failure that was heard of. At the same moment the order of the words decides, so that all replicas agree. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]

@@ -15,7 +15,7 @@ export interface Heard<Event extends TrackedEvent = TrackedEvent> {
   event: Event;
 }
 
-/** An event of a message that went out, of ours or of somebody else. */
+/** An event of an outgoing message, ours or foreign. */
 export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
 export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookEvent(parseJson(entry.body)) });
@@ -23,13 +23,13 @@ export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookE
 export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
   heard.event.kind === 'status' || heard.event.kind === 'outgoing';
 
-/** How far WATI's clock and ours may differ, and how late WATI may tell of a message. */
+/** Largest difference of WATI's clock and ours, and delay of WATI's report of a message. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 /** By then the sure twin of an event, which has our id, would have come: 30 s after its receipt. */
 const triesBeforeContent = 3;
 
-/** The message of each event; absent where none is found. Only messages of the connection whose token brought the event in are asked. */
+/** The message of each event; absent if none is found. Only messages of the token's connection are searched. */
 export async function matchSends(
   store: MatchingStore,
   heard: readonly OutgoingHeard[],

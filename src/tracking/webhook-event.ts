@@ -45,7 +45,7 @@ function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind
   };
 }
 
-/** The owner alone tells who wrote: `statusString` is SENT for a customer's message as well. */
+/** Only the owner shows who wrote: `statusString` is SENT for a customer's message as well. */
 function messageEvent(member: JsonObject) {
   const isOurs = ownerOf(member);
   const identity = identityOf(member);
@@ -71,6 +71,6 @@ function atOf(member: JsonObject): { at?: number } {
 
 const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
 
-/** Says who it is, and not only what they are called. */
+/** Has an id, and not a name alone. */
 const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
   (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

@@ -6,7 +6,7 @@ import { assertOfficeName } from './office-files.ts';
 import { type Signature, signatureOf } from './signature.ts';
 import { malformed, UploadError } from './upload-error.ts';
 
-/** What browsers and Excel's registry entries call a CSV. */
+/** Types that browsers declare for a CSV, some of them from Excel's registry entries. */
 const csvNames = new Set(['text/plain', 'application/vnd.ms-excel']);
 
 /** A type that is not in the list says nothing: programs know many names for a CSV. */

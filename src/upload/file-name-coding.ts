@@ -36,7 +36,7 @@ function decoded(plain: string): string {
   return decodedWords(plain) ?? decodedPercents(plain);
 }
 
-/** Words next to each other are one text, whose characters may be cut; blanks between them are no part of it. */
+/** Adjacent encoded words are one text, and may split a character; the blanks between them are dropped. */
 function decodedWords(text: string): string | undefined {
   const words = [...text.matchAll(ENCODED_WORD)];
   if (words.length === 0) return undefined;

@@ -68,7 +68,7 @@ export class IncomingForm {
   #turn: NodeJS.Immediate | undefined;
   /** The last bytes: enough for the closing delimiter and what may follow it. */
   #tail: Buffer = Buffer.alloc(0);
-  /** Where the closing delimiter ends in the body, once the library has found it. */
+  /** End of the closing delimiter in the body, once the library has found it. */
   #closedAt = Number.POSITIVE_INFINITY;
 
   constructor(request: FormRequest, options: FormOptions) {

@@ -42,7 +42,7 @@ const openXml = (extension: string, mimeType: string): [string, MediaType] => [
   media('document', [extension], { proof: [mimeType], fits: [zip] }),
 ];
 
-/** What WhatsApp takes. A webp sticker counts as an image; of Ogg, Opus alone is taken. */
+/** Types that WhatsApp accepts. A webp sticker counts as an image; Ogg is accepted with Opus only. */
 export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaType>([
   ['image/jpeg', media('image', ['jpg', 'jpeg', 'jpe', 'jfif'], { proof: ['image/jpeg'] })],
   ['image/png', media('image', ['png'], { proof: ['image/png', 'image/apng'] })],
@@ -98,7 +98,7 @@ export const synonyms: ReadonlyMap<string, string> = new Map([
   ['application/x-mspowerpoint', 'application/vnd.ms-powerpoint'],
 ]);
 
-/** Of the containers that Office shares with others. */
+/** Extensions of the containers that Office formats share with others. */
 export const isOffice = ({ fits }: MediaType): boolean => fits.includes(zip) || fits.includes(compound);
 
 /** The allowed types that bytes with this signature may be, those that it proves first. */

@@ -45,7 +45,7 @@ class Reframer extends Transform {
   readonly done = Promise.withResolvers<FileDigest>();
   readonly #options: ReframeOptions;
   readonly #form: IncomingForm;
-  /** Of the caller's whole body, when it is declared. */
+  /** Length of the caller's whole body, if declared. */
   readonly #bodyBytes: number | undefined;
   readonly #boundary: string;
   readonly #closing: string;
@@ -58,7 +58,7 @@ class Reframer extends Transform {
   #held: FileSample | undefined;
   #officeCheck: OfficeCheck | undefined;
   readonly #reader = Promise.withResolvers<void>();
-  /** Where in the file the others are let in next. */
+  /** Offset in the file at which the next yield to the event loop is due. */
   #turnEnds = 0;
 
   constructor(request: FormRequest, options: ReframeOptions) {
@@ -192,7 +192,7 @@ class Reframer extends Transform {
     if (this.#bytes > bytes) throw tooLarge(bytes, this.#limit.what);
     if (this.#bodyBytes === undefined) return undefined;
     const fileAndEnd = this.#bodyBytes - offset - this.#form.closing.length;
-    // What may be its end is no fault of the file: that is told when it has come.
+    // These bytes may belong to the final delimiter, so they are judged only when more has arrived.
     if (fileAndEnd - EPILOGUE_BYTES_MAX > bytes) throw tooLarge(bytes, this.#limit.what);
     return openingLength + fileAndEnd + this.#closing.length;
   }

@@ -23,7 +23,7 @@ export function assertOfficeName(extension: string, type: MediaType): void {
   );
 }
 
-/** So much of the end of a file is kept: it holds the list of a zip file's parts, and often what they are. */
+/** Bytes kept from the end of a file: they hold the directory of a zip file, and often the parts that identify it. */
 const TAIL_BYTES = 128 * 1024;
 const CONTENTS_BYTES_MAX = 1024 * 1024;
 const LIST_ENTRY = Buffer.from('PK\x01\x02');
@@ -32,7 +32,7 @@ const LOCAL_HEADER_BYTES = 30;
 
 interface Part {
   name: string;
-  /** Of its local header, in the whole file. */
+  /** Offset of its local header in the whole file. */
   offset: number;
   deflated: boolean;
   bytes: number;

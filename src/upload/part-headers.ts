@@ -48,7 +48,7 @@ function decode(block: Buffer): string {
   }
 }
 
-/** Decoding base64 here would be work that nobody asks for: RFC 7578, 4.7 deprecates the header. */
+/** Base64 is not decoded: RFC 7578, 4.7 deprecates the header, and no client is known to send it. */
 function checkEncoding(encoding: string | undefined): void {
   if (encoding !== undefined && !/^(?:binary|7bit|8bit)$/i.test(encoding)) {
     throw malformed('the part has a content transfer encoding other than binary, 8bit or 7bit');

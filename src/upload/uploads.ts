@@ -23,9 +23,9 @@ export interface Uploads {
    * too many are open.
    */
   begin(request: FormRequest, options: UploadOptions): Promise<Upload>;
-  /** How many are open now. */
+  /** Uploads open now. */
   readonly open: number;
-  /** How many bytes of bodies were read; only grows. */
+  /** Bytes of bodies read so far; only grows. */
   readonly bytes: number;
   readonly pools: readonly SharedPool[];
 }
@@ -39,7 +39,7 @@ export interface UploadOptions
 }
 
 interface UploadsConfig {
-  /** Of all callers: each open upload holds a few hundred KB on its way. */
+  /** Limit over all callers: each open upload holds a few hundred KB in flight. */
   openMax: number;
   /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
   bytesPerSecondMin: number;
@@ -127,7 +127,7 @@ const slugs: Record<UploadErrorCode, ProblemSlug> = {
   'invalid-csv': 'csv-invalid',
 };
 
-/** What is wrong with the caller's body, as an answer; any other error as it is. */
+/** The caller's error as a Problem; any other error unchanged. */
 export function asProblem(error: unknown): unknown {
   if (!(error instanceof UploadError)) return error;
   const { code, detail, errors } = error;

@@ -16,7 +16,7 @@ const shutdownBeforeSend: AttemptResult = {
   retryable: true,
 };
 
-/** How soon a message that could not be claimed is tried again. */
+/** Pause before a failed claim is repeated, ms. */
 const leaseRecheckMs = 500;
 
 /** One attempt of queued messages in one call: claim, call, classify, complete or requeue. Returns those to be attempted again. */
@@ -40,7 +40,7 @@ async function claim(
   { request: { streamed }, services }: Dispatch,
 ): Promise<readonly ActiveDelivery[]> {
   const { store, closing } = services;
-  // A claim whose answer was lost may have been committed: then the same attempt is claimed again.
+  // If the answer to a claim is lost, it may have been committed: the same attempt is claimed again.
   const marks = deliveries.map(({ stored: { id, status, attempts } }) => ({
     id,
     attempt: attempts + (status === 'sending' ? 0 : 1),

@@ -10,7 +10,7 @@ interface BisectionOptions<Item extends Receiver> {
   splitsBatches: boolean;
 }
 
-/** So many single receivers refused in the same words, and none accepted: the refusal may concern all of them. */
+/** From this many single receivers refused in the same words, and none accepted, the refusal may concern all of them. */
 const sameWordsMax = 3;
 
 /** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */

@@ -63,7 +63,7 @@ function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: 
   };
 }
 
-/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API tells which. */
+/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API distinguishes the two. */
 async function explainRejection(result: AttemptResult, { context, services: { diagnosis } }: Dispatch) {
   if (result.outcome !== 'rejected') return {};
   if (result.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
@@ -81,7 +81,7 @@ function idsOf(result: AttemptResult) {
   };
 }
 
-/** Where the store fails, the client is answered all the same, and the write is repeated until it succeeds. */
+/** If the store fails, the client still gets the outcome, and the write is repeated until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],

@@ -20,7 +20,7 @@ export function nextRetryDelay(
   { stored, deadline, detached }: ActiveDelivery,
   { isClosing, jitterMs }: RetryConditions,
 ): number | undefined {
-  // At shutdown, detached messages stay queued for the next process; a waiting client is told.
+  // At shutdown, detached messages stay queued for the next process; a waiting client gets an answer.
   if (isClosing && !detached) return undefined;
   // A refused key refuses the whole queue: none of it was processed, and it waits until the key is replaced.
   if (detached && verdict.outcome === 'rejected' && verdict.refusal === 'credentials') return 0;
@@ -33,7 +33,7 @@ export function nextRetryDelay(
 export const provesCredentials = (verdict: AttemptResult): boolean =>
   verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
 
-/** Of an attempt that will be repeated: the failure concerns the connection, not this message, so its queue waits for a probe. */
+/** The failure concerns the connection and not this message, so its whole queue waits for a probe. */
 export const tripsBreaker = (verdict: AttemptResult, { stored }: ActiveDelivery): boolean =>
   verdict.outcome === 'rejected' ||
   (stored.broadcastId !== undefined && verdict.outcome === 'not_sent' && verdict.status === undefined);

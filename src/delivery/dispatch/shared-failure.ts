@@ -27,14 +27,14 @@ export interface HeldBack {
 }
 
 interface AttemptCounts {
-  /** Of each message, this attempt included. */
+  /** Attempts of each message, this one included. */
   readonly attempts: readonly number[];
   readonly maxAttempts: number;
   /** The process shuts down. */
   readonly isClosing: boolean;
 }
 
-/** What the results of a call say about the whole broadcast; `undefined`: each result concerns its own recipient. */
+/** The conclusion from a call's results for the whole broadcast; `undefined`: each result concerns its own recipient. */
 export function findHeldBack(
   verdicts: readonly AttemptResult[],
   { attempts, maxAttempts, isClosing }: AttemptCounts,
@@ -58,7 +58,7 @@ export function findHeldBack(
 const isAlone = (verdict: AttemptResult | undefined): boolean =>
   verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
 
-/** So many consecutive refusals up to the last receiver: the credits ran out during the call. */
+/** This many consecutive refusals up to the last receiver mean that the credits ran out during the call. */
 const inARow = 3;
 
 function sharedRejection(
@@ -82,7 +82,7 @@ const isShared = (verdict: AttemptResult): boolean =>
 /** Probes that were answered while the messages after them were refused. */
 const probesMax = 3;
 
-/** Why a broadcast is paused whose messages are refused for credentials that work for reads. */
+/** The reason of a broadcast whose messages are refused for credentials that work for reads. */
 export function credentialsPauseReason(verdicts: readonly AttemptResult[], timesTripped: number): string | undefined {
   const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
   return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;

@@ -20,7 +20,7 @@ import { isHeld } from './deliver.ts';
 import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
-/** How many template messages one call may carry, by lane. A lost answer makes all of them `unknown`. */
+/** Template messages in one call at most, by lane. A lost answer makes all of them `unknown`. */
 export type BatchMax = Readonly<Record<CallerPriority['lane'], number>>;
 
 interface BatcherServices extends DispatchServices {
@@ -208,7 +208,7 @@ const batchPermitRequest = ({ lane }: BatchQueue, [first]: readonly PendingMessa
   lane,
 });
 
-/** The log line of each request tells what the upstream answered to the shared call. */
+/** Adds the answer to the shared call to the log line of each request. */
 function reportToAll(items: readonly PendingMessage[]): (report: CallReport) => void {
   return (report) => {
     for (const { context } of items) context.onAttempt?.(report);

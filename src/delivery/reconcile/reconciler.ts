@@ -21,7 +21,7 @@ export interface Reconciler {
   reconcileTogether(sends: readonly StoredMessage[], context: CallContext): Promise<void>;
 }
 
-/** How far WATI's clock and ours may differ, and how late WATI may add a message to the history. */
+/** Largest difference of WATI's clock and ours, and delay until WATI adds a message to the history. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
@@ -84,7 +84,7 @@ export function createReconciler(
   };
 }
 
-/** What a message is recognized by. */
+/** Features by which a message is recognized. */
 interface LookupTarget {
   stored: StoredMessage;
   to: string;

@@ -23,9 +23,9 @@ interface MaintenanceServices {
   onFault: (task: string, error: unknown) => void;
 }
 
-/** How soon queued messages go on once they may: one index read, and only while any are left. */
+/** Interval in which queued messages are looked for: one index read, and only while any are left. */
 const feedEveryMs = 250;
-/** How long the start waits for recovery. */
+/** The start waits for recovery at most this long. */
 const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;

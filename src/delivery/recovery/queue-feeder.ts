@@ -12,7 +12,7 @@ const lanesPage = 500;
 
 interface FeederServices {
   store: Pick<MessageStore, 'recoverOrphans' | 'listQueues' | 'adoptOrphans' | 'listOwnQueued'>;
-  /** What this process is delivering or inserting. */
+  /** The messages that this process is delivering or inserting. */
   active: Pick<ActiveDeliveries, 'has' | 'ids'>;
   /** Whether the breaker of this lane's connection is closed. */
   breakerIsClosed: (lane: QueueKey) => boolean;
