@@ -6,7 +6,7 @@ import { answered, type Examined, type Finding, noted, type Rule } from './schem
 import { rules } from './schemas/rules.ts';
 import type { UploadFault } from './upload.ts';
 
-/** What our client has reason to send; anything else is a header of its own caller that leaked through. */
+/** Headers that our client sends; any other one leaked through from its own caller. */
 const headersAllowed = new Set([
   'host',
   'connection',

@@ -112,7 +112,7 @@ export function contactToWire(contact: Contact): Record<string, unknown> {
   };
 }
 
-/** From the name; of a customer without one it tells no more of the number than its end. */
+/** Derived from the name; without one it shows only the end of the number. */
 export function usernameOf({ name }: Contact): string {
   return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replace(/[^a-z0-9]+/g, '.')}`;
 }
@@ -142,7 +142,7 @@ function passes(filter: AttributeFilter, attributes: ReadonlyMap<string, string>
       return has !== undefined;
     case 'notExist':
       return has === undefined;
-    // What makes a value valid is not documented; a GUESS: it is not blank.
+    // Rules for values are not documented; a GUESS: not blank.
     case 'valid':
       return (has ?? '').trim() !== '';
     case 'invalid':

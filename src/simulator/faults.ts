@@ -27,7 +27,7 @@ export type Fault =
   /** Answers before the request body is read. */
   | 'early';
 
-/** One answer that a test lays down; with neither `status` nor `body` it is the tenant's own, told through the fault. */
+/** A stubbed answer. Without `status` and `body` it is the tenant's own, delivered through the fault. */
 export interface Scripted {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;

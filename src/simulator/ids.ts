@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** Where the simulator's ids come from. */
+/** Source of the simulator's ids. */
 export interface Ids {
   uuid(kind: string): string;
-  /** So many bytes, at most 32. */
+  /** This many bytes, at most 32. */
   bytes(kind: string, count: number): Buffer;
   /** From now on with this seed, from the first id on; without one, random. */
   restart(seed?: string): void;

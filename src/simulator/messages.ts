@@ -94,7 +94,7 @@ function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & {
   });
 }
 
-/** A magic number becomes a customer who has just written; so does one whose success a test has scripted. */
+/** A magic number becomes a customer with a new message, as does a recipient whose success a test has stubbed. */
 function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined {
   const wanted = call.forced || (tenant.settings.magic && isMagicCustomer(target));
   if (!wanted || !/^[1-9][0-9]{6,14}$/.test(target)) return undefined;
@@ -165,7 +165,7 @@ export function inboundRow(ids: Ids, contact: Contact, { text, at }: { text: str
   };
 }
 
-/** What every row has; ids are derived from the contact, so that one chat is one conversation. */
+/** Fields of every row; ids are derived from the contact, so that one chat is one conversation. */
 export function rowBase(ids: Ids, contact: Contact, at: number) {
   return {
     id: ids.bytes('row', 12).toString('hex'),

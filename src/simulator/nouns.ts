@@ -22,7 +22,7 @@ import {
 } from './template-sends.ts';
 import { getMessageTemplates } from './templates.ts';
 
-/** What the tenant does on each operation. */
+/** The tenant's handler for each operation. */
 export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => Answer>> = {
   getContacts,
   getContactV3,

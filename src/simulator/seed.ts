@@ -13,7 +13,7 @@ const firstFictional = 100;
 /** The first tenant state, the same after every reset but for the times, which are relative to now. */
 export function seed(tenant: Tenant, now: number): void {
   tenant.addConnection({ id: '21fd90f9-5935-43cd-b6c8-bde9d915ca80', createdAt: now - 90 * day });
-  // An account whose authorization came to nothing: the example of what can be deleted.
+  // An account whose authorization failed: the example of a connection that can be deleted.
   tenant.addConnection({ id: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4', status: 'FAILED', createdAt: now - 30 * day });
   tenant.operators.add('asha@example.com').add('ben@example.com');
   tenant.templates.push(...seedTemplates());

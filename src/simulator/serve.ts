@@ -23,7 +23,7 @@ export interface World extends GateState {
   readonly now: () => number;
   readonly agenda: Agenda;
   readonly tracking: Tracking;
-  /** What befalls whole requests by what is in them. */
+  /** Faults of whole requests, chosen by their content. */
   rule: Rule | undefined;
 }
 
@@ -62,7 +62,7 @@ export async function serve(
     await perform(exchange, none, scripted);
     return;
   }
-  // Reading starts before an early answer: Node throws the body of an answered request away unless somebody reads it.
+  // Reading starts before an early answer: Node discards the unread body of an answered request.
   const reading = receive(raw, match?.route, {
     signal,
     bytesPerSecond: scripted?.readBytesPerSecond,
@@ -119,7 +119,7 @@ function answerOf(world: World, { match, query }: Request, { body, json, wrong, 
     query,
     json,
     form: formOf(body.raw),
-    // An upload that is not what it should be has no file in it, as far as WATI can tell.
+    // WATI finds no file in an invalid upload.
     parts: body.fault === undefined ? (body.parts ?? []) : [],
     csv: body.csv,
     forced: !own,

@@ -20,7 +20,7 @@ import { Webhooks, type WebhooksOptions } from './webhooks.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;
-  /** Where the gateway listens, if not on `host`. */
+  /** Host of the gateway; `host` by default. */
   readonly gatewayHost?: string | undefined;
   readonly gatewayPort?: number;
   readonly controlPort?: number;
@@ -30,15 +30,15 @@ export interface SimulatorOptions {
   readonly perSecond?: number;
   /** WATI's own limits; none by default. */
   readonly plan?: Plan;
-  /** What its ids are made from; by default they are random. */
+  /** Seed of its ids; random by default. */
   readonly seed?: string | undefined;
-  /** How late a late answer is. */
+  /** Delay of a late answer. */
   readonly lateMs?: number;
   /** Wall clock; the rate limit runs on the monotonic one. */
   readonly now?: () => number;
-  /** Where its webhooks go, and what befalls them. */
+  /** Target of its webhooks, and their faults. */
   readonly webhooks?: WebhooksOptions;
-  /** What a reset and a moved clock that are asked for over HTTP do beside what the simulator does itself. */
+  /** Further effects of a reset or an advance that is requested over HTTP. */
   readonly steering?: Partial<Pick<Steering, 'reset' | 'advance'>>;
 }
 

@@ -4,14 +4,14 @@ import { pause } from './faults.ts';
 import { boundaryOf, MultipartParser, type MultipartResult } from './multipart.ts';
 import type { Route } from './operations.ts';
 
-/** What was wrong with an upload that arrived completely, in words. */
+/** Faults of an upload that arrived completely. */
 export type UploadFault = string;
 
 export interface ReceivedBody {
   /** The whole HTTP body arrived. */
   readonly complete: boolean;
   readonly bytes: number;
-  /** Of a body that is no upload. */
+  /** Text of a body that is no upload. */
   readonly raw: Buffer;
   readonly parts: readonly Part[] | undefined;
   readonly fault: UploadFault | undefined;
