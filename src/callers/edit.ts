@@ -58,8 +58,8 @@ function holderOf(entries: readonly CallerEntry[], who: string, hint: string): C
 }
 
 /**
- * Replaces a callers file as a whole. The new file is checked as the service checks it. Throws, and leaves the file alone, where
- * anything fails. `create`: a file that is not there counts as an empty list.
+ * Replaces the whole callers file, checked as the service checks it. Throws and leaves the file unchanged on any failure.
+ * `create`: a missing file counts as an empty list.
  */
 export function editCallersFile(
   path: string,

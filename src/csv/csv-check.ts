@@ -41,8 +41,8 @@ export interface CsvCheck {
 }
 
 /**
- * Checks a CSV of recipients while its bytes pass: UTF-8 with comma, semicolon or tab, a header row with `Phone` and perhaps
- * `CountryCode`, every number once. Memory is a row, the first 100 faults, and 16 bytes or so for each number.
+ * Validates a CSV of recipients as it streams: UTF-8 with comma, semicolon or tab, a header row with `Phone` and optionally
+ * `CountryCode`, each number once. Holds one row, the first 100 faults, and some 16 bytes for each number.
  */
 export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
   return new Checker(options);

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 const SEGMENT_ROWS = 65_536;
 
 /**
- * Remembers at which row each phone number stood. The numbers lie by row (they have at most 15 digits, which a double
- * holds exactly), and a hash table holds row numbers: 16 MB for a million, where a Map of strings takes over 100.
+ * Index from phone number to row. The numbers are stored by row (15 digits at most, exact in a double), and a hash table holds row
+ * numbers: 16 MB for a million, where a Map of strings takes over 100.
  */
 export class NumberTable {
   readonly #segments: Float64Array[] = [];

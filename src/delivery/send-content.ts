@@ -27,7 +27,7 @@ export interface UpstreamCall {
   expected: ResponseExpectation;
 }
 
-/** The call to WATI for this content. `localMessageId` is our own id, sent where WATI accepts one: reconciliation finds the message by it. */
+/** The call to WATI for this content. `localMessageId` is our own id, by which reconciliation finds the message. */
 export function toUpstreamCall(calls: SendRequests, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {

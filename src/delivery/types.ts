@@ -49,8 +49,8 @@ export interface StreamDraft {
 }
 
 /**
- * Where a resend goes and how long its client still waits, decided once its content is known. Throws the Problem of content
- * that may not go out now.
+ * The context of a resend and its remaining wait, decided once its content is known. Throws the Problem of content that may not
+ * go out now.
  */
 export type ResendContext = (
   original: Pick<StoredMessage, 'connectionId' | 'channel'>,

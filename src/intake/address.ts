@@ -7,8 +7,8 @@ const tokenLengthMax = 128;
 const tokens = new WeakMap<IncomingMessage, string>();
 
 /**
- * Takes the token out of the request line, and leaves a bare `/` there. Of a target in absolute form its authority stays,
- * for the request guard.
+ * Removes the token from the request line, and leaves a bare `/`. The authority of an absolute target stays, for the request
+ * guard.
  */
 export function hideToken(request: IncomingMessage): void {
   const { url = '' } = request;

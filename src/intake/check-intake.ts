@@ -34,8 +34,8 @@ interface Means {
 const probeMs = 10_000;
 
 /**
- * Tries the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined:
- * that could not be asked), and the way through the public name, where one is set.
+ * Checks the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined: that
+ * could not be read), and the way through the public name, if one is set.
  */
 export async function checkIntake(
   config: IntakeConfig,

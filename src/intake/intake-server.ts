@@ -47,8 +47,8 @@ const connectionsMax = 256;
 const retryAfter = '600';
 
 /**
- * The public listener: WATI's webhooks, and nothing else. Who has no token learns nothing from it, not even which
- * paths there are; what a repeat would not mend is answered 200, because failures in a row switch a webhook off.
+ * The public listener: WATI's webhooks, and nothing else. Without a token it reveals nothing, not even its paths. A body that a
+ * repeat would not fix is answered 200, because failures in a row switch a webhook off.
  */
 export async function createIntakeServer(options: IntakeServerOptions): Promise<FastifyInstance> {
   const app = Fastify({

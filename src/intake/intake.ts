@@ -31,7 +31,7 @@ export interface Intake {
   readonly bodies: SharedPool;
   /** When the last event of each connection that has a token came (wall clock, ms); of those that never had one, the start. */
   lastEvents(): ReadonlyMap<string, number>;
-  /** Nobody new gets in; those inside get their answers. */
+  /** No new request gets in; those in progress get their answers. */
   close(): Promise<void>;
   /** The shutdown time-out is over: no request gets an answer any more. */
   cutOff(): void;

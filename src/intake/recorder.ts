@@ -30,8 +30,8 @@ interface RecorderOptions {
 }
 
 /**
- * Records what a webhook brings in, and holds its request while the sink fails: each 503 counts towards WATI's hundred failures
- * in a row, and most outages are over in seconds. What comes in during a commit shares the next one, which the sink sees to.
+ * Records the events of a webhook, and holds its request while the sink fails: each 503 counts towards WATI's hundred failures in
+ * a row, and most outages are over in seconds. Events that arrive during a commit share the next one, which the sink sees to.
  */
 export class IntakeRecorder {
   readonly #options: RecorderOptions;

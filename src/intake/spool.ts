@@ -42,8 +42,8 @@ const batchMax = 256;
 const tidyEveryMs = 60_000;
 
 /**
- * A file in front of a store over a network: what it has recorded is answered 200, and moves on as the store takes it. A row is
- * deleted here after it is durable there, so a crash in between records it twice, which its key makes once.
+ * A file in front of a store over a network: its rows are answered 200, and move on as the store takes them. A row is deleted here
+ * once it is durable there, so a crash in between records it twice, and its key removes the duplicate.
  */
 export class Spool implements IntakeSink {
   readonly #options: SpoolOptions;

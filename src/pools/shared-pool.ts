@@ -31,8 +31,8 @@ export interface PoolReading {
 const ASKING_MS = 10_000;
 
 /**
- * A limited resource that all callers share: while others ask, no holder may have more than a share of it, and one that is
- * alone leaves room for the next. Taking and giving back cost a look into a map.
+ * A limited resource that all callers share. While several are active, no holder may have more than a share of it, and a single
+ * one leaves capacity for the next. Taking and releasing cost a map lookup.
  */
 export class SharedPool {
   readonly name: string;
@@ -68,8 +68,8 @@ export class SharedPool {
   }
 
   /**
-   * Takes `amount` for `holder`, or tells why not. One piece is given to a holder that has none whatever its share, as long as
-   * the pool has room.
+   * Takes `amount` for `holder`, or returns the reason of the refusal. A holder without a piece gets one whatever its share, as long
+   * as the pool has capacity.
    */
   take(holder: string, amount = 1): Release | PoolRefusal {
     this.#asked.delete(holder);

@@ -20,9 +20,9 @@ interface NumberingPlan {
 }
 
 /**
- * Which numbers can be, and of which country they are, by libphonenumber's metadata. "Possible" is the measure and not
- * "valid", for metadata lags behind what carriers assign; but a number that is not assigned while an obvious other reading
- * of it is (a 0 or the country code once too often) was meant otherwise, and is refused.
+ * Reads numbers and their countries by libphonenumber's metadata. The test is "possible" and not "valid", because metadata lags
+ * behind what carriers assign. A number that is not assigned, while an obvious other reading is (a 0 or the country code once too
+ * often), is refused as a mistake.
  */
 export class PhoneNumbers {
   readonly #countriesOf: ReadonlyMap<string, CountryCode[]>;

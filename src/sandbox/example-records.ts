@@ -14,8 +14,8 @@ const named = [unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
 
 /**
- * The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. They come into being
- * when one of them is asked for: a suite of tests begins without any record.
+ * The records that the examples of the docs page name, so that the sandbox answers each example as it is. Inserted when the first
+ * of them is read: test suites start without records.
  */
 export async function recordExamples(store: MessageStore & BroadcastStore, caller: string): Promise<void> {
   const to = '14155550112';

@@ -29,8 +29,8 @@ export function webhooksUrlOf(text: string): string {
 }
 
 /**
- * The one place that says where the simulated WATI posts to: the intake of the sandbox's own service, or the one that its
- * owner named.
+ * Sets the target of the simulated WATI's webhooks: the intake of the sandbox's own service, or the address that its owner
+ * configured.
  */
 export function pointWebhooks({ webhooks }: Pick<Simulator, 'webhooks'>, url: string): void {
   webhooks.pointTo(url);

@@ -5,9 +5,8 @@ import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 
 /**
- * Breaches of a schema in words. Each says what is wanted and what kind of thing came, never the value that came, and no
- * regular expression: a schema with a `pattern` says in `x-form` what it stands for. Ajv has to be `verbose`, so that its
- * errors carry the schema and the value.
+ * Schema errors in words. Each names the requirement and the kind of value that came, never the value, and no regular expression:
+ * a schema with a `pattern` explains it in `x-form`. Ajv has to be `verbose`, so that its errors carry the schema and the value.
  */
 export type SchemaFault = Pick<ErrorObject, 'instancePath' | 'schemaPath' | 'keyword' | 'params'> &
   Partial<Pick<ErrorObject, 'message' | 'propertyName' | 'data' | 'parentSchema'>>;

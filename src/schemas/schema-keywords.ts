@@ -11,9 +11,9 @@ const lengthMax = 200;
 const notChannel = 'must be one of your own WhatsApp numbers: 7 to 15 digits with the country code, no 0 first';
 
 /**
- * What JSON Schema has no word for: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`
- * and `x-address: https`, which carry words of their own, and `x-form`, which checks nothing: it says in words what a `pattern`
- * asks for (src/schemas/schema-errors.ts).
+ * Keywords that JSON Schema lacks: `x-recipient: phone | any`, `x-channel: number`, `x-text: lines | line`, `x-media-path: stored`
+ * and `x-address: https`, with messages of their own, and `x-form`, which validates nothing: it explains a `pattern` in words
+ * (src/schemas/schema-errors.ts).
  */
 export function addKeywords(ajv: Ajv, numbers: PhoneNumbers): void {
   ajv.addKeyword({ ...shared, keyword: 'x-recipient', modifying: true, compile: (kind) => readInPlace(numbers, kind) });

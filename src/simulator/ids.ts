@@ -24,8 +24,8 @@ function createStock(): (count: number) => Buffer {
 }
 
 /**
- * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that
- * looks at one more contact does not change the ids of its messages.
+ * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that reads one
+ * more contact does not change the ids of its messages.
  */
 export function createIds(): Ids {
   let seed: string | undefined;

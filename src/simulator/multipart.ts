@@ -26,8 +26,8 @@ export function boundaryOf(contentType: string): string | undefined {
 }
 
 /**
- * Reads the bytes as they were on the wire, so that a test sees what was really sent; a library would show what it made
- * of them. Holds one chunk and one delimiter, and up to `keepMax` bytes of the first part.
+ * Parses the bytes as they were on the wire, so that a test sees what was really sent; a library would show its own reading. Holds
+ * one chunk and one delimiter, and up to `keepMax` bytes of the first part.
  */
 export class MultipartParser {
   readonly #delimiter: Buffer;

@@ -103,8 +103,8 @@ function said({ entry, event }: Heard): ConversationFacts[] {
 }
 
 /**
- * Who else wrote to a customer: at once, as far as known, so that an answer a minute later is not taken for one to us; taken back
- * when the message turns out to be ours.
+ * Notes a foreign message to a customer at once, so that an answer a minute later is not taken for one to us; undone when the
+ * message turns out to be ours.
  */
 function wroteOut({ entry, event }: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean) {
   const { connectionId, receivedAtMs, seq, tries } = entry;

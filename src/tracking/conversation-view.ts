@@ -3,7 +3,7 @@ import type { Conversation, LastSend, TrackingStore } from '../store/tracking-po
 import { contactNamed } from './contact.ts';
 import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
 
-/** What is known of the conversation with one person. */
+/** The conversation with one person, as far as it is known. */
 export interface ConversationView {
   known?: Conversation;
   window: ConversationWindow;

@@ -2,8 +2,8 @@ import type { DeliveryFacts, DeliveryRank } from '../store/delivery-facts.ts';
 import type { DeliveryFailure, DeliverySource, StatusFact } from './types.ts';
 
 /**
- * What became of a message, as the join of all that was heard of it: commutative, associative and idempotent, so neither order nor
- * number nor lateness of webhooks makes a difference, and a state moves forward only.
+ * The delivery state of a message, as the join of all facts: commutative, associative and idempotent, so the order, number and
+ * lateness of webhooks make no difference, and a state only moves forward.
  */
 
 const rankOf: Readonly<Record<StatusFact, DeliveryRank>> = { sent: 1, failed: 2, delivered: 3, read: 4, replied: 3 };

@@ -47,8 +47,8 @@ export async function matchSends(
 }
 
 /**
- * A template that was sent, known by recipient and time alone: only where there is one candidate and nothing else that may have
- * caused the event. An id of somebody else's says that it is not ours.
+ * Matches a sent template by recipient and time alone, if there is one candidate and no other possible cause of the event. A
+ * foreign id proves that it is not ours.
  */
 async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
   if (entry.tries < triesBeforeContent || event.kind !== 'status' || event.fact !== 'sent') return undefined;

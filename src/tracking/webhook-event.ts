@@ -6,8 +6,7 @@ import { eventName, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
- * One member of a webhook body, read. A body that is nothing that is known is `ignored`, with the label `other`: a repeat would
- * not mend it. Never throws.
+ * Parses one member of a webhook body. An unknown one is `ignored`, with the label `other`: a repeat would not fix it. Never throws.
  */
 export function readWebhookEvent(member: unknown): TrackedEvent {
   if (!isObject(member)) return { kind: 'ignored', label: 'other' };

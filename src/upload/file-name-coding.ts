@@ -60,8 +60,8 @@ function decodedWords(text: string): string | undefined {
 }
 
 /**
- * Some programs percent-encode a whole name, and leave no blank and no letter beyond ASCII in it; browsers encode quotes and
- * line ends alone, and leave a percent sign as it is.
+ * Some programs percent-encode the whole name, so that no blank and no letter beyond ASCII is left; browsers encode only quotes
+ * and line ends, and leave a percent sign as it is.
  */
 function decodedPercents(text: string): string {
   if (text.includes('%') && /^[\x21-\x7e]+$/.test(text)) {

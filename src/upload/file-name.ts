@@ -2,9 +2,9 @@
 const NAME_CHARS_MAX = 200;
 
 /**
- * What may not stand in a name that we write into a header and a customer reads: controls, unpaired surrogates, line
- * separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible format
- * character (bidi controls among them) but the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
+ * Characters that are removed from a name, which goes into a header and is read by the customer: controls, unpaired surrogates,
+ * line separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible format character
+ * (bidi controls among them) but the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
  */
 const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\uFFFD";/\\]|(?![\u200C\u200D])\p{Cf}/u;
 

@@ -68,8 +68,7 @@ export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaT
 export const csvType: MediaType = media('csv', ['csv'], { proof: [] });
 
 /**
- * Other names of types of the list. They decide where the bytes leave a choice, and contradict nothing: programs use them
- * loosely.
+ * Aliases of listed types. They decide where the bytes are ambiguous, and contradict nothing, because programs use them loosely.
  */
 export const synonyms: ReadonlyMap<string, string> = new Map([
   ['image/jpg', 'image/jpeg'],

@@ -16,12 +16,12 @@ import type { FileDigest, FileHead, Reframed, ReframeOptions } from './reframed.
 import { malformed, tooLarge, UploadError } from './upload-error.ts';
 
 /**
- * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out
- * only when the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise
- * the stream is destroyed with an UploadError, and what went out is no complete body.
+ * Copies the caller's one file part into a body of our own while it streams. The final boundary is the commit: it goes out only
+ * if the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise the stream is
+ * destroyed with an UploadError, and the body that went out stays incomplete.
  *
- * The request itself is never destroyed: the refusal has to be answered on its socket. No listener is needed: the stream's
- * errors arrive at `head` and `done`, and neither is ever an unhandled rejection.
+ * The request itself is never destroyed, because the refusal is answered on its socket. No listener is needed: errors of the
+ * stream reject `head` and `done`, and neither is ever an unhandled rejection.
  *
  * @throws UploadError at once: `unsupported-type` or `malformed` for the header, `too-large` for the declared length
  */
@@ -182,8 +182,8 @@ class Reframer extends Transform {
   }
 
   /**
-   * The caller's length covers its framing, and everything of it is known by now but how many line ends and blanks follow
-   * the closing boundary. As many follow ours, so that they cancel out.
+   * The caller's length covers its framing. All of it is known by now but the number of line ends and blanks behind the closing
+   * boundary. The same number follows ours, so that they cancel out.
    */
   #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
     const { bytesMax } = this.#options;

@@ -12,8 +12,8 @@ const officeExtensions = new Set([
 ]);
 
 /**
- * An Office file whose name says another Office type than its bytes would be sent as: behind its name an extension would
- * be put with which its program refuses it.
+ * Refuses an Office file whose name claims another Office type than its bytes: the extension that is appended to the name would
+ * keep its program from opening it.
  */
 export function assertOfficeName(extension: string, type: MediaType): void {
   if (!isOffice(type) || !officeExtensions.has(extension) || type.extensions.includes(extension)) return;
@@ -39,8 +39,8 @@ interface Part {
 }
 
 /**
- * Reads, at its end, whether an Office file is what it is sent as. Its first bytes do not always show it: many programs
- * write the part that says it last, and a zip file has the list of its parts at its end.
+ * Checks at its end that an Office file has the type it is sent as. Its first bytes do not always show it: many programs write the
+ * identifying part last, and the directory of a zip file is at its end.
  */
 export class OfficeCheck {
   readonly #mimeType: string;

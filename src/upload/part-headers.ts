@@ -14,7 +14,7 @@ export interface PartHeaders {
 }
 
 /**
- * Reads the header block of a part: RFC 7578 with its bounds, and strictly, for what we read another may read otherwise.
+ * Parses the header block of a part: RFC 7578 with its limits, and strictly, because a tolerant parser may disagree with WATI's.
  *
  * @param block the header lines, without the CRLF of the last one
  * @throws UploadError `malformed`

@@ -33,8 +33,8 @@ export interface Signature {
 }
 
 /**
- * Where the sound begins behind ID3v2 tags, whose lengths stand in bytes 6 to 9, seven bits each. 0: there is no tag;
- * undefined: further away than is looked.
+ * Start of the sound behind ID3v2 tags, which have their length in bytes 6 to 9, seven bits each. 0: there is no tag; undefined:
+ * it is beyond the bytes that are read.
  */
 function soundStart(firstBytes: Buffer): number | undefined {
   let at = 0;

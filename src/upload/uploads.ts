@@ -18,9 +18,9 @@ export interface Upload extends Omit<Reframed, 'head'> {
 
 export interface Uploads {
   /**
-   * Begins to read a caller's multipart body; resolves when the first bytes have told what the file is, and nothing has
-   * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 429 where the caller has its share of them, 503 when
-   * too many are open.
+   * Starts to read a caller's multipart body; resolves when the first bytes have shown the type of the file, before anything goes
+   * out. Throws a Problem: 400, 413 or 415 for the caller's faults, 429 if the caller has used its share, 503 if too many uploads
+   * are open.
    */
   begin(request: FormRequest, options: UploadOptions): Promise<Upload>;
   /** Uploads open now. */

@@ -33,7 +33,7 @@ const streamHeld: AttemptResult = {
 
 /**
  * Whether a message has to stay in the store, from which it is resumed later. While the upstream refuses the credentials,
- * messages with a waiting client go on, so that the client is told what is wrong.
+ * messages with a waiting client go on, so that the client gets the reason.
  */
 export function isHeld(
   { stored, detached }: ActiveDelivery,

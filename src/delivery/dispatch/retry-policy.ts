@@ -12,8 +12,8 @@ interface RetryConditions {
 }
 
 /**
- * How long to wait before the next attempt, ms; undefined: there is none. Only what is proven unsent is attempted again:
- * anything else might reach the customer twice.
+ * The pause before the next attempt, ms; undefined: there is none. Only an attempt that is proven unsent is repeated: anything
+ * else might reach the customer twice.
  */
 export function nextRetryDelay(
   verdict: AttemptResult,

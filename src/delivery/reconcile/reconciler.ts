@@ -13,8 +13,8 @@ import { type Content, contentFingerprint, contentOf } from '../send-content.ts'
 /** Finds out whether a message with the outcome `unknown` arrived after all. */
 export interface Reconciler {
   /**
-   * True: it is accepted now. The lack of a match proves nothing, so nothing else ever changes. A scheduled `attempt` (from 1)
-   * costs one read, by turns of the message by its id and of the history; without `attempt` both are read.
+   * Resolves with true if the message is accepted now. A missing match proves nothing, so nothing else ever changes. A scheduled
+   * `attempt` (from 1) costs one read, alternating between the message by its id and the history; without `attempt` both are read.
    */
   reconcile(send: StoredMessage, context: CallContext, attempt?: number): Promise<boolean>;
   /** The same for several messages to one person over one connection: the history is read once. */

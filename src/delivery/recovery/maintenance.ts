@@ -30,8 +30,8 @@ const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
- * Between full batches, so that other work gets the store and the event loop. A batch is that many rows in each of the five
- * statements of `purge`.
+ * Pause between full batches, which leaves the store and the event loop to other work. A batch is that many rows in each of the
+ * five statements of `purge`.
  */
 const purgePauseMs = 200;
 
