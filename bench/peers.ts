@@ -1,9 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { type Child, ChildProcesses, childFile, node, untilReady } from './child-processes.ts';
 import { has } from './cpu.ts';
+import { type Command, child, createProcesses } from './processes.ts';
 
 /** One proxy under test, or the upstream, in its own process. */
 export interface Peer {
@@ -25,55 +24,41 @@ interface PeerOptions extends Pick<Peer, 'name' | 'path'> {
 
 /** Starts the peers and ends what it started. */
 export function createPeers() {
-  const children = new ChildProcesses('wati-bff-bench-');
-  const { directory, clientsFile } = children;
+  const processes = createProcesses();
+  const { directory } = processes;
 
-  async function start({ name, path, core = 0 }: PeerOptions, command: Child['command']): Promise<Peer> {
-    const ready = (port: number, process: ChildProcess) =>
-      untilReady(process, () => answers(`${urlOf(port)}/health/live`));
-    const { port, ...started } = await children.start({ name, core, command, ready });
+  async function start({ name, path, core = 0 }: PeerOptions, command: (port: number) => Command): Promise<Peer> {
+    const { port, ...started } = await processes.start({ name, core, command, isReady: answers });
     return { name, path, url: urlOf(port), ...started };
   }
 
   return {
     /** Of this run, gone with it. */
     directory,
-    upstream: () =>
-      start({ name: 'upstream', path: '', core: 1 }, (port) => ({ argv: node(childFile('upstream'), port) })),
+    upstream: () => start({ name: 'upstream', path: '', core: 1 }, (port) => child('upstream', port)),
     /** The simulator with Maton's limit; its own address tells where it takes calls, and what it has seen. */
-    limited: () =>
-      start({ name: 'simulator', path: '', core: 1 }, (port) => ({ argv: node(childFile('limited'), port) })),
+    limited: () => start({ name: 'simulator', path: '', core: 1 }, (port) => child('limited', port)),
     /** `store`: `memory:`, or a file of this run. */
     service: (
       upstream: Pick<Peer, 'url'>,
       store: 'memory:' | 'file:' = 'memory:',
       settings: Record<string, string> = {},
     ) =>
-      start({ name: `wati-bff, ${store}`, path: '/v1/contacts' }, (port) => ({
-        argv: serviceArgv,
-        env: {
-          MATON_API_KEY: 'bench-maton-key-of-nobody',
-          MATON_GATEWAY_URL: upstream.url,
-          MATON_CONTROL_URL: upstream.url,
-          MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
-          CLIENTS_FILE: clientsFile,
+      start({ name: `wati-bff, ${store}`, path: '/v1/contacts' }, (port) =>
+        processes.service(upstream.url, port, {
           MATON_RATE_PER_SECOND: '100000',
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
-          DRAIN_DELAY_MS: '0',
-          ...serviceEnvironment,
           ...settings,
-        },
-      })),
+        }),
+      ),
     relay: (upstream: Peer) =>
-      start({ name: 'bare relay', path: relayed }, (port) => ({ argv: node(childFile('relay'), port, upstream.url) })),
+      start({ name: 'bare relay', path: relayed }, (port) => child('relay', port, upstream.url)),
     jsonRelay: (upstream: Peer) =>
-      start({ name: 'relay, JSON read and written', path: relayed }, (port) => ({
-        argv: node(childFile('relay'), port, upstream.url, '--json'),
-      })),
+      start({ name: 'relay, JSON read and written', path: relayed }, (port) =>
+        child('relay', port, upstream.url, '--json'),
+      ),
     httpProxy: (upstream: Pick<Peer, 'url'>) =>
-      start({ name: '@fastify/http-proxy', path: relayed }, (port) => ({
-        argv: node(childFile('http-proxy'), port, upstream.url),
-      })),
+      start({ name: '@fastify/http-proxy', path: relayed }, (port) => child('http-proxy', port, upstream.url)),
     /** `undefined` where nginx is not installed. */
     nginx: async (upstream: Peer) => {
       if (!has('nginx', '-v')) return undefined;
@@ -83,26 +68,17 @@ export function createPeers() {
         return { argv: ['nginx', '-p', directory, '-e', 'stderr', '-c', file] };
       });
     },
-    close: () => children.close(),
+    /** Ends what still runs, and removes the logs. */
+    close: processes.close,
   };
 }
 
 const urlOf = (port: number) => `http://127.0.0.1:${port}`;
 
-/** As `npm start` has it. */
-export const serviceArgv = node(
-  '--max-semi-space-size=8',
-  '--heap-growing-percent=50',
-  join(import.meta.dirname, '../src/bin/server.ts'),
-);
-export const serviceEnvironment = {
-  NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
-};
-
-const answers = (url: string) =>
+const answers = (port: number) =>
   new Promise<boolean>((resolve) => {
-    const asked = request(url, { agent: false }, (answer) => {
-      // A proxy passes the upstream's word on, whatever that is.
+    const asked = request(`${urlOf(port)}/health/live`, { agent: false }, (answer) => {
+      // A proxy passes the upstream's answer on, whatever that is.
       answer.resume().on('end', () => resolve(true));
     });
     asked.on('error', () => resolve(false)).end();

@@ -1,9 +1,9 @@
 import autocannon, { type Result } from 'autocannon';
 import { Agent, request } from 'undici';
-import { callerKey } from './child-processes.ts';
 import { cpuUs, pinSelf } from './cpu.ts';
 import { median } from './load.ts';
 import { createPeers, type Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { callerKey } from './child-processes.ts';
 import { cpuUs, openFiles, pinSelf, rssMb } from './cpu.ts';
 import { atRate, createCaller, percentile } from './open-load.ts';
 import { createPeers } from './peers.ts';
+import { callerKey } from './processes.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**

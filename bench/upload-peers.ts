@@ -1,19 +1,14 @@
-import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Child, ChildProcesses, childFile, node, untilReady } from './child-processes.ts';
 import { has } from './cpu.ts';
-import { serviceArgv, serviceEnvironment } from './peers.ts';
+import { type Command, child, createProcesses, type Started } from './processes.ts';
 
 /** A process that passes uploads on, or takes them in. */
-export interface UploadPeer {
+export interface UploadPeer extends Started {
   name: string;
-  pid: number;
-  port: number;
   /** Where it takes a file. */
   path: string;
-  stop(): Promise<void>;
 }
 
 const servicePath = '/v1/messages/file?to=14155551000';
@@ -27,50 +22,30 @@ interface PeerOptions extends Pick<UploadPeer, 'name' | 'path'> {
 
 /** Starts the peers of the uploads part, and ends what it started. */
 export function createUploadPeers() {
-  const children = new ChildProcesses('wati-bff-uploads-');
-  const { directory, clientsFile } = children;
+  const processes = createProcesses();
+  const { directory } = processes;
 
-  async function start(peer: PeerOptions, command: Child['command']): Promise<UploadPeer> {
-    const { name, path, core = 0 } = peer;
-    const ready = (port: number, process: ChildProcess) => untilReady(process, () => takesConnections(port));
-    const { startMs: _, ...started } = await children.start({ name, core, command, ready });
-    return { name, path, ...started };
+  async function start({ name, path, core = 0 }: PeerOptions, command: (port: number) => Command): Promise<UploadPeer> {
+    return { name, path, ...(await processes.start({ name, core, command, isReady: isListening })) };
   }
 
   return {
     sink: (bytesPerSecond?: number) =>
-      start({ name: 'sink', path: '', core: 1 }, (port) => ({
-        argv: [...node(childFile('upload-sink'), port), ...(bytesPerSecond ? [`${bytesPerSecond}`] : [])],
-      })),
+      start({ name: 'sink', path: '', core: 1 }, (port) =>
+        child('upload-sink', port, ...(bytesPerSecond ? [bytesPerSecond] : [])),
+      ),
     service: (sink: UploadPeer, settings: Record<string, string> = {}) =>
-      start({ name: 'wati-bff', path: servicePath }, () => ({
-        argv: serviceArgv,
-        env: {
-          MATON_API_KEY: 'bench-maton-key-of-nobody',
-          MATON_GATEWAY_URL: urlOf(sink),
-          MATON_CONTROL_URL: urlOf(sink),
-          MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
-          CLIENTS_FILE: clientsFile,
-          STORE_URL: 'memory:',
-          MATON_RATE_PER_SECOND: '1000000',
-          WATI_PLAN: 'none',
-          DRAIN_DELAY_MS: '0',
-          ...serviceEnvironment,
-          ...settings,
-        },
-      })),
+      start({ name: 'wati-bff', path: servicePath }, (port) =>
+        processes.service(urlOf(sink), port, { MATON_RATE_PER_SECOND: '1000000', WATI_PLAN: 'none', ...settings }),
+      ),
     pipe: (sink: UploadPeer) =>
-      start({ name: 'node:http pipe', path: nativePath }, (port) => ({
-        argv: node(childFile('upload-pipe'), port, urlOf(sink)),
-      })),
+      start({ name: 'node:http pipe', path: nativePath }, (port) => child('upload-pipe', port, urlOf(sink))),
     digestingPipe: (sink: UploadPeer) =>
-      start({ name: 'node:http pipe, SHA-256 taken', path: nativePath }, (port) => ({
-        argv: node(childFile('upload-pipe'), port, urlOf(sink), '--digest'),
-      })),
+      start({ name: 'node:http pipe, SHA-256 taken', path: nativePath }, (port) =>
+        child('upload-pipe', port, urlOf(sink), '--digest'),
+      ),
     httpProxy: (sink: UploadPeer) =>
-      start({ name: '@fastify/http-proxy', path: nativePath }, (port) => ({
-        argv: node(childFile('upload-proxy'), port, urlOf(sink)),
-      })),
+      start({ name: '@fastify/http-proxy', path: nativePath }, (port) => child('upload-proxy', port, urlOf(sink))),
     /** `undefined` where nginx is not installed. */
     nginx: async (sink: UploadPeer) => {
       if (!has('nginx', '-v')) return undefined;
@@ -80,11 +55,11 @@ export function createUploadPeers() {
         return { argv: ['nginx', '-p', directory, '-e', 'stderr', '-c', file] };
       });
     },
-    close: () => children.close(),
+    close: processes.close,
   };
 }
 
-const takesConnections = (port: number) =>
+const isListening = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
     socket.end();
