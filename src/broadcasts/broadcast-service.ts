@@ -12,7 +12,7 @@ import type { MessageStore, NewMessage } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,

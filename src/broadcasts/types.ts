@@ -1,6 +1,6 @@
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
-import type { DeliveryCounts } from '../store/tracking-port.ts';
+import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
 /** The caller and the idempotency key: broadcasts always have one. */

@@ -2,7 +2,7 @@ import type { Registry } from '@prometheus-io/client';
 import type { FastifyBaseLogger } from 'fastify';
 import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import type { IntakeStore } from '../store/intake-port.ts';
+import type { IntakeStore } from '../store/intake-store.ts';
 import { createIntake, reasonOf } from './intake.ts';
 import { Spool } from './spool.ts';
 import type { IntakeTokens } from './tokens.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IntakeRow } from '../store/intake-port.ts';
+import type { IntakeRow } from '../store/intake-store.ts';
 
 /** Makes events durable: the store, or the spool in front of it. */
 export interface IntakeSink {

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IntakeRow } from '../store/intake-port.ts';
+import type { IntakeRow } from '../store/intake-store.ts';
 import { openDatabase } from '../store/sqlite/file.ts';
 import { GroupCommit } from '../store/sqlite/group-commit.ts';
 import type { IntakeSink, Recorded } from './recorder.ts';

@@ -1,8 +1,8 @@
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
-import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
+import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
-import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingMoved, TrackingStore } from '../store/tracking-store.ts';
 import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
 import { type Heard, hear, isOutgoing, type MatchingStore, matchSends, recipientsQuoted } from './matching.ts';
 import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';

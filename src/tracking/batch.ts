@@ -1,13 +1,13 @@
 import type { Outcome } from '../delivery/outcome.ts';
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { IntakeEntry, Postponement } from '../store/intake-port.ts';
+import type { IntakeEntry, Postponement } from '../store/intake-store.ts';
 import type {
   ContactIdentity,
   ConversationFacts,
   TrackedFacts,
   TrackedSend,
   TrackingBatch,
-} from '../store/tracking-port.ts';
+} from '../store/tracking-store.ts';
 import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';

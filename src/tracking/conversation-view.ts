@@ -1,5 +1,5 @@
 import { throwStoreUnreadable } from '../store/store-problems.ts';
-import type { Conversation, LastSend, TrackingStore } from '../store/tracking-port.ts';
+import type { Conversation, LastSend, TrackingStore } from '../store/tracking-store.ts';
 import { contactNamed } from './contact.ts';
 import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
 

@@ -1,5 +1,5 @@
 import { isBlank, textFault } from '../lib/text.ts';
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
 import { scrubErrorText } from '../upstream/scrub-error-text.ts';
 import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';

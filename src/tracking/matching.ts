@@ -1,6 +1,6 @@
-import type { IntakeEntry } from '../store/intake-port.ts';
+import type { IntakeEntry } from '../store/intake-store.ts';
 import type { MessageStore } from '../store/message-store.ts';
-import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
+import type { TrackedSend, TrackingStore } from '../store/tracking-store.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
 import type { OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';

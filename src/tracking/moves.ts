@@ -1,5 +1,5 @@
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { TrackingMoved } from '../store/tracking-port.ts';
+import type { TrackingMoved } from '../store/tracking-store.ts';
 import type { ToldMessage } from './batch.ts';
 import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state.ts';
 import { type FailureKind, failureKind } from './failure-kind.ts';

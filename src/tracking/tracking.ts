@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../store/message-store.ts';
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import { type Applier, type ApplierServices, createApplier, tellResolved } from './applier.ts';
 import { contactNamed } from './contact.ts';
 

@@ -1,5 +1,5 @@
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 
 /** Webhooks of WATI, parsed. Times are milliseconds of the wall clock. */
 

@@ -1,4 +1,4 @@
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
 import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';

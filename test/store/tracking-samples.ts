@@ -1,6 +1,6 @@
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-port.ts';
+import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-store.ts';
 
 export const PROOF = { outcome: 'accepted', evidence: 'local-id' };
 export const NO_BATCH = { messages: [], conversations: [], done: [], postponed: [] };

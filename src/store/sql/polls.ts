@@ -1,4 +1,4 @@
-import type { TrackingStore } from '../tracking-port.ts';
+import type { TrackingStore } from '../tracking-store.ts';
 import { type Dialect, type Engine, type Statement, statement } from './engine.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
@@ -7,7 +7,7 @@ const POLL_LEASE_MS = 5 * 60_000;
 
 type Operations = Pick<TrackingStore, 'schedulePolls' | 'duePolls' | 'pollDone' | 'countCalls' | 'monthCalls'>;
 
-/** Of the operations of src/store/tracking-port.ts those that concern what is read, in SQL that both databases speak. */
+/** Of the operations of src/store/tracking-store.ts those that concern what is read, in SQL that both databases speak. */
 export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): Operations {
   const sql = pollStatements(dialect);
   const month = () => monthOf(now());

@@ -7,7 +7,7 @@ import type {
   TrackingBatch,
   TrackingMoved,
   TrackingStore,
-} from '../tracking-port.ts';
+} from '../tracking-store.ts';
 import { conversationStatements } from './conversation-statements.ts';
 import { conversationOperations, conversationSteps } from './conversations.ts';
 import { retryDeadlocks } from './deadlocks.ts';
@@ -20,7 +20,7 @@ import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mappi
 import { statusOf, toTrackedSend } from './tracking-row.ts';
 import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
 
-/** The operations of src/store/tracking-port.ts, in SQL that both databases speak. */
+/** The operations of src/store/tracking-store.ts, in SQL that both databases speak. */
 export function createTrackingStore(
   engine: Engine,
   dialect: Dialect,

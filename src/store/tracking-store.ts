@@ -1,5 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
-import type { Postponement } from './intake-port.ts';
+import type { Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 
 /**
