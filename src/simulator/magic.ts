@@ -2,7 +2,7 @@ import type { Scripted } from './faults.ts';
 import { htmlPage } from './pages.ts';
 
 /** The outcome that a magic recipient stands for; the rest of a bulk call goes on. */
-export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
+export type SimulatedOutcome = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
 
 const provedLater = '0756';
 /** These arrive; src/simulator/journeys.ts has the rest of their way. */
@@ -24,7 +24,7 @@ const transport: Readonly<Record<string, Scripted>> = {
   // As 0202, and reported by a webhook (src/simulator/journeys.ts).
   [provedLater]: { fault: 'reset-after' },
 };
-const verdicts: Readonly<Record<string, Verdict>> = {
+const outcomes: Readonly<Record<string, SimulatedOutcome>> = {
   '0409': 'window-closed',
   '0422': 'refused',
   '0423': 'not-on-whatsapp',
@@ -37,8 +37,8 @@ export function ending(recipient: string): string {
   return /^[1-9][0-9]{6,14}$/.test(recipient) ? recipient.slice(-4) : '';
 }
 
-export function magicVerdict(recipient: string): Verdict | undefined {
-  return verdicts[ending(recipient)];
+export function simulatedOutcome(recipient: string): SimulatedOutcome | undefined {
+  return outcomes[ending(recipient)];
 }
 
 /** Whether a send to it ends without an answer that says what became of it. */

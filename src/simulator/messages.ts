@@ -1,7 +1,7 @@
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
-import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
+import { isMagicCustomer, type SimulatedOutcome, simulatedOutcome } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 
@@ -71,8 +71,8 @@ function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: st
 }
 
 function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & { target: string }): Answer {
-  const verdict = tenant.settings.magic ? magicVerdict(target) : undefined;
-  if (verdict) return refuse(verdict);
+  const outcome = tenant.settings.magic ? simulatedOutcome(target) : undefined;
+  if (outcome) return refuse(outcome);
   const contact = findContact(tenant, target) ?? adopt(call, tenant, target);
   if (!contact) return noContact();
   if (contact.status === 'INVALID') return refuse('not-on-whatsapp');
@@ -102,15 +102,15 @@ function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined 
   return tenant.contacts.get(target);
 }
 
-function refuse(verdict: Verdict): Answer {
-  if (verdict === 'window-closed') {
+function refuse(outcome: SimulatedOutcome): Answer {
+  if (outcome === 'window-closed') {
     // The exact body that a real tenant answered.
     return refusal({ message: 'Ticket has been expired.', ticketStatus: 'CLOSED' });
   }
-  if (verdict === 'opted-out') return refusal({ info: 'Contact has opted out' });
+  if (outcome === 'opted-out') return refusal({ info: 'Contact has opted out' });
   return refusal({
-    info: verdict === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
-    ...(verdict === 'refused' ? {} : { validWhatsAppNumber: false }),
+    info: outcome === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
+    ...(outcome === 'refused' ? {} : { validWhatsAppNumber: false }),
   });
 }
 

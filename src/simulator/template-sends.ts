@@ -1,7 +1,7 @@
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { contactToWire, findContact } from './contacts.ts';
 import { readCsv } from './csv.ts';
-import { magicVerdict } from './magic.ts';
+import { simulatedOutcome } from './magic.ts';
 import { addRow, newWamid, rowBase } from './messages.ts';
 import { faultOfValue } from './schemas/common.ts';
 import { BulkBody, SingleBody } from './schemas/templates.ts';
@@ -134,12 +134,12 @@ interface Prepared {
 
 function sendOne(call: Call, tenant: Tenant, { template, channel, values, receiver }: Prepared): Receipt {
   const { phone, localMessageId = tenant.ids.uuid('local') } = receiver;
-  const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
+  const outcome = tenant.settings.magic ? simulatedOutcome(phone) : undefined;
   const known = tenant.contacts.get(phone);
-  if (verdict === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
-  if (verdict === 'opted-out') return { phone, localMessageId, valid: true, error: optedOut };
-  if (verdict !== undefined) {
-    const error = verdict === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
+  if (outcome === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
+  if (outcome === 'opted-out') return { phone, localMessageId, valid: true, error: optedOut };
+  if (outcome !== undefined) {
+    const error = outcome === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
     return { phone, localMessageId, valid: true, error };
   }
   if (known && !known.allowBroadcast) {

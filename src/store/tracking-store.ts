@@ -43,7 +43,7 @@ export interface TrackedFacts {
    */
   proof: 'id' | 'content';
   /** How it ended, if this is what proves it. */
-  verdict: Json;
+  outcome: Json;
 }
 
 /** What names a person. Each may be known or not; whoever shares one of phone, bsuid and contact id is the same. */

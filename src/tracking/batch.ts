@@ -99,7 +99,7 @@ const byContent: Outcome = { outcome: 'accepted', evidence: 'content' };
 function joined({ send, heard }: ToldMessage): TrackedFacts {
   const facts = heard.map((each) => each.facts).reduce(joinFacts);
   const isSure = send.foundBy !== 'content';
-  return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', verdict: { ...(isSure ? byId : byContent) } };
+  return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', outcome: { ...(isSure ? byId : byContent) } };
 }
 
 /** The effect on a conversation of an event that is not about a message of the company. */

@@ -19,7 +19,7 @@ export interface Upload extends Omit<Reframed, 'head'> {
 export interface Uploads {
   /**
    * Starts to read a caller's multipart body; resolves when the first bytes have shown the type of the file, before anything goes
-   * out. Throws a Problem: 400, 413 or 415 for the caller's faults, 429 if the caller has used its share, 503 if too many uploads
+   * out. Throws a Problem: 400, 413 or 415 if the body is wrong; 429 if the caller has used its share; 503 if too many uploads
    * are open.
    */
   begin(request: FormRequest, options: UploadOptions): Promise<Upload>;

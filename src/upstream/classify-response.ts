@@ -59,10 +59,10 @@ export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}
   withoutKey(attempt, classifyWhole(attempt, expected));
 
 /** If the response contained a key, the classification stands, without the upstream's words and ids. */
-function withoutKey(attempt: HttpResult, verdict: AttemptResult): AttemptResult {
-  if (attempt.kind === 'failed' || !attempt.containedKey) return verdict;
-  if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
-  const { deliveredAsText, partialErrors } = verdict;
+function withoutKey(attempt: HttpResult, result: AttemptResult): AttemptResult {
+  if (attempt.kind === 'failed' || !attempt.containedKey) return result;
+  if (result.outcome !== 'accepted') return { ...result, detail: keyQuoted };
+  const { deliveredAsText, partialErrors } = result;
   return {
     outcome: 'accepted',
     ...(deliveredAsText && { deliveredAsText }),
@@ -149,19 +149,19 @@ const familyOf = ({ bulk, template }: ResponseExpectation): SendFamily => (bulk 
  * not named is unknown; one that was not asked for is ignored.
  */
 export function classifyBatch(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
-  const verdicts = classifyEach(attempt, receivers);
-  if (attempt.kind === 'failed' || !attempt.containedKey) return verdicts;
-  // A verdict on the whole call stays one object.
+  const results = classifyEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.containedKey) return results;
+  // A result on the whole call stays one object.
   const known = new Map<AttemptResult, AttemptResult>();
-  return verdicts.map((verdict) => {
-    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
-    known.set(verdict, clean);
+  return results.map((result) => {
+    const clean = known.get(result) ?? withoutKey(attempt, result);
+    known.set(result, clean);
     return clean;
   });
 }
 
 function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
-  const toAll = (verdict: AttemptResult) => receivers.map(() => verdict);
+  const toAll = (result: AttemptResult) => receivers.map(() => result);
   if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) {
     return toAll(classifyWhole(attempt, { template: true }));
   }
@@ -183,12 +183,12 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
   const unnamed: AttemptResult = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   return receivers.map((receiver) => {
     const entry = entries?.get(receiver);
-    const verdict = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
+    const result = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
-    if (own.length > 0 && verdict.outcome !== 'rejected') return rejectedFor(own, status, 'template');
+    if (own.length > 0 && result.outcome !== 'rejected') return rejectedFor(own, status, 'template');
     // The call failed, or an error names no receiver, and this one has no error of its own.
     const isDoubtful = said === 'no' || faults.ofNobody;
-    return isDoubtful && verdict.outcome === 'accepted' ? doubtful : verdict;
+    return isDoubtful && result.outcome === 'accepted' ? doubtful : result;
   });
 }
 

@@ -36,7 +36,7 @@ export async function tell(
   proof: TrackedFacts['proof'] = 'id',
 ): Promise<TrackingMoved | undefined> {
   const seq = await seqOf(store, id);
-  const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, verdict: PROOF }] });
+  const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, outcome: PROOF }] });
   return moved;
 }
 

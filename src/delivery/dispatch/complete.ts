@@ -32,7 +32,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** A verdict that several messages share is that of their common call, which is named after the first of them. */
+/** A result that several messages share is that of their common call, which is named after the first of them. */
 function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
   const shared = Map.groupBy(classified, ({ result }) => result);
   const places = new Map<AttemptResult, number>();
@@ -53,7 +53,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined) await rollbackInsert(stored.id, clientError, services);
 }
 
-/** A verdict on the whole call is one object for all of its messages, so it is explained once. */
+/** A result on the whole call is one object for all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {

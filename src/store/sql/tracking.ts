@@ -154,11 +154,11 @@ function surest(rows: readonly Row[]): TrackedSend | undefined {
   return undefined;
 }
 
-function factsValues({ seq, facts, proof, verdict }: TrackedFacts): Record<string, Value> {
+function factsValues({ seq, facts, proof, outcome }: TrackedFacts): Record<string, Value> {
   return {
     seq,
     by_id: proof === 'id' ? 1 : 0,
-    verdict: toSqlJson(verdict),
+    verdict: toSqlJson(outcome),
     whatsapp_id: toSqlText(facts.whatsappMessageId),
     rank: facts.rank,
     sent: facts.sentAt ?? null,
