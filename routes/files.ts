@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { digits } from '../src/schemas/common.ts';

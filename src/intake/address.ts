@@ -27,6 +27,15 @@ function tokenIn(target: string): string {
   return token.length > tokenLengthMax ? '' : token;
 }
 
+/** The token in the address of a webhook at WATI; empty if there is none. */
+export function tokenInAddress(address: string): string {
+  const url = URL.parse(address);
+  if (!url) return '';
+  // A proxy in front may take a longer path.
+  const segments = url.pathname.split('/');
+  return tokenIn(`/${segments.slice(segments.lastIndexOf('wati')).join('/')}${url.search}`);
+}
+
 /** The address to enter at WATI, if `publicUrl` leads to the listener. */
 export const webhookAddress = (publicUrl: string, token: string): string =>
   `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
