@@ -101,7 +101,7 @@ export interface Choices {
   readonly labels: readonly string[];
 }
 
-/** Where the tenant posts its webhooks, as WATI shows it. */
+/** Target of the tenant's webhooks, as WATI lists it. */
 export interface WebhookEndpoint {
   readonly url: string;
   /** 0: disabled, 1: enabled, 2: defective. */
@@ -178,7 +178,7 @@ export interface Tenant {
   readonly ids: Ids;
   /** Called with each message that the tenant takes. */
   onSent: (message: SentMessage) => void;
-  /** As WATI lists them; whoever posts to them sets it. */
+  /** As WATI lists them; set by the part that posts to them. */
   webhookEndpoints: () => readonly WebhookEndpoint[];
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;

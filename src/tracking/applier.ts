@@ -180,7 +180,7 @@ function contactOf(event: TrackedEvent): ContactIdentity | undefined {
   return event.kind === 'status' || event.kind === 'outgoing' ? event.recipient : undefined;
 }
 
-/** Each state is counted; a failure, which somebody will ask for, has a line of its own. */
+/** Each state is counted. A failure gets a log line of its own, because operators look for it. */
 function tellMoved({ send, heard }: ToldMessage, { reached }: Moves, { metrics, logger }: Tellers): void {
   for (const state of reached) {
     metrics.reached(state);

@@ -45,7 +45,7 @@ export interface BatchPlan {
   foreign: IntakeEntry[];
 }
 
-/** What the store knows of the events of a batch. */
+/** The store's knowledge about the events of a batch. */
 export interface Found {
   matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
   /** The recipient of the message that an answer quotes. */
