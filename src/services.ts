@@ -36,11 +36,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     : await openRecords(config, metrics.recordStoreCall);
   const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
   const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const dayQuota = new DayQuota(
-    config.UPSTREAM_CALLS_PER_DAY,
-    () => rateLimiter?.stats().replicas ?? 1,
-    overrides.now ?? (() => Date.now()),
-  );
+  const now = overrides.now ?? (() => Date.now());
+  const dayQuota = new DayQuota(config.UPSTREAM_CALLS_PER_DAY, () => rateLimiter?.stats().replicas ?? 1, now);
   const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
@@ -59,15 +56,10 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onTaskError('sending-stop', error) });
-  const pin = createConnectionPin({
-    store,
-    onChange: (changed) =>
-      overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
-  });
-  const { logger, now } = overrides;
+  const pin = openPin(store, overrides.logger);
   const onGap = (connectionId: string, fromMs: number) => void pollWorker.lookSince(connectionId, fromMs);
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
-  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }), ...polls };
+  const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now, ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const messaging = createMessaging(config, overrides, {
     store,
@@ -101,16 +93,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
-  const accepted = config.MATON_CONNECTION_ID;
-  const acceptConfigured = () => {
-    if (accepted === undefined) return;
-    void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
-  };
-  const uploads =
-    overrides.uploads ??
-    createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
+  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
-    uploads,
+    uploads: overrides.uploads ?? openUploads(config),
     store,
     reservations,
     rateLimiter,
@@ -126,6 +111,22 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     templates,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+}
+
+const openPin = (store: Store, logger: ServiceOverrides['logger']) =>
+  createConnectionPin({
+    store,
+    onChange: (changed) =>
+      logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
+  });
+
+const openUploads = ({ UPLOADS_MAX: openMax, UPLOAD_MIN_BYTES_PER_SECOND: bytesPerSecondMin }: Config) =>
+  createUploads({ openMax, bytesPerSecondMin });
+
+function acceptConfiguredConnection(config: Config, store: Store, onTaskError: OnTaskError): void {
+  const { MATON_CONNECTION_ID: accepted } = config;
+  if (accepted === undefined) return;
+  void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
 }
 
 interface UpstreamWiring {

@@ -156,7 +156,7 @@ export class UntrustedBodyReader {
   /** The body as it flows; it breaks off with BodyRejectedError before the most of a key that stands in it. */
   scanStream(body: Readable, headers: Headers, operation: string): Readable {
     const encoding = String(headers['content-encoding'] ?? '');
-    return scanForKeys(body, encoding, this.#finder, () => this.#onEcho(operation));
+    return scanForKeys(body, encoding, { finder: this.#finder, onEcho: () => this.#onEcho(operation) });
   }
 
   #textOf(bytes: Buffer | undefined, headers: Headers, { operation }: BodySource): BodyText {

@@ -36,7 +36,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** A verdict that several messages share is that of their common call, which is named after the first of them. */
+/** A result that several messages share is that of their common call, which is named after the first of them. */
 function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
   const shared = Map.groupBy(classified, ({ result }) => result);
   const places = new Map<AttemptResult, number>();
@@ -60,7 +60,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
-/** A verdict on the whole call is one object for all of its messages, so it is explained once. */
+/** A result on the whole call is one object for all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -70,7 +70,7 @@ function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: 
   };
 }
 
-/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API tells which. */
+/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API distinguishes the two. */
 async function explainRejection(result: AttemptResult, { context, services: { diagnosis } }: Dispatch) {
   if (result.outcome !== 'rejected') return {};
   if (result.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
@@ -88,7 +88,7 @@ function idsOf(result: AttemptResult) {
   };
 }
 
-/** Where the store fails, the client is answered all the same, and the write is repeated until it succeeds. */
+/** If the store fails, the client still gets the outcome, and the write is repeated until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],
