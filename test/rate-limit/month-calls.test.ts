@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type ConnectionCalls, MonthCalls } from '../../src/rate-limit/month-calls.ts';
-import { type Service, startService } from '../helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 
 it('keeps what it could not write, and tells it with what others wrote', async () => {
   const written: ConnectionCalls[] = [];

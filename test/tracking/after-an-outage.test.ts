@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore } from '../../src/store/open.ts';
-import { startService } from '../helper.ts';
 import { entryOf, token } from '../intake/door.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { insertFinished, newMessage, OPTIONS } from '../store/samples.ts';
+import { startService } from '../support/service.ts';
 
 const minuteMs = 60_000;
 

@@ -3,9 +3,9 @@ import { createRateLimiter } from '../../src/rate-limit/outbound-limiter.ts';
 import type { LaneStats, OutboundRateLimiter } from '../../src/rate-limit/types.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore } from '../../src/store/open.ts';
-import { startService } from '../helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { insertFinished, newMessage, OPTIONS } from '../store/samples.ts';
+import { startService } from '../support/service.ts';
 
 const [polled, inDoubt] = ['14155551000', '14155551001'];
 
