@@ -50,7 +50,7 @@ function begin(more: Partial<PollServices> = {}): void {
       resolved: (by) => counted.push(`resolved by ${by}`),
       contradiction: () => counted.push('contradiction'),
     },
-    logger: { debug: () => {}, error: () => {} },
+    logger: { debug: () => {}, info: () => {}, error: () => {} },
     onRead: () => {},
     onFault: (error) => faults.push(error),
     pollEveryMs: minuteMs,
