@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { killedAtFsync } from './injected.ts';
 import { judge } from './oracle.ts';
 import { aCaller, type Caller, load } from './sends.ts';
 import { aPlace, type Place } from './service.ts';
@@ -22,12 +23,6 @@ afterEach(async () => {
   await simulator.close();
 });
 
-const killAt = (nth: number) => [
-  'strace',
-  ...['-f', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
-  ...['-e', `inject=fsync,fdatasync:signal=SIGKILL:when=${nth}`],
-];
-
 async function settled(url: string) {
   await caller.settle(url);
   return caller.records(url);
@@ -40,7 +35,7 @@ async function settled(url: string) {
 test('killed at every fsync of a run of 60 sends, it doubles nothing and loses nothing', async () => {
   const unknownAtMost = { value: 0 };
   for (let nth = 1; ; nth += 1) {
-    const service = await place.start({ under: killAt(nth), mayDie: true });
+    const service = await place.start({ under: killedAtFsync(nth), mayDie: true });
     if (!service.alive) continue;
     const first = caller.wishes.length;
     // What was recorded in an earlier life and heard nothing is asked for again under its key.
