@@ -28,6 +28,8 @@ export interface Wati {
   /** For the service. */
   settings: Record<string, string>;
   readonly events: readonly Event[];
+  /** When the last one was posted (`performance.now`). */
+  readonly lastPostedMs: number;
   /** Posts the oldest one that was refused for so long, or a new one; resolves to its answer. Never throws. */
   post(): Promise<number>;
   /** Posts what was refused until nothing is. */
@@ -54,7 +56,10 @@ export async function aWati(
   const events: Event[] = [];
   const refused: { event: Event; at: number }[] = [];
 
+  let lastPostedMs = 0;
+
   const postOne = async (event: Event): Promise<number> => {
+    lastPostedMs = performance.now();
     const status = await send(agent, intake.url, event.body);
     event.answers.push(status);
     if (status !== 200) refused.push({ event, at: performance.now() });
@@ -72,6 +77,9 @@ export async function aWati(
   return {
     settings: intake.settings,
     events,
+    get lastPostedMs() {
+      return lastPostedMs;
+    },
     post: () => postOne((isDue() ? refused.shift()?.event : undefined) ?? fresh()),
     repeat: async (patienceMs = 30_000) => {
       const end = performance.now() + patienceMs;
