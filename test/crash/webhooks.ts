@@ -36,8 +36,6 @@ export interface Wati {
   repeat(patienceMs?: number): Promise<void>;
   /** What was answered 200, and is not on record. The service must be down, or its store one that others may open. */
   lost(): Promise<string[]>;
-  /** Resolves when all that was answered 200 is on record; to the ms that it took. */
-  allApplied(patienceMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -72,7 +70,6 @@ export async function aWati(
   };
   const isDue = () => refused[0] !== undefined && performance.now() - refused[0].at >= repeatMs;
   const taken = () => events.filter(({ answers }) => answers.includes(200));
-  const lost = () => withStore(storeUrl, (store) => notOnRecord(store, taken()));
 
   return {
     settings: intake.settings,
@@ -88,16 +85,7 @@ export async function aWati(
         if (performance.now() > end) throw new Error(`${refused.length} webhooks are still refused`);
       }
     },
-    lost,
-    allApplied: async (patienceMs) => {
-      const startedAt = performance.now();
-      for (let left = await lost(); left.length > 0; left = await lost()) {
-        if (performance.now() - startedAt > patienceMs)
-          throw new Error(`not applied: ${left.length}, ${left.slice(0, 5)}`);
-        await sleep(50);
-      }
-      return performance.now() - startedAt;
-    },
+    lost: () => withStore(storeUrl, (store) => notOnRecord(store, taken())),
     close: () => agent.destroy(),
   };
 }
