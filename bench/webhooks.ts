@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuUs, pinSelf, rssMb } from './cpu.ts';
 import { median } from './load.ts';
 import { atRate, type Caller, createCaller, percentile } from './open-load.ts';
-import { callerKey, createPeers, type Peer } from './peers.ts';
+import { createPeers, type Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**

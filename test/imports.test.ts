@@ -172,7 +172,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/tracking\//,
     values:
       /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|answers\/fields))\.ts$/,
-    types: /^src\/(tracking|store|delivery)\//,
+    types: /^src\/((tracking|store|delivery)\/|upstream\/history-reader\.ts$)/,
     packages: /^node:crypto$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.
@@ -186,7 +186,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/tracing\//,
     values: /^src\/(tracing\/[\w-]+|config)\.ts$/,
     types: /^src\/(tracing|upstream)\//,
-    packages: /^@opentelemetry\/(api|resources|sdk-trace|exporter-trace-otlp-http)$/,
+    packages: /^@opentelemetry\/(api|core|resources|sdk-trace|exporter-trace-otlp-http)$/,
   },
   {
     // Puts the real service in front of the simulated upstream, as bin does with the true one.

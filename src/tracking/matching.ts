@@ -2,26 +2,51 @@ import type { IntakeEntry } from '../store/intake-port.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
-import type { OutgoingEvent, StatusEvent, TrackedEvent } from './types.ts';
+import type { DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
 /** Which message an event is about. */
 export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
   Pick<MessageStore, 'countLookalikes'>;
 
-/** An entry of the intake, and what it says. */
+/** What was heard: an entry of the intake, or a row of a history, which has no number and is not tried again. */
+export type HeardEntry = Pick<IntakeEntry, 'seq' | 'connectionId' | 'receivedAtMs' | 'tries' | 'ageMs'>;
+
+/** What was heard, and what it says. */
 export interface Heard<Event extends TrackedEvent = TrackedEvent> {
-  entry: IntakeEntry;
+  entry: HeardEntry;
   event: Event;
+  source: DeliverySource;
 }
 
 /** An event of a message that went out, of ours or of somebody else. */
 export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
-export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookEvent(parseJson(entry.body)) });
+export const hear = (entry: IntakeEntry): Heard => ({
+  entry,
+  event: readWebhookEvent(parseJson(entry.body)),
+  source: 'webhook',
+});
 
 export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
   heard.event.kind === 'status' || heard.event.kind === 'outgoing';
+
+/** An answer of a person with a username, whose number is not told: the message that is quoted says to whom it went. */
+export const needsQuoted = (heard: Heard): heard is Heard<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
+  heard.event.kind === 'received' && heard.event.from.phone === undefined && heard.event.replyTo !== undefined;
+
+/** The recipients of the messages of ours that such answers quote. */
+export async function recipientsQuoted(
+  store: Pick<MatchingStore, 'findTracked'>,
+  heard: readonly Heard[],
+): Promise<ReadonlyMap<Heard, string>> {
+  const recipients = new Map<Heard, string>();
+  for (const each of heard.filter(needsQuoted)) {
+    const [send] = await store.findTracked(each.entry.connectionId, [{ whatsappMessageId: each.event.replyTo }]);
+    if (send?.to !== undefined) recipients.set(each, send.to);
+  }
+  return recipients;
+}
 
 /** How far WATI's clock and ours may differ, and how late WATI may tell of a message. */
 const beforeMs = 60_000;
@@ -51,7 +76,7 @@ export async function matchSends(
  * caused the event. An id of somebody else's says that it is not ours.
  */
 async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
-  if (entry.tries < triesBeforeContent || event.kind !== 'status' || event.fact !== 'sent') return undefined;
+  if (entry.tries < triesBeforeContent || event.kind !== 'status') return undefined;
   const { template, recipient, ids } = event;
   if (template === undefined || recipient?.phone === undefined || ids.localMessageId !== undefined) return undefined;
   const { connectionId } = entry;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { slugOf } from '../json.ts';
 import { fields, type Subject, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from '../routes/sending.ts';
+import { slugOf } from '../support/json.ts';
 import { scriptOne } from './chaos.ts';
 import { callerKey, type ServiceProcess } from './process.ts';
 import type { Random } from './random.ts';
@@ -23,6 +23,8 @@ export interface Said {
   what: string;
   location?: string;
   replayed: boolean;
+  /** The store failed behind the call: what was said is true, and not on record yet. */
+  isUnrecorded?: boolean;
 }
 
 /** The last four digits that make the sandbox misbehave; of a CSV, those that befall the whole call. */
@@ -113,6 +115,7 @@ function saidBy({ status, headers, json }: Awaited<ReturnType<typeof ask>>): Sai
     what: text(json.outcome) ?? type ?? text(json.status) ?? 'nothing',
     ...(location !== undefined && { location }),
     replayed: headers['idempotency-replayed'] === 'true',
+    ...(json.recorded === false && { isUnrecorded: true }),
   };
 }
 

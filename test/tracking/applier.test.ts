@@ -40,6 +40,17 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['=sent', 'moved', '=delivered', 'moved', '=read', 'moved', 'late']);
   });
 
+  it('counts what it did: an id that was not known is learnt once, and what is known already is late', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    intake.send({ id: 'm2' });
+    const shown = { eventType: 'message', owner: true, waId: '14155550100' };
+    await intake.post({ ...shown, whatsappMessageId: wamid });
+    await intake.post({ ...shown, localMessageId: 'm2', whatsappMessageId: 'wamid.2' });
+    await intake.post({ ...shown, whatsappMessageId: 'wamid.2' });
+    expect(intake.counted).toEqual(['late', 'learnt', 'late']);
+  });
+
   it('of another connection moves nothing', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid, connectionId: 'c2' });
@@ -187,6 +198,25 @@ describe('a conversation', () => {
     expect(intake.counted).toEqual(['received', 'received']);
   });
 
+  it('of somebody without a number is that of the recipient whose message is quoted', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    const received = { eventType: 'message_bsuid', owner: false, waId: null, bsuid: 'US.1', replyContextId: wamid };
+    await intake.post(received);
+    await intake.post({ ...received, waId: '14155550199' });
+    const early = await intake.post({ ...received, replyContextId: 'wamid.2' });
+    intake.send({ id: 'm2', to: '14155550102', whatsappMessageId: 'wamid.2' });
+    await intake.advance(second);
+    expect(early.state).toBe('done');
+    expect(conversationsIn(intake).map(({ contact }) => contact)).toEqual([
+      { phone: '14155550100', bsuid: 'US.1' },
+      { phone: '14155550199', bsuid: 'US.1' },
+      { bsuid: 'US.1' },
+      { phone: '14155550102', bsuid: 'US.1' },
+    ]);
+    expect(intake.counted).toEqual(['received', 'received', 'received']);
+  });
+
   it('was closed when a message was sent that failed for it', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', sentAt: start - minute, kind: 'text' });
@@ -194,6 +224,45 @@ describe('a conversation', () => {
     expect(conversationsIn(intake)).toEqual([
       { connectionId: 'c1', contact: { phone: '14155550100' }, closedAt: start - minute },
     ]);
+  });
+});
+
+describe('the log', () => {
+  it('has each webhook by event, connection, outcome and the end of a number', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', status: 'unknown' });
+    intake.send({ id: 'm2' });
+    await intake.post({ ...sent, localMessageId: 'm1' });
+    await intake.post({
+      eventType: 'templateMessageFailed',
+      localMessageId: 'm2',
+      failedCode: '131026',
+      failedDetail: 'words',
+    });
+    await intake.post({ eventType: 'message', owner: false, bsuid: 'US.ABCD9876', text: 'secret', username: '@asha' });
+    await intake.post({ eventType: 'accountDeleted' });
+    const lines = intake.logged.map((line) => /^(\w+) (\{.*\}) (.*)$/.exec(line) ?? []);
+    expect(lines.map(([, level, facts, message]) => [level, JSON.parse(facts ?? ''), message])).toEqual([
+      ['info', { messageId: 'm1', callerId: 'billing', was: 'unknown' }, 'a message whose answer was lost was sent'],
+      [
+        'debug',
+        { event: 'templatemessagesent', connection: 'c1', outcome: 'moved', messageId: 'm1', to: '***0100' },
+        'webhook',
+      ],
+      [
+        'info',
+        { messageId: 'm2', callerId: 'billing', connection: 'c1', to: '***0100', failureKind: 'recipient' },
+        'a message that was accepted did not arrive',
+      ],
+      [
+        'debug',
+        { event: 'templatemessagefailed', connection: 'c1', outcome: 'moved', messageId: 'm2', to: '***0100' },
+        'webhook',
+      ],
+      ['debug', { event: 'message', connection: 'c1', outcome: 'received', to: '***9876' }, 'webhook'],
+      ['debug', { event: 'accountdeleted', connection: 'c1', outcome: 'ignored' }, 'webhook'],
+    ]);
+    expect(intake.logged.join()).not.toMatch(/secret|words|asha|1415|order_update|wamid/i);
   });
 });
 

@@ -158,7 +158,7 @@ function applierOf(store: Store, movedBack: string[]): Applier {
   return createApplier({
     store: Object.assign(Object.create(store), { applyTracking }),
     metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {} },
-    logger: { debug: () => {}, error: () => {} },
+    logger: { debug: () => {}, info: () => {}, error: () => {} },
     onFault: (error) => movedBack.push(`a fault: ${String(error)}`),
     intakeEveryMs: 20,
   });
