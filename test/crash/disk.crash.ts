@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { beforeEach, expect, test } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { failing } from './injected.ts';
 import { judge } from './oracle.ts';
 import { startScene } from './scene.ts';
 import { type Caller, load } from './sends.ts';
@@ -18,24 +16,6 @@ beforeEach(async () => {
   ({ simulator, place, caller } = scene);
   return scene.close;
 });
-
-/** From now on these system calls of the process fail. Resolves once they do, with what ends it. */
-async function failing(pid: number, inject: string): Promise<() => Promise<void>> {
-  const calls = inject.split(':')[0];
-  const strace = spawn(
-    'strace',
-    ['-f', '-p', String(pid), '-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${inject}`],
-    {
-      stdio: 'ignore',
-    },
-  );
-  while (/^TracerPid:\t0$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) await sleep(10);
-  await sleep(300);
-  return async () => {
-    strace.kill('SIGINT');
-    await once(strace, 'exit');
-  };
-}
 
 const statusOf = async (url: string, path: string) => {
   const answer = await request(`${url}${path}`, { headers: { authorization: `Bearer ${callerKey}` } });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { killedAtFsync } from './injected.ts';
 import { judge } from './oracle.ts';
 import { startScene } from './scene.ts';
 import { type Caller, load } from './sends.ts';
@@ -18,12 +19,6 @@ beforeEach(async () => {
   return scene.close;
 });
 
-const killAt = (nth: number) => [
-  'strace',
-  ...['-f', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
-  ...['-e', `inject=fsync,fdatasync:signal=SIGKILL:when=${nth}`],
-];
-
 async function settled(url: string) {
   await caller.settle(url);
   return caller.records(url);
@@ -36,7 +31,7 @@ async function settled(url: string) {
 test('killed at every fsync of a run of 60 sends, it doubles nothing and loses nothing', async () => {
   const unknownAtMost = { value: 0 };
   for (let nth = 1; ; nth += 1) {
-    const service = await place.start({ under: killAt(nth), mayDie: true });
+    const service = await place.start({ under: killedAtFsync(nth), mayDie: true });
     if (!service.alive) continue;
     const first = caller.wishes.length;
     // What was recorded in an earlier life and heard nothing is asked for again under its key.

@@ -23,6 +23,8 @@ export interface Said {
   what: string;
   location?: string;
   replayed: boolean;
+  /** The store failed behind the call: what was said is true, and not on record yet. */
+  isUnrecorded?: boolean;
 }
 
 /** The last four digits that make the sandbox misbehave; of a CSV, those that befall the whole call. */
@@ -113,6 +115,7 @@ function saidBy({ status, headers, json }: Awaited<ReturnType<typeof ask>>): Sai
     what: text(json.outcome) ?? type ?? text(json.status) ?? 'nothing',
     ...(location !== undefined && { location }),
     replayed: headers['idempotency-replayed'] === 'true',
+    ...(json.recorded === false && { isUnrecorded: true }),
   };
 }
 

@@ -9,11 +9,13 @@ import { createRandom } from './random.ts';
 import { everyWebhook, webhookViolations } from './webhooks.ts';
 
 /**
- * `npm run faults [-- --count 10000 --seed 1]`: random faults on a mixed load of all sending routes, the process killed and
+ * `npm run faults [-- --count 10000 --seed 1 --store postgres://...]`: random faults on a mixed load of all sending routes, the process killed and
  * the gateway gone in between; then everything settles, and what was promised is held against what the
  * simulated WATI processed. Exit code 1: the promise was broken.
  */
-const { values } = parseArgs({ options: { count: { type: 'string' }, seed: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { count: { type: 'string' }, seed: { type: 'string' }, store: { type: 'string' } },
+});
 const count = Number(values.count ?? 300);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const atOnce = 32;
@@ -35,7 +37,7 @@ const simulator = await startSimulator({
     failuresMax: Number.POSITIVE_INFINITY,
   },
 });
-const service = await createProcess(simulator);
+const service = await createProcess(simulator, values.store);
 const random = createRandom(seed);
 const blows: Blows = { kills: 0, stops: 0, gatewayStops: 0 };
 const sends: Sent[] = [];

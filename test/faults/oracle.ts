@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { fields, text } from '../routes/outcomes.ts';
-import { ask, type Sent } from './load.ts';
+import { ask, type Said, type Sent } from './load.ts';
 import type { ServiceProcess } from './process.ts';
 
 export interface StoredMessage {
@@ -62,6 +62,10 @@ const compatible: Record<string, readonly string[]> = {
   sending: ['accepted', 'rejected', 'not_sent', 'unknown'],
 };
 
+/** What was not on record when it was said is in doubt where the process was killed before it was. */
+const mayStand = ({ what, isUnrecorded = false }: Said, status: string): boolean =>
+  compatible[what]?.includes(status) === true || (isUnrecorded && status === 'unknown');
+
 /** Every way in which the promise about sends (docs/reference/delivery.md) was broken, in words. */
 export function violations(simulator: Simulator, sends: readonly Sent[], stored: readonly StoredMessage[]): string[] {
   const faults: string[] = [...simulator.violations];
@@ -78,10 +82,7 @@ export function violations(simulator: Simulator, sends: readonly Sent[], stored:
       message?.status === 'accepted' && processed !== 1,
       (message?.status === 'rejected' || message?.status === 'not_sent') && processed !== 0,
       message === undefined && (processed > 0 || id !== undefined),
-      message !== undefined &&
-        said !== undefined &&
-        id !== undefined &&
-        !compatible[said.what]?.includes(message.status),
+      message !== undefined && said !== undefined && id !== undefined && !mayStand(said, message.status),
       message !== undefined && ['queued', 'sending'].includes(message.status),
       said !== undefined && said.status < 300 && id === undefined,
     ];

@@ -11,8 +11,8 @@ import { intakeAt } from './intake.ts';
 
 export const callerKey = 'faults-key-0123456789';
 
-/** The service in a process of its own, on a file that outlives it. */
-export async function createProcess(simulator: Simulator) {
+/** The service in a process of its own, on a file that outlives it, or on an empty database. */
+export async function createProcess(simulator: Simulator, database?: string) {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-faults-'));
   const clientsFile = join(directory, 'clients.json');
   writeFileSync(clientsFile, JSON.stringify([callerEntry('faults', callerKey, { scopes: ['*'] })]));
@@ -43,7 +43,9 @@ export async function createProcess(simulator: Simulator) {
         CLIENTS_FILE: clientsFile,
         ...intake.settings,
         MATON_RATE_PER_SECOND: '100000',
-        STORE_URL: `file:${join(directory, 'store.db')}`,
+        STORE_URL: database ?? `file:${join(directory, 'store.db')}`,
+        // What a killed process was sending is known to be in doubt after so long.
+        STORE_LEASE_MS: '3000',
         PORT: '0',
         DOCS: 'off',
         DRAIN_DELAY_MS: '0',

@@ -179,11 +179,9 @@ class PostgresEngine implements Engine {
     };
     client.on('error', onError); // without a listener, a connection lost between two queries would end the process
     try {
+      // Without it the steps behind it would each be committed alone.
       if (steps.length > 1) await client.query('BEGIN');
-      const answers: Row[][] = [];
-      for (const step of steps) answers.push((await client.query<Row>(this.#query(step))).rows);
-      if (steps.length > 1) await client.query('COMMIT');
-      return answers;
+      return await this.#sendAll(client, steps);
     } catch (error) {
       lost ??= error instanceof Error ? error : new Error(String(error));
       throw error;
@@ -191,6 +189,16 @@ class PostgresEngine implements Engine {
       client.off('error', onError);
       client.release(lost); // with an error the connection is closed, which rolls back
     }
+  }
+
+  /** Sent without waiting for answers in between; after one that fails, the server refuses the others and rolls back at the COMMIT. */
+  async #sendAll(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
+    const queries = steps.map((step) => this.#query(step));
+    const answers = queries.map(async (query) => (await client.query<Row>(query)).rows);
+    const committed = steps.length > 1 ? client.query('COMMIT') : undefined;
+    // The first failure tells why.
+    const [rows] = await Promise.all([Promise.all(answers), committed]);
+    return rows;
   }
 
   #query(step: Step): { text: string; values: unknown[] } {

@@ -52,6 +52,7 @@ function poolOf(
     idle_in_transaction_session_timeout: 5_000,
     query_timeout: statementMs + 1_000, // of the client: a network that swallows packets answers no statement_timeout
     keepAlive: true,
+    pipeline: true, // a transaction then costs two round trips, however many steps it has
   });
   pool.on('error', () => undefined); // of an idle client, which the pool has dropped already; the next query reconnects
   return pool;

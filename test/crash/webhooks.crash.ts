@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { atRate } from '../../bench/open-load.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { createRandom } from '../faults/random.ts';
+import { failing, killedAtFsync } from './injected.ts';
+import { load } from './sends.ts';
+import { aPlace, callerKey, type Place } from './service.ts';
+import { aWati, storeOf, type Wati } from './webhooks.ts';
+
+/** `KILLS=200 .ci/crash webhooks` is the full number of random kills; `SEED` repeats a run. */
+const kills = Number(process.env.KILLS ?? 20);
+const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+const perSecond = 200;
+
+let simulator: Simulator;
+let place: Place;
+let wati: Wati;
+beforeEach(async () => {
+  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
+  place = aPlace(simulator);
+  wati = await aWati(place, storeOf(place), { messages: 300 + kills * 40 });
+});
+afterEach(async () => {
+  await wati.close();
+  await place.close();
+  await simulator.close();
+});
+
+/** In a life that is not killed, all that was answered in any of them is applied. */
+async function expectNothingLost(): Promise<string> {
+  const service = await place.start({ settings: wati.settings });
+  await wati.repeat();
+  // Of another process it would be a second owner of the file.
+  await expect.poll(() => backlog(service.url), { timeout: 30_000, interval: 50 }).toBe(0);
+  await service.kill();
+  expect(await wati.lost()).toEqual([]);
+  const posted = wati.events.flatMap(({ answers }) => answers);
+  expect(wati.events.filter(({ answers }) => !answers.includes(200))).toEqual([]);
+  return `${wati.events.length} events in ${posted.length} posts, ${posted.filter((status) => status !== 200).length} without a 200`;
+}
+
+async function backlog(url: string): Promise<number> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${callerKey}` } });
+  return Number(/^wati_bff_intake_backlog_events\{state="waiting"\} (\d+)$/m.exec(await answer.text())?.[1]);
+}
+
+test('killed at every durable write of taking 24 webhooks in and applying them, it loses none that it answered', async () => {
+  for (let nth = 1; ; nth += 1) {
+    const service = await place.start({ settings: wati.settings, under: killedAtFsync(nth), mayDie: true });
+    let left = service.alive ? 24 : 0;
+    let isKilled = false;
+    await load(
+      3,
+      () => !isKilled && left-- > 0,
+      async () => {
+        if ((await wati.post()) === 0) isKilled = true;
+      },
+    );
+    // The last commits are those of applying.
+    if (!isKilled) await Promise.race([service.ended, quiet(service.url)]);
+    if (!service.alive || isKilled) {
+      await service.ended;
+      continue;
+    }
+    await service.kill();
+    console.log(`webhooks, killed at ${nth - 1} durable writes: ${await expectNothingLost()}`);
+    expect(nth).toBeGreaterThan(20);
+    return;
+  }
+});
+
+/** Nothing is left to apply; it may be killed while it is asked. */
+async function quiet(url: string): Promise<void> {
+  while ((await backlog(url).catch(() => 0)) !== 0) await sleep(20);
+}
+
+test(`killed ${kills} times at random under ${perSecond} webhooks a second, it loses none that it answered`, async () => {
+  const random = createRandom(seed);
+  for (let kill = 0; kill < kills; kill += 1) {
+    const service = await place.start({ settings: wati.settings });
+    let isKilled = false;
+    const posting = atRate(perSecond, 1, async () => {
+      if (!isKilled) await wati.post();
+    });
+    await sleep(random.between(0, 400));
+    await service.kill();
+    isKilled = true;
+    await posting;
+  }
+  console.log(`webhooks, seed ${seed}, ${kills} random kills: ${await expectNothingLost()}`);
+});
+
+test.each([
+  ['a full disk', 'pwrite64:error=ENOSPC'],
+  ['a disk whose fsync fails', 'fsync,fdatasync:error=EIO'],
+])('%s is a 503 for webhooks, nothing of them is lost, and it heals without a restart', async (name, inject) => {
+  const service = await place.start({ settings: { ...wati.settings, INTAKE_WAIT_MS: '300' } });
+  for (let n = 0; n < 20; n += 1) expect(await wati.post()).toBe(200);
+  const heal = await failing(service.pid(), inject);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => wati.post()));
+  expect(answers).toEqual(answers.map(() => 503));
+  await heal();
+  await wati.repeat();
+  await expect.poll(() => backlog(service.url), { timeout: 30_000, interval: 50 }).toBe(0);
+  await service.kill();
+  console.log(`webhooks, ${name}: ${await expectNothingLost()}`);
+});

@@ -1,0 +1,226 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
+import type { Store } from '../../src/store/open.ts';
+import type { TrackingMoved } from '../../src/store/tracking-port.ts';
+import { type Applier, createApplier } from '../../src/tracking/applier.ts';
+import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
+import { createRandom, type Random } from '../faults/random.ts';
+import { insertPublished } from '../store/broadcast-samples.ts';
+import { mustFind, OUTCOME } from '../store/samples.ts';
+import { delivered, failed, joinOf, read, sent } from '../store/tracking-samples.ts';
+
+/** What random webhooks of many messages came to, held against what they say. */
+export interface ManyFacts {
+  /** Rows that were given to the intake, repeats among them. */
+  given: number;
+  /** Messages whose state is not the join of what was not lost. */
+  wrong: string[];
+  movedBack: string[];
+  perSecond: number;
+}
+
+interface Fact {
+  message: number;
+  member: Readonly<Record<string, unknown>>;
+  at: number;
+  facts: DeliveryFacts;
+  hasOurId: boolean;
+}
+
+const T = Date.parse('2026-11-30T10:00:00Z');
+const lossRatio = 0.1;
+const rowsAtOnce = 256;
+const readsAtOnce = 40;
+
+type Kind = { name: string; fact: (at: number) => DeliveryFacts; fails: boolean };
+const kinds: readonly [Kind, ...Kind[]] = [
+  { name: 'templateMessageSent', fact: (at: number) => sent(at), fails: false },
+  { name: 'sentMessageDELIVERED', fact: (at: number) => delivered(at), fails: false },
+  { name: 'sentMessageREAD', fact: (at: number) => read(at), fails: false },
+  { name: 'templateMessageFailed', fact: (at: number) => failed(at, '131026'), fails: true },
+];
+
+/** How messages stand before anything is told of them: known to WhatsApp, known by our id alone, and in doubt. */
+const standings = ['named', 'accepted', 'unknown'] as const;
+const standingOf = (message: number) => standings[message % standings.length] ?? 'named';
+const wamidOf = (id: string) => `wamid.${id}`;
+
+/**
+ * Tells replicas (several stores of one database) webhooks in random order, with repeats and twins, a tenth of them lost, while
+ * all of them apply what they took in. `advance` lets time go by, for what waits for its next try.
+ */
+export async function manyFacts(
+  stores: readonly [Store, ...Store[]],
+  size: { messages: number; facts: number; seed: number },
+  advance: (ms: number) => Promise<void>,
+): Promise<ManyFacts> {
+  const [store] = stores;
+  const random = createRandom(size.seed);
+  const broadcast = `b${size.seed}`;
+  const idOf = (message: number) => `${broadcast}-${message}`;
+  await insertMessages(store, broadcast, size.messages);
+  const told = lived(size, idOf, random);
+  const movedBack: string[] = [];
+  const appliers = stores.map((each) => applierOf(each, movedBack));
+  for (const applier of appliers) applier.start();
+  const startedAt = performance.now();
+  const isReading = { value: true };
+  const reading = watch(
+    store,
+    { idOf, messages: size.messages, random: createRandom(size.seed + 1) },
+    isReading,
+    movedBack,
+  );
+  await Promise.all(
+    stores.map((each, at) =>
+      tellAll(
+        each,
+        told.filter((_, n) => n % stores.length === at),
+      ),
+    ),
+  );
+  await allApplied(stores, appliers);
+  const perSecond = (told.length / (performance.now() - startedAt)) * 1_000;
+  // What came before its message had an id that it names is tried again after up to ten minutes.
+  for (let passes = 0; passes < 6; passes += 1) {
+    await advance(600_000);
+    await allApplied(stores, appliers);
+  }
+  isReading.value = false;
+  await reading;
+  await Promise.all(appliers.map((applier) => applier.stop()));
+  const wrong = await wrongOnes(store, told, { messages: size.messages, idOf });
+  return { given: told.length, wrong, movedBack, perSecond };
+}
+
+async function insertMessages(store: Store, broadcast: string, messages: number): Promise<void> {
+  await insertPublished(store, broadcast, messages);
+  for (let done = 0; done < messages; ) {
+    const claimed = await store.claimBatch(broadcast, 500);
+    done += claimed.length;
+    const completions = claimed.map(({ id }) => {
+      const standing = standingOf(Number(id.slice(broadcast.length + 1)));
+      const status = standing === 'unknown' ? 'unknown' : 'accepted';
+      return { id, status, outcome: OUTCOME, ...(standing === 'named' && { whatsappMessageId: wamidOf(id) }) } as const;
+    });
+    await store.completeAll(completions);
+  }
+}
+
+/** What is told, in the order in which it is told. The same fact has the same time, whichever of its copies is recorded. */
+function lived({ messages, facts }: { messages: number; facts: number }, idOf: (n: number) => string, random: Random) {
+  const told: Fact[] = [];
+  for (let n = 0; n < facts; n += 1) {
+    const message = random.between(0, messages - 1);
+    const kind = random.pick(kinds);
+    const at = T + ((message * 7 + kind.name.length * 131) % 1_000) * 1_000;
+    const ids = { id: `wati-${idOf(message)}`, whatsappMessageId: wamidOf(idOf(message)) };
+    const failure = kind.fails ? { failedCode: '131026', failedDetail: 'failed as 131026' } : {};
+    const plain = { eventType: kind.name, ...ids, ...failure };
+    const twins = [plain, { ...plain, eventType: `${kind.name}_v2`, localMessageId: idOf(message) }];
+    for (const member of twins) {
+      if (random.chance(lossRatio)) continue;
+      const one = { message, member, at, facts: kind.fact(at), hasOurId: member !== plain };
+      for (let copies = random.chance(0.2) ? 2 : 1; copies > 0; copies -= 1) told.push(one);
+    }
+  }
+  return shuffled(told, random);
+}
+
+function shuffled<Value>(values: Value[], random: Random): Value[] {
+  for (let last = values.length - 1; last > 0; last -= 1) {
+    const other = random.between(0, last);
+    const [one, two] = [values[last], values[other]];
+    if (one === undefined || two === undefined) continue;
+    [values[last], values[other]] = [two, one];
+  }
+  return values;
+}
+
+async function tellAll(store: Store, told: readonly Fact[]): Promise<void> {
+  for (let at = 0; at < told.length; at += rowsAtOnce) {
+    const rows = told.slice(at, at + rowsAtOnce).map(({ member, at: receivedAtMs }) => {
+      const body = JSON.stringify(member);
+      return { key: dedupeKey({ connectionId: 'c1', member, body }), connectionId: 'c1', receivedAtMs, body };
+    });
+    await store.recordIntake(rows);
+  }
+}
+
+/** Notes each message that one of its batches moved back. */
+function applierOf(store: Store, movedBack: string[]): Applier {
+  const applyTracking: Store['applyTracking'] = async (batch) => {
+    const moved = await store.applyTracking(batch);
+    movedBack.push(...moved.filter(isBackward).map(({ seq }) => `message ${seq} by a batch`));
+    return moved;
+  };
+  return createApplier({
+    store: Object.assign(Object.create(store), { applyTracking }),
+    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {} },
+    logger: { debug: () => {}, info: () => {}, error: () => {} },
+    onFault: (error) => movedBack.push(`a fault: ${String(error)}`),
+    intakeEveryMs: 20,
+  });
+}
+
+const isBackward = ({ before, after }: TrackingMoved): boolean => (before?.rank ?? 0) > (after?.rank ?? 0);
+
+interface Watched {
+  idOf: (message: number) => string;
+  messages: number;
+  random: Random;
+}
+
+/** A reader sees each message at its last state or further on. */
+async function watch(store: Store, { idOf, messages, random }: Watched, isOn: { value: boolean }, movedBack: string[]) {
+  const seen = new Map<string, number>();
+  const some = Array.from({ length: 50 }, () => idOf(random.between(0, messages - 1)));
+  while (isOn.value) {
+    const id = random.pick([some[0] ?? '', ...some]);
+    const rank = (await mustFind(store, id)).delivery?.rank ?? 0;
+    if (rank < (seen.get(id) ?? 0)) movedBack.push(`${id} was seen to fall to ${rank}`);
+    seen.set(id, rank);
+    await sleep(5);
+  }
+}
+
+async function allApplied([store]: readonly [Store, ...Store[]], appliers: readonly Applier[]): Promise<void> {
+  for (;;) {
+    for (const applier of appliers) applier.wake();
+    const { waiting, failed: setAside } = await store.intakeState();
+    if (setAside > 0) throw new Error(`${setAside} webhooks could not be applied`);
+    if (waiting === 0) return;
+    await sleep(20);
+  }
+}
+
+/** Facts count where the message can be known: by its own id, which teaches the others, or by WhatsApp's where that is on record. */
+async function wrongOnes(
+  store: Store,
+  told: readonly Fact[],
+  { messages, idOf }: { messages: number; idOf: (n: number) => string },
+): Promise<string[]> {
+  const byMessage = Map.groupBy(told, ({ message }) => message);
+  const check = async (message: number): Promise<string[]> => {
+    const heard = byMessage.get(message) ?? [];
+    const standing = standingOf(message);
+    const isProved = heard.some(({ hasOurId }) => hasOurId);
+    const counts = isProved || standing === 'named' ? heard : [];
+    const expected = counts.length === 0 ? undefined : counts.map(({ facts }) => facts).reduce(joinOf);
+    const { status, delivery } = await mustFind(store, idOf(message));
+    const { updatedAt: _, watiId, ...known } = delivery ?? { updatedAt: 0 };
+    const isRight =
+      status === (standing === 'unknown' && !isProved ? 'unknown' : 'accepted') &&
+      isDeepStrictEqual(delivery && known, expected) &&
+      (delivery === undefined || watiId === `wati-${idOf(message)}`);
+    if (isRight) return [];
+    return [`${idOf(message)} (${standing}) is ${status} ${JSON.stringify(delivery)}, not ${JSON.stringify(expected)}`];
+  };
+  const wrong: string[] = [];
+  for (let from = 0; from < messages; from += readsAtOnce) {
+    const some = Array.from({ length: Math.min(readsAtOnce, messages - from) }, (_, n) => check(from + n));
+    wrong.push(...(await Promise.all(some)).flat());
+  }
+  return wrong;
+}
