@@ -4,8 +4,9 @@ import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
-import { Problem } from './problem.ts';
+import { createPolling } from './polling.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
+import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -14,10 +15,12 @@ import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
+import { errorCode } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
+import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
-import { codeOf } from './upstream/error-code.ts';
+import type { CallReport } from './upstream/types.ts';
 import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
@@ -28,13 +31,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const matonKey = overrides.matonKey ?? (() => config.MATON_API_KEY);
   const onTaskError: OnTaskError = (task, error) =>
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
-  const { store, reservations } = overrides.store
-    ? { store: overrides.store }
-    : await openRecords(config, metrics.recordStoreCall);
-  const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
-  const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const now = overrides.now ?? (() => Date.now());
-  const dayQuota = new DayQuota(config.UPSTREAM_CALLS_PER_DAY, () => rateLimiter?.stats().replicas ?? 1, now);
+  const resources = await openResources(config, overrides, { metrics, onTaskError });
+  const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -42,28 +40,32 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     metrics,
     replicas: reservations !== undefined,
     readRetryMs: pauses.readRetryMs,
-    onAttempt: (report) => {
-      if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
+    onAttempt: (report, connection) => {
+      countCall(resources, report, connection);
       readiness.observe(report);
     },
     onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onTaskError('sending-stop', error) });
   const pin = openPin(store, overrides.logger);
-  const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now };
+  const onGap = (connectionId: string, fromMs: number) => void pollWorker.lookSince(connectionId, fromMs);
+  const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
+  const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
+  const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
   const messaging = createMessaging(config, overrides, {
-    store,
-    rateLimiter,
-    upstream,
+    ...shared,
     stopSwitch,
-    metrics,
-    pauses,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
     },
-    onTaskError,
+  });
+  const pollWorker = createPolling(config, overrides, {
+    ...shared,
+    monthCalls,
+    reconcileWorker: messaging.reconcileWorker,
+    mayRead: () => dayQuota.spentForMs('read') === 0,
   });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
@@ -75,12 +77,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
+    ...resources,
     uploads: overrides.uploads ?? openUploads(config),
-    store,
-    reservations,
-    rateLimiter,
-    dispatchers,
-    dayQuota,
+    pollWorker,
     upstream,
     stopSwitch,
     pin,
@@ -89,6 +88,37 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     templates,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+}
+
+const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
+
+async function openResources(
+  config: Config,
+  overrides: ServiceOverrides,
+  { metrics, onTaskError }: { metrics: Metrics; onTaskError: OnTaskError },
+) {
+  const { store, reservations } = overrides.store
+    ? { store: overrides.store }
+    : await openRecords(config, metrics.recordStoreCall);
+  const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
+  const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
+  const dayQuota = new DayQuota(
+    config.UPSTREAM_CALLS_PER_DAY,
+    () => rateLimiter?.stats().replicas ?? 1,
+    nowOf(overrides),
+  );
+  const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls };
+}
+
+function countCall(
+  { dayQuota, monthCalls }: Awaited<ReturnType<typeof openResources>>,
+  { host, bytesSent }: CallReport,
+  connection: string | undefined,
+): void {
+  if (host !== 'gateway' || !bytesSent) return;
+  dayQuota.count();
+  if (connection !== undefined) monthCalls.count(connection);
 }
 
 const openPin = (store: Store, logger: ServiceOverrides['logger']) =>
@@ -128,10 +158,10 @@ function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: Up
     readRetryMs,
     onAnswer,
     ...(rateLimiter && { rateLimiter }),
-    onAttempt: (report) => {
+    onAttempt: (report, connection) => {
       metrics.recordUpstreamCall(report);
       overrides.tracing?.recordUnattributed(report);
-      onAttempt(report);
+      onAttempt(report, connection);
     },
     onEcho: (operation) => {
       metrics.recordKeyEcho(operation);
@@ -143,10 +173,12 @@ function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: Up
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
+  monthCalls: MonthCalls;
+  pollWorker: PollWorker;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -158,6 +190,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       tracking.start();
       broadcastWorker.wake();
       await intake?.start(tracking.wake);
+      pollWorker.start();
     },
     /** Aborts in-flight requests: the shutdown time-out is over. */
     cutOff: () => {
@@ -174,19 +207,14 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await ended;
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
-      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
+      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();
     },
   };
 }
-
-/** Not the message: it may quote the upstream, or the database. */
-const errorCode = (error: unknown): string => {
-  if (error instanceof Problem) return error.slug;
-  return error instanceof Error ? codeOf(error) : 'unknown';
-};
 
 /** Absent: there is no limit. */
 function openRateLimiter(

@@ -5,9 +5,17 @@ import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { ContactIdentity, TrackingMoved, TrackingStore } from '../store/tracking-store.ts';
 import { type BatchPlan, nextTryAfterFault, planBatch, type ToldMessage } from './batch.ts';
-import { type Heard, hear, isOutgoing, type MatchingStore, matchSends, recipientsQuoted } from './matching.ts';
+import {
+  type Heard,
+  type HeardEntry,
+  hear,
+  isOutgoing,
+  type MatchingStore,
+  matchSends,
+  recipientsQuoted,
+} from './matching.ts';
 import { type AppliedOutcome, type Moves, movesOf, type Reached } from './moves.ts';
-import type { TrackedEvent } from './types.ts';
+import type { DeliverySource, TrackedEvent } from './types.ts';
 
 /** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
 export interface Applier {
@@ -137,12 +145,12 @@ interface AppliedBatch {
   moved: ReadonlyMap<number, TrackingMoved>;
 }
 
-type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
+export type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
 function reportBatch({ heard, plan, moved }: AppliedBatch, services: Tellers) {
   const { metrics, logger } = services;
-  const outcomes = new Map<IntakeEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
+  const outcomes = new Map<HeardEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
   for (const message of plan.messages) {
     const moves = movesOf(message, moved.get(message.send.seq));
@@ -195,8 +203,9 @@ function tellMoved({ send, heard }: ToldMessage, { reached }: Moves, { metrics, 
 export function tellResolved(
   facts: { messageId: string; callerId: string; was: MessageStatus },
   { metrics, logger }: Tellers,
+  by: DeliverySource = 'webhook',
 ): void {
-  metrics.resolved('webhook');
+  metrics.resolved(by);
   if (facts.was === 'unknown') logger.info(facts, 'a message whose answer was lost was sent');
   else {
     metrics.contradiction();

@@ -125,7 +125,7 @@ function createReport(options: StreamOptions, context: CallContext, { operation 
   const start = performance.now();
   return (rest: Pick<CallReport, 'status' | 'errorCode' | 'bytesSent'>) => {
     const whole = { operation, host: 'gateway' as const, durationMs: performance.now() - start, ...rest };
-    options.onAttempt?.(whole);
+    options.onAttempt?.(whole, context.connection);
     context.onAttempt?.(whole);
   };
 }
