@@ -33,10 +33,13 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
 }
 
 /** A verdict that several messages share is that of their common call, which is named after the first of them. */
-function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
+function lostCallsIn(
+  classified: readonly ClassifiedAttempt[],
+): (result: AttemptResult) => Pick<Completion, 'lostCall'> {
+  if (classified.length === 1) return () => ({});
   const shared = Map.groupBy(classified, ({ result }) => result);
   const places = new Map<AttemptResult, number>();
-  return (result: AttemptResult): Pick<Completion, 'lostCall'> => {
+  return (result) => {
     const [first, ...others] = shared.get(result) ?? [];
     if (result.outcome !== 'unknown' || !first || others.length === 0) return {};
     const place = places.get(result) ?? 0;
