@@ -2,7 +2,8 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { Seen } from './children/limited.ts';
 import { type Answer, type Caller, createCaller } from './open-load.ts';
-import { callerKey, createPeers, type Peer } from './peers.ts';
+import { createPeers, type Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
 
 /** A fresh service on a file, in front of a fresh simulator with Maton's limit. */
 export interface Scene {

@@ -1,6 +1,7 @@
 import autocannon, { type Request, type Result } from 'autocannon';
 import { cpuUs, rssMb } from './cpu.ts';
-import { callerKey, type Peer } from './peers.ts';
+import type { Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
 
 /** One round: as many requests as the peer answers, over connections that stay open. */
 export interface Round {

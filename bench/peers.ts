@@ -1,12 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { callerEntry } from '../src/callers.ts';
-import { has, pinned } from './cpu.ts';
+import { has } from './cpu.ts';
+import { type Command, child, createProcesses } from './processes.ts';
 
 /** One proxy under test, or the upstream, in its own process. */
 export interface Peer {
@@ -20,74 +16,42 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-export const callerKey = 'bench-key-0123456789abcdef';
-
 const relayed = '/wati/api/v1/getContacts';
-const child = (name: string) => join(import.meta.dirname, 'children', `${name}.ts`);
 
 /** Starts the peers and ends what it started. */
 export function createPeers() {
-  const directory = mkdtempSync(join(tmpdir(), 'wati-bff-bench-'));
-  const clientsFile = join(directory, 'clients.json');
-  writeFileSync(clientsFile, JSON.stringify([callerEntry('bench', callerKey, ['*'])]));
-  const running = new Set<ChildProcess>();
+  const processes = createProcesses();
+  const { directory } = processes;
 
-  async function end(process: ChildProcess): Promise<void> {
-    running.delete(process);
-    process.kill();
-    if (process.exitCode === null && process.signalCode === null) await once(process, 'exit');
-  }
-
-  async function start(name: string, path: string, core: 0 | 1, toCommand: (port: number) => Command): Promise<Peer> {
-    const port = await freePort();
-    const { argv, env = {} } = toCommand(port);
-    const [program = '', ...rest] = pinned(core, argv);
-    const log = openSync(join(directory, `${name.replaceAll(/\W/g, '-')}.log`), 'a');
-    const startedAt = performance.now();
-    const process = spawn(program, rest, { stdio: ['ignore', log, 'inherit'], env: { ...environment(), ...env } });
-    running.add(process);
-    const url = `http://127.0.0.1:${port}`;
-    await firstAnswer(`${url}/health/live`, process);
-    const startMs = performance.now() - startedAt;
-    return { name, pid: process.pid ?? 0, url, path, startMs, stop: () => end(process) };
+  async function start(name: string, path: string, core: 0 | 1, command: (port: number) => Command): Promise<Peer> {
+    const { port, ...started } = await processes.start({ name, core, command, isReady: answers });
+    return { name, path, url: urlOf(port), ...started };
   }
 
   return {
     /** Of this run, gone with it. */
     directory,
-    upstream: () => start('upstream', '', 1, (port) => ({ argv: node(child('upstream'), port) })),
+    upstream: () => start('upstream', '', 1, (port) => child('upstream', port)),
     /** The simulator with Maton's limit; its own address tells where it takes calls, and what it has seen. */
-    limited: () => start('simulator', '', 1, (port) => ({ argv: node(child('limited'), port) })),
+    limited: () => start('simulator', '', 1, (port) => child('limited', port)),
     /** `store`: `memory:`, or a file of this run. */
     service: (
       upstream: Pick<Peer, 'url'>,
       store: 'memory:' | 'file:' = 'memory:',
       settings: Record<string, string> = {},
     ) =>
-      start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) => ({
-        argv: serviceArgv,
-        env: {
-          MATON_API_KEY: 'bench-maton-key-of-nobody',
-          MATON_GATEWAY_URL: upstream.url,
-          MATON_CONTROL_URL: upstream.url,
-          MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
-          CLIENTS_FILE: clientsFile,
+      start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) =>
+        processes.service(upstream.url, port, {
           MATON_RATE_PER_SECOND: '100000',
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
-          PORT: String(port),
-          DRAIN_DELAY_MS: '0',
-          ...serviceEnvironment,
           ...settings,
-        },
-      })),
-    relay: (upstream: Peer) =>
-      start('bare relay', relayed, 0, (port) => ({ argv: node(child('relay'), port, upstream.url) })),
+        }),
+      ),
+    relay: (upstream: Peer) => start('bare relay', relayed, 0, (port) => child('relay', port, upstream.url)),
     jsonRelay: (upstream: Peer) =>
-      start('relay, JSON read and written', relayed, 0, (port) => ({
-        argv: node(child('relay'), port, upstream.url, '--json'),
-      })),
+      start('relay, JSON read and written', relayed, 0, (port) => child('relay', port, upstream.url, '--json')),
     httpProxy: (upstream: Pick<Peer, 'url'>) =>
-      start('@fastify/http-proxy', relayed, 0, (port) => ({ argv: node(child('http-proxy'), port, upstream.url) })),
+      start('@fastify/http-proxy', relayed, 0, (port) => child('http-proxy', port, upstream.url)),
     /** `undefined` where nginx is not installed. */
     nginx: async (upstream: Peer) => {
       if (!has('nginx', '-v')) return undefined;
@@ -97,55 +61,17 @@ export function createPeers() {
         return { argv: ['nginx', '-p', directory, '-e', 'stderr', '-c', file] };
       });
     },
-    /** Whatever still runs goes, and so do the logs. */
-    close: async () => {
-      await Promise.all([...running].map(end));
-      rmSync(directory, { recursive: true, force: true });
-    },
+    /** Ends what still runs, and removes the logs. */
+    close: processes.close,
   };
 }
 
-interface Command {
-  argv: string[];
-  env?: Record<string, string>;
-}
+const urlOf = (port: number) => `http://127.0.0.1:${port}`;
 
-const node = (...argv: (string | number)[]) => [process.execPath, ...argv.map(String)];
-
-/** As `npm start` has it. */
-export const serviceArgv = node(
-  '--max-semi-space-size=8',
-  '--heap-growing-percent=50',
-  join(import.meta.dirname, '../src/bin/server.ts'),
-);
-export const serviceEnvironment = {
-  NODE_COMPILE_CACHE: join(import.meta.dirname, '../node_modules/.cache/wati-bff'),
-};
-
-/** Nothing of the developer's own settings reaches a child. */
-const environment = () => ({ PATH: process.env.PATH });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function firstAnswer(url: string, process: ChildProcess): Promise<void> {
-  for (;;) {
-    if (process.exitCode !== null) throw new Error(`${process.spawnfile} ended with ${process.exitCode}`);
-    if (await answers(url)) return;
-    await new Promise((resume) => setTimeout(resume, 2));
-  }
-}
-
-const answers = (url: string) =>
+const answers = (port: number) =>
   new Promise<boolean>((resolve) => {
-    const asked = request(url, { agent: false }, (answer) => {
-      // A proxy passes the upstream's word on, whatever that is.
+    const asked = request(`${urlOf(port)}/health/live`, { agent: false }, (answer) => {
+      // A proxy passes the upstream's answer on, whatever that is.
       answer.resume().on('end', () => resolve(true));
     });
     asked.on('error', () => resolve(false)).end();

@@ -2,7 +2,8 @@ import autocannon, { type Result } from 'autocannon';
 import { Agent, request } from 'undici';
 import { cpuUs, pinSelf } from './cpu.ts';
 import { median } from './load.ts';
-import { callerKey, createPeers, type Peer } from './peers.ts';
+import { createPeers, type Peer } from './peers.ts';
+import { callerKey } from './processes.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**

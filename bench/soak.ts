@@ -2,7 +2,8 @@ import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cpuUs, openFiles, pinSelf, rssMb } from './cpu.ts';
 import { atRate, createCaller, percentile } from './open-load.ts';
-import { callerKey, createPeers } from './peers.ts';
+import { createPeers } from './peers.ts';
+import { callerKey } from './processes.ts';
 import { type Goal, goalsTable } from './table.ts';
 
 /**

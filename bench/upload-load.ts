@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { callerKey } from './peers.ts';
+import { callerKey } from './processes.ts';
 import type { UploadPeer } from './upload-peers.ts';
 
 export const MB = 1_000_000;

@@ -29,7 +29,7 @@ export async function benchUploads({ quick }: { quick: boolean }): Promise<Goal[
     goals.push(...(await memory(peers, quick)));
     return goals;
   } finally {
-    peers.close();
+    await peers.close();
   }
 }
 

@@ -11,7 +11,7 @@ import {
   lockFaults,
   type Manifest,
   productionOnly,
-} from './supply-rules.ts';
+} from './dependency-policy.ts';
 
 /**
  * `node ops/supply.ts SBOM` checks all that `.ci/supply` is for, and ends with exit code 1 if there are faults. `--write`
@@ -36,7 +36,7 @@ if (word === '--production') {
     ...installScriptFaults(lock),
     ...licenceFaults(lock),
     ...bomFaults(json(word) as Bom, lock),
-    ...floorFaults(json('ops/version-floors.json') as Floor[], lock),
+    ...floorFaults(json('ops/minimum-versions.json') as Floor[], lock),
   ];
   if (readFileSync(licencesFile, 'utf8') !== licenceList(lock)) {
     faults.push(`${licencesFile} is not fresh: npm run supply -- --write`);

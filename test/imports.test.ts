@@ -186,7 +186,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/tracing\//,
     values: /^src\/(tracing\/[\w-]+|config)\.ts$/,
     types: /^src\/(tracing|upstream)\//,
-    packages: /^@opentelemetry\/(api|resources|sdk-trace|exporter-trace-otlp-http)$/,
+    packages: /^@opentelemetry\/(api|core|resources|sdk-trace|exporter-trace-otlp-http)$/,
   },
   {
     // Puts the real service in front of the simulated upstream, as bin does with the true one.

@@ -71,7 +71,8 @@ final class Scenario {
         equal("/v1/messages/" + sent.getId(), first.getHeaders().getFirst("Location"));
 
         ResponseEntity<Message> again = messages.sendTextWithHttpInfo(text, "java-text-" + run, null, null, null);
-        equal(sent, again.getBody());
+        // What became of it since comes along.
+        equal(sent.delivery(null), again.getBody().delivery(null));
         equal("true", again.getHeaders().getFirst("Idempotency-Replayed"));
 
         equal(Message.StatusEnum.ACCEPTED, messages.getMessage(sent.getId()).getStatus());

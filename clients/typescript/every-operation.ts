@@ -84,6 +84,7 @@ const calls: Record<keyof operations, () => Called> = {
   getContact: () => GET('/v1/contacts/{recipient}', recipient),
   putContact: () => PUT('/v1/contacts/{recipient}', { ...recipient, body: { attributes: { city: 'Pune' } } }),
   updateContact: () => PATCH('/v1/contacts/{recipient}', { ...recipient, body: { attributes: { city: 'Pune' } } }),
+  getConversation: () => GET('/v1/conversations/{recipient}', recipient),
   listConversationMessages: () => GET('/v1/conversations/{recipient}/messages', recipient),
   assignOperator: () => PUT('/v1/conversations/{recipient}/operator', { ...recipient, body: { bot: true } }),
   setConversationStatus: () => PUT('/v1/conversations/{recipient}/status', { ...recipient, body: { status: 'open' } }),

@@ -29,7 +29,8 @@ async function sendsOnceUnderOneKey() {
   equal(first.response.headers.get('location'), `/v1/messages/${first.data.id}`);
 
   const again = await send('Your parcel is on its way.', '14155550100', `ts-text-${run}`);
-  equal(again.data, first.data);
+  // What became of it since comes along.
+  equal({ ...again.data, delivery: undefined }, { ...first.data, delivery: undefined });
   equal(again.response.headers.get('idempotency-replayed'), 'true');
 
   const { data } = await client.GET('/v1/messages/{id}', { params: { path: { id: first.data.id } } });

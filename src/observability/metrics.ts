@@ -28,7 +28,8 @@ const storeBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 /** Metrics of the process. Their timers and observers live as long as it does, so they are created once. */
 export function createProcessMetrics(): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // Ten times a second, as by default, costs up to 4 % of a core for two metrics that no alert reads.
+  collectDefaultMetrics({ register: registry, eventLoopUtilizationTimeout: 1_000 });
   return registry;
 }
 

@@ -114,7 +114,7 @@ export function contactToWire(contact: Contact): Record<string, unknown> {
 
 /** From the name; of a customer without one it tells no more of the number than its end. */
 export function usernameOf({ name }: Contact): string {
-  return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replace(/[^a-z0-9]+/g, '.')}`;
+  return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replaceAll(/[^a-z0-9]/g, '.')}`;
 }
 
 function setAttribute(contact: Contact, name: string, value: string): void {

@@ -1,13 +1,14 @@
 import {
   type Attributes,
   type Context,
-  isSpanContextValid,
   ROOT_CONTEXT,
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  type TextMapGetter,
   trace,
 } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -20,25 +21,48 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import type { CallReport } from '../upstream/types.ts';
-import type { SamplerName, Tracing, TracingOptions } from './types.ts';
+import type { Tracing } from './types.ts';
 
-/** What an end may take: the process has others to wait for. */
+/** The longest that an end waits for the collector: the process has more to close. */
 const closeMs = 2_000;
 
-/** Loaded by openTracing alone. Nothing global is set, so no library of ours is changed by it, and nothing goes upstream. */
-export function createTracing({ sampler, ratio, version, onFault }: TracingOptions): Tracing {
+/** The values of OTEL_TRACES_SAMPLER. */
+export const samplers = new Map<string, (ratio: number) => Sampler>([
+  ['always_on', () => new AlwaysOnSampler()],
+  ['always_off', () => new AlwaysOffSampler()],
+  ['traceidratio', (ratio) => new TraceIdRatioBasedSampler(ratio)],
+  ['parentbased_always_on', () => new ParentBasedSampler({ root: new AlwaysOnSampler() })],
+  ['parentbased_always_off', () => new ParentBasedSampler({ root: new AlwaysOffSampler() })],
+  ['parentbased_traceidratio', (ratio) => new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) })],
+]);
+
+/** Offers the propagator `traceparent` alone: `tracestate` is text of the caller's, and would be exported. */
+const traceparentOnly: TextMapGetter<string | undefined> = {
+  keys: () => ['traceparent'],
+  get: (traceparent, name) => (name === 'traceparent' ? traceparent : undefined),
+};
+
+interface TracingOptions {
+  sampler: Sampler;
+  version: string;
+  onFault: (error: unknown) => void;
+}
+
+/** Loaded by openTracing alone. Nothing global is set, so no library is changed by it, and nothing goes upstream. */
+export function createTracing({ sampler, version, onFault }: TracingOptions): Tracing {
   const provider = new TracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes({ 'service.name': 'wati-bff', 'service.version': version }))
       .merge(detectResources({ detectors: [envDetector] })),
-    sampler: samplerOf(sampler, ratio),
-    spanProcessors: [new BatchSpanProcessor({ exporter: tellingFaults(new OTLPTraceExporter(), onFault) })],
+    sampler,
+    spanProcessors: [new BatchSpanProcessor({ exporter: withErrorReporting(new OTLPTraceExporter(), onFault) })],
   });
+  const propagator = new W3CTraceContextPropagator();
   const tracer = provider.getTracer('wati-bff', version);
   /** Each call has one span, however many requests it was made for. */
-  const told = new WeakMap<CallReport, SpanContext>();
+  const spanByReport = new WeakMap<CallReport, SpanContext>();
 
-  const tell = (report: CallReport, parent: Context) => {
+  const addCallSpan = (report: CallReport, parent: Context) => {
     const { operation, host, status, errorCode, bytesSent, durationMs } = report;
     const endTime = performance.timeOrigin + performance.now();
     const attributes: Attributes = {
@@ -57,7 +81,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
     );
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end(endTime);
-    told.set(report, span.spanContext());
+    spanByReport.set(report, span.spanContext());
   };
 
   return {
@@ -65,15 +89,16 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
       const attributes: Attributes = { 'http.request.method': method };
       if (route !== undefined) attributes['http.route'] = route;
       const name = route === undefined ? method : `${method} ${route}`;
-      const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parentOf(traceparent));
+      const parent = propagator.extract(ROOT_CONTEXT, traceparent, traceparentOnly);
+      const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
       const own = trace.setSpan(ROOT_CONTEXT, span);
       return {
         traceId: span.spanContext().traceId,
         recordCall: (report) => {
-          const made = told.get(report);
+          const made = spanByReport.get(report);
           if (made) span.addLink({ context: made });
           else if (report.isShared) span.setAttribute('wati_bff.shared', true);
-          else tell(report, own);
+          else addCallSpan(report, own);
         },
         end: ({ status, caller, outcome }) => {
           span.setAttribute('http.response.status_code', status);
@@ -89,7 +114,7 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
     },
     recordUnattributed: (report) =>
       queueMicrotask(() => {
-        if (!told.has(report)) tell(report, ROOT_CONTEXT);
+        if (!spanByReport.has(report)) addCallSpan(report, ROOT_CONTEXT);
       }),
     close: async () => {
       const { promise: late, resolve } = Promise.withResolvers<void>();
@@ -100,27 +125,8 @@ export function createTracing({ sampler, ratio, version, onFault }: TracingOptio
   };
 }
 
-/** W3C Trace Context: of a version that we do not know, the parts that we do. */
-function parentOf(traceparent: string | undefined): Context {
-  const [, version, traceId = '', spanId = '', flags = '', more] =
-    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(traceparent ?? '') ?? [];
-  const isKnown = version === '00' ? more === undefined : version !== undefined && version !== 'ff';
-  const context = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
-  if (!isKnown || !isSpanContextValid(context)) return ROOT_CONTEXT;
-  return trace.setSpanContext(ROOT_CONTEXT, context);
-}
-
-function samplerOf(name: SamplerName, ratio: number): Sampler {
-  const root = name.endsWith('always_on')
-    ? new AlwaysOnSampler()
-    : name.endsWith('always_off')
-      ? new AlwaysOffSampler()
-      : new TraceIdRatioBasedSampler(ratio);
-  return name.startsWith('parentbased') ? new ParentBasedSampler({ root }) : root;
-}
-
-/** An exporter keeps its troubles to itself; an operator wants to know them. */
-function tellingFaults(exporter: OTLPTraceExporter, onFault: (error: unknown) => void): OTLPTraceExporter {
+/** Reports failed exports, which the exporter itself keeps quiet about. */
+function withErrorReporting(exporter: OTLPTraceExporter, onFault: (error: unknown) => void): OTLPTraceExporter {
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>
     send(spans, (result) => {

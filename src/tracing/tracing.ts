@@ -1,8 +1,5 @@
 import { ConfigError } from '../config.ts';
-
-import { type SamplerName, samplers, type Tracing, type TracingOptions } from './types.ts';
-
-const isSampler = (name: string): name is SamplerName => samplers.some((each) => each === name);
+import type { Tracing } from './types.ts';
 
 /**
  * Tracing as the standard OTEL_* variables want it: none unless they name an exporter or an endpoint, and then nothing of
@@ -10,7 +7,7 @@ const isSampler = (name: string): name is SamplerName => samplers.some((each) =>
  */
 export async function openTracing(
   environment: Readonly<Record<string, string | undefined>>,
-  { version, onFault }: Pick<TracingOptions, 'version' | 'onFault'>,
+  { version, onFault }: { version: string; onFault: (error: unknown) => void },
 ): Promise<Tracing | undefined> {
   const settingOf = (name: string) => environment[name]?.trim() || undefined;
   const exporter = settingOf('OTEL_TRACES_EXPORTER');
@@ -29,12 +26,11 @@ export async function openTracing(
   if (endpoint !== undefined && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? '')) {
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an address with http or https');
   }
-  const sampler = settingOf('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on';
+  const { createTracing, samplers } = await import('./otlp.ts');
+  const createSampler = samplers.get(settingOf('OTEL_TRACES_SAMPLER') ?? 'parentbased_always_on');
   const ratio = Number(settingOf('OTEL_TRACES_SAMPLER_ARG') ?? 1);
   if (!(ratio >= 0 && ratio <= 1)) faults.push('OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1');
-  if (!isSampler(sampler)) faults.push(`OTEL_TRACES_SAMPLER must be one of ${samplers.join(', ')}`);
-  if (!isSampler(sampler) || faults.length > 0) throw new ConfigError(faults);
-
-  const { createTracing } = await import('./otlp.ts');
-  return createTracing({ sampler, ratio, version, onFault });
+  if (!createSampler) faults.push(`OTEL_TRACES_SAMPLER must be one of ${[...samplers.keys()].join(', ')}`);
+  if (!createSampler || faults.length > 0) throw new ConfigError(faults);
+  return createTracing({ sampler: createSampler(ratio), version, onFault });
 }

@@ -1,9 +1,9 @@
 import type { CallReport } from '../upstream/types.ts';
 
-/** One request as its trace tells it: route patterns, names and fixed words, never an address, a number or a text. */
+/** The span of one request. It holds route patterns, names and fixed words, never an address, a number or a text. */
 export interface RequestSpan {
   readonly traceId: string;
-  /** A call upstream was made for it. One that was made for several requests is a part of the first, and linked to the others. */
+  /** Adds a call upstream that was made for it. A call for several requests is a child of the first, and linked to the others. */
   recordCall(report: CallReport): void;
   end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
 }
@@ -15,25 +15,8 @@ export interface Tracing {
     route: string | undefined;
     traceparent: string | undefined;
   }): RequestSpan;
-  /** Called for every call upstream, before the requests that it was made for hear of it: what is for none is a trace of its own. */
+  /** Takes every call upstream, before `recordCall` of its requests. A call for no request is a trace of its own. */
   recordUnattributed(report: CallReport): void;
-  /** Exports what is left, in the time that it has. Never throws. */
+  /** Exports the remaining spans, for a bounded time. Never throws. */
   close(): Promise<void>;
 }
-
-export interface TracingOptions {
-  sampler: SamplerName;
-  ratio: number;
-  version: string;
-  onFault: (error: unknown) => void;
-}
-
-export const samplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-export type SamplerName = (typeof samplers)[number];

@@ -4,7 +4,7 @@ import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
 import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
-import { type Heard, hear, isOutgoing, type MatchingStore, matchSends } from './matching.ts';
+import { type Heard, hear, isOutgoing, type MatchingStore, matchSends, recipientsQuoted } from './matching.ts';
 import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';
 
 /** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
@@ -121,8 +121,10 @@ async function setAside(entry: IntakeEntry, error: unknown, services: ApplierSer
 
 async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
   const heard = entries.map(hear);
-  const plan = planBatch(heard, await matchSends(services.store, heard.filter(isOutgoing)));
-  const moved = new Map((await services.store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
+  const { store } = services;
+  const matches = await matchSends(store, heard.filter(isOutgoing));
+  const plan = planBatch(heard, { matches, quoted: await recipientsQuoted(store, heard) });
+  const moved = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
   tell(heard, plan, moved, services);
 }
 

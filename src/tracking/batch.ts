@@ -11,7 +11,7 @@ import type {
 import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
-import { type Heard, isOutgoing, type OutgoingHeard } from './matching.ts';
+import { type Heard, isOutgoing, needsQuoted, type OutgoingHeard } from './matching.ts';
 import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
@@ -45,15 +45,24 @@ export interface BatchPlan {
   foreign: IntakeEntry[];
 }
 
+/** What the store knows of the events of a batch. */
+export interface Found {
+  matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
+  /** The recipient of the message that an answer quotes. */
+  quoted: ReadonlyMap<Heard, string>;
+}
+
 /** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
-export function planBatch(heard: readonly Heard[], matches: ReadonlyMap<OutgoingHeard, TrackedSend>): BatchPlan {
+export function planBatch(heard: readonly Heard[], { matches, quoted }: Found): BatchPlan {
   const messages = new Map<number, ToldMessage>();
   const conversations: ConversationFacts[] = [];
   const postponed: Postponement[] = [];
   const foreign: IntakeEntry[] = [];
   for (const each of heard) {
     if (!isOutgoing(each)) {
-      conversations.push(...said(each));
+      conversations.push(...said(each, quoted.get(each)));
+      const inMs = needsQuoted(each) && !quoted.has(each) ? nextTry(each.entry) : undefined;
+      if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
       continue;
     }
     const send = matches.get(each);
@@ -94,12 +103,13 @@ function joined({ send, heard }: ToldMessage): TrackedFacts {
 }
 
 /** What an event that is not about a message of the company says of a conversation. */
-function said({ entry, event }: Heard): ConversationFacts[] {
+function said({ entry, event }: Heard, quoted: string | undefined): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
   if (event.kind !== 'received') return [];
   const inAt = receivedTime(event.at, receivedAtMs);
-  return [{ connectionId, contact: event.from, inAt, inSource: 'webhook' }];
+  const contact = { ...(quoted !== undefined && contactNamed(quoted)), ...event.from };
+  return [{ connectionId, contact, inAt, inSource: 'webhook' }];
 }
 
 /**

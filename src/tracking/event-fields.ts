@@ -35,6 +35,9 @@ export const idsOf = (member: JsonObject): EventIds =>
     watiId: idIn(member, 'id', '_id'),
   });
 
+/** `""` where nothing is quoted. */
+export const quotedIn = (member: JsonObject): string | undefined => idIn(member, 'replyContextId');
+
 const bsuid = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/;
 const contactId = /^[0-9a-f]{24}$/;
 

@@ -2,7 +2,7 @@ import type { IntakeEntry } from '../store/intake-port.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
-import type { OutgoingEvent, StatusEvent, TrackedEvent } from './types.ts';
+import type { OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
 /** Which message an event is about. */
@@ -22,6 +22,23 @@ export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookE
 
 export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
   heard.event.kind === 'status' || heard.event.kind === 'outgoing';
+
+/** An answer of a person with a username, whose number is not told: the message that is quoted says to whom it went. */
+export const needsQuoted = (heard: Heard): heard is Heard<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
+  heard.event.kind === 'received' && heard.event.from.phone === undefined && heard.event.replyTo !== undefined;
+
+/** The recipients of the messages of ours that such answers quote. */
+export async function recipientsQuoted(
+  store: Pick<MatchingStore, 'findTracked'>,
+  heard: readonly Heard[],
+): Promise<ReadonlyMap<Heard, string>> {
+  const recipients = new Map<Heard, string>();
+  for (const each of heard.filter(needsQuoted)) {
+    const [send] = await store.findTracked(each.entry.connectionId, [{ whatsappMessageId: each.event.replyTo }]);
+    if (send?.to !== undefined) recipients.set(each, send.to);
+  }
+  return recipients;
+}
 
 /** How far WATI's clock and ours may differ, and how late WATI may tell of a message. */
 const beforeMs = 60_000;

@@ -26,11 +26,17 @@ export function movesOf({ send, heard }: ToldMessage, moved: TrackingMoved | und
   const moves: Moves = { outcomes: [], reached: [] };
   // Gone, or never sent: nothing is written of it.
   if (!moved?.after) return { ...moves, outcomes: heard.map(() => 'late') };
-  let known: DeliveryFacts | undefined = moved.before;
+  const { whatsappMessageId, sentAt } = send;
+  let known: DeliveryFacts = {
+    rank: 0,
+    source: 'webhook',
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    ...moved.before,
+  };
   const wasResolved = moved.resolved !== undefined;
   for (const { facts } of heard) {
-    const next = known ? joinFacts(known, facts) : facts;
-    const reached = reachedBy(known, next, send.sentAt);
+    const next = joinFacts(known, facts);
+    const reached = reachedBy(known, next, sentAt);
     moves.reached.push(...reached);
     const isFirst = moves.outcomes.length === 0;
     if (reached.length > 0 || (isFirst && wasResolved)) moves.outcomes.push('moved');
@@ -40,16 +46,15 @@ export function movesOf({ send, heard }: ToldMessage, moved: TrackingMoved | und
   return moves;
 }
 
-function reachedBy(before: DeliveryFacts | undefined, after: DeliveryFacts, sentAt: number | undefined): Reached[] {
-  const from = before?.rank ?? 0;
+function reachedBy(before: DeliveryFacts, after: DeliveryFacts, sentAt: number | undefined): Reached[] {
   const statuses: Reached['status'][] = [];
   const status = deliveryStatus(after.rank);
-  if (status !== undefined && after.rank > from) {
+  if (status !== undefined && after.rank > before.rank) {
     // WhatsApp leaves `delivered` out where it says `read`.
-    if (status === 'read' && from < 3) statuses.push('delivered');
+    if (status === 'read' && before.rank < 3) statuses.push('delivered');
     statuses.push(status);
   }
-  if (before?.repliedAt === undefined && after.repliedAt !== undefined) statuses.push('replied');
+  if (before.repliedAt === undefined && after.repliedAt !== undefined) statuses.push('replied');
   return statuses.map((each) => {
     const at = after[`${each}At`];
     const since = at === undefined || sentAt === undefined ? undefined : Math.max(0, at - sentAt) / 1_000;
@@ -61,6 +66,6 @@ function reachedBy(before: DeliveryFacts | undefined, after: DeliveryFacts, sent
   });
 }
 
-const learns = (before: DeliveryFacts | undefined, after: DeliveryFacts): boolean =>
-  (before?.watiId === undefined && after.watiId !== undefined) ||
-  (before?.whatsappMessageId === undefined && after.whatsappMessageId !== undefined);
+const learns = (before: DeliveryFacts, after: DeliveryFacts): boolean =>
+  (before.watiId === undefined && after.watiId !== undefined) ||
+  (before.whatsappMessageId === undefined && after.whatsappMessageId !== undefined);

@@ -28,6 +28,8 @@ export interface StatusEvent extends EventOfMessage {
 export interface ReceivedEvent extends EventOfMessage {
   kind: 'received';
   from: ContactIdentity;
+  /** WhatsApp's id of the message that is answered. */
+  replyTo?: string;
 }
 
 /** A message went out as `message` with an owner: ours, or one of an operator or a bot. */

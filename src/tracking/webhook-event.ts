@@ -1,7 +1,7 @@
 import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
 import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
-import { failureOf, identityOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
+import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
@@ -52,9 +52,9 @@ function messageEvent(member: JsonObject) {
   const ids = idsOf(member);
   const about = { ids, ...atOf(member) };
   if (isOurs === undefined || !isAnybody(identity)) return { kind: 'ignored' as const };
-  return isOurs
-    ? { kind: 'outgoing' as const, recipient: identity, ...about }
-    : { kind: 'received' as const, from: identity, ...about };
+  if (isOurs) return { kind: 'outgoing' as const, recipient: identity, ...about };
+  const replyTo = quotedIn(member);
+  return { kind: 'received' as const, from: identity, ...about, ...(replyTo !== undefined && { replyTo }) };
 }
 
 function ownerOf(member: JsonObject): boolean | undefined {

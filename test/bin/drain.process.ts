@@ -5,9 +5,9 @@ import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { aPlace, callerKey, type Place, type Service } from '../crash/service.ts';
-import { allKey, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
 import { fileTo, openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
+import { problem } from '../support/problem-type.ts';
+import { allKey, startService } from '../support/service.ts';
 
 /*
  * How an instance shuts down, with real processes and real signals. Each test has a recipient, a service

@@ -11,9 +11,9 @@ import { callerEntry } from '../../src/callers.ts';
 import { toJson } from '../../src/delivery/outcome.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
-import { compileCache } from '../compile-cache.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
+import { compileCache } from '../support/compile-cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-queue-'));
 const children: ChildProcess[] = [];

@@ -11,7 +11,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { parseCallers } from '../../src/callers/parse.ts';
 import { fixedCallers } from '../../src/callers.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
-import { compileCache } from '../compile-cache.ts';
+import { compileCache } from '../support/compile-cache.ts';
 import { startCollector } from '../tracing/collector.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-bin-'));

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { compileCache } from '../compile-cache.ts';
-import { isRecord } from '../json.ts';
+import { compileCache } from '../support/compile-cache.ts';
+import { isRecord } from '../support/json.ts';
 
 const key = 'sandbox-key-of-nobody';
 

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { htmlPage } from '../../src/simulator/pages.ts';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
 import { fields } from '../routes/outcomes.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 
 const operation = 'sendTemplateMessagesV2';
 const page = { status: 403, body: htmlPage('403 Forbidden'), contentType: 'text/html', process: false };

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allKey, type Service, startService } from '../helper.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 import { openBrowser, screenshots } from './chromium.ts';
 
 describe('/docs, as a person uses it', () => {

@@ -4,9 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileCache } from '../compile-cache.ts';
-import { isRecord, type Json } from '../json.ts';
-import { entries, record } from '../operations.ts';
+import { compileCache } from '../support/compile-cache.ts';
+import { isRecord, type Json } from '../support/json.ts';
+import { entries, record } from '../support/operations.ts';
 import { openBrowser, screenshots } from './chromium.ts';
 
 const files: Record<string, { name: string; mimeType: string; buffer: Buffer }> = {

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { beforeEach, expect, test } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
 import { createRandom } from '../faults/random.ts';
 import { limited } from './limit.ts';
 import { judge } from './oracle.ts';
-import { aCaller, type Caller, type Wish } from './sends.ts';
-import { aPlace, callerKey, type Place, type Service } from './service.ts';
+import { startScene } from './scene.ts';
+import type { Caller, Wish } from './sends.ts';
+import { callerKey, type Place, type Service } from './service.ts';
 
 /** `KILLS=50 .ci/crash broadcasts` is the full number, with 10,000 recipients; `SEED` repeats the moments. */
 const kills = Number(process.env.KILLS ?? 8);
@@ -20,14 +21,9 @@ let simulator: Simulator;
 let place: Place;
 let caller: Caller;
 beforeEach(async () => {
-  simulator = await startSimulator({ perSecond: 10 });
-  place = aPlace(simulator);
-  caller = aCaller(simulator);
-});
-afterEach(async () => {
-  await caller.close();
-  await place.close();
-  await simulator.close();
+  const scene = await startScene({ perSecond: 10 });
+  ({ simulator, place, caller } = scene);
+  return scene.close;
 });
 
 interface Broadcast {

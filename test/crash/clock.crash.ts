@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { describe, expect, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/simulator.ts';
 import { judge } from './oracle.ts';
-import { aCaller } from './sends.ts';
-import { aPlace, callerKey } from './service.ts';
+import { startScene } from './scene.ts';
+import { callerKey } from './service.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** The keeper purges once a minute. */
@@ -18,9 +17,8 @@ describe.concurrent.each([
   ['back', '-2d', -2],
 ])('a step of two days %s', (_way, step, days) => {
   test('expires nothing early and doubles nothing, at work and over a crash', async () => {
-    const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
-    const place = aPlace(simulator);
-    const caller = aCaller(simulator);
+    const scene = await startScene({ perSecond: Number.POSITIVE_INFINITY });
+    const { simulator, place, caller } = scene;
     const clock = join(place.folder, 'clock');
     const setClock = (offset: string) => writeFileSync(clock, offset);
     setClock('+0');
@@ -78,9 +76,7 @@ describe.concurrent.each([
       await check(service.url);
       expect(simulator.violations).toEqual([]);
     } finally {
-      await caller.close();
-      await place.close();
-      await simulator.close();
+      await scene.close();
     }
   });
 });

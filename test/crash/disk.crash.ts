@@ -3,24 +3,20 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { beforeEach, expect, test } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
 import { judge } from './oracle.ts';
-import { aCaller, type Caller, load } from './sends.ts';
-import { aPlace, callerKey, type Place } from './service.ts';
+import { startScene } from './scene.ts';
+import { type Caller, load } from './sends.ts';
+import { callerKey, type Place } from './service.ts';
 
 let simulator: Simulator;
 let place: Place;
 let caller: Caller;
 beforeEach(async () => {
-  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
-  place = aPlace(simulator);
-  caller = aCaller(simulator);
-});
-afterEach(async () => {
-  await caller.close();
-  await place.close();
-  await simulator.close();
+  const scene = await startScene({ perSecond: Number.POSITIVE_INFINITY });
+  ({ simulator, place, caller } = scene);
+  return scene.close;
 });
 
 /** From now on these system calls of the process fail. Resolves once they do, with what ends it. */

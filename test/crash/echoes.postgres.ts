@@ -6,10 +6,10 @@ import { loadConfig } from '../../src/config.ts';
 import { retentionOf } from '../../src/services.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
 import { callEveryRoute, expectClean, quotedKey, quotes, roundRecipient } from '../keys/echo-round.ts';
 import { type EchoingUpstream, startEchoing } from '../keys/echoing-upstream.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 import { aDatabase, type Database } from './database.ts';
 
 let simulator: Simulator;

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { framingTricks, honestRequest } from '../framing-tricks.ts';
-import { allKey, type Service, startService } from '../helper.ts';
-import { type Answer, say } from '../raw-http.ts';
+import { type Answer, say } from '../support/raw-http.ts';
+import { framingTricks, honestRequest } from '../support/request-smuggling-cases.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 import { aBalancer } from './balancer.ts';
 import { freePort } from './service.ts';
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { beforeEach, expect, test } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
 import { judge } from './oracle.ts';
-import { aCaller, type Caller, load } from './sends.ts';
-import { aPlace, type Place } from './service.ts';
+import { startScene } from './scene.ts';
+import { type Caller, load } from './sends.ts';
+import type { Place } from './service.ts';
 
 const sends = 60;
 const lanes = 6;
@@ -12,14 +13,9 @@ let simulator: Simulator;
 let place: Place;
 let caller: Caller;
 beforeEach(async () => {
-  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
-  place = aPlace(simulator);
-  caller = aCaller(simulator);
-});
-afterEach(async () => {
-  await caller.close();
-  await place.close();
-  await simulator.close();
+  const scene = await startScene({ perSecond: Number.POSITIVE_INFINITY });
+  ({ simulator, place, caller } = scene);
+  return scene.close;
 });
 
 const killAt = (nth: number) => [

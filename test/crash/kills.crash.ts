@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { beforeEach, expect, test } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
 import { judge } from './oracle.ts';
-import { aCaller, type Caller, load } from './sends.ts';
-import { aPlace, type Place } from './service.ts';
+import { startScene } from './scene.ts';
+import { type Caller, load } from './sends.ts';
+import type { Place } from './service.ts';
 
-/** `KILLS=200 npx vitest run --config vitest.crash.config.ts kills` is the full number; `SEED` repeats a run. */
+/** `KILLS=200 npx vitest run --project crash kills` is the full number; `SEED` repeats a run. */
 const kills = Number(process.env.KILLS ?? 30);
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const lanes = 8;
@@ -14,14 +15,9 @@ let simulator: Simulator;
 let place: Place;
 let caller: Caller;
 beforeEach(async () => {
-  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
-  place = aPlace(simulator);
-  caller = aCaller(simulator);
-});
-afterEach(async () => {
-  await caller.close();
-  await place.close();
-  await simulator.close();
+  const scene = await startScene({ perSecond: Number.POSITIVE_INFINITY });
+  ({ simulator, place, caller } = scene);
+  return scene.close;
 });
 
 /** mulberry32: the moments of the kills repeat with the seed. */

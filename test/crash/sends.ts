@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { slugOf } from '../json.ts';
+import { slugOf } from '../support/json.ts';
 import { callerKey } from './service.ts';
 
 /** What a caller was told; no `status`: the connection was lost, so he knows nothing. */

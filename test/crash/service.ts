@@ -5,10 +5,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { serviceArgv } from '../../bench/peers.ts';
+import { serviceArgv } from '../../bench/processes.ts';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { compileCache } from '../compile-cache.ts';
+import { compileCache } from '../support/compile-cache.ts';
 
 export const callerKey = 'crash-key-with-every-scope';
 const connection = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';

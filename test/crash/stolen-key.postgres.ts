@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { isRecord, type Json } from '../json.ts';
+import { isRecord, type Json } from '../support/json.ts';
 import { aDatabase } from './database.ts';
 import { aPlace, callerKey } from './service.ts';
 

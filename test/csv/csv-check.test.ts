@@ -154,17 +154,8 @@ describe('a CSV', () => {
           else expect(result instanceof UploadError && result.errors?.map((error) => error.pointer)).toEqual(twice);
         },
       ),
-      { numRuns: 300, seed: 5 },
+      { numRuns: 100, seed: 5 },
     );
-  });
-
-  it('remembers 200,000 numbers', async () => {
-    const rows = Array.from({ length: 200_000 }, (_, i) => String(919_800_000_000 + i * 128));
-    expect(await check(`Phone\n${rows.join('\n')}\n`, { rowsMax: 200_000 })).toMatchObject({ rows: 200_000 });
-    const again = await check(`Phone\n${rows.join('\n')}\n${rows[150_000]}\n`, { rowsMax: 300_000 });
-    expect(again).toMatchObject({
-      errors: [{ pointer: '/rows/200001/Phone', detail: expect.stringContaining('row 150001') }],
-    });
   });
 
   it('reads what a writer of RFC 4180 wrote, wherever it is cut', async () => {
@@ -182,7 +173,7 @@ describe('a CSV', () => {
           expect(result).toMatchObject({ rows: cells.length });
         },
       ),
-      { numRuns: 300, seed: 6 },
+      { numRuns: 100, seed: 6 },
     );
   });
 });

@@ -1,9 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { htmlPage } from '../../src/simulator/pages.ts';
-import { type Service, startService } from '../helper.ts';
-import { startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
 import { fields } from '../routes/outcomes.ts';
+import { startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 
 let service: Service;
 afterEach(() => service.close());

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { createUploads } from '../../src/upload/uploads.ts';
-import type { Service } from '../helper.ts';
-import { type Paced, silences, startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
 import { openRequest, pdf, pdfForm } from '../routes/files-helper.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { type Paced, silences, startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import type { Service } from '../support/service.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { type Service, startService } from '../support/service.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 

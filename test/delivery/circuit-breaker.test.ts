@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
-import { until } from '../until.ts';
+import { problem } from '../support/problem-type.ts';
+import { startService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

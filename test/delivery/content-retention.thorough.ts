@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contentFingerprint } from '../../src/delivery/send-content.ts';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf } from '../routes/sending.ts';
 import { DAY_MS, HOUR_MS, OPTIONS } from '../store/samples.ts';
+import { type Service, startService } from '../support/service.ts';
 
 /** In every place where a caller's words can stand. */
 const secret = 'Rhabarberkompott';

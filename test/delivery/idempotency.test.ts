@@ -1,11 +1,11 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
-import { type Answer, allKey, type Service, startService } from '../helper.ts';
-import { slugOf } from '../json.ts';
 import { askFor, fields, type Subject, seededConnection, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, formHeaders, formOf, sendingTo } from '../routes/sending.ts';
-import { standingClock } from '../standing-clock.ts';
+import { slugOf } from '../support/json.ts';
+import { type Answer, allKey, type Service, startService } from '../support/service.ts';
+import { standingClock } from '../support/standing-clock.ts';
 
 const to = '14155551000';
 const [textSubject, , , , templateSubject] = sendingTo(() => to);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Answer } from '../helper.ts';
-import { type Paced, silences, startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
-import { until } from '../until.ts';
+import { type Paced, silences, startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import type { Answer } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 const settings = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const operation = 'sendSessionMessage';

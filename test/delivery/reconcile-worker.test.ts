@@ -7,10 +7,10 @@ import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { linkIn } from '../../src/upstream/pages.ts';
-import { startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
 import { newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { newMessage, OPTIONS, OUTCOME } from '../store/samples.ts';
+import { startService } from '../support/service.ts';
 import { LookTime } from './reconcile-clock.ts';
 
 const minuteMs = 60_000;

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
-import { type Answer, allKey, type Service } from '../helper.ts';
-import { type Paced, startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
+import { type Paced, startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, allKey, type Service } from '../support/service.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isRecord } from '../json.ts';
+import { isRecord } from '../support/json.ts';
 
 /** One block of shell, and what the text below it says of its answer. */
 export interface Step {

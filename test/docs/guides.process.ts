@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileCache } from '../compile-cache.ts';
+import { compileCache } from '../support/compile-cache.ts';
 import { differences, type Step, stepsOf } from './guide.ts';
 
 /** docs/operations.md and alerts.md are for those who run the image: test/image has that. docs/licences.md is a list (.ci/supply); the others explain. */

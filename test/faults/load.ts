@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { slugOf } from '../json.ts';
 import { fields, type Subject, text } from '../routes/outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from '../routes/sending.ts';
+import { slugOf } from '../support/json.ts';
 import { scriptOne } from './chaos.ts';
 import { callerKey, type ServiceProcess } from './process.ts';
 import type { Random } from './random.ts';

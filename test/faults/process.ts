@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { callerEntry } from '../../src/callers.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import { compileCache } from '../compile-cache.ts';
+import { compileCache } from '../support/compile-cache.ts';
 import { intakeAt } from './intake.ts';
 
 export const callerKey = 'faults-key-0123456789';

@@ -2,8 +2,8 @@ import { connect, type Socket } from 'node:net';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lingeringClose } from '../../plugins/lingering-close.ts';
-import { allKey, type Service, startService } from '../helper.ts';
 import { started } from '../sandbox/helper.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 
 /*
  * A caller that sends all it has before it reads, as PHP, Ruby and Java do, and that is answered at its first line. Bytes

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listMembers, preferences, urgencyOf } from '../../routes/header-lists.ts';
 import { boundedHeaders, headerLengthMax } from '../../src/http/request-smuggling.ts';
-import { type Service, startService } from '../helper.ts';
-import { goodRequest, operationsOf, problemChecker, record } from '../operations.ts';
-import { wire } from '../wire.ts';
+import { goodRequest, operationsOf, problemChecker, record } from '../support/operations.ts';
+import { type Service, startService } from '../support/service.ts';
+import { wire } from '../support/wire.ts';
 
 describe('a header that is read', () => {
   let service: Service;

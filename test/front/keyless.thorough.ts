@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sampleRefusals } from '../../src/http/sampled-log.ts';
-import { allKey, type Service, startService } from '../helper.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 
 let service: Service;
 afterEach(() => service?.close());

@@ -3,9 +3,9 @@ import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { oneAtATime } from '../../src/http/one-at-a-time.ts';
-import { allKey, type Service, startService } from '../helper.ts';
-import { goodRequest, operationsOf } from '../operations.ts';
-import { say } from '../raw-http.ts';
+import { goodRequest, operationsOf } from '../support/operations.ts';
+import { say } from '../support/raw-http.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 

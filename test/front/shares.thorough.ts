@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SharedPolls } from '../../src/broadcasts/progress-events.ts';
-import { allKey, hasty, type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
 import { connection, fileTo, multipartType, pdf, pdfForm } from '../routes/files-helper.ts';
+import { isRecord } from '../support/json.ts';
+import { allKey, hasty, type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 
 const otherKey = 'key-of-another-caller-who-asks';

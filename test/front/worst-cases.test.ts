@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
-import { operationsOf } from '../operations.ts';
+import { isRecord } from '../support/json.ts';
+import { operationsOf } from '../support/operations.ts';
+import { type Service, startService } from '../support/service.ts';
 
 let service: Service;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
 import { type Callers, callerEntry, fixedCallers } from '../../src/callers.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
-import { type Service, startService } from '../helper.ts';
 import { fields } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 
 let service: Service;
 afterEach(() => service.close());

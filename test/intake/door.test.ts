@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
-import { behindUpgrade, framingTricks, honestTo } from '../framing-tricks.ts';
-import { say } from '../raw-http.ts';
+import { say } from '../support/raw-http.ts';
+import { behindUpgrade, framingTricks, honestTo } from '../support/request-smuggling-cases.ts';
 import { connectionId, delivered, entryOf, held, memorySink, startDoor, token } from './door.ts';
 
 type Door = Awaited<ReturnType<typeof startDoor>>;

@@ -1,9 +1,9 @@
 import { request } from 'undici';
 import { expect, it } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
-import { type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { isRecord } from '../support/json.ts';
+import { type Service, startService } from '../support/service.ts';
 import { delivered, entryOf, held, token } from './door.ts';
 
 const started = async (options: Parameters<typeof startService>[0] = {}) => {

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { Answer, Service } from '../helper.ts';
-import { goodRequest, type Operation, operationsOf } from '../operations.ts';
 import { csvSubject, fileSubject } from '../routes/sending.ts';
+import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
+import type { Answer, Service } from '../support/service.ts';
 import type { EchoingUpstream, Manner } from './echoing-upstream.ts';
 import { encodings } from './encodings.ts';
 

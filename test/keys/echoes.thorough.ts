@@ -8,8 +8,8 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { openStore, type Store } from '../../src/store/open.ts';
 import { openTracing } from '../../src/tracing/tracing.ts';
 import type { Tracing } from '../../src/tracing/types.ts';
-import { type Service, startService } from '../helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 import { type Collector, startCollector } from '../tracing/collector.ts';
 import { callEveryRoute, expectClean, quotedKey, quotes } from './echo-round.ts';
 import { type EchoingUpstream, startEchoing } from './echoing-upstream.ts';

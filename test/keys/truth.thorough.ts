@@ -2,11 +2,11 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
-import { problem } from '../problem-type.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { sendingTo } from '../routes/sending.ts';
+import { isRecord } from '../support/json.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { encodings } from './encodings.ts';
 
 const key = 'mtn_live-7Qz.4fK1~Xp9sT2vB8wR6yU3';

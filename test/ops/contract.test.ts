@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Outline, outlineOf } from '../../ops/contract-outline.ts';
 import { breaksBetween } from '../../ops/contract-rules.ts';
-import { isRecord } from '../json.ts';
+import { isRecord } from '../support/json.ts';
 
 const asItIs: unknown = parse(readFileSync('openapi.yaml', 'utf8'));
 const agreed: Outline = outlineOf(asItIs);

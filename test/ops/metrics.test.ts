@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fixedTokens } from '../../src/intake/tokens.ts';
-import { type Service, startService } from '../helper.ts';
+import { createProcessMetrics } from '../../src/observability/metrics.ts';
 import { entryOf, token } from '../intake/door.ts';
-import { isRecord } from '../json.ts';
 import { fileTo, multipartType } from '../routes/files-helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { isRecord } from '../support/json.ts';
+import { type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { readPromql, readScrape, type Scraped } from './promql.ts';
 
@@ -21,7 +22,10 @@ beforeAll(async () => {
       INTAKE_PORT: '0',
       INTAKE_TOKENS_FILE: 'not read in tests',
     },
-    seams: { intake: { tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) } },
+    seams: {
+      processMetrics: createProcessMetrics(),
+      intake: { tokens: fixedTokens([{ ...entryOf('acme', token), connectionId: seededConnection }]) },
+    },
   });
   const { ask } = service;
   const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

@@ -2,9 +2,9 @@ import { Registry } from '@prometheus-io/client';
 import { expect, it, vi } from 'vitest';
 import { type GaugeSources, registerGauges } from '../../src/observability/gauges.ts';
 import { openStore } from '../../src/store/open.ts';
-import { startService } from '../helper.ts';
-import { standingClock } from '../standing-clock.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { startService } from '../support/service.ts';
+import { standingClock } from '../support/standing-clock.ts';
 import { readScrape } from './promql.ts';
 
 const fine: GaugeSources = {

@@ -7,7 +7,7 @@ import {
   licenceFaults,
   licenceList,
   lockFaults,
-} from '../../ops/supply-rules.ts';
+} from '../../ops/dependency-policy.ts';
 
 const integrity = 'sha512-x';
 const manifest = { dependencies: { '@scope/pg': '8.1.0' }, devDependencies: { tool: '1.0.0' } };
@@ -64,6 +64,7 @@ it('holds the bill of materials to the production tree, both ways', () => {
 it.each([
   ['3.1.7', 1],
   ['3.1.8', 0],
+  ['3.1.9-rc.1', 1],
   ['3.10.0', 0],
   ['4.1.4', 1],
   ['4.1.5', 0],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 
 const to = '14155551000';

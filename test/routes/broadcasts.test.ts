@@ -2,11 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Broadcast } from '../../src/schemas/broadcast.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { failingStore } from '../support/fake-store.ts';
+import { startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
 
 const connection = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

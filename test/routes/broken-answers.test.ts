@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { allKey, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 import { askFor, seededConnection } from './outcomes.ts';
 import { fileSubject } from './sending.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
-import { operationsOf } from '../operations.ts';
-import { problem } from '../problem-type.ts';
+import { isRecord } from '../support/json.ts';
+import { operationsOf } from '../support/operations.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { fields, type Subject, seededConnection } from './outcomes.ts';
 import { formHeaders, formOf, sendingTo, streamingTo } from './sending.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
-import { type Service, startService } from '../helper.ts';
-import { slugOf } from '../json.ts';
-import { problem } from '../problem-type.ts';
+import { slugOf } from '../support/json.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { fields, once, seededConnection } from './outcomes.ts';
 
 const limitedKey = 'the-key-of-a-limited-caller';

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 
 const to = '14155551000';
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-pin-'));

@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { startService } from '../helper.ts';
+import { startService } from '../support/service.ts';
 import { create, get, list, remove } from './connections-subjects.ts';
 import { once } from './outcomes.ts';
 import { check, describeOutcomes, problem, type Row, success } from './read-outcomes.ts';

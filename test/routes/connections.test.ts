@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { create, get, list, one, remove } from './connections-subjects.ts';
 import { callersOwnHeaders, fields, seededConnection, upstreamHeaders } from './outcomes.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
-import { type Ask, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Ask, type Service, startService } from '../support/service.ts';
 import { fields, seededConnection, text } from './outcomes.ts';
 
 const to = '14155551000';

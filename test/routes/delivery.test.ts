@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
-import { type Service, startService } from '../helper.ts';
-import type { Json } from '../json.ts';
-import { record } from '../operations.ts';
 import { OPTIONS } from '../store/samples.ts';
+import type { Json } from '../support/json.ts';
+import { record } from '../support/operations.ts';
+import { type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };

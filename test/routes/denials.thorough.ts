@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import * as connections from './connections-subjects.ts';
 import * as contacts from './contacts-subjects.ts';
 import * as conversations from './conversations-subjects.ts';

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { allKey, type Service, startService } from '../helper.ts';
+import { allKey, type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 
 describe('a native answer that comes before the end of the body', () => {

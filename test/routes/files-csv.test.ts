@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { sha256 } from '../upload/multipart-helper.ts';
 import { connection, csvForm, csvPath, lastLine, MIB, openRequest, post } from './files-helper.ts';
 
@@ -25,9 +25,9 @@ describe('a CSV that streams to WATI', () => {
   };
 
   it.each([true, false])(
-    'with a fault in the last row of 5 MB never reaches WATI whole (chunked: %s)',
+    'with a fault in the last row of 2 MB never reaches WATI whole (chunked: %s)',
     async (chunked) => {
-      const count = Math.ceil((5 * MIB) / 14);
+      const count = Math.ceil((2 * MIB) / 14);
       const answer = await send(`Phone\r\n${rows(count)}12\r\n`, { chunked });
       expect(answer).toMatchObject({
         status: 422,

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { createUploads, type Uploads } from '../../src/upload/uploads.ts';
-import { hasty, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { hasty, type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { connection, fileTo, lastLine, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 

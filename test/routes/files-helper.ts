@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { allKey, type Service } from '../helper.ts';
+import { allKey, type Service } from '../support/service.ts';
 import { BOUNDARY, form, grow, PDF } from '../upload/multipart-helper.ts';
 
 export const fileTo = (to: string) => `/v1/messages/file?to=${to}`;

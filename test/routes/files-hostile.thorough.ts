@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { type Service, startService } from '../support/service.ts';
 import { REFUSED } from '../upload/multipart-cases.ts';
 import { form, JPEG, sha256 } from '../upload/multipart-helper.ts';
 import { SENT } from '../upload/multipart-sent-cases.ts';

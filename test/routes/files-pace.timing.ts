@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createUploads } from '../../src/upload/uploads.ts';
-import { startService } from '../helper.ts';
+import { startService } from '../support/service.ts';
 import { sha256 } from '../upload/multipart-helper.ts';
 import { connection, MIB, openRequest, pdf, pdfForm, post } from './files-helper.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
+import { type Service, startService } from '../support/service.ts';
 import { BOUNDARY, form, JPEG, PNG } from '../upload/multipart-helper.ts';
 import { MP3, tag, zipFile } from '../upload/sample-files.ts';
 import { connection, csvPath, filePath, post } from './files-helper.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { goodRequest, operationsOf, record } from '../operations.ts';
-import { standingClock } from '../standing-clock.ts';
+import { goodRequest, operationsOf, record } from '../support/operations.ts';
+import { type Service, startService } from '../support/service.ts';
+import { standingClock } from '../support/standing-clock.ts';
 import { seededConnection } from './outcomes.ts';
 
 describe('the answers to reads', () => {

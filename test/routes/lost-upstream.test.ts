@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { goodRequest, type Operation, operationsOf } from '../operations.ts';
-import { problem } from '../problem-type.ts';
+import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 

@@ -1,9 +1,9 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
-import { allKey, hasty, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { allKey, hasty, type Service, startService } from '../support/service.ts';
 import { type Arrange, callersOwnHeaders, htmlPage, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const png = 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png';
@@ -44,10 +44,11 @@ const notFiles: [string, Scripted][] = [
 describe('media', () => {
   let service: Service;
   const settings = { DOCS: 'off', MATON_CONNECTION_ID: seededConnection };
-  beforeEach(async () => {
+  beforeAll(async () => {
     service = await startService({ settings });
   });
-  afterEach(() => service.close());
+  beforeEach(() => service.simulator.reset());
+  afterAll(() => service.close());
 
   it('comes through with its type, as a file to keep, in one request', async () => {
     const answer = await service.ask('GET', `/v1/media?path=${png}`, { headers: callersOwnHeaders });
@@ -89,12 +90,6 @@ describe('media', () => {
     ['403 with HTML', once({ status: 403, body: htmlPage }), 422, 'upstream-rejected'],
     ['404', once({ status: 404 }), 404, 'not-found'],
     ['200 with a refusal', once({ body: { result: false, info: 'no' } }), 404, 'not-found'],
-    [
-      '400 with a connection that is gone',
-      ({ tenant }) => tenant.connections.splice(0) && undefined,
-      409,
-      'connection-unusable',
-    ],
     ['413', once({ status: 413 }), 422, 'upstream-rejected'],
     ...notFiles.map(([name, answer]): [string, Arrange, number, ProblemSlug] => [
       `200 with ${name}`,
@@ -110,13 +105,23 @@ describe('media', () => {
       'not-found',
     ],
   ];
-  it.each(outcomes)('%s', async (_name, arrange, status, slug) => {
+  it.each(outcomes)('that WATI answers with %s is told by its problem', async (_name, arrange, status, slug) => {
     await arrange(service.simulator, 'getMedia');
     const answer = await service.ask('GET', `/v1/media?path=${png}`);
     expect(answer.json).toMatchObject({ type: problem(slug), status });
     expect(service.simulator.ledger.of('getMedia').length).toBeLessThanOrEqual(1);
     await service.simulator.startGateway();
     expect((await service.ask('GET', '/health/live', { key: null })).status).toBe(200);
+  });
+
+  it('over a connection that is gone is a 409', async () => {
+    // Of its own, because a service keeps for a while which connections there are.
+    const own = await startService({ settings });
+    own.simulator.tenant.connections.splice(0);
+    const { json } = await own.ask('GET', `/v1/media?path=${png}`);
+    expect(json).toMatchObject({ type: problem('connection-unusable'), status: 409 });
+    expect(own.simulator.ledger.of('getMedia').length).toBeLessThanOrEqual(1);
+    await own.close();
   });
 
   it('that is not answered is a 504', async () => {

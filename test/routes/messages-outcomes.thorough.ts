@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
-import { hasty, type Service, startService } from '../helper.ts';
-import { withoutType } from '../problem-type.ts';
+import { withoutType } from '../support/problem-type.ts';
+import { hasty, type Service, startService } from '../support/service.ts';
 import { type Arrange, askFor, fields, once, type Seen, seededConnection, seen, text } from './outcomes.ts';
 import {
   csvKnowsNotOf,

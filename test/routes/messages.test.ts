@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { callersOwnHeaders, fields, once, seededConnection, upstreamHeaders } from './outcomes.ts';
 
 const uuid = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
 import { insertSending, newMessage, OPTIONS } from '../store/samples.ts';
+import { type Service, startService } from '../support/service.ts';
 import { auditLines, crmKey, idIn, pausedBroadcast, readerKey, shopKey, staff, writerKey } from './operator-helper.ts';
 import { seededConnection } from './outcomes.ts';
 

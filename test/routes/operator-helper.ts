@@ -1,6 +1,6 @@
 import { expect, vi } from 'vitest';
-import type { Service } from '../helper.ts';
-import { isRecord } from '../json.ts';
+import { isRecord } from '../support/json.ts';
+import type { Service } from '../support/service.ts';
 import { formHeaders, formOf } from './sending.ts';
 
 /** Callers of these tests; `tester` of the helper has every scope. */

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
-import { say } from '../raw-http.ts';
 import { newMessage, OPTIONS } from '../store/samples.ts';
+import { problem } from '../support/problem-type.ts';
+import { say } from '../support/raw-http.ts';
+import { type Service, startService } from '../support/service.ts';
 import {
   auditLines,
   crmKey,

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
-import { goodRequest, type Operation, operationsOf } from '../operations.ts';
-import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import {
   auditLines,
   crmKey,

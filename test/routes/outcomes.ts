@@ -1,8 +1,8 @@
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
-import type { Answer, Ask, Service } from '../helper.ts';
-import { slugOf } from '../json.ts';
+import { slugOf } from '../support/json.ts';
+import type { Answer, Ask, Service } from '../support/service.ts';
 
 export const seededConnection = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 

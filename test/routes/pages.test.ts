@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Operation } from '../../src/simulator/operations.ts';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 
 interface List {

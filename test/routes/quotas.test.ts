@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { multipartType } from './files-helper.ts';
 import { seededConnection } from './outcomes.ts';

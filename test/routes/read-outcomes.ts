@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
-import { type Service, startService } from '../helper.ts';
-import { withoutType } from '../problem-type.ts';
+import { withoutType } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { type Arrange, always, askFor, htmlPage, once, type Seen, type Subject, seen } from './outcomes.ts';
 
 export type Row = [name: string, arrange: Arrange, expected: Seen];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { type Place, placesOf } from '../places.ts';
-import { problem } from '../problem-type.ts';
+import { type Place, placesOf } from '../support/places.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { connection } from './files-helper.ts';
 
 const usKey = 'test-key-of-a-caller-for-the-us';

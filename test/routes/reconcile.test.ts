@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HistoryRow } from '../../src/simulator/state.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
 import { HOUR_MS, OPTIONS } from '../store/samples.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { slugOf } from '../json.ts';
+import { slugOf } from '../support/json.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
 import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProblemSlug } from '../../src/problem-types.ts';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import { htmlPage } from '../../src/simulator/pages.ts';
-import type { Service } from '../helper.ts';
-import { type Paced, startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
+import { type Paced, startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import type { Service } from '../support/service.ts';
 
 let paced: Paced;
 let service: Service;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { slugOf } from '../json.ts';
-import { problem } from '../problem-type.ts';
 import { DAY_MS, OPTIONS } from '../store/samples.ts';
+import { slugOf } from '../support/json.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
 import { askFor, fields, type Subject, text } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 

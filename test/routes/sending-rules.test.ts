@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { isAllowedFrom } from '../../src/callers/addresses.ts';
 import { type Callers, callerEntry, fixedCallers } from '../../src/callers.ts';
 import { createSendingCheck } from '../../src/sending-rules.ts';
-import { type Answer, type Service, startService } from '../helper.ts';
-import { isRecord } from '../json.ts';
-import { operationsOf } from '../operations.ts';
-import { problem } from '../problem-type.ts';
+import { isRecord } from '../support/json.ts';
+import { operationsOf } from '../support/operations.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, type Service, startService } from '../support/service.ts';
 import { form } from '../upload/multipart-helper.ts';
 import { multipartType } from './files-helper.ts';
 import { seededConnection } from './outcomes.ts';

@@ -2,8 +2,8 @@ import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
-import { type Answer, type Ask, allKey, type Service, startService } from '../helper.ts';
-import { startPaced } from '../paced.ts';
+import { startPaced } from '../support/paced.ts';
+import { type Answer, type Ask, allKey, type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 

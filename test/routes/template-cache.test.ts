@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { slugOf } from '../json.ts';
-import { problem } from '../problem-type.ts';
-import { standingClock } from '../standing-clock.ts';
+import { slugOf } from '../support/json.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
+import { standingClock } from '../support/standing-clock.ts';
 import { fields, seededConnection } from './outcomes.ts';
 
 describe('the list of templates', () => {

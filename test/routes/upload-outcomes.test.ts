@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Scripted } from '../../src/simulator/faults.ts';
 import type { Operation } from '../../src/simulator/operations.ts';
-import { type Answer, allKey, type Service, startService } from '../helper.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Answer, allKey, type Service, startService } from '../support/service.ts';
 import { fields, type Seen, seededConnection, seen, text } from './outcomes.ts';
 import { formHeaders, formOf } from './sending.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Service, startService } from '../helper.ts';
-import { operationsOf } from '../operations.ts';
-import { type Paced, startPaced } from '../paced.ts';
-import { problem } from '../problem-type.ts';
+import { operationsOf } from '../support/operations.ts';
+import { type Paced, startPaced } from '../support/paced.ts';
+import { problem } from '../support/problem-type.ts';
+import { type Service, startService } from '../support/service.ts';
 import { seededConnection } from './outcomes.ts';
 import { csvSubject, fileSubject, sendingTo } from './sending.ts';
 

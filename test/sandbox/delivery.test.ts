@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isRecord } from '../json.ts';
+import { isRecord } from '../support/json.ts';
 import { started } from './helper.ts';
 
 const day = 86_400;

@@ -3,7 +3,7 @@ import { request } from 'undici';
 import { onTestFinished } from 'vitest';
 import { sandboxKey } from '../../src/callers/sandbox-key.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { isRecord, type Json } from '../json.ts';
+import { isRecord, type Json } from '../support/json.ts';
 
 /** A sandbox without a limit, closed after the test, and what another team does with it. */
 export async function started(

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { callerEntry } from '../../src/callers.ts';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { exampleIds } from '../../src/schemas/common.ts';
-import { problem } from '../problem-type.ts';
+import { problem } from '../support/problem-type.ts';
 import { started } from './helper.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-sandbox-'));

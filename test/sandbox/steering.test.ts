@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
-import { isRecord } from '../json.ts';
-import { problem } from '../problem-type.ts';
+import { isRecord } from '../support/json.ts';
+import { problem } from '../support/problem-type.ts';
 import { parameters, started } from './helper.ts';
 
 const open = '14155551000';

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { isRecord, type Json } from '../json.ts';
 import { openReceiver } from '../simulator/receiver.ts';
+import { isRecord, type Json } from '../support/json.ts';
 import { started } from './helper.ts';
 
 const customer = '14155550122';

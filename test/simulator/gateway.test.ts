@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { standingClock } from '../standing-clock.ts';
+import { standingClock } from '../support/standing-clock.ts';
 import { codeOf, started } from './helper.ts';
 
 const contacts = '/api/v1/getContacts';

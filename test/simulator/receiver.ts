@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { onTestFinished } from 'vitest';
-import { isRecord, type Json } from '../json.ts';
+import { isRecord, type Json } from '../support/json.ts';
 
 /** Where the simulated WATI posts to: keeps what came in the order in which it was answered. */
 export async function openReceiver(answer: (body: Json) => number | Promise<number> = () => 200) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Json } from '../json.ts';
+import type { Json } from '../support/json.ts';
 import { otp, started } from './helper.ts';
 import { openReceiver } from './receiver.ts';
 

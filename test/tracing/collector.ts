@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isRecord, type Json } from '../json.ts';
+import { isRecord, type Json } from '../support/json.ts';
 
 /** A span as OTLP/HTTP JSON brings it, flattened. */
 export interface Span {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openTracing } from '../../src/tracing/tracing.ts';
-import { type Service, startService } from '../helper.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { type Service, startService } from '../support/service.ts';
 import { type Collector, startCollector } from './collector.ts';
 
 const parameters = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped' };
@@ -36,6 +36,16 @@ async function traced(work: (service: Service) => Promise<unknown>, settings: Re
   const servers = spans.filter(({ kind }) => kind === 'server');
   const clients = spans.filter(({ kind }) => kind === 'client');
   return { spans, servers, clients, service };
+}
+
+/** The spans of requests with these headers `traceparent`, without a service. */
+async function spansOf(...traceparents: (string | undefined)[]) {
+  const tracing = await open();
+  for (const traceparent of traceparents) {
+    tracing?.startRequestSpan({ method: 'GET', route: '/', traceparent }).end({ status: 200 });
+  }
+  await tracing?.close();
+  return collector.spans;
 }
 
 describe('a trace', () => {
@@ -82,7 +92,7 @@ describe('a trace', () => {
     expect(collector.resource).toMatchObject({ 'service.name': 'wati-bff', 'service.version': '1.2.3' });
   });
 
-  it('tells of every try how it went, and of a request that failed', async () => {
+  it('has the result of every attempt, and the failure of the request', async () => {
     const { servers, clients } = await traced(
       async ({ ask, simulator }) => {
         simulator.script('getContacts', { status: 502 }, { fault: 'reset-before' }, { status: 502 });
@@ -123,7 +133,7 @@ describe('a trace', () => {
     }
   });
 
-  it('of a broadcast is its own: nobody asks any more', async () => {
+  it('of a call for a broadcast stands alone, because no request waits for it', async () => {
     const { clients } = await traced(async ({ ask }) => {
       const json = { template: 'order_update', broadcastName: 'sale', recipients: [{ to: '14155551001', parameters }] };
       const { headers } = await ask('POST', '/v1/broadcasts', { json, headers: { 'idempotency-key': 'key-1' } });
@@ -134,27 +144,37 @@ describe('a trace', () => {
     expect(sends.map((span) => span.parentSpanId)).toEqual(['']);
   });
 
-  it.each([
-    'nonsense',
-    `00-${'0'.repeat(32)}-${parentSpanId}-01`,
-    `00-${traceId}-${parentSpanId}-01-more`,
-    `ff-${traceId}-${parentSpanId}-01`,
-  ])('begins anew where traceparent is %s', async (traceparent) => {
-    const { servers } = await traced(({ ask }) => ask('GET', '/health/live', { headers: { traceparent } }));
-    expect(servers).toMatchObject([{ name: 'GET /health/live', parentSpanId: '' }]);
-    expect(servers[0]?.traceId).not.toBe(traceId);
+  it('begins anew where traceparent is not one, and is not recorded where the caller does not record it', async () => {
+    const spans = await spansOf(
+      undefined,
+      'nonsense',
+      `00-${'0'.repeat(32)}-${parentSpanId}-01`,
+      `00-${traceId}-${'0'.repeat(16)}-01`,
+      `00-${traceId.toUpperCase()}-${parentSpanId}-01`,
+      `00-${traceId}-${parentSpanId}-01-more`,
+      `00-${traceId}-${parentSpanId}-01-`,
+      `ff-${traceId}-${parentSpanId}-01`,
+      `00-${traceId}-${parentSpanId}-01`.repeat(200),
+      `00-${traceId}-${parentSpanId}-00`,
+    );
+    expect(spans.map((span) => span.parentSpanId)).toEqual(Array.from({ length: 9 }, () => ''));
+    expect(spans.map((span) => span.traceId)).not.toContain(traceId);
   });
 
-  it('is not recorded where the caller does not record his', async () => {
-    const headers = { traceparent: `00-${traceId}-${parentSpanId}-00` };
-    const { spans } = await traced(({ ask }) => ask('POST', '/v1/messages/text', { json: text, headers }));
-    expect(spans).toEqual([]);
+  it('continues a traceparent of a later version by the parts that are known', async () => {
+    const spans = await spansOf(`01-${traceId}-${parentSpanId}-01-more`);
+    expect(spans).toMatchObject([{ traceId, parentSpanId }]);
   });
 
   it('holds no number, no text, no address, no key and no path that is not a pattern', async () => {
     const { servers } = await traced(async ({ ask }) => {
       await ask('POST', '/v1/messages/text', { json: text });
-      await ask('GET', '/v1/contacts/14155551000');
+      const headers = {
+        traceparent: `00-${traceId}-${parentSpanId}-01`,
+        tracestate: 'vendor=14155551000',
+        baggage: 'to=14155551000',
+      };
+      await ask('GET', '/v1/contacts/14155551000', { headers });
       await ask('GET', '/v1/nowhere/14155551000');
       await ask('GET', '/v1/contacts', { key: 'a-wrong-key-of-twenty-characters' });
     });
@@ -180,7 +200,7 @@ describe('the standard variables', () => {
     expect(await openTracing(environment, { version: '1', onFault: () => {} })).toBeUndefined();
   });
 
-  it('name what is wrong with them, all at once', async () => {
+  it('are refused at the start, all errors at once', async () => {
     const environment = {
       OTEL_TRACES_EXPORTER: 'zipkin',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
@@ -193,11 +213,11 @@ describe('the standard variables', () => {
     for (const name of Object.keys(environment)) expect(String(fault)).toContain(name);
   });
 
-  it('name the service and its headers', async () => {
+  it('name the service and the headers of the export', async () => {
     vi.stubEnv('OTEL_SERVICE_NAME', 'messages');
     vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'deployment.environment.name=test');
     vi.stubEnv('OTEL_EXPORTER_OTLP_HEADERS', 'x-api-key=abc');
-    await traced(({ ask }) => ask('GET', '/health/live'));
+    await spansOf(undefined);
     expect(collector.resource).toMatchObject({ 'service.name': 'messages', 'deployment.environment.name': 'test' });
     expect(collector.headers).toMatchObject({ 'x-api-key': 'abc', 'content-type': 'application/json' });
   });
@@ -210,8 +230,7 @@ describe('the standard variables', () => {
   ])('choose what is recorded: %s, %s', async (sampler, ratio, count) => {
     vi.stubEnv('OTEL_TRACES_SAMPLER', sampler);
     vi.stubEnv('OTEL_TRACES_SAMPLER_ARG', ratio);
-    const { spans } = await traced(({ ask }) => ask('GET', '/health/live'));
-    expect(spans).toHaveLength(count);
+    expect(await spansOf(undefined)).toHaveLength(count);
   });
 });
 

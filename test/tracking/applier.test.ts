@@ -40,6 +40,17 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['=sent', 'moved', '=delivered', 'moved', '=read', 'moved', 'late']);
   });
 
+  it('counts what it did: an id that was not known is learnt once, and what is known already is late', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    intake.send({ id: 'm2' });
+    const shown = { eventType: 'message', owner: true, waId: '14155550100' };
+    await intake.post({ ...shown, whatsappMessageId: wamid });
+    await intake.post({ ...shown, localMessageId: 'm2', whatsappMessageId: 'wamid.2' });
+    await intake.post({ ...shown, whatsappMessageId: 'wamid.2' });
+    expect(intake.counted).toEqual(['late', 'learnt', 'late']);
+  });
+
   it('of another connection moves nothing', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid, connectionId: 'c2' });
@@ -185,6 +196,25 @@ describe('a conversation', () => {
       })),
     );
     expect(intake.counted).toEqual(['received', 'received']);
+  });
+
+  it('of somebody without a number is that of the recipient whose message is quoted', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    const received = { eventType: 'message_bsuid', owner: false, waId: null, bsuid: 'US.1', replyContextId: wamid };
+    await intake.post(received);
+    await intake.post({ ...received, waId: '14155550199' });
+    const early = await intake.post({ ...received, replyContextId: 'wamid.2' });
+    intake.send({ id: 'm2', to: '14155550102', whatsappMessageId: 'wamid.2' });
+    await intake.advance(second);
+    expect(early.state).toBe('done');
+    expect(conversationsIn(intake).map(({ contact }) => contact)).toEqual([
+      { phone: '14155550100', bsuid: 'US.1' },
+      { phone: '14155550199', bsuid: 'US.1' },
+      { bsuid: 'US.1' },
+      { phone: '14155550102', bsuid: 'US.1' },
+    ]);
+    expect(intake.counted).toEqual(['received', 'received', 'received']);
   });
 
   it('was closed when a message was sent that failed for it', async () => {

@@ -148,6 +148,11 @@ describe('a webhook body', () => {
     });
   });
 
+  it('of a customer who answers says what is quoted', () => {
+    expect(readWebhookEvent({ ...received, replyContextId: wamid })).toMatchObject({ replyTo: wamid });
+    expect(readWebhookEvent({ ...received, replyContextId: 'a b' })).not.toHaveProperty('replyTo');
+  });
+
   it('of a template that was sent names template and contact', () => {
     const sent = { eventType: 'templateMessageSent', id: watiId, templateName: 'order_update', waId: '+14155550100' };
     expect(readWebhookEvent(sent)).toMatchObject({ template: 'order_update', recipient: { phone: '14155550100' } });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { startService } from '../helper.ts';
 import { connection, MIB, pdf, pdfForm, post } from '../routes/files-helper.ts';
+import { startService } from '../support/service.ts';
 import { sha256 } from './multipart-helper.ts';
 
 it.each([false, true])('the largest file arrives byte for byte (chunked: %s)', async (chunked) => {

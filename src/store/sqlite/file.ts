@@ -111,10 +111,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 /** How long a start waits for a predecessor that is just closing the file. */
 const BUSY_TIMEOUT_MS = 1_000;
 
+/** SQLite's name for it. */
+const inMemory = ':memory:';
+
 export function openDatabase(path: string, migrations: readonly (readonly string[])[] = MIGRATIONS): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') makeFile(path);
+    if (path !== inMemory) makeFile(path);
     db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
     // What is deleted is overwritten: message texts are not to be found in free pages.
     // EXCLUSIVE before WAL: no other process gets in, and the kernel lets go of the lock when this one is killed.
@@ -126,7 +129,9 @@ export function openDatabase(path: string, migrations: readonly (readonly string
       PRAGMA temp_store = MEMORY;
       PRAGMA journal_size_limit = 67108864;
     `);
-    migrate(db, migrations);
+    // Foreign migrations are those of an older version, under test.
+    if (path === inMemory && migrations === MIGRATIONS) db.deserialize(emptyStore());
+    else migrate(db, migrations);
     return db;
   } catch (cause) {
     db?.close();
@@ -149,6 +154,19 @@ function makeFile(path: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 }
+
+/** The bytes of an empty store. Migrated once for a process, because tests and the sandbox open many stores in memory. */
+const emptyStore = (() => {
+  let bytes: Uint8Array | undefined;
+  return () => {
+    if (bytes) return bytes;
+    const db = new DatabaseSync(inMemory);
+    migrate(db, MIGRATIONS);
+    bytes = db.serialize();
+    db.close();
+    return bytes;
+  };
+})();
 
 function migrate(db: DatabaseSync, migrations: readonly (readonly string[])[]): void {
   db.exec('BEGIN IMMEDIATE'); // also takes the lock, which a second process must not get
