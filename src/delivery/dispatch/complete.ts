@@ -18,9 +18,10 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
-    await assertValidBody(delivery, result, dispatch);
-    const outcome = outcomeOf(result, await explain(result));
-    const fingerprint = await streamed?.fingerprint();
+    // Each promise that is awaited costs a send something: those that most have no use for are not made.
+    if (streamed) await assertValidBody(delivery, result, dispatch);
+    const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
+    const fingerprint = streamed && (await streamed.fingerprint());
     const settlement = {
       ...settlementOf(outcome, idsOf(result)),
       ...(fingerprint !== undefined && { fingerprint }),
