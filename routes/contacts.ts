@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { memoizeLast } from '../src/lib/memoize.ts';
 import { Problem } from '../src/problem.ts';
 import { isPhone } from '../src/recipients/recipient.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { memoizeLast } from '../src/lib/memoize.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { digits } from '../src/schemas/common.ts';
@@ -167,11 +167,11 @@ const timesReceived = (rows: History['rows']): number[] =>
     .filter((at) => at > 0);
 
 function toConversation(recipient: string, view: ConversationView): Conversation {
-  const { known, window, lastSend, repliesTo } = view;
+  const { known, phone, window, lastSend, repliesTo } = view;
   const { open, expiresAt, source } = window;
   return {
     recipient,
-    ...(known?.phone !== undefined && { phone: known.phone }),
+    ...(phone !== undefined && { phone }),
     ...(known?.bsuid !== undefined && { bsuid: known.bsuid }),
     ...(known?.username !== undefined && { username: known.username }),
     window: { ...(open !== undefined && { open }), ...isoTimes({ expiresAt }), source },

@@ -10,7 +10,7 @@ import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { sendContinue } from '../src/http/expect-continue.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { digits } from '../src/schemas/common.ts';

@@ -7,7 +7,7 @@ import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
 import type { Delivery } from '../src/delivery/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../src/schemas/message-posts.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { erasePerson } from '../src/operator/erase-person.ts';
 import { digits } from '../src/schemas/common.ts';
 import { Erased, ErasePost } from '../src/schemas/erase.ts';

@@ -3,7 +3,7 @@ import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { SendResult } from '../src/delivery/types.ts';
 import type { Holds } from '../src/holds/holds.ts';
-import { masked } from '../src/http/request-log.ts';
+import { masked } from '../src/lib/masked.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { answers } from '../src/schemas/common.ts';

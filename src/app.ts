@@ -28,8 +28,10 @@ import { registerFrontMetrics } from './observability/front-metrics.ts';
 import { registerGauges } from './observability/gauges.ts';
 import { cachedWithTimeout } from './observability/metric-factories.ts';
 import { createMetrics, createProcessMetrics } from './observability/metrics.ts';
+import { tellMonthCalls } from './observability/poll-metrics.ts';
 import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
+import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
 import { type AppParts, type Checks, createChecks, docsOf, registerPlugins, version } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
@@ -144,8 +146,19 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
 
 /** Metrics, health, the pages, and what operators may do. */
 async function registerOperatorRoutes({ app, config, overrides, front, metrics, services }: AppParts) {
-  const { store, stopSwitch, shownHolds, readiness, rateLimiter, dayQuota, uploads, upstream, sends, intake } =
-    services;
+  const {
+    store,
+    stopSwitch,
+    shownHolds,
+    readiness,
+    rateLimiter,
+    dayQuota,
+    uploads,
+    upstream,
+    sends,
+    intake,
+    monthCalls,
+  } = services;
   const callersView = createCallersView({ callers: overrides.callers, stopped: stopSwitch, store });
   // PostgreSQL counts every row.
   const countsRestMs = config.STORE_URL.startsWith('postgres') ? 10_000 : 0;
@@ -164,6 +177,11 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     }),
     ...(rateLimiter && { rateLimiter }),
     ...(overrides.callers.file && { callersFile: overrides.callers.file }),
+  });
+  tellMonthCalls(metrics.registry, {
+    calls: () => monthCalls.reading(),
+    quota: monthQuotas[config.WATI_PLAN],
+    restMs: countsRestMs,
   });
   registerFrontMetrics(metrics.registry, {
     front,

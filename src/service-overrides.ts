@@ -34,6 +34,8 @@ export interface ServiceOverrides {
   pauses?: RetryDelays;
   /** By which unknown sends are looked for; real time by default. */
   looks?: ReconcileClock;
+  /** By which histories are polled; real time by default. */
+  polls?: Pick<ReconcileClock, 'wait'>;
   /** Everything behind it is simulated: the docs page says so. */
   sandbox?: boolean;
   /** Hears once that the service listens; what it needs is not asked after at the start otherwise. */

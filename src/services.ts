@@ -4,8 +4,10 @@ import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
+import { createPolling } from './polling.ts';
 import { Problem } from './problem.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
+import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -15,6 +17,7 @@ import type { CallerTokenStore, ReservationStore } from './store/coordination-st
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
+import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import { codeOf } from './upstream/error-code.ts';
@@ -38,6 +41,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     () => rateLimiter?.stats().replicas ?? 1,
     overrides.now ?? (() => Date.now()),
   );
+  const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -45,8 +49,11 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     metrics,
     replicas: reservations !== undefined,
     readRetryMs: pauses.readRetryMs,
-    onAttempt: (report) => {
-      if (report.host === 'gateway' && report.bytesSent) dayQuota.count();
+    onAttempt: (report, connection) => {
+      if (report.host === 'gateway' && report.bytesSent) {
+        dayQuota.count();
+        if (connection !== undefined) monthCalls.count(connection);
+      }
       readiness.observe(report);
     },
     onAnswer: (connection, answer) => readiness.heard(connection, answer),
@@ -58,7 +65,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
       overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
   });
   const { logger, now } = overrides;
-  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }) };
+  const onGap = (connectionId: string, fromMs: number) => void pollWorker.lookSince(connectionId, fromMs);
+  const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
+  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const messaging = createMessaging(config, overrides, {
     store,
@@ -71,6 +80,17 @@ export async function createServices(config: Config, overrides: ServiceOverrides
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
     },
+    onTaskError,
+  });
+  const pollWorker = createPolling(config, overrides, {
+    store,
+    rateLimiter,
+    upstream,
+    metrics,
+    pauses,
+    monthCalls,
+    reconcileWorker: messaging.reconcileWorker,
+    mayRead: () => dayQuota.spentForMs('read') === 0,
     onTaskError,
   });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
@@ -96,6 +116,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     rateLimiter,
     dispatchers,
     dayQuota,
+    monthCalls,
+    pollWorker,
     upstream,
     stopSwitch,
     pin,
@@ -127,10 +149,10 @@ function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: Up
     readRetryMs,
     onAnswer,
     ...(rateLimiter && { rateLimiter }),
-    onAttempt: (report) => {
+    onAttempt: (report, connection) => {
       metrics.recordUpstreamCall(report);
       overrides.tracing?.recordUnattributed(report);
-      onAttempt(report);
+      onAttempt(report, connection);
     },
     onEcho: (operation) => {
       metrics.recordKeyEcho(operation);
@@ -142,10 +164,12 @@ function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: Up
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
+  monthCalls: MonthCalls;
+  pollWorker: PollWorker;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -157,6 +181,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       tracking.start();
       broadcastWorker.wake();
       await intake?.start(tracking.wake);
+      pollWorker.start();
     },
     /** Aborts in-flight requests: the shutdown time-out is over. */
     cutOff: () => {
@@ -173,7 +198,8 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await ended;
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
-      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop()]);
+      await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();
       await store.close();

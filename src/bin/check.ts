@@ -6,17 +6,14 @@ import { hasScope } from '../callers.ts';
 import { type Config, ConfigError, loadConfig } from '../config.ts';
 import { keptConnection } from '../connections/connection-pin.ts';
 import { checkIntake } from '../intake/check-intake.ts';
+import { checkSubscription } from '../intake/check-subscription.ts';
+import { createReport, type Finding } from '../lib/check-report.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
-
-/** What was found out, in words; a fault says how to mend it. */
-type Finding = { fine: string } | { fault: string; remedy: string };
-
-/** Longer than most steps take: whoever waits is told for what. */
-const patienceMs = 2_000;
+import { listWebhookEndpoints } from '../upstream/webhook-endpoints.ts';
 
 /**
  * `npm run check`: tries what the service needs, with the same settings, and says in plain words what is wrong.
@@ -24,7 +21,7 @@ const patienceMs = 2_000;
  */
 async function main(): Promise<boolean> {
   const config = settings();
-  const report = createReport();
+  const report = createReport({ faultOf, print: console.log, notify: console.error });
   await report.step('settings', () => ('faults' in config ? config.faults : { fine: 'no faults' }));
   if ('faults' in config) {
     const path = process.env.CLIENTS_FILE;
@@ -48,48 +45,29 @@ async function main(): Promise<boolean> {
     replicas: false,
   });
   let known: MatonConnection[] = [];
+  let usable: string[] = [];
   const answered = await report.step('key', async () => {
     known = await upstream.connections.list({});
     return { fine: 'Maton takes the key' };
   });
   if (answered) {
-    const { usable, finding } = choice(known, config, kept);
-    await report.step('connection', () => finding);
+    const chosen = choice(known, config, kept);
+    usable = chosen.usable;
+    await report.step('connection', () => chosen.finding);
     for (const id of usable) await report.step('gateway', () => gateway(upstream, id));
     if (usable.length === 0) report.skip(['gateway'], 'not tried without a connection');
   } else report.skip(['connection', 'gateway'], 'not tried without an answer of Maton');
+  if (config.INTAKE_PORT !== undefined) {
+    const ids = answered ? known.map(({ id }) => id) : undefined;
+    const means = { ask: fetch, logger: pino({ level: 'silent' }) };
+    const hasFile = await report.step('intake', () => checkIntake(config, ids, means));
+    for (const connection of hasFile ? usable : []) {
+      const list = () => listWebhookEndpoints(upstream.client, { connection });
+      await report.step('subscription', () => checkSubscription(config, connection, list));
+    }
+  }
   await dispatchers.close();
-  const ids = answered ? known.map(({ id }) => id) : undefined;
-  const means = { ask: fetch, logger: pino({ level: 'silent' }) };
-  if (config.INTAKE_PORT !== undefined) await report.step('intake', () => checkIntake(config, ids, means));
   return report.allFine();
-}
-
-function createReport() {
-  let faults = 0;
-  const line = (word: string, name: string, text: string) =>
-    console.log(`${word.padEnd(5)} ${name.padEnd(10)} ${text.replaceAll('\n', `\n${' '.repeat(17)}`)}`);
-  return {
-    /** Whether the step found no fault; what it throws is one. */
-    async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
-      const waiting = setTimeout(() => console.error(`...   ${name}: still waiting for an answer`), patienceMs);
-      const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);
-      clearTimeout(waiting);
-      if ('fine' in finding) line('ok', name, finding.fine);
-      else {
-        faults += 1;
-        line('FAIL', name, `${finding.fault}\n-> ${finding.remedy}`);
-      }
-      return 'fine' in finding;
-    },
-    skip(names: string[], why: string) {
-      for (const name of names) line('skip', name, why);
-    },
-    allFine() {
-      console.log(faults === 0 ? '\nAll is well.' : `\n${faults} of these must be mended; nothing was sent.`);
-      return faults === 0;
-    },
-  };
 }
 
 function settings(): Config | { faults: Finding } {

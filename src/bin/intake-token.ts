@@ -4,21 +4,8 @@ import { parseArgs } from 'node:util';
 import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
 import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
+import { wantedEvents } from '../intake/wanted-events.ts';
 import { EditRefused } from '../lib/replace-file.ts';
-
-/** What WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
-const events = [
-  'message',
-  'message_bsuid',
-  'newContactMessageReceived_bsuid',
-  'sessionMessageSent_v2',
-  'templateMessageSent_v2',
-  'sentMessageDELIVERED_v2',
-  'sentMessageREAD_v2',
-  'sentMessageREPLIED_v2',
-  'templateMessageFailed',
-  'sessionMessageFailed',
-];
 
 const usage = `npm run intake-token -- CONNECTION_ID [--name NAME] [--add FILE]
 npm run intake-token -- --revoke FILE NAME [--token TOKENID]
@@ -101,7 +88,7 @@ function made({ connectionId, name, add }: { connectionId: string; name: string;
 
 In WATI: Connectors > Webhooks > add this address, enable it, and tick these events:
 
-${events.map((event) => `  ${event}`).join('\n')}
+${wantedEvents.map((event) => `  ${event}`).join('\n')}
 
 ${
   add === undefined

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { masked } from '../lib/masked.ts';
 import { foreignPatterns } from '../lib/patterns.ts';
 import { errorForLog } from './error-chain.ts';
 import type { RequestLog } from './types.ts';
@@ -62,10 +63,7 @@ function writeOutcome({ method, caller }: FastifyRequest, status: number): strin
   return status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
 }
 
-/** `14155551234` -> `***1234`: enough to find a complaint, too little to contact a person. */
-export const masked = (recipient: string): string => `***${recipient.slice(-4)}`;
-
-/** The same of every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
+/** Masks every number in a text of a caller's own, however its digits are grouped: letters alone end one. */
 export const maskedIn = (text: string): string =>
   text.replace(foreignPatterns.callersNumber.pattern, (run) =>
     masked(run.replace(foreignPatterns.notDigit.pattern, '')),

@@ -27,6 +27,15 @@ function tokenIn(target: string): string {
   return token.length > tokenLengthMax ? '' : token;
 }
 
+/** The token in an address that WATI was given; empty where there is none. */
+export function tokenInAddress(address: string): string {
+  const url = URL.parse(address);
+  if (!url) return '';
+  // A proxy in front may take a longer path.
+  const segments = url.pathname.split('/');
+  return tokenIn(`/${segments.slice(segments.lastIndexOf('wati')).join('/')}${url.search}`);
+}
+
 /** What WATI is given, where `publicUrl` leads to the listener. */
 export const webhookAddress = (publicUrl: string, token: string): string =>
   `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;

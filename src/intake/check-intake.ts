@@ -4,12 +4,11 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { secureHeaders } from '../http/request-smuggling.ts';
+import type { Finding } from '../lib/check-report.ts';
 import { webhookAddress } from './address.ts';
 import { createIntake } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 import { fixedTokens } from './tokens.ts';
-
-type Finding = { fine: string } | { fault: string; remedy: string };
 
 interface IntakeConfig {
   INTAKE_HOST: string;
@@ -75,7 +74,8 @@ export async function checkIntake(
   return { fine: [`${count} in ${path}${nobody}`, standing, told.fine].join('\n') };
 }
 
-function entriesIn(path: string): { entries: TokenEntry[] } | { fault: string; remedy: string } {
+/** The entries of the tokens file, or what is wrong with it. */
+export function entriesIn(path: string): { entries: TokenEntry[] } | { fault: string; remedy: string } {
   try {
     return { entries: parseTokens(readFileSync(path, 'utf8')) };
   } catch (error) {

@@ -20,6 +20,8 @@ export interface IntakeOptions {
   onBadToken: () => void;
   /** Something new is on record. */
   onRecorded?: () => void;
+  /** Hears of each webhook with a valid token, and of those that were answered 503. */
+  watch?: { heard(connectionId: string): void; refused(connectionId: string): void };
   /** Wall clock, ms. */
   now?: () => number;
   server?: Partial<Pick<IntakeServerOptions, 'bodyTimeoutMs' | 'wrongPerSecond' | 'clock'>>;
@@ -59,10 +61,14 @@ export async function createIntake(options: IntakeOptions): Promise<Intake> {
     isFull: () => recorder.isFull,
     take: createTake(options, recorder, {
       unread,
-      saw: ({ connectionId }) => void lastEvents.set(connectionId, now()),
+      saw: ({ connectionId }) => {
+        lastEvents.set(connectionId, now());
+        options.watch?.heard(connectionId);
+      },
     }),
     onUnread: (source, why) => {
       options.count('other', why === 'no-room' ? 'refused' : 'unparsed', 1);
+      if (why === 'no-room') options.watch?.refused(source.connectionId);
       unread(source, why);
     },
     onBadToken: options.onBadToken,
@@ -93,7 +99,7 @@ interface Seen {
 
 /** From the bytes of a body to its answer. */
 function createTake(
-  { count, onRecorded, now = Date.now }: IntakeOptions,
+  { count, onRecorded, watch, now = Date.now }: IntakeOptions,
   recorder: IntakeRecorder,
   { unread, saw }: Seen,
 ) {
@@ -119,6 +125,7 @@ function createTake(
     } catch (error) {
       if (!(error instanceof NotRecorded)) throw error;
       for (const label of labels) count(label, 'refused', 1);
+      watch?.refused(source.connectionId);
       return { status: 503 };
     }
   };

@@ -4,6 +4,7 @@ import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import type { IntakeStore } from '../store/intake-port.ts';
 import { createIntake, reasonOf } from './intake.ts';
+import { IntakeWatch } from './intake-watch.ts';
 import { Spool } from './spool.ts';
 import type { IntakeTokens } from './tokens.ts';
 
@@ -20,9 +21,11 @@ interface IntakeConfig {
 interface IntakeWiring {
   tokens: IntakeTokens;
   onListening?: (port: number) => void;
-  store: Pick<IntakeStore, 'recordIntake' | 'intakeState'>;
+  store: Pick<IntakeStore, 'recordIntake' | 'intakeState' | 'noteListening'>;
   registry: Registry;
   logger: FastifyBaseLogger;
+  /** Absent: nobody asks afterwards whether webhooks were listened for. */
+  onGap?: (connectionId: string, fromMs: number) => void;
   /** Wall clock, ms. */
   now?: () => number;
 }
@@ -42,7 +45,7 @@ export interface OpenIntake {
 export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Promise<OpenIntake | undefined> {
   const { INTAKE_PORT: port, INTAKE_HOST: host, INTAKE_SPOOL: spoolUrl } = config;
   if (port === undefined) return undefined;
-  const { tokens, store, registry, logger, now = Date.now } = wiring;
+  const { tokens, store, registry, logger, onGap, now = Date.now } = wiring;
   let announce = () => {};
   const onRecorded = () => announce();
   const counts = countIntake(registry, tokens.connections);
@@ -56,6 +59,8 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
           onFault: (error) => logger.error({ reason: reasonOf(error) }, 'the spool of webhooks cannot move on'),
           onMoved: onRecorded,
         });
+  const onFault = (error: unknown) => logger.error({ reason: reasonOf(error) }, 'listening is not noted');
+  const watch = onGap && new IntakeWatch({ store, connections: () => tokens.connections(), onGap, onFault });
   const intake = await createIntake({
     config,
     tokens,
@@ -64,6 +69,7 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
     now,
     count: counts.count,
     onBadToken: counts.onBadToken,
+    ...(watch && { watch }),
     ...(!spool && { onRecorded }),
   });
   const standing = {
@@ -81,11 +87,13 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
       spool?.wake();
       const listening = await intake.listen({ host, port });
       wiring.onListening?.(listening.port);
+      await watch?.start();
     },
     pools: [intake.bodies],
     onAccepted: counts.onAccepted,
     close: async () => {
       await intake.close();
+      await watch?.close();
       await spool?.close();
       tokens.close();
     },

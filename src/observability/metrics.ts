@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TrackingMetrics } from '../tracking/applier.ts';
 import type { CallReport } from '../upstream/types.ts';
+import { createPollMetrics, type PollMetrics } from './poll-metrics.ts';
 import { createTrackingMetrics } from './tracking-metrics.ts';
 
 /** Counters and histograms. Labels are route patterns, caller names and fixed words: never a phone number or a text. */
@@ -17,6 +18,7 @@ export interface Metrics {
   recordKeyEcho(operation: string): void;
   /** What became of messages after WATI took them. */
   tracking: TrackingMetrics;
+  polls: PollMetrics;
   /** Counts an answered request. */
   recordRequest(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -118,6 +120,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
     },
     recordKeyEcho: (operation) => echoes.inc({ operation }),
     tracking: createTrackingMetrics(registry),
+    polls: createPollMetrics(registry),
     recordRequest: (request, reply) => {
       const { method } = request;
       const route = request.routeOptions.url ?? 'none';

@@ -161,8 +161,8 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
   });
 }
 
-/** A template that was added a moment ago is found. */
-const pauses = { ...defaultRetryDelays, templateMissMs: 0 };
+/** A template that was added a moment ago is found, and so is what is due when time was moved. */
+const pauses = { ...defaultRetryDelays, templateMissMs: 0, pollEveryMs: 500 };
 
 /** What outlives a reset. */
 type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };

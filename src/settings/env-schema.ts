@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { intakeSettings } from './intake-settings.ts';
+import { trackingSettings } from './tracking-settings.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -217,6 +218,7 @@ export const EnvSchema = Type.Object({
     default: '',
   }),
   ...intakeSettings,
+  ...trackingSettings,
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'pino level',
     default: 'info',

@@ -10,6 +10,8 @@ export interface RetryDelays {
   readonly templateMissMs: number;
   /** Between two looks for webhooks that nobody announced: early ones that are tried again, and those of dead processes. */
   readonly intakeEveryMs: number;
+  /** Between two looks for histories that are to be read. */
+  readonly pollEveryMs: number;
 }
 
 export const defaultRetryDelays: RetryDelays = {
@@ -18,4 +20,5 @@ export const defaultRetryDelays: RetryDelays = {
   lookEveryMs: 1_000,
   templateMissMs: 1_000,
   intakeEveryMs: 1_000,
+  pollEveryMs: 5_000,
 };

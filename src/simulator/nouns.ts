@@ -21,6 +21,7 @@ import {
   sendTemplateMessageV2,
 } from './template-sends.ts';
 import { getMessageTemplates } from './templates.ts';
+import { listWebhookEndpoints } from './webhook-endpoints.ts';
 
 /** What the tenant does on each operation. */
 export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => Answer>> = {
@@ -46,6 +47,7 @@ export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => A
   getMedia,
   chatbots,
   startChatbot,
+  listWebhookEndpoints,
   rotateToken,
   listConnections,
   createConnection,

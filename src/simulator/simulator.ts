@@ -16,6 +16,7 @@ import { type Listener, listen } from './server.ts';
 import type { Tenant } from './state.ts';
 import { createTenant } from './tenant.ts';
 import { Tracking } from './tracking.ts';
+import { endpointsOf } from './webhook-endpoints.ts';
 import { Webhooks, type WebhooksOptions } from './webhooks.ts';
 
 export interface SimulatorOptions {
@@ -110,6 +111,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const tenant = createTenant(clock.now, ids, { plan: options.plan ?? 'none' });
   const tracking = new Tracking({ agenda, tenant, webhooks });
   tenant.onSent = (message) => tracking.sent(message);
+  tenant.webhookEndpoints = () => endpointsOf(webhooks);
   const world: World = {
     key,
     tenant,

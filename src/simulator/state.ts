@@ -101,6 +101,15 @@ export interface Choices {
   readonly labels: readonly string[];
 }
 
+/** Where the tenant posts its webhooks, as WATI shows it. */
+export interface WebhookEndpoint {
+  readonly url: string;
+  /** 0: disabled, 1: enabled, 2: defective. */
+  readonly status: 0 | 1 | 2;
+  readonly eventTypes: readonly string[];
+  readonly failedIterationCount: number;
+}
+
 /** A message that the tenant took. */
 export interface SentMessage {
   readonly row: HistoryRow;
@@ -169,6 +178,8 @@ export interface Tenant {
   readonly ids: Ids;
   /** Hears of each message that the tenant takes; whoever follows it sets it. */
   onSent: (message: SentMessage) => void;
+  /** As WATI lists them; whoever posts to them sets it. */
+  webhookEndpoints: () => readonly WebhookEndpoint[];
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;
   /** The customer writes: opens the 24 h window as of `at`. */

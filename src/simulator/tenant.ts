@@ -40,6 +40,7 @@ export function createTenant(now: () => number, ids: Ids, given: Partial<Setting
     settings: { ...first },
     ids,
     onSent: () => {},
+    webhookEndpoints: () => [],
     addConnection(seed = {}) {
       const connection = newConnection(seed, now(), ids);
       tenant.connections.push(connection);

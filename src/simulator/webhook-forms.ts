@@ -38,6 +38,19 @@ export function tellOfNewContact(row: HistoryRow, contact: Contact, { bsuid }: T
   return twins(bsuid).map((withBsuid) => newContactBody(row, contact, withBsuid));
 }
 
+/** The names of all that is ticked, as WATI lists them. */
+export function tickedEvents(ticked: Ticked): readonly string[] {
+  const suffixes = formsOf(ticked).map(({ v2, bsuid }) => `${v2 ? '_v2' : ''}${bsuid ? '_bsuid' : ''}`);
+  const names = ['templateMessageSent', 'sessionMessageSent'].flatMap((name) => suffixes.map((each) => name + each));
+  const states = ['DELIVERED', 'READ', 'REPLIED'].flatMap((state) =>
+    suffixes.filter((each) => !each.includes('bsuid')).map((each) => `sentMessage${state}${each}`),
+  );
+  const received = ['message', 'newContactMessageReceived'].flatMap((name) =>
+    twins(ticked.bsuid).map((withBsuid) => (withBsuid ? `${name}_bsuid` : name)),
+  );
+  return [...names, ...states, 'templateMessageFailed', 'sessionMessageFailed', ...received];
+}
+
 function formsOf({ twins: wanted, bsuid }: Ticked): readonly Form[] {
   const versions = wanted === true ? [false, true] : [wanted !== 'plain'];
   return twins(bsuid).flatMap((withBsuid) => versions.map((v2) => ({ v2, bsuid: withBsuid })));

@@ -37,6 +37,15 @@ export interface IntakeState {
   failed: number;
 }
 
+/** How long nobody listened for the webhooks of a connection before this note. */
+export interface ListeningNote {
+  connectionId: string;
+  /** By the clock that messages age by. */
+  agoMs: number;
+  /** By the wall clock, which goes on while nothing runs. */
+  wallAgoMs: number;
+}
+
 export interface IntakeStore {
   /**
    * Inserts rows. Those whose key stands already are left as they are and counted as duplicates. What is asked while another
@@ -56,4 +65,10 @@ export interface IntakeStore {
   /** What was set aside is due again, with no try behind it. Answers how many. */
   retryFailedIntake(): Promise<number>;
   intakeState(): Promise<IntakeState>;
+
+  /**
+   * Notes that webhooks of these connections are listened for, and whether any came since the last note. Answers how long ago
+   * the last note was, of any process; a connection without one is left out.
+   */
+  noteListening(notes: readonly { connectionId: string; heard: boolean }[]): Promise<ListeningNote[]>;
 }

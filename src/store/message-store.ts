@@ -180,9 +180,9 @@ export interface MessageStore extends QueueStore, PinStore {
 
   /**
    * Undoes an insert for a stream that turned out to be an invalid request, so that its key stays usable. Deletes only what
-   * is not completed, and no recipient of a broadcast.
+   * is not completed, no recipient of a broadcast, and nothing that was proved to be sent meanwhile; false: nothing was deleted.
    */
-  deleteUnsent(id: string): Promise<void>;
+  deleteUnsent(id: string): Promise<boolean>;
 
   /** `unknown` -> `accepted`, by evidence found later. Returns false if it is not `unknown` any more. */
   markReconciled(

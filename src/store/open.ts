@@ -13,6 +13,7 @@ import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
 import { instrument } from './sql/instrumented-engine.ts';
 import { createIntakeStore } from './sql/intake.ts';
+import { listeningOperations } from './sql/listening.ts';
 import { createMessageStore } from './sql/messages.ts';
 import { createOperatorStore } from './sql/operator.ts';
 import { createPersonStore } from './sql/person.ts';
@@ -51,6 +52,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createOperatorStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
     ...createIntakeStore(engine, dialect),
+    ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);

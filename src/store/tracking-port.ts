@@ -1,6 +1,7 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
 import type { Postponement } from './intake-port.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
+import type { PollStore } from './poll-port.ts';
 
 /**
  * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
@@ -105,16 +106,6 @@ export interface TrackingMoved {
   resolved?: MessageStatus;
 }
 
-/** A recipient whose history is to be read. */
-export interface DuePoll {
-  connectionId: string;
-  recipient: string;
-  /** Reads so far. */
-  looks: number;
-  /** What `pollDone` needs to know that nothing was scheduled meanwhile. */
-  lease: number;
-}
-
 export interface LastSend {
   seq: number;
   id: string;
@@ -132,7 +123,7 @@ export interface DeliveryCounts {
   replied: number;
 }
 
-export interface TrackingStore {
+export interface TrackingStore extends PollStore {
   /**
    * The message of this connection that each of these names, in their order: by our id, else WhatsApp's, else WATI's. Nothing
    * that never was sent is found.
@@ -172,26 +163,6 @@ export interface TrackingStore {
     recipients: readonly string[],
     ask: { since: number; caller?: string },
   ): Promise<LastSend | undefined>;
-
-  /**
-   * Recipients of accepted messages of which nothing is known, whose sends ended between so many ms ago, newest first, each once; it looks at
-   * no more than some thousand messages.
-   */
-  untracked(
-    connectionId: string,
-    ago: { fromMs: number; untilMs: number },
-    limit: number,
-  ): Promise<{ recipient: string; endedMsAgo: number }[]>;
-  /** Each is due so long from now, with no read behind it. */
-  schedulePolls(polls: readonly { connectionId: string; recipient: string; inMs: number }[]): Promise<void>;
-  /** Each is handed out to one process; where `pollDone` never comes, again after five minutes. */
-  duePolls(connectionIds: readonly string[], limit: number): Promise<DuePoll[]>;
-  /** looks + 1, and due again so long from now; without `inMs` it is over. What was scheduled meanwhile stays. */
-  pollDone(poll: DuePoll, inMs?: number): Promise<void>;
-
-  /** Counts calls of this connection in the present month (UTC). */
-  countCalls(connectionId: string, n: number): Promise<void>;
-  monthCalls(connectionId: string): Promise<number>;
 
   /** How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections. */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;

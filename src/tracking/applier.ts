@@ -1,11 +1,21 @@
+import { masked } from '../lib/masked.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
 import type { MessageStatus } from '../store/message-store.ts';
-import type { TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
-import { type BatchPlan, nextTryAfterFault, planBatch } from './batch.ts';
-import { type Heard, hear, isOutgoing, type MatchingStore, matchSends, recipientsQuoted } from './matching.ts';
-import { type AppliedOutcome, movesOf, type Reached } from './moves.ts';
+import type { ContactIdentity, TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
+import { type BatchPlan, nextTryAfterFault, planBatch, type ToldMessage } from './batch.ts';
+import {
+  type Heard,
+  type HeardEntry,
+  hear,
+  isOutgoing,
+  type MatchingStore,
+  matchSends,
+  recipientsQuoted,
+} from './matching.ts';
+import { type AppliedOutcome, type Moves, movesOf, type Reached } from './moves.ts';
+import type { DeliverySource, TrackedEvent } from './types.ts';
 
 /** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
 export interface Applier {
@@ -28,6 +38,7 @@ export interface TrackingMetrics {
 
 interface TrackingLog {
   debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
   error(facts: object, message: string): void;
 }
 
@@ -128,40 +139,70 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   tell(heard, plan, moved, services);
 }
 
-type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
+export type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
 
-/** Counts and logs what a batch did: names of events, connections and our own ids, and nothing of people. */
+/** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
 function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<number, TrackingMoved>, services: Tellers) {
   const { metrics, logger } = services;
-  const outcomes = new Map<IntakeEntry, { outcome: AppliedOutcome; messageId?: string }>();
+  const outcomes = new Map<HeardEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
   for (const message of plan.messages) {
     const moves = movesOf(message, moved.get(message.send.seq));
+    const { id: messageId, to } = message.send;
     for (const [place, { entry }] of message.heard.entries()) {
-      outcomes.set(entry, { outcome: moves.outcomes[place] ?? 'late', messageId: message.send.id });
+      const outcome = moves.outcomes[place] ?? 'late';
+      outcomes.set(entry, { outcome, messageId, ...(to !== undefined && { to: masked(to) }) });
     }
-    for (const state of moves.reached) metrics.reached(state);
+    tellMoved(message, moves, services);
     const was = moved.get(message.send.seq)?.resolved;
-    const { id: messageId, caller: callerId } = message.send;
-    if (was !== undefined) tellResolved({ messageId, callerId, was }, services);
+    if (was !== undefined) tellResolved({ messageId, callerId: message.send.caller, was }, services);
   }
   const waiting = new Set(plan.batch.postponed.map(({ seq }) => seq));
   for (const { entry, event } of heard) {
     if (waiting.has(entry.seq)) continue;
-    const { outcome, messageId } = outcomes.get(entry) ?? {
+    const { outcome, ...known } = outcomes.get(entry) ?? {
       outcome: event.kind === 'received' ? event.kind : 'ignored',
     };
     metrics.applied(outcome);
-    logger.debug({ event: event.label, connection: entry.connectionId, outcome, messageId }, 'webhook');
+    const facts = { event: event.label, connection: entry.connectionId, outcome, ...personIn(event), ...known };
+    logger.debug(facts, 'webhook');
+  }
+}
+
+/** Whom an event names, by the last characters. */
+function personIn(event: TrackedEvent): { to?: string } {
+  const who = contactOf(event);
+  const name = who?.phone ?? who?.bsuid;
+  return name === undefined ? {} : { to: masked(name) };
+}
+
+function contactOf(event: TrackedEvent): ContactIdentity | undefined {
+  if (event.kind === 'received') return event.from;
+  if (event.kind === 'identity') return event.identity;
+  return event.kind === 'status' || event.kind === 'outgoing' ? event.recipient : undefined;
+}
+
+/** Each state is counted; a failure, which somebody will ask for, has a line of its own. */
+function tellMoved({ send, heard }: ToldMessage, { reached }: Moves, { metrics, logger }: Tellers): void {
+  for (const state of reached) {
+    metrics.reached(state);
+    if (state.status !== 'failed') continue;
+    const { id: messageId, caller: callerId, to } = send;
+    const connection = heard[0]?.entry.connectionId;
+    const facts = { messageId, callerId, connection, ...(to !== undefined && { to: masked(to) }) };
+    logger.info({ ...facts, failureKind: state.failureKind }, 'a message that was accepted did not arrive');
   }
 }
 
 export function tellResolved(
   facts: { messageId: string; callerId: string; was: MessageStatus },
   { metrics, logger }: Tellers,
+  by: DeliverySource = 'webhook',
 ): void {
-  metrics.resolved('webhook');
-  if (facts.was === 'unknown') return;
-  metrics.contradiction();
-  logger.error(facts, 'a message was sent that was said not to be; the outcome is corrected');
+  metrics.resolved(by);
+  if (facts.was === 'unknown') logger.info(facts, 'a message whose answer was lost was sent');
+  else {
+    metrics.contradiction();
+    logger.error(facts, 'a message was sent that was said not to be; the outcome is corrected');
+  }
 }

@@ -1,6 +1,6 @@
 import type { Outcome } from '../delivery/outcome.ts';
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { IntakeEntry, Postponement } from '../store/intake-port.ts';
+import type { Postponement } from '../store/intake-port.ts';
 import type {
   ContactIdentity,
   ConversationFacts,
@@ -11,7 +11,7 @@ import type {
 import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
-import { type Heard, isOutgoing, needsQuoted, type OutgoingHeard } from './matching.ts';
+import { type Heard, type HeardEntry, isOutgoing, needsQuoted, type OutgoingHeard } from './matching.ts';
 import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
@@ -21,13 +21,13 @@ const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */
-function nextTry({ tries, ageMs }: IntakeEntry): number | undefined {
+function nextTry({ tries, ageMs }: HeardEntry): number | undefined {
   const due = triesMs[tries];
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
 
 /** The same of one that could not be applied: what is wrong now may be wrong a while, so the pause counts from now. */
-export const nextTryAfterFault = ({ tries, ageMs }: IntakeEntry): number | undefined => {
+export const nextTryAfterFault = ({ tries, ageMs }: HeardEntry): number | undefined => {
   const pause = triesMs[tries];
   return pause === undefined ? undefined : ageMs + pause;
 };
@@ -35,14 +35,14 @@ export const nextTryAfterFault = ({ tries, ageMs }: IntakeEntry): number | undef
 /** The facts of one message, as they came in. */
 export interface ToldMessage {
   send: TrackedSend;
-  heard: { entry: IntakeEntry; facts: DeliveryFacts }[];
+  heard: { entry: HeardEntry; facts: DeliveryFacts }[];
 }
 
 export interface BatchPlan {
   batch: TrackingBatch;
   messages: ToldMessage[];
   /** Events of messages that are not ours. */
-  foreign: IntakeEntry[];
+  foreign: HeardEntry[];
 }
 
 /** What the store knows of the events of a batch. */
@@ -57,7 +57,7 @@ export function planBatch(heard: readonly Heard[], { matches, quoted }: Found): 
   const messages = new Map<number, ToldMessage>();
   const conversations: ConversationFacts[] = [];
   const postponed: Postponement[] = [];
-  const foreign: IntakeEntry[] = [];
+  const foreign: HeardEntry[] = [];
   for (const each of heard) {
     if (!isOutgoing(each)) {
       conversations.push(...said(each, quoted.get(each)));
@@ -82,10 +82,11 @@ export function planBatch(heard: readonly Heard[], { matches, quoted }: Found): 
 }
 
 /** A message that the inbox shows as ours is known by its ids, and says nothing of its state. */
-function factsIn({ entry, event }: OutgoingHeard): DeliveryFacts {
+function factsIn({ entry, event, source }: OutgoingHeard): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
-  const facts: DeliveryFacts =
-    event.kind === 'status' ? factsOf(event, entry.receivedAtMs, 'webhook') : { rank: 0, source: 'webhook' };
+  // A history tells no other time than that of the message; a webhook comes when it is so.
+  const at = source === 'poll' ? receivedTime(event.at, entry.receivedAtMs) : entry.receivedAtMs;
+  const facts: DeliveryFacts = event.kind === 'status' ? factsOf(event, at, source) : { rank: 0, source };
   return {
     ...facts,
     ...(watiId !== undefined && { watiId }),
@@ -103,32 +104,41 @@ function joined({ send, heard }: ToldMessage): TrackedFacts {
 }
 
 /** What an event that is not about a message of the company says of a conversation. */
-function said({ entry, event }: Heard, quoted: string | undefined): ConversationFacts[] {
+function said({ entry, event, source }: Heard, quoted: string | undefined): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
   if (event.kind !== 'received') return [];
   const inAt = receivedTime(event.at, receivedAtMs);
   const contact = { ...(quoted !== undefined && contactNamed(quoted)), ...event.from };
-  return [{ connectionId, contact, inAt, inSource: 'webhook' }];
+  return [{ connectionId, contact, inAt, inSource: source === 'poll' ? 'history' : 'webhook' }];
 }
 
 /**
  * Who else wrote to a customer: at once, as far as known, so that an answer a minute later is not taken for one to us; taken back
  * when the message turns out to be ours.
  */
-function wroteOut({ entry, event }: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean) {
+function wroteOut(heard: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean): ConversationFacts[] {
+  const { entry, event, source } = heard;
+  if (source === 'poll') return send ? refused(heard, send) : wroteInHistory(heard);
   const { connectionId, receivedAtMs, seq, tries } = entry;
   const about: ConversationFacts[] = [];
   const contact = contactOf(event);
   if (send) {
     if (contact && tries > 0) about.push({ connectionId, contact, withdrawn: { entry: seq } });
-    about.push(...refused({ entry, event }, send));
+    about.push(...refused(heard, send));
   } else if (contact) {
     const at = receivedTime(event.at, receivedAtMs);
     if (!mayBeOurs) about.push({ connectionId, contact, foreignOutAt: at, withdrawn: { entry: seq } });
     else if (tries === 0) about.push({ connectionId, contact, provisionalOut: { at, entry: seq } });
   }
   return about;
+}
+
+/** A row with an id that is not ours is of somebody else; one without any may be ours and not be known by its content. */
+function wroteInHistory({ entry, event }: OutgoingHeard): ConversationFacts[] {
+  const { connectionId, receivedAtMs } = entry;
+  if (event.ids.localMessageId === undefined || event.recipient === undefined) return [];
+  return [{ connectionId, contact: event.recipient, foreignOutAt: receivedTime(event.at, receivedAtMs) }];
 }
 
 /** The contact to whom a message went out. */
@@ -139,7 +149,7 @@ function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefi
 }
 
 /** A message that failed because the window was closed: it was, when that message was sent. */
-function refused({ entry, event }: OutgoingHeard, send: TrackedSend): ConversationFacts[] {
+function refused({ entry, event }: Pick<OutgoingHeard, 'entry' | 'event'>, send: TrackedSend): ConversationFacts[] {
   if (event.kind !== 'status' || !event.failure || send.to === undefined) return [];
   if (failureKind(event.failure.code) !== 'window') return [];
   const closedAt = Math.min(send.sentAt ?? entry.receivedAtMs, entry.receivedAtMs);

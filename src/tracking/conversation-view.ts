@@ -6,6 +6,8 @@ import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
 /** What is known of the conversation with one person. */
 export interface ConversationView {
   known?: Conversation;
+  /** Known, or what was asked for. */
+  phone?: string;
   window: ConversationWindow;
   lastSend?: LastSend;
   /** Whose message an answer would follow; another caller's name is not told. */
@@ -27,13 +29,16 @@ const routingMs = 168 * 3_600_000;
 
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {
   const { connectionId, recipient, caller, now } = ask;
-  const known = await store.conversation(connectionId, contactNamed(recipient)).catch(throwStoreUnreadable);
+  const asked = contactNamed(recipient);
+  const known = await store.conversation(connectionId, asked).catch(throwStoreUnreadable);
+  const phone = known?.phone ?? asked.phone;
   const names = [recipient, known?.phone, known?.bsuid, known?.contactId].filter((name) => name !== undefined);
   const lastSend = await store.lastSendTo(connectionId, [...new Set(names)], { since: 0 }).catch(throwStoreUnreadable);
   const { lastInAt: receivedAt, lastInSource: receivedBy, closedAt, lastForeignOutAt = 0 } = known ?? {};
   const isAnswered = lastSend && lastSend.sentAt >= now - routingMs && lastSend.sentAt >= lastForeignOutAt;
   return {
     ...(known && { known }),
+    ...(phone !== undefined && { phone }),
     window: windowOf({ receivedAt, receivedBy, closedAt }, now),
     ...(lastSend && { lastSend }),
     repliesTo: isAnswered ? (lastSend.caller === caller ? 'you' : 'other') : 'nobody',

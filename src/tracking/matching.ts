@@ -2,23 +2,31 @@ import type { IntakeEntry } from '../store/intake-port.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
-import type { OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
+import type { DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
 /** Which message an event is about. */
 export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
   Pick<MessageStore, 'countLookalikes'>;
 
-/** An entry of the intake, and what it says. */
+/** What was heard: an entry of the intake, or a row of a history, which has no number and is not tried again. */
+export type HeardEntry = Pick<IntakeEntry, 'seq' | 'connectionId' | 'receivedAtMs' | 'tries' | 'ageMs'>;
+
+/** What was heard, and what it says. */
 export interface Heard<Event extends TrackedEvent = TrackedEvent> {
-  entry: IntakeEntry;
+  entry: HeardEntry;
   event: Event;
+  source: DeliverySource;
 }
 
 /** An event of a message that went out, of ours or of somebody else. */
 export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
-export const hear = (entry: IntakeEntry): Heard => ({ entry, event: readWebhookEvent(parseJson(entry.body)) });
+export const hear = (entry: IntakeEntry): Heard => ({
+  entry,
+  event: readWebhookEvent(parseJson(entry.body)),
+  source: 'webhook',
+});
 
 export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
   heard.event.kind === 'status' || heard.event.kind === 'outgoing';
@@ -68,7 +76,7 @@ export async function matchSends(
  * caused the event. An id of somebody else's says that it is not ours.
  */
 async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
-  if (entry.tries < triesBeforeContent || event.kind !== 'status' || event.fact !== 'sent') return undefined;
+  if (entry.tries < triesBeforeContent || event.kind !== 'status') return undefined;
   const { template, recipient, ids } = event;
   if (template === undefined || recipient?.phone === undefined || ids.localMessageId !== undefined) return undefined;
   const { connectionId } = entry;

@@ -108,7 +108,7 @@ export function createStreams(options: StreamOptions): Streams {
         bytesSent: attempt.sent(),
         ...rest,
       };
-      options.onAttempt?.(whole);
+      options.onAttempt?.(whole, context.connection);
       context.onAttempt?.(whole);
     };
     try {

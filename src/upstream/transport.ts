@@ -23,7 +23,7 @@ export interface TransportOptions {
   rateLimiter?: RateLimiter;
   /** Makes text of bytes; absent: with limits of its own. */
   bodyReader?: UntrustedBodyReader;
-  onAttempt?: (report: CallReport) => void;
+  onAttempt?: (report: CallReport, connection?: string) => void;
   /** See `RetryDelays`. */
   readRetryMs?: number;
   /** Called when anything but a GET begins, and when it has ended. */
@@ -69,7 +69,7 @@ export function createTransport(options: TransportOptions): Transport {
           clearTimeout(timer);
           onWrite?.(call.connection);
           const report = reportOf(call, outcome, performance.now() - start);
-          options.onAttempt?.(report);
+          options.onAttempt?.(report, call.connection);
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
           // The body tells a rate limit from an exhausted quota.

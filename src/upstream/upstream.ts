@@ -38,7 +38,7 @@ interface UpstreamOptions {
   /** The Maton key in use. */
   key: () => string;
   dispatchers: Dispatchers;
-  onAttempt: (report: CallReport) => void;
+  onAttempt: (report: CallReport, connection?: string) => void;
   rateLimiter?: RateLimiter;
   /** Other replicas share the account. */
   replicas: boolean;

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,14 +68,15 @@ describe('wati-bff check', () => {
 
   it('tries the listener for webhooks where there is to be one', async () => {
     const tokens = join(folder, 'tokens.json');
-    writeFileSync(tokens, JSON.stringify([{ name: 'acme', tokenSha256: ['a'.repeat(64)], connectionId: seeded }]));
+    writeFileSync(tokens, JSON.stringify([{ name: 'acme', tokenSha256: [hash('sha256', 'T')], connectionId: seeded }]));
     const port = await freePort();
+    simulator.webhooks.pointTo(`http://127.0.0.1:${port}/wati/T`);
     const { code, text, words } = await check({
       INTAKE_PORT: String(port),
       INTAKE_TOKENS_FILE: tokens,
       INTAKE_PUBLIC_URL: `http://127.0.0.1:${port}`,
     });
-    expect([code, words?.at(-1)]).toEqual([0, 'ok intake']);
+    expect([code, words?.slice(-2)]).toEqual([0, ['ok intake', 'ok subscription']]);
     expect(text).toContain('came in here');
     expect(text).not.toContain('/wati/');
   });

@@ -10,7 +10,7 @@ import { differences, type Step, stepsOf } from './guide.ts';
 /** docs/operations.md and alerts.md are for those who run the image: test/image has that. docs/licences.md is a list (.ci/supply); the others explain. */
 const others = [
   ...['operations.md', 'alerts.md', 'licences.md', 'settings.md', 'callers-file.md', 'protocol.md'],
-  ...['rate-limiting.md', 'sandbox.md', 'glossary.md'],
+  ...['rate-limiting.md', 'sandbox.md', 'glossary.md', 'measurements.md'],
 ];
 const guides = readdirSync('docs').filter((name) => name.endsWith('.md') && !others.includes(name));
 /** docs/clients.md needs packages of its own: `.ci/clients` installs them, and runs it. */

@@ -26,6 +26,14 @@ beforeAll(async () => {
     }
     return completeAll(ends);
   };
+  const deleteUnsent = store.deleteUnsent.bind(store);
+  store.deleteUnsent = async (id) => {
+    if (isProvedFirst) {
+      await post(status('sessionMessageSent', id));
+      await applied();
+    }
+    return deleteUnsent(id);
+  };
   service = await startService({
     store,
     settings: { MATON_CONNECTION_ID: seededConnection },
@@ -57,6 +65,8 @@ const sendTemplate = async (to: string, more: { key?: string } = {}) => {
   expect(answer.status, answer.text).toBe(201);
   return record(answer.json);
 };
+const counted = async (name: string) =>
+  Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await service.ask('GET', '/metrics')).text)?.[1]);
 const read = async (path: string, key?: string) => {
   const answer = await service.ask('GET', path, key === undefined ? {} : { key });
   expect(answer.status, answer.text).toBe(200);
@@ -162,8 +172,6 @@ describe('what became of a message', () => {
 
 describe('a message whose webhook comes before its answer', () => {
   const text = (to: string) => service.ask('POST', '/v1/messages/text', { json: { to, text: 'Hello' } });
-  const counted = async (name: string) =>
-    Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await service.ask('GET', '/metrics')).text)?.[1]);
 
   it.each([
     ['is accepted as ever', '14155550101', 'arrives', 0],
@@ -183,6 +191,29 @@ describe('a message whose webhook comes before its answer', () => {
   });
 });
 
+describe('an upload that turns out to be no request', () => {
+  const brokenForm = () => {
+    const head = 'Content-Disposition: form-data; name="file"; filename="invoice.pdf"\r\nContent-Type: application/pdf';
+    return service.ask('POST', '/v1/messages/file?to=14155550100', {
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      body: `--x\r\n${head}\r\n\r\n%PDF-1.4\nhello\r\n--x\r\n${head}\r\n\r\n%PDF-1.4\r\n--x--\r\n`,
+    });
+  };
+  const files = async () => idsIn(await read('/v1/messages?to=14155550100&limit=100')).length;
+
+  it('leaves no record, and if WATI names it all the same, one that says so, which is counted', async () => {
+    const [before, known] = [await counted('wati_bff_contradictions_total'), await files()];
+    expect(await brokenForm()).toMatchObject({ status: 400 });
+    expect(await files()).toBe(known);
+    isProvedFirst = true;
+    const answer = await brokenForm();
+    isProvedFirst = false;
+    expect(answer).toMatchObject({ status: 201, json: { kind: 'file', status: 'accepted' } });
+    expect(await files()).toBe(known + 1);
+    expect((await counted('wati_bff_contradictions_total')) - before).toBe(1);
+  });
+});
+
 describe('a conversation', () => {
   const conversation = (recipient: string, query = '', key?: string) =>
     read(`/v1/conversations/${recipient}${query}`, key);
@@ -190,6 +221,7 @@ describe('a conversation', () => {
   it('of which nothing is known is told as that', async () => {
     expect(await conversation('14155569999')).toEqual({
       recipient: '14155569999',
+      phone: '14155569999',
       window: { source: 'none' },
       repliesTo: 'nobody',
     });

@@ -51,7 +51,7 @@ const NOTHING = {
   steered: undefined,
   begun: false,
   settled: false,
-  forgotten: undefined,
+  forgotten: false,
   recovered: { unknown: 0, adopted: [] },
   due: [],
   purged: 0,

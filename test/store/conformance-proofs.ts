@@ -2,7 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished, NONE } from './broadcast-samples.ts';
 import type { StoreFixture } from './fixture.ts';
-import { HOUR_MS, ids, insertFinished, insertSending, MINUTE_MS, mustFind, newMessage, OUTCOME } from './samples.ts';
+import {
+  HOUR_MS,
+  ids,
+  insertFinished,
+  insertSending,
+  MINUTE_MS,
+  mustFind,
+  newMessage,
+  newStream,
+  OUTCOME,
+} from './samples.ts';
 import { delivered, failed, PROOF, sent, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
@@ -74,6 +84,16 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
         expect(ids(await store.takeDueLookups(9))).toEqual(status === 'unknown' ? ['unproved'] : []);
       },
     );
+
+    test('a stream that WATI has named is not forgotten, however it ended', async () => {
+      for (const id of ['a', 'b']) await insertSending(store, { ...newStream(id), quota: { perHour: 9 } });
+      await tell(store, 'a', sent(T));
+      expect([await store.deleteUnsent('a'), await store.deleteUnsent('b')]).toEqual([false, true]);
+      expect((await store.quotaLeft('crm', { perHour: 9 })).left).toBe(8);
+      await store.complete('a', { status: 'not_sent', outcome: OUTCOME });
+      expect(await mustFind(store, 'a')).toMatchObject({ ...ACCEPTED, delivery: { rank: 1 } });
+      expect(await store.deleteUnsent('a')).toBe(false);
+    });
 
     test('an attempt that is answered as accepted keeps its answer', async () => {
       await insertSending(store, newMessage('a'));

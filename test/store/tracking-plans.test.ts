@@ -5,7 +5,7 @@ import { conversationStatements } from '../../src/store/sql/conversation-stateme
 import type { Statement } from '../../src/store/sql/engine.ts';
 import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
 import { buildListStep } from '../../src/store/sql/list-query.ts';
-import { pollStatements } from '../../src/store/sql/polls.ts';
+import { pollStatements } from '../../src/store/sql/poll-statements.ts';
 import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
 import { sqliteDialect } from '../../src/store/sqlite/engine.ts';
 import { openDatabase } from '../../src/store/sqlite/file.ts';
@@ -30,7 +30,7 @@ describe('SQLite: the plan', () => {
     ...Object.entries(pollStatements(sqliteDialect)),
   ];
   /** What is asked for once in a year looks through what waits, or through the few that are polled. */
-  const rare = ['countPerson', 'erasePerson', 'erase', 'expireCalls'];
+  const rare = ['countPerson', 'erasePerson', 'erase', 'expireCalls', 'expireSpent', 'expireWatch'];
 
   test.each(all.filter(([name]) => !rare.includes(name)))('of %s walks over no table', (_, statement) => {
     const few = /INDEX intake_(due|failed)/;

@@ -227,6 +227,45 @@ describe('a conversation', () => {
   });
 });
 
+describe('the log', () => {
+  it('has each webhook by event, connection, outcome and the end of a number', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', status: 'unknown' });
+    intake.send({ id: 'm2' });
+    await intake.post({ ...sent, localMessageId: 'm1' });
+    await intake.post({
+      eventType: 'templateMessageFailed',
+      localMessageId: 'm2',
+      failedCode: '131026',
+      failedDetail: 'words',
+    });
+    await intake.post({ eventType: 'message', owner: false, bsuid: 'US.ABCD9876', text: 'secret', username: '@asha' });
+    await intake.post({ eventType: 'accountDeleted' });
+    const lines = intake.logged.map((line) => /^(\w+) (\{.*\}) (.*)$/.exec(line) ?? []);
+    expect(lines.map(([, level, facts, message]) => [level, JSON.parse(facts ?? ''), message])).toEqual([
+      ['info', { messageId: 'm1', callerId: 'billing', was: 'unknown' }, 'a message whose answer was lost was sent'],
+      [
+        'debug',
+        { event: 'templatemessagesent', connection: 'c1', outcome: 'moved', messageId: 'm1', to: '***0100' },
+        'webhook',
+      ],
+      [
+        'info',
+        { messageId: 'm2', callerId: 'billing', connection: 'c1', to: '***0100', failureKind: 'recipient' },
+        'a message that was accepted did not arrive',
+      ],
+      [
+        'debug',
+        { event: 'templatemessagefailed', connection: 'c1', outcome: 'moved', messageId: 'm2', to: '***0100' },
+        'webhook',
+      ],
+      ['debug', { event: 'message', connection: 'c1', outcome: 'received', to: '***9876' }, 'webhook'],
+      ['debug', { event: 'accountdeleted', connection: 'c1', outcome: 'ignored' }, 'webhook'],
+    ]);
+    expect(intake.logged.join()).not.toMatch(/secret|words|asha|1415|order_update|wamid/i);
+  });
+});
+
 describe('what cannot be applied', () => {
   it('is tried five times in ten minutes and more, set aside then, and holds up no other', async () => {
     const intake = new FakeIntake();

@@ -106,6 +106,7 @@ export class FakeIntake {
       },
       logger: {
         debug: (facts, message) => this.logged.push(`debug ${JSON.stringify(facts)} ${message}`),
+        info: (facts, message) => this.logged.push(`info ${JSON.stringify(facts)} ${message}`),
         error: (facts, message) => this.logged.push(`error ${JSON.stringify(facts)} ${message}`),
       },
       onFault: (error) => this.faults.push(error),

@@ -82,7 +82,7 @@ const applierOn = (store: Store, outcomes: string[]) =>
       resolved: () => {},
       contradiction: () => {},
     },
-    logger: { debug: () => {}, error: () => {} },
+    logger: { debug: () => {}, info: () => {}, error: () => {} },
     onFault: (error) => expect.fail(String(error)),
     intakeEveryMs: 10,
   });

@@ -4,7 +4,7 @@ import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
-import { completeAll, isoNow, rollbackInsert } from './complete.ts';
+import { completeAll, deleteRecord, InvalidStream, isoNow } from './complete.ts';
 import { maxAttempts, nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
 import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter } from './shared-failure.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
@@ -50,7 +50,7 @@ async function claim(
   const mark = () => store.claimAll(marks);
   // The client of a stream is waiting to send its bytes: it hears of a failing store now, not when the store works again.
   const claimed = streamed
-    ? await mark().catch((error) => rollbackInsert(marks[0]?.id ?? '', toInsertProblem(error), services))
+    ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
     : await retryUntilStored(mark, closing);
   const claimedAt = isoNow(services);
   return deliveries.filter((delivery, at) => {
@@ -59,6 +59,16 @@ async function claim(
     delivery.stored = { ...delivery.stored, status: 'sending', attempts, sentAt: claimedAt, updatedAt: claimedAt };
     return true;
   });
+}
+
+/** Nothing of it has gone out. */
+async function rollback(
+  deliveries: readonly ActiveDelivery[],
+  cause: unknown,
+  services: DispatchServices,
+): Promise<never> {
+  for (const { stored } of deliveries) await deleteRecord(stored, services);
+  throw new InvalidStream(cause);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { StoreError } from '../../store/errors.ts';
-import type { Completion } from '../../store/message-store.ts';
+import type { Completion, StoredMessage } from '../../store/message-store.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
@@ -8,6 +8,10 @@ import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } fr
 /** A stream that was no valid request, or could not be claimed: its record is deleted. */
 export class InvalidStream extends Error {
   override readonly name = 'InvalidStream';
+
+  constructor(cause: unknown) {
+    super('the stream ended before anybody had the whole of it', { cause });
+  }
 }
 
 /** Commits the final state of each message, with everything that can be known of it. */
@@ -49,12 +53,15 @@ function lostCallsIn(
   };
 }
 
-/** Throws what was wrong with the client's body. During shutdown an interrupted body is not the client's error. */
+/**
+ * Throws what was wrong with the client's body. During shutdown an interrupted body is not the client's error; what WATI has named
+ * was sent, whatever was wrong, and ends as any other.
+ */
 async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult, { request, services }: Dispatch) {
   const { streamed } = request;
   if (!streamed || result.outcome !== 'not_sent' || result.status !== undefined || services.closing.aborted) return;
   const clientError = await streamed.clientError();
-  if (clientError !== undefined) await rollbackInsert(stored.id, clientError, services);
+  if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
 /** A verdict on the whole call is one object for all of its messages, so it is explained once. */
@@ -124,15 +131,23 @@ async function reloadProved(
   }
 }
 
-/** Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. */
-export async function rollbackInsert(
-  id: string,
-  clientError: unknown,
-  { store, closing }: DispatchServices,
-): Promise<never> {
-  const deleteRecord = () => store.deleteUnsent(id);
-  await deleteRecord().catch(() => void retryUntilStored(deleteRecord, closing).catch(() => {}));
-  throw new InvalidStream('the stream ended before anybody had the whole of it', { cause: clientError });
+/**
+ * Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. False: a webhook
+ * has named the message meanwhile, so its record stays.
+ */
+export async function deleteRecord(
+  { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
+  { store, closing }: Pick<DispatchServices, 'store' | 'closing'>,
+): Promise<boolean> {
+  const deleteUnsent = () => store.deleteUnsent(id);
+  const isDeleted = await deleteUnsent().catch(() => {
+    void retryUntilStored(deleteUnsent, closing).catch(() => {});
+    return true;
+  });
+  if (isDeleted) return true;
+  // A deletion whose answer was lost finds nothing the second time.
+  const left = await store.find(caller, id).catch(() => undefined);
+  return left?.delivery === undefined;
 }
 
 export const isoNow = ({ now }: Pick<DispatchServices, 'now'>): string => new Date(now()).toISOString();

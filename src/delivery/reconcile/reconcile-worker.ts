@@ -1,7 +1,7 @@
 import { sleep } from '../../lib/sleep.ts';
-import { Problem } from '../../problem.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { DueMessage, ReconcileStore } from '../../store/reconcile-store.ts';
+import { isPassing } from '../../upstream/passing-problems.ts';
 import { type CallerPriority, permitRequestOf } from '../../upstream/permits.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -17,6 +17,8 @@ export interface ReconcileWorker {
   wake(): void;
   /** How long so many attempts take, ms: the average so far with a margin of a half; the slowest pace before the first one. */
   estimateMs(attempts: number): number;
+  /** Something was due when it last looked: others who read histories for no client come behind. */
+  isBusy(): boolean;
 }
 
 /** The source of time, so that tests need not wait. */
@@ -55,6 +57,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
   let resting = new AbortController();
   let tookMs = slowMs;
   let failures = 0;
+  let isBusy = false;
 
   const rest = (ms: number) => {
     resting = new AbortController();
@@ -66,6 +69,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
       const sinceMs = clock();
       try {
         const [due] = await store.takeDueLookups(1);
+        isBusy = due !== undefined;
         if (!due) await rest(restMs);
         else {
           const isAnswered = await reconcileDue(due, services);
@@ -91,6 +95,7 @@ export function createReconcileWorker(services: ReconcileWorkerServices): Reconc
     },
     wake: () => resting.abort(),
     estimateMs: (attempts) => Math.ceil(attempts * tookMs * margin),
+    isBusy: () => isBusy,
   };
 }
 
@@ -107,23 +112,13 @@ async function reconcileDue(
     else if (await reconciler.reconcile(due, context, due.lookup)) return true;
   } catch (error) {
     onFault(error);
-    const isPassing = error instanceof Problem && passing.has(error.slug);
-    await store.recordLookups(ids, isPassing ? 'failed' : 'done');
-    return !isPassing;
+    const isOver = !isPassing(error);
+    await store.recordLookups(ids, isOver ? 'done' : 'failed');
+    return isOver;
   }
   await store.recordLookups(ids, 'done');
   return true;
 }
-
-/** Problems of the upstream as a whole, not of one message. */
-const passing: ReadonlySet<string> = new Set([
-  'rate-limited',
-  'quota-spent',
-  'connection-unusable',
-  'upstream-unauthorized',
-  'upstream-unavailable',
-  'upstream-timeout',
-]);
 
 /** The lane behind all requests with a waiting client. */
 const priority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };

@@ -25,6 +25,7 @@ export const updateChatStatusRule: Rule = { query: exact({}), body: ChatStatus }
 export const getMediaRule: Rule = { query: exact({ fileName: text(1024) }) };
 export const chatbotsRule: Rule = { query: exact({}) };
 export const startChatbotRule: Rule = { query: exact({ whatsappNumber: Target, chatbotId: text(64) }) };
+export const listWebhookEndpointsRule: Rule = { query: exact({}) };
 export const rotateTokenRule: Rule = { query: exact({ token: text(4096) }) };
 
 export const listConnectionsRule: Rule = {

@@ -31,6 +31,7 @@ import {
   postgresTallyTriggers,
   proofColumn,
   vacuumIntakeEarly,
+  watchTables,
 } from '../sql/tracking-schema.ts';
 import { reached, type Server } from './pools.ts';
 
@@ -146,6 +147,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [proofColumn, ...keepProof],
   namedIndexes,
   [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
+  watchTables,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -3,7 +3,7 @@ import { type ConversationStatements, conversationStatements } from './conversat
 import { retryDeadlocks } from './deadlocks.ts';
 import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
 import { intakeStatements } from './intake-statements.ts';
-import { pollStatements } from './polls.ts';
+import { pollStatements } from './poll-statements.ts';
 import { integer, optional, required, toSqlText } from './row-mapping.ts';
 
 type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;

@@ -9,7 +9,7 @@ const ROWS_AT_ONCE = 256;
 const ADOPTED_AT_ONCE = 1_000;
 
 /** The operations of src/store/intake-port.ts, in SQL that both databases speak. */
-export function createIntakeStore(engine: Engine, dialect: Dialect): IntakeStore {
+export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<IntakeStore, 'noteListening'> {
   const sql = intakeStatements(dialect);
 
   /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */

@@ -141,6 +141,7 @@ export function insertStatements(dialect: Dialect) {
       DELETE FROM sends WHERE id IN (SELECT given.id FROM ${dialect.inputRows({ id: 'TEXT' })})
         AND status = 'queued' AND attempts = 0`),
     deleteUnsent: statement(`
-      DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL`),
+      DELETE FROM sends WHERE id = :id AND owner = :me AND status IN ('queued', 'sending') AND broadcast_id IS NULL
+        AND proof_json IS NULL RETURNING seq`),
   };
 }

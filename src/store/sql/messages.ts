@@ -190,8 +190,10 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     });
   }
 
-  async deleteUnsent(id: string): Promise<void> {
-    await this.#engine.write([refundDeletedStep(id), { statement: this.#sql.deleteUnsent, values: { id } }]);
+  async deleteUnsent(id: string): Promise<boolean> {
+    const steps = [refundDeletedStep(id), { statement: this.#sql.deleteUnsent, values: { id } }];
+    const [, deleted = []] = await this.#engine.write(steps);
+    return deleted.length > 0;
   }
 
   find(caller: string, id: string): Promise<StoredMessage | undefined> {

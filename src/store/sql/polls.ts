@@ -1,16 +1,48 @@
-import type { TrackingStore } from '../tracking-port.ts';
-import { type Dialect, type Engine, type Statement, statement } from './engine.ts';
+import type { PollStore } from '../poll-port.ts';
+import type { Dialect, Engine } from './engine.ts';
+import { type PollStatements, pollStatements } from './poll-statements.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** How long whoever was handed a poll has for it. */
-const POLL_LEASE_MS = 5 * 60_000;
-
-type Operations = Pick<TrackingStore, 'schedulePolls' | 'duePolls' | 'pollDone' | 'countCalls' | 'monthCalls'>;
-
-/** Of the operations of src/store/tracking-port.ts those that concern what is read, in SQL that both databases speak. */
-export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): Operations {
+/** The operations of src/store/poll-port.ts, in SQL that both databases speak. */
+export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): PollStore {
   const sql = pollStatements(dialect);
-  const month = () => monthOf(now());
+  return { ...candidates(engine, sql), ...scheduling(engine, sql), ...counting(engine, sql, now) };
+}
+
+function candidates(
+  engine: Engine,
+  sql: PollStatements,
+): Pick<PollStore, 'sendingConnections' | 'openRecipients' | 'openSends'> {
+  return {
+    async sendingConnections() {
+      return (await engine.list({ statement: sql.connections, values: {} })).map((row) => ({
+        connectionId: required(row, 'connection_id'),
+        silentSends: integer(row, 'silent'),
+        ...(row.listened !== null && { listenedMsAgo: integer(row, 'listened') }),
+        ...(row.heard !== null && { heardMsAgo: integer(row, 'heard') }),
+      }));
+    },
+
+    async openRecipients(connectionId, { fromMs, untilMs }, limit) {
+      const values = { connection: connectionId, fromMs, untilMs, limit };
+      return (await engine.list({ statement: sql.openRecipients, values })).map((row) => ({
+        recipient: required(row, 'recipient'),
+        endedMsAgo: integer(row, 'age'),
+        ...(row.due_in !== null && { dueInMs: integer(row, 'due_in') }),
+      }));
+    },
+
+    async openSends(connectionId, recipient, fromMs) {
+      const values = { connection: connectionId, recipient: toSqlText(recipient), fromMs };
+      return (await engine.read({ statement: sql.openSends, values })).map((row) => ({
+        endedMsAgo: integer(row, 'age'),
+        ...(typeof row.channel === 'string' && { channel: row.channel }),
+      }));
+    },
+  };
+}
+
+function scheduling(engine: Engine, sql: PollStatements): Pick<PollStore, 'schedulePolls' | 'duePolls' | 'pollDone'> {
   return {
     async schedulePolls(polls) {
       // Each row once in a statement; the last word counts.
@@ -24,9 +56,8 @@ export function pollOperations(engine: Engine, dialect: Dialect, now: () => numb
       await engine.write([{ statement: sql.schedule, values: { rows: JSON.stringify([...rows.values()]) } }]);
     },
 
-    async duePolls(connectionIds, limit) {
-      if (connectionIds.length === 0) return [];
-      const values = { rows: JSON.stringify(connectionIds.map((connection) => ({ connection }))) };
+    async duePolls(except, limit) {
+      const values = { rows: JSON.stringify(except.map((connection) => ({ connection }))) };
       // Mostly nothing is due, and a read finds that out at less cost than a write.
       if ((await engine.read({ statement: sql.hasDue, values })).length === 0) return [];
       const [due = []] = await engine.write([{ statement: sql.due, values: { ...values, limit } }]);
@@ -44,14 +75,40 @@ export function pollOperations(engine: Engine, dialect: Dialect, now: () => numb
         inMs === undefined ? { statement: sql.over, values } : { statement: sql.again, values: { ...values, inMs } };
       await engine.write([step]);
     },
+  };
+}
 
-    async countCalls(connectionId, n) {
-      await engine.write([{ statement: sql.count, values: { connection: connectionId, month: month(), n } }]);
+function counting(
+  engine: Engine,
+  sql: PollStatements,
+  now: () => number,
+): Pick<PollStore, 'spendPoll' | 'pollLoad' | 'countCalls' | 'monthCalls'> {
+  return {
+    async spendPoll(connectionId, most) {
+      if (most < 1) return false;
+      const values = { connection: connectionId, day: dayOf(now()), most };
+      const [spent = []] = await engine.write([{ statement: sql.spend, values }]);
+      return spent.length > 0;
     },
 
-    async monthCalls(connectionId) {
-      const [row] = await engine.read({ statement: sql.counted, values: { connection: connectionId, month: month() } });
-      return row === undefined ? 0 : integer(row, 'n');
+    async pollLoad(connectionId) {
+      const values = { connection: connectionId, day: dayOf(now()) };
+      const [row] = await engine.read({ statement: sql.load, values });
+      if (row === undefined) return { spent: 0, scheduled: 0 };
+      return { spent: row.spent === null ? 0 : integer(row, 'spent'), scheduled: integer(row, 'scheduled') };
+    },
+
+    async countCalls(calls) {
+      const sums = new Map<string, number>();
+      for (const { connectionId, n } of calls) sums.set(connectionId, (sums.get(connectionId) ?? 0) + n);
+      if (sums.size === 0) return;
+      const rows = JSON.stringify([...sums].map(([connection, n]) => ({ connection, n })));
+      await engine.write([{ statement: sql.count, values: { rows, month: monthOf(now()) } }]);
+    },
+
+    async monthCalls() {
+      const rows = await engine.read({ statement: sql.counted, values: { month: monthOf(now()) } });
+      return rows.map((row) => ({ connectionId: required(row, 'connection_id'), n: integer(row, 'n') }));
     },
   };
 }
@@ -62,46 +119,5 @@ export function monthOf(wall: number): number {
   return date.getUTCFullYear() * 100 + date.getUTCMonth() + 1;
 }
 
-export interface PollStatements {
-  readonly schedule: Statement;
-  readonly hasDue: Statement;
-  readonly due: Statement;
-  readonly again: Statement;
-  readonly over: Statement;
-  readonly erase: Statement;
-  readonly count: Statement;
-  readonly counted: Statement;
-  readonly expireCalls: Statement;
-}
-
-export function pollStatements({ now, skipLockedAny, inputRows }: Dialect): PollStatements {
-  const isDue = `next_at <= ${now} AND connection_id IN (SELECT given.connection FROM ${inputRows({ connection: 'TEXT' })})`;
-  const leased = 'connection_id = :connection AND recipient = :recipient AND next_at = :lease';
-  return {
-    schedule: statement(`
-      INSERT INTO tracking (connection_id, recipient, next_at)
-      SELECT given.connection, given.recipient, ${now} + given.in_ms
-      FROM ${inputRows({ connection: 'TEXT', recipient: 'TEXT', in_ms: 'BIGINT' })}
-      WHERE TRUE ORDER BY given.connection, given.recipient
-      ON CONFLICT (connection_id, recipient) DO UPDATE SET next_at = excluded.next_at, looks = 0`),
-    hasDue: statement(`SELECT 1 AS one FROM tracking WHERE ${isDue} LIMIT 1`),
-    due: statement(`
-      WITH due AS MATERIALIZED
-        (SELECT connection_id, recipient FROM tracking WHERE ${isDue} ORDER BY next_at LIMIT :limit ${skipLockedAny})
-      UPDATE tracking SET next_at = ${now} + ${POLL_LEASE_MS}
-      WHERE (connection_id, recipient) IN (SELECT connection_id, recipient FROM due)
-      RETURNING connection_id, recipient, looks, next_at`),
-    again: statement(`
-      UPDATE tracking SET looks = looks + 1, next_at = ${now} + CAST(:inMs AS BIGINT) WHERE ${leased}`),
-    over: statement(`DELETE FROM tracking WHERE ${leased}`),
-    erase: statement(`
-      DELETE FROM tracking WHERE recipient IN (SELECT given.recipient FROM ${inputRows({ recipient: 'TEXT' })})
-      RETURNING recipient`),
-    count: statement(`
-      INSERT INTO upstream_calls AS calls (connection_id, month, n) VALUES (:connection, :month, :n)
-      ON CONFLICT (connection_id, month) DO UPDATE SET n = calls.n + excluded.n`),
-    counted: statement('SELECT n FROM upstream_calls WHERE connection_id = :connection AND month = :month'),
-    // The last one but one is of no use to anybody.
-    expireCalls: statement('DELETE FROM upstream_calls WHERE month < :month - 100 RETURNING month'),
-  };
-}
+/** 20261130 for its 30th. */
+export const dayOf = (wall: number): number => monthOf(wall) * 100 + new Date(wall).getUTCDate();

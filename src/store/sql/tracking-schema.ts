@@ -68,6 +68,27 @@ export const conversationTables: readonly string[] = [
 ];
 
 /**
+ * Reads of a day, by connection: `day` is 20261130 for 30 November 2026. Of the clocks of the watch, `listened_wall` is wall clock, the
+ * others are the ageing clock.
+ */
+export const watchTables: readonly string[] = [
+  `CREATE TABLE poll_calls (
+     connection_id TEXT NOT NULL,
+     day INTEGER NOT NULL,
+     n BIGINT NOT NULL,
+     PRIMARY KEY (connection_id, day)
+   )`,
+  // Since when, and when last, webhooks of a connection were listened for, and when the last one came.
+  `CREATE TABLE intake_watch (
+     connection_id TEXT NOT NULL PRIMARY KEY,
+     since BIGINT NOT NULL,
+     listened_at BIGINT NOT NULL,
+     listened_wall BIGINT NOT NULL,
+     event_at BIGINT
+   )`,
+];
+
+/**
  * One row a message of which anything is known; it goes with the message. `caller` and `broadcast_id` are those of the message, for
  * the lists that ask for a state.
  */

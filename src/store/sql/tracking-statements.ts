@@ -1,8 +1,6 @@
 import { type Dialect, type Statement, statement } from './engine.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
-/** What is looked at of what ended lately. */
-const VISITED_MAX = 5_000;
 const CANDIDATES_MAX = 10;
 
 /** What a webhook is compared with. Nothing that never was sent: no recipient that waits, and no cancelled message. */
@@ -81,13 +79,12 @@ export interface TrackingStatements {
   readonly open: Statement;
   readonly join: Statement;
   readonly counts: Statement;
-  readonly untracked: Statement;
   readonly lastSend: Statement;
   readonly lastSendOf: Statement;
 }
 
 export function trackingStatements(dialect: Dialect): TrackingStatements {
-  return { ...lookups(dialect), ...applying(dialect), ...counting(dialect) };
+  return { ...lookups(dialect), ...applying(dialect), ...counting };
 }
 
 function lookups({ inputRows }: Dialect) {
@@ -161,16 +158,4 @@ function applying({ now, lockMessages, inputRows }: Dialect) {
   };
 }
 
-function counting({ now }: Dialect) {
-  return {
-    counts: statement('SELECT status, n FROM delivery_tallies WHERE broadcast_id = :id'),
-    untracked: statement(`
-      SELECT recipient, ${now} - MAX(ended_at) AS age
-      FROM (SELECT seq, recipient, connection_id, status, ended_at FROM sends
-            WHERE ended_at IS NOT NULL AND ended_at BETWEEN ${now} - CAST(:fromMs AS BIGINT) AND ${now} - CAST(:untilMs AS BIGINT)
-            ORDER BY ended_at DESC LIMIT ${VISITED_MAX}) AS recent
-      WHERE connection_id = :connection AND status = 'accepted' AND recipient IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM deliveries WHERE send_seq = recent.seq AND rank > 0)
-      GROUP BY recipient ORDER BY MAX(ended_at) DESC LIMIT :limit`),
-  };
-}
+const counting = { counts: statement('SELECT status, n FROM delivery_tallies WHERE broadcast_id = :id') };

@@ -121,7 +121,7 @@ function applying(
   };
 }
 
-function counting(engine: Engine, sql: TrackingStatements): Pick<TrackingStore, 'deliveryCounts' | 'untracked'> {
+function counting(engine: Engine, sql: TrackingStatements): Pick<TrackingStore, 'deliveryCounts'> {
   return {
     async deliveryCounts(broadcastId) {
       const counts: DeliveryCounts = { sent: 0, failed: 0, delivered: 0, read: 0, replied: 0 };
@@ -130,12 +130,6 @@ function counting(engine: Engine, sql: TrackingStatements): Pick<TrackingStore, 
         if (isCounted(status, counts)) counts[status] = integer(row, 'n');
       }
       return counts;
-    },
-
-    async untracked(connectionId, { fromMs, untilMs }, limit) {
-      const values = { connection: connectionId, fromMs, untilMs, limit };
-      const rows = await engine.list({ statement: sql.untracked, values });
-      return rows.map((row) => ({ recipient: required(row, 'recipient'), endedMsAgo: integer(row, 'age') }));
     },
   };
 }

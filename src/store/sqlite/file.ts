@@ -31,6 +31,7 @@ import {
   namedIndexes,
   proofColumn,
   sqliteTallyTriggers,
+  watchTables,
 } from '../sql/tracking-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
@@ -106,6 +107,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     proofColumn,
     ...namedIndexes,
   ],
+  watchTables,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */

@@ -1,0 +1,73 @@
+import type { IntakeStore } from '../store/intake-port.ts';
+
+interface WatchOptions {
+  store: Pick<IntakeStore, 'noteListening'>;
+  /** That have a token. */
+  connections: () => readonly string[];
+  /** Webhooks of this connection may have been lost, of messages that ended in the last so many ms. */
+  onGap: (connectionId: string, fromMs: number) => void;
+  onFault: (error: unknown) => void;
+  everyMs?: number;
+}
+
+const noteEveryMs = 60_000;
+/** One note may be missed: it failed, or the process was replaced. */
+const gapMs = 2.5 * noteEveryMs;
+/** What became of a message is told for so long after it went out, mostly. */
+const leadMs = 2 * noteEveryMs;
+
+/**
+ * Notes each minute that webhooks are listened for, so that it is known afterwards when nobody did, or when they were refused. WATI
+ * repeats what was refused, unless it has switched the webhook off.
+ */
+export class IntakeWatch {
+  readonly #options: WatchOptions;
+  #heard = new Set<string>();
+  #refused = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #noting: Promise<void> = Promise.resolve();
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  heard(connectionId: string): void {
+    this.#heard.add(connectionId);
+  }
+
+  refused(connectionId: string): void {
+    this.#refused.add(connectionId);
+  }
+
+  /** Resolves after the first note: who looks whether anybody listens comes behind it. */
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => {
+      this.#noting = this.#noting.then(() => this.note());
+    }, this.#options.everyMs ?? noteEveryMs).unref();
+    this.#noting = this.note();
+    await this.#noting;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#noting;
+  }
+
+  /** What cannot be noted now is noted the next time. */
+  async note(): Promise<void> {
+    const { store, connections, onGap, onFault } = this.#options;
+    const [heard, refused] = [this.#heard, this.#refused];
+    [this.#heard, this.#refused] = [new Set(), new Set()];
+    try {
+      const notes = connections().map((connectionId) => ({ connectionId, heard: heard.has(connectionId) }));
+      for (const { connectionId, agoMs, wallAgoMs } of await store.noteListening(notes)) {
+        const isGap = Math.max(agoMs, wallAgoMs) > gapMs || refused.has(connectionId);
+        if (isGap) onGap(connectionId, agoMs + leadMs);
+      }
+    } catch (error) {
+      for (const connectionId of heard) this.#heard.add(connectionId);
+      for (const connectionId of refused) this.#refused.add(connectionId);
+      onFault(error);
+    }
+  }
+}

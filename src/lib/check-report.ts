@@ -1,0 +1,41 @@
+/** What was found out, in words; a fault says how to mend it. */
+export type Finding = { fine: string } | { fault: string; remedy: string };
+
+/** Longer than most steps take: whoever waits is told for what. */
+const patienceMs = 2_000;
+
+export interface ReportOptions {
+  /** What it means that a step threw. */
+  faultOf: (error: unknown) => Finding;
+  print: (line: string) => void;
+  /** Of a step that takes long. */
+  notify: (line: string) => void;
+}
+
+/** Prints one line a step. */
+export function createReport({ faultOf, print, notify }: ReportOptions) {
+  let faults = 0;
+  const line = (word: string, name: string, text: string) =>
+    print(`${word.padEnd(5)} ${name.padEnd(12)} ${text.replaceAll('\n', `\n${' '.repeat(19)}`)}`);
+  return {
+    /** Whether the step found no fault; what it throws is one. */
+    async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
+      const waiting = setTimeout(() => notify(`...   ${name}: still waiting for an answer`), patienceMs);
+      const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);
+      clearTimeout(waiting);
+      if ('fine' in finding) line('ok', name, finding.fine);
+      else {
+        faults += 1;
+        line('FAIL', name, `${finding.fault}\n-> ${finding.remedy}`);
+      }
+      return 'fine' in finding;
+    },
+    skip(names: string[], why: string) {
+      for (const name of names) line('skip', name, why);
+    },
+    allFine() {
+      print(faults === 0 ? '\nAll is well.' : `\n${faults} of these must be mended; nothing was sent.`);
+      return faults === 0;
+    },
+  };
+}

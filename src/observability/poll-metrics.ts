@@ -1,0 +1,39 @@
+import { Counter, type Registry } from '@prometheus-io/client';
+import { cachedWithTimeout, metricFactories } from './metric-factories.ts';
+
+/** What reading histories costs. */
+export interface PollMetrics {
+  read(): void;
+}
+
+export function createPollMetrics(registry: Registry): PollMetrics {
+  const calls = new Counter({
+    name: 'wati_bff_poll_calls_total',
+    help: 'Histories read because no webhook tells what became of messages',
+    registers: [registry],
+  });
+  return { read: () => calls.inc() };
+}
+
+interface MonthSources {
+  calls(): Promise<readonly { connectionId: string; n: number }[]>;
+  /** Of WATI's plan; undefined: there is no limit. */
+  quota: number | undefined;
+  /** How long the store has rest from that, ms. */
+  restMs: number;
+}
+
+/** Connections are those of the account, and of these a hundred at most. */
+export function tellMonthCalls(registry: Registry, { calls, quota, restMs }: MonthSources): void {
+  const { gauge } = metricFactories(registry);
+  const known = cachedWithTimeout(calls, restMs);
+  gauge(
+    'upstream_month_calls',
+    'Calls of a connection to the gateway in this month (UTC), of all replicas',
+    ['connection'],
+    async () => ((await known()) ?? []).map(({ connectionId, n }) => [{ connection: connectionId }, n]),
+  );
+  gauge('upstream_month_quota_calls', 'How many the plan of WATI_PLAN holds; 0: there is no limit', [], () => [
+    [{}, quota ?? 0],
+  ]);
+}
