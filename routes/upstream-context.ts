@@ -40,7 +40,8 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
     const time = deadlineOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyOne(request, time));
-    await stopCheck(request, connection);
+    const stopped = stopCheck(request, connection);
+    if (stopped !== undefined) await stopped;
     request.requestLog.connection = connection;
     const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
     // Listening for a disconnect is expensive, so it is done only if it is needed.

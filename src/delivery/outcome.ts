@@ -55,7 +55,18 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
   return { code: outcome.outcome === 'rejected' ? outcome.refusal : outcome.outcome, detail: outcome.detail };
 }
 
-export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
+/** A copy without what is undefined, as JSON would have it, and without writing that and reading it again. */
+export function toJson(value: object): Json {
+  if (Array.isArray(value)) return value.map(jsonOf);
+  const inner = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(inner.map(([name, field]) => [name, jsonOf(field)]));
+}
+
+function jsonOf(value: unknown): Json {
+  if (typeof value === 'object' && value !== null) return toJson(value);
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
 
 /** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
 export function storedOutcome(send: StoredMessage): Outcome | undefined {

@@ -10,6 +10,11 @@ const semicolon = 0x3b;
 /** What may begin an escape, as a search by bytes finds it. */
 const introducers = [percent, ampersand, equals, backslash];
 
+/** The same in a text. */
+const introducer = /[%&=\\]/;
+
+export const mayHoldEscapes = (text: string): boolean => introducer.test(text);
+
 interface Escape {
   /** The byte that it stands for; what is not ASCII, or not a letter, is a blank. */
   byte: number;

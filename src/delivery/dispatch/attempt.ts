@@ -28,6 +28,8 @@ export async function attemptDelivery(
   const { services } = dispatch;
   const epoch = services.store.epoch();
   const claimed = await claim(deliveries, dispatch);
+  if (claimed.length > 0 && claimed.length === deliveries.length)
+    return executeAttempt(claimed, dispatch, { epoch, permitGrantedAt });
   const unclaimed = deliveries.filter((delivery) => !claimed.includes(delivery));
   const reloaded = await Promise.all(unclaimed.map((delivery) => reloadAfterFailedClaim(delivery, services)));
   const retries = claimed.length > 0 ? await executeAttempt(claimed, dispatch, { epoch, permitGrantedAt }) : [];
@@ -106,6 +108,10 @@ export async function executeAttempt(
   const heldBack = request.pauseBroadcast && findHeldBack(results, { attempts, maxAttempts, isClosing });
   const { finished, retries } = classify(deliveries, results, { dispatch, heldBack });
   const reason = heldBack?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
+  if (retries.length === 0 && reason === undefined) {
+    await completeAll(finished, dispatch);
+    return retries;
+  }
   const goBack = async () => {
     // Before the messages are queued again: any process that finds them queued in a running broadcast would send them.
     if (reason !== undefined) await request.pauseBroadcast?.(reason);

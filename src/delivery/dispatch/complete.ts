@@ -22,9 +22,10 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
-    await assertValidBody(delivery, result, dispatch);
-    const outcome = outcomeOf(result, await explain(result));
-    const fingerprint = await streamed?.fingerprint();
+    // Each promise that is awaited costs a send something: those that most have no use for are not made.
+    if (streamed) await assertValidBody(delivery, result, dispatch);
+    const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
+    const fingerprint = streamed && (await streamed.fingerprint());
     const settlement = {
       ...settlementOf(outcome, idsOf(result)),
       ...(fingerprint !== undefined && { fingerprint }),
@@ -37,10 +38,13 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
 }
 
 /** A result that several messages share is that of their common call, which is named after the first of them. */
-function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
+function lostCallsIn(
+  classified: readonly ClassifiedAttempt[],
+): (result: AttemptResult) => Pick<Completion, 'lostCall'> {
+  if (classified.length === 1) return () => ({});
   const shared = Map.groupBy(classified, ({ result }) => result);
   const places = new Map<AttemptResult, number>();
-  return (result: AttemptResult): Pick<Completion, 'lostCall'> => {
+  return (result) => {
     const [first, ...others] = shared.get(result) ?? [];
     if (result.outcome !== 'unknown' || !first || others.length === 0) return {};
     const place = places.get(result) ?? 0;
