@@ -29,13 +29,13 @@ const parts = { bursts, lanes, broadcast, overload, imported };
 
 console.log(`Node ${process.version}, ${pinSelf() ? 'service on core 0, load and simulator on core 1' : 'not pinned'}`);
 const goals: Goal[] = [];
+const goal = (what: string, value: number, bound: Omit<Goal, 'what' | 'value'>) =>
+  goals.push({ what, value, ...bound });
+const none = { limit: 0, unit: '' };
+const atLeast = (limit: number) => ({ limit, unit: '', atLeast: true as const });
 for (const [name, part] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await part();
 console.log(`\n${goalsTable(goals)}`);
 process.exit();
-
-function goal(what: string, value: number, limit: number, unit: string, atLeast = false) {
-  goals.push({ what, value, limit, unit, ...(atLeast && { atLeast }) });
-}
 
 /** Single template sends, by a thousand. */
 async function bursts() {
@@ -61,10 +61,10 @@ async function bursts() {
     const answers = await templates(scene, some, 1);
     const ids = new Set(answers.map(({ body }) => JSON.parse(body).localMessageId));
     const { sent, recipients } = await scene.seen();
-    goal('1,000 single sends in a second: accepted', answers.filter(is201).length, some, '', true);
-    goal('  with ids of their own', ids.size, some, '', true);
-    goal('  the slowest', percentile(times(answers), 1), 3_000, 'ms');
-    goal('  sent too often', sent - recipients, 0, '');
+    goal('1,000 single sends in a second: accepted', answers.filter(is201).length, atLeast(some));
+    goal('  with ids of their own', ids.size, atLeast(some));
+    goal('  the slowest', percentile(times(answers), 1), { limit: 3_000, unit: 'ms' });
+    goal('  sent too often', sent - recipients, none);
   });
 
   const seconds = quick ? 10 : 30;
@@ -75,9 +75,9 @@ async function bursts() {
     const { sent, recipients } = await scene.seen();
     const [p50, p99] = [percentile(times(answers), 0.5), percentile(times(answers), 0.99)];
     console.log(`  ${told(answers)}; p50 ${p50.toFixed(0)} ms, CPU ${busy.toFixed(0)} µs a send`);
-    goal(`1,000 a second for ${seconds} s: accepted`, answers.filter(is201).length, some * seconds, '', true);
-    goal('  p99', p99, 3_000, 'ms');
-    goal('  sent too often', sent - recipients, 0, '');
+    goal(`1,000 a second for ${seconds} s: accepted`, answers.filter(is201).length, atLeast(some * seconds));
+    goal('  p99', p99, { limit: 3_000, unit: 'ms' });
+    goal('  sent too often', sent - recipients, none);
   });
 }
 
@@ -95,8 +95,9 @@ async function lanes() {
     const { counts, finishedAt } = await broadcastOf(scene, id);
     console.log(`  ${counts.accepted} of ${counts.total} went out meanwhile${finishedAt ? ', which was all' : ''}`);
     const slowest = (answers: Answer[]) => percentile(times(answers), 1);
-    goal(`beside a broadcast: the slowest of ${urgent.length} urgent texts`, slowest(urgent), 300, 'ms');
-    goal(`  the slowest of ${ordinary.length} ordinary texts`, slowest(ordinary), 1_000, 'ms');
+    const ms = (limit: number) => ({ limit, unit: 'ms' });
+    goal(`beside a broadcast: the slowest of ${urgent.length} urgent texts`, slowest(urgent), ms(300));
+    goal(`  the slowest of ${ordinary.length} ordinary texts`, slowest(ordinary), ms(1_000));
   });
 }
 
@@ -113,11 +114,11 @@ async function broadcast() {
     const answer = expectStatus(await post(scene), 202);
     const startedAt = performance.now();
     const { counts } = await finished(scene, JSON.parse(answer.body).id);
-    goal('a broadcast to 10,000: recorded', answer.ms, 1_000, 'ms');
-    goal('  sent', performance.now() - startedAt, 15_000, 'ms');
-    goal('  accepted', counts.accepted, many, '', true);
+    goal('a broadcast to 10,000: recorded', answer.ms, { limit: 1_000, unit: 'ms' });
+    goal('  sent', performance.now() - startedAt, { limit: 15_000, unit: 'ms' });
+    goal('  accepted', counts.accepted, atLeast(many));
     const { sent, recipients } = await scene.seen();
-    goal('  sent too often', sent - recipients, 0, '');
+    goal('  sent too often', sent - recipients, none);
   });
   await onScene('a broadcast to 10,000, cancelled', async (scene) => {
     const { id } = JSON.parse(expectStatus(await post(scene), 202).body);
@@ -127,8 +128,8 @@ async function broadcast() {
     await sleep(1_000);
     const { sent } = await scene.seen();
     console.log(`  ${then.sending} were on their way; ${counts.accepted} accepted, ${counts.cancelled} cancelled`);
-    goal('cancelled half way: went out afterwards', sent - then.accepted - then.sending, 0, '');
-    goal('  accepted and cancelled', counts.accepted + counts.cancelled, many, '', true);
+    goal('cancelled half way: went out afterwards', sent - then.accepted - then.sending, none);
+    goal('  accepted and cancelled', counts.accepted + counts.cancelled, atLeast(many));
   });
 }
 
@@ -162,12 +163,12 @@ async function overload() {
       console.log(`  service ${shares[0]} % of its core, load ${shares[1]} %; memory before ${idle.toFixed(0)} MB`);
       const { sent, recipients } = await scene.seen();
       const what = `${perSecond} ${kind}s a second for ${seconds} s`;
-      goal(`${what}: p99 of the 429s`, percentile(times(early), 0.99), 1_000, 'ms');
-      goal('  p99 of health', percentile(healthMs, 0.99), 100, 'ms');
-      goal('  memory at its peak', peak, 300, 'MB');
-      goal('  accepted, and not sent', taken.length - sent, 0, '');
-      if (kind === 'template') goal('  sent too often', sent - recipients, 0, '');
-      goal('  neither accepted nor a 429', answers.length - taken.length - early.length, 0, '');
+      goal(`${what}: p99 of the 429s`, percentile(times(early), 0.99), { limit: 1_000, unit: 'ms' });
+      goal('  p99 of health', percentile(healthMs, 0.99), { limit: 100, unit: 'ms' });
+      goal('  memory at its peak', peak, { limit: 300, unit: 'MB' });
+      goal('  accepted, and not sent', taken.length - sent, none);
+      if (kind === 'template') goal('  sent too often', sent - recipients, none);
+      goal('  neither accepted nor a 429', answers.length - taken.length - early.length, none);
     });
   }
 }
@@ -207,16 +208,16 @@ async function imported() {
       await cancel(scene, JSON.parse(answer.body).id);
     });
     console.log(`  ${(ms / 1000).toFixed(1)} s for ${rows} rows, ${(rows / (ms / 1000)).toFixed(0)} a second`);
-    goal(`import of ${rows} rows: memory over idle`, sound, 64, 'MB');
-    goal('  the same with the last row at fault', faulty, 64, 'MB');
-    goal('  broadcasts to be seen after that', data.length, 0, '');
+    goal(`import of ${rows} rows: memory over idle`, sound, { limit: 64, unit: 'MB' });
+    goal('  the same with the last row at fault', faulty, { limit: 64, unit: 'MB' });
+    goal('  broadcasts to be seen after that', data.length, none);
     await service.stop();
     const db = new DatabaseSync(databaseFile, { readOnly: true });
     const found = db.prepare("SELECT COUNT(*) AS n FROM broadcasts WHERE status = 'discarded'").get();
     db.close();
     return Number(found?.n);
   });
-  goal('  left behind by it in the store', left, 0, '');
+  goal('  left behind by it in the store', left, none);
 }
 
 /** What a faulty import left is taken out in small steps, in the time that nobody else needs. */

@@ -26,7 +26,13 @@ const pagesMax = 10_000;
 const pathOf = (peer: Peer, pageSize: number, page: number) =>
   `${peer.path}?pageSize=${pageSize}&${peer.path.startsWith('/v1') ? 'page' : 'pageNumber'}=${page}`;
 
-export async function measure(peer: Peer, pageSize: number, asking: Asking, seconds: number): Promise<Round> {
+interface Load {
+  pageSize: number;
+  asking: Asking;
+  seconds: number;
+}
+
+export async function measure(peer: Peer, { pageSize, asking, seconds }: Load): Promise<Round> {
   let page = 1;
   const next = () => {
     if (asking === 'other') page = (page % pagesMax) + 1;
@@ -41,7 +47,7 @@ export async function measure(peer: Peer, pageSize: number, asking: Asking, seco
     const options = { url: peer.url, connections, headers, duration: seconds, requests };
     const running = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
     // autocannon's own percentiles are whole milliseconds.
-    running.on('response', (_client, _status, _bytes, ms) => waits.push(ms));
+    running.on('response', (...[, , , ms]) => waits.push(ms));
   });
   const elapsedUs = (performance.now() - startedAt) * 1000;
   const spentUs = cpuUs(peer.pid) - before;

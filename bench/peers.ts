@@ -18,12 +18,16 @@ export interface Peer {
 
 const relayed = '/wati/api/v1/getContacts';
 
+interface PeerOptions extends Pick<Peer, 'name' | 'path'> {
+  core?: 0 | 1;
+}
+
 /** Starts the peers and ends what it started. */
 export function createPeers() {
   const processes = createProcesses();
   const { directory } = processes;
 
-  async function start(name: string, path: string, core: 0 | 1, command: (port: number) => Command): Promise<Peer> {
+  async function start({ name, path, core = 0 }: PeerOptions, command: (port: number) => Command): Promise<Peer> {
     const { port, ...started } = await processes.start({ name, core, command, isReady: answers });
     return { name, path, url: urlOf(port), ...started };
   }
@@ -31,32 +35,35 @@ export function createPeers() {
   return {
     /** Of this run, gone with it. */
     directory,
-    upstream: () => start('upstream', '', 1, (port) => child('upstream', port)),
+    upstream: () => start({ name: 'upstream', path: '', core: 1 }, (port) => child('upstream', port)),
     /** The simulator with Maton's limit; its own address tells where it takes calls, and what it has seen. */
-    limited: () => start('simulator', '', 1, (port) => child('limited', port)),
+    limited: () => start({ name: 'simulator', path: '', core: 1 }, (port) => child('limited', port)),
     /** `store`: `memory:`, or a file of this run. */
     service: (
       upstream: Pick<Peer, 'url'>,
       store: 'memory:' | 'file:' = 'memory:',
       settings: Record<string, string> = {},
     ) =>
-      start(`wati-bff, ${store}`, '/v1/contacts', 0, (port) =>
+      start({ name: `wati-bff, ${store}`, path: '/v1/contacts' }, (port) =>
         processes.service(upstream.url, port, {
           MATON_RATE_PER_SECOND: '100000',
           STORE_URL: store === 'file:' ? `file:${join(directory, `${port}.db`)}` : store,
           ...settings,
         }),
       ),
-    relay: (upstream: Peer) => start('bare relay', relayed, 0, (port) => child('relay', port, upstream.url)),
+    relay: (upstream: Peer) =>
+      start({ name: 'bare relay', path: relayed }, (port) => child('relay', port, upstream.url)),
     jsonRelay: (upstream: Peer) =>
-      start('relay, JSON read and written', relayed, 0, (port) => child('relay', port, upstream.url, '--json')),
+      start({ name: 'relay, JSON read and written', path: relayed }, (port) =>
+        child('relay', port, upstream.url, '--json'),
+      ),
     httpProxy: (upstream: Pick<Peer, 'url'>) =>
-      start('@fastify/http-proxy', relayed, 0, (port) => child('http-proxy', port, upstream.url)),
+      start({ name: '@fastify/http-proxy', path: relayed }, (port) => child('http-proxy', port, upstream.url)),
     /** `undefined` where nginx is not installed. */
     nginx: async (upstream: Peer) => {
       if (!has('nginx', '-v')) return undefined;
       const file = join(directory, 'nginx.conf');
-      return start('nginx', relayed, 0, (port) => {
+      return start({ name: 'nginx', path: relayed }, (port) => {
         writeFileSync(file, nginxConf(port, upstream.url));
         return { argv: ['nginx', '-p', directory, '-e', 'stderr', '-c', file] };
       });

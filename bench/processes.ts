@@ -34,7 +34,7 @@ export interface Started {
 export function createProcesses() {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-bench-'));
   const clientsFile = join(directory, 'clients.json');
-  writeFileSync(clientsFile, JSON.stringify([callerEntry('bench', callerKey, ['*'])]));
+  writeFileSync(clientsFile, JSON.stringify([callerEntry('bench', callerKey, { scopes: ['*'] })]));
   const running = new Set<ChildProcess>();
 
   async function end(started: ChildProcess): Promise<void> {

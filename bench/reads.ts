@@ -74,10 +74,11 @@ async function compare(all: Peer[], pageSize: number, asking: Asking): Promise<M
   const results = new Map<string, Round[]>(all.map(({ name }) => [name, []]));
   for (const peer of all) {
     await check(peer, pageSize);
-    await measure(peer, pageSize, asking, warmUpSeconds);
+    await measure(peer, { pageSize, asking, seconds: warmUpSeconds });
   }
   for (let round = 0; round < rounds; round += 1) {
-    for (const peer of all) results.get(peer.name)?.push(await measure(peer, pageSize, asking, roundSeconds));
+    for (const peer of all)
+      results.get(peer.name)?.push(await measure(peer, { pageSize, asking, seconds: roundSeconds }));
   }
   return results;
 }

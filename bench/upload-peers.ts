@@ -16,40 +16,41 @@ const nativePath = '/wati/api/v1/sendSessionFile/14155551000';
 
 const urlOf = ({ port }: UploadPeer) => `http://127.0.0.1:${port}`;
 
+interface PeerOptions extends Pick<UploadPeer, 'name' | 'path'> {
+  core?: 0 | 1;
+}
+
 /** Starts the peers of the uploads part, and ends what it started. */
 export function createUploadPeers() {
   const processes = createProcesses();
   const { directory } = processes;
 
-  async function start(
-    name: string,
-    path: string,
-    core: 0 | 1,
-    command: (port: number) => Command,
-  ): Promise<UploadPeer> {
+  async function start({ name, path, core = 0 }: PeerOptions, command: (port: number) => Command): Promise<UploadPeer> {
     return { name, path, ...(await processes.start({ name, core, command, isReady: isListening })) };
   }
 
   return {
     sink: (bytesPerSecond?: number) =>
-      start('sink', '', 1, (port) => child('upload-sink', port, ...(bytesPerSecond ? [bytesPerSecond] : []))),
+      start({ name: 'sink', path: '', core: 1 }, (port) =>
+        child('upload-sink', port, ...(bytesPerSecond ? [bytesPerSecond] : [])),
+      ),
     service: (sink: UploadPeer, settings: Record<string, string> = {}) =>
-      start('wati-bff', servicePath, 0, (port) =>
+      start({ name: 'wati-bff', path: servicePath }, (port) =>
         processes.service(urlOf(sink), port, { MATON_RATE_PER_SECOND: '1000000', WATI_PLAN: 'none', ...settings }),
       ),
     pipe: (sink: UploadPeer) =>
-      start('node:http pipe', nativePath, 0, (port) => child('upload-pipe', port, urlOf(sink))),
+      start({ name: 'node:http pipe', path: nativePath }, (port) => child('upload-pipe', port, urlOf(sink))),
     digestingPipe: (sink: UploadPeer) =>
-      start('node:http pipe, SHA-256 taken', nativePath, 0, (port) =>
+      start({ name: 'node:http pipe, SHA-256 taken', path: nativePath }, (port) =>
         child('upload-pipe', port, urlOf(sink), '--digest'),
       ),
     httpProxy: (sink: UploadPeer) =>
-      start('@fastify/http-proxy', nativePath, 0, (port) => child('upload-proxy', port, urlOf(sink))),
+      start({ name: '@fastify/http-proxy', path: nativePath }, (port) => child('upload-proxy', port, urlOf(sink))),
     /** `undefined` where nginx is not installed. */
     nginx: async (sink: UploadPeer) => {
       if (!has('nginx', '-v')) return undefined;
       const file = join(directory, 'nginx.conf');
-      return start('nginx', nativePath, 0, (port) => {
+      return start({ name: 'nginx', path: nativePath }, (port) => {
         writeFileSync(file, nginxConf(port, sink.port));
         return { argv: ['nginx', '-p', directory, '-e', 'stderr', '-c', file] };
       });

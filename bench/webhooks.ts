@@ -29,10 +29,10 @@ try {
   console.log(`Node ${process.version}, ${pinSelf() ? 'service on core 0, load on core 1' : 'not pinned'}`);
   const upstream = await peers.upstream();
   await idle(upstream);
-  await measure(upstream, 'SQLite', 'file:', 1_500);
+  await measure(upstream, { name: 'SQLite', store: 'file:', least: 1_500 });
   const postgres = process.env.BENCH_POSTGRES_URL;
   if (postgres === undefined) console.log('PostgreSQL: not measured, BENCH_POSTGRES_URL is not set');
-  else await measure(upstream, 'PostgreSQL', postgres, 1_000);
+  else await measure(upstream, { name: 'PostgreSQL', store: postgres, least: 1_000 });
   console.log(`\n${goalsTable(goals)}`);
 } finally {
   await peers.close();
@@ -65,7 +65,14 @@ async function idle(upstream: Peer): Promise<void> {
   goals.push({ what: 'memory of an idle listener', value: more, limit: 15, unit: 'MB' });
 }
 
-async function measure(upstream: Peer, name: string, store: string, least: number): Promise<void> {
+interface Measured {
+  name: string;
+  store: string;
+  /** Events a second. */
+  least: number;
+}
+
+async function measure(upstream: Peer, { name, store, least }: Measured): Promise<void> {
   const { url, settings } = await intakeSettings();
   const service = await peers.service(upstream, 'file:', {
     ...settings,

@@ -13,11 +13,14 @@ export function breaksBetween(before: Outline, now: Outline): string[] {
   for (const [call, old] of Object.entries(before.operations)) {
     const say: Say = (what) => found.set(what, (found.get(what) ?? new Set()).add(old.id));
     const operation = now.operations[call];
-    if (operation) operationBreaks(old, operation, schemasOf(before, now, say), say);
+    if (operation) operationBreaks(old, operation, { say, compare: schemasOf(before, now, say) });
     else say(`${call} is gone`);
   }
   const everywhere: Say = (what) => found.set(what, new Set(['every refusal']));
-  if (before.schemas.Problem) schemasOf(before, now, everywhere)('answer', ref('Problem'), ref('Problem'), 'Problem');
+  if (before.schemas.Problem) {
+    const compare = schemasOf(before, now, everywhere);
+    compare({ side: 'answer', at: 'Problem' }, ref('Problem'), ref('Problem'));
+  }
   return [...found].map(([what, where]) => `${what} (${named([...where])})`);
 }
 
@@ -26,23 +29,34 @@ const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
 const named = (ids: string[]) =>
   ids.length > 4 ? `${ids.slice(0, 3).join(', ')} and ${ids.length - 3} more` : ids.join(', ');
 
-type Compare = (side: Side, before: Schema, now: Schema, at: string) => void;
+interface Place {
+  side: Side;
+  /** As it is named to the reader. */
+  at: string;
+}
 
-function operationBreaks(before: OperationOutline, now: OperationOutline, compare: Compare, say: Say) {
+type Compare = (place: Place, before: Schema, now: Schema) => void;
+
+interface Report {
+  say: Say;
+  compare: Compare;
+}
+
+function operationBreaks(before: OperationOutline, now: OperationOutline, { say, compare }: Report) {
   if (before.id !== now.id) say(`the operation is called ${now.id} now`);
   if (before.scope !== now.scope && now.scope !== undefined) say(`it needs the scope ${now.scope} now`);
 
   for (const [name, { required, schema }] of Object.entries(now.parameters)) {
     const old = before.parameters[name];
     if (required && !old?.required) say(`the parameter "${name}" is required now`);
-    if (old) compare('request', old.schema, schema, `the parameter "${name}"`);
+    if (old) compare({ side: 'request', at: `the parameter "${name}"` }, old.schema, schema);
   }
   for (const name of missing(before.parameters, now.parameters)) say(`the parameter "${name}" is gone`);
 
   if (now.body?.required && !before.body?.required) say('a body is required now');
   for (const [type, schema] of Object.entries(before.body?.content ?? {})) {
     const taken = now.body?.content[type];
-    if (taken) compare('request', schema, taken, 'the body');
+    if (taken) compare({ side: 'request', at: 'the body' }, schema, taken);
     else say(`a body of ${type} is not taken any more`);
   }
 
@@ -56,7 +70,7 @@ function operationBreaks(before: OperationOutline, now: OperationOutline, compar
       say(`the answer ${status} has no header ${name} any more`);
     for (const [type, schema] of Object.entries(content)) {
       const given = answer.content[type];
-      if (given) compare('answer', schema, given, `the answer ${status}`);
+      if (given) compare({ side: 'answer', at: `the answer ${status}` }, schema, given);
       else say(`the answer ${status} is no ${type} any more`);
     }
   }
@@ -69,25 +83,26 @@ function operationBreaks(before: OperationOutline, now: OperationOutline, compar
 
 /** Compares two schemas by their names and members; a name is followed once on each way. */
 function schemasOf(before: Outline, now: Outline, say: Say): Compare {
-  const compare = (side: Side, old: Schema, current: Schema, at: string, way: readonly string[] = []) => {
+  const compareOn = ({ side, at, way }: Place & { way: readonly string[] }, old: Schema, current: Schema) => {
     const [a, b] = [followed(before, old), followed(now, current)];
     const here = a.name ?? at;
     if (a.name !== undefined && way.includes(a.name)) return;
     const further = a.name === undefined ? way : [...way, a.name];
     const inner = (x: unknown, y: unknown, place: string) => {
-      if (isRecord(x) && isRecord(y)) compare(side, x, y, place, further);
+      if (isRecord(x) && isRecord(y)) compareOn({ side, at: place, way: further }, x, y);
     };
     if (kind(a.schema) !== kind(b.schema)) return say(`${here} is ${kind(b.schema)}, and was ${kind(a.schema)}`);
     for (const word of ['anyOf', 'oneOf', 'allOf', 'not'])
       if (!same(a.schema[word], b.schema[word])) say(`${here} has other alternatives`);
-    valueBreaks(side, a.schema, b.schema, here, say);
-    memberBreaks(side, a.schema, b.schema, here, say);
+    const where = { side, at: here, say };
+    valueBreaks(where, a.schema, b.schema);
+    memberBreaks(where, a.schema, b.schema);
     const [members, others] = [entries(a.schema.properties), b.schema.properties];
     for (const [name, member] of members) if (isRecord(others)) inner(member, others[name], `${here}.${name}`);
     inner(a.schema.items, b.schema.items, `an item of ${here}`);
     inner(a.schema.additionalProperties, b.schema.additionalProperties, `a member of ${here}`);
   };
-  return compare;
+  return (place, old, current) => compareOn({ ...place, way: [] }, old, current);
 }
 
 function followed(outline: Outline, schema: Schema): { schema: Schema; name?: string } {
@@ -99,7 +114,7 @@ function followed(outline: Outline, schema: Schema): { schema: Schema; name?: st
 const upper = ['maximum', 'maxLength', 'maxItems', 'maxProperties'];
 const lower = ['minimum', 'minLength', 'minItems', 'minProperties'];
 
-function valueBreaks(side: Side, before: Schema, now: Schema, at: string, say: Say) {
+function valueBreaks({ side, at, say }: Place & { say: Say }, before: Schema, now: Schema) {
   const [old, current] = [before.enum, now.enum].map((values) => (Array.isArray(values) ? values : undefined));
   const gone = old && current ? old.filter((value) => !current.includes(value)) : [];
   const added = old && current ? current.filter((value) => !old.includes(value)) : [];
@@ -118,7 +133,7 @@ function valueBreaks(side: Side, before: Schema, now: Schema, at: string, say: S
     if (Number(now[word] ?? -Infinity) > Number(before[word] ?? -Infinity)) say(`${at}: ${word} is ${now[word]} now`);
 }
 
-function memberBreaks(side: Side, before: Schema, now: Schema, at: string, say: Say) {
+function memberBreaks({ side, at, say }: Place & { say: Say }, before: Schema, now: Schema) {
   for (const name of missing(before.properties, now.properties)) say(`${at}.${name} is gone`);
   const [old, current] = [before.required, now.required].map((names) => (Array.isArray(names) ? names : []));
   if (side === 'request') {

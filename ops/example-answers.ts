@@ -89,7 +89,7 @@ async function main() {
       const operation = { path, method, raw: record(raw) };
       const id = String(operation.raw.operationId);
       for (const [status, request] of [['', {}] as const, ...Object.entries(others[id] ?? {})]) {
-        const answer = await ask(sandbox.url, document, operation, request);
+        const answer = await ask({ url: sandbox.url, document }, operation, request);
         if (answer === undefined) continue;
         if (status !== '' && status !== String(answer.status))
           throw new Error(`${id}: ${answer.status}, not ${status}`);
@@ -109,7 +109,12 @@ interface Operation {
 }
 
 /** undefined: no success in JSON. */
-async function ask(url: string, document: Json, { path, method, raw }: Operation, request: Request) {
+interface Api {
+  url: string;
+  document: Json;
+}
+
+async function ask({ url, document }: Api, { path, method, raw }: Operation, request: Request) {
   const id = String(raw.operationId);
   const target = new URL(request.path ?? path, url);
   const headers = new Headers({ authorization: `Bearer ${sandboxKey}`, ...request.headers });

@@ -44,9 +44,8 @@ export const drain = fp<DrainOptions>(
       else done();
     });
     // Fastify says so to those who come while it closes; here the ones who came before hear it as well.
-    app.addHook('onSend', (_request, reply, _payload, done) => {
+    app.addHook('onSend', async (_request, reply) => {
       if (draining) reply.header('connection', 'close');
-      done();
     });
 
     app.addHook('preClose', async () => {

@@ -11,10 +11,10 @@ export const headRoutes = fp(
       if (route.method !== 'GET') return;
       this.route({ ...route, method: 'HEAD', schema: { ...route.schema, hide: true } });
     });
-    app.addHook('onSend', (request, _reply, payload, done) => {
-      if (request.method !== 'HEAD' || !(payload instanceof Readable)) return done(null, payload);
+    app.addHook('onSend', async (request, _reply, payload) => {
+      if (request.method !== 'HEAD' || !(payload instanceof Readable)) return payload;
       payload.destroy();
-      done(null, null);
+      return null;
     });
   },
   { name: 'head' },

@@ -8,7 +8,7 @@ interface LingerOptions {
   /** How long a caller may say nothing, ms. */
   silentMs?: number;
   /** How long it is listened to at most, ms. */
-  longestMs?: number;
+  timeoutMs?: number;
   /** How much of it is thrown away at most. */
   bytesMax?: number;
   checkEveryMs?: number;
@@ -30,7 +30,7 @@ interface Lingering {
  * 9112, 9.6), limited in time, in silence and in bytes. If the connection is to be closed, our half is closed at once.
  */
 export const lingeringClose = fp<LingerOptions>(
-  async (app, { silentMs = 5_000, longestMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
+  async (app, { silentMs = 5_000, timeoutMs = 30_000, bytesMax = longestBody, checkEveryMs = 500 }) => {
     const open = new Map<Socket, Lingering>();
     const requests = new WeakMap<Socket, IncomingMessage>();
     let closing = false;
@@ -44,12 +44,9 @@ export const lingeringClose = fp<LingerOptions>(
     };
 
     const look = (socket: Socket, state: Lingering, now: number) => {
-      if (socket.bytesRead !== state.bytesRead) {
-        state.bytesRead = socket.bytesRead;
-        state.heardAt = now;
-      }
+      noteBytes(socket, state, now);
       const silent = now - state.heardAt >= (closing ? checkEveryMs : silentMs);
-      if (silent || now - state.since >= longestMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
+      if (silent || now - state.since >= timeoutMs || state.bytesRead - state.firstByte >= bytesMax) socket.destroy();
     };
     const timer = setInterval(() => {
       const now = performance.now();
@@ -88,9 +85,8 @@ export const lingeringClose = fp<LingerOptions>(
       if (socket instanceof Socket) arm(socket);
     });
 
-    app.addHook('onSend', ({ raw }, reply, _payload, done) => {
+    app.addHook('onSend', async ({ raw }, reply) => {
       if (reply.statusCode >= 400 && isLeftUnsure(raw)) reply.header('connection', 'close');
-      done();
     });
     app.addHook('onResponse', ({ raw }, _reply, done) => {
       if (!raw.complete && !raw.destroyed && !open.has(raw.socket)) {
@@ -109,6 +105,12 @@ export const lingeringClose = fp<LingerOptions>(
   },
   { name: 'lingering-close' },
 );
+
+function noteBytes({ bytesRead }: Socket, state: Lingering, now: number): void {
+  if (bytesRead === state.bytesRead) return;
+  state.bytesRead = bytesRead;
+  state.heardAt = now;
+}
 
 /** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;

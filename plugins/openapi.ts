@@ -45,7 +45,7 @@ export const openapi = fp(
         },
       },
       transform: ({ schema, url, route }) => ({
-        schema: documented(schema, route.config ?? {}, route.method, url),
+        schema: documented(schema, route.config ?? {}, { method: route.method, url }),
         url: url.replace('*', ':path'),
       }),
       transformObject: (document) =>
@@ -87,7 +87,12 @@ function problemsOf(config: FastifyContextConfig, method: string | string[]): Pr
 }
 
 /** A route's schema with what every operation shares: security, headers, problem answers. */
-function documented(schema: unknown, config: FastifyContextConfig, method: string | string[], url: string): Json {
+function documented(
+  schema: unknown,
+  config: FastifyContextConfig,
+  route: { method: string | string[]; url: string },
+): Json {
+  const { method, url } = route;
   if (!isJson(schema)) return { hide: true };
   if (schema.hide === true) return schema;
   const parts = ['querystring', 'params', 'headers'].filter((part) => isJson(schema[part]));

@@ -1,4 +1,4 @@
-import type { FastifyRequest, RouteOptions } from 'fastify';
+import type { preHandlerHookHandler, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { isObject } from '../src/lib/is-object.ts';
@@ -28,9 +28,9 @@ export const recipientCountries = fp<Options>(
     app.addHook('onRoute', (route) => {
       const places = placesOf(route);
       if (places.length === 0) return;
-      const narrow = async (request: FastifyRequest) => {
+      const narrow: preHandlerHookHandler = (request, _reply, done) => {
         const { countries } = narrowed(request, defaultCountries);
-        if (countries === undefined) return;
+        if (countries === undefined) return done();
         const errors: FieldError[] = [];
         for (const { part, path } of places) {
           for (const { pointer, text } of found(request[part], path, pointers[part])) {
@@ -39,6 +39,7 @@ export const recipientCountries = fp<Options>(
           }
         }
         if (errors.length > 0) throw invalid(errors);
+        done();
       };
       route.preHandler = [narrow, ...[route.preHandler ?? []].flat()];
     });

@@ -35,8 +35,8 @@ export const requestBodies = fp(
       done();
     });
 
-    app.addHook('preParsing', (request, reply, payload, done) => {
-      if (!hasBody(request)) return done(null, payload);
+    app.addHook('preParsing', async (request, reply, payload) => {
+      if (!hasBody(request)) return payload;
       assertPlain(request);
       if (!request.routeOptions.config.streams) {
         takeBytes(request, reply, bodies);
@@ -44,7 +44,7 @@ export const requestBodies = fp(
         const timer = setTimeout(() => request.raw.destroy(), bodyTimeoutMs).unref();
         request.raw.once('close', () => clearTimeout(timer));
       }
-      done(null, payload);
+      return payload;
     });
   },
   { name: 'request-bodies', dependencies: ['auth', 'lingering-close'] },
@@ -78,7 +78,7 @@ function takeBytes(request: FastifyRequest, reply: FastifyReply, bodies: SharedP
   const bytes = declared === undefined ? bodyLimit : Number(declared);
   if (bytes > bodyLimit) throw new Problem('payload-too-large', 'the body is over the limit of this operation');
   // Routes without a key take no body.
-  const release = takeOrRefuse(bodies, request.caller?.id ?? 'none', bytes);
+  const release = takeOrRefuse(bodies, request.caller?.id ?? 'none', { amount: bytes });
   if (bytes <= smallBytes) request.raw.once('end', release);
   untilAnswered(reply, release);
 }

@@ -26,10 +26,9 @@ export const requestCompleted = fp<{ hooks: readonly EndHook[] }>(
       end(request, reply);
       done();
     });
-    app.addHook('onSend', (request, reply, _payload, done) => {
+    app.addHook('onSend', async (request, reply) => {
       if (reply.raw.destroyed) end(request, reply);
       else reply.raw.once('close', () => end(request, reply));
-      done();
     });
   },
   { name: 'request-completed' },

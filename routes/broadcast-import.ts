@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
+import type { Static } from 'typebox';
 import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
-import { createCsvCheck } from '../src/csv/csv-check.ts';
+import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -14,23 +15,96 @@ import { ImportQuery } from '../src/schemas/broadcast.ts';
 import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import { createSendingCheck, queryPointers } from '../src/sending-rules.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
-import { asProblem, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
+import { asProblem, type Uploads } from '../src/upload/uploads.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
+import type { TypedApp } from './typed-app.ts';
 
-interface CsvServices {
+interface Services extends BroadcastServices {
   uploads: Uploads;
   numbers: PhoneNumbers;
 }
 
-/** A broadcast from a CSV, whose rows are recorded as they come in: flat memory, and all of them or none. */
-export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvServices> = async (app, services) => {
-  const { config, broadcasts, templates, uploads, numbers, contextOf } = services;
+/** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
+async function readThrough(
+  { config, uploads }: Services,
+  reply: FastifyReply,
+  { check, afterEach = async () => {} }: { check?: CsvCheck; afterEach?: () => Promise<void> },
+) {
+  const { request } = reply;
+  const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
+  const holder = callerOf(request).id;
+  const begin = {
+    kinds: 'csv' as const,
+    ...(check && { check }),
+    ...own,
+    holder,
+    imports: true,
+    onRead: () => sendContinue(reply),
+  };
+  const upload = await uploads.begin(request, begin);
+  try {
+    for await (const _ of upload.stream) await afterEach();
+    return await upload.done;
+  } catch (error) {
+    // A store that failed: it ends the stream, and then `done` tells of that end alone.
+    if (error instanceof Problem) throw error;
+    // The stream ends by its own destruction; `done` says what was wrong with the file.
+    await upload.done.catch((fault) => {
+      throw asProblem(fault);
+    });
+    throw asProblem(error);
+  } finally {
+    upload.stream.destroy();
+    upload.release();
+  }
+}
 
-  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
-  app.removeAllContentTypeParsers();
-  await app.register(multipart);
+async function startImport(services: Services, reply: FastifyReply, query: Static<typeof ImportQuery>) {
+  const { config, broadcasts, templates, numbers, contextOf } = services;
+  const { template, broadcastName, channel: asked } = query;
+  const { request } = reply;
+  const context = await contextOf(request);
+  const asker = requireIdempotencyKey(request);
+  const print = (file: unknown) =>
+    fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
+  // Under a key that was used, the file is read and compared, and recorded nowhere.
+  const repeated = await broadcasts.findReplay(asker, async () => print(await readThrough(services, reply, {})));
+  if (repeated) return repeated;
+  const mayReach = createSendingCheck(callerOf(request));
+  mayReach.template(template, queryPointers.template);
+  mayReach.assert();
+  // The header comes later than the time to read the template again.
+  const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
+  const { connection, channel } = context;
+  const draft = { template, broadcastName, connection, channel, asked };
+  return broadcasts.start(asker, draft, async (add) => {
+    let rows: BroadcastRecipient[] = [];
+    const flush = async () => {
+      const batch = rows;
+      rows = [];
+      await add(batch);
+    };
+    const check = createCsvCheck({
+      numbers,
+      ...narrowed(request, config.DEFAULT_COUNTRIES),
+      ...columns,
+      rowsMax: config.IMPORT_MAX_ROWS,
+      cellBytesMax: config.CSV_MAX_CELL_BYTES,
+      onRow: ({ to, values }, row) => {
+        mayReach.recipient(to, `/rows/${row}`);
+        rows.push({ to, parameters: values });
+      },
+    });
+    const file = await readThrough(services, reply, { check, afterEach: flush });
+    // What was recorded on the way goes again, unseen.
+    mayReach.assert();
+    await flush();
+    return print(file);
+  });
+}
 
+function importBroadcast(app: TypedApp, services: Services): void {
   app.post(
     '/v1/broadcasts/import',
     {
@@ -56,77 +130,15 @@ export const broadcastImport: FastifyPluginAsyncTypebox<BroadcastServices & CsvS
         response: started,
       },
     },
-    async (request, reply) => {
-      const { template, broadcastName, channel: asked } = request.query;
-      const context = await contextOf(request);
-      const asker = requireIdempotencyKey(request);
-      const print = (file: unknown) =>
-        fingerprintOf(context.connection, [template, broadcastName, file, ...(asked ? [asked] : [])]);
-      // Under a key that was used, the file is read and compared, and recorded nowhere.
-      const repeated = await broadcasts.findReplay(asker, async () =>
-        print(await readThrough(request, reply, { kinds: 'csv' }, async () => {})),
-      );
-      if (repeated) return replyWithBroadcast(reply, repeated);
-      const mayReach = createSendingCheck(callerOf(request));
-      mayReach.template(template, queryPointers.template);
-      mayReach.assert();
-      // The header comes later than the time to read the template again.
-      const columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
-      const { connection, channel } = context;
-      const draft = { template, broadcastName, connection, channel, asked };
-      const begun = broadcasts.start(asker, draft, async (add) => {
-        let rows: BroadcastRecipient[] = [];
-        const flush = async () => {
-          const batch = rows;
-          rows = [];
-          await add(batch);
-        };
-        const check = createCsvCheck({
-          numbers,
-          ...narrowed(request, config.DEFAULT_COUNTRIES),
-          ...columns,
-          rowsMax: config.IMPORT_MAX_ROWS,
-          cellBytesMax: config.CSV_MAX_CELL_BYTES,
-          onRow: ({ to, values }, row) => {
-            mayReach.recipient(to, `/rows/${row}`);
-            rows.push({ to, parameters: values });
-          },
-        });
-        const file = await readThrough(request, reply, { kinds: 'csv', check }, flush);
-        // What was recorded on the way goes again, unseen.
-        mayReach.assert();
-        await flush();
-        return print(file);
-      });
-      return replyWithBroadcast(reply, await begun);
-    },
+    async (request, reply) => replyWithBroadcast(reply, await startImport(services, reply, request.query)),
   );
+}
 
-  /** Reads the caller's file to its end, no faster than `afterEach` takes it; resolves with its digest. */
-  const readThrough = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    file: Pick<UploadOptions, 'kinds' | 'check'>,
-    afterEach: () => Promise<void>,
-  ) => {
-    const own = { field: 'file', upstreamField: 'file', bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-    const holder = callerOf(request).id;
-    const begin = { ...file, ...own, holder, imports: true, onRead: () => sendContinue(reply) };
-    const upload = await uploads.begin(request, begin);
-    try {
-      for await (const _ of upload.stream) await afterEach();
-      return await upload.done;
-    } catch (error) {
-      // A store that failed: it ends the stream, and then `done` tells of that end alone.
-      if (error instanceof Problem) throw error;
-      // The stream ends by its own destruction; `done` says what was wrong with the file.
-      await upload.done.catch((fault) => {
-        throw asProblem(fault);
-      });
-      throw asProblem(error);
-    } finally {
-      upload.stream.destroy();
-      upload.release();
-    }
-  };
+/** A broadcast from a CSV, whose rows are recorded as they come in: flat memory, and all of them or none. */
+export const broadcastImport: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
+  app.removeAllContentTypeParsers();
+  await app.register(multipart);
+
+  importBroadcast(app, services);
 };

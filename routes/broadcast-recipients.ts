@@ -1,4 +1,5 @@
 import type { BroadcastRecipient } from '../src/broadcasts/types.ts';
+import { counted } from '../src/lib/counted.ts';
 import { type FieldError, Problem } from '../src/problem.ts';
 import { bodyPointers, createSendingCheck, type SendingRules } from '../src/sending-rules.ts';
 import { languagesOf, parameterFaults, type Sendable } from '../src/templates/template-validation.ts';
@@ -28,7 +29,7 @@ export function assertSound(recipients: readonly BroadcastRecipient[], versions:
     note(parameterFaults(template, parameters), at);
   }
   if (faults === 0) return;
-  const detail = `${faults} fault${faults === 1 ? '' : 's'} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitting ? '' : languagesOf(versions)}`;
+  const detail = `${counted(faults, 'fault')} in the recipients${faults > faultsShown ? `, the first ${faultsShown} of which are listed` : ''}; nothing was sent${fitting ? '' : languagesOf(versions)}`;
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 

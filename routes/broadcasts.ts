@@ -19,6 +19,7 @@ import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { assertMaySendAll, assertSound } from './broadcast-recipients.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, toBroadcast } from './broadcast-response.ts';
 import { asBadCursor } from './send-response.ts';
+import type { TypedApp } from './typed-app.ts';
 import type { BuildContext } from './upstream-context.ts';
 
 export interface BroadcastServices {
@@ -32,10 +33,7 @@ export interface BroadcastServices {
 
 const bodyBytesMax = 8 * 1024 * 1024;
 
-/** One template to many: each recipient is a message with an outcome of its own. */
-export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (app, services) => {
-  const { broadcasts, templates, holds, contextOf } = services;
-
+function createBroadcast(app: TypedApp, { broadcasts, templates, contextOf }: BroadcastServices): void {
   app.post(
     '/v1/broadcasts',
     {
@@ -82,7 +80,9 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       return replyWithBroadcast(reply, await begun);
     },
   );
+}
 
+function listBroadcasts(app: TypedApp, { broadcasts, holds }: BroadcastServices): void {
   app.get(
     '/v1/broadcasts',
     {
@@ -106,7 +106,9 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
       };
     },
   );
+}
 
+function getBroadcast(app: TypedApp, { broadcasts, holds }: BroadcastServices): void {
   app.get(
     '/v1/broadcasts/:id',
     {
@@ -123,4 +125,11 @@ export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (a
     },
     async (request) => toBroadcast(await broadcasts.find(callerOf(request).id, request.params.id), holds),
   );
+}
+
+/** One template to many: each recipient is a message with an outcome of its own. */
+export const broadcasts: FastifyPluginAsyncTypebox<BroadcastServices> = async (app, services) => {
+  createBroadcast(app, services);
+  listBroadcasts(app, services);
+  getBroadcast(app, services);
 };

@@ -15,10 +15,13 @@ import {
   DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
+import type { TypedApp } from './typed-app.ts';
 import { deadlineOf, priorityOf, recordCalls } from './upstream-context.ts';
 
+type ConnectionsConfig = Pick<Config, 'CONNECTIONS_CREATED_PER_HOUR' | 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
+
 interface Services {
-  config: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS' | 'CONNECTIONS_CREATED_PER_HOUR'>;
+  config: ConnectionsConfig;
   connections: Connections;
 }
 
@@ -32,17 +35,17 @@ const controlProblems = [
 
 const hourMs = 60 * 60 * 1000;
 
-export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { config, connections }) => {
-  const readerOf = (request: FastifyRequest) => ({
-    ...deadlineOf(request, config),
-    priority: priorityOf(request),
-    onAttempt: recordCalls(request),
-  });
+const readerOf = (config: ConnectionsConfig, request: FastifyRequest) => ({
+  ...deadlineOf(request, config),
+  priority: priorityOf(request),
+  onAttempt: recordCalls(request),
+});
 
-  const { CONNECTIONS_CREATED_PER_HOUR: createdPerHour } = config;
+/** Takes one of the caller's creations of this hour, and returns what gives it back. */
+function createCreationLimit({ CONNECTIONS_CREATED_PER_HOUR: createdPerHour }: ConnectionsConfig) {
   /** When each caller created its last ones (ms, steady): a person has to finish each, so more are a mistake or an attack. */
   const created = new Map<string, number[]>();
-  const takePlace = (caller: string) => {
+  return (caller: string) => {
     const now = performance.now();
     const recent = (created.get(caller) ?? []).filter((at) => at > now - hourMs);
     const [first] = recent;
@@ -53,7 +56,9 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
     created.set(caller, [...recent, now]);
     return () => created.set(caller, created.get(caller)?.filter((at) => at !== now) ?? []);
   };
+}
 
+function listConnections(app: TypedApp, { config, connections }: Services): void {
   app.get(
     '/v1/connections',
     {
@@ -70,12 +75,17 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
     async (request) => {
       const { status } = request.query;
       const caller = callerOf(request);
-      const all = (await connections.list(readerOf(request))).filter(({ id }) => mayUse(caller, id)).map(toConnection);
+      const all = (await connections.list(readerOf(config, request)))
+        .filter(({ id }) => mayUse(caller, id))
+        .map(toConnection);
       const data = status === undefined ? all : all.filter((connection) => connection.status === status);
       return { data, page: { number: 1, size: data.length, total: data.length } };
     },
   );
+}
 
+function createConnection(app: TypedApp, { config, connections }: Services): void {
+  const takePlace = createCreationLimit(config);
   app.post(
     '/v1/connections',
     {
@@ -92,7 +102,7 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
     },
     async (request, reply) => {
       const giveBack = takePlace(callerOf(request).id);
-      const { connection, authorizationUrl } = await connections.create(readerOf(request)).catch((error) => {
+      const { connection, authorizationUrl } = await connections.create(readerOf(config, request)).catch((error) => {
         giveBack();
         throw error;
       });
@@ -103,7 +113,9 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
         .send({ ...toConnection(connection), ...(authorizationUrl !== undefined && { authorizationUrl }) });
     },
   );
+}
 
+function getConnection(app: TypedApp, { config, connections }: Services): void {
   app.get(
     '/v1/connections/:id',
     {
@@ -117,9 +129,12 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
         response: { 200: Connection },
       },
     },
-    async (request) => toConnection(await connections.get(allowed(request, request.params.id), readerOf(request))),
+    async (request) =>
+      toConnection(await connections.get(allowed(request, request.params.id), readerOf(config, request))),
   );
+}
 
+function deleteConnection(app: TypedApp, { config, connections }: Services): void {
   app.delete(
     '/v1/connections/:id',
     {
@@ -140,10 +155,17 @@ export const connections: FastifyPluginAsyncTypebox<Services> = async (app, { co
     },
     async (request, reply) => {
       request.requestLog.connection = request.params.id;
-      await connections.remove(allowed(request, request.params.id), readerOf(request));
+      await connections.remove(allowed(request, request.params.id), readerOf(config, request));
       return reply.code(204).send(null);
     },
   );
+}
+
+export const connections: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  listConnections(app, services);
+  createConnection(app, services);
+  getConnection(app, services);
+  deleteConnection(app, services);
 };
 
 function allowed(request: FastifyRequest, id: string): string {

@@ -10,6 +10,7 @@ import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/tolerant-reader.ts';
 import { toPage } from './page.ts';
 import { serializeOnce } from './serialize-once.ts';
+import type { TypedApp } from './typed-app.ts';
 import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
@@ -17,7 +18,7 @@ interface Services {
   contextOf: BuildContext;
 }
 
-export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { contacts, contextOf }) => {
+function listContacts(app: TypedApp, { contacts, contextOf }: Services): void {
   app.get(
     '/v1/contacts',
     {
@@ -45,7 +46,9 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       return pageOf(found, page, pageSize);
     },
   );
+}
 
+function getContact(app: TypedApp, { contacts, contextOf }: Services): void {
   app.get(
     '/v1/contacts/:recipient',
     {
@@ -74,7 +77,9 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       return toContact(found);
     },
   );
+}
 
+function putContact(app: TypedApp, { contacts, contextOf }: Services): void {
   app.put(
     '/v1/contacts/:recipient',
     {
@@ -96,14 +101,16 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       request.requestLog.to = masked(phone);
       const { name, attributes = {} } = request.body;
       // WATI makes contacts from numbers alone: an id is of one that exists.
-      const added = isPhone(phone) ? await contacts.add(context, phone, name, attributes) : 'exists';
+      const added = isPhone(phone) ? await contacts.add(context, phone, { name, attributes }) : 'exists';
       if (added !== 'exists') return reply.code(201).send(added ? toContact(added) : asSent(phone, name, attributes));
       const changes = { ...attributes, ...(name !== undefined && { name }) };
       const updated = Object.keys(changes).length > 0 ? await contacts.update(context, phone, changes) : undefined;
       return updated ? toContact(updated) : asSent(phone, name, attributes);
     },
   );
+}
 
+function updateContact(app: TypedApp, { contacts, contextOf }: Services): void {
   app.patch(
     '/v1/contacts/:recipient',
     {
@@ -126,6 +133,13 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, { conta
       return updated ? toContact(updated) : asSent(phone, undefined, attributes);
     },
   );
+}
+
+export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  listContacts(app, services);
+  getContact(app, services);
+  putContact(app, services);
+  updateContact(app, services);
 };
 
 /** What is known where WATI answers a bare success: what was just set. WATI takes the number wherever it takes an id. */

@@ -28,6 +28,7 @@ import { toConversationMessages } from './conversation-rows.ts';
 import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
 import { serializeOnce } from './serialize-once.ts';
+import type { TypedApp } from './typed-app.ts';
 import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
@@ -38,9 +39,7 @@ interface Services {
   contextOf: BuildContext;
 }
 
-export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { conversations, store, now, contextOf } = services;
-
+function getConversation(app: TypedApp, { conversations, store, now, contextOf }: Services): void {
   app.get(
     '/v1/conversations/:recipient',
     {
@@ -69,7 +68,9 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
       return toConversation(recipient, await viewConversation(store, ask));
     },
   );
+}
 
+function listConversationMessages(app: TypedApp, { conversations, contextOf }: Services): void {
   app.get(
     '/v1/conversations/:recipient/messages',
     {
@@ -96,7 +97,9 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
       return events ? pageWithEvents(history, page, pageSize) : pageOf(history, page, pageSize);
     },
   );
+}
 
+function assignOperator(app: TypedApp, { conversations, contextOf }: Services): void {
   app.put(
     '/v1/conversations/:recipient/operator',
     {
@@ -123,7 +126,9 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
       return { recipient, operator: email ?? 'bot' };
     },
   );
+}
 
+function setConversationStatus(app: TypedApp, { conversations, contextOf }: Services): void {
   app.put(
     '/v1/conversations/:recipient/status',
     {
@@ -152,6 +157,13 @@ export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, se
       return { recipient, status };
     },
   );
+}
+
+export const conversations: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  getConversation(app, services);
+  listConversationMessages(app, services);
+  assignOperator(app, services);
+  setConversationStatus(app, services);
 };
 
 /** Somebody whom WATI does not know has written nothing. */

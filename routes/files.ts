@@ -1,56 +1,34 @@
-import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Config } from '../src/config.ts';
+import type { FastifyRequest } from 'fastify';
 import { type CsvCheck, createCsvCheck } from '../src/csv/csv-check.ts';
-import type { StreamedUpload } from '../src/delivery/dispatch/types.ts';
-import { fingerprintOf } from '../src/delivery/send-content.ts';
-import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
-import { sendContinue } from '../src/http/expect-continue.ts';
 import { masked } from '../src/lib/masked.ts';
-import { invalid, Problem } from '../src/problem.ts';
+import { invalid } from '../src/problem.ts';
 import type { PhoneNumbers } from '../src/recipients/phone-numbers.ts';
 import { digits } from '../src/schemas/common.ts';
 import { CsvQuery, FileQuery } from '../src/schemas/message.ts';
 import { KeyedSendHeaders, SendHeaders } from '../src/schemas/send-headers.ts';
-import { assertMaySend, createSendingCheck, queryPointers } from '../src/sending-rules.ts';
+import { createSendingCheck } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
-import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
-import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import { type SendRequests, type StreamedSendRequest, urlLengthError } from '../src/upstream/send-requests.ts';
-import type { Streams } from '../src/upstream/streaming.ts';
+import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
-import { replyWithMessage, sendResponses } from './send-response.ts';
-import { type BuildContext, channelOf } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
+import { sendResponses } from './send-response.ts';
+import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
+import type { TypedApp } from './typed-app.ts';
+import { channelOf } from './upstream-context.ts';
 
-interface Services {
-  config: Config;
-  delivery: Delivery;
+interface Services extends StreamServices {
   sendRequests: SendRequests;
-  streams: Streams;
   templates: TemplateCache;
-  uploads: Uploads;
   numbers: PhoneNumbers;
-  contextOf: BuildContext;
 }
 
-/** The slowest that WATI may take a file, bytes a millisecond: 64 KB/s. */
-const bytesPerMs = 64;
-
-/** Files and CSVs: the caller's multipart body is streamed to WATI and stored nowhere. */
-export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, sendRequests, streams, templates, uploads, numbers, contextOf } = services;
-
-  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
-  app.removeAllContentTypeParsers();
-  await app.register(multipart);
-
+function sendFile(app: TypedApp, services: Services): void {
+  const { config, sendRequests } = services;
   app.post(
     '/v1/messages/file',
     {
@@ -85,10 +63,19 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
       const through = { ...call, channel: channelOf(request, config) };
       const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
-      return stream(request, reply, call, () => ({ kinds: 'media' }), { kind: 'file', to }, asked, { media: true });
+      return replyWithStreamed(services, reply, {
+        call,
+        file: () => ({ kinds: 'media' }),
+        draft: { kind: 'file', to },
+        asked,
+        expected: { media: true },
+      });
     },
   );
+}
 
+function sendTemplateCsv(app: TypedApp, services: Services): void {
+  const { sendRequests, templates } = services;
   app.post(
     '/v1/broadcasts/csv',
     {
@@ -120,122 +107,52 @@ export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) 
         // The header comes later than the time to read the template again.
         columns = columnsOf(checkTemplate(await templates.find(context, template, { fresh: true }), template));
       };
-      const check = () => checkOf(request, columns);
-      return stream(
-        request,
-        reply,
+      return replyWithStreamed(services, reply, {
         call,
-        () => ({ kinds: 'csv', check: check() }),
-        { kind: 'csv', template },
-        request.query,
-        { bulk: true },
+        file: () => ({ kinds: 'csv', check: checkOf(services, request, columns) }),
+        draft: { kind: 'csv', template },
+        asked: request.query,
+        expected: { bulk: true },
         preflight,
-      );
+      });
     },
   );
+}
 
-  /** For a CSV. WATI sends nothing until the file is complete, so its end is withheld until all rows are valid. */
-  const checkOf = (request: FastifyRequest, columns: ReturnType<typeof columnsOf> | undefined): CsvCheck => {
-    const mayReach = createSendingCheck(callerOf(request));
-    const rows = createCsvCheck({
-      numbers,
-      ...narrowed(request, config.DEFAULT_COUNTRIES),
-      ...columns,
-      passedOn: true,
-      rowsMax: config.CSV_MAX_ROWS,
-      cellBytesMax: config.CSV_MAX_CELL_BYTES,
-      onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
-    });
-    return {
-      write: (chunk) => rows.write(chunk),
-      end: async () => {
-        const counted = await rows.end();
-        mayReach.assert();
-        // One of them was counted when the call was recorded.
-        await delivery.spend(requestScopeOf(request), counted.rows - 1);
-        return counted;
-      },
-    };
+/** WATI sends nothing until the CSV is complete, so its end is withheld until all rows are valid. */
+function checkOf(
+  { config, delivery, numbers }: Services,
+  request: FastifyRequest,
+  columns: ReturnType<typeof columnsOf> | undefined,
+): CsvCheck {
+  const mayReach = createSendingCheck(callerOf(request));
+  const rows = createCsvCheck({
+    numbers,
+    ...narrowed(request, config.DEFAULT_COUNTRIES),
+    ...columns,
+    passedOn: true,
+    rowsMax: config.CSV_MAX_ROWS,
+    cellBytesMax: config.CSV_MAX_CELL_BYTES,
+    onRow: ({ to }, row) => mayReach.recipient(to, `/rows/${row}`),
+  });
+  return {
+    write: (chunk) => rows.write(chunk),
+    end: async () => {
+      const counted = await rows.end();
+      mayReach.assert();
+      // One of them was counted when the call was recorded.
+      await delivery.spend(requestScopeOf(request), counted.rows - 1);
+      return counted;
+    },
   };
+}
 
-  const stream = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    call: StreamedSendRequest,
-    file: () => Pick<UploadOptions, 'kinds' | 'check'>,
-    draft: StreamDraft,
-    asked: Readonly<Record<string, unknown>>,
-    expected: ResponseExpectation,
-    preflight = async (_context: CallContext) => {},
-  ) => {
-    const context = await contextOf(request);
-    const asker = requestScopeOf(request);
-    const begin = () => {
-      const own = { field: 'file', upstreamField: call.field, bytesMax: config.UPLOAD_MAX_BYTES, fileId: randomUUID() };
-      const holder = callerOf(request).id;
-      return uploads.begin(request, { ...file(), ...own, holder, onRead: () => sendContinue(reply) });
-    };
-    const fingerprint = async ({ done }: Upload) => fingerprintOf(context.connection, [draft, asked, await done]);
-    // Under a key that was used, the file is read and compared, and goes nowhere.
-    const repeated = await delivery.findReplay(
-      asker,
-      async () => {
-        const upload = await begin();
-        upload.stream.resume();
-        return fingerprint(upload).catch(throwAsProblem).finally(upload.release);
-      },
-      draft,
-    );
-    if (repeated) return replyWithMessage(reply, repeated);
-    assertMaySend(callerOf(request), draft, queryPointers);
-    // After that: what was sent once is answered as it was, whatever became of its template.
-    await preflight(context);
-    if (config.UPLOAD_FRAMING === 'length' && request.headers['content-length'] === undefined) {
-      throw new Problem('malformed-request', 'the request needs a Content-Length here; nothing was sent');
-    }
-    const upload = await begin();
-    const streamed: StreamedUpload = {
-      open: (canSend) => transmit(upload, call, context, canSend),
-      complete: upload.complete,
-      bodyReceived: upload.done,
-      cancel: () => upload.stream.destroy(),
-      fileName: upload.file.fileName,
-      expected,
-      operation: call.operation,
-      clientError: () => upload.done.then(() => undefined, faultOf),
-      fingerprint: () => fingerprint(upload).catch(() => undefined),
-    };
-    const sent = delivery
-      .stream({ scope: asker, draft, streamed, context, waitMs: sendWaitMs(request, context) })
-      .finally(upload.release);
-    return replyWithMessage(reply, await sent);
-  };
+/** Files and CSVs: the caller's multipart body is streamed to WATI and stored nowhere. */
+export const files: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
+  app.removeAllContentTypeParsers();
+  await app.register(multipart);
 
-  const transmit = async (
-    { stream, contentType, file }: Upload,
-    { field, ...call }: StreamedSendRequest,
-    context: CallContext,
-    canSend: () => boolean,
-  ) => {
-    const { contentLength = config.UPLOAD_MAX_BYTES } = file;
-    return streams.send(context, {
-      ...call,
-      body: stream,
-      contentType,
-      contentLength: config.UPLOAD_FRAMING === 'chunked' ? undefined : file.contentLength,
-      totalMs: config.UPLOAD_TIMEOUT_MS + Math.ceil(contentLength / bytesPerMs),
-      canSend,
-      priority: 'permit-held',
-    });
-  };
+  sendFile(app, services);
+  sendTemplateCsv(app, services);
 };
-
-/** The Problem that a caller's body is; undefined: the fault is not his. */
-function faultOf(error: unknown): Problem | undefined {
-  const problem = asProblem(error);
-  return problem instanceof Problem ? problem : undefined;
-}
-
-function throwAsProblem(error: unknown): never {
-  throw asProblem(error);
-}

@@ -75,7 +75,7 @@ export const media: FastifyPluginAsyncTypebox<Services> = async (app, { streams,
       let isTaken = false;
       try {
         if (answer.containedKey && !isExplainedByStatus(status)) throw keyEchoed(status);
-        const file = await fileOf(answer, fileName, context, diagnosis);
+        const file = await fileOf(answer, fileName, { context, diagnosis });
         // Opened in a browser, a customer's file is kept and not shown; that it runs nothing is said on every answer.
         const disposition = asAttachment(fileName.split('/').at(-1) ?? '');
         // Nobody unpacks here what WATI packed, though it was not asked to: the bytes go on as they are named.

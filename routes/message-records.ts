@@ -20,6 +20,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
+import type { TypedApp } from './typed-app.ts';
 import { contextOn, deadlineOf } from './upstream-context.ts';
 import { sendWaitMs } from './wait-preference.ts';
 
@@ -45,16 +46,13 @@ const upstreamProblems = [
   'upstream-timeout',
 ] as const;
 
-/** A caller's own sends: what is known of them, and the way out of `unknown`. */
-export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, reconciler, templates, holds, stopCheck, listedCheck } = services;
+async function findOwn(delivery: Delivery, caller: string, id: string) {
+  const stored = await delivery.find(caller, id);
+  if (!stored) throw new Problem('not-found', 'you have no message with this id');
+  return stored;
+}
 
-  const found = async (caller: string, id: string) => {
-    const stored = await delivery.find(caller, id);
-    if (!stored) throw new Problem('not-found', 'you have no message with this id');
-    return stored;
-  };
-
+function listMessages(app: TypedApp, { delivery, holds }: Services): void {
   app.get(
     '/v1/messages',
     {
@@ -78,7 +76,9 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       return { data: messages.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
     },
   );
+}
 
+function getMessage(app: TypedApp, { delivery, holds }: Services): void {
   app.get(
     '/v1/messages/:id',
     {
@@ -93,9 +93,11 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
         response: { 200: Message },
       },
     },
-    async (request) => toMessage(await found(callerOf(request).id, request.params.id), holds),
+    async (request) => toMessage(await findOwn(delivery, callerOf(request).id, request.params.id), holds),
   );
+}
 
+function reconcileMessage(app: TypedApp, { config, delivery, reconciler }: Services): void {
   app.post(
     '/v1/messages/:id/reconcile',
     {
@@ -118,13 +120,15 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       const time = deadlineOf(request, config);
       const caller = callerOf(request).id;
       request.requestLog.messageId = request.params.id;
-      const stored = await found(caller, request.params.id);
+      const stored = await findOwn(delivery, caller, request.params.id);
       assertMayUse(request, stored.connectionId);
       const changed = await reconciler.reconcile(stored, contextOn(request, stored.connectionId, time));
-      return toMessage(changed ? await found(caller, stored.id) : stored);
+      return toMessage(changed ? await findOwn(delivery, caller, stored.id) : stored);
     },
   );
+}
 
+function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, listedCheck }: Services): void {
   app.post(
     '/v1/messages/:id/resend',
     {
@@ -176,6 +180,14 @@ export const records: FastifyPluginAsyncTypebox<Services> = async (app, services
       return replyWithMessage(reply, sent);
     },
   );
+}
+
+/** A caller's own sends: what is known of them, and the way out of `unknown`. */
+export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  listMessages(app, services);
+  getMessage(app, services);
+  reconcileMessage(app, services);
+  resendMessage(app, services);
 };
 
 /** The connection of the record, which its caller may have lost since. */

@@ -17,6 +17,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
+import type { TypedApp } from './typed-app.ts';
 import { type BuildContext, channelOf } from './upstream-context.ts';
 import { sendWaitMs } from './wait-preference.ts';
 
@@ -47,10 +48,13 @@ const route = (operationId: string, summary: string, description: string) => ({
   response: sendResponses,
 });
 
-export const messages: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { config, delivery, sendRequests, templates, contextOf } = services;
+interface SendServices extends Services {
+  send: ReturnType<typeof createSend>;
+  assertFits: ReturnType<typeof createFitCheck>;
+}
 
-  const send = async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
+function createSend({ delivery, templates, contextOf }: Services) {
+  return async (request: FastifyRequest, reply: FastifyReply, content: Content) => {
     request.requestLog.to = masked(content.body.to);
     const context = await contextOf(request);
     const asker = requestScopeOf(request);
@@ -64,18 +68,19 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);
     return replyWithMessage(reply, sent);
   };
+}
 
-  const assertFits = (
-    request: FastifyRequest,
-    content: SingleContent,
-    { pointer, text }: { pointer: string; text?: string },
-  ) => {
+/** Throws what of the content makes the URL longer than what lies between here and WATI accepts. */
+function createFitCheck({ config, sendRequests }: Services) {
+  return (request: FastifyRequest, content: SingleContent, { pointer, text }: { pointer: string; text?: string }) => {
     const { call } = toUpstreamCall(sendRequests, content, randomUUID());
     const through = { ...call, channel: channelOf(request, config) };
     const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };
+}
 
+function sendText(app: TypedApp, { send, assertFits }: SendServices): void {
   app.post(
     '/v1/messages/text',
     {
@@ -91,7 +96,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       return send(request, reply, content);
     },
   );
+}
 
+function sendFileLink(app: TypedApp, { send, assertFits }: SendServices): void {
   app.post(
     '/v1/messages/file-link',
     {
@@ -109,7 +116,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       return send(request, reply, content);
     },
   );
+}
 
+function sendButtons(app: TypedApp, { send }: SendServices): void {
   app.post(
     '/v1/messages/buttons',
     {
@@ -127,7 +136,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       return send(request, reply, { kind: 'buttons', body: request.body });
     },
   );
+}
 
+function sendList(app: TypedApp, { send }: SendServices): void {
   app.post(
     '/v1/messages/list',
     {
@@ -154,7 +165,9 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
       return send(request, reply, { kind: 'list', body: request.body });
     },
   );
+}
 
+function sendTemplate(app: TypedApp, { send }: SendServices): void {
   app.post(
     '/v1/messages/template',
     {
@@ -172,6 +185,15 @@ export const messages: FastifyPluginAsyncTypebox<Services> = async (app, service
     },
     (request, reply) => send(request, reply, { kind: 'template', body: request.body }),
   );
+}
+
+export const messages: FastifyPluginAsyncTypebox<Services> = async (app, own) => {
+  const services = { ...own, send: createSend(own), assertFits: createFitCheck(own) };
+  sendText(app, services);
+  sendFileLink(app, services);
+  sendButtons(app, services);
+  sendList(app, services);
+  sendTemplate(app, services);
 };
 
 /** The customer's answer carries the label and no id, so labels must differ. */

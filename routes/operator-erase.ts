@@ -6,7 +6,7 @@ import { Erased, ErasePost } from '../src/schemas/erase.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
 import { throwStoreUnreadable } from '../src/store/store-problems.ts';
-import type { TrackingStore } from '../src/store/tracking-port.ts';
+import type { TrackingStore } from '../src/store/tracking-store.ts';
 import { audited } from './operator-act.ts';
 
 interface Services {

@@ -15,6 +15,8 @@ import { sendingOf } from './operator-sending.ts';
 
 type Counts = Readonly<Record<MessageStatus, number>>;
 
+import type { TypedApp } from './typed-app.ts';
+
 interface Services {
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
@@ -27,10 +29,10 @@ interface Services {
   onChange: () => void;
 }
 
-/** How everything stands, on one page; who the callers are, and the end of all that one of them has queued. */
-export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds, onChange } = services;
-
+function getOverview(
+  app: TypedApp,
+  { readiness, rateLimiter, store, counts, stopSwitch, callersView, holds }: Services,
+): void {
   app.get(
     '/v1/operations/overview',
     {
@@ -64,7 +66,9 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
       };
     },
   );
+}
 
+function listCallers(app: TypedApp, { callersView }: Services): void {
   app.get(
     '/v1/operations/callers',
     {
@@ -80,7 +84,9 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
     },
     async () => ({ data: await callersView.all() }),
   );
+}
 
+function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services): void {
   app.post(
     '/v1/operations/callers/:id/cancel',
     {
@@ -108,6 +114,13 @@ export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app,
       });
     },
   );
+}
+
+/** How everything stands, on one page; who the callers are, and the end of all that one of them has queued. */
+export const operatorOverview: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  getOverview(app, services);
+  listCallers(app, services);
+  cancelCaller(app, services);
 };
 
 function rateLimiterOverview(rateLimiter: OutboundRateLimiter): NonNullable<Overview['budget']> {

@@ -25,6 +25,7 @@ import { toBroadcast } from './broadcast-response.ts';
 import { audited } from './operator-act.ts';
 import { asBadCursor, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
+import type { TypedApp } from './typed-app.ts';
 
 interface Services {
   store: Pick<OperatorStore, 'listAllBroadcasts' | 'listMessagesOf' | 'changeAnyBroadcastStatus'>;
@@ -40,10 +41,7 @@ const steering = {
   cancel: { to: 'cancelled', example: exampleIds.unwantedBroadcast, summary: 'Cancel a broadcast of any caller' },
 } as const;
 
-/** Broadcasts and messages of all callers. */
-export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { store, callersView, holds, onChange } = services;
-
+function listAllBroadcasts(app: TypedApp, { store, holds }: Services): void {
   app.get(
     '/v1/operations/broadcasts',
     {
@@ -70,7 +68,9 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
       };
     },
   );
+}
 
+function changeBroadcasts(app: TypedApp, { store, holds, onChange }: Services): void {
   for (const verb of ['pause', 'resume', 'cancel'] as const) {
     const { to, example, summary } = steering[verb];
     app.post(
@@ -102,7 +102,9 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
       },
     );
   }
+}
 
+function listAllMessages(app: TypedApp, { store, callersView, holds }: Services): void {
   app.get(
     '/v1/operations/messages',
     {
@@ -141,6 +143,13 @@ export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, 
       return reveal ? audited(request, { act: 'messages-reveal', about }, list) : list();
     },
   );
+}
+
+/** Broadcasts and messages of all callers. */
+export const operatorRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  listAllBroadcasts(app, services);
+  changeBroadcasts(app, services);
+  listAllMessages(app, services);
 };
 
 function assertMayReveal(request: FastifyRequest, reveal: boolean): void {

@@ -7,7 +7,7 @@ import type { Readiness } from '../src/readiness.ts';
 import type { MessageStatus } from '../src/store/message-store.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import type { PersonStore } from '../src/store/person-store.ts';
-import type { TrackingStore } from '../src/store/tracking-port.ts';
+import type { TrackingStore } from '../src/store/tracking-store.ts';
 import { operatorErase } from './operator-erase.ts';
 import { operatorOverview } from './operator-overview.ts';
 import { operatorRecords } from './operator-records.ts';

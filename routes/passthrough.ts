@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { narrowed } from '../src/http/allowed-countries.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -11,7 +12,7 @@ import { assertMayCallNative } from '../src/sending-rules.ts';
 import { isPerilous, type NativePath, rotatesToken } from '../src/settings/native-paths.ts';
 import { detached } from '../src/upload/detached.ts';
 import { refusalFrom } from '../src/upstream/answer-start.ts';
-import { type AuthDiagnosis, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
+import { type AuthDiagnosis, type CallContext, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { passThroughHeaders, waitForFirstByte } from './media.ts';
 import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
@@ -39,7 +40,6 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
 export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
-  const { allowed, defaultCountries, streams, diagnosis, downloads, contextOf } = services;
   // The body is not read here: it flows to WATI as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
@@ -69,57 +69,71 @@ export const native: FastifyPluginAsyncTypebox<Services> = async (app, services)
           '*': Type.String({ description: 'the path', examples: [path] }),
         }),
       },
-      handler: async (request, reply) => {
-        // HEAD calls GET.
-        const method = request.method === 'HEAD' ? 'GET' : request.method;
-        const path = nativePath(request.params['*'], method, allowed);
-        const caller = callerOf(request);
-        assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, method);
-        const context = await contextOf(request);
-        untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
-        const length = Number(request.headers['content-length']);
-        const reads = method === 'GET';
-        const flows = hasBody(request) && !reads;
-        if (flows) sendContinue(reply);
-        const answer = await streams.open(context, {
-          operation: 'native',
-          method,
-          path,
-          rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
-          body: flows ? detached(request.raw) : undefined,
-          contentType: request.headers['content-type'],
-          contentLength: flows && Number.isSafeInteger(length) ? length : undefined,
-          // A change that is on its way is not called back: it would only become unknown.
-          ...(reads && { signal: abortOnDisconnect(reply) }),
-        });
-        if (answer.kind === 'failed') throw lost(answer.bytesSent, reads, unreachable(answer));
-        let isTaken = false;
-        try {
-          const { status } = answer;
-          // Passed on, it would read as a refusal of the caller's own key.
-          if (status === 401 || status === 403) {
-            const refusal = await refusalFrom(answer, context.untilMs);
-            throw refused(reads, await refusedBy(refusal, context, diagnosis));
-          }
-          const fault = faultOf(answer);
-          if (fault) throw lost(true, reads, fault);
-          await waitForFirstByte(answer.body).catch((problem: Problem) => {
-            throw lost(true, reads, problem);
-          });
-          reply.headers(
-            passThroughHeaders(answer, ['content-type', 'content-encoding', 'content-disposition', 'retry-after']),
-          );
-          reply.code(status);
-          isTaken = true;
-        } finally {
-          // On any error: an unread body would keep its TCP connection.
-          if (!isTaken) answer.body.destroy();
-        }
-        return reply.send(answer.body);
-      },
+      handler: (request, reply) => passThrough(services, reply, request.params['*']),
     });
   }
 };
+
+async function passThrough(services: Services, reply: FastifyReply, wildcard: string) {
+  const { allowed, defaultCountries, streams, downloads, contextOf } = services;
+  const { request } = reply;
+  // HEAD calls GET.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const path = nativePath(wildcard, method, allowed);
+  const caller = callerOf(request);
+  assertMayCallNative({ ...caller, ...narrowed(request, defaultCountries) }, method);
+  const context = await contextOf(request);
+  untilAnswered(reply, takeOrRefuse(downloads, callerOf(request).id));
+  const length = Number(request.headers['content-length']);
+  const reads = method === 'GET';
+  const flows = hasBody(request) && !reads;
+  if (flows) sendContinue(reply);
+  const answer = await streams.open(context, {
+    operation: 'native',
+    method,
+    path,
+    rawQuery: /\?[^#]*/.exec(request.raw.url ?? '')?.[0] ?? '',
+    body: flows ? detached(request.raw) : undefined,
+    contentType: request.headers['content-type'],
+    contentLength: flows && Number.isSafeInteger(length) ? length : undefined,
+    // A change that is on its way is not called back: it would only become unknown.
+    ...(reads && { signal: abortOnDisconnect(reply) }),
+  });
+  if (answer.kind === 'failed') throw lost(answer.bytesSent, reads, unreachable(answer));
+  return replyWithAnswer(services, reply, { answer, context, reads });
+}
+
+interface NativeAnswer {
+  answer: StreamingResponse;
+  context: CallContext;
+  reads: boolean;
+}
+
+async function replyWithAnswer({ diagnosis }: Services, reply: FastifyReply, { answer, context, reads }: NativeAnswer) {
+  let isTaken = false;
+  try {
+    const { status } = answer;
+    // Passed on, it would read as a refusal of the caller's own key.
+    if (status === 401 || status === 403) {
+      const refusal = await refusalFrom(answer, context.deadline);
+      throw refused(reads, await refusedBy(refusal, context, diagnosis));
+    }
+    const fault = faultOf(answer);
+    if (fault) throw lost(true, reads, fault);
+    await waitForFirstByte(answer.body).catch((problem: Problem) => {
+      throw lost(true, reads, problem);
+    });
+    reply.headers(
+      passThroughHeaders(answer, ['content-type', 'content-encoding', 'content-disposition', 'retry-after']),
+    );
+    reply.code(status);
+    isTaken = true;
+  } finally {
+    // On any error: an unread body would keep its TCP connection.
+    if (!isTaken) answer.body.destroy();
+  }
+  return reply.send(answer.body);
+}
 
 /** Responses that must not be passed on. */
 function faultOf({ status, containedKey }: StreamingResponse): Problem | undefined {

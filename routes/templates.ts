@@ -15,6 +15,7 @@ import type { Found, TemplateCache } from '../src/templates/template-cache.ts';
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
+import type { TypedApp } from './typed-app.ts';
 import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
@@ -22,13 +23,13 @@ interface Services {
   contextOf: BuildContext;
 }
 
-export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { templates, contextOf }) => {
-  /** A cache takes `Age` off `max-age` (RFC 9111, 4.2): what is left is what our own list has left. */
-  const aged = (ageMs: number) => ({
-    'cache-control': `private, max-age=${Math.floor(templates.ttlMs / 1000)}`,
-    age: String(Math.floor(ageMs / 1000)),
-  });
+/** A cache takes `Age` off `max-age` (RFC 9111, 4.2): what is left is what our own list has left. */
+const aged = (ttlMs: number, ageMs: number) => ({
+  'cache-control': `private, max-age=${Math.floor(ttlMs / 1000)}`,
+  age: String(Math.floor(ageMs / 1000)),
+});
 
+function listTemplates(app: TypedApp, { templates, contextOf }: Services): void {
   app.get(
     '/v1/templates',
     {
@@ -45,7 +46,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
     async (request, reply) => {
       const { page, pageSize, status, language, name } = request.query;
       const { templates: all, ageMs } = await templates.all(await contextOf(request));
-      reply.headers(aged(ageMs));
+      reply.headers(aged(templates.ttlMs, ageMs));
       const wanted = all.filter(
         (template) =>
           (status === undefined || template.status === status.toLowerCase()) &&
@@ -56,7 +57,9 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
       return { data, page: { number: page, size: pageSize, total: wanted.length } };
     },
   );
+}
 
+function getTemplate(app: TypedApp, { templates, contextOf }: Services): void {
   app.get(
     '/v1/templates/:name',
     {
@@ -77,12 +80,14 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
       const found = await templates.find(await contextOf(request), name, request.query);
       const template = oneOf(found, request.query.language);
       const { ageMs } = found;
-      reply.headers(aged(ageMs));
+      reply.headers(aged(templates.ttlMs, ageMs));
       const others = found.languages.filter((each) => each !== template.language);
       return { ...toTemplate(template), ...(others.length > 0 && { otherLanguages: others }) };
     },
   );
+}
 
+function previewTemplate(app: TypedApp, { templates, contextOf }: Services): void {
   app.post(
     '/v1/templates/:name/preview',
     {
@@ -109,6 +114,12 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, { temp
       return render(template, parameters);
     },
   );
+}
+
+export const templates: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+  listTemplates(app, services);
+  getTemplate(app, services);
+  previewTemplate(app, services);
 };
 
 /** The templates of this name, the approved one first. */

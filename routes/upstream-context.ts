@@ -15,7 +15,7 @@ import { preferences, urgencyOf } from './header-lists.ts';
 
 /** The deadline of all upstream calls of a request together. */
 export interface RequestDeadline extends Pick<CallContext, 'isExclusive'> {
-  untilMs: number;
+  deadline: number;
 }
 
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
@@ -40,7 +40,8 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
     const time = deadlineOf(request, config);
     const chosen = chosenFor(request, config.MATON_CONNECTION_ID);
     const connection = chosen ?? (await onlyOne(request, time));
-    await stopCheck(request, connection);
+    const stopped = stopCheck(request, connection);
+    if (stopped !== undefined) await stopped;
     request.requestLog.connection = connection;
     const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
     // Listening for a disconnect is expensive, so it is done only if it is needed.
@@ -87,9 +88,9 @@ export function deadlineOf(
   request: FastifyRequest,
   { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>,
 ): RequestDeadline {
-  const longestMs = request.routeOptions.config.sendsMessage ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
-  const waitMs = preferredWaitMs(request, longestMs);
-  return { untilMs: performance.now() + waitMs, ...(waitMs < longestMs && { isExclusive: true }) };
+  const maxWaitMs = request.routeOptions.config.sendsMessage ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
+  const waitMs = preferredWaitMs(request, maxWaitMs);
+  return { deadline: performance.now() + waitMs, ...(waitMs < maxWaitMs && { isExclusive: true }) };
 }
 
 /** Aborts when the client disconnects before the response is complete. */
@@ -123,11 +124,11 @@ function chosenFor(request: FastifyRequest, configured: string | undefined): str
 async function onlyActiveFor(
   request: FastifyRequest,
   connections: Connections,
-  { untilMs }: RequestDeadline,
+  { deadline }: RequestDeadline,
 ): Promise<string> {
   const known = await withDeadline(
     connections.recent(connectionsTrustedMs, { priority: priorityOf(request) }),
-    untilMs,
+    deadline,
   );
   const active = known.filter(({ status }) => status === 'ACTIVE');
   const [only, ...others] = active;
@@ -139,11 +140,11 @@ async function onlyActiveFor(
 }
 
 /** `Prefer: wait=N` (RFC 7240, s) shortens the time a caller waits, and never stretches it. */
-function preferredWaitMs(request: FastifyRequest, longestMs: number): number {
+function preferredWaitMs(request: FastifyRequest, maxWaitMs: number): number {
   const { prefer } = request.headers;
-  if (prefer === undefined) return longestMs;
+  if (prefer === undefined) return maxWaitMs;
   const wait = preferences(String(prefer)).get('wait') ?? '';
-  return /^\d{1,6}$/.test(wait) ? Math.min(longestMs, Math.max(1, Number(wait) * 1000)) : longestMs;
+  return /^\d{1,6}$/.test(wait) ? Math.min(maxWaitMs, Math.max(1, Number(wait) * 1000)) : maxWaitMs;
 }
 
 /**

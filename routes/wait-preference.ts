@@ -3,8 +3,8 @@ import { preferences } from './header-lists.ts';
 import type { RequestDeadline } from './upstream-context.ts';
 
 /** How long a request still waits for the outcome of its send. `Prefer: respond-async` does not wait. */
-export function sendWaitMs(request: FastifyRequest, { untilMs }: RequestDeadline): number {
-  return isAsync(request) ? 0 : Math.max(1, untilMs - performance.now());
+export function sendWaitMs(request: FastifyRequest, { deadline }: RequestDeadline): number {
+  return isAsync(request) ? 0 : Math.max(1, deadline - performance.now());
 }
 
 const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>

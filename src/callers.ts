@@ -8,7 +8,7 @@ export type Caller = Omit<CallerEntry, 'keySha256' | 'keys' | 'id'> & {
   readonly id: string;
 };
 
-/** A caller, and its keys by the names that may be told: `keyIdOf` of each. */
+/** A caller, and its keys under their public ids (`keyIdOf`). */
 export interface ListedCaller {
   readonly caller: Caller;
   readonly keyIds: readonly string[];
@@ -19,7 +19,7 @@ export type KeyHolder = Caller & {
   readonly keyId: string;
 };
 
-/** Who calls, by key. A test hands in a fixed one; the server the one that follows its file. */
+/** Finds callers by key. Tests use a fixed list; the server follows its file. */
 export interface Callers {
   /** The caller that holds this key, unless it has expired. Takes the same time whichever key it is, right or wrong. */
   find(key: string): KeyHolder | undefined;
@@ -70,7 +70,7 @@ export function indexCallers(entries: readonly CallerEntry[]): CallerIndex {
 export function findHolder({ keys }: CallerIndex, key: string, nowMs: number): KeyHolder | undefined {
   const digest = hash('sha256', key, 'buffer');
   let found: KeyHolder | undefined;
-  // Every entry is compared, so that the time tells nothing about which one matched, nor that it has expired.
+  // Every entry is compared, so that the duration does not show which one matched, or that it has expired.
   for (const entry of keys) if (timingSafeEqual(entry.digest, digest) && nowMs <= entry.lastMs) found = entry.holder;
   return found;
 }
@@ -80,8 +80,12 @@ export const heldBefore = (index: CallerIndex, key: string): boolean =>
   findHolder(index, key, Number.NEGATIVE_INFINITY) !== undefined;
 
 /** The entry of a caller with this key. Throws where a name, scope or rate breaks the rules of the file. */
-export function callerEntry(name: string, key: string, granted: readonly string[], rest: object = {}): CallerEntry {
-  const entry = { name, keys: [{ sha256: hash('sha256', key) }], scopes: granted, connections: ['*'], ...rest };
+export function callerEntry(
+  name: string,
+  key: string,
+  rest: { scopes: readonly string[]; [property: string]: unknown },
+): CallerEntry {
+  const entry = { name, keys: [{ sha256: hash('sha256', key) }], connections: ['*'], ...rest };
   const [checked] = checkEntries([entry]);
   if (!checked) throw new Error('no entry');
   return checked;

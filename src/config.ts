@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { Static } from 'typebox';
+import { counted } from './lib/counted.ts';
 import { isLoopback } from './lib/loopback.ts';
 import { countriesFault } from './recipients/countries.ts';
 import { faultInWords } from './schemas/schema-errors.ts';
@@ -39,7 +40,7 @@ export class ConfigError extends Error {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
-    super(`The settings have ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n  - ${faults.join('\n  - ')}`);
+    super(`The settings have ${counted(faults.length, 'fault')}:\n  - ${faults.join('\n  - ')}`);
     this.faults = faults;
   }
 }

@@ -4,7 +4,7 @@ import { BroadcastWorker } from './broadcasts/broadcast-worker.ts';
 import type { Config } from './config.ts';
 import { createSendsPool } from './delivery/admission/admission.ts';
 import { createDelivery } from './delivery/delivery-service.ts';
-import { createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
+import { type CircuitBreaker, createCircuitBreaker } from './delivery/dispatch/circuit-breaker.ts';
 import { createReconcileWorker } from './delivery/reconcile/reconcile-worker.ts';
 import { createReconciler } from './delivery/reconcile/reconciler.ts';
 import { createMaintenance } from './delivery/recovery/maintenance.ts';
@@ -17,7 +17,7 @@ import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
-import { createTracking } from './tracking/tracking.ts';
+import { createTracking, type Tracking } from './tracking/tracking.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 /** A recurring task failed. */
@@ -37,49 +37,105 @@ export interface MessagingParts {
 
 /** Delivery, broadcasts, reconciliation and maintenance. */
 export function createMessaging(config: Config, overrides: ServiceOverrides, parts: MessagingParts) {
-  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onEnd, onTaskError } = parts;
-  const onErrorIn = (task: string) => (error: unknown) => onTaskError(task, error);
+  const { store, rateLimiter, upstream, stopSwitch, metrics, pauses, onTaskError } = parts;
   const now = overrides.now ?? (() => Date.now());
-  const newId = overrides.newId ?? randomUUID;
-  const channel = config.WATI_CHANNEL_NUMBER;
   const closing = new AbortController();
   const holds = createHolds(overrides.callers, stopSwitch);
   const breaker = createCircuitBreaker(upstream.isConnectionAccepted, closing.signal, {
     probeFirstMs: pauses.probeFirstMs,
   });
-  const sends = createSendsPool();
-  const queueLog = createQueueLog(overrides.logger, store);
   const tracking = createTracking({
     store,
     metrics: metrics.tracking,
     logger: overrides.logger,
-    onFault: onErrorIn('webhooks'),
+    onFault: (error) => onTaskError('webhooks', error),
     intakeEveryMs: pauses.intakeEveryMs,
   });
-  const deliveryServices = {
+  const dispatch = dispatchServices(config, parts, { now, breaker, holds, tracking, closing: closing.signal });
+  const outbound = createOutbound(config, overrides, { parts, dispatch });
+  const reconciler = createReconciler(countReconciled(store, metrics), upstream.conversations, {
+    messageLookup: upstream.messageLookup,
+    channel: dispatch.channel,
+  });
+  const reconcileWorker = createReconcileWorker({
     store,
+    reconciler,
+    onFault: (error) => onTaskError('reconcile', error),
+    ...(rateLimiter && { rateLimiter }),
+    ...overrides.looks,
+  });
+  const broadcasts = createBroadcasts({
+    store,
+    stopped: stopSwitch,
+    channel: dispatch.channel,
+    newId: overrides.newId ?? randomUUID,
+    reconcileWorker,
     now,
+    onChange: () => outbound.broadcastWorker.wake(),
+    onStart: outbound.onBroadcastStart,
+  });
+  const { delivery } = outbound;
+  const maintenance = createMaintenance({ store, delivery, leaseMs: config.STORE_LEASE_MS, onFault: onTaskError });
+  /** Shown to callers and operators; includes the circuit breaker. */
+  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
+  return {
+    closing,
+    sends: outbound.sends,
+    shownHolds,
+    delivery,
+    broadcasts,
+    broadcastWorker: outbound.broadcastWorker,
+    reconciler,
+    reconcileWorker,
+    maintenance,
+    tracking,
+  };
+}
+
+interface DispatchParts {
+  now: () => number;
+  breaker: CircuitBreaker;
+  holds: Holds;
+  tracking: Tracking;
+  closing: AbortSignal;
+}
+
+/** Used by single sends and by broadcasts. */
+function dispatchServices(config: Config, parts: MessagingParts, own: DispatchParts) {
+  const { upstream, rateLimiter } = parts;
+  const { tracking, ...rest } = own;
+  return {
+    ...rest,
+    store: parts.store,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
     sendRequests: upstream.sendRequests,
     splitsBatches: config.GROUP_SPLIT === 'on',
-    channel,
-    breaker,
-    holds,
-    closing: closing.signal,
+    channel: config.WATI_CHANNEL_NUMBER,
     ...(rateLimiter && { rateLimiter }),
     onEnd: (message: StoredMessage) => {
-      onEnd(message);
+      parts.onEnd(message);
       tracking.ended(message);
     },
     onProved: tracking.proved,
-    onBatch: metrics.recordBatch,
+    onBatch: parts.metrics.recordBatch,
   };
+}
+
+interface OutboundParts {
+  parts: MessagingParts;
+  dispatch: ReturnType<typeof dispatchServices>;
+}
+
+/** What transmits: single sends, and the worker of the broadcasts. */
+function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { parts, dispatch }: OutboundParts) {
+  const sends = createSendsPool();
+  const queueLog = createQueueLog(logger, parts.store);
   const delivery = createDelivery({
-    ...deliveryServices,
+    ...dispatch,
     onHold: queueLog.sendsHeld,
-    stopped: stopSwitch,
-    newId,
+    stopped: parts.stopSwitch,
+    newId: newId ?? randomUUID,
     sends,
     sendTimeoutMs: config.SEND_WAIT_MS,
     batchMax: {
@@ -89,51 +145,15 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     },
   });
   const broadcastWorker = new BroadcastWorker({
-    ...deliveryServices,
+    ...dispatch,
     batchMax: config.GROUP_MAX_BROADCAST,
-    lookEveryMs: pauses.lookEveryMs,
+    lookEveryMs: parts.pauses.lookEveryMs,
     onHold: queueLog.broadcastsHeld,
-    onPause: ({ id, caller }) =>
-      overrides.logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
+    onPause: ({ id, caller }) => logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
     onFinished: queueLog.ended,
-    onFault: onErrorIn('broadcasts'),
+    onFault: (error) => parts.onTaskError('broadcasts', error),
   });
-  const reconciler = createReconciler(countReconciled(store, metrics), upstream.conversations, {
-    messageLookup: upstream.messageLookup,
-    channel,
-  });
-  const reconcileWorker = createReconcileWorker({
-    store,
-    reconciler,
-    onFault: onErrorIn('reconcile'),
-    ...(rateLimiter && { rateLimiter }),
-    ...overrides.looks,
-  });
-  const broadcasts = createBroadcasts({
-    store,
-    stopped: stopSwitch,
-    channel,
-    newId,
-    reconcileWorker,
-    now,
-    onChange: () => broadcastWorker.wake(),
-    onStart: queueLog.started,
-  });
-  const maintenance = createMaintenance({ store, delivery, leaseMs: config.STORE_LEASE_MS, onFault: onTaskError });
-  /** Shown to callers and operators; includes the circuit breaker. */
-  const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
-  return {
-    closing,
-    sends,
-    shownHolds,
-    delivery,
-    broadcasts,
-    broadcastWorker,
-    reconciler,
-    reconcileWorker,
-    maintenance,
-    tracking,
-  };
+  return { sends, delivery, broadcastWorker, onBroadcastStart: queueLog.started };
 }
 
 /** What a look in the history finds is counted like what a webhook proves. */

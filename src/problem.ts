@@ -1,3 +1,4 @@
+import { counted } from './lib/counted.ts';
 import { type ProblemSlug, problemTypes } from './problem-types.ts';
 
 /** One fault: `pointer` is an RFC 6901 JSON pointer into the request, such as `/to` or `/query/page`. */
@@ -50,6 +51,6 @@ export class Problem extends Error {
 
 /** A request that breaks the rules of its operation: every fault with its place. */
 export const invalid = (errors: FieldError[]): Problem =>
-  new Problem('validation-failed', `${errors.length} fault${errors.length === 1 ? '' : 's'} in the request`, {
+  new Problem('validation-failed', `${counted(errors.length, 'fault')} in the request`, {
     errors,
   });

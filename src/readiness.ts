@@ -1,5 +1,6 @@
 import type { ConnectionPin } from './connections/connection-pin.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
+import { withTimeout } from './lib/with-timeout.ts';
 import { Problem } from './problem.ts';
 import type { Ready } from './schemas/health.ts';
 import type { BroadcastStore } from './store/broadcast-store.ts';
@@ -22,7 +23,7 @@ export interface Readiness {
 const trustedMs = 10_000;
 
 /** A probe has little patience: what Maton has not said by then, it says to the next one. */
-const patienceMs = 1_000;
+const checkTimeoutMs = 1_000;
 const silent = { gateway: 'unreachable', key: 'unknown', connection: 'unknown' } as const;
 
 /** A disk that is full, or a database that is down, is noticed within a second, and so is that it works again. */
@@ -89,7 +90,7 @@ export function createReadiness(
           held: state.then(() => store.countPausedByService()).catch(() => 0),
         };
       }
-      const state = { store: await lastStore.state, ...(await within(patienceMs, last.state)) };
+      const state = { store: await lastStore.state, ...(await withTimeout(last.state, checkTimeoutMs, () => silent)) };
       if (gatewayIsDown) state.gateway = 'unreachable';
       const able = state.store === 'writable' && state.key !== 'refused' && state.connection !== 'none';
       const { all, callers, connections } = stopSwitch.stopped;
@@ -116,13 +117,3 @@ export function createReadiness(
 }
 
 type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;
-
-function within(ms: number, state: Promise<Told>): Promise<Told> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, silent);
-    void state.then((told) => {
-      clearTimeout(timer);
-      resolve(told);
-    });
-  });
-}

@@ -65,7 +65,7 @@ export function createChecks(config: Config, { store, stopSwitch, upstream, pin 
     stopCheck,
     isRepeat,
     isUnattended,
-    untilMs: (request) => deadlineOf(request, config).untilMs,
+    deadline: (request) => deadlineOf(request, config).deadline,
   });
   const contextOf = createContextBuilder(config, { connections: upstream.connections, pin, stopCheck });
   return { isRepeat, stopCheck, listedCheck, contextOf };

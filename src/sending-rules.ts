@@ -1,4 +1,5 @@
 import type { Caller } from './callers.ts';
+import { counted } from './lib/counted.ts';
 import { type FieldError, Problem } from './problem.ts';
 
 /** What the entry of a caller narrows its sends to; what is absent narrows nothing. `[]` lets nothing through. */
@@ -62,7 +63,7 @@ export function createSendingCheck({ recipients, templates }: SendingRules): Sen
     assert: () => {
       if (faults === 0) return;
       const more = faults > faultsShown ? `, the first ${faultsShown} of which are listed` : '';
-      const count = `your key may not send this: ${faults} fault${faults === 1 ? '' : 's'}${more}; nothing was sent`;
+      const count = `your key may not send this: ${counted(faults, 'fault')}${more}; nothing was sent`;
       throw new Problem('sending-forbidden', count, { errors: shown });
     },
   };

@@ -5,7 +5,6 @@ import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { createPolling } from './polling.ts';
-import { Problem } from './problem.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
 import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
@@ -16,11 +15,12 @@ import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
 import { openStore, type Store } from './store/open.ts';
 import type { StoreOptions } from './store/options.ts';
+import { errorCode } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
-import { codeOf } from './upstream/error-code.ts';
+import type { CallReport } from './upstream/types.ts';
 import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
@@ -31,17 +31,8 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const matonKey = overrides.matonKey ?? (() => config.MATON_API_KEY);
   const onTaskError: OnTaskError = (task, error) =>
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
-  const { store, reservations } = overrides.store
-    ? { store: overrides.store }
-    : await openRecords(config, metrics.recordStoreCall);
-  const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
-  const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
-  const dayQuota = new DayQuota(
-    config.UPSTREAM_CALLS_PER_DAY,
-    () => rateLimiter?.stats().replicas ?? 1,
-    overrides.now ?? (() => Date.now()),
-  );
-  const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
+  const resources = await openResources(config, overrides, { metrics, onTaskError });
+  const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -50,48 +41,31 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     replicas: reservations !== undefined,
     readRetryMs: pauses.readRetryMs,
     onAttempt: (report, connection) => {
-      if (report.host === 'gateway' && report.bytesSent) {
-        dayQuota.count();
-        if (connection !== undefined) monthCalls.count(connection);
-      }
+      countCall(resources, report, connection);
       readiness.observe(report);
     },
     onAnswer: (connection, answer) => readiness.heard(connection, answer),
   });
   const stopSwitch = createStopSwitch({ store, onFault: (error) => onTaskError('sending-stop', error) });
-  const pin = createConnectionPin({
-    store,
-    onChange: (changed) =>
-      overrides.logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
-  });
-  const { logger, now } = overrides;
+  const pin = openPin(store, overrides.logger);
   const onGap = (connectionId: string, fromMs: number) => void pollWorker.lookSince(connectionId, fromMs);
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
-  const intakeWiring = { store, registry: metrics.registry, logger, ...(now && { now }), ...polls };
+  const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
+  const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
   const messaging = createMessaging(config, overrides, {
-    store,
-    rateLimiter,
-    upstream,
+    ...shared,
     stopSwitch,
-    metrics,
-    pauses,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
     },
-    onTaskError,
   });
   const pollWorker = createPolling(config, overrides, {
-    store,
-    rateLimiter,
-    upstream,
-    metrics,
-    pauses,
+    ...shared,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
-    onTaskError,
   });
   const readiness: Readiness = createReadiness(upstream.connections, config.MATON_CONNECTION_ID, {
     store,
@@ -101,22 +75,10 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
-  const accepted = config.MATON_CONNECTION_ID;
-  const acceptConfigured = () => {
-    if (accepted === undefined) return;
-    void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
-  };
-  const uploads =
-    overrides.uploads ??
-    createUploads({ openMax: config.UPLOADS_MAX, bytesPerSecondMin: config.UPLOAD_MIN_BYTES_PER_SECOND });
+  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
-    uploads,
-    store,
-    reservations,
-    rateLimiter,
-    dispatchers,
-    dayQuota,
-    monthCalls,
+    ...resources,
+    uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
     stopSwitch,
@@ -126,6 +88,53 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     templates,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+}
+
+const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
+
+async function openResources(
+  config: Config,
+  overrides: ServiceOverrides,
+  { metrics, onTaskError }: { metrics: Metrics; onTaskError: OnTaskError },
+) {
+  const { store, reservations } = overrides.store
+    ? { store: overrides.store }
+    : await openRecords(config, metrics.recordStoreCall);
+  const rateLimiter = overrides.rateLimiter ?? openRateLimiter(config, reservations);
+  const dispatchers = overrides.dispatchers ?? openDispatchers(config.MATON_GATEWAY_URL, config.MATON_CONTROL_URL);
+  const dayQuota = new DayQuota(
+    config.UPSTREAM_CALLS_PER_DAY,
+    () => rateLimiter?.stats().replicas ?? 1,
+    nowOf(overrides),
+  );
+  const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls };
+}
+
+function countCall(
+  { dayQuota, monthCalls }: Awaited<ReturnType<typeof openResources>>,
+  { host, bytesSent }: CallReport,
+  connection: string | undefined,
+): void {
+  if (host !== 'gateway' || !bytesSent) return;
+  dayQuota.count();
+  if (connection !== undefined) monthCalls.count(connection);
+}
+
+const openPin = (store: Store, logger: ServiceOverrides['logger']) =>
+  createConnectionPin({
+    store,
+    onChange: (changed) =>
+      logger.error(changed, 'the only active connection is not the one that was used before; it is not used'),
+  });
+
+const openUploads = ({ UPLOADS_MAX: openMax, UPLOAD_MIN_BYTES_PER_SECOND: bytesPerSecondMin }: Config) =>
+  createUploads({ openMax, bytesPerSecondMin });
+
+function acceptConfiguredConnection(config: Config, store: Store, onTaskError: OnTaskError): void {
+  const { MATON_CONNECTION_ID: accepted } = config;
+  if (accepted === undefined) return;
+  void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
 }
 
 interface UpstreamWiring {
@@ -206,12 +215,6 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
     },
   };
 }
-
-/** Not the message: it may quote the upstream, or the database. */
-const errorCode = (error: unknown): string => {
-  if (error instanceof Problem) return error.slug;
-  return error instanceof Error ? codeOf(error) : 'unknown';
-};
 
 /** Absent: there is no limit. */
 function openRateLimiter(

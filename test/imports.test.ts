@@ -74,7 +74,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/observability\//,
     values:
-      /^src\/(observability\/[\w-]+|tracking\/(moves|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|tracking\/(moves|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,
@@ -116,7 +116,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/delivery\//,
     values:
-      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|recipients\/recipient|schemas\/common|store\/(errors|store-problems))\.ts$/,
+      /^src\/(delivery|templates|upstream|pools|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|recipients\/recipient|schemas\/common|store\/(errors|store-problems))\.ts$/,
     types:
       /^src\/(delivery|templates|upstream|rate-limit|schemas|store|pools|holds)\/|^src\/(config|problem|problem-types)\.ts$/,
     packages: /^node:[\w/]+$/,
@@ -124,7 +124,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/broadcasts\//,
     values:
-      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/sleep|store\/(errors|quota-store|store-problems))\.ts$/,
+      /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|store\/(errors|quota-store|store-problems))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
     packages: /^$/,
   },
@@ -136,7 +136,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/(holds|connections)\//,
-    values: /^src\/(holds\/|connections\/|(callers|problem|store\/store-problems|rate-limit\/gcra)\.ts$)/,
+    values: /^src\/(holds\/|connections\/|lib\/|(callers|problem|store\/store-problems|rate-limit\/gcra)\.ts$)/,
     types: /^src\/(holds|connections|store|upstream)\//,
     packages: /^$/,
   },
@@ -158,7 +158,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/intake\//,
     values:
       /^src\/((intake|lib|http|observability)\/[\w-]+|tracking\/(dedupe-key|event-names)|pools\/shared-pool|store\/sqlite\/(file|group-commit)|callers\/(json-fault|words)|rate-limit\/gcra|problem|schemas\/schema-errors)\.ts$|^plugins\/(drain|lingering-close|request-validation)\.ts$/,
-    types: /^src\/store\/intake-port\.ts$/,
+    types: /^src\/store\/intake-store\.ts$/,
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
@@ -184,7 +184,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/tracing\//,
-    values: /^src\/(tracing\/[\w-]+|config)\.ts$/,
+    values: /^src\/(tracing\/[\w-]+|lib\/[\w-]+|config)\.ts$/,
     types: /^src\/(tracing|upstream)\//,
     packages: /^@opentelemetry\/(api|core|resources|sdk-trace|exporter-trace-otlp-http)$/,
   },

@@ -8,6 +8,7 @@ import { keptConnection } from '../connections/connection-pin.ts';
 import { checkIntake } from '../intake/check-intake.ts';
 import { checkSubscription } from '../intake/check-subscription.ts';
 import { createReport, type Finding } from '../lib/check-report.ts';
+import { counted } from '../lib/counted.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
@@ -88,7 +89,7 @@ function callers(path: string): Finding {
     const count = entries.length;
     if (count === 0) return { fault: `${path} is an empty list: nobody can call`, remedy };
     return {
-      fine: [`${count} caller${count === 1 ? '' : 's'} in ${path}`, ...expired(entries, Date.now())].join('\n'),
+      fine: [`${counted(count, 'caller')} in ${path}`, ...expired(entries, Date.now())].join('\n'),
     };
   } catch (error) {
     return { fault: `${path}: ${codeOf(error) ?? reasonOf(error)}`, remedy };

@@ -5,6 +5,7 @@ import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { CallersFault, parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
+import { counted } from '../lib/counted.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 
 const allows: Record<Scope, string> = {
@@ -105,7 +106,8 @@ function makeCaller({ name, add, ...asked }: Asked): string {
   const key = newKey();
   const granted = split(asked.scopes);
   const connections = split(asked.connections);
-  const entry = callerEntry(name, key, granted, {
+  const entry = callerEntry(name, key, {
+    scopes: granted,
     connections,
     ...(asked.rate !== 'none' && { ratePerSecond: Number(asked.rate) }),
   });
@@ -139,7 +141,7 @@ function revoke(file: string, name: string, keyId: string | undefined): string {
     keyId === undefined ? withoutCaller(entries, name) : withoutKey(entries, name, keyId),
   );
   const gone = keyId === undefined ? `${name} is` : `The key ${keyId} of ${name} is`;
-  return `${gone} no longer in ${file}; ${left.length} caller${left.length === 1 ? ' is' : 's are'}. ${taken}`;
+  return `${gone} no longer in ${file}; ${counted(left.length, 'caller is', 'callers are')}. ${taken}`;
 }
 
 function listed(entries: readonly CallerEntry[], nowMs: number): string {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config.ts';
+import { counted } from '../lib/counted.ts';
 import { openStore, type Store, sqlitePath } from '../store/open.ts';
 
 const usage = `npm run intake-retry
@@ -24,7 +25,7 @@ async function main(): Promise<number> {
   const store = await open();
   try {
     const count = await store.retryFailedIntake();
-    const events = count === 1 ? '1 event is' : `${count} events are`;
+    const events = counted(count, 'event is', 'events are');
     console.log(count === 0 ? 'Nothing is set aside.' : `${events} tried again.`);
     return 0;
   } finally {

@@ -5,6 +5,7 @@ import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
 import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
 import { wantedEvents } from '../intake/wanted-events.ts';
+import { counted } from '../lib/counted.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 
 const usage = `npm run intake-token -- CONNECTION_ID [--name NAME] [--add FILE]
@@ -102,7 +103,7 @@ function taken(file: string, name: string, tokenId: string | undefined): string 
     tokenId === undefined ? withoutEntry(entries, name) : withoutToken(entries, name, tokenId),
   );
   const gone = tokenId === undefined ? `${name} is` : `The token ${tokenId} of ${name} is`;
-  return `${gone} no longer in ${file}; ${left.length === 1 ? '1 entry is' : `${left.length} entries are`}. ${soon}`;
+  return `${gone} no longer in ${file}; ${counted(left.length, 'entry is', 'entries are')}. ${soon}`;
 }
 
 function listed(entries: readonly TokenEntry[]): string {

@@ -107,7 +107,7 @@ function logCallersChange(logger: Logger, change: FileChange): void {
 function followKey(config: Config, secrets: string[], logger: Logger): MatonKey | undefined {
   const path = process.env.MATON_API_KEY_FILE;
   if (path === undefined || path === '') return undefined;
-  return followMatonKey(path, config.MATON_API_KEY, (change) => {
+  return followMatonKey({ path, first: config.MATON_API_KEY }, (change) => {
     if ('error' in change) {
       logger.error({ reason: reasonOf(change.error) }, 'MATON_API_KEY_FILE has no new key; the old one stays');
       return;

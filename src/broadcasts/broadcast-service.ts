@@ -12,7 +12,7 @@ import type { MessageStore, NewMessage } from '../store/message-store.ts';
 import { QuotaExceededError, type QuotaStore } from '../store/quota-store.ts';
 import type { ReconcileStore } from '../store/reconcile-store.ts';
 import { throwStoreUnreadable, toInsertProblem } from '../store/store-problems.ts';
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import { reconcileProgressOf } from './reconcile-progress.ts';
 import type {
   BroadcastDraft,
@@ -26,7 +26,7 @@ import type {
 /** Rows in one commit, which blocks the event loop meanwhile. */
 const batchMax = 200;
 
-/** What is recorded must fit into the quota of its caller as a whole. */
+/** All recipients together must fit into the caller's quota. */
 type Records = BroadcastStore &
   Pick<QuotaStore, 'quotaLeft'> &
   Omit<ReconcileStore, 'takeDueLookups'> &
@@ -36,7 +36,7 @@ type Records = BroadcastStore &
 interface BroadcastsServices {
   store: Records;
   stopped: StoppedSending;
-  /** Of broadcasts that name none; absent: WATI's own default. */
+  /** Channel of broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
   onChange: () => void;
   /** All recipients are inserted and will be sent from now on. */
@@ -111,7 +111,7 @@ class BroadcastService implements Broadcasts {
     }
   }
 
-  /** If the answer to the commit is lost, the idempotency key tells whether it was committed. */
+  /** If the answer to the commit is lost, the idempotency key shows whether it was committed. */
   async #publish(
     { quota, ...scope }: BroadcastScope,
     { id, fingerprint, total }: { id: string; fingerprint: string; total: number },
@@ -176,7 +176,7 @@ class BroadcastService implements Broadcasts {
 
 interface RecordFields {
   newId: () => string;
-  /** Of the broadcast. */
+  /** Id of the broadcast. */
   id: string;
   caller: string;
   routing: ReturnType<typeof channelOf>;

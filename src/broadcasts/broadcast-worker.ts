@@ -153,7 +153,7 @@ export class BroadcastWorker {
 
   #permitRequestOf({ caller }: RunningBroadcast) {
     const ask = permitRequestOf('sendTemplateMessages', { caller, lane: 'broadcast' });
-    return { ...ask, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing };
+    return { ...ask, deadline: Number.POSITIVE_INFINITY, signal: this.#services.closing };
   }
 
   /** False: the process ends first. */
@@ -193,7 +193,7 @@ export class BroadcastWorker {
     return Math.max(0, ...retries.map((each) => each.delayMs));
   }
 
-  /** A broadcast that is refused as a whole waits until somebody fixes the cause and resumes it. */
+  /** A broadcast that is refused as a whole stays paused until its cause is fixed and it is resumed. */
   async #pause({ id, caller }: RunningBroadcast, reason: string): Promise<void> {
     const { store, closing, onPause } = this.#services;
     const change = () => store.changeBroadcastStatus(caller, id, { to: 'paused', by: 'service', reason });

@@ -17,7 +17,7 @@ export class Claims {
   /** Attempts that may have been sent, until the store has their outcome. */
   readonly #inFlight = new Map<ActiveDelivery, AttemptRef>();
   /**
-   * Broadcasts with a claim whose answer was lost. The database may commit it at any later time, so they are checked until
+   * Broadcasts with a claim in doubt: its acknowledgement was lost, and the database may still commit it. They are checked until
    * the broadcast has ended and nothing of it is left to be claimed.
    */
   readonly #inDoubt = new Map<string, RunningBroadcast>();
@@ -74,8 +74,8 @@ export class Claims {
   }
 
   /**
-   * Requeues what a lost claim took: no other process sends it while this one lives, and this one has not. Never runs beside
-   * a claim in progress, whose messages are about to be sent.
+   * Requeues the messages of a lost claim: they belong to this process, and it has not sent them. Never runs beside a claim in
+   * progress, because its messages are about to be sent.
    */
   async #requeueUnsent(id: string): Promise<void> {
     const { store } = this.#services;

@@ -1,14 +1,14 @@
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
 import type { QuotaLimits } from '../store/quota-store.ts';
-import type { DeliveryCounts } from '../store/tracking-port.ts';
+import type { DeliveryCounts } from '../store/tracking-store.ts';
 import type { ReconcileProgress } from './reconcile-progress.ts';
 
-/** Who starts a broadcast, and under which idempotency key: broadcasts always have one. */
+/** The caller and the idempotency key: broadcasts always have one. */
 export interface BroadcastScope {
   caller: string;
   route: string;
   key: string;
-  /** How many messages the caller may have recorded; absent: it has no quota. */
+  /** Messages that the caller may have recorded; absent: it has no quota. */
   quota?: QuotaLimits;
 }
 

@@ -1,6 +1,6 @@
 import { type CallerEntry, keyIdOf, keysOf } from './entry.ts';
 
-/** What a change of the callers file did to one caller: names, scopes, connections and key ids; of other rules the names alone. */
+/** A change of one caller: names, scopes, connections and key ids, and the names of the other rules that changed. */
 export interface CallerChange {
   readonly caller: string;
   readonly change: 'added' | 'removed' | 'changed';

@@ -12,7 +12,7 @@ export function withEntry(entries: readonly CallerEntry[], entry: CallerEntry): 
   return [...entries, entry];
 }
 
-/** The same entries, one of which has one more key; who is a name or an id. */
+/** The same entries, with one more key for the caller of this name or id. */
 export function withKey(entries: readonly CallerEntry[], who: string, key: KeyEntry): CallerEntry[] {
   const holder = holderOf(entries, who, 'a new caller needs --scopes, --connections and --rate');
   return entries.map((entry) => (entry === holder ? { ...entry, keys: [...(entry.keys ?? []), key] } : entry));
@@ -23,7 +23,7 @@ export function withoutCaller(entries: readonly CallerEntry[], who: string): Cal
   return entries.filter((entry) => entry !== holder);
 }
 
-/** Without one key of a caller, whose hash begins with `keyId`. Throws where it is the only one, or none, or several begin so. */
+/** Removes the key of a caller whose hash begins with `keyId`. Throws if it is the only key, or if none or several match. */
 export function withoutKey(entries: readonly CallerEntry[], who: string, keyId: string): CallerEntry[] {
   const holder = holderOf(entries, who, '--list shows who is');
   const begins = ({ sha256 }: KeyEntry) => sha256.startsWith(keyId.toLowerCase());
@@ -47,7 +47,7 @@ function withoutThe(entry: CallerEntry, isGone: (key: KeyEntry) => boolean): Cal
   return { ...rest, ...(hashes.length > 0 && { keySha256: hashes }), ...(left.length > 0 && { keys: left }) };
 }
 
-/** Names and ids are one without case, as the rules of the file say: whoever revokes in a hurry need not know which it is. */
+/** Names and ids share one namespace without case, so revoking works with either. */
 const find = (entries: readonly CallerEntry[], who: string): CallerEntry | undefined =>
   entries.find(({ name, id = name }) => [name.toLowerCase(), id.toLowerCase()].includes(who.toLowerCase()));
 
@@ -58,8 +58,8 @@ function holderOf(entries: readonly CallerEntry[], who: string, hint: string): C
 }
 
 /**
- * Replaces a callers file as a whole. The new file is checked as the service checks it. Throws, and leaves the file alone, where
- * anything fails. `create`: a file that is not there counts as an empty list.
+ * Replaces the whole callers file, checked as the service checks it. Throws and leaves the file unchanged on any failure.
+ * `create`: a missing file counts as an empty list.
  */
 export function editCallersFile(
   path: string,

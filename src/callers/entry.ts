@@ -72,7 +72,7 @@ export const keysOf = ({ keySha256 = [], keys = [] }: Pick<CallerEntry, 'keySha2
   ...keys,
 ];
 
-/** Names a key in logs and commands: enough to tell the keys of a file apart, too little to try one. */
+/** Names a key in logs and commands: long enough to distinguish the keys of a file, too short to guess one. */
 export const keyIdOf = (sha256: string): string => sha256.slice(0, 8);
 
 const day = /^\d{4}-\d\d-\d\d$/;
@@ -86,7 +86,7 @@ export function lastMsOf(notAfter: string): number {
   return time.test(notAfter) ? Date.parse(notAfter) : Number.NaN;
 }
 
-/** Date.parse takes the 30th of February for the 2nd of March, by which a key would count for longer than anybody meant. */
+/** Date.parse reads 30 February as 2 March, which would extend the life of a key. */
 function isDay(text: string): boolean {
   const date = new Date(`${text}T00:00:00Z`);
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);

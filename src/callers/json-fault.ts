@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, and what is wrong there. None of the text is quoted: it may hold a secret. */
+/** Position and cause of a JSON syntax error. Quotes none of the text, which may hold a secret. */
 export interface JsonFault {
   line: number;
   column: number;

@@ -8,7 +8,7 @@ import { findJsonFault } from './json-fault.ts';
 import { sandboxKey } from './sandbox-key.ts';
 import { faultInWords, isSecret, whoIs } from './words.ts';
 
-/** What logs, metrics and the brake call somebody or something else. */
+/** Names that logs, metrics and the rate limiter use for something else. */
 const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
 
 const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false }).compile<CallerEntry[]>(
@@ -50,7 +50,7 @@ export function checkEntries(entries: unknown): CallerEntry[] {
   return entries;
 }
 
-/** What the schema cannot say of one entry. */
+/** Rules of one entry that the schema cannot express. */
 function faultsOf(entry: CallerEntry, who: string): string[] {
   const { name, id = name, addresses = [], countries = [] } = entry;
   const unknownCountry = countriesFault(countries);
@@ -83,13 +83,13 @@ const isRange = (address: string): boolean =>
   (!address.includes('%') &&
     (ipaddr.IPv6.isValid(address) || (ipaddr.IPv6.isValidCIDR(address) && !isHalfMapped(address))));
 
-/** `::ffff:10.0.0.0/8` reads like 10.0.0.0/8, and is ::/8: it would let in nobody of those, and others. */
+/** `::ffff:10.0.0.0/8` looks like 10.0.0.0/8 and means ::/8, which lets other addresses in. */
 function isHalfMapped(range: string): boolean {
   const [address, bits] = ipaddr.IPv6.parseCIDR(range);
   return bits < 96 && address.isIPv4MappedAddress();
 }
 
-/** Names and ids are told apart without case; a name that is another's id would be taken for it. */
+/** Names and ids are compared without case. A name must not be the id of another entry. */
 function twice(entries: readonly CallerEntry[]): string[] {
   const faults: string[] = [];
   const words = new Map<string, number>();

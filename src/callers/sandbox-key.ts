@@ -1,2 +1,2 @@
-/** Printed by the sandbox and in its guides, so that everybody has it: no other service takes it. */
+/** Printed by the sandbox and in its guides, so it is public: no other service accepts it. */
 export const sandboxKey = 'sandbox-key-of-nobody';

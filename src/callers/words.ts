@@ -6,7 +6,7 @@ const nameWords = 'up to 64 letters, digits, . _ - and first a letter or digit';
 const recipientWords =
   'must be a whole number such as 14155550100, a beginning such as 1415555*, a contact id or a BSUID';
 
-/** What each property is for, where it is missing or of the wrong type. */
+/** Meaning of each property, shown where it is missing or of the wrong type. */
 const meant: Record<string, string> = {
   id: 'text',
   name: 'text',
@@ -27,7 +27,7 @@ const meant: Record<string, string> = {
   weight: 'a number above 0, at most 100',
 };
 
-/** Who an entry is: its name where it has one that may be shown, else its place in the list. */
+/** Names an entry: by its name if that may be shown, else by its place in the list. */
 export function whoIs(entries: readonly unknown[], at: number): string {
   const entry = entries[at];
   const name = typeof entry === 'object' && entry !== null && 'name' in entry ? entry.name : undefined;
@@ -36,7 +36,7 @@ export function whoIs(entries: readonly unknown[], at: number): string {
     : `entry ${at + 1}`;
 }
 
-/** A fault of the schema as `who: what is wrong there`. Values are shown only where they cannot be a secret. */
+/** A schema error as `entry: the fault`. Shows values only if they cannot be a secret. */
 export function faultInWords(fault: ErrorObject, entries: readonly unknown[]): string {
   const [, first, ...path] = fault.instancePath.split('/');
   if (first === undefined) return 'it must be a list [...] of entries {...}';
@@ -56,11 +56,15 @@ function whatIsWrong({ keyword, params, data }: ErrorObject, path: readonly stri
   }
   if (property === undefined) return 'an entry must be an object {...}';
   const at = path.length > 1 && /^\d+$/.test(path[1] ?? '') ? ` ${Number(path[1]) + 1}` : '';
-  return wrongValue(property, keyword, data, at) ?? `"${property}" must be ${meant[property] ?? 'something else'}`;
+  return wrongValue(property, { keyword, data }, at) ?? `"${property}" must be ${meant[property] ?? 'something else'}`;
 }
 
-/** What of a list is at fault, or of a value with rules of its own. */
-function wrongValue(property: string, keyword: string, data: unknown, at: string): string | undefined {
+/** Explains a faulty list, or a value with rules of its own. */
+function wrongValue(
+  property: string,
+  { keyword, data }: Pick<ErrorObject, 'keyword' | 'data'>,
+  at: string,
+): string | undefined {
   if (property === 'scopes' && at !== '') return unknownScope(data, at);
   const isHash = property === 'sha256' || (property === 'keySha256' && at !== '');
   if (isHash && typeof data === 'string') return hashFault(data);
@@ -90,7 +94,7 @@ function nearScope(word: string): string {
   return same.length > 0 ? `; there is ${same.join(', ')}` : '';
 }
 
-/** What stands in the place of a SHA-256, told by its form alone. */
+/** Guesses from the form alone what was written instead of a SHA-256. */
 function hashFault(value: string): string {
   if (/^[0-9a-fA-F]{64}$/.test(value)) return 'a hash must be in small letters';
   if (/^[0-9a-fA-F]+$/.test(value)) return `a SHA-256 has 64 hexadecimal digits, and one here has ${value.length}`;

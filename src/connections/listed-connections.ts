@@ -1,3 +1,4 @@
+import { withTimeout } from '../lib/with-timeout.ts';
 import { acquire } from '../rate-limit/gcra.ts';
 import type { Connections } from '../upstream/connections.ts';
 
@@ -15,8 +16,8 @@ export type Listed =
 export interface ListedConnections {
   /** It is in the last list. */
   knows(id: string): boolean;
-  /** Never throws. Waits until `untilMs` (`performance.now()`) at most. */
-  check(id: string, untilMs: number): Promise<Listed>;
+  /** Never throws. Waits until `deadline` (`performance.now()`) at most. */
+  check(id: string, deadline: number): Promise<Listed>;
 }
 
 /** A burst finds new connections at once; over time the list is read at most every two seconds. */
@@ -25,12 +26,12 @@ const looks = { perSecond: 0.5, burst: 5 };
 interface Options {
   clock?: () => number;
   /** How long checks wait for a read of the list; those that come later than that do not wait at all. */
-  patienceMs?: number;
+  timeoutMs?: number;
 }
 
 export function createListedConnections(
   connections: Pick<Connections, 'recent' | 'known'>,
-  { clock = () => performance.now(), patienceMs = 5_000 }: Options = {},
+  { clock = () => performance.now(), timeoutMs = 5_000 }: Options = {},
 ): ListedConnections {
   let arrivalTime = Number.NEGATIVE_INFINITY;
   let last: { list: Promise<{ error?: unknown }>; isLate: boolean } | undefined;
@@ -53,7 +54,7 @@ export function createListedConnections(
     last = look;
     const timer = setTimeout(() => {
       look.isLate = true;
-    }, patienceMs).unref();
+    }, timeoutMs).unref();
     void list.then(() => {
       isUnderWay = false;
       look.isLate = false;
@@ -64,11 +65,11 @@ export function createListedConnections(
 
   return {
     knows,
-    check: async (id, untilMs) => {
+    check: async (id, deadline) => {
       if (knows(id)) return { is: 'listed' };
       const look = current();
-      const waitMs = look?.isLate ? 0 : Math.min(untilMs - performance.now(), patienceMs);
-      const ended = look && (await within(waitMs, look.list));
+      const waitMs = look?.isLate ? 0 : Math.min(deadline - performance.now(), timeoutMs);
+      const ended = look && (await withTimeout(look.list, waitMs, () => undefined));
       if (knows(id)) return { is: 'listed' };
       const { known } = connections;
       if (ended && ended.error === undefined && known) return { is: 'unlisted' };
@@ -76,15 +77,4 @@ export function createListedConnections(
       return { is: 'unavailable', missing: known !== undefined, ...(error !== undefined && { error }) };
     },
   };
-}
-
-/** Undefined: the promise takes longer. */
-function within<Value>(ms: number, promise: Promise<Value>): Promise<Value | undefined> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.max(0, ms), undefined);
-    void promise.then((value) => {
-      clearTimeout(timer);
-      resolve(value);
-    });
-  });
 }

@@ -25,7 +25,7 @@ export interface CsvCheckOptions extends CsvNumberOptions {
   requiredColumns?: readonly string[];
   /** Taken where they are there; a blank cell is none. */
   optionalColumns?: readonly string[];
-  /** What is wrong with a row of sound values, in words. */
+  /** Explains a row whose values are valid each for itself; undefined: it is valid. */
   rowFault?: (values: Readonly<Record<string, string>>) => string | undefined;
   rowsMax: number;
   cellBytesMax: number;
@@ -36,13 +36,13 @@ export interface CsvCheckOptions extends CsvNumberOptions {
 export interface CsvCheck {
   /** Throws UploadError `invalid-csv` when the rest cannot be read: bad header, broken quotes, too many rows. */
   write(chunk: Uint8Array): void;
-  /** Rejects with UploadError `invalid-csv` when there was any fault, else tells the number of data rows. */
+  /** Resolves with the number of data rows. Rejects with UploadError `invalid-csv` if there was a fault. */
   end(): Promise<{ rows: number }>;
 }
 
 /**
- * Checks a CSV of recipients while its bytes pass: UTF-8 with comma, semicolon or tab, a header row with `Phone` and perhaps
- * `CountryCode`, every number once. Memory is a row, the first 100 faults, and 16 bytes or so for each number.
+ * Validates a CSV of recipients as it streams: UTF-8 with comma, semicolon or tab, a header row with `Phone` and optionally
+ * `CountryCode`, each number once. Holds one row, the first 100 faults, and some 16 bytes for each number.
  */
 export function createCsvCheck(options: CsvCheckOptions): CsvCheck {
   return new Checker(options);
@@ -58,7 +58,7 @@ class Checker implements CsvCheck {
   #rows = 0;
   /** By csv-parse. */
   #linesCounted = 0;
-  /** Of the file: where the next row begins. */
+  /** Line of the file on which the next row begins. */
   #nextLine = 1;
   #foreignDelimiter: string | undefined;
   #parser: Parser | undefined;
@@ -165,7 +165,7 @@ class Checker implements CsvCheck {
     const { count, row, line } = this.#blank;
     if (count === 0) return;
     const detail = count === 1 ? 'the row is blank: remove it' : `${count} rows from here on are blank: remove them`;
-    this.#faults.add(row, undefined, detail, line);
+    this.#faults.addAt({ row, line }, undefined, detail);
     this.#blank = { count: 0, row: 0, line: 0 };
   }
 
@@ -217,7 +217,7 @@ class Checker implements CsvCheck {
     return false;
   }
 
-  /** csv-parse gave up: what follows cannot be told apart into rows. */
+  /** csv-parse gave up: the rest cannot be split into rows. */
   #broken(error: unknown): unknown {
     if (error instanceof UploadError || !(error instanceof CsvError)) return error;
     const tooLong = error.code === 'CSV_MAX_RECORD_SIZE';

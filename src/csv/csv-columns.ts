@@ -2,7 +2,7 @@ import { nearest } from '../lib/did-you-mean.ts';
 import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
-/** A template has some ten parameters; whoever exports a whole customer table may have more columns beside them. */
+/** A template has some ten parameters; an exported customer table may have more columns beside them. */
 const columnsMax = 256;
 
 export interface CsvColumns {
@@ -11,7 +11,7 @@ export interface CsvColumns {
   phone: number;
   countryCode: number | undefined;
   required: { parameter: string; index: number }[];
-  /** Of those that are taken and not demanded, the ones that are there. */
+  /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
   /** May hold the country code under another name. */
   suspects: { name: string; index: number }[];
@@ -24,7 +24,7 @@ interface HeaderOptions {
   optional: readonly string[];
   /** Another program reads the header after us, and knows it by these names only. */
   exact: boolean;
-  /** What seems to part the columns and is not taken. */
+  /** A delimiter that is recognized and not accepted. */
   foreignDelimiter: string | undefined;
 }
 
@@ -70,8 +70,8 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   if (columns.phone === -1) faults.add(0, 'Phone', phoneMissing(names, options.foreignDelimiter));
   const parameters = [...columns.required, ...columns.optional];
   const used = new Set([columns.phone, columns.countryCode, ...parameters.map(({ index }) => index)]);
-  noteAmbiguous(names, folded, used, faults);
-  if (options.exact) noteInexact(cells, ['Phone', 'CountryCode', ...options.required], indexOf, faults);
+  noteAmbiguous({ names, folded, used }, faults);
+  if (options.exact) noteInexact(cells, { wanted: ['Phone', 'CountryCode', ...options.required], indexOf }, faults);
   const spare = names.map((name, index) => ({ name, index })).filter(({ index }) => !used.has(index));
   noteMissing(columns.required, { names, spare }, faults);
   noteNearlyOptional(options.optional, { columns: columns.optional, spare }, faults);
@@ -103,8 +103,16 @@ function noteNames(names: readonly string[], faults: CsvFaults): void {
   }
 }
 
+interface Header {
+  names: readonly string[];
+  /** The names without what makes no difference. */
+  folded: readonly string[];
+  /** Indexes of the columns that are read. */
+  used: ReadonlySet<number>;
+}
+
 /** Two columns that differ in blanks, `_` and `-` only, where one of them is used: which is meant is not known. */
-function noteAmbiguous(names: string[], folded: string[], used: ReadonlySet<number>, faults: CsvFaults): void {
+function noteAmbiguous({ names, folded, used }: Header, faults: CsvFaults): void {
   const byName = Map.groupBy(folded.keys(), (index) => folded[index] ?? '');
   for (const [name, [first, second]] of byName) {
     if (first === undefined || second === undefined || name === '') continue;
@@ -114,7 +122,11 @@ function noteAmbiguous(names: string[], folded: string[], used: ReadonlySet<numb
   }
 }
 
-function noteInexact(cells: string[], wanted: string[], indexOf: (name: string) => number, faults: CsvFaults): void {
+function noteInexact(
+  cells: readonly string[],
+  { wanted, indexOf }: { wanted: readonly string[]; indexOf: (name: string) => number },
+  faults: CsvFaults,
+): void {
   for (const name of wanted) {
     const cell = cells[indexOf(name)];
     if (cell === undefined || cell.toLowerCase() === name.toLowerCase()) continue;
@@ -131,7 +143,7 @@ interface Spare {
   index: number;
 }
 
-/** The spare column whose name is nearest to the one that is wanted. Names that differ in a digit alone count on. */
+/** The spare column with the name nearest to the wanted one, unless the two differ in a digit alone, as in a numbered series. */
 function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
   const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
   const isOther = (name: string) =>

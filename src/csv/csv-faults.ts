@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 import { UploadError } from '../upload/upload-error.ts';
@@ -8,7 +9,7 @@ const LISTED_MAX = 100;
 export class CsvFaults {
   readonly #listed: FieldError[] = [];
   #count = 0;
-  /** Of the file, from 1: where the row begins that is read now. */
+  /** Line of the file, from 1, on which the current row begins. */
   line = 1;
 
   get count(): number {
@@ -16,15 +17,18 @@ export class CsvFaults {
   }
 
   /** Data rows count from 1; 0 is the header. */
-  add(row: number, column: string | undefined, detail: string, line = this.line): void {
+  add(row: number, column: string | undefined, detail: string): void {
+    this.addAt({ row, line: this.line }, column, detail);
+  }
+
+  addAt({ row, line }: { row: number; line: number }, column: string | undefined, detail: string): void {
     this.#count += 1;
     if (this.#listed.length < LISTED_MAX) this.#listed.push({ pointer: pointerTo(row, column), detail, row, line });
   }
 
   refusal(cause?: unknown): UploadError {
-    const count = `${this.#count} ${this.#count === 1 ? 'fault' : 'faults'}`;
     const cut = this.#count > LISTED_MAX ? `; the first ${LISTED_MAX} are listed` : '';
-    return new UploadError('invalid-csv', `${count}${cut}`, { errors: this.#listed, cause });
+    return new UploadError('invalid-csv', `${counted(this.#count, 'fault')}${cut}`, { errors: this.#listed, cause });
   }
 }
 

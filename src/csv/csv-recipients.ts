@@ -10,7 +10,7 @@ const otherCode = 'the cell looks like the country code of the number: call the 
 
 export interface CsvNumberOptions {
   numbers: PhoneNumbers;
-  /** ISO codes of those whose numbers are taken; all without it. */
+  /** ISO codes of the accepted countries; absent: all. */
   countries?: readonly string[];
   /** WATI reads the bytes itself: what only this reader would understand is refused. */
   passedOn?: boolean;

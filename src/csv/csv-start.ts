@@ -8,7 +8,7 @@ export interface CsvDialect {
   endsWithCr: boolean;
   /** Excel's own first line, `sep=;`, is there. */
   sepLine: boolean;
-  /** What seems to part the columns and is not taken. */
+  /** A delimiter that is recognized and not accepted. */
   foreignDelimiter?: string;
 }
 
@@ -23,7 +23,7 @@ const foreignDelimiters = new Map([
   [0x3a, ':'],
 ]);
 
-/** Holds the first lines of a file until they tell how it is written. */
+/** Buffers the first lines of a file until they show its delimiter and header. */
 export class CsvStart {
   readonly #chunks: Buffer[] = [];
   #length = 0;
@@ -51,7 +51,7 @@ export class CsvStart {
     return false;
   }
 
-  /** How the file is written, and its bytes so far from the header row on. */
+  /** The format of the file, and its bytes so far from the header row on. */
   read(): { dialect: CsvDialect; rest: Buffer } {
     const held = Buffer.concat(this.#chunks);
     this.#chunks.length = 0;

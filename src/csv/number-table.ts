@@ -3,15 +3,15 @@ import { randomInt } from 'node:crypto';
 const SEGMENT_ROWS = 65_536;
 
 /**
- * Remembers at which row each phone number stood. The numbers lie by row (they have at most 15 digits, which a double
- * holds exactly), and a hash table holds row numbers: 16 MB for a million, where a Map of strings takes over 100.
+ * Index from phone number to row. The numbers are stored by row (15 digits at most, exact in a double), and a hash table holds row
+ * numbers: 16 MB for a million, where a Map of strings takes over 100.
  */
 export class NumberTable {
   readonly #segments: Float64Array[] = [];
   /** Rows by the hash of their number; 0 is free, so that rows count from 1. At most half of it is used. */
   #slots = new Uint32Array(1024);
   #size = 0;
-  // Secret, so that a file cannot be made whose numbers all fall into one place.
+  // Secret, so that no file can be built whose numbers all collide.
   readonly #seed = randomInt(2 ** 32);
 
   /** Notes the number, a positive one; the row it already stood in, else undefined. */

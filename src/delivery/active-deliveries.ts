@@ -21,7 +21,7 @@ export class ActiveDeliveries {
     this.#options = options;
   }
 
-  /** How many are being delivered. */
+  /** Messages in delivery. */
   get size(): number {
     return this.#running.size;
   }
@@ -34,7 +34,7 @@ export class ActiveDeliveries {
     return [...this.#running.keys(), ...this.#inserting];
   }
 
-  /** While its record is written it is active already: whoever reads the queue must not start it a second time. */
+  /** Counts as active while its record is written, so that the queue's reader does not start it a second time. */
   async inserting<Value>(id: string, insert: () => Promise<Value>): Promise<Value> {
     this.#inserting.add(id);
     try {

@@ -1,6 +1,6 @@
 import type { NewMessage } from '../store/message-store.ts';
 
-/** The channel of a send as it is recorded: the default is everybody's, another was named. */
+/** The channel as it is recorded; the default is left out. */
 export function channelOf(
   channel: string | undefined,
   byDefault: string | undefined,

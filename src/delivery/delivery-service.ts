@@ -1,25 +1,18 @@
-import type { ReportHold } from '../holds/held-lanes.ts';
-import type { Holds, StoppedSending } from '../holds/holds.ts';
 import { assertMaySend } from '../holds/sending-stop.ts';
-import type { SharedPool } from '../pools/shared-pool.ts';
 import { Problem } from '../problem.ts';
-import type { RateLimiter } from '../rate-limit/types.ts';
-import type { MessageStore, NewMessage, StoredMessage } from '../store/message-store.ts';
-import type { QuotaStore } from '../store/quota-store.ts';
+import type { NewMessage, StoredMessage } from '../store/message-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
-import type { AuthDiagnosis, CallContext } from '../upstream/client.ts';
-import { type CallerPriority, queueKey } from '../upstream/permits.ts';
-import type { SendRequests } from '../upstream/send-requests.ts';
-import type { Transport } from '../upstream/transport.ts';
+import type { CallContext } from '../upstream/client.ts';
+import { queueKey } from '../upstream/permits.ts';
 import { ActiveDeliveries } from './active-deliveries.ts';
 import { type Admission, createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
 import { PendingInserts } from './admission/pending-inserts.ts';
 import { channelOf } from './channel-of.ts';
+import type { DeliveryServices } from './delivery-services.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
-import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import { InvalidStream } from './dispatch/complete.ts';
 import { deliver } from './dispatch/deliver.ts';
-import { type BatchMax, TemplateBatcher } from './dispatch/template-batcher.ts';
+import { TemplateBatcher } from './dispatch/template-batcher.ts';
 import type { ActiveDelivery } from './dispatch/types.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
@@ -29,40 +22,6 @@ import { replayOrReject, resendable } from './resend.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
 import { toResult, waitForOutcome } from './send-result.ts';
 import type { Delivery, RequestScope, ResendContext, SendRequest, SendResult, StreamRequest } from './types.ts';
-
-export interface DeliveryServices {
-  store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
-  transport: Transport;
-  diagnosis: AuthDiagnosis;
-  sendRequests: SendRequests;
-  breaker: CircuitBreaker;
-  /** Whether a caller may still send; asked before each attempt. */
-  holds: Holds;
-  stopped: StoppedSending;
-  /** Ends pauses, and lets no new attempt begin. */
-  closing: AbortSignal;
-  /** Ids of messages, and the client ids under which WATI keeps them. */
-  newId: () => string;
-  /** Wall clock in ms, for the times in records. */
-  now: () => number;
-  /** How long a resumed message, or one without a waiting client, may be attempted again. */
-  sendTimeoutMs: number;
-  onEnd?: (stored: StoredMessage) => void;
-  /** It was proved to be sent before its attempt ended, which said something else. */
-  onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
-  /** The queue of a caller over a connection is held from now on, or released. */
-  onHold?: ReportHold;
-  onBatch?: (lane: CallerPriority['lane'], size: number) => void;
-  batchMax: BatchMax;
-  /** Whether a 2xx that refuses a whole batch is followed by calls of its halves. */
-  splitsBatches: boolean;
-  /** The company number for messages that name none; absent: WATI's own default. */
-  channel?: string | undefined;
-  /** Capacity for messages in delivery, by caller; a pool of its own by default. */
-  sends?: SharedPool;
-  /** Absent: there is no limit, and every message has a call of its own. */
-  rateLimiter?: RateLimiter;
-}
 
 export const createDelivery = (services: DeliveryServices): Delivery => new DeliveryService(services);
 
@@ -134,8 +93,8 @@ class DeliveryService implements Delivery {
   }
 
   async #stream({ scope, draft, streamed, context, waitMs }: StreamRequest, holdCapacity: HoldCapacity) {
-    const { newId, sendTimeoutMs: patienceMs } = this.#services;
-    const timeoutMs = waitMs > 0 ? waitMs : patienceMs;
+    const { newId, sendTimeoutMs } = this.#services;
+    const timeoutMs = waitMs > 0 ? waitMs : sendTimeoutMs;
     this.#admission.assertPermitWithinDeadline(streamed.operation, context, { timeoutMs });
     const { kind } = draft;
     const fields = { ...messageFields({ id: newId(), kind }, scope, this.#routingOf(context)), ...draft };
@@ -162,7 +121,7 @@ class DeliveryService implements Delivery {
     const earlier =
       scope.key && (await store.findByKey(scope.caller, scope.route, scope.key).catch(throwStoreUnreadable));
     if (earlier) {
-      // All messages share the route pattern, so the key alone does not tell which message was resent.
+      // All messages share the route pattern, so the key alone does not identify the message that was resent.
       if (earlier.resendOf !== id) throw keyReused(locationOf(earlier));
       return replay(store, earlier, undefined);
     }
@@ -225,13 +184,13 @@ class DeliveryService implements Delivery {
 
   /** Delivers a queued message of the store that may go out now. */
   async #resume(stored: StoredMessage): Promise<void> {
-    const { channel, sendTimeoutMs: patienceMs } = this.#services;
+    const { channel, sendTimeoutMs } = this.#services;
     const content = contentOf(stored);
     // Streams have no stored content; the store ends those of dead processes itself.
     if (!content) return;
     const priority = { caller: stored.caller, lane: 'interactive' as const };
     const context = { connection: stored.connectionId, channel: stored.channel ?? channel, priority };
-    const delivery: ActiveDelivery = { stored, deadline: performance.now() + patienceMs, detached: true };
+    const delivery: ActiveDelivery = { stored, deadline: performance.now() + sendTimeoutMs, detached: true };
     await this.#active.start(delivery, () => this.#deliver(delivery, content, context));
   }
 
@@ -249,7 +208,7 @@ class DeliveryService implements Delivery {
   }
 }
 
-/** Where further messages of this kind wait for a permit. */
+/** The queue in which further messages of this kind wait for a permit. */
 const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);

@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts';
 import type { MessageStore, StoredMessage } from '../store/message-store.ts';
 
-/** What a repeated request with the same idempotency key is answered. */
+/** Answers a repeated request with the same idempotency key. */
 
 export const locationOf = ({ id }: Pick<StoredMessage, 'id'>): string => `/v1/messages/${id}`;
 

@@ -17,7 +17,7 @@ export function newMessage(
     ...messageFields({ id, kind: content.kind }, scope, routing),
     to: digits(content.body.to),
     ...(content.kind === 'template' && { template: content.body.template }),
-    // One id for both: what WATI tells of a message later is found by its own key.
+    // One id for both, so that webhooks and histories of WATI find the message by its own key.
     ...(supportsClientId(content) && { localMessageId: id }),
     call: toJson(content),
     fingerprint: contentFingerprint(context.connection, content),
@@ -25,7 +25,7 @@ export function newMessage(
   };
 }
 
-/** What every new message has, whatever its content. */
+/** Fields of every new message. */
 export function messageFields(
   { id, kind }: { id: string; kind: MessageKind },
   { caller, route, key, quota }: RequestScope,

@@ -12,26 +12,26 @@ export type Outcome =
 /** Why a message counts as accepted: WATI's answer, or what reconciliation found later. */
 export type Evidence = 'answer' | 'local-id' | 'content';
 
-/** What an attempt proved, as an ending; `connectionFault` and `credentials` are the control API's word on a refusal. */
+/** The outcome that an attempt proved; `connectionFault` and `credentials` come from the control API. */
 export function outcomeOf(
-  verdict: AttemptResult,
+  result: AttemptResult,
   explained: { connectionFault?: string; credentials?: string } = {},
 ): Outcome {
-  if (verdict.outcome === 'accepted') {
-    const note = warningOf(verdict);
+  if (result.outcome === 'accepted') {
+    const note = warningOf(result);
     return { outcome: 'accepted', evidence: 'answer', ...(note && { note }) };
   }
-  if (verdict.outcome === 'rejected') {
-    const { refusal, detail, status } = verdict;
+  if (result.outcome === 'rejected') {
+    const { refusal, detail, status } = result;
     if (explained.connectionFault !== undefined) {
       return { outcome: 'rejected', refusal: 'connection', detail: explained.connectionFault, status };
     }
     return { outcome: 'rejected', refusal, detail: explained.credentials ?? detail, status };
   }
-  const { outcome, detail, status } = verdict;
+  const { outcome, detail, status } = result;
   const known = { detail, ...(status !== undefined && { status }) };
   if (outcome === 'unknown') return { outcome, ...known };
-  return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((verdict.retryAfterMs ?? 2_000) / 1000)) };
+  return { outcome, ...known, retryAfterS: Math.max(1, Math.ceil((result.retryAfterMs ?? 2_000) / 1000)) };
 }
 
 function warningOf({ deliveredAsText, partialErrors }: AttemptResult & { outcome: 'accepted' }) {
@@ -55,7 +55,18 @@ function failureOf(outcome: Outcome): { code: string; detail: string } | undefin
   return { code: outcome.outcome === 'rejected' ? outcome.refusal : outcome.outcome, detail: outcome.detail };
 }
 
-export const toJson = (value: object): Json => JSON.parse(JSON.stringify(value));
+/** A copy without what is undefined, as JSON would have it, and without writing that and reading it again. */
+export function toJson(value: object): Json {
+  if (Array.isArray(value)) return value.map(jsonOf);
+  const inner = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(inner.map(([name, field]) => [name, jsonOf(field)]));
+}
+
+function jsonOf(value: unknown): Json {
+  if (typeof value === 'object' && value !== null) return toJson(value);
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
 
 /** The stored outcome of a record. Records that the store ended itself (dead owner) have a status and a failure only. */
 export function storedOutcome(send: StoredMessage): Outcome | undefined {
@@ -73,6 +84,6 @@ export function isTemplateRefused(send: StoredMessage): boolean {
 }
 
 /** The field holds only what `settlementOf` wrote. */
-function isOutcome(verdict: unknown): verdict is Outcome {
-  return typeof verdict === 'object' && verdict !== null && 'outcome' in verdict;
+function isOutcome(value: unknown): value is Outcome {
+  return typeof value === 'object' && value !== null && 'outcome' in value;
 }

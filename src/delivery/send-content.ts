@@ -27,12 +27,12 @@ export interface UpstreamCall {
   expected: ResponseExpectation;
 }
 
-/** The call to WATI for this content. `localMessageId` is our own id, sent where WATI accepts one: reconciliation finds the message by it. */
+/** The call to WATI for this content. `localMessageId` is our own id, by which reconciliation finds the message. */
 export function toUpstreamCall(calls: SendRequests, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':
-      return { call: calls.text(to, body.text, localMessageId, body.replyTo), expected: {} };
+      return { call: calls.text(to, body.text, { localMessageId, replyContextId: body.replyTo }), expected: {} };
     case 'file-link':
       return { call: calls.fileLink(to, body.url, body.caption), expected: { media: true } };
     case 'buttons': {
@@ -58,7 +58,7 @@ export function receiverOf(stored: StoredMessage): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/** What template messages must have in common to share a call. Undefined: this content has a call of its own. */
+/** Fields that template messages must share to go out in one call. Undefined: this content has a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };

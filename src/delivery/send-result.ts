@@ -1,3 +1,4 @@
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { ActiveDelivery } from './dispatch/types.ts';
 import type { SendResult } from './types.ts';
 
@@ -12,13 +13,5 @@ export async function waitForOutcome(
   run: Promise<ActiveDelivery>,
   delivery: ActiveDelivery,
 ): Promise<SendResult> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<ActiveDelivery>((resolve) => {
-    timer = setTimeout(resolve, ms, delivery);
-  });
-  try {
-    return toResult(await Promise.race([run, over]));
-  } finally {
-    clearTimeout(timer);
-  }
+  return toResult(await withTimeout(run, ms, () => delivery));
 }

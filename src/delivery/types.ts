@@ -4,13 +4,13 @@ import type { CallContext } from '../upstream/client.ts';
 import type { StreamedUpload } from './dispatch/types.ts';
 import type { Content } from './send-content.ts';
 
-/** Who sends, and within which an idempotency key is unique. */
+/** The caller, and the scope within which an idempotency key is unique. */
 export interface RequestScope {
   caller: string;
   /** Method and route pattern: a key counts for one route. */
   route: string;
   key?: string;
-  /** How many messages the caller may have recorded; absent: it has no quota. */
+  /** Messages that the caller may have recorded; absent: it has no quota. */
   quota?: QuotaLimits;
 }
 
@@ -23,7 +23,7 @@ export interface SendResult {
   pendingWrite?: true;
 }
 
-/** How long the client waits for the outcome; 0: not at all. */
+/** Time that the client waits for the outcome; 0: not at all. */
 export type WaitMs = number;
 
 export interface SendRequest {
@@ -41,7 +41,7 @@ export interface StreamRequest {
   waitMs: WaitMs;
 }
 
-/** What is known of a file or CSV before its bytes. */
+/** The part of a file or CSV that is known before its bytes. */
 export interface StreamDraft {
   kind: Extract<MessageKind, 'file' | 'csv'>;
   to?: string;
@@ -49,8 +49,8 @@ export interface StreamDraft {
 }
 
 /**
- * Where a resend goes and how long its client still waits, decided once its content is known. Throws the Problem of content
- * that may not go out now.
+ * The context of a resend and its remaining wait, decided once its content is known. Throws the Problem of content that may not
+ * go out now.
  */
 export type ResendContext = (
   original: Pick<StoredMessage, 'connectionId' | 'channel'>,

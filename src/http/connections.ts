@@ -33,6 +33,38 @@ const nearlyFull = 0.8;
 /** The answer that a connection waits for, where Node keeps it while a request is under way. */
 const isBusy = (socket: Socket & { _httpMessage?: unknown }) => Boolean(socket._httpMessage);
 
+interface OpenConnection {
+  address: string;
+  /** Of the last request or answer. */
+  since: number;
+  written: number;
+}
+
+function noteActivity(socket: Socket, state: OpenConnection, now: number): boolean {
+  if (!isBusy(socket) && socket.bytesWritten === state.written) return false;
+  state.since = now;
+  state.written = socket.bytesWritten;
+  return true;
+}
+
+class AddressCounts {
+  readonly #counts = new Map<string, number>();
+
+  of(address: string): number {
+    return this.#counts.get(address) ?? 0;
+  }
+
+  add(address: string): void {
+    this.#counts.set(address, this.of(address) + 1);
+  }
+
+  remove(address: string): void {
+    const left = this.of(address) - 1;
+    if (left > 0) this.#counts.set(address, left);
+    else this.#counts.delete(address);
+  }
+}
+
 /**
  * Limits the connections of a listener, in all and by remote address, so that one client cannot use up all of them. At the
  * limit a new connection replaces the oldest one that was never answered. While nearly all are taken, a connection without a
@@ -43,24 +75,21 @@ export function watchConnections(
   { max, perAddress, silentMs = 2_000, checkEveryMs = 500, clock = () => performance.now() }: ConnectionLimits,
 ): Connections {
   const perAddressMax = Math.max(1, Math.floor((max * perAddress) / 100));
-  const open = new Map<Socket, { address: string; since: number; written: number }>();
-  const byAddress = new Map<string, number>();
+  const open = new Map<Socket, OpenConnection>();
+  const byAddress = new AddressCounts();
   const refused: Record<ConnectionRefusal, number> = { full: 0, address: 0, silent: 0, pipelined: 0 };
 
   const forget = (socket: Socket) => {
     const state = open.get(socket);
     if (state === undefined) return;
     open.delete(socket);
-    const left = (byAddress.get(state.address) ?? 1) - 1;
-    if (left === 0) byAddress.delete(state.address);
-    else byAddress.set(state.address, left);
+    byAddress.remove(state.address);
   };
   const cut = (socket: Socket) => {
     refused.silent += 1;
     forget(socket);
     socket.destroy();
   };
-
   /** Makes room for a new one: the oldest that never had an answer goes, of this address or of all. */
   const cutOldestSilent = (address?: string): boolean => {
     for (const [socket, state] of open) {
@@ -72,16 +101,14 @@ export function watchConnections(
     return false;
   };
   const refusalFor = (address: string): ConnectionRefusal | undefined => {
-    if ((byAddress.get(address) ?? 0) >= perAddressMax && !cutOldestSilent(address)) return 'address';
+    if (byAddress.of(address) >= perAddressMax && !cutOldestSilent(address)) return 'address';
     if (open.size >= max && !cutOldestSilent()) return 'full';
     return undefined;
   };
 
   // Kept to below; those that are being closed are still among what Node counts.
   server.maxConnections = 2 * max;
-  server.on('drop', () => {
-    refused.full += 1;
-  });
+  server.on('drop', () => ++refused.full);
   // In front of Node's own listener: one that is refused does not get a parser.
   server.prependListener('connection', (socket: Socket) => {
     const address = remoteKey(socket);
@@ -91,23 +118,19 @@ export function watchConnections(
       socket.destroy();
       return;
     }
-    byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
+    byAddress.add(address);
     open.set(socket, { address, since: clock(), written: 0 });
     socket.once('close', () => forget(socket));
   });
 
   const isCrowded = (address: string) =>
-    open.size >= nearlyFull * max || (byAddress.get(address) ?? 0) >= nearlyFull * perAddressMax;
+    open.size >= nearlyFull * max || byAddress.of(address) >= nearlyFull * perAddressMax;
 
   const sweep = () => {
     const now = clock();
     for (const [socket, state] of open) {
-      if (isBusy(socket) || socket.bytesWritten !== state.written) {
-        state.since = now;
-        state.written = socket.bytesWritten;
-      } else if (now - state.since >= silentMs && isCrowded(state.address)) {
-        cut(socket);
-      }
+      if (noteActivity(socket, state, now)) continue;
+      if (now - state.since >= silentMs && isCrowded(state.address)) cut(socket);
     }
   };
   const timer = setInterval(sweep, checkEveryMs).unref();

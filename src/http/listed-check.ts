@@ -9,7 +9,7 @@ interface Services {
   stopCheck: StopCheck;
   isRepeat: IsRepeat;
   /** When the request's time is over (`performance.now()`). */
-  untilMs: (request: FastifyRequest) => number;
+  deadline: (request: FastifyRequest) => number;
   /** Whether it is answered before anything of it is sent. */
   isUnattended: (request: FastifyRequest) => boolean;
 }
@@ -22,12 +22,12 @@ export type ListedCheck = (request: FastifyRequest, connection: string) => Promi
  * refused in the end. If the list cannot be read, a send with a waiting client goes out, because it may work. A detached one is
  * refused if the last list lacks its connection, or if Maton refuses the key: it would stay queued under a name that may not exist.
  */
-export function createListedCheck({ listed, stopCheck, isRepeat, untilMs, isUnattended }: Services): ListedCheck {
+export function createListedCheck({ listed, stopCheck, isRepeat, deadline, isUnattended }: Services): ListedCheck {
   const look = async (request: FastifyRequest, connection: string) => {
     // An operator's word comes first: it may be that very connection that is stopped.
     await stopCheck(request, connection);
     if (await isRepeat(request)) return;
-    const found = await listed.check(connection, untilMs(request));
+    const found = await listed.check(connection, deadline(request));
     if (found.is === 'listed') return;
     if (found.is === 'unavailable' && !isUnattended(request)) return;
     if (found.is === 'unlisted' || found.missing) throw unlisted();

@@ -3,12 +3,12 @@ import type { IncomingMessage } from 'node:http';
 /** A token is 43 characters; more than this is none. */
 const tokenLengthMax = 128;
 
-/** What a request line asked for, once it is hidden: nothing behind this module can log or trace the address. */
+/** The kind of a request line, in place of the address: nothing behind this module can log or trace it. */
 const tokens = new WeakMap<IncomingMessage, string>();
 
 /**
- * Takes the token out of the request line, and leaves a bare `/` there. Of a target in absolute form its authority stays,
- * for the request guard.
+ * Removes the token from the request line, and leaves a bare `/`. The authority of an absolute target stays, for the request
+ * guard.
  */
 export function hideToken(request: IncomingMessage): void {
   const { url = '' } = request;
@@ -27,7 +27,7 @@ function tokenIn(target: string): string {
   return token.length > tokenLengthMax ? '' : token;
 }
 
-/** The token in an address that WATI was given; empty where there is none. */
+/** The token in the address of a webhook at WATI; empty if there is none. */
 export function tokenInAddress(address: string): string {
   const url = URL.parse(address);
   if (!url) return '';
@@ -36,7 +36,7 @@ export function tokenInAddress(address: string): string {
   return tokenIn(`/${segments.slice(segments.lastIndexOf('wati')).join('/')}${url.search}`);
 }
 
-/** What WATI is given, where `publicUrl` leads to the listener. */
+/** The address to enter at WATI, if `publicUrl` leads to the listener. */
 export const webhookAddress = (publicUrl: string, token: string): string =>
   `${publicUrl.endsWith('/') ? publicUrl.slice(0, -1) : publicUrl}/wati/${token}`;
 

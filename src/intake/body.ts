@@ -6,7 +6,7 @@ export interface BodyMember {
 
 export interface WebhookBody {
   readonly members: readonly BodyMember[];
-  /** What stands there and is no event, or one too many. */
+  /** A member that is no event, or exceeds the limit. */
   readonly ignored: number;
 }
 
@@ -14,8 +14,8 @@ export interface WebhookBody {
 const membersMax = 1_000;
 
 /**
- * The events in a webhook body: one object, an array of them, or either wrapped in `messages` or `data`. Undefined: it is no
- * JSON, or nothing in which events could stand.
+ * The events in a webhook body: one object, an array of them, or either wrapped in `messages` or `data`. Undefined: the body is
+ * not JSON, or holds no events.
  */
 export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
   const text = bytes

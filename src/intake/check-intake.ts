@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { secureHeaders } from '../http/request-smuggling.ts';
 import type { Finding } from '../lib/check-report.ts';
+import { counted } from '../lib/counted.ts';
 import { webhookAddress } from './address.ts';
 import { createIntake } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
@@ -24,7 +25,7 @@ interface IntakeConfig {
 interface Means {
   /** `fetch`, which only programs use. */
   ask: (url: string, init: RequestInit) => Promise<Response>;
-  /** Of the listener that is opened for the probe. */
+  /** Port of the listener that is opened for the probe. */
   logger: FastifyBaseLogger;
 }
 
@@ -32,8 +33,8 @@ interface Means {
 const probeMs = 10_000;
 
 /**
- * Tries the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined:
- * that could not be asked), and the way through the public name, where one is set.
+ * Checks the listener for webhooks: its file, its port, whether Maton knows the connections of its tokens (`known`; undefined: that
+ * could not be read), and the way through the public name, if one is set.
  */
 export async function checkIntake(
   config: IntakeConfig,
@@ -57,7 +58,7 @@ export async function checkIntake(
       remedy: 'Its events would belong to no message. GET /v1/connections lists the ids: `npm run intake-token -- ID`.',
     };
   }
-  const count = entries.length === 1 ? '1 entry' : `${entries.length} entries`;
+  const count = counted(entries.length, 'entry', 'entries');
   const nobody = entries.length === 0 ? '; nobody can post: `npm run intake-token -- CONNECTION_ID --add`' : '';
   const inUse = await isTaken(host, port);
   if (typeof inUse === 'string') {
@@ -168,7 +169,7 @@ const unreachable = (what: string): Finding => ({
     'The public name must lead by TLS to INTAKE_PORT, with /wati/... as it came in (docs/operations.md, "Webhooks of WATI").',
 });
 
-/** The answer, or the code of what prevented it. The address is a secret, so no message of an error is told. */
+/** The answer, or the error code. Messages of errors are not shown: the address is a secret. */
 async function ask(means: Means, url: string, init: RequestInit): Promise<Response | string> {
   try {
     return await means.ask(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(probeMs) });

@@ -16,7 +16,7 @@ interface Listed {
 const place = 'Connectors > Webhooks in WATI';
 
 /**
- * What WATI posts of this connection, by its own list. That it does not tell is no fault: not every account lets the list through.
+ * The webhooks of this connection, by WATI's own list. No access to the list is no fault: not every account allows it.
  */
 export async function checkSubscription(
   { INTAKE_TOKENS_FILE: path = '' }: { INTAKE_TOKENS_FILE?: string },
@@ -39,8 +39,8 @@ export async function checkSubscription(
 }
 
 /**
- * Whether one of them has a token of this connection, works, and tells all that is needed. Known by the hash of its token, so that
- * an address of another system is not taken for ours; no address is told.
+ * Whether one of them has a token of this connection, works, and sends all needed events. Compared by the hash of its token, so
+ * that an address of another system is not taken for ours; no address is shown.
  */
 function judge(connectionId: string, hashes: ReadonlySet<string>, listed: readonly Listed[]): Finding {
   const ours = listed.filter(({ url }) => hashes.has(hash('sha256', tokenInAddress(url))));

@@ -14,7 +14,7 @@ import { hiddenToken, hideToken } from './address.ts';
 import { readBody } from './read-body.ts';
 import type { IntakeSource, IntakeTokens } from './tokens.ts';
 
-/** What becomes of a webhook that a token vouches for. */
+/** Takes a webhook with a valid token. */
 export interface Taken {
   readonly status: 200 | 503;
   readonly body?: Readonly<Record<string, number>>;
@@ -32,7 +32,7 @@ export interface IntakeServerOptions {
   onError: (error: unknown) => void;
   bodies: SharedPool;
   bytesMax: number;
-  /** How long going down may take, ms. */
+  /** Time-out of the shutdown, ms. */
   closeMs: number;
   bodyTimeoutMs?: number;
   /** Wrong addresses in a second, all together; more are closed unanswered. */
@@ -47,8 +47,8 @@ const connectionsMax = 256;
 const retryAfter = '600';
 
 /**
- * The public listener: WATI's webhooks, and nothing else. Who has no token learns nothing from it, not even which
- * paths there are; what a repeat would not mend is answered 200, because failures in a row switch a webhook off.
+ * The public listener: WATI's webhooks, and nothing else. Without a token it reveals nothing, not even its paths. A body that a
+ * repeat would not fix is answered 200, because failures in a row switch a webhook off.
  */
 export async function createIntakeServer(options: IntakeServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
@@ -59,7 +59,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
     return503OnClosing: false,
     clientErrorHandler: clientErrorHandler(),
   });
-  await app.register(lingeringClose, { longestMs: 10_000, bytesMax: 16 * 1024 * 1024 });
+  await app.register(lingeringClose, { timeoutMs: 10_000, bytesMax: 16 * 1024 * 1024 });
   await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
@@ -94,7 +94,7 @@ function createDoor(options: IntakeServerOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { method, raw } = request;
     const source = options.tokens.find(hiddenToken(raw));
-    if (source !== undefined && method === 'POST') return takeWebhook(options, source, request, reply);
+    if (source !== undefined && method === 'POST') return takeWebhook(options, source, reply);
     if (source !== undefined && method === 'GET') return reply.type('text/plain; charset=utf-8').send('ok');
     if (source === undefined) {
       options.onBadToken();
@@ -120,9 +120,9 @@ function createFlood(perSecond: number, clock: () => number): () => boolean {
 async function takeWebhook(
   options: IntakeServerOptions,
   source: IntakeSource,
-  { raw }: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const { raw } = reply.request;
   if (options.isFull()) {
     options.onUnread(source, 'no-room');
     return comeAgain(reply);

@@ -1,4 +1,4 @@
-import type { IntakeStore } from '../store/intake-port.ts';
+import type { IntakeStore } from '../store/intake-store.ts';
 
 interface WatchOptions {
   store: Pick<IntakeStore, 'noteListening'>;

@@ -33,13 +33,13 @@ export interface Intake {
   readonly bodies: SharedPool;
   /** When the last event of each connection that has a token came (wall clock, ms); of those that never had one, the start. */
   lastEvents(): ReadonlyMap<string, number>;
-  /** Nobody new gets in; those inside get their answers. */
+  /** No new request gets in; those in progress get their answers. */
   close(): Promise<void>;
-  /** Time is up: nobody gets an answer any more. */
+  /** The shutdown time-out is over: no request gets an answer any more. */
   cutOff(): void;
 }
 
-/** How long an answer may take beyond the wait for the store. */
+/** Time for an answer beyond the wait for the store. */
 const closeBeyondMs = 3_000;
 
 /** Takes WATI's webhooks in, and records them. */
@@ -138,7 +138,7 @@ const rowOf = ({ connectionId }: IntakeSource, { value, text }: BodyMember, rece
   body: text,
 });
 
-/** Which of an array were the repeats is not told: the last ones are taken for them. */
+/** The store counts repeats and does not name them: the last members of an array are taken for them. */
 function countRecorded(labels: readonly string[], { received }: Recorded, count: IntakeOptions['count']): void {
   for (const [at, label] of labels.entries()) count(label, at < received ? 'new' : 'duplicate', 1);
 }
@@ -155,7 +155,7 @@ export function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? reasonOf(error.cause) : error.name;
 }
 
-/** One line in ten seconds for each connection and reason: who holds a token could fill the log. */
+/** One line in ten seconds for each connection and reason, or the holder of a token could fill the log. */
 function createUnreadLog(logger: FastifyBaseLogger, now: () => number) {
   const told = new Map<string, { until: number; left: number }>();
   return ({ name, connectionId }: IntakeSource, why: string): void => {

@@ -2,7 +2,7 @@ import type { Registry } from '@prometheus-io/client';
 import type { FastifyBaseLogger } from 'fastify';
 import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
-import type { IntakeStore } from '../store/intake-port.ts';
+import type { IntakeStore } from '../store/intake-store.ts';
 import { createIntake, reasonOf } from './intake.ts';
 import { IntakeWatch } from './intake-watch.ts';
 import { Spool } from './spool.ts';
@@ -30,9 +30,9 @@ interface IntakeWiring {
   now?: () => number;
 }
 
-/** What the rest of the service sees of the listener for webhooks. */
+/** The listener for webhooks, as the rest of the service sees it. */
 export interface OpenIntake {
-  /** Once the store is ready: listens, and moves on what an earlier life left in the spool. `onRecorded` is for who applies events. */
+  /** Listens, and moves rows that an earlier process left in the spool; after the store is ready. `onRecorded` wakes the applier. */
   start(onRecorded?: () => void): Promise<void>;
   readonly pools: readonly SharedPool[];
   onAccepted(connection: string): void;

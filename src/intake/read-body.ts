@@ -9,9 +9,9 @@ export interface ReadOptions {
   timeoutMs: number;
   /** Bytes of bodies that are being read or recorded. */
   pool: SharedPool;
-  /** Who sends it. */
+  /** Its sender. */
   holder: string;
-  /** What was taken from the pool; the caller gives it back with its answer. */
+  /** Pieces taken from the pool; the caller releases them with its answer. */
   taken: Release[];
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IntakeRow } from '../store/intake-port.ts';
+import type { IntakeRow } from '../store/intake-store.ts';
 
-/** Where events become durable: the store, or the spool in front of it. */
+/** Makes events durable: the store, or the spool in front of it. */
 export interface IntakeSink {
-  /** All rows with one commit; resolves when they are durable. `duplicates` is absent where nobody looks for repeats. */
+  /** Writes all rows with one commit; resolves when they are durable. `duplicates` is absent if repeats are not looked for. */
   recordIntake(rows: readonly IntakeRow[]): Promise<Recorded>;
 }
 
@@ -21,7 +21,7 @@ interface RecorderOptions {
   sink: IntakeSink;
   /** Requests that may wait at once. */
   inFlightMax: number;
-  /** How long one waits for its commit, ms. */
+  /** Time that a request waits for its commit, ms. */
   waitMs: number;
   /** Between two tries of one request, ms. */
   retryMs?: number;
@@ -30,8 +30,8 @@ interface RecorderOptions {
 }
 
 /**
- * Records what a webhook brings in, and holds its request while the sink fails: each 503 counts towards WATI's hundred failures
- * in a row, and most outages are over in seconds. What comes in during a commit shares the next one, which the sink sees to.
+ * Records the events of a webhook, and holds its request while the sink fails: each 503 counts towards WATI's hundred failures in
+ * a row, and most outages are over in seconds. Events that arrive during a commit share the next one, which the sink sees to.
  */
 export class IntakeRecorder {
   readonly #options: RecorderOptions;

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IntakeRow } from '../store/intake-port.ts';
+import type { IntakeRow } from '../store/intake-store.ts';
 import { openDatabase } from '../store/sqlite/file.ts';
 import { GroupCommit } from '../store/sqlite/group-commit.ts';
 import type { IntakeSink, Recorded } from './recorder.ts';
@@ -22,7 +22,7 @@ const migrations = [
 
 export interface SpoolOptions {
   path: string;
-  /** Where its rows move on to. */
+  /** Target of its rows. */
   target: IntakeSink;
   /** Something is on record at the target. */
   onMoved?: () => void;
@@ -32,18 +32,18 @@ export interface SpoolOptions {
   now?: () => number;
   /** Between two tries while the target fails, ms. */
   retryMs?: number;
-  /** How long a target that hangs may hold up the end, ms. */
+  /** Time that a target that hangs may delay the shutdown, ms. */
   closeMs?: number;
 }
 
-/** So many rows are moved with one commit. */
+/** Rows moved with one commit. */
 const batchMax = 256;
-/** How long the log may keep what is deleted. */
+/** Size up to which the log may keep deleted rows. */
 const tidyEveryMs = 60_000;
 
 /**
- * A file in front of a store over a network: what it has recorded is answered 200, and moves on as the store takes it. A row is
- * deleted here after it is durable there, so a crash in between records it twice, which its key makes once.
+ * A file in front of a store over a network: its rows are answered 200, and move on as the store takes them. A row is deleted here
+ * once it is durable there, so a crash in between records it twice, and its key removes the duplicate.
  */
 export class Spool implements IntakeSink {
   readonly #options: SpoolOptions;
@@ -106,7 +106,7 @@ export class Spool implements IntakeSink {
     return { waiting: Number(waiting), oldestMs: oldest === null ? 0 : Math.max(0, now - Number(oldest)) };
   }
 
-  /** What is left moves on at the next start. */
+  /** The rest moves on at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#tidying);
@@ -165,7 +165,7 @@ export class Spool implements IntakeSink {
     try {
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // A full disk, which the next record tells of.
+      // The disk is full, which the next record reports.
     }
   }
 

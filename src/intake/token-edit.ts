@@ -1,7 +1,7 @@
 import { EditRefused, replaceFile } from '../lib/replace-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
-/** Names a token in commands: enough to tell those of a file apart, too little to try one. */
+/** Names a token in commands: long enough to distinguish those of a file, too short to guess one. */
 export const tokenIdOf = (sha256: string): string => sha256.slice(0, 8);
 
 /** The entries with one more token: in the entry of this name, or in one of its own. Throws where that is another connection's. */
@@ -25,7 +25,7 @@ export function withoutEntry(entries: readonly TokenEntry[], name: string): Toke
   return entries.filter((entry) => entry !== holder);
 }
 
-/** Without one token of an entry, whose hash begins with `tokenId`. Throws where it is the only one, or none, or several begin so. */
+/** Removes the token of an entry whose hash begins with `tokenId`. Throws if it is the only one, or if none or several match. */
 export function withoutToken(entries: readonly TokenEntry[], name: string, tokenId: string): TokenEntry[] {
   const holder = holderOf(entries, name);
   const left = holder.tokenSha256.filter((sha256) => !sha256.startsWith(tokenId.toLowerCase()));

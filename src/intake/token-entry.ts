@@ -10,7 +10,7 @@ const Sha256 = Type.String({
   'x-form': 'the SHA-256 of a token, 64 hexadecimal digits in small letters, and never the token itself',
 });
 
-/** An entry of INTAKE_TOKENS_FILE: who may post webhooks, and for which connection. Several hashes while a token is replaced. */
+/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. Several hashes while a token is replaced. */
 export const TokenEntry = Type.Object(
   {
     name: Type.String({
@@ -65,12 +65,12 @@ function inWords(fault: ErrorObject, entries: readonly unknown[]): string {
     return `${who}: "${property}"${which} ${faultInWords(fault)}`;
   }
   if (fault.keyword === 'required') return `${who}: "${fault.params.missingProperty}" ${faultInWords(fault)}`;
-  // A property that is not known may be a token in the wrong place: its name is not told.
+  // An unknown property may be a token in the wrong place, so its name is not shown.
   if (fault.keyword === 'additionalProperties') return `${who}: a property ${faultInWords(fault)}`;
   return `${who}: an entry must be an object {...}`;
 }
 
-/** What a request without a token would be taken for. */
+/** Names that logs and metrics use for a request without a token. */
 const hashOfNothing = hash('sha256', '');
 
 function secrets(entries: readonly TokenEntry[]): string[] {
@@ -82,7 +82,7 @@ function secrets(entries: readonly TokenEntry[]): string[] {
   ]);
 }
 
-/** Names are told apart without case; a token names one entry. */
+/** Names are compared without case; a token belongs to one entry. */
 function twice(entries: readonly TokenEntry[]): string[] {
   const faults: string[] = [];
   const names = new Set<string>();

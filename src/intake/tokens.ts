@@ -2,13 +2,13 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import { followFile } from '../lib/follow-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
-/** Who posts: the token alone says for which connection. */
+/** The sender; its token alone decides the connection. */
 export interface IntakeSource {
   readonly name: string;
   readonly connectionId: string;
 }
 
-/** Who may post webhooks, by token. */
+/** Finds senders of webhooks by token. */
 export interface IntakeTokens {
   /** Takes the same time whichever token it is, right or wrong. */
   find(token: string): IntakeSource | undefined;
@@ -19,7 +19,7 @@ export interface IntakeTokens {
   close(): void;
 }
 
-/** What a change of the tokens file did: names alone. */
+/** A change of the tokens file, as names alone. */
 export interface TokensChange {
   readonly entries: number;
   readonly added: readonly string[];
@@ -45,7 +45,7 @@ const indexTokens = (entries: readonly TokenEntry[]): TokenIndex => ({
 function findSource({ tokens }: TokenIndex, token: string): IntakeSource | undefined {
   const digest = hash('sha256', token, 'buffer');
   let found: IntakeSource | undefined;
-  // Every entry is compared, so that the time tells nothing about which one matched.
+  // Every entry is compared, so that the duration does not show which one matched.
   for (const entry of tokens) if (timingSafeEqual(entry.digest, digest)) found = entry.source;
   return found;
 }

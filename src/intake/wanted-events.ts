@@ -1,4 +1,4 @@
-/** What WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
+/** Events that WATI has to send. The plain twins of the `_v2` events are not needed, and do no harm. */
 export const wantedEvents = [
   'message',
   'message_bsuid',
@@ -12,13 +12,13 @@ export const wantedEvents = [
   'sessionMessageFailed',
 ] as const;
 
-/** Without these there are gaps. The `_bsuid` twins are of customers who hide their number; not every workspace has them. */
+/** Missing ones leave gaps. The `_bsuid` twins are for customers with a hidden number; not every workspace has them. */
 const needed = wantedEvents.filter((name) => !name.endsWith('_bsuid'));
 
 /** WATI has names of failures with and without `_v2`. */
 const bare = (name: string): string => name.toLowerCase().replace(/(failed)_v2$/, '$1');
 
-/** Of the events that are needed, those that are not ticked. */
+/** The needed events that are not ticked. */
 export function missingEvents(ticked: readonly string[]): string[] {
   const has = new Set(ticked.map(bare));
   return needed.filter((name) => !has.has(bare(name)));

@@ -12,7 +12,7 @@ for (const [at, letter] of [...'0123456789abcdefghijklmnopqrstuvwxyz'].entries()
 
 /**
  * Looks for many forms at once in one pass, a look into a table for each byte (Aho and Corasick, 1975). One number is all that is
- * known of what came before, so a form that is split between chunks is met as well. State 0 is the start.
+ * known of what came before, so a form that is split between chunks is met as well. A state is the place of its row; 0 is the start.
  */
 export class Automaton {
   readonly #next: Int32Array;
@@ -43,10 +43,10 @@ export class Automaton {
 
   /** How many letters of a form stand right before this state. */
   depth(state: number): number {
-    return this.#depths[state] ?? 0;
+    return this.#depths[state / width] ?? 0;
   }
 
-  /** The state behind these bytes, or `met`. */
+  /** The state behind these bytes, or `matches`. */
   run(bytes: Uint8Array, from: number): number {
     const next = this.#next;
     let state = from;
@@ -54,10 +54,24 @@ export class Automaton {
     for (let at = 0; at < bytes.length; at++) {
       const column = columns[bytes[at] ?? 0] ?? 0;
       if (column === 0) continue;
-      state = next[state * width + column] ?? 0;
+      state = next[state + column] ?? 0;
       if (state === matches) return matches;
     }
     return state;
+  }
+
+  /** Whether a form stands in a text: as `run` of its bytes, since none that is not ASCII has a column. */
+  isIn(text: string): boolean {
+    const next = this.#next;
+    let state = 0;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      const column = code < 128 ? (columns[code] ?? 0) : 0;
+      if (column === 0) continue;
+      state = next[state + column] ?? 0;
+      if (state === matches) return true;
+    }
+    return false;
   }
 }
 
@@ -81,5 +95,5 @@ function completed(next: Int32Array, ends: Uint8Array): Int32Array {
       queue.push(child);
     }
   }
-  return next.map((state) => (ends[state] === 1 ? matches : state));
+  return next.map((state) => (ends[state] === 1 ? matches : state * width));
 }

@@ -49,11 +49,18 @@ function partsOf(plain: string): string[] {
 }
 
 /** Without the letters at both ends, which hold bits of the neighbours. */
-const base64sOf = (bytes: Buffer): string[] => coresOf(bytes, 3, (padded) => padded.toString('base64'), 6);
+const base64sOf = (bytes: Buffer): string[] =>
+  coresOf(bytes, { alignments: 3, bits: 6 }, (padded) => padded.toString('base64'));
 
-const base32sOf = (bytes: Buffer): string[] => coresOf(bytes, 5, base32, 5);
+const base32sOf = (bytes: Buffer): string[] => coresOf(bytes, { alignments: 5, bits: 5 }, base32);
 
-function coresOf(bytes: Buffer, alignments: number, encode: (bytes: Buffer) => string, bits: number): string[] {
+interface Encoding {
+  alignments: number;
+  /** Of a letter. */
+  bits: number;
+}
+
+function coresOf(bytes: Buffer, { alignments, bits }: Encoding, encode: (bytes: Buffer) => string): string[] {
   return Array.from({ length: alignments }, (_, before) => {
     const text = encode(Buffer.concat([Buffer.alloc(before), bytes]));
     return squeezed(text.slice(Math.ceil((before * 8) / bits), Math.floor(((before + bytes.length) * 8) / bits)));

@@ -1,6 +1,6 @@
 import { Automaton, matches } from './automaton.ts';
 import { formsOf } from './forms.ts';
-import { Unescaper } from './unescape.ts';
+import { mayHoldEscapes, Unescaper } from './unescape.ts';
 
 /** How many escapes of escapes are undone. */
 const layersMax = 3;
@@ -28,7 +28,7 @@ const tellingDepth = 6;
 /** Finds the keys of the service in foreign text. `keys` is asked again and again: it grows when a key is renewed. */
 export class KeyFinder {
   readonly #keys: () => readonly string[];
-  #known = '';
+  #known: readonly string[] = [];
   #automaton = new Automaton([]);
 
   constructor(keys: () => readonly string[]) {
@@ -63,10 +63,11 @@ export class KeyFinder {
   }
 
   /** Whether a key stands in a whole text. */
-  isIn(text: string | Buffer): boolean {
+  isIn(text: string): boolean {
     const automaton = this.#current();
-    let bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    if (automaton.run(bytes, 0) === matches) return true;
+    if (automaton.isIn(text)) return true;
+    if (!mayHoldEscapes(text)) return false;
+    let bytes: Buffer = Buffer.from(text);
     for (let layer = 0; layer < layersMax; layer++) {
       const unescaped = new Unescaper().push(bytes, true);
       if (unescaped === bytes || unescaped.length === bytes.length) return false;
@@ -84,9 +85,9 @@ export class KeyFinder {
 
   #current(): Automaton {
     const keys = this.#keys();
-    const known = keys.join('\n');
-    if (known !== this.#known) {
-      this.#known = known;
+    const known = this.#known;
+    if (keys.length !== known.length || keys.some((key, at) => key !== known[at])) {
+      this.#known = [...keys];
       this.#automaton = new Automaton(keys.slice(-1 - formerMax).flatMap(formsOf));
     }
     return this.#automaton;

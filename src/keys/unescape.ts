@@ -10,6 +10,11 @@ const semicolon = 0x3b;
 /** What may begin an escape, as a search by bytes finds it. */
 const introducers = [percent, ampersand, equals, backslash];
 
+/** The same in a text. */
+const introducer = /[%&=\\]/;
+
+export const mayHoldEscapes = (text: string): boolean => introducer.test(text);
+
 interface Escape {
   /** The byte that it stands for; what is not ASCII, or not a letter, is a blank. */
   byte: number;
@@ -47,15 +52,15 @@ export class Unescaper {
 function escapeAt(bytes: Buffer, at: number, first: number): Escape | undefined {
   if (first === ampersand) return entityAt(bytes, at);
   const second = bytes[at + 1] ?? 0;
-  if (first === percent && (second | 0x20) === 0x75) return escapeOf(digits(bytes, at + 2, 4, 16), 6);
-  if (first === percent || first === equals) return escapeOf(digits(bytes, at + 1, 2, 16), 3);
+  if (first === percent && (second | 0x20) === 0x75) return escapeOf(digits(bytes, { from: at + 2, count: 4 }, 16), 6);
+  if (first === percent || first === equals) return escapeOf(digits(bytes, { from: at + 1, count: 2 }, 16), 3);
   if (second === backslash) return { byte: backslash, length: 2 };
   if (second === 0x75) {
     if (bytes[at + 2] === 0x7b) return bracedAt(bytes, at + 3);
-    return escapeOf(digits(bytes, at + 2, 4, 16), 6);
+    return escapeOf(digits(bytes, { from: at + 2, count: 4 }, 16), 6);
   }
-  if (second === 0x78) return escapeOf(digits(bytes, at + 2, 2, 16), 4);
-  const octal = escapeOf(digits(bytes, at + 1, 3, 8), 4);
+  if (second === 0x78) return escapeOf(digits(bytes, { from: at + 2, count: 2 }, 16), 4);
+  const octal = escapeOf(digits(bytes, { from: at + 1, count: 3 }, 8), 4);
   // `\n`, `\r`, `\t`: a line break within what is looked for.
   return octal ?? (second === 0x6e || second === 0x72 || second === 0x74 ? { byte: 0x20, length: 2 } : undefined);
 }
@@ -64,7 +69,11 @@ const escapeOf = (code: number | undefined, length: number): Escape | undefined 
   code === undefined ? undefined : { byte: code < 128 ? code : 0x20, length };
 
 /** So many digits, as a number. */
-function digits(bytes: Buffer, from: number, count: number, base: 8 | 10 | 16): number | undefined {
+function digits(
+  bytes: Buffer,
+  { from, count }: { from: number; count: number },
+  base: 8 | 10 | 16,
+): number | undefined {
   let value = 0;
   for (let at = from; at < from + count; at++) {
     const digit = digitOf(bytes[at] ?? 0);
@@ -83,7 +92,7 @@ function digitOf(byte: number): number {
 /** `\u{41}`, from behind the brace. */
 function bracedAt(bytes: Buffer, from: number): Escape | undefined {
   const end = digitsEnd(bytes, from, 16);
-  return bytes[end] === 0x7d ? escapeOf(digits(bytes, from, end - from, 16), end - from + 4) : undefined;
+  return bytes[end] === 0x7d ? escapeOf(digits(bytes, { from, count: end - from }, 16), end - from + 4) : undefined;
 }
 
 function digitsEnd(bytes: Buffer, from: number, base: 10 | 16): number {
@@ -100,7 +109,7 @@ function entityAt(bytes: Buffer, at: number): Escape | undefined {
     const from = at + (isHex ? 3 : 2);
     const end = digitsEnd(bytes, from, isHex ? 16 : 10);
     if (end === from) return undefined;
-    const code = digits(bytes, from, end - from, isHex ? 16 : 10);
+    const code = digits(bytes, { from, count: end - from }, isHex ? 16 : 10);
     return escapeOf(code, end - at + (bytes[end] === semicolon ? 1 : 0));
   }
   let end = at + 1;

@@ -1,14 +1,14 @@
-/** What was found out, in words; a fault says how to mend it. */
+/** The result of a step in words; a fault names its remedy. */
 export type Finding = { fine: string } | { fault: string; remedy: string };
 
-/** Longer than most steps take: whoever waits is told for what. */
-const patienceMs = 2_000;
+/** Longer than most steps take: the operator then sees which one is slow. */
+const slowAfterMs = 2_000;
 
 export interface ReportOptions {
-  /** What it means that a step threw. */
+  /** The finding of a step that threw. */
   faultOf: (error: unknown) => Finding;
   print: (line: string) => void;
-  /** Of a step that takes long. */
+  /** Called for a slow step. */
   notify: (line: string) => void;
 }
 
@@ -20,7 +20,7 @@ export function createReport({ faultOf, print, notify }: ReportOptions) {
   return {
     /** Whether the step found no fault; what it throws is one. */
     async step(name: string, find: () => Finding | Promise<Finding>): Promise<boolean> {
-      const waiting = setTimeout(() => notify(`...   ${name}: still waiting for an answer`), patienceMs);
+      const waiting = setTimeout(() => notify(`...   ${name}: still waiting for an answer`), slowAfterMs);
       const finding = await new Promise<Finding>((resolve) => resolve(find())).catch(faultOf);
       clearTimeout(waiting);
       if ('fine' in finding) line('ok', name, finding.fine);

@@ -16,38 +16,48 @@ interface FrontMetricSources {
 export function registerFrontMetrics(registry: Registry, { front, pools, linesDropped }: FrontMetricSources): void {
   const { gauge, counter } = metricFactories(registry);
 
-  gauge('pool_size', 'How much there is of what callers share: pieces, or bytes', ['pool'], () =>
-    pools.map((pool) => [{ pool: pool.name }, pool.reading().size]),
+  gauge(
+    { name: 'pool_size', help: 'How much there is of what callers share: pieces, or bytes', labels: ['pool'] },
+    () => pools.map((pool) => [{ pool: pool.name }, pool.reading().size]),
   );
-  gauge('pool_used', 'How much of it is taken', ['pool'], () => pools.map((pool) => [{ pool: pool.name }, pool.used]));
-  gauge('pool_holders', 'How many callers have some of it', ['pool'], () =>
+  gauge({ name: 'pool_used', help: 'How much of it is taken', labels: ['pool'] }, () =>
+    pools.map((pool) => [{ pool: pool.name }, pool.used]),
+  );
+  gauge({ name: 'pool_holders', help: 'How many callers have some of it', labels: ['pool'] }, () =>
     pools.map((pool) => [{ pool: pool.name }, pool.reading().holders]),
   );
   counter(
-    'pool_refused_total',
-    'Requests that got none: nothing was left (`pool-full`), or their caller had its share (`share-spent`)',
-    ['pool', 'reason'],
+    {
+      name: 'pool_refused_total',
+      help: 'Requests that got none: nothing was left (`pool-full`), or their caller had its share (`share-spent`)',
+      labels: ['pool', 'reason'],
+    },
     () =>
       pools.flatMap((pool) =>
         Object.entries(pool.reading().refused).map(([reason, count]) => [{ pool: pool.name, reason }, count] as const),
       ),
   );
-  gauge('connections_open', 'Connections of callers', [], () => [[{}, front.connections().open]]);
+  gauge({ name: 'connections_open', help: 'Connections of callers' }, () => [[{}, front.connections().open]]);
   counter(
-    'connections_refused_total',
-    'Connections closed by us: all are taken (`full`), one address has too many (`address`), nothing was said while nearly all were taken (`silent`), too many requests sent ahead (`pipelined`)',
-    ['reason'],
+    {
+      name: 'connections_refused_total',
+      help: 'Connections closed by us: all are taken (`full`), one address has too many (`address`), nothing was said while nearly all were taken (`silent`), too many requests sent ahead (`pipelined`)',
+      labels: ['reason'],
+    },
     () => Object.entries(front.connections().refused).map(([reason, count]) => [{ reason }, count]),
   );
-  counter('keyless_refused_total', 'Requests without a valid key beyond what one address may make', [], () => [
-    [{}, front.keyless.refused],
-  ]);
-  counter('log_lines_left_out_total', 'Lines of equal refusals that were counted and not logged', [], () => [
-    [{}, front.requestLog.left],
-  ]);
-  counter('log_lines_dropped_total', 'Lines that were lost because the log was not taken away fast enough', [], () => [
-    [{}, linesDropped()],
-  ]);
+  counter(
+    { name: 'keyless_refused_total', help: 'Requests without a valid key beyond what one address may make' },
+    () => [[{}, front.keyless.refused]],
+  );
+  counter(
+    { name: 'log_lines_left_out_total', help: 'Lines of equal refusals that were counted and not logged' },
+    () => [[{}, front.requestLog.left]],
+  );
+  counter(
+    { name: 'log_lines_dropped_total', help: 'Lines that were lost because the log was not taken away fast enough' },
+    () => [[{}, linesDropped()]],
+  );
 }
 
 const counted = ['401', '403', '404', '429'];

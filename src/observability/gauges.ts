@@ -36,57 +36,78 @@ export function registerGauges(registry: Registry, standing: GaugeSources): void
   const broadcasts = cachedWithTimeout(standing.broadcasts, 0);
   const held = cachedWithTimeout(standing.held, standing.sendsRestMs);
 
-  gauge('build_info', 'Always 1: which build it is', ['version', 'node'], () => [
+  gauge({ name: 'build_info', help: 'Always 1: which build it is', labels: ['version', 'node'] }, () => [
     [{ version, node: process.versions.node }, 1],
   ]);
-  gauge('ready', '1 while /health/ready says `ready`', [], async () => [
+  gauge({ name: 'ready', help: '1 while /health/ready says `ready`' }, async () => [
     [{}, (await ready())?.status === 'ready' ? 1 : 0],
   ]);
-  gauge('dependency_up', 'What /health/ready knows: 1 it works, 0 it does not', ['dependency'], async () =>
-    dependencies(await ready()),
+  gauge(
+    { name: 'dependency_up', help: 'What /health/ready knows: 1 it works, 0 it does not', labels: ['dependency'] },
+    async () => dependencies(await ready()),
   );
   gauge(
-    'connection_changed',
-    '1 while the only active connection is not the one that was used before: what names none is refused',
-    [],
+    {
+      name: 'connection_changed',
+      help: '1 while the only active connection is not the one that was used before: what names none is refused',
+    },
     async () => {
       const state = await ready();
       return state ? [[{}, state.connection === 'changed' ? 1 : 0]] : [];
     },
   );
-  gauge('recorded_sends', 'Sends on record by their state now, of all callers and replicas', ['status'], async () =>
-    Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
+  gauge(
+    {
+      name: 'recorded_sends',
+      help: 'Sends on record by their state now, of all callers and replicas',
+      labels: ['status'],
+    },
+    async () => Object.entries((await sends()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
   gauge(
-    'broadcasts',
-    'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
-    ['status'],
+    {
+      name: 'broadcasts',
+      help: 'Broadcasts that run and have something left to send, 100 at most, and those that the service has paused (`held`)',
+      labels: ['status'],
+    },
     async () => Object.entries((await broadcasts()) ?? {}).map(([status, count]) => [{ status }, count]),
   );
   gauge(
-    'held_messages',
-    'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',
-    ['reason'],
+    {
+      name: 'held_messages',
+      help: 'Messages queued for callers that were removed, stopped or may not send any more; single sends up to 1,000 of each',
+      labels: ['reason'],
+    },
     async () => Object.entries((await held()) ?? {}).map(([reason, count]) => [{ reason }, count]),
   );
-  gauge('sending_stopped', 'How much operators have stopped: 1 for `all`, else how many', ['scope'], () => {
-    const { all, callers, connections } = standing.stopped();
-    return [
-      [{ scope: 'all' }, all ? 1 : 0],
-      [{ scope: 'caller' }, callers.length],
-      [{ scope: 'connection' }, connections.length],
-    ];
-  });
-  gauge('upstream_calls_today', 'Calls of this replica to the gateway since midnight UTC, or its start', [], () => [
-    [{}, standing.dayQuota().used],
-  ]);
-  gauge('upstream_calls_day_limit', 'Its share of UPSTREAM_CALLS_PER_DAY; 0: there is no limit', [], () => [
-    [{}, standing.dayQuota().limit],
-  ]);
-  gauge('uploads_open', 'Uploads under way', [], () => [[{}, uploads.open]]);
-  counter('upload_bytes_total', 'Bytes of uploads taken in', [], () => [[{}, uploads.bytes]]);
+  gauge(
+    { name: 'sending_stopped', help: 'How much operators have stopped: 1 for `all`, else how many', labels: ['scope'] },
+    () => {
+      const { all, callers, connections } = standing.stopped();
+      return [
+        [{ scope: 'all' }, all ? 1 : 0],
+        [{ scope: 'caller' }, callers.length],
+        [{ scope: 'connection' }, connections.length],
+      ];
+    },
+  );
+  registerDayQuotaGauges(registry, standing);
+  gauge({ name: 'uploads_open', help: 'Uploads under way' }, () => [[{}, uploads.open]]);
+  counter({ name: 'upload_bytes_total', help: 'Bytes of uploads taken in' }, () => [[{}, uploads.bytes]]);
   if (rateLimiter) registerRateLimiterGauges(registry, rateLimiter);
+  if (rateLimiter) registerRateLimitGroupGauges(registry, rateLimiter);
   if (standing.callersFile) registerCallersFileGauges(registry, standing.callersFile, standing.now ?? Date.now);
+}
+
+function registerDayQuotaGauges(registry: Registry, { dayQuota }: GaugeSources): void {
+  const { gauge } = metricFactories(registry);
+  gauge(
+    { name: 'upstream_calls_today', help: 'Calls of this replica to the gateway since midnight UTC, or its start' },
+    () => [[{}, dayQuota().used]],
+  );
+  gauge({ name: 'upstream_calls_day_limit', help: 'Its share of UPSTREAM_CALLS_PER_DAY; 0: there is no limit' }, () => [
+    [{}, dayQuota().limit],
+  ]);
 }
 
 function registerCallersFileGauges(
@@ -96,12 +117,13 @@ function registerCallersFileGauges(
 ): void {
   const { gauge } = metricFactories(registry);
   gauge(
-    'callers_file_valid',
-    '1 while the callers file can be used; 0: it has faults, and an older version is in force',
-    [],
+    {
+      name: 'callers_file_valid',
+      help: '1 while the callers file can be used; 0: it has faults, and an older version is in force',
+    },
     () => [[{}, file().valid ? 1 : 0]],
   );
-  gauge('callers_file_age_seconds', 'How long ago the version in force was read', [], () => [
+  gauge({ name: 'callers_file_age_seconds', help: 'How long ago the version in force was read' }, () => [
     [{}, Math.max(0, now() - file().sinceMs) / 1000],
   ]);
 }
@@ -109,67 +131,88 @@ function registerCallersFileGauges(
 function registerRateLimiterGauges(registry: Registry, limiter: OutboundRateLimiter): void {
   const { gauge, counter } = metricFactories(registry);
   const lanes = () => Object.entries(limiter.stats().lanes);
-  const groups = () => Object.entries(limiter.stats().groups);
 
   gauge(
-    'rate_limit_calls_per_second',
-    'Calls per second that the upstream accepts, as learnt from its 429 responses',
-    [],
+    {
+      name: 'rate_limit_calls_per_second',
+      help: 'Calls per second that the upstream accepts, as learnt from its 429 responses',
+    },
     () => [[{}, limiter.stats().rate]],
   );
-  gauge('rate_limit_used_ratio', 'Part of it that was used in the last ten seconds', [], () => [
+  gauge({ name: 'rate_limit_used_ratio', help: 'Part of it that was used in the last ten seconds' }, () => [
     [{}, limiter.stats().used],
   ]);
-  gauge('rate_limit_paused_seconds', 'How long no call may start, after a 429', [], () => [
+  gauge({ name: 'rate_limit_paused_seconds', help: 'How long no call may start, after a 429' }, () => [
     [{}, limiter.stats().pausedMs / 1000],
   ]);
-  gauge('rate_limit_replicas', 'Replicas that share the limit, as far as this one knows', [], () => [
+  gauge({ name: 'rate_limit_replicas', help: 'Replicas that share the limit, as far as this one knows' }, () => [
     [{}, limiter.stats().replicas],
   ]);
   gauge(
-    'rate_limit_mode',
-    '1 for where permits come from: `local`, `shared` through the database, or `fallback` (a share) while the database fails',
-    ['mode'],
+    {
+      name: 'rate_limit_mode',
+      help: '1 for where permits come from: `local`, `shared` through the database, or `fallback` (a share) while the database fails',
+      labels: ['mode'],
+    },
     () => {
       const { mode: current } = limiter.stats();
       return ['local', 'shared', 'fallback'].map((mode) => [{ mode }, mode === current ? 1 : 0]);
     },
   );
-  counter('rate_limit_too_many_requests_total', '429 responses of the upstream', [], () => [
+  counter({ name: 'rate_limit_too_many_requests_total', help: '429 responses of the upstream' }, () => [
     [{}, limiter.stats().tooManyRequests],
   ]);
 
-  gauge('rate_limit_queued_calls', 'Calls that wait for a permit', ['lane'], () =>
+  gauge({ name: 'rate_limit_queued_calls', help: 'Calls that wait for a permit', labels: ['lane'] }, () =>
     lanes().map(([lane, { queued }]) => [{ lane }, queued]),
   );
-  counter('rate_limit_granted_calls_total', 'Permits granted', ['lane'], () =>
+  counter({ name: 'rate_limit_granted_calls_total', help: 'Permits granted', labels: ['lane'] }, () =>
     lanes().map(([lane, { granted }]) => [{ lane }, granted]),
   );
-  counter('rate_limit_wait_seconds_total', 'Sum of the waits for granted permits', ['lane'], () =>
-    lanes().map(([lane, { waitedMs }]) => [{ lane }, waitedMs / 1000]),
+  counter(
+    { name: 'rate_limit_wait_seconds_total', help: 'Sum of the waits for granted permits', labels: ['lane'] },
+    () => lanes().map(([lane, { waitedMs }]) => [{ lane }, waitedMs / 1000]),
   );
   counter(
-    'rate_limit_rejected_calls_total',
-    'Calls without a permit in time: `predicted` when they asked, or `expired` because more urgent ones came',
-    ['lane', 'reason'],
+    {
+      name: 'rate_limit_rejected_calls_total',
+      help: 'Calls without a permit in time: `predicted` when they asked, or `expired` because more urgent ones came',
+      labels: ['lane', 'reason'],
+    },
     () =>
       lanes().flatMap(([lane, { rejected, expired }]): Sample[] => [
         [{ lane, reason: 'predicted' }, rejected],
         [{ lane, reason: 'expired' }, expired],
       ]),
   );
+}
 
+function registerRateLimitGroupGauges(registry: Registry, limiter: OutboundRateLimiter): void {
+  const { gauge } = metricFactories(registry);
+  const groups = () => Object.entries(limiter.stats().groups);
   gauge(
-    'rate_limit_group_limit_calls',
-    'Calls in ten seconds that WATI accepts of a group of routes, as learnt',
-    ['group'],
+    {
+      name: 'rate_limit_group_limit_calls',
+      help: 'Calls in ten seconds that WATI accepts of a group of routes, as learnt',
+      labels: ['group'],
+    },
     () => groups().map(([group, { limit }]) => [{ group }, limit]),
   );
-  gauge('rate_limit_group_used_calls', 'How many of them were used in the last ten seconds', ['group'], () =>
-    groups().map(([group, { used }]) => [{ group }, used]),
+  gauge(
+    {
+      name: 'rate_limit_group_used_calls',
+      help: 'How many of them were used in the last ten seconds',
+      labels: ['group'],
+    },
+    () => groups().map(([group, { used }]) => [{ group }, used]),
   );
-  gauge('rate_limit_group_paused_seconds', 'How long no call of the group may start, after a 429', ['group'], () =>
-    groups().map(([group, { pausedMs }]) => [{ group }, pausedMs / 1000]),
+  gauge(
+    {
+      name: 'rate_limit_group_paused_seconds',
+      help: 'How long no call of the group may start, after a 429',
+      labels: ['group'],
+    },
+    () => groups().map(([group, { pausedMs }]) => [{ group }, pausedMs / 1000]),
   );
 }
 

@@ -37,9 +37,11 @@ export function countIntake(registry: Registry, connections: () => readonly stri
   });
   const accepted = new Map<string, number>();
   metricFactories(registry).counter(
-    'intake_accepted_sends_total',
-    'Messages accepted over connections that have a token: events of them are to be expected',
-    ['connection'],
+    {
+      name: 'intake_accepted_sends_total',
+      help: 'Messages accepted over connections that have a token: events of them are to be expected',
+      labels: ['connection'],
+    },
     () => connections().map((connection) => [{ connection }, accepted.get(connection) ?? 0]),
   );
   return {
@@ -59,9 +61,11 @@ export function tellIntake(registry: Registry, standing: IntakeStanding, restMs:
   const since = (ms: number) => Math.max(0, standing.now() - ms) / 1000;
 
   gauge(
-    'intake_backlog_events',
-    'Events that are not applied: due in the store (`waiting`), in the spool (`spooled`), or set aside (`failed`)',
-    ['state'],
+    {
+      name: 'intake_backlog_events',
+      help: 'Events that are not applied: due in the store (`waiting`), in the spool (`spooled`), or set aside (`failed`)',
+      labels: ['state'],
+    },
     async () => {
       const known = await state();
       return [
@@ -75,25 +79,28 @@ export function tellIntake(registry: Registry, standing: IntakeStanding, restMs:
       ];
     },
   );
-  gauge('intake_oldest_seconds', 'How long the oldest of those that are due has waited', [], async () => {
+  gauge({ name: 'intake_oldest_seconds', help: 'How long the oldest of those that are due has waited' }, async () => {
     const known = await state();
     const inSpool = spooled();
     if (!known && !inSpool) return [];
     return [[{}, Math.max(known?.oldestMs ?? 0, inSpool?.oldestMs ?? 0) / 1000]];
   });
   gauge(
-    'intake_last_event_seconds',
-    'How long ago this replica had the last event of a connection that has a token; from its start on, where none came',
-    ['connection'],
+    {
+      name: 'intake_last_event_seconds',
+      help: 'How long ago this replica had the last event of a connection that has a token; from its start on, where none came',
+      labels: ['connection'],
+    },
     () => [...standing.lastEvents()].map(([connection, at]) => [{ connection }, since(at)]),
   );
   gauge(
-    'intake_tokens_file_valid',
-    '1 while the tokens file can be used; 0: it has faults, and an older version is in force',
-    [],
+    {
+      name: 'intake_tokens_file_valid',
+      help: '1 while the tokens file can be used; 0: it has faults, and an older version is in force',
+    },
     () => [[{}, standing.file().valid ? 1 : 0]],
   );
-  gauge('intake_tokens_file_age_seconds', 'How long ago the version in force was read', [], () => [
+  gauge({ name: 'intake_tokens_file_age_seconds', help: 'How long ago the version in force was read' }, () => [
     [{}, since(standing.file().sinceMs)],
   ]);
 }

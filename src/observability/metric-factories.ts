@@ -1,29 +1,37 @@
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { withTimeout } from '../lib/with-timeout.ts';
 
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 type Read = () => Sample[] | Promise<Sample[]>;
 
+interface MetricWords {
+  /** Without the prefix. */
+  name: string;
+  help: string;
+  labels?: string[];
+}
+
 /** Metrics of ours, in the registry, that are read at each scrape. */
 export function metricFactories(registry: Registry) {
-  const words = (name: string, help: string, labelNames: string[]) => ({
+  const optionsOf = ({ name, help, labels = [] }: MetricWords) => ({
     name: `wati_bff_${name}`,
     help,
-    labelNames,
+    labelNames: labels,
     registers: [registry],
   });
   return {
-    gauge: (name: string, help: string, labelNames: string[], read: Read) =>
+    gauge: (words: MetricWords, read: Read) =>
       new Gauge({
-        ...words(name, help, labelNames),
+        ...optionsOf(words),
         async collect() {
           const samples = await read();
           this.reset();
           for (const [labels, value] of samples) this.set(labels, value);
         },
       }),
-    counter: (name: string, help: string, labelNames: string[], read: Read) =>
+    counter: (words: MetricWords, read: Read) =>
       new Counter({
-        ...words(name, help, labelNames),
+        ...optionsOf(words),
         async collect() {
           const samples = await read();
           this.reset();
@@ -59,12 +67,7 @@ export function cachedWithTimeout<T>(ask: () => Promise<T>, restMs: number): () 
         asking = undefined;
         restUntil = performance.now() + restMs;
       });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, scrapeTimeoutMs);
-    });
-    await Promise.race([asking, late]);
-    clearTimeout(timer);
+    await withTimeout(asking, scrapeTimeoutMs, () => {});
     return known;
   };
 }

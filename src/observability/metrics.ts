@@ -12,8 +12,8 @@ export interface Metrics {
   recordOutcome(kind: string, outcome: string): void;
   /** A bulk call goes out with so many template sends. */
   recordBatch(lane: string, size: number): void;
-  /** The database was asked, `seconds` long. */
-  recordStoreCall(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, errorCode: boolean): void;
+  /** A database operation of `seconds`. */
+  recordStoreCall(kind: 'read' | 'write' | 'slot' | 'permits', seconds: number, failed: boolean): void;
   /** An answer to this operation held a key of this service. */
   recordKeyEcho(operation: string): void;
   /** What became of messages after WATI took them. */
@@ -38,6 +38,32 @@ export function createProcessMetrics(): Registry {
 export function createMetrics(ofProcess: Registry): Metrics {
   const registry = Registry.merge([ofProcess]);
   const registers = [registry];
+  const groups = new Histogram({
+    name: 'wati_bff_group_size',
+    help: 'Template sends in one call upstream',
+    labelNames: ['lane'] as const,
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+    registers,
+  });
+  const sends = new Counter({
+    name: 'wati_bff_sends_total',
+    help: 'Sends that ended, by outcome',
+    labelNames: ['kind', 'outcome'] as const,
+    registers,
+  });
+  return {
+    registry,
+    ...createRequestMetrics(registers),
+    ...createUpstreamMetrics(registers),
+    ...createStoreMetrics(registers),
+    recordOutcome: (kind, outcome) => sends.inc({ kind, outcome }),
+    recordBatch: (lane, size) => groups.observe({ lane }, size),
+    tracking: createTrackingMetrics(registry),
+    polls: createPollMetrics(registry),
+  };
+}
+
+function createRequestMetrics(registers: Registry[]): Pick<Metrics, 'recordRequest'> {
   const requests = new Counter({
     name: 'wati_bff_http_requests_total',
     help: 'Requests answered',
@@ -51,6 +77,18 @@ export function createMetrics(ofProcess: Registry): Metrics {
     buckets,
     registers,
   });
+  return {
+    recordRequest: (request, reply) => {
+      const { method } = request;
+      const route = request.routeOptions.url ?? 'none';
+      const caller = request.caller?.name ?? 'none';
+      requests.inc({ method, route, status: String(reply.statusCode), caller });
+      requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+    },
+  };
+}
+
+function createUpstreamMetrics(registers: Registry[]): Pick<Metrics, 'recordUpstreamCall' | 'recordKeyEcho'> {
   const attempts = new Counter({
     name: 'wati_bff_upstream_attempts_total',
     help: 'Calls to the gateway and the control API; result is a status or an error code',
@@ -64,26 +102,6 @@ export function createMetrics(ofProcess: Registry): Metrics {
     buckets,
     registers,
   });
-  const groups = new Histogram({
-    name: 'wati_bff_group_size',
-    help: 'Template sends in one call upstream',
-    labelNames: ['lane'] as const,
-    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-    registers,
-  });
-  const storeSeconds = new Histogram({
-    name: 'wati_bff_store_duration_seconds',
-    help: 'What the database took; of a write, until it is durable',
-    labelNames: ['kind'] as const,
-    buckets: storeBuckets,
-    registers,
-  });
-  const storeFailures = new Counter({
-    name: 'wati_bff_store_failures_total',
-    help: 'What the database did not do',
-    labelNames: ['kind'] as const,
-    registers,
-  });
   const echoes = new Counter({
     name: 'wati_bff_key_echoes_total',
     help: 'Answers of the upstream that held a key of this service, and were withheld',
@@ -91,42 +109,40 @@ export function createMetrics(ofProcess: Registry): Metrics {
     registers,
   });
   echoes.inc({ operation: 'any' }, 0);
-  const sends = new Counter({
-    name: 'wati_bff_sends_total',
-    help: 'Sends that ended, by outcome',
-    labelNames: ['kind', 'outcome'] as const,
-    registers,
-  });
-
-  const stores = {
-    read: storeSeconds.labels('read'),
-    write: storeSeconds.labels('write'),
-    slot: storeSeconds.labels('slot'),
-    permits: storeSeconds.labels('permits'),
-  };
-  for (const kind of ['read', 'write']) storeFailures.inc({ kind }, 0);
-
   return {
-    registry,
     recordUpstreamCall: ({ operation, status, errorCode, durationMs }) => {
       attempts.inc({ operation, result: errorCode ?? String(status) });
       attemptSeconds.observe({ operation }, durationMs / 1000);
     },
-    recordOutcome: (kind, outcome) => sends.inc({ kind, outcome }),
-    recordBatch: (lane, size) => groups.observe({ lane }, size),
-    recordStoreCall: (kind, seconds, errorCode) => {
-      stores[kind].observe(seconds);
-      if (errorCode) storeFailures.inc({ kind });
-    },
     recordKeyEcho: (operation) => echoes.inc({ operation }),
-    tracking: createTrackingMetrics(registry),
-    polls: createPollMetrics(registry),
-    recordRequest: (request, reply) => {
-      const { method } = request;
-      const route = request.routeOptions.url ?? 'none';
-      const caller = request.caller?.name ?? 'none';
-      requests.inc({ method, route, status: String(reply.statusCode), caller });
-      requestSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+  };
+}
+
+function createStoreMetrics(registers: Registry[]): Pick<Metrics, 'recordStoreCall'> {
+  const seconds = new Histogram({
+    name: 'wati_bff_store_duration_seconds',
+    help: 'What the database took; of a write, until it is durable',
+    labelNames: ['kind'] as const,
+    buckets: storeBuckets,
+    registers,
+  });
+  const failures = new Counter({
+    name: 'wati_bff_store_failures_total',
+    help: 'What the database did not do',
+    labelNames: ['kind'] as const,
+    registers,
+  });
+  const durations = {
+    read: seconds.labels('read'),
+    write: seconds.labels('write'),
+    slot: seconds.labels('slot'),
+    permits: seconds.labels('permits'),
+  };
+  for (const kind of ['read', 'write']) failures.inc({ kind }, 0);
+  return {
+    recordStoreCall: (kind, took, failed) => {
+      durations[kind].observe(took);
+      if (failed) failures.inc({ kind });
     },
   };
 }

@@ -28,12 +28,15 @@ export function tellMonthCalls(registry: Registry, { calls, quota, restMs }: Mon
   const { gauge } = metricFactories(registry);
   const known = cachedWithTimeout(calls, restMs);
   gauge(
-    'upstream_month_calls',
-    'Calls of a connection to the gateway in this month (UTC), of all replicas',
-    ['connection'],
+    {
+      name: 'upstream_month_calls',
+      help: 'Calls of a connection to the gateway in this month (UTC), of all replicas',
+      labels: ['connection'],
+    },
     async () => ((await known()) ?? []).map(({ connectionId, n }) => [{ connection: connectionId }, n]),
   );
-  gauge('upstream_month_quota_calls', 'How many the plan of WATI_PLAN holds; 0: there is no limit', [], () => [
-    [{}, quota ?? 0],
-  ]);
+  gauge(
+    { name: 'upstream_month_quota_calls', help: 'How many the plan of WATI_PLAN holds; 0: there is no limit' },
+    () => [[{}, quota ?? 0]],
+  );
 }

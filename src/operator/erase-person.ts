@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { PersonCount, PersonStore } from '../store/person-store.ts';
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 
 /** Rows of one commit: it holds up the event loop for as long as it takes. */
 const batch = 500;

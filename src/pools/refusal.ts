@@ -1,7 +1,7 @@
 import { Problem, type ProblemExtras } from '../problem.ts';
 import type { PoolRefusal, Release, SharedPool } from './shared-pool.ts';
 
-/** How a pool is called in an answer: `as many uploads are under way as ...`. */
+/** Names of pools in problem details: `as many uploads are under way as ...`. */
 const nouns: Record<string, string> = {
   requests: 'requests are under way',
   bodies: 'bytes of bodies are being read',
@@ -13,10 +13,14 @@ const nouns: Record<string, string> = {
 };
 
 /**
- * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if nothing is left.
- * Either way nothing was done yet, and a repeat is safe.
+ * Takes from a pool, or throws a Problem: 429 if the caller has used its share, 503 if the pool is exhausted.
+ * In both cases nothing was done yet, and a repeat is safe.
  */
-export function takeOrRefuse(pool: SharedPool, holder: string, amount = 1, extras: ProblemExtras = {}): Release {
+export function takeOrRefuse(
+  pool: SharedPool,
+  holder: string,
+  { amount = 1, ...extras }: ProblemExtras & { amount?: number } = {},
+): Release {
   const taken = pool.take(holder, amount);
   if (typeof taken === 'function') return taken;
   throw refusalOf(pool, taken, extras);

@@ -2,7 +2,7 @@
 export interface PoolOptions {
   /** In metrics and in answers, such as `uploads`. */
   readonly name: string;
-  /** How much there is; asked anew each time, because some pools shrink under load. */
+  /** Total amount; read on each use, because some pools shrink under load. */
   readonly size: () => number;
   /** The part of the pool that one holder may have while others ask, 0 to 1; a quarter by default. */
   readonly share?: number;
@@ -27,12 +27,12 @@ export interface PoolReading {
   readonly refused: Readonly<Record<PoolRefusal, number>>;
 }
 
-/** How long a holder that was refused, or let go of its last piece, counts as one that asks. */
+/** For this long, a holder that was refused or released its last piece still counts as active. */
 const ASKING_MS = 10_000;
 
 /**
- * A limited resource that all callers share: while others ask, no holder may have more than a share of it, and one that is
- * alone leaves room for the next. Taking and giving back cost a look into a map.
+ * A limited resource that all callers share. While several are active, no holder may have more than a share of it, and a single
+ * one leaves capacity for the next. Taking and releasing cost a map lookup.
  */
 export class SharedPool {
   readonly name: string;
@@ -41,7 +41,7 @@ export class SharedPool {
   readonly #alone: number;
   readonly #clock: () => number;
   readonly #held = new Map<string, number>();
-  /** Who asked lately, and when. */
+  /** Active holders, and when each asked last. */
   readonly #asked = new Map<string, number>();
   readonly #refused: Record<PoolRefusal, number> = { 'pool-full': 0, 'share-spent': 0 };
   #used = 0;
@@ -62,14 +62,14 @@ export class SharedPool {
     return this.#held.get(holder) ?? 0;
   }
 
-  /** How much `holder` may have in all right now. */
+  /** The share of `holder` at this moment. */
   limitOf(holder: string): number {
     return Math.max(1, Math.floor(this.#size() * (this.#othersAsk(holder) ? this.#share : this.#alone)));
   }
 
   /**
-   * Takes `amount` for `holder`, or tells why not. One piece is given to a holder that has none whatever its share, as long as
-   * the pool has room.
+   * Takes `amount` for `holder`, or returns the reason of the refusal. A holder without a piece gets one whatever its share, as long
+   * as the pool has capacity.
    */
   take(holder: string, amount = 1): Release | PoolRefusal {
     this.#asked.delete(holder);

@@ -15,7 +15,7 @@ export function createCallerLimiter(source?: CallerTokenStore, clock = () => per
     // The callers file may change while we run.
     if (known?.perSecond === perSecond) return known;
     const made =
-      source === undefined ? new LocalLimit(perSecond, clock) : new SharedLimit(source, name, perSecond, clock);
+      source === undefined ? new LocalLimit(perSecond, clock) : new SharedLimit({ source, name, perSecond, clock });
     limits.set(name, made);
     return made;
   };
@@ -90,6 +90,13 @@ const PREFETCH_SHARE = 0.1;
 const STORE_TIMEOUT_MS = 500;
 const RETRY_MS = 1_000;
 
+interface SharedLimitOptions {
+  source: CallerTokenStore;
+  name: string;
+  perSecond: number;
+  clock: () => number;
+}
+
 /**
  * One store request at a time. Requests that arrive meanwhile wait for the next one, which takes tokens for all of them and
  * prefetches as many as came since the last one. A busy caller costs a few store requests a second, a slow one one each. While
@@ -110,7 +117,7 @@ class SharedLimit implements Limit {
   #debt = { permits: 0, at: 0 };
   #fallback: { share: LocalLimit; retryAt: number } | undefined;
 
-  constructor(source: CallerTokenStore, name: string, perSecond: number, clock: () => number) {
+  constructor({ source, name, perSecond, clock }: SharedLimitOptions) {
     this.#store = source;
     this.#name = name;
     this.perSecond = perSecond;

@@ -8,7 +8,7 @@ export interface PendingPermit {
   readonly group: Group;
   readonly weight: number;
   readonly sinceMs: number;
-  readonly untilMs: number;
+  readonly deadline: number;
   readonly granted: () => void;
   readonly failed: (reason: unknown) => void;
   /** Position in the heap of deadlines; -1: not in it. */
@@ -138,7 +138,10 @@ export class FairQueue {
   }
 
   /** How many calls of each group come before one more of this caller, if `places` of each may start meanwhile. */
-  countAhead(caller: string, weight: number, group: Group, places: PerGroup): PerGroup {
+  countAhead(
+    { caller, weight, group }: Pick<PendingPermit, 'caller' | 'weight' | 'group'>,
+    places: PerGroup,
+  ): PerGroup {
     const own = this.#shares.get(caller);
     const ahead = perGroup();
     let before = 0;
@@ -148,7 +151,8 @@ export class FairQueue {
     }
     const at = Math.max(this.#virtualNow, own?.virtualTime ?? this.#debts.get(caller) ?? 0) + before / weight;
     if (this.#shares.size <= COUNTED_CALLERS) {
-      for (const share of this.#shares.values()) if (share !== own) countGrants(share, at, this.#virtualNow, ahead);
+      const span = { from: this.#virtualNow, until: at };
+      for (const share of this.#shares.values()) if (share !== own) countGrants(share, span, ahead);
       return ahead;
     }
     const turns = (at - this.#virtualNow) * this.#weights + this.#shares.size;
@@ -196,8 +200,9 @@ function seqOf(flow: Flow): number {
 }
 
 /** The calls of a caller up to a virtual time; of each group, at most those that are queued. */
-function countGrants(share: CallerShare, until: number, now: number, ahead: PerGroup): void {
-  const from = Math.max(now, share.virtualTime);
+function countGrants(share: CallerShare, span: { from: number; until: number }, ahead: PerGroup): void {
+  const from = Math.max(span.from, share.virtualTime);
+  const { until } = span;
   if (until < from) return;
   const turns = Math.floor((until - from) * share.weight + 1e-9) + 1;
   for (const flow of share.flows.values()) ahead[flow.group] += Math.min(flow.size, turns);

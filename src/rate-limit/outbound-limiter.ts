@@ -41,7 +41,7 @@ class OutboundLimiter implements OutboundRateLimiter {
   readonly #pacer: Pacer;
   readonly #windows: Record<Group, SlidingWindowLimit>;
   readonly #queues = { urgent: new FairQueue(), interactive: new FairQueue(), broadcast: new FairQueue() };
-  readonly #deadlines = new IndexedHeap<PendingPermit>((a, b) => a.untilMs < b.untilMs);
+  readonly #deadlines = new IndexedHeap<PendingPermit>((a, b) => a.deadline < b.deadline);
   readonly #stats = new LimiterStats();
   readonly #isOpen = {
     urgent: (group: Group): boolean => this.#windows[group].isOpen(this.#now, 'urgent'),
@@ -70,16 +70,16 @@ class OutboundLimiter implements OutboundRateLimiter {
   }
 
   acquire(ask: PermitRequest): Promise<void> {
-    const { lane, caller, group = 'other', untilMs, signal } = ask;
+    const { lane, caller, group = 'other', deadline, signal } = ask;
     if (this.#closed) return Promise.reject(new LimiterClosedError());
     if (signal?.aborted) return Promise.reject(signal.reason);
     const now = this.#clock();
     const weight = weightOf(ask.weight);
     const wait = this.#expectedWaitMs({ lane, caller, group, weight });
-    if (!(now + wait <= untilMs)) {
+    if (!(now + wait <= deadline)) {
       this.#stats.lanes[lane].rejected++;
       // A later request with the same timeout meets a queue that is shorter by this.
-      return Promise.reject(new RateLimitTimeoutError(Math.max(1, now + wait - Math.max(now, untilMs))));
+      return Promise.reject(new RateLimitTimeoutError(Math.max(1, now + wait - Math.max(now, deadline))));
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = (): void => {
@@ -96,7 +96,7 @@ class OutboundLimiter implements OutboundRateLimiter {
       group,
       weight,
       sinceMs: now,
-      untilMs,
+      deadline,
       heapIndex: -1,
       seq: 0,
       granted: () => settle(resolve),
@@ -104,7 +104,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     };
     signal?.addEventListener('abort', leave, { once: true });
     this.#queues[lane].add(pending);
-    if (untilMs !== Number.POSITIVE_INFINITY) this.#deadlines.add(pending);
+    if (deadline !== Number.POSITIVE_INFINITY) this.#deadlines.add(pending);
     this.#dispatch();
     return promise;
   }
@@ -185,7 +185,7 @@ class OutboundLimiter implements OutboundRateLimiter {
     this.#expire(now, false);
     const next = this.#grant(now);
     this.#expire(now, true);
-    this.#timer.schedule(Math.min(next, this.#deadlines.first?.untilMs ?? Number.POSITIVE_INFINITY), now);
+    this.#timer.schedule(Math.min(next, this.#deadlines.first?.deadline ?? Number.POSITIVE_INFINITY), now);
   }
 
   /** Returns when to check again. */
@@ -230,11 +230,11 @@ class OutboundLimiter implements OutboundRateLimiter {
   #expire(now: number, atOnce: boolean): void {
     for (;;) {
       const pending = this.#deadlines.first;
-      if (pending === undefined || pending.untilMs > now || (pending.untilMs === now && !atOnce)) return;
+      if (pending === undefined || pending.deadline > now || (pending.deadline === now && !atOnce)) return;
       this.#remove(pending);
       this.#stats.lanes[pending.lane].expired++;
       const again = this.#expectedWaitMs(pending);
-      pending.failed(new RateLimitTimeoutError(Math.max(1, again - (pending.untilMs - pending.sinceMs))));
+      pending.failed(new RateLimitTimeoutError(Math.max(1, again - (pending.deadline - pending.sinceMs))));
     }
   }
 

@@ -22,12 +22,12 @@ export interface PermitRequest {
   weight?: number;
   group?: RouteGroup;
   /** The latest moment for the permit, by the limiter's clock; Infinity waits without limit. */
-  untilMs: number;
+  deadline: number;
   signal?: AbortSignal;
 }
 
 /** A request that is not made yet. `callsBefore` more calls of its group go first; -1: it joins a call that is queued already. */
-export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'untilMs'> & { callsBefore?: number };
+export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'deadline'> & { callsBefore?: number };
 
 /** A permit cannot be granted, or was not granted, before the deadline of its request. */
 export class RateLimitTimeoutError extends Error {
@@ -78,8 +78,8 @@ export interface RateLimiterStats {
 /** Lets calls out no faster than Maton and WATI take them. Every call asks: those of Maton's connections API count as well. */
 export interface RateLimiter {
   /**
-   * Resolves when one call may start, now. Rejects with RateLimitTimeoutError at once if that is estimated to be after `untilMs`,
-   * and at `untilMs` if the estimate did not hold. Never waits while there is capacity.
+   * Resolves when one call may start, now. Rejects with RateLimitTimeoutError at once if that is estimated to be after `deadline`,
+   * and at `deadline` if the estimate did not hold. Never waits while there is capacity.
    */
   acquire(ask: PermitRequest): Promise<void>;
   /** Whether a permit granted then (limiter's clock) may still be used: it has not expired, and no 429 came since. */

@@ -31,7 +31,7 @@ export function estimateGrantTime(
   let at = first;
   for (let round = 0; round < ROUNDS; round++) {
     const places = placesUntil(at, outlook);
-    const own = lanes[ask.lane].countAhead(ask.caller, ask.weight, ask.group, places);
+    const own = lanes[ask.lane].countAhead(ask, places);
     const ahead = perGroup();
     let slots = 0;
     for (const group of GROUPS) {
@@ -40,7 +40,7 @@ export function estimateGrantTime(
       ahead[group] = Math.max(0, own[group] + urgent + more);
       slots += group === ask.group ? ahead[group] : Math.min(ahead[group], places[group]);
     }
-    slots += slotsOfOtherLane(ask.lane, slots, places, outlook);
+    slots += slotsOfOtherLane(outlook, places, { lane: ask.lane, slots });
     const next = Math.max(first + slots * gapMs, windows[ask.group].availableAfter(now, ahead[ask.group], ask.lane));
     if (next <= at) return at;
     if (!GROUPS.some((group) => Number.isFinite(places[group]) && ahead[group] > 0)) return next;
@@ -60,10 +60,9 @@ function placesUntil(at: number, { now, lanes, windows }: QueueSnapshot): PerGro
 
 /** How many slots in between go to the other of the two ordinary lanes. */
 function slotsOfOtherLane(
-  lane: Lane,
-  slots: number,
-  places: PerGroup,
   { lanes, sinceBroadcast }: QueueSnapshot,
+  places: PerGroup,
+  { lane, slots }: { lane: Lane; slots: number },
 ): number {
   if (lane === 'urgent') return 0;
   const other = lane === 'interactive' ? lanes.broadcast : lanes.interactive;

@@ -1,3 +1,5 @@
+import { counted } from '../lib/counted.ts';
+
 /** Digits with country code, as WATI takes them and the store keeps them. */
 const plainNumber = /^[1-9][0-9]{6,14}$/;
 
@@ -34,7 +36,7 @@ export function readNational(text: string): NumberForm {
 
 type Rule = readonly [pattern: RegExp, words: string];
 
-/** The first that matches tells the cause. */
+/** The first match names the cause. */
 const rules: readonly Rule[] = [
   [/^[\s\p{Cf}]*$/u, 'is blank'],
   [
@@ -74,4 +76,4 @@ function wordsFor(text: string): string | undefined {
 }
 
 const countFault = (digits: string): string =>
-  `has ${digits.length} digit${digits.length === 1 ? '' : 's'}; with its country code a number has 7 to 15`;
+  `has ${counted(digits.length, 'digit')}; with its country code a number has 7 to 15`;

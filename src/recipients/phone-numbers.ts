@@ -15,14 +15,14 @@ interface NumberingPlan {
   /** All that share the code. */
   countries: CountryCode[];
   lengths: ReadonlySet<number>;
-  /** What any of them assigns; undefined: libphonenumber is asked for each number. */
+  /** Numbers that any of them assigns; undefined: libphonenumber is asked for each number. */
   assigned: RegExp | undefined;
 }
 
 /**
- * Which numbers can be, and of which country they are, by libphonenumber's metadata. "Possible" is the measure and not
- * "valid", for metadata lags behind what carriers assign; but a number that is not assigned while an obvious other reading
- * of it is (a 0 or the country code once too often) was meant otherwise, and is refused.
+ * Reads numbers and their countries by libphonenumber's metadata. The test is "possible" and not "valid", because metadata lags
+ * behind what carriers assign. A number that is not assigned, while an obvious other reading is (a 0 or the country code once too
+ * often), is refused as a mistake.
  */
 export class PhoneNumbers {
   readonly #countriesOf: ReadonlyMap<string, CountryCode[]>;
@@ -43,7 +43,7 @@ export class PhoneNumbers {
       : this.#narrowed(this.#judge(form.digits) ?? this.#groupFault(text, form.digits), form.digits, allowed);
   }
 
-  /** A country code and the rest, from two cells: judged together, because glued they may be the number of somebody else. */
+  /** A country code and the rest, from two cells; read together, because concatenated they may form another valid number. */
   readPair(codeText: string, phone: string, allowed?: readonly string[]): NumberReading {
     const code = this.#readCode(codeText);
     if (typeof code !== 'string') return code;
@@ -79,7 +79,7 @@ export class PhoneNumbers {
       if (area !== undefined) this.#areaCountries.set(area, parsed.country);
       return parsed.country;
     }
-    // Not assigned: the one whose own leading digits it has, else the main country of the code.
+    // Not assigned: the country with these leading digits, else the main country of the code.
     const possible = parsed?.getPossibleCountries() ?? [];
     return possible.find((country) => leadingDigitsOf(country)?.test(national)) ?? possible[0] ?? first;
   }
@@ -104,7 +104,7 @@ export class PhoneNumbers {
     const whole = code + national;
     if (whole.length > 15) return `has ${whole.length} digits with its country code; at most 15 are possible`;
     const plan = this.#plan(code);
-    // Where both readings are assigned, none is better than the other.
+    // Both readings are assigned, so the number is ambiguous.
     if (national.startsWith(code) && fits(plan, national.slice(code.length))) {
       return `begins with the country code ${code}, which CountryCode gives too: leave it out here, or write the number with + and leave CountryCode blank`;
     }

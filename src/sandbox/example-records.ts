@@ -14,8 +14,8 @@ const named = [unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
 
 /**
- * The records that the examples of the docs page speak of, so that the sandbox answers each as it stands. They come into being
- * when one of them is asked for: a suite of tests begins without any record.
+ * The records that the examples of the docs page name, so that the sandbox answers each example as it is. Inserted when the first
+ * of them is read: test suites start without records.
  */
 export async function recordExamples(store: MessageStore & BroadcastStore, caller: string): Promise<void> {
   const to = '14155550112';
@@ -34,7 +34,7 @@ export async function recordExamples(store: MessageStore & BroadcastStore, calle
   await store.claim(id, 1);
   await store.complete(id, settlementOf({ outcome: 'unknown', detail: 'no answer came before the deadline' }));
 
-  await start(store, caller, exampleIds.doneBroadcast, 'november');
+  await start(store, { caller, broadcast: exampleIds.doneBroadcast, name: 'november' });
   const recipients = await store.claimBatch(exampleIds.doneBroadcast, 100);
   await store.completeAll(
     recipients.map(({ id }) => ({ id, ...settlementOf({ outcome: 'accepted', evidence: 'answer' }) })),
@@ -45,12 +45,19 @@ export async function recordExamples(store: MessageStore & BroadcastStore, calle
     [exampleIds.unwantedBroadcast, 'sent-by-mistake'],
     [exampleIds.operatedBroadcast, 'spring'],
   ] as const) {
-    await start(store, caller, broadcast, name);
+    await start(store, { caller, broadcast, name });
     await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
   }
 }
 
-async function start(store: BroadcastStore, caller: string, id: string, name: string): Promise<void> {
+interface Example {
+  caller: string;
+  broadcast: string;
+  name: string;
+}
+
+async function start(store: BroadcastStore, example: Example): Promise<void> {
+  const { caller, broadcast: id, name } = example;
   await store.openBroadcast({
     id,
     caller,
@@ -59,11 +66,11 @@ async function start(store: BroadcastStore, caller: string, id: string, name: st
     connectionId,
     idempotency: { route: 'POST /v1/broadcasts', key: name },
   });
-  await store.addRecipients(id, [recipient(id, caller, name, 0), recipient(id, caller, name, 1)]);
+  await store.addRecipients(id, [recipient(example, 0), recipient(example, 1)]);
   await store.publishBroadcast(id, name);
 }
 
-function recipient(broadcastId: string, caller: string, broadcastName: string, at: number): NewMessage {
+function recipient({ broadcast: broadcastId, caller, name: broadcastName }: Example, at: number): NewMessage {
   const to = String(14_155_550_113 + at);
   const parameters = {
     customer_name: at === 0 ? 'Divya' : 'Emre',

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { watchConnections } from '../http/connections.ts';
 
 /**
- * One listener for the life of the sandbox, and behind it one service after another. The connections of callers outlive
- * a change: a client that keeps them open would else send its next request into one that is closed, and fail for it.
+ * One listener for the life of the sandbox, in front of one service after another. Connections of clients outlive a change of the
+ * service: otherwise a kept-alive client would send its next request into a closed one.
  */
 export interface Front {
   /** As it can be called. */
@@ -25,7 +25,7 @@ interface FrontOptions {
   readonly perAddress: number;
   /** Serves what is not the service's; answers whether the request was for it. */
   readonly own: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** What has to be done before the service sees the request, if anything. */
+  /** Runs before the service receives the request. */
   readonly before: (request: IncomingMessage) => Promise<unknown> | undefined;
 }
 

@@ -19,7 +19,7 @@ import { templatesFromFile } from './templates-file.ts';
 import { ownWebhooksUrl, pointWebhooks, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
 
 export interface Sandbox {
-  /** Of the service, and of `/_sandbox`. */
+  /** Base URL of the service and of `/_sandbox`. */
   readonly url: string;
   readonly gatewayUrl: string;
   /** With these a service of one's own runs against the same simulated Maton. */
@@ -27,7 +27,7 @@ export interface Sandbox {
   readonly matonKey: string;
   /** A port that is free for it; 0 where the system is to choose. */
   readonly rehearsalPort: number;
-  /** Where the simulated WATI posts its webhooks to, without the path, which holds the token. */
+  /** Target of the simulated WATI's webhooks, without the path, which holds the token. */
   readonly webhooksOrigin: string;
   /** Names of the callers of CLIENTS_FILE; none where the sandbox has the one of its own. */
   readonly callersOfFile: readonly string[];
@@ -35,11 +35,11 @@ export interface Sandbox {
 }
 
 interface SandboxOptions {
-  /** What its ids are made from; by default they are random. */
+  /** Seed of its ids; random by default. */
   readonly seed?: string | undefined;
   /** A file of templates that WATI has besides its own, after each reset as well. */
   readonly templatesFile?: string | undefined;
-  /** Where the simulated WATI posts its webhooks to, if not to the intake of the sandbox itself. */
+  /** Target of the simulated WATI's webhooks; the sandbox's own intake by default. */
   readonly webhooksUrl?: string | undefined;
   readonly logger: (config: Config) => ServiceOverrides['logger'];
 }
@@ -47,28 +47,24 @@ interface SandboxOptions {
 /** HOST, where it means every interface. */
 const everywhere = /^(0\.0\.0\.0|::)$/;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** A simulated Maton and WATI, and the service in front of it. A reset puts a new service in the place of the old one. */
-export async function startSandbox(
-  environment: Readonly<Record<string, string | undefined>>,
-  { seed, templatesFile, webhooksUrl, logger: loggerFor }: SandboxOptions,
-): Promise<Sandbox> {
+export async function startSandbox(environment: Environment, options: SandboxOptions): Promise<Sandbox> {
+  const { seed, templatesFile, webhooksUrl, logger: loggerFor } = options;
   const settings = settingsOf(environment);
-  const intakePort = webhooksUrl === undefined ? await freePort(portAfter(settings.PORT, 3)) : undefined;
-  const webhooks = intakePort === undefined ? webhooksUrlOf(webhooksUrl ?? '') : ownWebhooksUrl(intakePort);
+  const { intakePort, webhooks } = await webhooksTarget(settings, webhooksUrl);
   const templates = templatesFile === undefined ? [] : templatesFromFile(templatesFile);
   const callers = openSandboxCallers(environment.CLIENTS_FILE, () => logger);
-  const { MATON_RATE_PER_SECOND: rate, HOST: host, PORT: port } = settings;
+  const { HOST: host, PORT: port } = settings;
   const opened = Promise.withResolvers<Front>();
   const simulator = await startSimulator({
     seed,
     gatewayPort: await freePort(portAfter(port, 1)),
     // In a container its ledger is to be read from outside, as the service is.
     ...(everywhere.test(host) && { gatewayHost: host }),
-    // From there on the service keeps no limit, WATI's neither.
-    ...(rate < 100_000
-      ? { perSecond: rate, plan: settings.WATI_PLAN }
-      : { perSecond: Number.POSITIVE_INFINITY, plan: 'none' }),
-    deadlineMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
+    ...limitsOf(settings),
+    lateMs: settings.UPSTREAM_TIMEOUT_MS * 1.5,
     steering: {
       reset: async (next) => (await opened.promise).replace(() => reset(next)),
       advance: async (ms) => {
@@ -78,13 +74,7 @@ export async function startSandbox(
       },
     },
   });
-  const config: Config = {
-    ...settings,
-    MATON_API_KEY: simulator.key,
-    MATON_GATEWAY_URL: simulator.gatewayUrl,
-    MATON_CONTROL_URL: simulator.controlUrl,
-    ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
-  };
+  const config = behindSimulator(settings, simulator, intakePort);
   const logger = loggerFor(config);
   const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
   addTemplates(simulator.tenant, templates);
@@ -93,13 +83,20 @@ export async function startSandbox(
 
   async function reset(next: string | undefined) {
     await service.end();
-    // What it had put on a socket by then is read and dealt with first, so that nothing of it comes in afterwards.
-    for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+    await drainSockets();
     simulator.reset(next);
     addTemplates(simulator.tenant, templates);
     service = await startService(config, simulator, lasting);
     pointWebhooks(simulator, webhooks);
     return service.app;
+  }
+
+  async function close(front?: Front) {
+    front?.stop();
+    await service.end();
+    front?.close();
+    callers.close();
+    await simulator.close();
   }
 
   try {
@@ -108,36 +105,55 @@ export async function startSandbox(
       port,
       own: simulator.serveSandbox,
       before: ({ url = '' }) => (namesExample(url) ? service.recordExamples() : undefined),
-      max: config.CONNECTIONS_MAX,
-      perAddress: config.CONNECTIONS_PER_ADDRESS_PERCENT,
+      ...connectionLimits(config),
     });
     opened.resolve(front);
     return {
       url: front.url,
-      gatewayUrl: simulator.gatewayUrl,
-      controlUrl: simulator.controlUrl,
-      matonKey: simulator.key,
+      ...upstreamOf(simulator),
       webhooksOrigin: new URL(webhooks).origin,
       rehearsalPort: await freePort(portAfter(port, 2)),
       callersOfFile: environment.CLIENTS_FILE ? callers.list().map(({ caller }) => caller.name) : [],
-      close: async () => {
-        front.stop();
-        await service.end();
-        front.close();
-        callers.close();
-        await simulator.close();
-      },
+      close: () => close(front),
     };
   } catch (error) {
-    await service.end();
-    callers.close();
-    await simulator.close();
+    await close();
     throw error;
   }
 }
 
+/** Lets the simulator read the old service's last requests, so that none of them arrives after the reset. */
+async function drainSockets(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+}
+
+const connectionLimits = ({ CONNECTIONS_MAX: max, CONNECTIONS_PER_ADDRESS_PERCENT: perAddress }: Config) => ({
+  max,
+  perAddress,
+});
+
+const upstreamOf = ({ gatewayUrl, controlUrl, key: matonKey }: Simulator) => ({ gatewayUrl, controlUrl, matonKey });
+
+async function webhooksTarget({ PORT: port }: Config, url: string | undefined) {
+  if (url !== undefined) return { intakePort: undefined, webhooks: webhooksUrlOf(url) };
+  const intakePort = await freePort(portAfter(port, 3));
+  return { intakePort, webhooks: ownWebhooksUrl(intakePort) };
+}
+
+/** From there on the service keeps no limit, nor does the simulated WATI. */
+const limitsOf = ({ MATON_RATE_PER_SECOND: rate, WATI_PLAN: plan }: Config) =>
+  rate < 100_000 ? { perSecond: rate, plan } : { perSecond: Number.POSITIVE_INFINITY, plan: 'none' as const };
+
+const behindSimulator = (settings: Config, simulator: Simulator, intakePort: number | undefined): Config => ({
+  ...settings,
+  MATON_API_KEY: simulator.key,
+  MATON_GATEWAY_URL: simulator.gatewayUrl,
+  MATON_CONTROL_URL: simulator.controlUrl,
+  ...(intakePort !== undefined && { INTAKE_PORT: intakePort }),
+});
+
 /** The settings of the service hold here as well, but for those that lead out of the sandbox. */
-function settingsOf(environment: Readonly<Record<string, string | undefined>>): Config {
+function settingsOf(environment: Environment): Config {
   return loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
     LOG_LEVEL: 'warn',
@@ -164,7 +180,7 @@ function settingsOf(environment: Readonly<Record<string, string | undefined>>): 
 /** A template that was added a moment ago is found, and so is what is due when time was moved. */
 const pauses = { ...defaultRetryDelays, templateMissMs: 0, pollEveryMs: 500 };
 
-/** What outlives a reset. */
+/** Parts that survive a reset. */
 type Lasting = Pick<ServiceOverrides, 'logger' | 'processMetrics'> & { callers: Callers };
 
 /** One life of the service: its records, keys, caches, counts and pauses begin with it, and end with it. */
@@ -182,7 +198,7 @@ async function startService(config: Config, { clock, ids }: Simulator, lasting: 
   await app.ready();
   return {
     app,
-    /** At once: what is on the wire is cut off, and whoever waits for it hears what is known. */
+    /** Aborts requests in flight; waiting clients get what is known. */
     end: async () => {
       await Promise.all([dispatchers.close(), app.close()]);
     },

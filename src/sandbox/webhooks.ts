@@ -5,7 +5,7 @@ import type { Simulator } from '../simulator/simulator.ts';
 /** Opens the sandbox's own intake, and nothing else; of the length of a real one. */
 const token = 'sandbox-intake-token-of-nobody-000000000000';
 
-/** Who may post to the sandbox's own intake: its simulated WATI, for its one connection. */
+/** Tokens of the sandbox's own intake: one, for its simulated WATI and its one connection. */
 export function sandboxTokens(now: () => number): IntakeTokens {
   const connectionId = exampleIds.connection;
   const sinceMs = now();
@@ -29,8 +29,8 @@ export function webhooksUrlOf(text: string): string {
 }
 
 /**
- * The one place that says where the simulated WATI posts to: the intake of the sandbox's own service, or the one that its
- * owner named.
+ * Sets the target of the simulated WATI's webhooks: the intake of the sandbox's own service, or the address that its owner
+ * configured.
  */
 export function pointWebhooks({ webhooks }: Pick<Simulator, 'webhooks'>, url: string): void {
   webhooks.pointTo(url);

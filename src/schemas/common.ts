@@ -15,7 +15,7 @@ export const PhoneNumber = Type.String({
   examples: ['14155550100'],
 });
 
-/** Where WATI documents it, a contact id (24 hex digits) or a BSUID stands for the number. */
+/** A contact id (24 hex digits) or a BSUID replaces the number where WATI documents it. */
 export const Recipient = Type.String({
   'x-recipient': 'any',
   maxLength: 200,
@@ -32,7 +32,7 @@ export const Channel = Type.String({
     'which of your own WhatsApp numbers it goes through, where the account has several: digits with country code, or behind a `+` with blanks, dots, dashes and brackets; `WATI_CHANNEL_NUMBER` where it is absent',
 });
 
-/** Of what is recorded already: a number from before a rule can be found and erased still. */
+/** For records that exist: a number from before a rule can still be found and erased. */
 export const RecordedRecipient = Type.String({
   pattern: recipientPattern,
   'x-form': 'a number with its country code, a contact id of 24 hexadecimal digits, or a BSUID',
@@ -40,7 +40,7 @@ export const RecordedRecipient = Type.String({
   examples: ['14155550100'],
 });
 
-/** What people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
+/** Text that people read: not blank, and no control characters; a `line` has no line breaks and no tabs either. */
 export const text = (maxLength: number, example: string, options: { description?: string; line?: true } = {}) =>
   Type.String({
     minLength: 1,
@@ -50,7 +50,7 @@ export const text = (maxLength: number, example: string, options: { description?
     ...(options.description && { description: options.description }),
   });
 
-/** What the docs page is filled in with, and what the sandbox has from its start (src/sandbox/example-records.ts). */
+/** Ids that the docs page fills in, and that the sandbox has from its start (src/sandbox/example-records.ts). */
 export const exampleIds = {
   connection: '21fd90f9-5935-43cd-b6c8-bde9d915ca80',
   failedConnection: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4',

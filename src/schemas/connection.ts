@@ -39,6 +39,6 @@ const connectionParams = (example: string) =>
     strict,
   );
 export const ConnectionParams = connectionParams(exampleIds.connection);
-/** Of another one: whoever tries the example in the sandbox still has an account to send with. */
+/** Another connection than the sandbox's, so that trying the example leaves an account to send with. */
 export const DeleteConnectionParams = connectionParams(exampleIds.failedConnection);
 export const ConnectionPost = Type.Object({}, { title: 'ConnectionPost', ...strict, examples: [{}] });

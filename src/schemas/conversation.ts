@@ -153,8 +153,8 @@ export const ConversationQuery = Type.Object(
 export const ConversationChannel = Type.Object({ channel: Type.Optional(Channel) }, strict);
 
 /**
- * Two shapes and no third: an absent e-mail must never mean "the bot", as it does for WATI. Flat, not a union of two objects:
- * generators for Java make one class of both, which sends both.
+ * Two shapes and no third: an absent e-mail must never mean "the bot", as it does for WATI. One object and not a union of two,
+ * because generators for Java merge a union into one class that sends both.
  */
 export const OperatorPut = Type.Object(
   {

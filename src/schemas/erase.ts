@@ -6,7 +6,7 @@ export const ErasePost = Type.Object(
     to: RecordedRecipient,
     dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
   },
-  // What the docs page fills in: it must do no harm.
+  // The docs page fills this in, so it must do no harm.
   { title: 'ErasePost', ...strict, examples: [{ to: '14155550100', dryRun: true }] },
 );
 

@@ -39,7 +39,7 @@ export const SendingPut = Type.Object(
   {
     title: 'SendingPut',
     ...strict,
-    // What the docs page fills in: it must do no harm.
+    // The docs page fills this in, so it must do no harm.
     examples: [{ stopped: { all: false, callers: [], connections: [] }, reason: 'the incident is over' }],
   },
 );

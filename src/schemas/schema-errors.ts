@@ -1,12 +1,12 @@
 import type { ErrorObject } from 'ajv';
+import { counted } from '../lib/counted.ts';
 import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import type { FieldError } from '../problem.ts';
 
 /**
- * Breaches of a schema in words. Each says what is wanted and what kind of thing came, never the value that came, and no
- * regular expression: a schema with a `pattern` says in `x-form` what it stands for. Ajv has to be `verbose`, so that its
- * errors carry the schema and the value.
+ * Schema errors in words. Each names the requirement and the kind of value that came, never the value, and no regular expression:
+ * a schema with a `pattern` explains it in `x-form`. Ajv has to be `verbose`, so that its errors carry the schema and the value.
  */
 export type SchemaFault = Pick<ErrorObject, 'instancePath' | 'schemaPath' | 'keyword' | 'params'> &
   Partial<Pick<ErrorObject, 'message' | 'propertyName' | 'data' | 'parentSchema'>>;
@@ -18,7 +18,7 @@ const faultsMax = 100;
 const namePartMax = 64;
 const namesMax = 12;
 
-/** Of several faults of one value the first of these tells its cause; the others follow from it. */
+/** Among several faults of one value, the first of these names the cause; the others follow from it. */
 const causes = ['type', 'required', 'minLength', 'maxLength', 'x-', 'enum', 'const', 'pattern'];
 const rankOf = (keyword: string) => {
   const at = causes.indexOf(keyword.startsWith('x-') ? 'x-' : keyword);
@@ -30,7 +30,7 @@ export function fieldErrors(faults: readonly SchemaFault[], place = ''): FieldEr
   const unions = faults.filter(({ keyword }) => isUnion(keyword)).map(({ schemaPath }) => `${schemaPath}/`);
   const found = new Map<string, { rank: number; detail: string }>();
   for (const fault of faults) {
-    // What is wrong with each branch of a union, or with the name that a rule on names is about, is told once.
+    // Faults of the branches of a union, or of a name that a rule on names covers, are reported once.
     if (fault.keyword === 'if' || fault.keyword === 'propertyNames') continue;
     if (unions.some((union) => fault.schemaPath.startsWith(union))) continue;
     const pointer = `${place}${pointerOf(fault)}`;
@@ -53,7 +53,7 @@ function pointerOf({ instancePath, params, propertyName }: SchemaFault): string 
 
 const cut = (text: string) => (text.length > namePartMax ? `${text.slice(0, namePartMax).toWellFormed()}…` : text);
 
-/** What is wrong with one value, without its place. `pointer` is empty where it is the whole body. */
+/** The fault of one value, without its place. `pointer` is empty for the whole body. */
 export function faultInWords(fault: SchemaFault, pointer = fault.instancePath): string {
   const { data, params, parentSchema = {}, propertyName } = fault;
   if (propertyName !== undefined) return `has a name that ${ruleInWords({ ...fault, data: propertyName })}`;
@@ -79,9 +79,9 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
   const limit = Number(params.limit);
   switch (keyword) {
     case 'minLength':
-      return data === '' ? 'must not be blank' : `must have at least ${count(limit, 'character')}${hasNow(data)}`;
+      return data === '' ? 'must not be blank' : `must have at least ${counted(limit, 'character')}${hasNow(data)}`;
     case 'maxLength':
-      return `must have at most ${count(limit, 'character')}${hasNow(data)}`;
+      return `must have at most ${counted(limit, 'character')}${hasNow(data)}`;
     case 'minItems':
       return limit === 1 ? 'must not be an empty list' : `must have at least ${entries(limit)}${hasNow(data)}`;
     case 'maxItems':
@@ -102,10 +102,9 @@ function ruleInWords({ keyword, params, data, parentSchema = {}, message }: Sche
   }
 }
 
-const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
-const entries = (number: number) => (number === 1 ? '1 entry' : `${number} entries`);
+const entries = (number: number) => counted(number, 'entry', 'entries');
 
-/** How long it is; of a number nothing. */
+/** Its length; empty for a number. */
 function hasNow(data: unknown): string {
   if (typeof data === 'string') return `, and has ${[...data].length}`;
   if (Array.isArray(data)) return `, and has ${data.length}`;
@@ -128,7 +127,7 @@ function nearOrAll(name: string, known: readonly string[]): string {
 const nearOf = (data: unknown, known: unknown) =>
   typeof data === 'string' && Array.isArray(known) ? didYouMean(data, known.map(String)) : '';
 
-/** What a schema asks for, as it follows on "must be". */
+/** The requirement of a schema, as it follows on "must be". */
 function wantedBy(schema: Schema): string {
   const { type, not } = schema;
   if (typeof schema['x-form'] === 'string') return schema['x-form'];
@@ -186,7 +185,7 @@ function objectInWords({ properties, required }: Schema): string {
 
 const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(', ');
 
-/** What came, by its kind: never what it says. */
+/** The kind of the value, never its content. */
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';

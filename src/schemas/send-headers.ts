@@ -25,7 +25,7 @@ const priority = Type.Optional(
 
 export const SendHeaders = Type.Object({ 'idempotency-key': Type.Optional(messageKey), priority });
 
-/** Where one request reaches many people, a repeat by accident must be harmless: the key is required. */
+/** Required where one request reaches many people, so that an accidental repeat is harmless. */
 export const KeyedSendHeaders = Type.Object({ 'idempotency-key': broadcastKey, priority });
 
 /** Broadcasts have a line of their own, and no other. */

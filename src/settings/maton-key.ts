@@ -18,10 +18,8 @@ export const keyLengthMin = 16;
  * `onChange` hears of each fault once, and of a new key before it is used.
  */
 export function followMatonKey(
-  path: string,
-  first: string,
+  { path, first, intervalMs = 1_000 }: { path: string; first: string; intervalMs?: number },
   onChange: (change: { key: string } | { error: Error }) => void,
-  intervalMs = 1_000,
 ): MatonKey {
   let key = first;
   let fault: string | undefined;

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** What is still to happen in the simulated time. */
+/** Events due in simulated time. */
 export interface Agenda {
   /** When the simulated time is there, in the order of the times; of equal ones in the order in which they were put down. */
   at(due: number, run: () => void): void;

@@ -6,7 +6,7 @@ import { answered, type Examined, type Finding, noted, type Rule } from './schem
 import { rules } from './schemas/rules.ts';
 import type { UploadFault } from './upload.ts';
 
-/** What our client has reason to send; anything else is a header of its own caller that leaked through. */
+/** Headers that our client sends; any other one leaked through from its own caller. */
 const headersAllowed = new Set([
   'host',
   'connection',
@@ -55,9 +55,9 @@ export function checker(): (checked: Checked) => readonly Finding[] {
   return (checked) => {
     const { rule, params, query, body } = of(checked.route.operation);
     const shape = [
-      ...faults(params, checked.params, 'path', 'a parameter'),
-      ...faults(query, checked.query, 'query', 'a parameter'),
-      ...(body ? faults(body, checked.json, 'body', 'a property') : []),
+      ...faults(params, checked.params, { where: 'path', what: 'parameter' }),
+      ...faults(query, checked.query, { where: 'query', what: 'parameter' }),
+      ...(body ? faults(body, checked.json, { where: 'body', what: 'property' }) : []),
     ];
     const further = shape.length === 0 ? (rule.further?.(checked) ?? []) : [];
     return [...headerFindings(checked), ...bodyFindings(checked), ...shape.map(answered), ...further];
@@ -67,8 +67,7 @@ export function checker(): (checked: Checked) => readonly Finding[] {
 function faults(
   validator: Validator<Record<string, TSchema>, TSchema> | undefined,
   value: unknown,
-  where: string,
-  what: string,
+  { where, what }: { where: string; what: string },
 ): string[] {
   if (!validator || validator.Check(value)) return [];
   return validator.Errors(value).flatMap((error) => {
@@ -77,7 +76,7 @@ function faults(
     const at = `${where}${error.instancePath === '' ? '' : ` ${error.instancePath.slice(1)}`}`;
     if (error.keyword === 'additionalProperties') {
       const names = error.params.additionalProperties.join(', ');
-      return [`${at} has an unknown ${what.replace(/^an? /, '')} ${names}`];
+      return [`${at} has an unknown ${what} ${names}`];
     }
     if (error.keyword === 'required') return [`${at} lacks ${error.params.requiredProperties.join(', ')}`];
     return [`${at} ${error.message}`];

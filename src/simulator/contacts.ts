@@ -9,7 +9,7 @@ import {
 } from './schemas/contacts.ts';
 import type { Contact, ContactSeed, Tenant } from './state.ts';
 
-export function newContact(phone: string, seed: ContactSeed, now: number, ids: Ids): Contact {
+export function newContact(phone: string, seed: ContactSeed, { now, ids }: { now: number; ids: Ids }): Contact {
   return {
     id: seed.id ?? ids.bytes('contact', 12).toString('hex'),
     phone,
@@ -43,7 +43,7 @@ export function getContacts(call: Call, tenant: Tenant): Answer {
       (since === undefined || each.createdAt >= since) &&
       filters.every((filter) => passes(filter, attributesOf(each))),
   );
-  const page = pageOf(found, call.query, tenant.settings.pageBase, '/api/v1/getContacts');
+  const page = pageOf(found, call.query, { base: tenant.settings.pageBase, path: '/api/v1/getContacts' });
   return ok({ result: 'success', contact_list: page.items.map(contactToWire), link: page.link });
 }
 
@@ -112,7 +112,7 @@ export function contactToWire(contact: Contact): Record<string, unknown> {
   };
 }
 
-/** From the name; of a customer without one it tells no more of the number than its end. */
+/** Derived from the name; without one it shows only the end of the number. */
 export function usernameOf({ name }: Contact): string {
   return /^\d+$/.test(name) ? `@customer.${name.slice(-4)}` : `@${name.toLowerCase().replaceAll(/[^a-z0-9]/g, '.')}`;
 }
@@ -142,7 +142,7 @@ function passes(filter: AttributeFilter, attributes: ReadonlyMap<string, string>
       return has !== undefined;
     case 'notExist':
       return has === undefined;
-    // What makes a value valid is not documented; a GUESS: it is not blank.
+    // Rules for values are not documented; a GUESS: not blank.
     case 'valid':
       return (has ?? '').trim() !== '';
     case 'invalid':

@@ -10,7 +10,7 @@ export function getMessages(call: Call, tenant: Tenant): Answer {
   const contact = findContact(tenant, target);
   if (!contact) return noContact();
   const rows = (tenant.history.get(contact.phone) ?? []).toReversed();
-  const page = pageOf(rows, call.query, tenant.settings.pageBase, `/api/v1/getMessages/${target}`);
+  const page = pageOf(rows, call.query, { base: tenant.settings.pageBase, path: `/api/v1/getMessages/${target}` });
   return ok({ result: 'success', messages: { items: page.items }, link: page.link });
 }
 

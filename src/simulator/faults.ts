@@ -16,7 +16,7 @@ export type Fault =
   | 'hang'
   /** Done, never answered. */
   | 'hang-processed'
-  /** Done, answered after `deadlineMs`. */
+  /** Done, answered after `lateMs`. */
   | 'late'
   /** The full content-length, half of the bytes, FIN. */
   | 'truncate'
@@ -27,7 +27,7 @@ export type Fault =
   /** Answers before the request body is read. */
   | 'early';
 
-/** One answer that a test lays down; with neither `status` nor `body` it is the tenant's own, told through the fault. */
+/** A stubbed answer. Without `status` and `body` it is the tenant's own, delivered through the fault. */
 export interface Scripted {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -65,7 +65,7 @@ export interface Exchange {
   /** Ends every wait when the server stops. */
   readonly signal: AbortSignal;
   readonly contentType: string;
-  readonly deadlineMs: number;
+  readonly lateMs: number;
 }
 
 /** Answers, or fails to, on the socket itself. Resolves with the status that went out, if one did. */
@@ -87,7 +87,7 @@ export async function perform(
     socket.destroy();
     return undefined;
   }
-  if (fault === 'late') await pause(exchange.deadlineMs, signal);
+  if (fault === 'late') await pause(exchange.lateMs, signal);
   if (socket.destroyed) return undefined;
 
   const { bytes, headers } = render(answer, exchange.contentType);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Answer } from './call.ts';
 import { usableConnection } from './connections.ts';
-import type { SlidingWindow } from './limits.ts';
+import type { PlanWindows, SlidingWindow } from './limits.ts';
 import type { Host, Operation } from './operations.ts';
 import { htmlPage } from './pages.ts';
 import type { Settings, Tenant } from './state.ts';
@@ -10,7 +10,7 @@ export interface GateState {
   readonly key: string;
   readonly tenant: Tenant;
   readonly account: SlidingWindow;
-  readonly plans: { take(plan: Settings['plan'], operation: string, at: number): boolean };
+  readonly plans: PlanWindows;
 }
 
 /** Cloudflare's list is not public; these are the defaults of HTTP libraries. */
@@ -25,9 +25,7 @@ export function authorizationOf(request: IncomingMessage, key: string): 'ok' | '
 /** Everything that can stop a request before WATI sees what it asks for, in the order in which it would be met. */
 export function gate(
   state: GateState,
-  host: Host,
-  request: IncomingMessage,
-  operation: Operation | undefined,
+  { host, request, operation }: { host: Host; request: IncomingMessage; operation: Operation | undefined },
 ): Answer | undefined {
   const { tenant } = state;
   const { settings } = tenant;

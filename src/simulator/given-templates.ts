@@ -6,7 +6,7 @@ import { templateFrom } from './seed-templates.ts';
 import type { Template, Tenant } from './state.ts';
 
 const words = Type.Optional(Type.String({ maxLength: 2_000 }));
-/** `text`, `image`, `video` and `document`, or the kind of a button, as the service tells them. */
+/** `text`, `image`, `video` and `document`, or the kind of a button, as the service names them. */
 const kind = Type.String({ pattern: '^[A-Za-z_]{1,32}$' });
 
 const Part = {
@@ -16,7 +16,7 @@ const Part = {
 };
 const Card = exact(Part);
 
-/** A template as `GET /v1/templates` of the service tells it; what it derives from the rest is passed over. */
+/** A template in the form of `GET /v1/templates`; derived fields are ignored. */
 const GivenTemplate = exact({
   name: Type.String({ minLength: 1, maxLength: 512, pattern: '^[^\\u0000-\\u001f]+$' }),
   ...Part,

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** Where the simulator's ids come from. */
+/** Source of the simulator's ids. */
 export interface Ids {
   uuid(kind: string): string;
-  /** So many bytes, at most 32. */
+  /** This many bytes, at most 32. */
   bytes(kind: string, count: number): Buffer;
   /** From now on with this seed, from the first id on; without one, random. */
   restart(seed?: string): void;
@@ -24,8 +24,8 @@ function createStock(): (count: number) => Buffer {
 }
 
 /**
- * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that
- * looks at one more contact does not change the ids of its messages.
+ * With a seed, the n-th id of a kind is always the same, whatever ids of other kinds were made in between: a test that reads one
+ * more contact does not change the ids of its messages.
  */
 export function createIds(): Ids {
   let seed: string | undefined;

@@ -19,13 +19,13 @@ export interface Failure {
 
 export interface Journey {
   readonly steps: readonly Step[];
-  /** No webhook tells of it; histories do. */
+  /** No webhook reports it; histories do. */
   readonly silent?: true;
   /** Each webhook this often, with its twins, whatever is set. */
   readonly times?: number;
   /** The first webhook is answered before the send is. */
   readonly early?: true;
-  /** What the customer does at `replied`: taps a button, or writes without his number. */
+  /** The customer's action at `replied`: taps a button, or writes without a number. */
   readonly reply?: 'tap' | 'bsuid';
 }
 

@@ -2,7 +2,7 @@
 export interface Lanes<Job> {
   add(lane: string, job: Job): void;
   /** Resolves when nothing is under way, or the patience is over. */
-  idle(patienceMs: number): Promise<void>;
+  idle(timeoutMs: number): Promise<void>;
 }
 
 export function createLanes<Job>(width: number, run: (job: Job) => Promise<void>): Lanes<Job> {
@@ -42,10 +42,10 @@ export function createLanes<Job>(width: number, run: (job: Job) => Promise<void>
       ready.push({ lane, job });
       pump();
     },
-    async idle(patienceMs) {
+    async idle(timeoutMs) {
       if (underWay === 0) return;
       const over = Promise.withResolvers<void>();
-      const timer = setTimeout(over.resolve, patienceMs);
+      const timer = setTimeout(over.resolve, timeoutMs);
       waiters.add(over.resolve);
       await over.promise;
       clearTimeout(timer);

@@ -5,7 +5,7 @@ import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import { BulkBody } from './schemas/templates.ts';
 import type { Tenant } from './state.ts';
 
-/** What one request was to put before one recipient, in words that a test can compare. */
+/** The intended effect of one request on one recipient, in words that a test can compare. */
 export interface LedgerMessage {
   readonly to: string;
   /** The tenant acted on it. A bulk call can carry some that it took, and some that it refused. */
@@ -57,7 +57,7 @@ function questionsOf(query: URLSearchParams): Questions | string {
     const known = names.find((each) => each === name);
     if (known === undefined) return `There is no query parameter ${name}; there are ${names.join(', ')}`;
     if (asked[known] !== undefined) return `${name} is given twice`;
-    // The plus sign of a number arrives as a space where nobody encoded it.
+    // An unencoded plus sign of a number arrives as a space.
     asked[known] = known === 'recipient' ? value.replace(/^[+ ]/, '') : value;
   }
   const { operation, processed, since } = asked;

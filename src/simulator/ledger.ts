@@ -22,7 +22,7 @@ export interface LedgerEntry {
   complete: boolean;
   /** The tenant acted on it: a message exists, a contact changed, a page was read. */
   processed: boolean;
-  /** What was answered; absent where nothing was. */
+  /** The answer; absent if there was none. */
   status?: number;
 }
 

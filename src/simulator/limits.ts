@@ -26,7 +26,12 @@ export type Plan = 'none' | 'growth' | 'pro' | 'business';
 const templateRates: Readonly<Record<Exclude<Plan, 'none'>, number>> = { growth: 30, pro: 60, business: 100 };
 
 /** WATI's own limits per 10 s (docs/reference/upstream.md, "WATI's own limits"), each group of calls by itself. */
-export function planWindows(): { take(plan: Plan, operation: string, at: number): boolean; clear(): void } {
+export interface PlanWindows {
+  take(plan: Plan, operation: string, at: number): boolean;
+  clear(): void;
+}
+
+export function planWindows(): PlanWindows {
   const windows = new Map<string, SlidingWindow>();
   return {
     take(plan, operation, at) {

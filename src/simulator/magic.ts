@@ -1,11 +1,11 @@
 import type { Scripted } from './faults.ts';
 import { htmlPage } from './pages.ts';
 
-/** What a magic recipient says about itself; the rest of a bulk call goes on. */
-export type Verdict = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
+/** The outcome that a magic recipient stands for; the rest of a bulk call goes on. */
+export type SimulatedOutcome = 'window-closed' | 'refused' | 'not-on-whatsapp' | 'opted-out';
 
 const provedLater = '0756';
-/** What becomes of these is in src/simulator/journeys.ts; their sends arrive. */
+/** These arrive; src/simulator/journeys.ts has the rest of their way. */
 const tracked = /^07(0[1-4]|26|4[79]|5[0-7])$/;
 
 /** By the last four digits of the recipient. */
@@ -21,10 +21,10 @@ const transport: Readonly<Record<string, Scripted>> = {
   '0502': { status: 502, body: htmlPage('502 Bad Gateway') },
   '0600': { fault: 'truncate' },
   '0601': { status: 200, body: htmlPage('Welcome') },
-  // As 0202, but a webhook tells of it (src/simulator/journeys.ts).
+  // As 0202, and reported by a webhook (src/simulator/journeys.ts).
   [provedLater]: { fault: 'reset-after' },
 };
-const verdicts: Readonly<Record<string, Verdict>> = {
+const outcomes: Readonly<Record<string, SimulatedOutcome>> = {
   '0409': 'window-closed',
   '0422': 'refused',
   '0423': 'not-on-whatsapp',
@@ -37,8 +37,8 @@ export function ending(recipient: string): string {
   return /^[1-9][0-9]{6,14}$/.test(recipient) ? recipient.slice(-4) : '';
 }
 
-export function magicVerdict(recipient: string): Verdict | undefined {
-  return verdicts[ending(recipient)];
+export function simulatedOutcome(recipient: string): SimulatedOutcome | undefined {
+  return outcomes[ending(recipient)];
 }
 
 /** Whether a send to it ends without an answer that says what became of it. */
@@ -53,7 +53,7 @@ export function isMagicCustomer(recipient: string): boolean {
 }
 
 export interface Magic {
-  /** What befalls a request that names these recipients, if anything; `0429` only once per recipient. */
+  /** The fault of a request that names these recipients, if any; `0429` only once per recipient. */
   of(recipients: readonly string[]): Scripted | undefined;
   clear(): void;
 }

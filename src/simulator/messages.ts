@@ -1,7 +1,7 @@
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { findContact } from './contacts.ts';
 import type { Ids } from './ids.ts';
-import { isMagicCustomer, magicVerdict, type Verdict } from './magic.ts';
+import { isMagicCustomer, type SimulatedOutcome, simulatedOutcome } from './magic.ts';
 import { ButtonsBody, ListBody } from './schemas/messages.ts';
 import type { Choices, Contact, HistoryRow, Tenant } from './state.ts';
 
@@ -22,7 +22,7 @@ export function sendSessionMessage(call: Call, tenant: Tenant): Answer {
   const text = one(call.query, 'messageText') ?? form ?? '';
   // Also what a JSON body gets: WATI does not read it.
   if (text === '') return refusal({ info: 'message text can not be empty' });
-  return deliver(call, tenant, call.params.target ?? '', { type: 'text', text });
+  return deliver(call, tenant, { target: call.params.target ?? '', type: 'text', text });
 }
 
 export function sendSessionFile(call: Call, tenant: Tenant): Answer {
@@ -30,19 +30,19 @@ export function sendSessionFile(call: Call, tenant: Tenant): Answer {
   if (call.parts.length !== 1 || part?.name !== 'file' || part.filename === undefined) {
     return refusal({ info: 'file can not be null' });
   }
-  return deliverMedia(call, tenant, part.filename, part.contentType ?? 'application/octet-stream');
+  return deliverMedia(call, tenant, { name: part.filename, mimeType: part.contentType ?? 'application/octet-stream' });
 }
 
 export function sendSessionFileViaUrl(call: Call, tenant: Tenant): Answer {
   const url = one(call.query, 'fileUrl') ?? '';
-  return deliverMedia(call, tenant, url, mimeOf(url));
+  return deliverMedia(call, tenant, { name: url, mimeType: mimeOf(url) });
 }
 
 export function sendInteractiveButtonsMessage(call: Call, tenant: Tenant): Answer {
   if (!ButtonsBody.Check(call.json)) return badRequest(['body']);
   const { body: text, buttons } = call.json;
   const choices: Choices = { field: 'interactiveButtonReply', labels: buttons.map((button) => button.text) };
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
+  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
 }
 
 export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
@@ -50,18 +50,19 @@ export function sendInteractiveListMessage(call: Call, tenant: Tenant): Answer {
   const { body: text, sections } = call.json;
   const labels = sections.flatMap(({ rows }) => rows.map((row) => row.title));
   const choices: Choices = { field: 'listReply', labels };
-  return deliver(call, tenant, one(call.query, 'whatsappNumber') ?? '', { type: 'interactive', text, choices });
+  return deliver(call, tenant, { target: one(call.query, 'whatsappNumber') ?? '', type: 'interactive', text, choices });
 }
 
-function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string): Answer {
+function deliverMedia(call: Call, tenant: Tenant, { name, mimeType }: { name: string; mimeType: string }): Answer {
   const target = call.params.target ?? '';
   // A plan without media by API refuses every file, while text works.
   if (!tenant.settings.mediaByApi) return refusal({ info: 'Failed to send file' });
-  if (tenant.settings.mediaAsText) return deliver(call, tenant, target, { type: 'text', text: name });
+  if (tenant.settings.mediaAsText) return deliver(call, tenant, { target, type: 'text', text: name });
   const caption = one(call.query, 'caption') ?? null;
   const kind = kindOf(mimeType);
   const extension = /\.[A-Za-z0-9]{1,5}$/.exec(name)?.[0] ?? '';
-  return deliver(call, tenant, target, {
+  return deliver(call, tenant, {
+    target,
     type: kind,
     text: caption,
     data: `data/${kind}s/${tenant.ids.uuid('file')}${extension}`,
@@ -69,15 +70,15 @@ function deliverMedia(call: Call, tenant: Tenant, name: string, mimeType: string
   });
 }
 
-function deliver(call: Call, tenant: Tenant, target: string, content: Content): Answer {
-  const verdict = tenant.settings.magic ? magicVerdict(target) : undefined;
-  if (verdict) return refuse(verdict);
+function deliver(call: Call, tenant: Tenant, { target, ...content }: Content & { target: string }): Answer {
+  const outcome = tenant.settings.magic ? simulatedOutcome(target) : undefined;
+  if (outcome) return refuse(outcome);
   const contact = findContact(tenant, target) ?? adopt(call, tenant, target);
   if (!contact) return noContact();
   if (contact.status === 'INVALID') return refuse('not-on-whatsapp');
   if (!call.forced && !windowIsOpen(tenant, contact, call.now)) return refuse('window-closed');
   const row = addRow(tenant, contact, {
-    ...outboundRow(tenant.ids, contact, content.text, content.type, call.now),
+    ...outboundRow(tenant.ids, contact, { text: content.text, type: content.type, at: call.now }),
     localMessageId: one(call.query, 'localMessageId') ?? tenant.ids.uuid('local'),
     replyContextId: one(call.query, 'replyContextId') ?? null,
     data: content.data ?? null,
@@ -93,7 +94,7 @@ function deliver(call: Call, tenant: Tenant, target: string, content: Content): 
   });
 }
 
-/** A magic number becomes a customer who has just written; so does one whose success a test has scripted. */
+/** A magic number becomes a customer with a new message, as does a recipient whose success a test has stubbed. */
 function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined {
   const wanted = call.forced || (tenant.settings.magic && isMagicCustomer(target));
   if (!wanted || !/^[1-9][0-9]{6,14}$/.test(target)) return undefined;
@@ -101,15 +102,15 @@ function adopt(call: Call, tenant: Tenant, target: string): Contact | undefined 
   return tenant.contacts.get(target);
 }
 
-function refuse(verdict: Verdict): Answer {
-  if (verdict === 'window-closed') {
+function refuse(outcome: SimulatedOutcome): Answer {
+  if (outcome === 'window-closed') {
     // The exact body that a real tenant answered.
     return refusal({ message: 'Ticket has been expired.', ticketStatus: 'CLOSED' });
   }
-  if (verdict === 'opted-out') return refusal({ info: 'Contact has opted out' });
+  if (outcome === 'opted-out') return refusal({ info: 'Contact has opted out' });
   return refusal({
-    info: verdict === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
-    ...(verdict === 'refused' ? {} : { validWhatsAppNumber: false }),
+    info: outcome === 'refused' ? 'Insufficient credits to send this message' : 'Phone number is not a WhatsApp number',
+    ...(outcome === 'refused' ? {} : { validWhatsAppNumber: false }),
   });
 }
 
@@ -128,7 +129,13 @@ export function addRow(tenant: Tenant, contact: Contact, row: HistoryRow): Histo
   return row;
 }
 
-export function outboundRow(ids: Ids, contact: Contact, text: string | null, type: string, at: number): HistoryRow {
+interface RowContent {
+  readonly text: string | null;
+  readonly type: string;
+  readonly at: number;
+}
+
+export function outboundRow(ids: Ids, contact: Contact, { text, type, at }: RowContent): HistoryRow {
   return {
     ...rowBase(ids, contact, at),
     eventType: 'message',
@@ -144,7 +151,7 @@ export function outboundRow(ids: Ids, contact: Contact, text: string | null, typ
   };
 }
 
-export function inboundRow(ids: Ids, contact: Contact, text: string, at: number): HistoryRow {
+export function inboundRow(ids: Ids, contact: Contact, { text, at }: { text: string; at: number }): HistoryRow {
   return {
     ...rowBase(ids, contact, at),
     eventType: 'message',
@@ -158,7 +165,7 @@ export function inboundRow(ids: Ids, contact: Contact, text: string, at: number)
   };
 }
 
-/** What every row has; ids are derived from the contact, so that one chat is one conversation. */
+/** Fields of every row; ids are derived from the contact, so that one chat is one conversation. */
 export function rowBase(ids: Ids, contact: Contact, at: number) {
   return {
     id: ids.bytes('row', 12).toString('hex'),

@@ -10,11 +10,6 @@ export interface MultipartResult {
   readonly kept: Buffer | undefined;
 }
 
-export interface MultipartParser {
-  write(chunk: Buffer): void;
-  end(): MultipartResult;
-}
-
 interface OpenPart {
   readonly headers: readonly string[];
   readonly hash: Hash;
@@ -31,101 +26,111 @@ export function boundaryOf(contentType: string): string | undefined {
 }
 
 /**
- * Reads the bytes as they were on the wire, so that a test sees what was really sent; a library would show what it made
- * of them. Holds one chunk and one delimiter, and up to `keepMax` bytes of the first part.
+ * Parses the bytes as they were on the wire, so that a test sees what was really sent; a library would show its own reading. Holds
+ * one chunk and one delimiter, and up to `keepMax` bytes of the first part.
  */
-export function multipartParser(boundary: string, keepMax: number): MultipartParser {
-  const delimiter = Buffer.from(`\r\n--${boundary}`);
-  const parts: Part[] = [];
-  const kept: Buffer[] = [];
-  let keptBytes = 0;
-  let state: 'preamble' | 'delimited' | 'headers' | 'content' | 'finished' | 'broken' = 'preamble';
-  let malformed: string | undefined;
-  let open: OpenPart | undefined;
+export class MultipartParser {
+  readonly #delimiter: Buffer;
+  readonly #keepMax: number;
+  readonly #parts: Part[] = [];
+  readonly #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #state: 'preamble' | 'delimited' | 'headers' | 'content' | 'finished' | 'broken' = 'preamble';
+  #malformed: string | undefined;
+  #open: OpenPart | undefined;
   // The first delimiter has no line break of its own before it.
-  let pending: Buffer = Buffer.from('\r\n');
+  #pending: Buffer = Buffer.from('\r\n');
 
-  function fail(reason: string): false {
-    state = 'broken';
-    malformed = reason;
-    return false;
+  constructor(boundary: string, keepMax: number) {
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`);
+    this.#keepMax = keepMax;
   }
 
-  function take(bytes: Buffer): void {
-    if (!open) return;
-    open.bytes += bytes.length;
-    open.hash.update(bytes);
-    if (parts.length > 0 || keptBytes > keepMax) return;
-    keptBytes += bytes.length;
-    if (keptBytes <= keepMax) kept.push(Buffer.from(bytes));
+  write(chunk: Buffer): void {
+    if (this.#state === 'broken') return;
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    while (this.#step());
   }
 
-  function close(): void {
-    if (open) parts.push(describe(open));
-    open = undefined;
+  end(): MultipartResult {
+    if (this.#state === 'finished' && /[^\t\r\n ]/.test(this.#pending.toString('latin1'))) {
+      this.#malformed = 'bytes other than line ends and blanks follow the final boundary';
+    }
+    // A cut part is shown too: how far an interrupted upload came is worth asserting.
+    if (this.#open) this.#take(this.#pending);
+    this.#close();
+    const fits = this.#keptBytes <= this.#keepMax && this.#parts.length > 0;
+    return {
+      parts: this.#parts,
+      finished: this.#state === 'finished',
+      ...(this.#malformed === undefined ? {} : { malformed: this.#malformed }),
+      kept: fits ? Buffer.concat(this.#kept) : undefined,
+    };
   }
 
   /** One step of the grammar; false when more bytes are needed. */
-  function step(): boolean {
-    if (state === 'preamble' || state === 'content') return untilDelimiter();
-    if (state === 'delimited') {
-      if (pending.length < 2) return false;
-      const next = pending.toString('latin1', 0, 2);
-      if (next !== '--' && next !== '\r\n') return fail('a boundary is followed by neither a line break nor "--"');
-      state = next === '--' ? 'finished' : 'headers';
-      if (state === 'finished') pending = pending.subarray(2);
-      return true;
-    }
-    if (state === 'headers') {
-      // The line break of the boundary is still there, so a part without header lines ends at once.
-      const end = pending.indexOf(blankLine);
-      if (end < 0) return pending.length > headersMax ? fail('the header lines of a part are too long') : false;
-      const text = pending.toString('utf8', 2, Math.max(2, end));
-      open = { headers: text === '' ? [] : text.split('\r\n'), hash: createHash('sha256'), bytes: 0 };
-      pending = pending.subarray(end + blankLine.length);
-      state = 'content';
-      return true;
-    }
-    return false;
+  #step(): boolean {
+    if (this.#state === 'preamble' || this.#state === 'content') return this.#untilDelimiter();
+    if (this.#state === 'delimited') return this.#afterDelimiter();
+    return this.#state === 'headers' && this.#headers();
   }
 
-  function untilDelimiter(): boolean {
-    const at = pending.indexOf(delimiter);
+  #untilDelimiter(): boolean {
+    const at = this.#pending.indexOf(this.#delimiter);
     if (at < 0) {
-      const safe = Math.max(0, pending.length - delimiter.length + 1);
-      if (state === 'content') take(pending.subarray(0, safe));
-      pending = pending.subarray(safe);
+      const safe = Math.max(0, this.#pending.length - this.#delimiter.length + 1);
+      if (this.#state === 'content') this.#take(this.#pending.subarray(0, safe));
+      this.#pending = this.#pending.subarray(safe);
       return false;
     }
-    if (state === 'content') take(pending.subarray(0, at));
-    close();
-    pending = pending.subarray(at + delimiter.length);
-    state = 'delimited';
+    if (this.#state === 'content') this.#take(this.#pending.subarray(0, at));
+    this.#close();
+    this.#pending = this.#pending.subarray(at + this.#delimiter.length);
+    this.#state = 'delimited';
     return true;
   }
 
-  return {
-    write(chunk) {
-      if (state === 'broken') return;
-      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-      while (step());
-    },
-    end() {
-      if (state === 'finished' && /[^\t\r\n ]/.test(pending.toString('latin1'))) {
-        malformed = 'bytes other than line ends and blanks follow the final boundary';
-      }
-      // A cut part is shown too: how far an interrupted upload came is worth asserting.
-      if (open) take(pending);
-      close();
-      const fits = keptBytes <= keepMax && parts.length > 0;
-      return {
-        parts,
-        finished: state === 'finished',
-        ...(malformed === undefined ? {} : { malformed }),
-        kept: fits ? Buffer.concat(kept) : undefined,
-      };
-    },
-  };
+  #afterDelimiter(): boolean {
+    if (this.#pending.length < 2) return false;
+    const next = this.#pending.toString('latin1', 0, 2);
+    if (next !== '--' && next !== '\r\n') {
+      return this.#fail('a boundary is followed by neither a line break nor "--"');
+    }
+    this.#state = next === '--' ? 'finished' : 'headers';
+    if (this.#state === 'finished') this.#pending = this.#pending.subarray(2);
+    return true;
+  }
+
+  #headers(): boolean {
+    // The line break of the boundary is still there, so a part without header lines ends at once.
+    const end = this.#pending.indexOf(blankLine);
+    if (end < 0) return this.#pending.length > headersMax && this.#fail('the header lines of a part are too long');
+    const text = this.#pending.toString('utf8', 2, Math.max(2, end));
+    this.#open = { headers: text === '' ? [] : text.split('\r\n'), hash: createHash('sha256'), bytes: 0 };
+    this.#pending = this.#pending.subarray(end + blankLine.length);
+    this.#state = 'content';
+    return true;
+  }
+
+  #take(bytes: Buffer): void {
+    if (!this.#open) return;
+    this.#open.bytes += bytes.length;
+    this.#open.hash.update(bytes);
+    if (this.#parts.length > 0 || this.#keptBytes > this.#keepMax) return;
+    this.#keptBytes += bytes.length;
+    if (this.#keptBytes <= this.#keepMax) this.#kept.push(Buffer.from(bytes));
+  }
+
+  #close(): void {
+    if (this.#open) this.#parts.push(describe(this.#open));
+    this.#open = undefined;
+  }
+
+  #fail(reason: string): false {
+    this.#state = 'broken';
+    this.#malformed = reason;
+    return false;
+  }
 }
 
 function describe(part: OpenPart): Part {

@@ -23,7 +23,7 @@ import {
 import { getMessageTemplates } from './templates.ts';
 import { listWebhookEndpoints } from './webhook-endpoints.ts';
 
-/** What the tenant does on each operation. */
+/** The tenant's handler for each operation. */
 export const nouns: Readonly<Record<Operation, (call: Call, tenant: Tenant) => Answer>> = {
   getContacts,
   getContactV3,

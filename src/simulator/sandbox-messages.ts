@@ -63,7 +63,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   const contact = known ?? tenant.addContact(phone ?? '', { name: given.name ?? phone ?? '' });
   if (bsuid !== undefined) contact.bsuid = bsuid;
   const row = addRow(tenant, contact, {
-    ...inboundRow(tenant.ids, contact, '', clock.now()),
+    ...inboundRow(tenant.ids, contact, { text: '', at: clock.now() }),
     ...contentOf(given, quoted && tracking.choicesOf(quoted)),
     replyContextId: quoted?.whatsappMessageId ?? null,
   });
@@ -73,7 +73,7 @@ function received(given: Incoming, { tenant, clock, tracking, agenda }: Steering
   return { id, ...(phone === undefined ? { bsuid } : { from: phone }), text, at, whatsappMessageId };
 }
 
-/** What is tapped or shown stands in fields of its own; a file's text is its caption, of a document its name. */
+/** Taps and shown objects have fields of their own; the text of a file is its caption, of a document its name. */
 function contentOf({ text, button, media }: Incoming, choices: Choices | undefined) {
   if (button !== undefined) return { text: text ?? button, ...tapOf(button, choices?.field ?? 'buttonReply') };
   if (media === undefined) return { text: text ?? null };

@@ -5,7 +5,7 @@ import type { Tenant } from './state.ts';
 import type { Tracking } from './tracking.ts';
 import type { Webhooks } from './webhooks.ts';
 
-/** What the routes steer. */
+/** The parts that the routes control. */
 export interface Steering {
   readonly ledger: Ledger;
   readonly tenant: Tenant;

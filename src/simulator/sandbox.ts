@@ -87,7 +87,7 @@ export function sandboxRoute(request: IncomingMessage, response: ServerResponse,
   const { url = '' } = request;
   if (!/^\/_sandbox(?=[/?]|$)/.test(url)) return false;
   const { pathname, searchParams } = new URL(url, 'http://simulator');
-  serve(`${request.method} ${pathname}`, searchParams, request, steering).then(
+  serve({ route: `${request.method} ${pathname}`, query: searchParams }, request, steering).then(
     ({ status, body }) => {
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
       response.end(JSON.stringify(body));
@@ -97,7 +97,11 @@ export function sandboxRoute(request: IncomingMessage, response: ServerResponse,
   return true;
 }
 
-async function serve(route: string, query: URLSearchParams, request: IncomingMessage, steering: Steering) {
+async function serve(
+  { route, query }: { route: string; query: URLSearchParams },
+  request: IncomingMessage,
+  steering: Steering,
+) {
   const found = routes.find((each) => each.route === route);
   const text = await bodyOf(request, found?.bytesMax);
   if (!found) return wrong(404, `There is no ${route}; GET /_sandbox lists what there is`);

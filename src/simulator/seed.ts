@@ -13,14 +13,14 @@ const firstFictional = 100;
 /** The first tenant state, the same after every reset but for the times, which are relative to now. */
 export function seed(tenant: Tenant, now: number): void {
   tenant.addConnection({ id: '21fd90f9-5935-43cd-b6c8-bde9d915ca80', createdAt: now - 90 * day });
-  // An account whose authorization came to nothing: the example of what can be deleted.
+  // An account whose authorization failed: the example of a connection that can be deleted.
   tenant.addConnection({ id: '7b1e4c52-0d5f-4a8e-9c36-52f1d7a0e9b4', status: 'FAILED', createdAt: now - 30 * day });
   tenant.operators.add('asha@example.com').add('ben@example.com');
   tenant.templates.push(...seedTemplates());
   seedFiles(tenant);
   for (let index = 0; index < contactCount; index += 1) {
     const contact = seedContact(tenant, index, now);
-    seedHistory(tenant, contact, index, now);
+    seedHistory(tenant, contact, { index, now });
   }
 }
 
@@ -49,7 +49,7 @@ function phoneOf(index: number): string {
 }
 
 /** 0..9, 20, 21, 100 and 110..119 have an open window, 10..19 and 101..109 a closed one, all others never wrote. */
-function seedHistory(tenant: Tenant, contact: Contact, index: number, now: number): void {
+function seedHistory(tenant: Tenant, contact: Contact, { index, now }: { index: number; now: number }): void {
   if (index === 0) seedLongChat(tenant, contact, now);
   const open = index < 10 || index === 20 || index === 21 || index === firstFictional || index >= 110;
   if (open) tenant.receive(contact.phone, 'Hello, is my order on its way?', now - 30 * minute);
@@ -90,14 +90,14 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
   for (let step = 2; step < 30; step += 2) {
     tenant.receive(contact.phone, `Question ${step}`, at(step));
     addRow(tenant, contact, {
-      ...outboundRow(tenant.ids, contact, `Answer ${step}`, 'text', at(step + 1)),
+      ...outboundRow(tenant.ids, contact, { text: `Answer ${step}`, type: 'text', at: at(step + 1) }),
       statusString: 'READ',
       operatorName: 'Asha',
       localMessageId: `seed-local-${step}`,
     });
   }
   const written = (step: number, more: object) =>
-    addRow(tenant, contact, { ...inboundRow(tenant.ids, contact, '', at(step)), text: null, ...more });
+    addRow(tenant, contact, { ...inboundRow(tenant.ids, contact, { text: '', at: at(step) }), text: null, ...more });
   written(30, { type: 'interactive', interactiveButtonReply: { id: '1', title: 'Yes please' } });
   written(30.5, { type: 'location', location: { latitude: 12.9716, longitude: 77.5946, name: 'Cubbon Park' } });
   // In rows of some tenants, as in webhooks, the whole address stands in the place of the path.
@@ -107,13 +107,13 @@ function seedLongChat(tenant: Tenant, contact: Contact, now: number): void {
     data: 'https://live-mt-server.wati.io/2552/api/file/showFile?fileName=data/documents/5f0c6a3e-0002-4000-8000-000000000002.txt',
   });
   addRow(tenant, contact, {
-    ...outboundRow(tenant.ids, contact, 'The invoice', 'image', at(32)),
+    ...outboundRow(tenant.ids, contact, { text: 'The invoice', type: 'image', at: at(32) }),
     data: 'data/images/5f0c6a3e-0001-4000-8000-000000000001.png',
     statusString: 'DELIVERED',
     localMessageId: 'seed-local-image',
   });
   addRow(tenant, contact, {
-    ...outboundRow(tenant.ids, contact, 'Too late', 'text', at(34)),
+    ...outboundRow(tenant.ids, contact, { text: 'Too late', type: 'text', at: at(34) }),
     statusString: 'FAILED',
     failedCode: '131047',
     failedDetail: 'Re-engagement message',

@@ -19,11 +19,11 @@ export interface World extends GateState {
   readonly scripts: Map<Operation, Scripted[]>;
   readonly magic: Magic;
   readonly check: (checked: Checked) => readonly Finding[];
-  readonly deadlineMs: number;
+  readonly lateMs: number;
   readonly now: () => number;
   readonly agenda: Agenda;
   readonly tracking: Tracking;
-  /** What befalls whole requests by what is in them. */
+  /** Faults of whole requests, chosen by their content. */
   rule: Rule | undefined;
 }
 
@@ -42,9 +42,7 @@ interface Request {
 export async function serve(
   world: World,
   host: Host,
-  raw: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  { raw, response, signal }: { raw: IncomingMessage; response: ServerResponse; signal: AbortSignal },
 ): Promise<void> {
   const request = open(world, host, raw);
   const { match, entry } = request;
@@ -54,17 +52,17 @@ export async function serve(
     response,
     signal,
     contentType: host === 'control' ? 'application/json' : tenant.settings.contentType,
-    deadlineMs: world.deadlineMs,
+    lateMs: world.lateMs,
   };
 
   // Judged on the head, answered after the body: so a refused request is in the ledger with all it said.
-  const stopped = gate(world, host, raw, match?.route.operation);
+  const stopped = gate(world, { host, request: raw, operation: match?.route.operation });
   let scripted = stopped ? undefined : (take(world, match) ?? transportMagic(world, request, entry.recipients));
   if (scripted?.fault === 'refuse') {
     await perform(exchange, none, scripted);
     return;
   }
-  // Reading starts before an early answer: Node throws the body of an answered request away unless somebody reads it.
+  // Reading starts before an early answer: Node discards the unread body of an answered request.
   const reading = receive(raw, match?.route, {
     signal,
     bytesPerSecond: scripted?.readBytesPerSecond,
@@ -87,7 +85,7 @@ export async function serve(
   const wrong = findings.filter((finding) => finding.answered).map((finding) => finding.text);
   if (!stopped && wrong.length === 0) scripted ??= transportMagic(world, request, entry.recipients);
   if (!stopped && match) scripted ??= world.rule?.({ operation: match.route.operation, text: body.raw.toString() });
-  const answer = stopped ?? answerOf(world, request, body, json, wrong, scripted ?? {});
+  const answer = stopped ?? answerOf(world, request, { body, json, wrong, scripted: scripted ?? {} });
   entry.processed = answer.acted;
   const early = world.tracking.takeEarly();
   if (early.length > 0) await Promise.race([Promise.all(early), pause(earlyMaxMs, signal)]);
@@ -99,14 +97,15 @@ const earlyMaxMs = 2_000;
 
 const none: Answer = { status: 200, acted: false };
 
-function answerOf(
-  world: World,
-  { match, query }: Request,
-  body: ReceivedBody,
-  json: unknown,
-  wrong: readonly string[],
-  scripted: Scripted,
-): Answer {
+interface Examined {
+  readonly body: ReceivedBody;
+  readonly json: unknown;
+  /** Faults that WATI answers. */
+  readonly wrong: readonly string[];
+  readonly scripted: Scripted;
+}
+
+function answerOf(world: World, { match, query }: Request, { body, json, wrong, scripted }: Examined): Answer {
   if (!match) return { status: 404, acted: false };
   const own = isOwnAnswer(scripted);
   const act = processes(scripted);
@@ -120,7 +119,7 @@ function answerOf(
     query,
     json,
     form: formOf(body.raw),
-    // An upload that is not what it should be has no file in it, as far as WATI can tell.
+    // WATI finds no file in an invalid upload.
     parts: body.fault === undefined ? (body.parts ?? []) : [],
     csv: body.csv,
     forced: !own,

@@ -10,8 +10,8 @@ export interface Listener {
 export type Handler = (request: IncomingMessage, response: ServerResponse, signal: AbortSignal) => Promise<void>;
 
 /**
- * Plain node:http and not Fastify: what is simulated is often the socket itself, a refused request must still be seen
- * with its raw bytes, and a framework's own 4xx would hide it from the ledger.
+ * Plain node:http and not Fastify: a fault is often one of the socket itself, a refused request must still be recorded with its
+ * raw bytes, and a framework's own 4xx would hide it from the ledger.
  */
 export async function listen(host: string, port: number, handler: Handler): Promise<Listener> {
   const sockets = new Set<Socket>();

@@ -21,7 +21,7 @@ import { Webhooks, type WebhooksOptions } from './webhooks.ts';
 
 export interface SimulatorOptions {
   readonly host?: string;
-  /** Where the gateway listens, if not on `host`. */
+  /** Host of the gateway; `host` by default. */
   readonly gatewayHost?: string | undefined;
   readonly gatewayPort?: number;
   readonly controlPort?: number;
@@ -31,15 +31,15 @@ export interface SimulatorOptions {
   readonly perSecond?: number;
   /** WATI's own limits; none by default. */
   readonly plan?: Plan;
-  /** What its ids are made from; by default they are random. */
+  /** Seed of its ids; random by default. */
   readonly seed?: string | undefined;
-  /** How late a late answer is. */
-  readonly deadlineMs?: number;
+  /** Delay of a late answer. */
+  readonly lateMs?: number;
   /** Wall clock; the rate limit runs on the monotonic one. */
   readonly now?: () => number;
-  /** Where its webhooks go, and what befalls them. */
+  /** Target of its webhooks, and their faults. */
   readonly webhooks?: WebhooksOptions;
-  /** What a reset and a moved clock that are asked for over HTTP do beside what the simulator does itself. */
+  /** Further effects of a reset or an advance that is requested over HTTP. */
   readonly steering?: Partial<Pick<Steering, 'reset' | 'advance'>>;
 }
 
@@ -73,12 +73,12 @@ export interface Simulator {
 
 /** A moved clock stops so often on the way, and waits so long in all for webhooks to be answered. */
 const hopsMax = 500;
-const patienceMs = 10_000;
+const settleTimeoutMs = 10_000;
 
 /** In the order in which things are due on the way. Ends where a reset has set the clock right. */
 async function advanceInHops({ clock, agenda, webhooks }: Timed, ms: number, goesOn: () => boolean): Promise<void> {
-  const until = performance.now() + patienceMs;
-  const settled = () => webhooks.settled(Math.max(0, until - performance.now()));
+  const deadline = performance.now() + settleTimeoutMs;
+  const settled = () => webhooks.settled(Math.max(0, deadline - performance.now()));
   agenda.catchUp();
   await settled();
   for (let left = ms; left > 0 && goesOn(); ) {
@@ -96,12 +96,8 @@ interface Timed {
   readonly webhooks: Webhooks;
 }
 
-export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { host = '127.0.0.1', perSecond = 10, deadlineMs = 30_000 } = options;
-  const key = options.key ?? `sim-${randomBytes(16).toString('hex')}`;
-  const ledger = createLedger();
-  const account = slidingWindow(perSecond, 1_000);
-  const plans = planWindows();
+/** All that a request changes or reads, and the clock of it. */
+function createState(options: SimulatorOptions) {
   const clock = createClock(options.now ?? (() => Date.now()), () => agenda.catchUp());
   const agenda = createAgenda(clock);
   const webhooks = new Webhooks({ agenda, now: clock.now }, options.webhooks);
@@ -113,39 +109,83 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   tenant.onSent = (message) => tracking.sent(message);
   tenant.webhookEndpoints = () => endpointsOf(webhooks);
   const world: World = {
-    key,
+    key: options.key ?? `sim-${randomBytes(16).toString('hex')}`,
     tenant,
     agenda,
     tracking,
-    ledger,
-    account,
-    plans,
+    ledger: createLedger(),
+    account: slidingWindow(options.perSecond ?? 10, 1_000),
+    plans: planWindows(),
     violations: [],
     scripts: new Map(),
     magic: createMagic(),
     check: checker(),
-    deadlineMs,
+    lateMs: options.lateMs ?? 30_000,
     now: clock.now,
     rule: undefined,
   };
+  return { world, clock, agenda, webhooks, ids, tracking };
+}
 
+function restart({ world, clock, agenda, webhooks, ids, tracking }: State, seed: string | undefined): void {
+  agenda.clear();
+  webhooks.reset(seed);
+  tracking.clear();
+  clock.reset();
+  ids.restart(seed);
+  world.tenant.reset();
+  world.ledger.clear();
+  world.violations.length = 0;
+  world.scripts.clear();
+  world.rule = undefined;
+  world.magic.clear();
+  world.account.clear();
+  world.plans.clear();
+}
+
+type State = ReturnType<typeof createState>;
+type SandboxRoute = Simulator['serveSandbox'];
+
+/** The two hosts of Maton; the gateway can be stopped, and started again on its port. */
+async function listenHosts(world: World, options: SimulatorOptions, serveSandbox: SandboxRoute) {
+  const { host = '127.0.0.1' } = options;
+  const listenGateway = (port: number): Promise<Listener> =>
+    listen(options.gatewayHost ?? host, port, async (raw, response, signal) => {
+      if (serveSandbox(raw, response)) return;
+      await serve(world, 'gateway', { raw, response, signal });
+    });
+  const control = await listen(host, options.controlPort ?? 0, (raw, response, signal) =>
+    serve(world, 'control', { raw, response, signal }),
+  );
+  const first = await listenGateway(options.gatewayPort ?? 0);
+  let gateway: Listener | undefined = first;
+  const stopGateway = async () => {
+    const running = gateway;
+    gateway = undefined;
+    await running?.stop();
+  };
+  return {
+    gatewayUrl: first.url,
+    controlUrl: control.url,
+    stopGateway,
+    startGateway: async () => {
+      gateway ??= await listenGateway(first.port);
+    },
+    stop: async () => {
+      await Promise.all([stopGateway(), control.stop()]);
+    },
+  };
+}
+
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const state = createState(options);
+  const { world, clock, agenda, webhooks, ids, tracking } = state;
+  const { ledger, tenant } = world;
   let resets = 0;
 
   function reset(seed = options.seed): void {
     resets += 1;
-    agenda.clear();
-    webhooks.reset(seed);
-    tracking.clear();
-    clock.reset();
-    ids.restart(seed);
-    tenant.reset();
-    ledger.clear();
-    world.violations.length = 0;
-    world.scripts.clear();
-    world.rule = undefined;
-    world.magic.clear();
-    account.clear();
-    plans.clear();
+    restart(state, seed);
   }
 
   const advance = (ms: number) => {
@@ -164,31 +204,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     advance,
     ...options.steering,
   };
-  const serveSandbox: Simulator['serveSandbox'] = (request, response) => sandboxRoute(request, response, steering);
-
-  function listenGateway(port: number): Promise<Listener> {
-    return listen(options.gatewayHost ?? host, port, async (request, response, signal) => {
-      if (serveSandbox(request, response)) return;
-      await serve(world, 'gateway', request, response, signal);
-    });
-  }
-
-  const control = await listen(host, options.controlPort ?? 0, (request, response, signal) =>
-    serve(world, 'control', request, response, signal),
-  );
-  const first = await listenGateway(options.gatewayPort ?? 0);
-  let gateway: Listener | undefined = first;
-
-  async function stopGateway(): Promise<void> {
-    const running = gateway;
-    gateway = undefined;
-    await running?.stop();
-  }
+  const serveSandbox: SandboxRoute = (request, response) => sandboxRoute(request, response, steering);
+  const { stop, ...hosts } = await listenHosts(world, options, serveSandbox);
 
   return {
-    gatewayUrl: first.url,
-    controlUrl: control.url,
-    key,
+    ...hosts,
+    key: world.key,
     ledger,
     violations: world.violations,
     tenant,
@@ -202,16 +223,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     rule(rule) {
       world.rule = rule;
     },
-    stopGateway,
-    async startGateway() {
-      gateway ??= await listenGateway(first.port);
-    },
     reset,
     serveSandbox,
     async close() {
       agenda.clear();
       webhooks.reset();
-      await Promise.all([stopGateway(), control.stop()]);
+      await stop();
     },
   };
 }

@@ -12,7 +12,7 @@ export interface Connection {
   updatedAt: number;
   /** The stored WATI authorization has expired: the gateway answers 500 for it. */
   expired: boolean;
-  /** How often a PENDING one was looked at. */
+  /** Reads of a PENDING connection so far. */
   polls: number;
 }
 
@@ -95,13 +95,13 @@ export interface Template {
   readonly [field: string]: unknown;
 }
 
-/** What the customer can tap, and the field in which WATI tells of it. */
+/** Buttons that the customer can tap, and the field in which WATI reports the tap. */
 export interface Choices {
   readonly field: 'buttonReply' | 'interactiveButtonReply' | 'listReply';
   readonly labels: readonly string[];
 }
 
-/** Where the tenant posts its webhooks, as WATI shows it. */
+/** Target of the tenant's webhooks, as WATI lists it. */
 export interface WebhookEndpoint {
   readonly url: string;
   /** 0: disabled, 1: enabled, 2: defective. */
@@ -114,14 +114,14 @@ export interface WebhookEndpoint {
 export interface SentMessage {
   readonly row: HistoryRow;
   readonly contact: Contact;
-  /** Of a template send. */
+  /** Set for a template send. */
   readonly template?: Template;
   readonly choices: Choices;
   /** The number of the account that it goes through. */
   readonly channel: string | undefined;
 }
 
-/** What no source settles, or what differs between tenants: each with the reading that is CONFIRMED or SEEN as default. */
+/** Behaviour that no source settles, or that differs between tenants: each defaults to a reading that is CONFIRMED or SEEN. */
 export interface Settings {
   /** `revoked`: WATI answers 401 with an empty body although the Maton key is fine. */
   watiToken: 'ok' | 'revoked';
@@ -176,9 +176,9 @@ export interface Tenant {
   readonly operators: Set<string>;
   readonly settings: Settings;
   readonly ids: Ids;
-  /** Hears of each message that the tenant takes; whoever follows it sets it. */
+  /** Called with each message that the tenant takes. */
   onSent: (message: SentMessage) => void;
-  /** As WATI lists them; whoever posts to them sets it. */
+  /** As WATI lists them; set by the part that posts to them. */
   webhookEndpoints: () => readonly WebhookEndpoint[];
   addConnection(seed?: ConnectionSeed): Connection;
   addContact(phone: string, seed?: ContactSeed): Contact;

@@ -1,7 +1,7 @@
 import { type Answer, badRequest, type Call, noContact, ok, one, refusal } from './call.ts';
 import { contactToWire, findContact } from './contacts.ts';
 import { readCsv } from './csv.ts';
-import { magicVerdict } from './magic.ts';
+import { simulatedOutcome } from './magic.ts';
 import { addRow, newWamid, rowBase } from './messages.ts';
 import { faultOfValue } from './schemas/common.ts';
 import { BulkBody, SingleBody } from './schemas/templates.ts';
@@ -30,7 +30,7 @@ export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
   const phone =
     target === undefined ? one(call.query, 'whatsappNumber') : (findContact(tenant, target)?.phone ?? phoneIn(target));
   if (phone === undefined) return noContact();
-  const sent = send(call, tenant, template_name, [{ phone, values: parameters }]);
+  const sent = send(call, tenant, { templateName: template_name, receivers: [{ phone, values: parameters }] });
   if (typeof sent === 'string') return refused(tenant, sent, { info: sent });
   const [receipt] = sent;
   if (!receipt) return badRequest(['receivers']);
@@ -54,16 +54,19 @@ export function sendTemplateMessageV1(call: Call, tenant: Tenant): Answer {
 export function sendTemplateMessageV2(call: Call, tenant: Tenant): Answer {
   if (!SingleBody.Check(call.json)) return badRequest(['body']);
   const { template_name, parameters } = call.json;
-  const sent = send(call, tenant, template_name, [receiverOf(call, parameters)]);
+  const sent = send(call, tenant, { templateName: template_name, receivers: [receiverOf(call, parameters)] });
   if (typeof sent === 'string') return refusedV2(tenant, sent, template_name);
   const failed = sent.find((receipt) => receipt.error !== undefined);
   if (failed?.error !== undefined) return refusedV2(tenant, failed.error, template_name);
-  return acceptedV2(tenant, template_name, sent, { parameters });
+  return acceptedV2(tenant, sent, { templateName: template_name, parameters });
 }
 
 export function sendTemplateMessagesV1(call: Call, tenant: Tenant): Answer {
   if (!BulkBody.Check(call.json)) return badRequest(['body']);
-  const sent = send(call, tenant, call.json.template_name, call.json.receivers.map(toReceiver));
+  const sent = send(call, tenant, {
+    templateName: call.json.template_name,
+    receivers: call.json.receivers.map(toReceiver),
+  });
   if (typeof sent === 'string') return refused(tenant, sent, { info: sent });
   const errors = sent.flatMap(({ phone, valid, error }) =>
     valid && error === undefined ? [] : [{ whatsappNumber: phone, error: error ?? 'Invalid WhatsApp number' }],
@@ -78,9 +81,9 @@ export function sendTemplateMessagesV2(call: Call, tenant: Tenant): Answer {
   if (tenant.settings.channelNumberRequired && channel_number === undefined) {
     return refusedV2(tenant, 'channel_number can not be empty', template_name);
   }
-  const sent = send(call, tenant, template_name, receivers.map(toReceiver));
+  const sent = send(call, tenant, { templateName: template_name, receivers: receivers.map(toReceiver) });
   if (typeof sent === 'string') return refusedV2(tenant, sent, template_name);
-  return acceptedV2(tenant, template_name, sent, {});
+  return acceptedV2(tenant, sent, { templateName: template_name });
 }
 
 /** Its answer is not documented; as of its family. The result of a single row is not visible in it. */
@@ -91,7 +94,7 @@ export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
   if (!call.csv) return refusal({ info: 'file is too large' });
   const rows = readCsv(call.csv.toString('utf8'));
   if (rows.length === 0) return refusal({ info: 'file has no receivers' });
-  const sent = send(call, tenant, one(call.query, 'template_name') ?? '', rows);
+  const sent = send(call, tenant, { templateName: one(call.query, 'template_name') ?? '', receivers: rows });
   return typeof sent === 'string' ? refused(tenant, sent, { info: sent }) : ok({ result: true });
 }
 
@@ -99,8 +102,7 @@ export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
 function send(
   call: Call,
   tenant: Tenant,
-  templateName: string,
-  receivers: readonly Receiver[],
+  { templateName, receivers }: { templateName: string; receivers: readonly Receiver[] },
 ): readonly Receipt[] | string {
   const named = tenant.templates.filter((each) => each.elementName === templateName);
   const [template] = named.toSorted((one, other) => Number(isApproved(other)) - Number(isApproved(one)));
@@ -116,7 +118,7 @@ function send(
   const spoilt = receivers.some(({ values }) => values.some(({ value }) => faultOfValue(value) !== undefined));
   if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
   const channel = channelOf(call);
-  return prepared.map(({ receiver, values }) => sendOne(call, tenant, { template, channel, values }, receiver));
+  return prepared.map(({ receiver, values }) => sendOne(call, tenant, { template, channel, values, receiver }));
 }
 
 const isApproved = ({ status }: Template) => status.toUpperCase() === 'APPROVED';
@@ -127,20 +129,17 @@ interface Prepared {
   readonly template: Template;
   readonly channel: string | undefined;
   readonly values: ReadonlyMap<string, string>;
+  readonly receiver: Receiver;
 }
 
-function sendOne(
-  call: Call,
-  tenant: Tenant,
-  { template, channel, values }: Prepared,
-  { phone, localMessageId = tenant.ids.uuid('local') }: Receiver,
-): Receipt {
-  const verdict = tenant.settings.magic ? magicVerdict(phone) : undefined;
+function sendOne(call: Call, tenant: Tenant, { template, channel, values, receiver }: Prepared): Receipt {
+  const { phone, localMessageId = tenant.ids.uuid('local') } = receiver;
+  const outcome = tenant.settings.magic ? simulatedOutcome(phone) : undefined;
   const known = tenant.contacts.get(phone);
-  if (verdict === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
-  if (verdict === 'opted-out') return { phone, localMessageId, valid: true, error: optedOut };
-  if (verdict !== undefined) {
-    const error = verdict === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
+  if (outcome === 'not-on-whatsapp' || known?.status === 'INVALID') return { phone, localMessageId, valid: false };
+  if (outcome === 'opted-out') return { phone, localMessageId, valid: true, error: optedOut };
+  if (outcome !== undefined) {
+    const error = outcome === 'refused' ? 'Insufficient credits to send this message' : 'Ticket has been expired.';
     return { phone, localMessageId, valid: true, error };
   }
   if (known && !known.allowBroadcast) {
@@ -203,9 +202,8 @@ function refusedV2(tenant: Tenant, reason: string, templateName: string): Answer
 
 function acceptedV2(
   tenant: Tenant,
-  templateName: string,
   receipts: readonly Receipt[],
-  more: Readonly<Record<string, unknown>>,
+  more: Readonly<Record<string, unknown>> & { readonly templateName: string },
 ): Answer {
   const acted = receipts.some(({ valid, error }) => valid && error === undefined);
   if (tenant.settings.bareResults) return { status: 200, body: { result: true }, acted };
@@ -215,5 +213,5 @@ function acceptedV2(
     isValidWhatsAppNumber: valid,
     errors: error === undefined ? [] : [error],
   }));
-  return { status: 200, body: { result: true, error: null, templateName, receivers, ...more }, acted };
+  return { status: 200, body: { result: true, error: null, receivers, ...more }, acted };
 }

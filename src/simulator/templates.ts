@@ -3,11 +3,14 @@ import { pageOf } from './paging.ts';
 import type { Template, Tenant } from './state.ts';
 
 export function getMessageTemplates(call: Call, tenant: Tenant): Answer {
-  const page = pageOf(tenant.templates, call.query, tenant.settings.pageBase, '/api/v1/getMessageTemplates');
+  const page = pageOf(tenant.templates, call.query, {
+    base: tenant.settings.pageBase,
+    path: '/api/v1/getMessageTemplates',
+  });
   return ok({ result: 'success', messageTemplates: page.items, link: page.link });
 }
 
-/** What must be supplied: the body's in its order, then what headers, buttons, cards and the rest take by name. */
+/** Required parameters: the body's in its order, then those of headers, buttons, cards and the rest by name. */
 export function parameterNames(template: Template): readonly string[] {
   const { body: _, hsm: __, hsmOriginal: ___, customParams: ____, bodyOriginal, ...rest } = template;
   const elsewhere = JSON.stringify(rest);

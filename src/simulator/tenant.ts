@@ -47,13 +47,13 @@ export function createTenant(now: () => number, ids: Ids, given: Partial<Setting
       return connection;
     },
     addContact(phone, seed = {}) {
-      const contact = newContact(phone, seed, now(), ids);
+      const contact = newContact(phone, seed, { now: now(), ids });
       tenant.contacts.set(phone, contact);
       return contact;
     },
     receive(phone, text, at = now()) {
       const contact = tenant.contacts.get(phone) ?? tenant.addContact(phone);
-      return addRow(tenant, contact, inboundRow(ids, contact, text, at));
+      return addRow(tenant, contact, inboundRow(ids, contact, { text, at }));
     },
     reset() {
       tenant.contacts.clear();

@@ -10,7 +10,7 @@ interface Received {
   readonly contact: Contact;
   /** He never wrote before. */
   readonly first: boolean;
-  /** His number is behind his username. */
+  /** The customer's number is hidden behind the username. */
   readonly hidden: boolean;
 }
 
@@ -20,7 +20,7 @@ interface TrackingOptions {
   readonly webhooks: Webhooks;
 }
 
-/** What becomes of messages after the tenant took them: in its histories, and by webhooks. */
+/** Follows messages after the tenant took them: in its histories, and by webhooks. */
 export class Tracking {
   readonly #agenda: Agenda;
   readonly #tenant: Tenant;
@@ -74,12 +74,12 @@ export class Tracking {
     });
   }
 
-  /** What the customer can tap there, if the tenant sent it. */
+  /** Buttons that the customer can tap there, if the tenant sent it. */
   choicesOf(row: HistoryRow): Choices | undefined {
     return this.#messages.get(row)?.choices;
   }
 
-  /** What has to be posted and answered before the sends of the current call are; empty where nothing has. */
+  /** Webhooks that are posted and answered before the sends of the current call are; may be empty. */
   takeEarly(): readonly Promise<void>[] {
     return this.#early.splice(0);
   }
@@ -122,7 +122,7 @@ export class Tracking {
   #replyTo({ row, contact, choices }: SentMessage, { reply }: Journey, at: number): HistoryRow {
     const text = reply === 'tap' ? (choices.labels[0] ?? 'Yes') : 'Thank you';
     return {
-      ...inboundRow(this.#tenant.ids, contact, text, at),
+      ...inboundRow(this.#tenant.ids, contact, { text, at }),
       replyContextId: row.whatsappMessageId ?? null,
       ...(reply === 'tap' ? tapOf(text, choices.field) : {}),
     };
@@ -135,7 +135,7 @@ function apply(row: HistoryRow, { fact, failure }: Step): void {
   row.failedDetail = failure?.detail ?? null;
 }
 
-/** How a tap is told: of a template's button by its payload, of a session message's choice by its title. */
+/** A tap on a template's button carries its payload, one on a session message's choice its title. */
 export function tapOf(label: string, field: Choices['field']) {
   return field === 'buttonReply'
     ? { type: 'button', buttonReply: { payload: label, text: label } }

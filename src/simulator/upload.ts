@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Part } from './call.ts';
 import { pause } from './faults.ts';
-import { boundaryOf, type MultipartResult, multipartParser } from './multipart.ts';
+import { boundaryOf, MultipartParser, type MultipartResult } from './multipart.ts';
 import type { Route } from './operations.ts';
 
-/** What was wrong with an upload that arrived completely, in words. */
+/** Faults of an upload that arrived completely. */
 export type UploadFault = string;
 
 export interface ReceivedBody {
   /** The whole HTTP body arrived. */
   readonly complete: boolean;
   readonly bytes: number;
-  /** Of a body that is no upload. */
+  /** Text of a body that is no upload. */
   readonly raw: Buffer;
   readonly parts: readonly Part[] | undefined;
   readonly fault: UploadFault | undefined;
@@ -37,7 +37,7 @@ export async function receive(
 ): Promise<ReceivedBody> {
   const boundary = route?.body === 'file' ? boundaryOf(request.headers['content-type'] ?? '') : undefined;
   const keepMax = route?.operation === 'sendTemplateMessageCSV' ? csvMax : -1;
-  const parser = boundary === undefined ? undefined : multipartParser(boundary, keepMax);
+  const parser = boundary === undefined ? undefined : new MultipartParser(boundary, keepMax);
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {

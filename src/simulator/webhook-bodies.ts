@@ -2,10 +2,10 @@ import { usernameOf } from './contacts.ts';
 import type { Failure } from './journeys.ts';
 import type { Contact, HistoryRow, SentMessage } from './state.ts';
 
-/** What WATI posts; its fields are those of docs/reference/upstream.md. */
+/** Bodies that WATI posts; the fields are those of docs/reference/upstream.md. */
 export type WebhookBody = Readonly<Record<string, unknown>> & { readonly eventType: string };
 
-/** What is told of one message at one moment, in the order in which WATI posts it. */
+/** One fact about one message, in the order in which WATI posts them. */
 export interface Telling {
   /** The same in each run with the same sends: what is drawn depends on it and on the seed. */
   readonly name: string;
@@ -20,7 +20,7 @@ export interface Telling {
   readonly prompt?: boolean;
 }
 
-/** The same fact can be told in several forms: only `_v2` carries `localMessageId`, only `_bsuid` always says who. */
+/** One fact has several forms: only `_v2` carries `localMessageId`, only `_bsuid` always names the customer. */
 export interface Form {
   readonly v2: boolean;
   readonly bsuid: boolean;
@@ -34,7 +34,7 @@ const channelOf = (channel: string | undefined) => ({
   channelPhoneNumber: channel ?? ownChannel,
 });
 
-/** Who the customer is; a number that is hidden behind a username is null. */
+/** The customer; a number that is hidden behind a username is null. */
 function whoIs(contact: Contact, hidden = false) {
   return {
     waId: hidden ? null : contact.phone,
@@ -44,7 +44,7 @@ function whoIs(contact: Contact, hidden = false) {
   };
 }
 
-/** What every event of a message has, and its history row as well. */
+/** Fields of every event of a message, and of its history row. */
 function idsOf(row: HistoryRow, withLocalId: boolean) {
   return {
     id: row.id,
@@ -98,7 +98,7 @@ export function sentBody(message: SentMessage, form: Form): WebhookBody {
 
 const statusWords = { delivered: 'Delivered', read: 'Read', replied: 'Replied' } as const;
 
-/** It names nobody, and its time is that of the message. */
+/** Names no customer, and its time is that of the message. */
 export function statusBody(message: SentMessage, fact: keyof typeof statusWords, form: Form): WebhookBody {
   const { row, template, channel } = message;
   return {

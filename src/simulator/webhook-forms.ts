@@ -19,13 +19,13 @@ export function tellOfSent(message: SentMessage, { fact, failure }: Step, ticked
   if (failure) return [failedBody(message, failure)];
   if (fact === 'failed') return [];
   const forms = formsOf(ticked);
-  // A status names nobody, so there is no `_bsuid` twin of it.
+  // A status names no customer, so there is no `_bsuid` twin of it.
   if (fact !== 'sent') return forms.filter(({ bsuid }) => !bsuid).map((form) => statusBody(message, fact, form));
   const exists = ({ v2, bsuid }: Form) => v2 || !bsuid || message.template === undefined;
   return forms.filter(exists).map((form) => sentBody(message, form));
 }
 
-/** WATI's events of a message that a customer wrote; `hidden`: from behind his username. */
+/** WATI's events of a message from a customer; `hidden`: the number is behind the username. */
 export function tellOfReceived(
   { row, contact, hidden }: { readonly row: HistoryRow; readonly contact: Contact; readonly hidden: boolean },
   { bsuid }: Ticked,
@@ -33,7 +33,7 @@ export function tellOfReceived(
   return twins(bsuid).map((withBsuid) => receivedBody(row, contact, { bsuid: withBsuid, hidden }));
 }
 
-/** WATI's events of a customer who never wrote before. */
+/** WATI's events of a new customer. */
 export function tellOfNewContact(row: HistoryRow, contact: Contact, { bsuid }: Ticked): readonly WebhookBody[] {
   return twins(bsuid).map((withBsuid) => newContactBody(row, contact, withBsuid));
 }

@@ -6,7 +6,7 @@ export interface WebhookPost {
   /** In the simulated time, ms: when it was to be posted first. */
   readonly due: number;
   readonly body: WebhookBody;
-  /** Whose message it tells of, or who wrote. */
+  /** The recipient of the message, or the customer who wrote. */
   readonly recipient: string;
   /** `lost`: drawn not to be posted. `skipped`: the endpoint was off or defective. `abandoned`: every try failed. */
   state: 'waiting' | 'acknowledged' | 'lost' | 'skipped' | 'abandoned';
@@ -55,7 +55,7 @@ export function webhookView(posts: readonly WebhookPost[], query: URLSearchParam
   if (stray !== undefined) return `There is no query parameter ${stray}; there are ${names.join(', ')}`;
   const limit = query.get('limit') ?? '100';
   if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > 1_000) return 'limit must be a whole number from 1 to 1000';
-  // The plus sign of a number arrives as a space where nobody encoded it.
+  // An unencoded plus sign of a number arrives as a space.
   const recipient = query.get('recipient')?.replace(/^[+ ]/, '');
   const [localMessageId, state] = [query.get('localMessageId'), query.get('state')];
   const found: WebhookPost[] = [];

@@ -5,7 +5,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 export interface Poster {
   /** Resolves with the status of the answer; rejects where none came. */
   post(url: URL, body: string): Promise<number>;
-  /** What is under way ends without an answer. */
+  /** Aborts requests in flight. */
   abort(): void;
 }
 

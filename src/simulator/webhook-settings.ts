@@ -27,7 +27,7 @@ export interface WebhookSettings {
   readonly twins: boolean | 'plain';
   /** The `_bsuid` twins as well. */
   readonly bsuid: boolean;
-  /** How often each is posted again, although it was answered. */
+  /** Repeats of each webhook, although it was answered. */
   readonly duplicates: number;
   /** Each is late by a random time up to this. */
   readonly disorderMs: number;
@@ -35,11 +35,11 @@ export interface WebhookSettings {
   /** The share that is never posted. */
   readonly lossRatio: number;
   readonly retrySeconds: number;
-  /** What loss and disorder are drawn from. */
+  /** Seed of loss and disorder. */
   readonly seed: string;
 }
 
-/** WATI repeats every ten minutes; a seed that nobody gave is told, so that a run can be had again. */
+/** WATI repeats every ten minutes. A seed that was not given is shown, so that a run can be repeated. */
 export function firstSettings(given: Partial<WebhookSettings> = {}): WebhookSettings {
   return {
     enabled: true,
@@ -55,7 +55,7 @@ export function firstSettings(given: Partial<WebhookSettings> = {}): WebhookSett
   };
 }
 
-/** What each member does, for the list of routes. */
+/** Descriptions of the members, for the list of routes. */
 export const webhookForm = {
   enabled: true,
   twins: 'false: _v2 events alone, true: their plain twins first, "plain": those alone',
@@ -80,7 +80,7 @@ export function draw(seed: string, name: string): number {
   );
 }
 
-/** Nobody who can reach the sandbox may have it post to where its owner did not say. */
+/** The target is limited, so that a client of the sandbox cannot have it post anywhere. */
 export function faultOfUrl(url: string, configured: string | undefined): string | undefined {
   if (configured === undefined) return 'No intake is configured, so there is nowhere to post to';
   const { origin } = new URL(configured);

@@ -7,9 +7,9 @@ import { draw, faultOfUrl, firstSettings, type WebhookChange, type WebhookSettin
 
 export interface WebhooksOptions extends Partial<WebhookSettings> {
   readonly url?: string | undefined;
-  /** How many may wait; what comes on top is dropped, and counted. */
+  /** Maximum of waiting webhooks; further ones are dropped and counted. */
   readonly waitingMax?: number;
-  /** How many are told of; the oldest go first. */
+  /** Maximum of listed webhooks; the oldest are dropped first. */
   readonly keptMax?: number;
   /** More failures in a row than this, and WATI takes the endpoint for defective. */
   readonly failuresMax?: number;
@@ -79,7 +79,7 @@ export class Webhooks {
     return this.#life.settings;
   }
 
-  /** Where they go; without one, none is posted. */
+  /** Their target; absent: none is posted. */
   get url(): string | undefined {
     return this.#life.url;
   }
@@ -99,7 +99,7 @@ export class Webhooks {
     return this.#life.ledger.posts;
   }
 
-  /** How many were dropped, because too many waited. */
+  /** Webhooks dropped because too many waited. */
   get dropped(): number {
     return this.#life.dropped;
   }
@@ -131,7 +131,7 @@ export class Webhooks {
     Object.assign(life, { defective: false, failures: 0, settings: { ...life.settings, enabled: true } });
   }
 
-  /** The number of the next message, for the names of what is told of it. */
+  /** Number of the next message, from which ids in its webhooks derive. */
   number(): number {
     this.#life.messages += 1;
     return this.#life.messages;
@@ -153,8 +153,8 @@ export class Webhooks {
   }
 
   /** Resolves when nothing that is due is under way, or the patience is over. */
-  settled(patienceMs: number): Promise<void> {
-    return this.#life.lanes.idle(patienceMs);
+  settled(timeoutMs: number): Promise<void> {
+    return this.#life.lanes.idle(timeoutMs);
   }
 
   /** As at the start, with nothing under way; what is drawn comes from the seed, unless another was set at the start. */

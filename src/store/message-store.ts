@@ -165,7 +165,7 @@ export interface MessageStore extends QueueStore, PinStore {
    * answer is the truth. Erases `call` if no resend can need it (accepted, rejected, cancelled). Returns false, and changes
    * nothing, if it was completed otherwise. Any process may cancel, but only what is `queued`; every other completion of a
    * `queued` or `sending` message is its owner's, unless the owner is dead. A message that was proved to be sent while it was
-   * `sending` (src/store/tracking-port.ts) becomes `accepted`; false is returned if something else was asked.
+   * `sending` (src/store/tracking-store.ts) becomes `accepted`; false is returned if something else was asked.
    */
   complete(id: string, completion: Completion): Promise<boolean>;
 

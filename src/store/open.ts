@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
 import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
-import type { IntakeStore } from './intake-port.ts';
+import type { IntakeStore } from './intake-store.ts';
 import type { MessageStore } from './message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
 import type { StoreOptions } from './options.ts';
@@ -20,7 +20,7 @@ import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
 import { createTrackingStore } from './sql/tracking.ts';
-import type { TrackingStore } from './tracking-port.ts';
+import type { TrackingStore } from './tracking-store.ts';
 
 export type Store = MessageStore &
   ReconcileStore &

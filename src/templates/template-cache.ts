@@ -78,7 +78,7 @@ export function createTemplateCache(
 
   const all = async (context: CallContext, maxAgeMs = ttlMs) => {
     const entry = load(context, maxAgeMs);
-    return { templates: await withDeadline(entry.list, context.untilMs), ageMs: performance.now() - entry.loadedAt };
+    return { templates: await withDeadline(entry.list, context.deadline), ageMs: performance.now() - entry.loadedAt };
   };
 
   const find: TemplateCache['find'] = async (context, name, { language, fits = () => true, fresh } = {}) => {

@@ -1,3 +1,4 @@
+import { counted } from '../lib/counted.ts';
 import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import { type FieldError, Problem } from '../problem.ts';
@@ -38,7 +39,7 @@ export function checkParameters(versions: Sendable, parameters: Parameters): voi
   throw new Problem('template-parameters-invalid', detail, { errors });
 }
 
-const faultCount = (count: number) => `${count} parameter${count === 1 ? ' is' : 's are'} at fault`;
+const faultCount = (count: number) => `${counted(count, 'parameter is', 'parameters are')} at fault`;
 
 /** Which of several languages is spoken of. */
 export function languagesOf([{ language = 'unknown' }, ...others]: Sendable): string {

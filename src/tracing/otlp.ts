@@ -20,6 +20,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { CallReport } from '../upstream/types.ts';
 import type { Tracing } from './types.ts';
 
@@ -117,10 +118,7 @@ export function createTracing({ sampler, version, onFault }: TracingOptions): Tr
         if (!spanByReport.has(report)) addCallSpan(report, ROOT_CONTEXT);
       }),
     close: async () => {
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, closeMs);
-      await Promise.race([provider.shutdown().catch(onFault), late]);
-      clearTimeout(timer);
+      await withTimeout(provider.shutdown().catch(onFault), closeMs, () => {});
     },
   };
 }

@@ -1,9 +1,9 @@
 import { masked } from '../lib/masked.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
-import type { IntakeEntry, IntakeStore } from '../store/intake-port.ts';
+import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
-import type { ContactIdentity, TrackingMoved, TrackingStore } from '../store/tracking-port.ts';
+import type { ContactIdentity, TrackingMoved, TrackingStore } from '../store/tracking-store.ts';
 import { type BatchPlan, nextTryAfterFault, planBatch, type ToldMessage } from './batch.ts';
 import {
   type Heard,
@@ -26,7 +26,7 @@ export interface Applier {
   stop(): Promise<void>;
 }
 
-/** What is counted. */
+/** Counters. */
 export interface TrackingMetrics {
   applied(outcome: AppliedOutcome): void;
   reached(state: Reached): void;
@@ -136,13 +136,19 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   const matches = await matchSends(store, heard.filter(isOutgoing));
   const plan = planBatch(heard, { matches, quoted: await recipientsQuoted(store, heard) });
   const moved = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
-  tell(heard, plan, moved, services);
+  reportBatch({ heard, plan, moved }, services);
+}
+
+interface AppliedBatch {
+  heard: readonly Heard[];
+  plan: BatchPlan;
+  moved: ReadonlyMap<number, TrackingMoved>;
 }
 
 export type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
-function tell(heard: readonly Heard[], plan: BatchPlan, moved: ReadonlyMap<number, TrackingMoved>, services: Tellers) {
+function reportBatch({ heard, plan, moved }: AppliedBatch, services: Tellers) {
   const { metrics, logger } = services;
   const outcomes = new Map<HeardEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
@@ -182,7 +188,7 @@ function contactOf(event: TrackedEvent): ContactIdentity | undefined {
   return event.kind === 'status' || event.kind === 'outgoing' ? event.recipient : undefined;
 }
 
-/** Each state is counted; a failure, which somebody will ask for, has a line of its own. */
+/** Each state is counted. A failure gets a log line of its own, because operators look for it. */
 function tellMoved({ send, heard }: ToldMessage, { reached }: Moves, { metrics, logger }: Tellers): void {
   for (const state of reached) {
     metrics.reached(state);

@@ -1,13 +1,13 @@
 import type { Outcome } from '../delivery/outcome.ts';
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { Postponement } from '../store/intake-port.ts';
+import type { Postponement } from '../store/intake-store.ts';
 import type {
   ContactIdentity,
   ConversationFacts,
   TrackedFacts,
   TrackedSend,
   TrackingBatch,
-} from '../store/tracking-port.ts';
+} from '../store/tracking-store.ts';
 import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
@@ -17,7 +17,7 @@ import { receivedTime } from './window.ts';
 
 /** When an event that belongs to no message yet is tried again, from its receipt; after the last time it is not ours. */
 const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
-/** So much lies between two tries at least, also of an event that is older than all of these. */
+/** Minimum pause between two tries, also for an event that is older than all of these. */
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */
@@ -45,7 +45,7 @@ export interface BatchPlan {
   foreign: HeardEntry[];
 }
 
-/** What the store knows of the events of a batch. */
+/** The store's knowledge about the events of a batch. */
 export interface Found {
   matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
   /** The recipient of the message that an answer quotes. */
@@ -100,10 +100,10 @@ const byContent: Outcome = { outcome: 'accepted', evidence: 'content' };
 function joined({ send, heard }: ToldMessage): TrackedFacts {
   const facts = heard.map((each) => each.facts).reduce(joinFacts);
   const isSure = send.foundBy !== 'content';
-  return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', verdict: { ...(isSure ? byId : byContent) } };
+  return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', outcome: { ...(isSure ? byId : byContent) } };
 }
 
-/** What an event that is not about a message of the company says of a conversation. */
+/** The effect on a conversation of an event that is not about a message of the company. */
 function said({ entry, event, source }: Heard, quoted: string | undefined): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
@@ -114,8 +114,8 @@ function said({ entry, event, source }: Heard, quoted: string | undefined): Conv
 }
 
 /**
- * Who else wrote to a customer: at once, as far as known, so that an answer a minute later is not taken for one to us; taken back
- * when the message turns out to be ours.
+ * Notes a foreign message to a customer at once, so that an answer a minute later is not taken for one to us; undone when the
+ * message turns out to be ours.
  */
 function wroteOut(heard: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean): ConversationFacts[] {
   const { entry, event, source } = heard;

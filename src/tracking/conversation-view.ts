@@ -1,16 +1,16 @@
 import { throwStoreUnreadable } from '../store/store-problems.ts';
-import type { Conversation, LastSend, TrackingStore } from '../store/tracking-port.ts';
+import type { Conversation, LastSend, TrackingStore } from '../store/tracking-store.ts';
 import { contactNamed } from './contact.ts';
 import { type ConversationWindow, receivedTime, windowOf } from './window.ts';
 
-/** What is known of the conversation with one person. */
+/** The conversation with one person, as far as it is known. */
 export interface ConversationView {
   known?: Conversation;
   /** Known, or what was asked for. */
   phone?: string;
   window: ConversationWindow;
   lastSend?: LastSend;
-  /** Whose message an answer would follow; another caller's name is not told. */
+  /** The message that an answer would follow; another caller's name is not shown. */
   repliesTo: 'you' | 'other' | 'nobody';
 }
 
@@ -24,7 +24,7 @@ export interface ConversationAsk {
   now: number;
 }
 
-/** How long a message makes its caller the one whom an answer is for. */
+/** For this long after its message, a caller counts as the one an answer is for. */
 const routingMs = 168 * 3_600_000;
 
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {

@@ -13,8 +13,8 @@ interface Member {
 }
 
 /**
- * The same for the same delivery, repeated. WATI numbers no deliveries: a status event is known by its ids, its name and its state;
- * whatever else by its whole text. The twins of one fact (`_v2`) differ, because one of them alone has our id.
+ * Equal for repeats of one delivery. WATI numbers no deliveries: a status event is known by its ids, its name and its state,
+ * any other by its whole text. The twins of one fact (`_v2`) differ, because only one of them has our id.
  */
 export function dedupeKey({ connectionId, member, body }: Member): string {
   const parts = isObject(member) ? statusParts(member) : undefined;

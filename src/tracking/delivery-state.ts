@@ -2,8 +2,8 @@ import type { DeliveryFacts, DeliveryRank } from '../store/delivery-facts.ts';
 import type { DeliveryFailure, DeliverySource, StatusFact } from './types.ts';
 
 /**
- * What became of a message, as the join of all that was heard of it: commutative, associative and idempotent, so neither order nor
- * number nor lateness of webhooks makes a difference, and a state moves forward only.
+ * The delivery state of a message, as the join of all facts: commutative, associative and idempotent, so the order, number and
+ * lateness of webhooks make no difference, and a state only moves forward.
  */
 
 const rankOf: Readonly<Record<StatusFact, DeliveryRank>> = { sent: 1, failed: 2, delivered: 3, read: 4, replied: 3 };
@@ -54,11 +54,11 @@ function least<Value extends number | string>(one: Value | undefined, other: Val
   return one <= other ? one : other;
 }
 
-/** Where the rank is from; a webhook before a poll that says the same. */
+/** The source of the rank; a webhook wins over a poll that says the same. */
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/** The first failure that was heard of. At the same moment the order of the words decides, so that all tell the same one. */
+/** The first failure that was heard of. At the same moment the order of the words decides, so that all replicas agree. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]

@@ -1,15 +1,15 @@
 import { isBlank, textFault } from '../lib/text.ts';
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
 import { scrubErrorText } from '../upstream/scrub-error-text.ts';
 import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
 import type { DeliveryFailure } from './types.ts';
 
-/** Fields of a webhook, as far as they are what they should be. Anybody who knows the address can send one. No reader throws. */
+/** Reads fields of a webhook tolerantly: anyone with the address can send one. No reader throws. */
 
 /** Ids have no blanks, no controls and nothing beyond ASCII; a longer one would not fit an index. */
 const id = /^[\x21-\x7e]{1,256}$/;
-/** What stands where there is no id. */
+/** Placeholders of an absent id. */
 const noId = /^(?:[0-]+|null|undefined|none|string)$/i;
 
 function idIn(member: JsonObject, ...names: string[]): string | undefined {

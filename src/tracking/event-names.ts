@@ -1,6 +1,6 @@
 import type { StatusFact } from './types.ts';
 
-/** What an event of a known name tells. */
+/** Meaning of an event of a known name. */
 export type EventMeaning =
   | { kind: 'status'; fact: StatusFact }
   | { kind: 'message' | 'identity' | 'clicked' | 'template' | 'account' };

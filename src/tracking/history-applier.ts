@@ -1,4 +1,4 @@
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { type Tellers, tellResolved } from './applier.ts';
 import { planBatch } from './batch.ts';

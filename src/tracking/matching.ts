@@ -1,6 +1,6 @@
-import type { IntakeEntry } from '../store/intake-port.ts';
+import type { IntakeEntry } from '../store/intake-store.ts';
 import type { MessageStore } from '../store/message-store.ts';
-import type { TrackedSend, TrackingStore } from '../store/tracking-port.ts';
+import type { TrackedSend, TrackingStore } from '../store/tracking-store.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
 import type { DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
@@ -19,7 +19,7 @@ export interface Heard<Event extends TrackedEvent = TrackedEvent> {
   source: DeliverySource;
 }
 
-/** An event of a message that went out, of ours or of somebody else. */
+/** An event of an outgoing message, ours or foreign. */
 export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
 export const hear = (entry: IntakeEntry): Heard => ({
@@ -31,11 +31,11 @@ export const hear = (entry: IntakeEntry): Heard => ({
 export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
   heard.event.kind === 'status' || heard.event.kind === 'outgoing';
 
-/** An answer of a person with a username, whose number is not told: the message that is quoted says to whom it went. */
+/** An answer from a username without its number: the recipient of the quoted message identifies the customer. */
 export const needsQuoted = (heard: Heard): heard is Heard<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
   heard.event.kind === 'received' && heard.event.from.phone === undefined && heard.event.replyTo !== undefined;
 
-/** The recipients of the messages of ours that such answers quote. */
+/** The recipients of our messages that such answers quote. */
 export async function recipientsQuoted(
   store: Pick<MatchingStore, 'findTracked'>,
   heard: readonly Heard[],
@@ -48,13 +48,13 @@ export async function recipientsQuoted(
   return recipients;
 }
 
-/** How far WATI's clock and ours may differ, and how late WATI may tell of a message. */
+/** Largest difference of WATI's clock and ours, and delay of WATI's report of a message. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 /** By then the sure twin of an event, which has our id, would have come: 30 s after its receipt. */
 const triesBeforeContent = 3;
 
-/** The message of each event; absent where none is found. Only messages of the connection whose token brought the event in are asked. */
+/** The message of each event; absent if none is found. Only messages of the token's connection are searched. */
 export async function matchSends(
   store: MatchingStore,
   heard: readonly OutgoingHeard[],
@@ -72,8 +72,8 @@ export async function matchSends(
 }
 
 /**
- * A template that was sent, known by recipient and time alone: only where there is one candidate and nothing else that may have
- * caused the event. An id of somebody else's says that it is not ours.
+ * Matches a sent template by recipient and time alone, if there is one candidate and no other possible cause of the event. A
+ * foreign id proves that it is not ours.
  */
 async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
   if (entry.tries < triesBeforeContent || event.kind !== 'status') return undefined;

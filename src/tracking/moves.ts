@@ -1,10 +1,10 @@
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { TrackingMoved } from '../store/tracking-port.ts';
+import type { TrackingMoved } from '../store/tracking-store.ts';
 import type { ToldMessage } from './batch.ts';
 import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state.ts';
 import { type FailureKind, failureKind } from './failure-kind.ts';
 
-/** What became of an entry of the intake. */
+/** Outcome of an entry of the intake. */
 export const appliedOutcomes = ['moved', 'late', 'learnt', 'foreign', 'failed', 'received', 'ignored'] as const;
 export type AppliedOutcome = (typeof appliedOutcomes)[number];
 
@@ -21,7 +21,7 @@ export interface Moves {
   reached: Reached[];
 }
 
-/** What each event did to a message: told one after another, from what was known before. */
+/** The effect of each event on a message, applied one after another to what was known before. */
 export function movesOf({ send, heard }: ToldMessage, moved: TrackingMoved | undefined): Moves {
   const moves: Moves = { outcomes: [], reached: [] };
   // Gone, or never sent: nothing is written of it.

@@ -1,4 +1,4 @@
-import type { OpenRecipient, SendingConnection } from '../store/poll-port.ts';
+import type { OpenRecipient, SendingConnection } from '../store/poll-store.ts';
 
 /** Whose history is read, and when: no I/O. */
 

@@ -1,6 +1,6 @@
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
-import type { DuePoll, PollStore } from '../store/poll-port.ts';
+import type { DuePoll, PollStore } from '../store/poll-store.ts';
 import type { ReadHistory } from '../upstream/history-reader.ts';
 import { applyHistory, type HistoryServices } from './history-applier.ts';
 import { isMonthSpent, isPolled, nextLook, openMs, type PollMode, planLooks } from './poll-plan.ts';

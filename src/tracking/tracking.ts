@@ -1,9 +1,9 @@
 import type { StoredMessage } from '../store/message-store.ts';
-import type { TrackingStore } from '../store/tracking-port.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
 import { type Applier, type ApplierServices, createApplier, tellResolved } from './applier.ts';
 import { contactNamed } from './contact.ts';
 
-/** What became of messages after WATI took them: from webhooks that were recorded, and from what deliveries themselves learn. */
+/** Follows messages after WATI took them: from recorded webhooks, and from the deliveries themselves. */
 export interface Tracking extends Applier {
   /** A message has its outcome. A refusal because the window is closed says so of the conversation. */
   ended(message: StoredMessage): void;

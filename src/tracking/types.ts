@@ -1,7 +1,7 @@
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 
-/** What webhooks of WATI say, read. Times are milliseconds of the wall clock. */
+/** Webhooks of WATI, parsed. Times are milliseconds of the wall clock. */
 
 export type DeliveryFailure = NonNullable<DeliveryFacts['failure']>;
 export type DeliverySource = DeliveryFacts['source'];
@@ -38,18 +38,18 @@ export interface OutgoingEvent extends EventOfMessage {
   recipient: ContactIdentity;
 }
 
-/** Who a contact is, and nothing about a message. */
+/** A contact, without a message. */
 export interface IdentityEvent {
   kind: 'identity';
   identity: ContactIdentity;
 }
 
-/** What moves no state: a tapped link, a template, a number or an account that changed, and every name that is not known. */
+/** Moves no state: a tapped link, a template, a number or an account that changed, and every unknown name. */
 export interface OtherEvent {
   kind: 'clicked' | 'template' | 'account' | 'ignored';
 }
 
-/** What one member of a webhook body says. */
+/** One member of a webhook body, parsed. */
 export type TrackedEvent = (StatusEvent | ReceivedEvent | OutgoingEvent | IdentityEvent | OtherEvent) & {
   /** A known name of an event, or `other`: fit for a metric. */
   label: string;

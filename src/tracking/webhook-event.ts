@@ -1,4 +1,4 @@
-import type { ContactIdentity, EventIds } from '../store/tracking-port.ts';
+import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
 import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
@@ -6,8 +6,7 @@ import { eventName, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
- * One member of a webhook body, read. A body that is nothing that is known is `ignored`, with the label `other`: a repeat would
- * not mend it. Never throws.
+ * Parses one member of a webhook body. An unknown one is `ignored`, with the label `other`: a repeat would not fix it. Never throws.
  */
 export function readWebhookEvent(member: unknown): TrackedEvent {
   if (!isObject(member)) return { kind: 'ignored', label: 'other' };
@@ -45,7 +44,7 @@ function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind
   };
 }
 
-/** The owner alone tells who wrote: `statusString` is SENT for a customer's message as well. */
+/** Only the owner shows who wrote: `statusString` is SENT for a customer's message as well. */
 function messageEvent(member: JsonObject) {
   const isOurs = ownerOf(member);
   const identity = identityOf(member);
@@ -71,6 +70,6 @@ function atOf(member: JsonObject): { at?: number } {
 
 const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
 
-/** Says who it is, and not only what they are called. */
+/** Has an id, and not a name alone. */
 const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
   (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

@@ -1,7 +1,7 @@
 /** WhatsApp takes free text for so long after the customer's last message. */
 const openMs = 24 * 3_600_000;
 
-/** What is known of when a conversation was open. */
+/** The facts from which it follows whether a conversation is open. */
 export interface WindowKnowledge {
   /** When the customer last wrote. */
   receivedAt?: number | undefined;

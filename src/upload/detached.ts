@@ -1,8 +1,8 @@
 import { finished, PassThrough, type Readable } from 'node:stream';
 
 /**
- * A caller's body to hand to undici, which destroys a body when its call fails: here the copy only, so that the caller's
- * socket lives on to be answered. A caller who breaks off breaks the copy.
+ * A copy of a caller's body for undici, which destroys a body when its call fails: only the copy is destroyed, so that the
+ * caller's socket stays open for the answer. A caller that disconnects destroys the copy.
  */
 export function detached(source: Readable): PassThrough {
   const body = new PassThrough();

@@ -6,7 +6,7 @@ import { assertOfficeName } from './office-files.ts';
 import { type Signature, signatureOf } from './signature.ts';
 import { malformed, UploadError } from './upload-error.ts';
 
-/** What browsers and Excel's registry entries call a CSV. */
+/** Types that browsers declare for a CSV, some of them from Excel's registry entries. */
 const csvNames = new Set(['text/plain', 'application/vnd.ms-excel']);
 
 /** A type that is not in the list says nothing: programs know many names for a CSV. */
@@ -30,8 +30,8 @@ export interface FileFacts {
 }
 
 /**
- * Decides what a file is. Its bytes come first; where they leave a choice, the declared type decides, then the name. A
- * declared type outside the list says nothing.
+ * Detects the type of a file. Its bytes decide; if they are ambiguous, the declared type, then the name. A declared type that is
+ * not in the list is ignored.
  *
  * @throws UploadError `unsupported-type` for a type that is not allowed, or another than the one of the list that is
  * declared; `malformed` for a declared type that is no media type

@@ -36,7 +36,7 @@ function decoded(plain: string): string {
   return decodedWords(plain) ?? decodedPercents(plain);
 }
 
-/** Words next to each other are one text, whose characters may be cut; blanks between them are no part of it. */
+/** Adjacent encoded words are one text, and may split a character; the blanks between them are dropped. */
 function decodedWords(text: string): string | undefined {
   const words = [...text.matchAll(ENCODED_WORD)];
   if (words.length === 0) return undefined;
@@ -60,8 +60,8 @@ function decodedWords(text: string): string | undefined {
 }
 
 /**
- * Some programs percent-encode a whole name, and leave no blank and no letter beyond ASCII in it; browsers encode quotes and
- * line ends alone, and leave a percent sign as it is.
+ * Some programs percent-encode the whole name, so that no blank and no letter beyond ASCII is left; browsers encode only quotes
+ * and line ends, and leave a percent sign as it is.
  */
 function decodedPercents(text: string): string {
   if (text.includes('%') && /^[\x21-\x7e]+$/.test(text)) {

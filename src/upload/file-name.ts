@@ -2,9 +2,9 @@
 const NAME_CHARS_MAX = 200;
 
 /**
- * What may not stand in a name that we write into a header and a customer reads: controls, unpaired surrogates, line
- * separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible format
- * character (bidi controls among them) but the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
+ * Characters that are removed from a name, which goes into a header and is read by the customer: controls, unpaired surrogates,
+ * line separators, unassigned and private characters, U+FFFD, quotes, `;`, path separators, and every invisible format character
+ * (bidi controls among them) but the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need.
  */
 const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\uFFFD";/\\]|(?![\u200C\u200D])\p{Cf}/u;
 
@@ -35,7 +35,7 @@ export function safeFileName(name: string, fileId: string, extensions: readonly 
 /** The last segment of a path, in NFC, without what is harmful to show or to write into a header. */
 export function cleanFileName(name: string): string {
   const whole = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1);
-  // Of a name that is far too long, as much as may be needed: its beginning and its extension.
+  // A name that is far too long keeps what may be needed: its beginning and its extension.
   const segment = (whole.length > 1000 ? whole.slice(0, 900) + whole.slice(-20) : whole).normalize('NFC');
   const clean = Array.from(segment.replaceAll('\r\n', ' '), harmless).join('');
   // A full-width percent sign or digit becomes a plain one in code-page conversions.
@@ -63,7 +63,7 @@ function withoutAwkwardEnds(name: string): string {
   while (isAwkward(characters[first], awkwardFirst)) first += 1;
   let last = characters.length;
   while (last > first && isAwkward(characters[last - 1], awkwardLast)) last -= 1;
-  // Of `.pdf` an extension is left, and no name.
+  // `.pdf` is an extension without a name.
   const isHidden = first > 0 && characters[first - 1] === '.' && !characters.slice(first, last).includes('.');
   return isHidden && last - first <= 4 ? '' : characters.slice(first, last).join('');
 }

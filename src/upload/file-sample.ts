@@ -8,7 +8,7 @@ export class FileSample {
   /** As far as is known: a tag in front of a sound is seen to be long only once it begins. */
   #needed = SNIFF_BYTES;
 
-  /** @param hasTags whether a sound may come, behind whose tags is looked */
+  /** @param hasTags whether a sound may come, which is then looked for behind its tags */
   constructor(hasTags: boolean) {
     this.#hasTags = hasTags;
   }
@@ -18,7 +18,7 @@ export class FileSample {
     return this.#memory.subarray(0, this.#length);
   }
 
-  /** What is needed of it. */
+  /** Bytes needed to recognize the file. */
   get firstBytes(): Buffer {
     return this.bytes.subarray(0, this.#end());
   }

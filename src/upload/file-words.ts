@@ -17,7 +17,7 @@ const document = 'documents are taken as .pdf, .doc, .docx, .xls, .xlsx, .ppt, .
 
 const taken = `${image}; ${sound}; ${video}; ${document}`;
 
-/** What people send most, and what they would call it; else its media type says it. */
+/** Common names of the most frequent types; the others go by their media type. */
 const names: Readonly<Record<string, string>> = {
   'image/jpeg': 'a JPEG image',
   'image/png': 'a PNG image',
@@ -63,14 +63,14 @@ const names: Readonly<Record<string, string>> = {
 
 const oggCodecs: Readonly<Record<string, string>> = { ogg: 'Vorbis', oga: 'FLAC', spx: 'Speex' };
 
-/** What a file is taken for. */
+/** Names the detected type. */
 export function wordsFor({ is, extension = '' }: Signature): string {
   if (is === 'audio/ogg') return `an Ogg ${oggCodecs[extension] ?? 'sound without Opus'}`;
   if (is.endsWith('.macroenabled.12')) return `an Office file with macros (.${extension})`;
   return names[is] ?? (extension === '' ? is : `${is} (.${extension})`);
 }
 
-/** What would be taken in place of a file that is not. */
+/** Names the types that are accepted instead. */
 export function remedyFor({ is }: Signature): string {
   if (is === 'audio/ogg' || is === 'application/ogg') return 'of Ogg, WhatsApp takes Opus alone';
   if (is === utf16Text) return 'save it in UTF-8';

@@ -20,7 +20,7 @@ const texts: readonly (readonly [RegExp, string])[] = [
   [/^[[{]\s*["{[]/, 'JSON, not a CSV: send JSON to /v1/broadcasts'],
 ];
 
-/** What a file is that is no CSV in UTF-8, with the click that mends it; undefined: it may be one. */
+/** Names a file that is no CSV in UTF-8, and how to save it as one; undefined: it may be one. */
 export function foreignFile(firstBytes: Buffer): string | undefined {
   const text = firstBytes.toString('latin1');
   const signed = signatures.find(([signature]) => text.startsWith(signature));

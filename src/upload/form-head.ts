@@ -12,7 +12,7 @@ const BLANK_LINE = Buffer.from('\r\n\r\n');
 
 export interface FormHead {
   headers: PartHeaders;
-  /** Of the first byte behind them in the whole body. */
+  /** Offset of the first byte behind them in the whole body. */
   offset: number;
 }
 
@@ -22,7 +22,7 @@ export class FormHeadReader {
   readonly #memory = Buffer.allocUnsafe(HEAD_BYTES_MAX);
   /** The CRLF before a delimiter at the very start is understood. */
   #length = CRLF.copy(this.#memory);
-  /** Where the line end behind the first delimiter is. */
+  /** Offset of the line end behind the first delimiter. */
   #headersAt: number | undefined;
 
   constructor(boundary: string) {

@@ -50,10 +50,10 @@ function boundaryOf(contentType: string): string {
 }
 
 /**
- * A form with one file, parsed by @fastify/multipart. Beside it the bytes of the body are watched, for what the library does
- * not tell: where the file begins, from which its length follows; the headers as they were written; and whether file and
- * framing are all that came. The library passes over what follows the closing boundary, so a file that holds it would be cut,
- * and taken for whole.
+ * A form with one file, parsed by @fastify/multipart. The bytes of the body are watched as well, for facts that the library does
+ * not report: the start of the file, from which its length follows; the headers as written; and whether the body holds anything
+ * but file and framing. The library ignores everything behind the closing boundary, so a file that contains the boundary would
+ * be cut and pass as whole.
  */
 export class IncomingForm {
   readonly closing: Buffer;
@@ -68,7 +68,7 @@ export class IncomingForm {
   #turn: NodeJS.Immediate | undefined;
   /** The last bytes: enough for the closing delimiter and what may follow it. */
   #tail: Buffer = Buffer.alloc(0);
-  /** Where the closing delimiter ends in the body, once the library has found it. */
+  /** End of the closing delimiter in the body, once the library has found it. */
   #closedAt = Number.POSITIVE_INFINITY;
 
   constructor(request: FormRequest, options: FormOptions) {
@@ -77,8 +77,8 @@ export class IncomingForm {
     this.#request = request;
     this.#options = options;
     this.#headReader = new FormHeadReader(boundary);
-    // Every part counts, also a plain field, and one that the library passes over because it cannot read its headers. Its
-    // limit for files would end one as if it were whole; whoever reads the file counts.
+    // Every part counts, also a plain field, and one that the library skips because it cannot parse its headers. Its limit for
+    // files would end a file as if it were complete, so the reader of the file counts its bytes.
     const limits = { parts: 1, fileSize: Number.POSITIVE_INFINITY };
     this.#parts = request.parts({ limits, isPartAFile: () => true });
     this.#ended.promise.catch(() => {});

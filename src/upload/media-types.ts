@@ -23,7 +23,11 @@ export interface MediaType {
   fits: readonly string[];
 }
 
-const media = (kind: FileKind, extensions: MediaType['extensions'], proof: string[], fits: string[] = []) => ({
+const media = (
+  kind: FileKind,
+  extensions: MediaType['extensions'],
+  { proof, fits = [] }: { proof: string[]; fits?: string[] },
+) => ({
   kind,
   extensions,
   proof,
@@ -35,37 +39,36 @@ const OPENXML = 'application/vnd.openxmlformats-officedocument';
 /** The first bytes of an Office file may show no more than its container. */
 const openXml = (extension: string, mimeType: string): [string, MediaType] => [
   mimeType,
-  media('document', [extension], [mimeType], [zip]),
+  media('document', [extension], { proof: [mimeType], fits: [zip] }),
 ];
 
-/** What WhatsApp takes. A webp sticker counts as an image; of Ogg, Opus alone is taken. */
+/** Types that WhatsApp accepts. A webp sticker counts as an image; Ogg is accepted with Opus only. */
 export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaType>([
-  ['image/jpeg', media('image', ['jpg', 'jpeg', 'jpe', 'jfif'], ['image/jpeg'])],
-  ['image/png', media('image', ['png'], ['image/png', 'image/apng'])],
-  ['image/webp', media('image', ['webp'], ['image/webp'])],
-  ['audio/aac', media('audio', ['aac'], ['audio/aac'], [hiddenByTag])],
-  ['audio/amr', media('audio', ['amr'], ['audio/amr'])],
-  ['audio/mpeg', media('audio', ['mp3'], ['audio/mpeg'], [hiddenByTag])],
+  ['image/jpeg', media('image', ['jpg', 'jpeg', 'jpe', 'jfif'], { proof: ['image/jpeg'] })],
+  ['image/png', media('image', ['png'], { proof: ['image/png', 'image/apng'] })],
+  ['image/webp', media('image', ['webp'], { proof: ['image/webp'] })],
+  ['audio/aac', media('audio', ['aac'], { proof: ['audio/aac'], fits: [hiddenByTag] })],
+  ['audio/amr', media('audio', ['amr'], { proof: ['audio/amr'] })],
+  ['audio/mpeg', media('audio', ['mp3'], { proof: ['audio/mpeg'], fits: [hiddenByTag] })],
   // Many encoders give an audio-only MP4 the brand of a video.
-  ['audio/mp4', media('audio', ['m4a', 'mp4'], ['audio/mp4', 'audio/x-m4a'], ['video/mp4'])],
-  ['audio/ogg', media('audio', ['ogg', 'opus', 'oga'], ['audio/ogg; codecs=opus'])],
-  ['video/mp4', media('video', ['mp4'], ['video/mp4', 'video/x-m4v'])],
-  ['video/3gpp', media('video', ['3gp'], ['video/3gpp'])],
-  ['application/pdf', media('document', ['pdf'], ['application/pdf', pdfWithin])],
-  ['text/plain', media('document', ['txt'], [])],
-  ['application/msword', media('document', ['doc'], [], [compound])],
-  ['application/vnd.ms-excel', media('document', ['xls'], [], [compound])],
-  ['application/vnd.ms-powerpoint', media('document', ['ppt'], [], [compound])],
+  ['audio/mp4', media('audio', ['m4a', 'mp4'], { proof: ['audio/mp4', 'audio/x-m4a'], fits: ['video/mp4'] })],
+  ['audio/ogg', media('audio', ['ogg', 'opus', 'oga'], { proof: ['audio/ogg; codecs=opus'] })],
+  ['video/mp4', media('video', ['mp4'], { proof: ['video/mp4', 'video/x-m4v'] })],
+  ['video/3gpp', media('video', ['3gp'], { proof: ['video/3gpp'] })],
+  ['application/pdf', media('document', ['pdf'], { proof: ['application/pdf', pdfWithin] })],
+  ['text/plain', media('document', ['txt'], { proof: [] })],
+  ['application/msword', media('document', ['doc'], { proof: [], fits: [compound] })],
+  ['application/vnd.ms-excel', media('document', ['xls'], { proof: [], fits: [compound] })],
+  ['application/vnd.ms-powerpoint', media('document', ['ppt'], { proof: [], fits: [compound] })],
   openXml('docx', `${OPENXML}.wordprocessingml.document`),
   openXml('xlsx', `${OPENXML}.spreadsheetml.sheet`),
   openXml('pptx', `${OPENXML}.presentationml.presentation`),
 ]);
 
-export const csvType: MediaType = media('csv', ['csv'], []);
+export const csvType: MediaType = media('csv', ['csv'], { proof: [] });
 
 /**
- * Other names of types of the list. They decide where the bytes leave a choice, and contradict nothing: programs use them
- * loosely.
+ * Aliases of listed types. They decide where the bytes are ambiguous, and contradict nothing, because programs use them loosely.
  */
 export const synonyms: ReadonlyMap<string, string> = new Map([
   ['image/jpg', 'image/jpeg'],
@@ -94,7 +97,7 @@ export const synonyms: ReadonlyMap<string, string> = new Map([
   ['application/x-mspowerpoint', 'application/vnd.ms-powerpoint'],
 ]);
 
-/** Of the containers that Office shares with others. */
+/** Extensions of the containers that Office formats share with others. */
 export const isOffice = ({ fits }: MediaType): boolean => fits.includes(zip) || fits.includes(compound);
 
 /** The allowed types that bytes with this signature may be, those that it proves first. */

@@ -16,12 +16,12 @@ import type { FileDigest, FileHead, Reframed, ReframeOptions } from './reframed.
 import { malformed, tooLarge, UploadError } from './upload-error.ts';
 
 /**
- * Puts the caller's one file part into a body of our own while it streams. The last boundary is the commit: it goes out
- * only when the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise
- * the stream is destroyed with an UploadError, and what went out is no complete body.
+ * Copies the caller's one file part into a body of our own while it streams. The final boundary is the commit: it goes out only
+ * if the caller's body ended properly with exactly one file, within its limits, checked and digested. Otherwise the stream is
+ * destroyed with an UploadError, and the body that went out stays incomplete.
  *
- * The request itself is never destroyed: the refusal has to be answered on its socket. No listener is needed: the stream's
- * errors arrive at `head` and `done`, and neither is ever an unhandled rejection.
+ * The request itself is never destroyed, because the refusal is answered on its socket. No listener is needed: errors of the
+ * stream reject `head` and `done`, and neither is ever an unhandled rejection.
  *
  * @throws UploadError at once: `unsupported-type` or `malformed` for the header, `too-large` for the declared length
  */
@@ -45,7 +45,7 @@ class Reframer extends Transform {
   readonly done = Promise.withResolvers<FileDigest>();
   readonly #options: ReframeOptions;
   readonly #form: IncomingForm;
-  /** Of the caller's whole body, when it is declared. */
+  /** Length of the caller's whole body, if declared. */
   readonly #bodyBytes: number | undefined;
   readonly #boundary: string;
   readonly #closing: string;
@@ -58,7 +58,7 @@ class Reframer extends Transform {
   #held: FileSample | undefined;
   #officeCheck: OfficeCheck | undefined;
   readonly #reader = Promise.withResolvers<void>();
-  /** Where in the file the others are let in next. */
+  /** Offset in the file at which the next yield to the event loop is due. */
   #turnEnds = 0;
 
   constructor(request: FormRequest, options: ReframeOptions) {
@@ -182,8 +182,8 @@ class Reframer extends Transform {
   }
 
   /**
-   * The caller's length covers its framing, and everything of it is known by now but how many line ends and blanks follow
-   * the closing boundary. As many follow ours, so that they cancel out.
+   * The caller's length covers its framing. All of it is known by now but the number of line ends and blanks behind the closing
+   * boundary. The same number follows ours, so that they cancel out.
    */
   #outgoingLength(file: CheckedFile, offset: number, openingLength: number): number | undefined {
     const { bytesMax } = this.#options;
@@ -192,7 +192,7 @@ class Reframer extends Transform {
     if (this.#bytes > bytes) throw tooLarge(bytes, this.#limit.what);
     if (this.#bodyBytes === undefined) return undefined;
     const fileAndEnd = this.#bodyBytes - offset - this.#form.closing.length;
-    // What may be its end is no fault of the file: that is told when it has come.
+    // These bytes may belong to the final delimiter, so they are judged only when more has arrived.
     if (fileAndEnd - EPILOGUE_BYTES_MAX > bytes) throw tooLarge(bytes, this.#limit.what);
     return openingLength + fileAndEnd + this.#closing.length;
   }

@@ -12,8 +12,8 @@ const officeExtensions = new Set([
 ]);
 
 /**
- * An Office file whose name says another Office type than its bytes would be sent as: behind its name an extension would
- * be put with which its program refuses it.
+ * Refuses an Office file whose name claims another Office type than its bytes: the extension that is appended to the name would
+ * keep its program from opening it.
  */
 export function assertOfficeName(extension: string, type: MediaType): void {
   if (!isOffice(type) || !officeExtensions.has(extension) || type.extensions.includes(extension)) return;
@@ -23,7 +23,7 @@ export function assertOfficeName(extension: string, type: MediaType): void {
   );
 }
 
-/** So much of the end of a file is kept: it holds the list of a zip file's parts, and often what they are. */
+/** Bytes kept from the end of a file: they hold the directory of a zip file, and often the parts that identify it. */
 const TAIL_BYTES = 128 * 1024;
 const CONTENTS_BYTES_MAX = 1024 * 1024;
 const LIST_ENTRY = Buffer.from('PK\x01\x02');
@@ -32,15 +32,15 @@ const LOCAL_HEADER_BYTES = 30;
 
 interface Part {
   name: string;
-  /** Of its local header, in the whole file. */
+  /** Offset of its local header in the whole file. */
   offset: number;
   deflated: boolean;
   bytes: number;
 }
 
 /**
- * Reads, at its end, whether an Office file is what it is sent as. Its first bytes do not always show it: many programs
- * write the part that says it last, and a zip file has the list of its parts at its end.
+ * Checks at its end that an Office file has the type it is sent as. Its first bytes do not always show it: many programs write the
+ * identifying part last, and the directory of a zip file is at its end.
  */
 export class OfficeCheck {
   readonly #mimeType: string;

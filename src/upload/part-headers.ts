@@ -14,7 +14,7 @@ export interface PartHeaders {
 }
 
 /**
- * Reads the header block of a part: RFC 7578 with its bounds, and strictly, for what we read another may read otherwise.
+ * Parses the header block of a part: RFC 7578 with its limits, and strictly, because a tolerant parser may disagree with WATI's.
  *
  * @param block the header lines, without the CRLF of the last one
  * @throws UploadError `malformed`
@@ -48,7 +48,7 @@ function decode(block: Buffer): string {
   }
 }
 
-/** Decoding base64 here would be work that nobody asks for: RFC 7578, 4.7 deprecates the header. */
+/** Base64 is not decoded: RFC 7578, 4.7 deprecates the header, and no client is known to send it. */
 function checkEncoding(encoding: string | undefined): void {
   if (encoding !== undefined && !/^(?:binary|7bit|8bit)$/i.test(encoding)) {
     throw malformed('the part has a content transfer encoding other than binary, 8bit or 7bit');

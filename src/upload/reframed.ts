@@ -9,7 +9,7 @@ export interface ReframeOptions {
   /** Over all kinds; the limit of its kind holds as well. Bytes of the file. */
   bytesMax: number;
   kinds: 'media' | 'csv';
-  /** Names a file whose own name is not fit to be passed on: `file-<id>.<ext>`. */
+  /** Names a file whose own name cannot be passed on: `file-<id>.<ext>`. */
   fileId: string;
   /** Sees every file byte before it goes out; either method refuses the file by throwing. */
   check?: { write(chunk: Buffer): void; end(): unknown };
@@ -23,13 +23,13 @@ export interface FileHead {
   fileName: string;
   mimeType: string;
   kind: FileKind;
-  /** Of the outgoing body, when the caller's is known; exact, or the body stays incomplete. */
+  /** Length of the outgoing body, if the caller declares its own; exact, or the body stays incomplete. */
   contentLength?: number;
 }
 
 export interface FileDigest {
   bytes: number;
-  /** Of the file alone, hex. */
+  /** SHA-256 of the file alone, hex. */
   sha256: string;
 }
 
@@ -38,7 +38,7 @@ export interface Reframed {
   stream: Transform;
   /** Content-Type of the outgoing body. */
   contentType: string;
-  /** What the file is, before any byte of it goes out; rejects with the stream's error. */
+  /** Resolves with the detected file before any byte of it goes out; rejects with the stream's error. */
   head: Promise<FileHead>;
   /** Settles with the last boundary; rejects with the stream's error. */
   done: Promise<FileDigest>;

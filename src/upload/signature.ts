@@ -1,10 +1,10 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { officeTypeIn } from './zip-folders.ts';
 
-/** How many first bytes of a file decide its type (file-type's own sample size). */
+/** File-type's own sample size: its decision needs no more bytes than these. */
 export const SNIFF_BYTES = 4100;
 
-/** So much of what stands before a sound is read to see what the sound is. It is held, as nothing goes out before that. */
+/** Bytes of tags that are read to find the sound behind them. They are buffered, as nothing goes out before that. */
 const TAG_BYTES_MAX = 1024 * 1024;
 const TAGS_MAX = 4;
 const TAG_HEADER_BYTES = 10;
@@ -26,15 +26,15 @@ export const hiddenByTag = 'hidden by an ID3 tag';
 export interface Signature {
   /** A media type of file-type, or one of the above. */
   is: string;
-  /** The extension that file-type gives it, to tell the codecs of one container apart. */
+  /** The extension that file-type gives it, which distinguishes the codecs of one container. */
   extension?: string;
   /** Whether it may be read as a text in UTF-8 or an eight-bit code. */
   isText: boolean;
 }
 
 /**
- * Where the sound begins behind ID3v2 tags, whose lengths stand in bytes 6 to 9, seven bits each. 0: there is no tag;
- * undefined: further away than is looked.
+ * Start of the sound behind ID3v2 tags, which have their length in bytes 6 to 9, seven bits each. 0: there is no tag; undefined:
+ * it is beyond the bytes that are read.
  */
 function soundStart(firstBytes: Buffer): number | undefined {
   let at = 0;
@@ -55,12 +55,12 @@ function isTagHeader(bytes: Buffer): boolean {
   return version >= 2 && version <= 4 && revision !== 0xff && bytes.subarray(6).every((byte) => byte < 0x80);
 }
 
-/** How many bytes from the start of a file are needed to tell what it is, as far as these show. */
+/** Bytes from the start of a file that are needed to recognize it, as far as these show. */
 export function sampleEnd(firstBytes: Buffer): number {
   return (soundStart(firstBytes) ?? 0) + SNIFF_BYTES;
 }
 
-/** What the bytes of a file show. @param firstBytes up to `sampleEnd`, or the whole of a shorter file */
+/** The type that the bytes of a file show. @param firstBytes up to `sampleEnd`, or the whole of a shorter file */
 export async function signatureOf(firstBytes: Buffer): Promise<Signature> {
   const start = soundStart(firstBytes);
   if (start !== 0) return soundBehind(firstBytes, start);

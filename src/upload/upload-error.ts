@@ -18,7 +18,7 @@ export interface UploadErrorFacts {
   cause?: unknown;
 }
 
-/** Where the caller's upload goes wrong; `detail` is meant for the caller and never repeats what was uploaded. */
+/** A fault of the caller's upload. `detail` is shown to the caller and never repeats uploaded bytes. */
 export class UploadError extends Error {
   readonly code: UploadErrorCode;
   readonly detail: string;

@@ -18,14 +18,14 @@ export interface Upload extends Omit<Reframed, 'head'> {
 
 export interface Uploads {
   /**
-   * Begins to read a caller's multipart body; resolves when the first bytes have told what the file is, and nothing has
-   * gone out yet. Throws a Problem: 400, 413 or 415 of the caller's doing, 429 where the caller has its share of them, 503 when
-   * too many are open.
+   * Starts to read a caller's multipart body; resolves when the first bytes have shown the type of the file, before anything goes
+   * out. Throws a Problem: 400, 413 or 415 if the body is wrong; 429 if the caller has used its share; 503 if too many uploads
+   * are open.
    */
   begin(request: FormRequest, options: UploadOptions): Promise<Upload>;
-  /** How many are open now. */
+  /** Uploads open now. */
   readonly open: number;
-  /** How many bytes of bodies were read; only grows. */
+  /** Bytes of bodies read so far; only grows. */
   readonly bytes: number;
   readonly pools: readonly SharedPool[];
 }
@@ -39,7 +39,7 @@ export interface UploadOptions
 }
 
 interface UploadsConfig {
-  /** Of all callers: each open upload holds a few hundred KB on its way. */
+  /** Limit over all callers: each open upload holds a few hundred KB in flight. */
   openMax: number;
   /** A caller must deliver at this rate, after ten seconds of grace; bytes per second. */
   bytesPerSecondMin: number;
@@ -68,7 +68,7 @@ export function createUploads({
     },
     pools: [uploads, imports],
     begin: async (request, options) => {
-      const leave = takeOrRefuse(options.imports ? imports : uploads, options.holder, 1, { outcome: 'not_sent' });
+      const leave = takeOrRefuse(options.imports ? imports : uploads, options.holder, { outcome: 'not_sent' });
       let stopWatch = () => {};
       const release = () => {
         leave();
@@ -127,7 +127,7 @@ const slugs: Record<UploadErrorCode, ProblemSlug> = {
   'invalid-csv': 'csv-invalid',
 };
 
-/** What is wrong with the caller's body, as an answer; any other error as it is. */
+/** The caller's error as a Problem; any other error unchanged. */
 export function asProblem(error: unknown): unknown {
   if (!(error instanceof UploadError)) return error;
   const { code, detail, errors } = error;

@@ -1,6 +1,6 @@
 const OPENXML = 'application/vnd.openxmlformats-officedocument';
 
-/** Where each kind of Office file has its parts, and its extension and media type. */
+/** The folder, extension and media type of each kind of Office file. */
 export const officeFolders: readonly (readonly [folder: string, extension: string, mimeType: string])[] = [
   ['word/', 'docx', `${OPENXML}.wordprocessingml.document`],
   ['xl/', 'xlsx', `${OPENXML}.spreadsheetml.sheet`],
@@ -13,7 +13,7 @@ export const folderOf = (mimeType: string): string | undefined =>
 const LOCAL_HEADER = Buffer.from('PK\x03\x04');
 const LOCAL_HEADER_BYTES = 30;
 
-/** The Office type whose folder comes first in the beginning of a zip file, whatever the lengths in its headers say. */
+/** The Office type whose folder comes first in the beginning of a zip file; ignores the lengths in its headers. */
 export function officeTypeIn(sample: Buffer): string | undefined {
   let at = sample.indexOf(LOCAL_HEADER);
   while (at !== -1) {

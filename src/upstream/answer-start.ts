@@ -70,13 +70,13 @@ function unpacked(head: Buffer, encoding: string): Buffer {
  * A refusal with its words, as far as a reason reaches. Where the status says enough, words that break off, come too late or
  * quote our key are left out; else that is thrown, as a Problem. The body is its caller's to destroy.
  */
-export async function refusalFrom(answer: StreamingResponse, untilMs: number | undefined): Promise<HttpResponse> {
+export async function refusalFrom(answer: StreamingResponse, deadline: number | undefined): Promise<HttpResponse> {
   const { kind, status, headers } = answer;
   const containedKey = answer.containedKey && { containedKey: true as const };
   try {
     const { head } = await withDeadline(
       peek(answer.body, () => jsonBytes),
-      untilMs,
+      deadline,
     );
     return { kind, status, headers, text: textOf(head, answer), ...containedKey };
   } catch (thrown) {

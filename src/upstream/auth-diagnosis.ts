@@ -14,18 +14,18 @@ const isKnownStatus = (status: string): boolean => status === 'PENDING' || statu
  */
 export function createAuthDiagnosis(connections: Connections): AuthDiagnosis {
   return {
-    unauthorized: async (untilMs) => {
+    unauthorized: async (deadline) => {
       try {
-        await withDeadline(connections.recent(maxAgeMs), untilMs);
+        await withDeadline(connections.recent(maxAgeMs), deadline);
         return 'WATI refuses the token behind this connection (renewed, expired, or limited to other addresses); authorize the connection again';
       } catch (error) {
         if (error instanceof Problem && error.slug === 'upstream-unauthorized') return keyRefused;
         return 'the upstream refuses our credentials; whether the Maton key or the WATI token could not be told';
       }
     },
-    connectionProblem: async (id, reason, untilMs) => {
+    connectionProblem: async (id, reason, deadline) => {
       try {
-        const list = await withDeadline(connections.recent(maxAgeMs), untilMs);
+        const list = await withDeadline(connections.recent(maxAgeMs), deadline);
         const known = list.find((connection) => connection.id === id);
         if (!known) return 'Maton knows no such WATI connection';
         return known.status === 'ACTIVE'

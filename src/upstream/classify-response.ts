@@ -59,10 +59,10 @@ export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}
   withoutKey(attempt, classifyWhole(attempt, expected));
 
 /** If the response contained a key, the classification stands, without the upstream's words and ids. */
-function withoutKey(attempt: HttpResult, verdict: AttemptResult): AttemptResult {
-  if (attempt.kind === 'failed' || !attempt.containedKey) return verdict;
-  if (verdict.outcome !== 'accepted') return { ...verdict, detail: keyQuoted };
-  const { deliveredAsText, partialErrors } = verdict;
+function withoutKey(attempt: HttpResult, result: AttemptResult): AttemptResult {
+  if (attempt.kind === 'failed' || !attempt.containedKey) return result;
+  if (result.outcome !== 'accepted') return { ...result, detail: keyQuoted };
+  const { deliveredAsText, partialErrors } = result;
   return {
     outcome: 'accepted',
     ...(deliveredAsText && { deliveredAsText }),
@@ -77,7 +77,7 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     // A status that is a definite refusal stands, even if its body broke off afterwards.
     const { status } = attempt;
     if (status !== undefined && rejectingStatuses.has(status))
-      return rejected(status, undefined, '', familyOf(expected));
+      return rejected({ status, text: '', body: undefined }, familyOf(expected));
     if (status !== undefined && unprocessedStatuses.has(status)) return unprocessed(status, attempt);
     if (!attempt.bytesSent || expected.incompleteBody) {
       const retryable = !/CERT|SELF_SIGNED|ERR_SSL|ERR_TLS/.test(codeOf(attempt.cause));
@@ -103,8 +103,8 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
     // A success for an incomplete file: what the customer gets is unknown.
     if (status < 300) return unrecognized(status);
   }
-  if (status >= 200 && status < 300) return classifyBody(status, parseAnswer(text), text, expected);
-  if (rejectingStatuses.has(status)) return rejected(status, parseAnswer(text), text, familyOf(expected));
+  if (status >= 200 && status < 300) return classifyBody({ status, text }, expected);
+  if (rejectingStatuses.has(status)) return rejected({ status, text, body: parseAnswer(text) }, familyOf(expected));
   if (unprocessedStatuses.has(status)) return unprocessed(status, attempt);
   const reason = messageOf(text);
   const said = reason === undefined ? '' : ` (${reason})`;
@@ -115,11 +115,15 @@ function classifyWhole(attempt: HttpResult, expected: ResponseExpectation): Atte
   };
 }
 
-function classifyBody(status: number, body: unknown, text: string, expected: ResponseExpectation): AttemptResult {
+function classifyBody(
+  { status, text }: { status: number; text: string },
+  expected: ResponseExpectation,
+): AttemptResult {
+  const body = parseAnswer(text);
   if (!isObject(body)) return unrecognized(status);
   const family = familyOf(expected);
   const said = successOf(body);
-  if (said === 'no') return rejected(status, body, text, family);
+  if (said === 'no') return rejected({ status, text, body }, family);
   if (said === 'unclear') return unrecognized(status);
   if (saysNotOnWhatsApp(body)) return notOnWhatsApp(status);
   const faults = [...errorsIn(body), ...errorsOfReceivers(body)];
@@ -145,19 +149,19 @@ const familyOf = ({ bulk, template }: ResponseExpectation): SendFamily => (bulk 
  * not named is unknown; one that was not asked for is ignored.
  */
 export function classifyBatch(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
-  const verdicts = classifyEach(attempt, receivers);
-  if (attempt.kind === 'failed' || !attempt.containedKey) return verdicts;
-  // A verdict on the whole call stays one object.
+  const results = classifyEach(attempt, receivers);
+  if (attempt.kind === 'failed' || !attempt.containedKey) return results;
+  // A result on the whole call stays one object.
   const known = new Map<AttemptResult, AttemptResult>();
-  return verdicts.map((verdict) => {
-    const clean = known.get(verdict) ?? withoutKey(attempt, verdict);
-    known.set(verdict, clean);
+  return results.map((result) => {
+    const clean = known.get(result) ?? withoutKey(attempt, result);
+    known.set(result, clean);
     return clean;
   });
 }
 
 function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): AttemptResult[] {
-  const toAll = (verdict: AttemptResult) => receivers.map(() => verdict);
+  const toAll = (result: AttemptResult) => receivers.map(() => result);
   if (attempt.kind === 'failed' || attempt.status < 200 || attempt.status >= 300) {
     return toAll(classifyWhole(attempt, { template: true }));
   }
@@ -169,7 +173,8 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
   const alone = receivers.length === 1;
   const list = firstOf(body, 'receivers');
   const named = Array.isArray(list) ? list.filter(isObject) : undefined;
-  if (said === 'no' && (alone || !named || named.length === 0)) return toAll(rejected(status, body, text, 'template'));
+  if (said === 'no' && (alone || !named || named.length === 0))
+    return toAll(rejected({ status, text, body }, 'template'));
   if (saysNotOnWhatsApp(body)) return toAll(alone ? notOnWhatsApp(status) : unrecognized(status));
 
   const faults = assignErrors(errorsIn(body), receivers);
@@ -178,12 +183,12 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
   const unnamed: AttemptResult = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
   return receivers.map((receiver) => {
     const entry = entries?.get(receiver);
-    const verdict = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
+    const result = entries ? (entry ? classifyReceiver(status, entry) : unnamed) : ({ outcome: 'accepted' } as const);
     const own = faults.of(receiver);
-    if (own.length > 0 && verdict.outcome !== 'rejected') return rejectedFor(own, status, 'template');
+    if (own.length > 0 && result.outcome !== 'rejected') return rejectedFor(own, status, 'template');
     // The call failed, or an error names no receiver, and this one has no error of its own.
     const isDoubtful = said === 'no' || faults.ofNobody;
-    return isDoubtful && verdict.outcome === 'accepted' ? doubtful : verdict;
+    return isDoubtful && result.outcome === 'accepted' ? doubtful : result;
   });
 }
 
@@ -219,7 +224,14 @@ function notOnWhatsApp(status: number): AttemptResult {
   return { outcome: 'rejected', refusal: 'recipient', detail: noWhatsApp, status };
 }
 
-function rejected(status: number, body: unknown, text: string, family: SendFamily): AttemptResult {
+interface RejectingAnswer {
+  status: number;
+  text: string;
+  /** The text, parsed. */
+  body: unknown;
+}
+
+function rejected({ status, text, body }: RejectingAnswer, family: SendFamily): AttemptResult {
   const detail = reasonOf(body, text);
   const refusal = refusalOf({ status, body, text, detail, family });
   return { outcome: 'rejected', refusal, detail: refusal === 'edge' ? refusedByEdge : detail, status };

@@ -1,5 +1,6 @@
 import { memoizeLast } from '../lib/memoize.ts';
 import { foreignPatterns } from '../lib/patterns.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import { Problem } from '../problem.ts';
 import { RateLimitTimeoutError } from '../rate-limit/types.ts';
 import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
@@ -27,8 +28,8 @@ export interface CallContext extends ReadContext {
  * (performance.now()).
  */
 export interface AuthDiagnosis {
-  unauthorized(untilMs?: number): Promise<string>;
-  connectionProblem(connection: string, reason: string, untilMs?: number): Promise<string | undefined>;
+  unauthorized(deadline?: number): Promise<string>;
+  connectionProblem(connection: string, reason: string, deadline?: number): Promise<string | undefined>;
 }
 
 /** `get` for reads, `write` for changes that send no message. */
@@ -48,7 +49,7 @@ export function createClient(transport: Transport, reads: ReadCoalescer, diagnos
       const { connection, channel, priority } = context;
       const full: Call = { ...call, host: 'gateway', connection, channel, ...(priority && { priority }) };
       const body = await parseOrThrow(
-        await transport.execute(full, remainingMs(context.untilMs), context.onAttempt),
+        await transport.execute(full, remainingMs(context.deadline), context.onAttempt),
         context,
         diagnosis,
       );
@@ -93,11 +94,11 @@ export async function refusedBy(
     const about = containedKey ? 'credentials' : denialIn(status, body, text);
     if (about === 'quota') return quotaSpent({ status, detail: reason });
     if (about === 'credentials') {
-      return new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.untilMs), { upstream });
+      return new Problem('upstream-unauthorized', await diagnosis.unauthorized(context.deadline), { upstream });
     }
   }
   if (status === 400) {
-    const fault = await diagnosis.connectionProblem(context.connection, reason, context.untilMs);
+    const fault = await diagnosis.connectionProblem(context.connection, reason, context.deadline);
     if (fault !== undefined) return new Problem('connection-unusable', fault, { upstream });
   }
   return statusProblem(answer, reason);
@@ -188,20 +189,13 @@ export const keyEchoed = (status: number | undefined): Problem =>
   });
 
 /** Waits for shared work until one deadline; the work goes on for the others. Throws `upstream-timeout`. */
-export async function withDeadline<Value>(shared: Promise<Value>, untilMs: number | undefined): Promise<Value> {
-  const ms = remainingMs(untilMs);
+export async function withDeadline<Value>(shared: Promise<Value>, deadline: number | undefined): Promise<Value> {
+  const ms = remainingMs(deadline);
   if (ms === undefined) return shared;
-  const late = Promise.withResolvers<never>();
-  const cause = new Error('the total deadline of the call passed');
-  const timer = setTimeout(
-    () => late.reject(unreachable({ kind: 'failed', bytesSent: true, timedOut: true, cause })),
-    ms,
-  );
-  try {
-    return await Promise.race([shared, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withTimeout(shared, ms, () => {
+    const cause = new Error('the total deadline of the call passed');
+    throw unreachable({ kind: 'failed', bytesSent: true, timedOut: true, cause });
+  });
 }
 
 /** The status arrived, and the body was aborted. */

@@ -32,7 +32,8 @@ export interface Connections {
   remove(id: string, asker: Asker): Promise<void>;
 }
 
-type Asker = Pick<ReadContext, 'priority' | 'untilMs' | 'onAttempt'>;
+type ReadCall = Pick<Call, 'operation' | 'path' | 'query'>;
+type Asker = Pick<ReadContext, 'priority' | 'deadline' | 'onAttempt'>;
 
 /** `connectHosts`: where a person may be sent to authorize an account. */
 export function createConnections(
@@ -40,36 +41,19 @@ export function createConnections(
   reads: ReadCoalescer,
   connectHosts: readonly string[],
 ): Connections {
-  const read = (call: Pick<Call, 'operation' | 'path' | 'query'>, reader: ReadContext) =>
-    reads.read({ ...call, host: 'control', method: 'GET' }, reader);
+  const read = (call: ReadCall, reader: ReadContext) => reads.read({ ...call, host: 'control', method: 'GET' }, reader);
   const write = (call: Pick<Call, 'operation' | 'method' | 'path' | 'json'>, asker: Asker) => {
-    const { priority, untilMs, onAttempt } = asker;
-    return transport.execute(
-      { ...call, host: 'control', ...(priority && { priority }) },
-      remainingMs(untilMs),
-      onAttempt,
-    );
+    const { priority, deadline, onAttempt } = asker;
+    const whole: Call = { ...call, host: 'control', ...(priority && { priority }) };
+    return transport.execute(whole, remainingMs(deadline), onAttempt);
   };
 
   let known: Set<string> | undefined;
 
   const listAll = async (reader: ReadContext & { once?: boolean }): Promise<MatonConnection[]> => {
-    const found = new Map<string, MatonConnection>();
-    let query: Call['query'] = { app: 'wati', limit: 100 };
-    let isWhole = false;
-    for (let pages = 0; pages < 20 && !isWhole; pages++) {
-      const call = { operation: 'listConnections', path: '/connections', query };
-      const answer = reader.once ? transport.execute({ ...call, host: 'control', method: 'GET' }) : read(call, reader);
-      const body = controlBody(await answer);
-      // A missing key is an unknown shape, an empty list is a real zero.
-      if (!isObject(body) || !Array.isArray(body.connections)) throw unrecognizedResponse();
-      for (const connection of asArray(body.connections).filter(isOfWati).map(readConnection)) {
-        if (connection) found.set(connection.id, connection);
-      }
-      const next = (['next_token', 'cursor'] as const).find((name) => asString(body[name]) !== undefined);
-      isWhole = next === undefined || body.connections.length === 0;
-      if (next !== undefined) query = { ...query, [next]: asString(body[next]) };
-    }
+    const { found, isWhole } = await readPages((call) =>
+      reader.once ? transport.execute({ ...call, host: 'control', method: 'GET' }) : read(call, reader),
+    );
     if (isWhole) known = new Set(found.keys());
     return [...found.values()];
   };
@@ -127,6 +111,26 @@ export function createConnections(
       known?.delete(id);
     },
   };
+}
+
+/** Reads page by page; `isWhole` is false where there are more pages than are read. */
+async function readPages(read: (call: ReadCall) => Promise<HttpResult>) {
+  const found = new Map<string, MatonConnection>();
+  let query: Call['query'] = { app: 'wati', limit: 100 };
+  let isWhole = false;
+  for (let pages = 0; pages < 20 && !isWhole; pages++) {
+    const call = { operation: 'listConnections', path: '/connections', query };
+    const body = controlBody(await read(call));
+    // A missing key is an unknown shape, an empty list is a real zero.
+    if (!isObject(body) || !Array.isArray(body.connections)) throw unrecognizedResponse();
+    for (const connection of asArray(body.connections).filter(isOfWati).map(readConnection)) {
+      if (connection) found.set(connection.id, connection);
+    }
+    const next = (['next_token', 'cursor'] as const).find((name) => asString(body[name]) !== undefined);
+    isWhole = next === undefined || body.connections.length === 0;
+    if (next !== undefined) query = { ...query, [next]: asString(body[next]) };
+  }
+  return { found, isWhole };
 }
 
 /** The control API's answer, or its Problem: 401 and 403 alike mean that the key is refused, but for a page of the edge. */

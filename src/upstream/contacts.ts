@@ -14,8 +14,7 @@ export interface Contacts extends ContactSearch {
   add(
     context: CallContext,
     phone: string,
-    name: string | undefined,
-    attributes: Attributes,
+    given: { name: string | undefined; attributes: Attributes },
   ): Promise<WatiContact | 'exists' | undefined>;
   /** Throws `not-found` where there is no such contact. */
   update(context: CallContext, target: string, attributes: Attributes): Promise<WatiContact | undefined>;
@@ -24,7 +23,7 @@ export interface Contacts extends ContactSearch {
 export function createContacts(client: Client): Contacts {
   return {
     ...createContactSearch(client),
-    add: async (context, phone, name, attributes) => {
+    add: async (context, phone, { name, attributes }) => {
       const json = { name: name ?? null, customParams: toParams(attributes) };
       const path = `/api/v1/addContact/${phone}`;
       const call = { operation: 'addContact', method: 'POST', path, json } as const;

@@ -1,3 +1,4 @@
+import { withTimeout } from '../lib/with-timeout.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
 import { withChannel } from './channel-parameter.ts';
 import { type CallerPriority, permitRequestOf, queueKey } from './permits.ts';
@@ -9,7 +10,7 @@ export interface ReadContext {
   /** Absent: the service reads for itself. */
   priority?: CallerPriority;
   /** The request's deadline (performance.now()). Absent: the service's own, for each call. */
-  untilMs?: number;
+  deadline?: number;
   /** The deadline is shorter than the service's own: never shared, so that no reader is bound to another's deadline. */
   isExclusive?: true;
   onAttempt?: (report: CallReport) => void;
@@ -50,7 +51,7 @@ interface WaitingReader {
 /** Waiting for a permit: one entry for all equal reads of one caller and lane. */
 interface QueuedRead {
   readers: Set<WaitingReader>;
-  endMs: number;
+  deadline: number;
   abandoned: AbortController;
   answer: Promise<HttpResult>;
   resolve: (answer: HttpResult | Promise<HttpResult>) => void;
@@ -59,7 +60,7 @@ interface QueuedRead {
 interface NewFlight {
   key: string;
   call: Call;
-  deadlineMs: number;
+  timeoutMs: number;
 }
 
 interface QueuedCall {
@@ -91,16 +92,16 @@ class SingleFlightReader implements ReadCoalescer {
   }
 
   read(call: Call & { method: 'GET' }, reader: ReadContext): Promise<HttpResult> {
-    const { priority, untilMs, isExclusive, onAttempt, callerSignal } = reader;
+    const { priority, deadline, isExclusive, onAttempt, callerSignal } = reader;
     const { timeoutMs } = this.#options;
-    const ms = remainingMs(untilMs) ?? timeoutMs;
+    const ms = remainingMs(deadline) ?? timeoutMs;
     if (isExclusive) {
       const own = { ...call, ...(priority && { priority }), ...(callerSignal && { callerSignal }) };
       return this.#transport.read(own, ms, onAttempt);
     }
     const answer = this.#join(call, reader);
     // Earlier steps of the request have used part of its time.
-    return ms < timeoutMs - slackMs ? withTimeout(ms, answer) : answer;
+    return ms < timeoutMs - slackMs ? answerWithin(answer, ms) : answer;
   }
 
   invalidate(connection: string | undefined): void {
@@ -119,15 +120,15 @@ class SingleFlightReader implements ReadCoalescer {
       return flight.answer;
     }
     if (this.#options.rateLimiter) return this.#enqueue(key, named, reader);
-    return this.#startFlight({ key, call: named, deadlineMs: this.#options.timeoutMs }, new Set([waiting]));
+    return this.#startFlight({ key, call: named, timeoutMs: this.#options.timeoutMs }, new Set([waiting]));
   }
 
-  #startFlight({ key, call, deadlineMs }: NewFlight, readers: Set<WaitingReader>): Promise<HttpResult> {
+  #startFlight({ key, call, timeoutMs }: NewFlight, readers: Set<WaitingReader>): Promise<HttpResult> {
     const [leader] = readers;
     const report = (made: CallReport) => {
       for (const each of readers) each.reader.onAttempt?.(each === leader ? made : asShared(made, each.sinceMs));
     };
-    const answer = this.#transport.read({ ...call, hasPermit: true }, deadlineMs, report);
+    const answer = this.#transport.read({ ...call, hasPermit: true }, timeoutMs, report);
     for (const { reader } of readers) reader.onDispatched?.();
     if (this.#options.replicas) return answer;
     const flight: Flight = { readers, answer };
@@ -168,11 +169,11 @@ class SingleFlightReader implements ReadCoalescer {
 
   /** Waits for the permit of one queue. The first permit serves the readers of all queues. */
   async #waitForPermit({ key, call, queue, queues }: QueuedCall, read: QueuedRead): Promise<void> {
-    const { endMs, abandoned } = read;
+    const { deadline, abandoned } = read;
     const { rateLimiter, timeoutMs } = this.#options;
-    const untilMs = endMs - reservedForCallMs(timeoutMs);
+    const permit = { deadline: deadline - reservedForCallMs(timeoutMs), signal: abandoned.signal };
     const thrown = await rateLimiter
-      ?.acquire({ ...permitRequestOf(call.operation, priorityOf(call)), untilMs, signal: abandoned.signal })
+      ?.acquire({ ...permitRequestOf(call.operation, priorityOf(call)), ...permit })
       .catch((cause: unknown) => ({ cause }));
     // Its readers have left, or were served by another queue's permit.
     if (queues.get(queue) !== read) return;
@@ -185,11 +186,11 @@ class SingleFlightReader implements ReadCoalescer {
     const others = [...queues.values()];
     queues.clear();
     const readers = new Set([read, ...others].flatMap((each) => [...each.readers]));
-    const answer = this.#startFlight({ key, call, deadlineMs: endMs - performance.now() }, readers);
+    const answer = this.#startFlight({ key, call, timeoutMs: deadline - performance.now() }, readers);
     read.resolve(answer);
     for (const other of others) {
       other.abandoned.abort();
-      other.resolve(withTimeout(other.endMs - performance.now(), answer));
+      other.resolve(answerWithin(answer, other.deadline - performance.now()));
     }
   }
 }
@@ -198,23 +199,15 @@ const priorityOf = ({ priority }: Call) => (typeof priority === 'object' ? prior
 
 function newQueuedRead(timeoutMs: number): QueuedRead {
   const { promise, resolve } = Promise.withResolvers<HttpResult>();
-  const endMs = performance.now() + timeoutMs;
-  return { readers: new Set(), endMs, abandoned: new AbortController(), answer: promise, resolve };
+  const deadline = performance.now() + timeoutMs;
+  return { readers: new Set(), deadline, abandoned: new AbortController(), answer: promise, resolve };
 }
 
 /** The answer, or a time-out for a reader with less time; the call goes on for the others. */
-function withTimeout(ms: number, answer: Promise<HttpResult>): Promise<HttpResult> {
-  const { promise, resolve } = Promise.withResolvers<HttpResult>();
-  const late = setTimeout(
-    () => resolve({ kind: 'failed', bytesSent: true, timedOut: true, cause: new Error('the total deadline passed') }),
-    Math.max(1, ms),
-  );
-  void answer.then((told) => {
-    clearTimeout(late);
-    resolve(told);
+const answerWithin = (answer: Promise<HttpResult>, ms: number): Promise<HttpResult> =>
+  withTimeout(answer, Math.max(1, ms), (): HttpResult => {
+    return { kind: 'failed', bytesSent: true, timedOut: true, cause: new Error('the total deadline passed') };
   });
-  return promise;
-}
 
 /** For a reader that joined later, the call lasted as long as the reader waited. */
 const asShared = (report: CallReport, sinceMs: number): CallReport => ({

@@ -11,6 +11,14 @@ export interface CollectedResponse {
   body: BodyCollector | undefined;
 }
 
+interface CollectorOptions {
+  openBody: (status: number) => BodyCollector;
+  canSend: () => boolean;
+  settle: (outcome: CollectedResponse | HttpFailure) => void;
+  /** Called where undici is about to close the connection that it had for this answer alone. */
+  beforeReset: (() => void) | undefined;
+}
+
 /** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
 export class ResponseCollector implements Dispatcher.DispatchHandler {
   readonly #openBody: (status: number) => BodyCollector;
@@ -24,14 +32,8 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
   #headers: Headers = {};
   #body: BodyCollector | undefined;
 
-  /** `beforeReset`: called where undici is about to close the connection that it had for this answer alone. */
-  constructor(
-    gather: (status: number) => BodyCollector,
-    canSend: () => boolean,
-    settle: (outcome: CollectedResponse | HttpFailure) => void,
-    beforeReset: (() => void) | undefined,
-  ) {
-    this.#openBody = gather;
+  constructor({ openBody, canSend, settle, beforeReset }: CollectorOptions) {
+    this.#openBody = openBody;
     this.#canSend = canSend;
     this.#settle = settle;
     this.#beforeReset = beforeReset;

@@ -11,7 +11,11 @@ const heldBackBytes = 1_024;
 const unpackedMax = 32 * 1024 * 1024;
 
 /** The body as it comes, looked through for keys on the way. Breaks off with BodyRejectedError where there is one. */
-export function scanForKeys(body: Readable, encoding: string, finder: KeyFinder, onEcho: () => void): Readable {
+export function scanForKeys(
+  body: Readable,
+  encoding: string,
+  { finder, onEcho }: { finder: KeyFinder; onEcho: () => void },
+): Readable {
   const search = finder.search();
   const inside = unpacking(encoding, finder);
   let held: Buffer = Buffer.alloc(0);

@@ -7,7 +7,7 @@ import type { Call } from './types.ts';
 export type SendRequest = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
 
 export interface SendRequests {
-  text(target: string, text: string, localMessageId: string, replyContextId?: string): SendRequest;
+  text(target: string, text: string, ids: { localMessageId: string; replyContextId: string | undefined }): SendRequest;
   fileLink(target: string, fileUrl: string, caption?: string): SendRequest;
   buttons(target: string, content: WatiButtons): SendRequest;
   list(target: string, content: WatiList): SendRequest;
@@ -47,35 +47,33 @@ export interface WatiReceiver {
   parameters: Readonly<Record<string, string>>;
 }
 
+const post = { method: 'POST', sends: true } as const;
+
 export function createSendRequests(): SendRequests {
   return {
     // The query, not the form: WATI's documentation and working clients agree on it.
-    text: (target, messageText, localMessageId, replyContextId) => ({
+    text: (target, messageText, { localMessageId, replyContextId }) => ({
       operation: 'sendSessionMessage',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: `/api/v1/sendSessionMessage/${target}`,
       query: { messageText, localMessageId, replyContextId },
     }),
     fileLink: (target, fileUrl, caption) => ({
       operation: 'sendSessionFileViaUrl',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: `/api/v1/sendSessionFileViaUrl/${target}`,
       query: { fileUrl, caption },
     }),
     buttons: (whatsappNumber, content) => ({
       operation: 'sendInteractiveButtonsMessage',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: '/api/v1/sendInteractiveButtonsMessage',
       query: { whatsappNumber },
       json: content,
     }),
     list: (whatsappNumber, content) => ({
       operation: 'sendInteractiveListMessage',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: '/api/v1/sendInteractiveListMessage',
       query: { whatsappNumber },
       json: content,
@@ -83,8 +81,7 @@ export function createSendRequests(): SendRequests {
     // The bulk form also for one receiver: it takes our own id, by which a message with a lost answer can be looked up.
     template: ({ name, broadcastName }, receivers) => ({
       operation: 'sendTemplateMessages',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: '/api/v2/sendTemplateMessages',
       json: {
         template_name: name,
@@ -98,8 +95,7 @@ export function createSendRequests(): SendRequests {
     }),
     templateTo: (target, { name, broadcastName }, parameters) => ({
       operation: 'sendTemplateMessage',
-      method: 'POST',
-      sends: true,
+      ...post,
       path: '/api/v1/sendTemplateMessage',
       json: {
         target,

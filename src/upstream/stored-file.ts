@@ -13,8 +13,7 @@ import { asNumber, isObject, parseJson } from './tolerant-reader.ts';
 export async function fileOf(
   answer: StreamingResponse,
   path: string,
-  context: CallContext,
-  diagnosis: AuthDiagnosis,
+  { context, diagnosis }: { context: CallContext; diagnosis: AuthDiagnosis },
 ): Promise<Readable> {
   const { status } = answer;
   const type = headerOf(answer, 'content-type')?.toLowerCase() ?? '';
@@ -29,7 +28,7 @@ export async function fileOf(
     rest.destroy();
     throw fault;
   }
-  const refusal = await refusalFrom(answer, context.untilMs);
+  const refusal = await refusalFrom(answer, context.deadline);
   if (status === 404) throw missing();
   throw await refusedBy(refusal, context, diagnosis);
 }

@@ -66,78 +66,9 @@ interface StreamOptions
 
 export function createStreams(options: StreamOptions): Streams {
   const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
-  const openRaw: Streams['open'] = async (context, call) => {
-    const start = performance.now();
-    const headers = headersOf(context, options);
-    if (call.contentType !== undefined) headers['content-type'] = call.contentType;
-    if (call.contentLength !== undefined) headers['content-length'] = String(call.contentLength);
-    // Covers the permit and the headers. A send has its own deadline, not its caller's.
-    const waitMs =
-      call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
-    const endMs = start + waitMs;
-    if (options.rateLimiter && call.priority !== 'permit-held') {
-      const untilMs = endMs - reservedForCallMs(waitMs);
-      const early = await options.rateLimiter
-        .acquire({
-          ...permitRequestOf(call.operation, context.priority),
-          untilMs,
-          ...(call.signal && { signal: call.signal }),
-        })
-        .catch(notDispatched);
-      if (early) return early;
-    }
-    const wrote = () => {
-      if (call.method !== 'GET') options.onWrite?.(context.connection);
-    };
-    wrote();
-    const late = new AbortController();
-    // A body takes its time, and the wait for the answer begins behind it.
-    const headMs = call.body ? waitMs : endMs - performance.now();
-    const head = startHeadersTimeout(call.body, headMs, () => late.abort());
-    const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
-    const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
-    const signal = AbortSignal.any(signals);
-    const dispatcher = call.method === 'GET' ? options.dispatchers.downloads : options.dispatchers.sends;
-    const attempt = trackSent(dispatcher, signal, call.canSend);
-    const report = (rest: Pick<CallReport, 'status' | 'errorCode'>) => {
-      const durationMs = performance.now() - start;
-      const whole = {
-        operation: call.operation,
-        host: 'gateway' as const,
-        durationMs,
-        bytesSent: attempt.sent(),
-        ...rest,
-      };
-      options.onAttempt?.(whole, context.connection);
-      context.onAttempt?.(whole);
-    };
-    try {
-      const answer = await attempt.dispatcher.request({
-        method: call.method,
-        path: `/wati${call.path}${call.rawQuery ?? queryString(withChannel({ ...call, channel: context.channel }).query)}`,
-        headers,
-        body: call.body ?? null,
-        signal,
-      });
-      report({ status: answer.statusCode });
-      // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
-      answer.body.on('error', () => {});
-      answer.body.once('close', wrote);
-      return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
-    } catch (thrown) {
-      const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
-      const timedOut = late.signal.aborted || total.aborted;
-      report({ errorCode: timedOut ? 'timeout' : codeOf(cause) });
-      return { kind: 'failed', bytesSent: attempt.sent(), timedOut, cause };
-    } finally {
-      wrote();
-      head.stop();
-    }
-  };
-
   return {
     open: async (context, call) => {
-      const answer = await openRaw(context, call);
+      const answer = await openRaw(options, context, call);
       if (answer.kind === 'failed') return answer;
       reportTooManyRequests(options.rateLimiter, { status: answer.status, headers: answer.headers });
       const { headers, containedKey } = bodyReader.withoutKeys(answer.headers, call.operation);
@@ -145,7 +76,7 @@ export function createStreams(options: StreamOptions): Streams {
       return { ...answer, headers, body, ...(containedKey && { containedKey }) };
     },
     send: async (context, call) => {
-      const answer = await openRaw(context, call);
+      const answer = await openRaw(options, context, call);
       if (answer.kind === 'failed') return answer;
       const { status, headers, body } = answer;
       const holder = (context.priority ?? systemPriority).caller;
@@ -169,6 +100,88 @@ export function createStreams(options: StreamOptions): Streams {
   };
 }
 
+/** Resolves with the failure where no permit comes in time. */
+async function acquirePermit(
+  { rateLimiter }: StreamOptions,
+  { operation, signal, priority }: StreamCall,
+  permit: { priority: CallContext['priority']; deadline: number },
+): Promise<HttpFailure | undefined> {
+  if (!rateLimiter || priority === 'permit-held') return undefined;
+  const request = permitRequestOf(operation, permit.priority);
+  const refused = await rateLimiter
+    .acquire({ ...request, deadline: permit.deadline, ...(signal && { signal }) })
+    .catch(notDispatched);
+  return refused || undefined;
+}
+
+function streamHeaders(options: StreamOptions, context: CallContext, { contentType, contentLength }: StreamCall) {
+  const headers = headersOf(context, options);
+  if (contentType !== undefined) headers['content-type'] = contentType;
+  if (contentLength !== undefined) headers['content-length'] = String(contentLength);
+  return headers;
+}
+
+function createReport(options: StreamOptions, context: CallContext, { operation }: StreamCall) {
+  const start = performance.now();
+  return (rest: Pick<CallReport, 'status' | 'errorCode' | 'bytesSent'>) => {
+    const whole = { operation, host: 'gateway' as const, durationMs: performance.now() - start, ...rest };
+    options.onAttempt?.(whole, context.connection);
+    context.onAttempt?.(whole);
+  };
+}
+
+async function openRaw(
+  options: StreamOptions,
+  context: CallContext,
+  call: StreamCall,
+): Promise<StreamingResponse | HttpFailure> {
+  const report = createReport(options, context, call);
+  const start = performance.now();
+  const headers = streamHeaders(options, context, call);
+  // Covers the permit and the headers. A send has its own deadline, not its caller's.
+  const waitMs =
+    call.priority === 'permit-held' ? options.headersTimeoutMs : headWaitMs(context, options.headersTimeoutMs);
+  const deadline = start + waitMs;
+  const permit = { priority: context.priority, deadline: deadline - reservedForCallMs(waitMs) };
+  const refused = await acquirePermit(options, call, permit);
+  if (refused) return refused;
+  const wrote = () => {
+    if (call.method !== 'GET') options.onWrite?.(context.connection);
+  };
+  wrote();
+  const late = new AbortController();
+  // A body takes its time, and the wait for the answer begins behind it.
+  const headMs = call.body ? waitMs : deadline - performance.now();
+  const head = startHeadersTimeout(call.body, headMs, () => late.abort());
+  const total = AbortSignal.timeout(call.totalMs ?? options.totalTimeoutMs);
+  const signals = [late.signal, total, ...(call.signal ? [call.signal] : [])];
+  const signal = AbortSignal.any(signals);
+  const dispatcher = call.method === 'GET' ? options.dispatchers.downloads : options.dispatchers.sends;
+  const attempt = trackSent(dispatcher, signal, call.canSend);
+  try {
+    const answer = await attempt.dispatcher.request({
+      method: call.method,
+      path: `/wati${call.path}${call.rawQuery ?? queryString(withChannel({ ...call, channel: context.channel }).query)}`,
+      headers,
+      body: call.body ?? null,
+      signal,
+    });
+    report({ status: answer.statusCode, bytesSent: attempt.sent() });
+    // A body that is destroyed unread, or breaks before anyone reads it, emits an error: unheard, it would end the process.
+    answer.body.on('error', () => {});
+    answer.body.once('close', wrote);
+    return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
+  } catch (thrown) {
+    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const timedOut = late.signal.aborted || total.aborted;
+    report({ errorCode: timedOut ? 'timeout' : codeOf(cause), bytesSent: attempt.sent() });
+    return { kind: 'failed', bytesSent: attempt.sent(), timedOut, cause };
+  } finally {
+    wrote();
+    head.stop();
+  }
+}
+
 /** Whether the request had started says if bytes left; no error code does: ECONNRESET comes before and after. */
 function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSend: () => boolean = () => true) {
   let sent = false;
@@ -188,8 +201,8 @@ function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSen
   };
 }
 
-const headWaitMs = ({ untilMs }: CallContext, longestMs: number): number =>
-  Math.min(remainingMs(untilMs) ?? longestMs, longestMs);
+const headWaitMs = ({ deadline }: CallContext, timeoutMs: number): number =>
+  Math.min(remainingMs(deadline) ?? timeoutMs, timeoutMs);
 
 /** Runs from the end of the body, if there is one. */
 function startHeadersTimeout(body: Readable | undefined, ms: number, onLate: () => void) {

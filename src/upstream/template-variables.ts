@@ -42,8 +42,8 @@ export function fieldOf(of: JsonObject, name: string): unknown {
 export function variablesOf(template: JsonObject): TemplateVariables {
   const walk = new Walk();
   const { first, rest } = bodyFirst(template);
-  walk.visit(first, '', true);
-  walk.visit(rest, '', false);
+  walk.visit(first, { path: '', inBody: true, depth: 0 });
+  walk.visit(rest, { path: '', inBody: false, depth: 0 });
   const known = paramPairs(fieldOf(template, 'customParams')).filter((_, at) => at % 2 === 0);
   return walk.result(known);
 }
@@ -74,6 +74,26 @@ const isComponents = (key: string, value: unknown): boolean => plain(key) === 'c
 const order = ['header', 'footer', 'buttons', 'carouselcards'];
 const place = (key: string): number => (order.includes(plain(key)) ? order.indexOf(plain(key)) : order.length);
 
+/** Where in the template the walk is. */
+interface NodeContext {
+  path: string;
+  inBody: boolean;
+  depth: number;
+}
+
+const inside = ({ path, depth }: NodeContext, key: string): NodeContext => ({
+  path: join(path, key),
+  inBody: false,
+  depth: depth + 1,
+});
+
+interface Mapping {
+  /** Names by position. */
+  mapping: ReadonlyMap<string, string>;
+  /** Positions that a text has. */
+  used: Set<string>;
+}
+
 class Walk {
   readonly #met: Met[] = [];
   readonly #named = new Set<string>();
@@ -82,33 +102,34 @@ class Walk {
   #objects = 0;
   #hidden = false;
 
-  visit(node: unknown, path: string, inBody: boolean, depth = 0): void {
-    if (depth > depthMax) return;
+  visit(node: unknown, context: NodeContext): void {
+    if (context.depth > depthMax) return;
     if (Array.isArray(node)) {
-      for (const [at, each] of node.entries()) this.visit(each, join(path, String(at)), false, depth + 1);
-    } else if (isObject(node) && this.#objects++ < objectsMax) this.#visitObject(node, path, inBody, depth);
+      for (const [index, each] of node.entries()) this.visit(each, inside(context, String(index)));
+    } else if (isObject(node) && this.#objects++ < objectsMax) this.#visitObject(node, context);
   }
 
-  #visitObject(node: JsonObject, path: string, inBody: boolean, depth: number): void {
+  #visitObject(node: JsonObject, context: NodeContext): void {
     const metBefore = this.#met.length;
     const mapping = new Map<string, string>();
-    for (const [key, value] of Object.entries(node)) if (isMapping(key)) readMapping(value, '', mapping);
+    for (const [key, value] of Object.entries(node))
+      if (isMapping(key)) readMapping(value, { index: '', depth: 0 }, mapping);
     if (mapping.has('0')) countFromOne(mapping);
     const used = new Set<string>();
     for (const pair of textsOf(node)) {
-      const named = this.#name(pair, mapping, used, inBody);
-      if (named !== undefined) this.#texts.set(join(path, pair.key), named);
+      const named = this.#name(pair, { mapping, used }, context.inBody);
+      if (named !== undefined) this.#texts.set(join(context.path, pair.key), named);
     }
     for (const [at, name] of mapping) if (!used.has(at)) this.#meet(name);
     for (const [key, value] of Object.entries(node)) {
       if (isMapping(key) || isSample(key)) continue;
-      this.visit(value, join(path, key), false, depth + 1);
+      this.visit(value, inside(context, key));
     }
     if (this.#met.length === metBefore && takesHidden(node)) this.#hidden = true;
   }
 
   /** The text with its variables under their names; undefined where it has none. */
-  #name({ text, original }: Pair, mapping: ReadonlyMap<string, string>, used: Set<string>, inBody: boolean) {
+  #name({ text, original }: Pair, { mapping, used }: Mapping, inBody: boolean) {
     const positions = positionsIn(text);
     const names = positionsIn(original);
     const [source, variables] = names.length > 0 ? [original, names] : [text, positions];
@@ -185,14 +206,18 @@ function textsOf(node: JsonObject): Pair[] {
 }
 
 /** `{index, paramName}`, a list of those, or names by position; anything else names nothing. */
-function readMapping(value: unknown, index: string, found: Map<string, string>, depth = 0): void {
+function readMapping(
+  value: unknown,
+  { index, depth }: { index: string; depth: number },
+  found: Map<string, string>,
+): void {
   if (depth > 3 || found.size > 100) return;
   if (Array.isArray(value)) {
-    for (const [at, each] of value.entries()) readMapping(each, String(at + 1), found, depth + 1);
+    for (const [at, each] of value.entries()) readMapping(each, { index: String(at + 1), depth: depth + 1 }, found);
   } else if (isObject(value)) {
     const name = asString(fieldOf(value, 'paramName')) ?? asString(fieldOf(value, 'name'));
     if (name !== undefined) found.set(asString(fieldOf(value, 'index')) ?? index, name.trim());
-    else for (const [key, each] of Object.entries(value)) readMapping(each, key, found, depth + 1);
+    else for (const [key, each] of Object.entries(value)) readMapping(each, { index: key, depth: depth + 1 }, found);
   } else if (typeof value === 'string' && value.trim() !== '' && (index === '' || isPosition(index))) {
     found.set(index, value.trim());
   }

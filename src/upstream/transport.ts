@@ -33,39 +33,26 @@ export interface TransportOptions {
 }
 
 export interface Transport {
-  /** One attempt, never repeated, never throwing. `deadlineMs` is what is left of the caller's time. */
-  execute(call: Call, deadlineMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
+  /** One attempt, never repeated, never throwing. `timeoutMs` is what is left of the caller's time. */
+  execute(call: Call, timeoutMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
   /** A read is safe to repeat: at most twice, on failures that may be temporary. Never throws. */
-  read(call: Call, deadlineMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
+  read(call: Call, timeoutMs?: number, onAttempt?: (report: CallReport) => void): Promise<HttpResult>;
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { dispatchers, timeoutMs, rateLimiter, readRetryMs = defaultRetryDelays.readRetryMs } = options;
+  const { dispatchers, rateLimiter, readRetryMs = defaultRetryDelays.readRetryMs } = options;
   const retryBudget = createRetryBudget();
   const bodyReader = options.bodyReader ?? new UntrustedBodyReader(new KeyFinder(() => [options.key()]), () => {});
 
-  const reporting = async (answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
-    const whole = await answer;
-    reportTooManyRequests(rateLimiter, whole);
-    return whole;
-  };
-
-  const told = async ({ host, connection }: Call, answer: HttpResult | Promise<HttpResult>): Promise<HttpResult> => {
-    const whole = await answer;
-    if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined)
-      options.onAnswer?.(connection, whole);
-    return whole;
-  };
-
-  const executeNow: Transport['execute'] = (call, deadlineMs = timeoutMs, onAttempt) =>
+  const executeNow: Transport['execute'] = (call, timeoutMs = options.timeoutMs, onAttempt) =>
     new Promise((resolve) => {
       const start = performance.now();
       const onWrite = call.method === 'GET' ? undefined : options.onWrite;
       onWrite?.(call.connection);
-      const handler = new ResponseCollector(
-        (status) => bodyReader.collect(status, sourceOf(call)),
-        call.canSend ?? always,
-        (outcome) => {
+      const handler = new ResponseCollector({
+        openBody: (status) => bodyReader.collect(status, sourceOf(call)),
+        canSend: call.canSend ?? always,
+        settle: (outcome) => {
           clearTimeout(timer);
           onWrite?.(call.connection);
           const report = reportOf(call, outcome, performance.now() - start);
@@ -73,12 +60,12 @@ export function createTransport(options: TransportOptions): Transport {
           onAttempt?.(report);
           const whole = 'body' in outcome ? toHttpResponse(outcome) : outcome;
           // The body tells a rate limit from an exhausted quota.
-          resolve(outcome.status === 429 ? reporting(whole) : told(call, whole));
+          resolve(outcome.status === 429 ? reportRateLimit(options, whole) : reportAnswer(options, call, whole));
         },
-        call.sends ? suppressStackTraces : undefined,
-      );
+        beforeReset: call.sends ? suppressStackTraces : undefined,
+      });
       // The only deadline that a dripping or 102-ing upstream cannot stretch.
-      const timer = setTimeout(() => handler.onDeadline(), Math.max(1, Math.min(deadlineMs, timeoutMs)));
+      const timer = setTimeout(() => handler.onDeadline(), Math.max(1, Math.min(timeoutMs, options.timeoutMs)));
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
       try {
@@ -90,49 +77,65 @@ export function createTransport(options: TransportOptions): Transport {
       }
     });
 
-  const execute: Transport['execute'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
-    if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, deadlineMs, onAttempt);
-    const callTimeMs = Math.min(deadlineMs, timeoutMs);
-    const endMs = performance.now() + callTimeMs;
-    const untilMs = endMs - reservedForCallMs(callTimeMs);
+  const execute: Transport['execute'] = async (call, timeoutMs = options.timeoutMs, onAttempt) => {
+    if (!rateLimiter || call.priority === 'permit-held') return executeNow(call, timeoutMs, onAttempt);
+    const callTimeoutMs = Math.min(timeoutMs, options.timeoutMs);
+    const deadline = performance.now() + callTimeoutMs;
+    const permitDeadline = deadline - reservedForCallMs(callTimeoutMs);
     const signal = call.callerSignal?.();
     try {
       await rateLimiter.acquire({
         ...permitRequestOf(call.operation, call.priority),
-        untilMs,
+        deadline: permitDeadline,
         ...(signal && { signal }),
       });
     } catch (thrown) {
       return notDispatched(thrown);
     }
-    return executeNow(call, endMs - performance.now(), onAttempt);
+    return executeNow(call, deadline - performance.now(), onAttempt);
   };
 
-  const read: Transport['read'] = async (call, deadlineMs = timeoutMs, onAttempt) => {
-    const end = performance.now() + Math.min(deadlineMs, timeoutMs);
+  const read: Transport['read'] = async (call, timeoutMs = options.timeoutMs, onAttempt) => {
+    const deadline = performance.now() + Math.min(timeoutMs, options.timeoutMs);
     retryBudget.earn();
     for (let tries = 1; ; tries++) {
-      const left = end - performance.now();
+      const left = deadline - performance.now();
       const outcome = await (tries === 1 && call.hasPermit ? executeNow : execute)(call, left, onAttempt);
       if (tries > 2 || !isRetryable(outcome) || (rateLimiter && call.callerSignal?.().aborted)) return outcome;
       const waitMs = retryAfterMs(outcome) ?? readRetryMs * (1 + 3 * Math.random() * tries);
-      if (performance.now() + waitMs >= end || !retryBudget.spend()) return outcome;
+      if (performance.now() + waitMs >= deadline || !retryBudget.spend()) return outcome;
       await new Promise((resume) => setTimeout(resume, waitMs));
     }
   };
 
-  return { execute: execute, read };
+  return { execute, read };
+}
+
+async function reportRateLimit({ rateLimiter }: TransportOptions, answer: HttpResult | Promise<HttpResult>) {
+  const whole = await answer;
+  reportTooManyRequests(rateLimiter, whole);
+  return whole;
+}
+
+async function reportAnswer(
+  { onAnswer }: TransportOptions,
+  { host, connection }: Call,
+  answer: HttpResult | Promise<HttpResult>,
+) {
+  const whole = await answer;
+  if (whole.kind === 'answered' && host === 'gateway' && connection !== undefined) onAnswer?.(connection, whole);
+  return whole;
 }
 
 /**
  * Part of the deadline reserved for the call itself: one whose permit comes at the very end would only be aborted, at the
  * cost of a call that another could have made.
  */
-export const reservedForCallMs = (deadlineMs: number): number => Math.min(5_000, deadlineMs / 2);
+export const reservedForCallMs = (timeoutMs: number): number => Math.min(5_000, timeoutMs / 2);
 
 /** Time left until then (performance.now()), ms; undefined: the service's own time-out counts. */
-export const remainingMs = (untilMs: number | undefined): number | undefined =>
-  untilMs === undefined ? undefined : Math.max(1, untilMs - performance.now());
+export const remainingMs = (deadline: number | undefined): number | undefined =>
+  deadline === undefined ? undefined : Math.max(1, deadline - performance.now());
 
 /** The result of a call without a permit. */
 export function notDispatched(thrown: unknown): HttpFailure {

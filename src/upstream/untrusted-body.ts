@@ -60,6 +60,8 @@ interface BodySource {
  */
 export class UntrustedBodyReader {
   readonly #finder: KeyFinder;
+  /** UTF-8 without its byte order mark, which JSON.parse takes for a fault. */
+  readonly #decoder = new TextDecoder();
   readonly #onEcho: (operation: string) => void;
   /** Reads and acts have pools of their own, so that no read costs the answer to a send. */
   readonly #pools: Record<BodyClass, SharedPool>;
@@ -143,28 +145,29 @@ export class UntrustedBodyReader {
 
   /** The headers without a key in them, and whether there was one. */
   withoutKeys(headers: Headers, operation: string): { headers: Headers; containedKey: boolean } {
-    let containedKey = false;
-    const kept = Object.entries(headers).filter(([name, value]) => {
-      const isFine = value === undefined || !this.#finder.isIn(`${name} ${String(value)}`);
-      containedKey ||= !isFine;
-      return isFine;
-    });
-    if (containedKey) this.#onEcho(operation);
-    return { headers: containedKey ? Object.fromEntries(kept) : headers, containedKey };
+    // All at once, and each by itself only where there is something. No escape goes on behind a line break.
+    let lines = '';
+    for (const name in headers) lines += `${lineOf(name, headers[name])}\n`;
+    if (!this.#finder.isIn(lines)) return { headers, containedKey: false };
+    const all = Object.entries(headers);
+    const kept = all.filter(([name, value]) => value === undefined || !this.#finder.isIn(lineOf(name, value)));
+    if (kept.length === all.length) return { headers, containedKey: false };
+    this.#onEcho(operation);
+    return { headers: Object.fromEntries(kept), containedKey: true };
   }
 
   /** The body as it flows; it breaks off with BodyRejectedError before the most of a key that stands in it. */
   scanStream(body: Readable, headers: Headers, operation: string): Readable {
     const encoding = String(headers['content-encoding'] ?? '');
-    return scanForKeys(body, encoding, this.#finder, () => this.#onEcho(operation));
+    return scanForKeys(body, encoding, { finder: this.#finder, onEcho: () => this.#onEcho(operation) });
   }
 
   #textOf(bytes: Buffer | undefined, headers: Headers, { operation }: BodySource): BodyText {
     const clean = this.withoutKeys(headers, operation);
     if (bytes === undefined)
       return { text: '', headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
-    const text = toText(bytes);
-    if (!this.#finder.isIn(bytes))
+    const text = this.#decoder.decode(bytes);
+    if (!this.#finder.isIn(text))
       return { text, headers: clean.headers, ...(clean.containedKey && { containedKey: true }) };
     if (!clean.containedKey) this.#onEcho(operation);
     return {
@@ -210,5 +213,4 @@ const pauseMaxMs = 500;
 
 const nextTurn = () => new Promise<void>((resume) => setImmediate(resume));
 
-/** UTF-8 without its byte order mark, which JSON.parse takes for a fault. */
-const toText = (bytes: Buffer): string => new TextDecoder().decode(bytes);
+const lineOf = (name: string, value: string | string[] | undefined): string => `${name} ${String(value ?? '')}`;

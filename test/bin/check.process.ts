@@ -14,7 +14,7 @@ import { OPTIONS } from '../store/samples.ts';
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const clients = join(folder, 'clients.json');
-writeFileSync(clients, JSON.stringify([callerEntry('billing', 'key-of-billing-in-this-test', ['*'])]));
+writeFileSync(clients, JSON.stringify([callerEntry('billing', 'key-of-billing-in-this-test', { scopes: ['*'] })]));
 const storeUrl = `file:${join(folder, 'records.db')}`;
 const seeded = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 

@@ -16,7 +16,7 @@ import { allKey, startService } from '../support/service.ts';
 let simulator: Simulator;
 const places: Place[] = [];
 beforeAll(async () => {
-  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY, deadlineMs: 1_500 });
+  simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY, lateMs: 1_500 });
 });
 afterAll(async () => {
   await Promise.all(places.map((place) => place.close()));

@@ -65,7 +65,7 @@ function cpuMsOf(pid: number | undefined): number {
 async function startOn(storeUrl: string) {
   const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
   const clients = join(folder, 'clients.json');
-  writeFileSync(clients, JSON.stringify([callerEntry('crm', 'key-of-the-crm-in-this-test', ['*'])]));
+  writeFileSync(clients, JSON.stringify([callerEntry('crm', 'key-of-the-crm-in-this-test', { scopes: ['*'] })]));
   const port = await freePort();
   const begun = performance.now();
   const child = spawn(process.execPath, ['src/bin/server.ts'], {

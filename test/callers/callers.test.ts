@@ -15,7 +15,8 @@ import { type Service, startService } from '../support/service.ts';
 import { standingClock } from '../support/standing-clock.ts';
 
 const key = (name: string) => `key-of-${name}-long-enough`;
-const fileOf = (...names: string[]) => JSON.stringify(names.map((name) => callerEntry(name, key(name), ['*'])));
+const fileOf = (...names: string[]) =>
+  JSON.stringify(names.map((name) => callerEntry(name, key(name), { scopes: ['*'] })));
 const hex = 'a'.repeat(64);
 function faultOf(text: string): string | undefined {
   try {

@@ -10,7 +10,7 @@ it('a callers file that changes counts within two seconds', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-callers-'));
   const path = join(folder, 'clients.json');
   const write = (name: string) =>
-    writeFileSync(path, JSON.stringify([callerEntry(name, `key-of-${name}-long-enough`, ['*'])]));
+    writeFileSync(path, JSON.stringify([callerEntry(name, `key-of-${name}-long-enough`, { scopes: ['*'] })]));
   write('old');
   const callers = callersFromFile(path, { onChange: () => {} });
   await sleep(20);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createListedConnections } from '../../src/connections/listed-connections.ts';
 import { Problem } from '../../src/problem.ts';
 
-const untilMs = Number.MAX_SAFE_INTEGER;
+const deadline = Number.MAX_SAFE_INTEGER;
 
 /** A control API with a list that a test may change, and a clock that only the test moves. */
 function withList(ids: readonly string[] | undefined) {
@@ -29,7 +29,7 @@ function withList(ids: readonly string[] | undefined) {
     },
     { clock: () => now },
   );
-  const answerTo = async (id: string) => (await listed.check(id, untilMs)).is;
+  const answerTo = async (id: string) => (await listed.check(id, deadline)).is;
   return {
     control,
     listed,
@@ -72,11 +72,11 @@ describe('the connections that Maton lists', () => {
   it('cannot be told where the list fails; what was known stays, and whether there was a list before is said', async () => {
     const { control, listed, answerTo } = withList(['c-1']);
     control.failure = new Problem('upstream-unavailable', 'down');
-    expect(await listed.check('c-2', untilMs)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
+    expect(await listed.check('c-2', deadline)).toEqual({ is: 'unavailable', missing: false, error: control.failure });
     control.failure = undefined;
     expect(await answerTo('c-1')).toBe('listed');
     control.failure = new Problem('upstream-unauthorized', 'refused');
-    expect(await listed.check('c-2', untilMs)).toEqual({ is: 'unavailable', missing: true, error: control.failure });
+    expect(await listed.check('c-2', deadline)).toEqual({ is: 'unavailable', missing: true, error: control.failure });
     expect(await answerTo('c-1')).toBe('listed');
   });
 

@@ -39,7 +39,7 @@ async function crowd(agent: Agent, urls: readonly string[]) {
 test.each([5, 50, 400])('two replicas let %i a second of one caller pass, not twice as many', async (ratePerSecond) => {
   const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY });
   const database = await aDatabase();
-  const place = aPlace(simulator, database.url, [callerEntry('limited', key, ['*'], { ratePerSecond })]);
+  const place = aPlace(simulator, database.url, [callerEntry('limited', key, { scopes: ['*'], ratePerSecond })]);
   const agent = new Agent({ connections: 16 });
   try {
     const urls = (await Promise.all([place.start(), place.start()])).map(({ url }) => url);

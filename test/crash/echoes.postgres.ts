@@ -22,7 +22,7 @@ beforeAll(async () => {
     key: quotedKey,
     perSecond: Number.POSITIVE_INFINITY,
     plan: 'none',
-    deadlineMs: 1_500,
+    lateMs: 1_500,
   });
   upstream = await startEchoing(simulator);
   database = await aDatabase();

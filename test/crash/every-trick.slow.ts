@@ -23,7 +23,7 @@ test('one caller with every trick at once does not hold another up that sends on
   const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY, plan: 'none' });
   // An import meets every number: none of them stands for a fault of the upstream.
   simulator.tenant.settings.magic = false;
-  const place = aPlace(simulator, undefined, [callerEntry('attacker', attackerKey, scopes)]);
+  const place = aPlace(simulator, undefined, [callerEntry('attacker', attackerKey, { scopes })]);
   // Ten calls a second, which is Maton's limit: what the attacker takes of them is part of it.
   const service = await place.start({ settings: { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'growth' } });
   const other = createCaller(service.url, callerKey);

@@ -39,7 +39,7 @@ export interface Caller {
   say(url: string, wish: Wish): Promise<Told>;
   records(url: string): Promise<Message[]>;
   /** Until nothing is queued or being sent any more. */
-  settle(url: string, patienceMs?: number): Promise<void>;
+  settle(url: string, timeoutMs?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -93,8 +93,8 @@ export function aCaller(simulator: Simulator, seed = 0): Caller {
       }
       return all;
     },
-    settle: async (url, patienceMs = 30_000) => {
-      const end = performance.now() + patienceMs;
+    settle: async (url, timeoutMs = 30_000) => {
+      const end = performance.now() + timeoutMs;
       for (;;) {
         const open = [];
         for (const status of ['queued', 'sending']) {

@@ -49,7 +49,7 @@ type CallerEntry = ReturnType<typeof callerEntry>;
 export function aPlace(simulator: Simulator, storeUrl?: string, others: CallerEntry[] = []): Place {
   const folder = mkdtempSync(join(tmpdir(), 'wati-bff-crash-'));
   const clients = join(folder, 'clients.json');
-  writeFileSync(clients, JSON.stringify([callerEntry('crash', callerKey, ['*']), ...others]));
+  writeFileSync(clients, JSON.stringify([callerEntry('crash', callerKey, { scopes: ['*'] }), ...others]));
   const started = new Set<Service>();
 
   return {

@@ -37,7 +37,7 @@ test.each([
   async (_name, replicas) => {
     const simulator = await startSimulator({ perSecond: Number.POSITIVE_INFINITY, plan: 'none' });
     const database = replicas > 1 ? await aDatabase() : undefined;
-    const thief = callerEntry('campaigns', stolen, ['broadcasts:send', 'messages:send']);
+    const thief = callerEntry('campaigns', stolen, { scopes: ['broadcasts:send', 'messages:send'] });
     const place = aPlace(simulator, database?.url, [thief]);
     const settings = { MATON_RATE_PER_SECOND: '10', WATI_PLAN: 'none', CSV_MAX_ROWS: String(rows) };
     const lives = () => Promise.all(Array.from({ length: replicas }, () => place.start({ settings })));

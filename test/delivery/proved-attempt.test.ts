@@ -10,7 +10,7 @@ async function prove(store: Store): Promise<void> {
   const [message] = (await store.list('tester', {}, { limit: 1 })).messages;
   const [tracked] = await store.findTracked('one', [{ localMessageId: message?.localMessageId ?? message?.id ?? '' }]);
   const facts = { rank: 3, deliveredAt: Date.now(), source: 'webhook' } as const;
-  const messages = [{ seq: tracked?.seq ?? -1, facts, proof: 'id', verdict: proof } as const];
+  const messages = [{ seq: tracked?.seq ?? -1, facts, proof: 'id', outcome: proof } as const];
   await store.applyTracking({ messages, conversations: [], done: [], postponed: [] });
 }
 

@@ -24,7 +24,7 @@ const looksMax = 300;
 
 const simulator = await startSimulator({
   perSecond: Number.POSITIVE_INFINITY,
-  deadlineMs: 500,
+  lateMs: 500,
   webhooks: {
     twins: true,
     duplicates: 1,

@@ -15,7 +15,7 @@ export const callerKey = 'faults-key-0123456789';
 export async function createProcess(simulator: Simulator, database?: string) {
   const directory = mkdtempSync(join(tmpdir(), 'wati-bff-faults-'));
   const clientsFile = join(directory, 'clients.json');
-  writeFileSync(clientsFile, JSON.stringify([callerEntry('faults', callerKey, ['*'])]));
+  writeFileSync(clientsFile, JSON.stringify([callerEntry('faults', callerKey, { scopes: ['*'] })]));
   const intake = await intakeAt(directory);
   simulator.webhooks.pointTo(intake.url);
   let running: ChildProcess | undefined;

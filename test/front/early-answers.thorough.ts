@@ -148,10 +148,10 @@ describe('an answer that comes before the body has', () => {
 });
 
 describe('a caller that goes on sending is listened to', () => {
-  const unbounded = { silentMs: 60_000, longestMs: 60_000, bytesMax: Number.POSITIVE_INFINITY, checkEveryMs: 5 };
+  const unbounded = { silentMs: 60_000, timeoutMs: 60_000, bytesMax: Number.POSITIVE_INFINITY, checkEveryMs: 5 };
   it.each([
     ['until it has said nothing for a while', { silentMs: 20 }, 0],
-    ['for so long, however slowly it sends', { longestMs: 40 }, 1],
+    ['for so long, however slowly it sends', { timeoutMs: 40 }, 1],
     ['for so many bytes, however fast it sends', { bytesMax: 512 * 1024 }, 64 * 1024],
   ])('%s', async (_name, limit, bytes) => {
     const app = Fastify();

@@ -15,8 +15,8 @@ const operation = 'sendTemplateMessagesV2';
 /** Callers whose file changes when a test says so. */
 function changing() {
   const entries = (granted: string[], connections: string[]) => [
-    callerEntry('tester', 'key-of-the-tester-with-all', ['*']),
-    ...(granted.length > 0 ? [callerEntry('crm', key, granted, { connections })] : []),
+    callerEntry('tester', 'key-of-the-tester-with-all', { scopes: ['*'] }),
+    ...(granted.length > 0 ? [callerEntry('crm', key, { scopes: granted, connections })] : []),
   ];
   let current = fixedCallers(entries(scopes, ['*']));
   const callers: Callers = {

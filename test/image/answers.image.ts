@@ -31,7 +31,7 @@ afterEach(async () => {
 /** A page of a hundred with 27 KB each. */
 function pageOf({ ids }: Simulator): Buffer {
   const attributes = Object.fromEntries(Array.from({ length: 270 }, (_, at) => [`field_${at}`, 'x'.repeat(64)]));
-  const contact = contactToWire(newContact('14155551000', { attributes }, Date.now(), ids));
+  const contact = contactToWire(newContact('14155551000', { attributes }, { now: Date.now(), ids }));
   const link = { prevPage: null, nextPage: null, pageNumber: 1, pageSize: 100, total: 100 };
   return Buffer.from(JSON.stringify({ result: 'success', contact_list: Array(100).fill(contact), link }));
 }

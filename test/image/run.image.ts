@@ -22,7 +22,7 @@ const headers = (key: string) => ({ authorization: `Bearer ${key}`, 'content-typ
 /** What a deployment hands in by file. */
 function secrets(key: string, clientKey: string): void {
   writeFileSync(join(folder, 'maton_api_key'), key);
-  writeFileSync(join(folder, 'clients.json'), JSON.stringify([callerEntry('tester', clientKey, ['*'])]));
+  writeFileSync(join(folder, 'clients.json'), JSON.stringify([callerEntry('tester', clientKey, { scopes: ['*'] })]));
 }
 
 it('runs the sandbox read-only and without rights, at the addresses that it prints, and ends with 0', async () => {

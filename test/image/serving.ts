@@ -40,8 +40,10 @@ export async function serveAttacked(
   writeFileSync(
     join(folder, 'clients.json'),
     JSON.stringify([
-      callerEntry('attacker', attackerKey, ['contacts:read', 'conversations:read', 'templates:read', 'messages:send']),
-      callerEntry('other', otherKey, ['messages:send', 'messages:read']),
+      callerEntry('attacker', attackerKey, {
+        scopes: ['contacts:read', 'conversations:read', 'templates:read', 'messages:send'],
+      }),
+      callerEntry('other', otherKey, { scopes: ['messages:send', 'messages:read'] }),
     ]),
   );
   const port = await freePorts();
@@ -93,9 +95,9 @@ export const textTo = (to: string, headers: Record<string, string> = {}) => ({
 });
 
 /** `count` lanes, each asking again when the last one was answered, until the time is over. */
-export async function inLanes(count: number, untilMs: number, one: () => Promise<void>): Promise<void> {
+export async function inLanes(count: number, deadline: number, one: () => Promise<void>): Promise<void> {
   const lane = async () => {
-    while (performance.now() < untilMs) await one();
+    while (performance.now() < deadline) await one();
   };
   await Promise.all(Array.from({ length: count }, lane));
 }

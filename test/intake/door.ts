@@ -4,7 +4,7 @@ import { createIntake, type IntakeOptions } from '../../src/intake/intake.ts';
 import type { IntakeSink } from '../../src/intake/recorder.ts';
 import { fixedTokens } from '../../src/intake/tokens.ts';
 import { createLogger } from '../../src/observability/logger.ts';
-import type { IntakeRow } from '../../src/store/intake-port.ts';
+import type { IntakeRow } from '../../src/store/intake-store.ts';
 
 export const token = 'tQ0bWJ3nVZk2c5yHq8mX1rE7sLd9uAfG4iPjToKwCxM';
 export const connectionId = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';

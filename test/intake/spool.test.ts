@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { Spool } from '../../src/intake/spool.ts';
-import type { IntakeRow } from '../../src/store/intake-port.ts';
+import type { IntakeRow } from '../../src/store/intake-store.ts';
 import { connectionId, delivered, memorySink, startDoor } from './door.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-spool-'));

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { IntakeWatch } from '../../src/intake/intake-watch.ts';
-import type { ListeningNote } from '../../src/store/intake-port.ts';
+import type { ListeningNote } from '../../src/store/intake-store.ts';
 
 const minuteMs = 60_000;
 

@@ -30,7 +30,7 @@ describe('a Maton key that the upstream quotes', () => {
       key: quotedKey,
       perSecond: Number.POSITIVE_INFINITY,
       plan: 'none',
-      deadlineMs: 1_500,
+      lateMs: 1_500,
     });
     upstream = await startEchoing(simulator);
     collector = await startCollector();

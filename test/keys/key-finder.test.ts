@@ -46,7 +46,7 @@ it('finds no key where there is none', () => {
     Buffer.alloc(300_000, '&#'),
     Buffer.alloc(300_000, '\\'),
   ])
-    expect(finder.isIn(bytes)).toBe(false);
+    expect(finder.isIn(bytes.toString('latin1'))).toBe(false);
 });
 
 it('knows present and former keys from the first look on', () => {
@@ -67,14 +67,14 @@ it('cuts a key out as it is, and says where that is not enough', () => {
 
 it('takes one pass, however an answer is made to hold it up', () => {
   const worst = ['%25', '&amp;#', '\\\\u00', '=3D', 'mtn_live-7Qz', '\\\\\\u005c'].map((piece) =>
-    Buffer.from(piece.repeat(Math.ceil(65_536 / piece.length))),
+    piece.repeat(Math.ceil(65_536 / piece.length)),
   );
-  for (const bytes of worst) {
+  for (const text of worst) {
     const times = Array.from({ length: 7 }, () => {
       const start = performance.now();
-      finder.isIn(bytes);
+      finder.isIn(text);
       return performance.now() - start;
     });
-    expect(Math.min(...times), bytes.toString('latin1', 0, 12)).toBeLessThan(10);
+    expect(Math.min(...times), text.slice(0, 12)).toBeLessThan(10);
   }
 });

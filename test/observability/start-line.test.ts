@@ -20,7 +20,7 @@ async function linesOf(states: Ready[], settings: object = {}, scopes = ['messag
   await logStart(logger, {
     version: '1.2.3',
     config: { ...ofMaton, STORE_URL: 'memory:', DOCS: 'on', ...settings },
-    callers: fixedCallers([callerEntry('billing', 'key-of-billing-long-enough', scopes)]),
+    callers: fixedCallers([callerEntry('billing', 'key-of-billing-long-enough', { scopes })]),
     readiness: { check: async () => (states.length > 1 ? states.shift() : states[0]) ?? fine },
     origin: 'http://127.0.0.1:3000',
   });

@@ -16,7 +16,12 @@ beforeAll(async () => {
   const expired = { keys: [{ sha256: hash('sha256', spent), notAfter: '2020-01-01' }] };
   service = await startService({
     settings: { MATON_CONNECTION_ID: seededConnection, NATIVE_PATHS: 'POST /api/v1/chatbots/start' },
-    seams: { callers: fixedCallers([callerEntry('tester', key, ['*']), callerEntry('former', spent, ['*'], expired)]) },
+    seams: {
+      callers: fixedCallers([
+        callerEntry('tester', key, { scopes: ['*'] }),
+        callerEntry('former', spent, { scopes: ['*'], ...expired }),
+      ]),
+    },
   });
   operations = operationsOf(service).filter(({ path }) => path.startsWith('/v1/'));
 });

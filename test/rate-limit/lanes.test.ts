@@ -14,7 +14,7 @@ describe('an idle budget', () => {
     for (const lane of ['urgent', 'interactive', 'broadcast'] as const) {
       for (const group of [undefined, 'contacts', 'messages', 'templates'] as const) {
         const { time, budget, ask } = bench({ plan: 'growth' });
-        const one = ask({ lane, patienceMs: 0, ...(group && { group }) });
+        const one = ask({ lane, timeoutMs: 0, ...(group && { group }) });
         await time.run(0);
         expect(one).toMatchObject({ how: 'granted', at: one.askedAt, promisedMs: 0 });
         expect(budget.expectedWaitMs({ lane, caller: 'crm' })).toBeGreaterThan(100);
@@ -54,7 +54,7 @@ describe('an idle budget', () => {
 
   it('has no limit at all at 100,000 and more', async () => {
     const { time, ask, granted } = bench({ perSecond: 1e9 });
-    times(5_000, () => ask({ patienceMs: 0 }));
+    times(5_000, () => ask({ timeoutMs: 0 }));
     await time.run(0);
     expect(granted()).toHaveLength(5_000);
   });

@@ -15,7 +15,7 @@ describe('the limits of the plan', () => {
     expect([count(reads, ({ how }) => how === 'granted'), count(others, ({ how }) => how === 'granted')]).toEqual([
       10, 40,
     ]);
-    const late = ask({ lane: 'urgent', group: 'messages', patienceMs: 500 });
+    const late = ask({ lane: 'urgent', group: 'messages', timeoutMs: 500 });
     await time.run(0);
     expect(late).toMatchObject({ how: 'spent', at: late.askedAt });
     expect(late.retryAfterMs).toBeGreaterThan(400);
@@ -34,7 +34,7 @@ describe('the limits of the plan', () => {
     const { time, ask } = bench({ plan: 'growth' });
     times(500, () => ask({ lane: 'urgent', group: 'messages' }));
     await time.run(2_000);
-    const one = ask({ patienceMs: 1_000 });
+    const one = ask({ timeoutMs: 1_000 });
     await time.run(1_000);
     expect(one.how).toBe('granted');
   });
@@ -116,14 +116,14 @@ describe('who does not get its turn', () => {
   it('is told at once, and when to come back: then it is let in', async () => {
     const { time, ask } = bench();
     times(100, () => ask({}));
-    const refused = ask({ patienceMs: 3_000 });
+    const refused = ask({ timeoutMs: 3_000 });
     await time.run(0);
     expect(refused).toMatchObject({ how: 'spent', at: refused.askedAt });
     const retryAfterMs = refused.retryAfterMs ?? 0;
     expect(retryAfterMs).toBeGreaterThan(6_500);
     expect(retryAfterMs).toBeLessThan(8_500);
     await time.run(retryAfterMs);
-    const again = ask({ patienceMs: 3_000 });
+    const again = ask({ timeoutMs: 3_000 });
     await time.run(3_000);
     expect(again.how).toBe('granted');
   });
@@ -131,7 +131,7 @@ describe('who does not get its turn', () => {
   it('is told at its last moment if more urgent ones came', async () => {
     const { time, budget, ask } = bench();
     times(5, () => ask({}));
-    const one = ask({ patienceMs: 1_000 });
+    const one = ask({ timeoutMs: 1_000 });
     await time.run(100);
     times(30, () => ask({ lane: 'urgent' }));
     await time.run(2_000);
@@ -152,7 +152,7 @@ describe('who does not get its turn', () => {
     expect(count(gone, ({ how, answers }) => how === 'aborted' && answers === 1)).toBe(50);
     expect(one.how).toBe('granted');
     await expect(
-      budget.acquire({ lane: 'urgent', caller: 'crm', untilMs: Number.POSITIVE_INFINITY, signal: abort.signal }),
+      budget.acquire({ lane: 'urgent', caller: 'crm', deadline: Number.POSITIVE_INFINITY, signal: abort.signal }),
     ).rejects.toThrow('hung up');
   });
 

@@ -8,7 +8,7 @@ const LIMITS = { contacts: 10, messages: 10, template: 30, templates: 30 };
 const groupNames = ['contacts', 'messages', 'templates'] as const satisfies RouteGroup[];
 
 type Event =
-  | { gapMs: number; ask: Partial<PermitRequest>; patienceMs: number; abortAfterMs?: number | undefined }
+  | { gapMs: number; ask: Partial<PermitRequest>; timeoutMs: number; abortAfterMs?: number | undefined }
   | { gapMs: number; rejected: RouteGroup | undefined; retryAfterMs: number | undefined };
 
 const gapMs = fc.oneof(
@@ -24,12 +24,12 @@ const asked: fc.Arbitrary<Event> = fc
     caller: fc.constantFrom('a', 'b', 'c'),
     weight: fc.constantFrom(1, 2, 0.5),
     group,
-    patienceMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: 20_000 })),
+    timeoutMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 0, max: 20_000 })),
     abortAfterMs: fc.option(fc.integer({ min: 0, max: 3_000 }), { nil: undefined, freq: 4 }),
   })
-  .map(({ gapMs, patienceMs, abortAfterMs, group, ...ask }) => ({
+  .map(({ gapMs, timeoutMs, abortAfterMs, group, ...ask }) => ({
     gapMs,
-    patienceMs,
+    timeoutMs,
     abortAfterMs,
     ask: group === undefined ? ask : { ...ask, group },
   }));
@@ -51,7 +51,7 @@ async function play(events: readonly Event[], seed: number, lateMs: number) {
     await time.run(event.gapMs);
     if ('ask' in event) {
       const abort = new AbortController();
-      traffic.ask({ ...event.ask, patienceMs: event.patienceMs, signal: abort.signal });
+      traffic.ask({ ...event.ask, timeoutMs: event.timeoutMs, signal: abort.signal });
       if (event.abortAfterMs !== undefined) time.at(time.now + event.abortAfterMs, () => abort.abort());
       continue;
     }
@@ -83,9 +83,9 @@ describe('whatever comes', () => {
             expect(densest(arrivals(times, random), 10_000), group).toBeLessThanOrEqual(LIMITS[group]);
           }
           for (const { ask, at, how } of outcomes) {
-            if (how !== 'granted') expect(at).toBeLessThanOrEqual(ask.untilMs + lateMs + 1e-6);
+            if (how !== 'granted') expect(at).toBeLessThanOrEqual(ask.deadline + lateMs + 1e-6);
             else {
-              expect(at).toBeLessThanOrEqual(ask.untilMs);
+              expect(at).toBeLessThanOrEqual(ask.deadline);
               const broken = silences.filter(
                 (each) => (each.group ?? ask.group) === ask.group && at > each.from && at < each.until,
               );
@@ -131,7 +131,7 @@ describe('whatever comes', () => {
           lane: dice < 0.02 ? 'urgent' : dice < 0.8 ? 'interactive' : 'broadcast',
           caller: `c${Math.floor(random() * 6)}`,
           ...(random() < 0.4 ? { group: groupNames[Math.floor(random() * 4)] ?? 'messages' } : {}),
-          patienceMs: dice < 0.8 ? 2_000 + random() * 13_000 : Number.POSITIVE_INFINITY,
+          timeoutMs: dice < 0.8 ? 2_000 + random() * 13_000 : Number.POSITIVE_INFINITY,
         });
       }
       await time.run(200_000);

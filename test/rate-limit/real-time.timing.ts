@@ -8,7 +8,7 @@ it('by real timers: 64 callers for four seconds, never more than ten in a second
   const end = performance.now() + 4_000;
   const caller = async (name: string): Promise<void> => {
     while (performance.now() < end) {
-      await budget.acquire({ lane: 'interactive', caller: name, untilMs: Number.POSITIVE_INFINITY });
+      await budget.acquire({ lane: 'interactive', caller: name, deadline: Number.POSITIVE_INFINITY });
       times.push(performance.now());
     }
   };

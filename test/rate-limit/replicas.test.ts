@@ -55,7 +55,7 @@ function cluster(size: number, way: (random: () => number) => number, lateMs = 2
   );
   const flood = (by: number, n: number): void => {
     for (let index = 0; index < n; index++) {
-      budgets[by]?.acquire({ lane: 'interactive', caller: 'crm', untilMs: Number.POSITIVE_INFINITY }).then(
+      budgets[by]?.acquire({ lane: 'interactive', caller: 'crm', deadline: Number.POSITIVE_INFINITY }).then(
         () => sent.push({ at: time.now, by }),
         () => undefined,
       );
@@ -109,7 +109,7 @@ describe('several replicas', () => {
     let reads = 0;
     for (const budget of budgets) {
       for (let n = 0; n < 20; n++) {
-        const ask = { lane: 'urgent', caller: 'crm', group: 'messages', untilMs: Number.POSITIVE_INFINITY } as const;
+        const ask = { lane: 'urgent', caller: 'crm', group: 'messages', deadline: Number.POSITIVE_INFINITY } as const;
         budget.acquire(ask).then(
           () => reads++,
           () => undefined,

@@ -139,7 +139,7 @@ if (server === undefined) {
       const callers = budgets.flatMap((budget, n) =>
         Array.from({ length: 32 }, async () => {
           while (performance.now() < end) {
-            await budget.acquire({ lane: 'interactive', caller: `c${n}`, untilMs: Number.POSITIVE_INFINITY });
+            await budget.acquire({ lane: 'interactive', caller: `c${n}`, deadline: Number.POSITIVE_INFINITY });
             times.push(performance.now());
           }
         }),

@@ -22,7 +22,7 @@ describe('fifty thousand that wait', () => {
           .acquire({
             lane: 'broadcast',
             caller: `c${n % callers}`,
-            untilMs: time.now + 50_000_000 + (n % 1_000),
+            deadline: time.now + 50_000_000 + (n % 1_000),
             ...(n % 10 === 0 && { signal: aAbort(aborts) }),
           })
           .then(

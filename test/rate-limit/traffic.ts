@@ -23,7 +23,7 @@ export interface Bench {
   time: FakeTime;
   budget: OutboundRateLimiter;
   outcomes: Outcome[];
-  ask(ask: Partial<PermitRequest> & { patienceMs?: number }): Outcome;
+  ask(ask: Partial<PermitRequest> & { timeoutMs?: number }): Outcome;
   granted(): Outcome[];
 }
 
@@ -42,8 +42,8 @@ export function bench(options: Partial<RateLimiterOptions> = {}, time = new Fake
     budget,
     outcomes,
     granted: () => outcomes.filter(({ how }) => how === 'granted').sort((a, b) => a.at - b.at),
-    ask({ patienceMs = Number.POSITIVE_INFINITY, ...given }) {
-      const ask: PermitRequest = { lane: 'interactive', caller: 'crm', untilMs: time.now + patienceMs, ...given };
+    ask({ timeoutMs = Number.POSITIVE_INFINITY, ...given }) {
+      const ask: PermitRequest = { lane: 'interactive', caller: 'crm', deadline: time.now + timeoutMs, ...given };
       const promisedMs = budget.expectedWaitMs(ask);
       const outcome: Outcome = { ask, askedAt: time.now, promisedMs, answers: 0, at: Number.NaN, how: 'waiting' };
       outcomes.push(outcome);

@@ -138,7 +138,7 @@ export function describeOutcomes(
     // A change in two calls has to come to its second one on a busy machine as well.
     const own = await startService({
       settings: { ...settings, UPSTREAM_TIMEOUT_MS: '2500' },
-      simulator: { deadlineMs: 3_200 },
+      simulator: { lateMs: 3_200 },
     });
     await check(own, subject, arrange, expected);
     await own.close();

@@ -19,7 +19,7 @@ const values = { customer_name: 'Asha', order_id: 'A-1', order_status: 'shipped'
 /** The entry of the one caller, as each test narrows it. */
 let now: Callers;
 const narrow = (rules: object) => {
-  now = fixedCallers([callerEntry('staging', key, ['*'], rules)]);
+  now = fixedCallers([callerEntry('staging', key, { scopes: ['*'], ...rules })]);
 };
 const callers: Callers = {
   find: (asked) => now.find(asked),
@@ -192,7 +192,7 @@ describe('the entry of a caller', () => {
   it('has keys that end: then they are told what a wrong one is told', async () => {
     let clockMs = Date.parse('2027-01-31T23:59:59.999Z');
     now = fixedCallers(
-      [callerEntry('staging', key, ['*'])].map((entry) => ({
+      [callerEntry('staging', key, { scopes: ['*'] })].map((entry) => ({
         ...entry,
         keys: entry.keys?.map((each) => ({ ...each, notAfter: '2027-01-31' })) ?? [],
       })),

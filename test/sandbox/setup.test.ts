@@ -21,8 +21,8 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 describe('a sandbox with CLIENTS_FILE', () => {
   const keys = { orders: 'key-of-orders-long-enough', shop: 'key-of-the-shop-long-enough' };
   const clients = file('clients.json', [
-    callerEntry('orders', keys.orders, ['messages:send', 'messages:read', 'broadcasts:send']),
-    callerEntry('shop', keys.shop, ['templates:read'], { countries: ['US'] }),
+    callerEntry('orders', keys.orders, { scopes: ['messages:send', 'messages:read', 'broadcasts:send'] }),
+    callerEntry('shop', keys.shop, { scopes: ['templates:read'], countries: ['US'] }),
   ]);
 
   it('has those callers with their scopes, before and after a reset, and no other', async () => {

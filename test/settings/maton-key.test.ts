@@ -14,7 +14,7 @@ function follow(name: string, first: string) {
   const path = join(folder, name);
   writeFileSync(path, first);
   const changes: unknown[] = [];
-  const key = followMatonKey(path, first, (change) => changes.push(change), 20);
+  const key = followMatonKey({ path, first, intervalMs: 20 }, (change) => changes.push(change));
   return { path, key, changes };
 }
 

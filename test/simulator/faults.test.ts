@@ -37,7 +37,7 @@ describe('a scripted fault', () => {
   });
 
   test('late acts at once and answers after the deadline', async () => {
-    const { simulator, text } = await started({ deadlineMs: 300 });
+    const { simulator, text } = await started({ lateMs: 300 });
     simulator.script('sendSessionMessage', { fault: 'late' });
     const start = performance.now();
     const answering = text(to);
@@ -129,14 +129,14 @@ describe('a magic recipient', () => {
   }
 
   test.each(magic)('%s of a text: %s, processed: %s', async (digits, expected, processed) => {
-    const { simulator, text } = await started({ deadlineMs: 50 });
+    const { simulator, text } = await started({ lateMs: 50 });
     expect(await outcome(text(`1999555${digits}`))).toBe(expected);
     expect(simulator.ledger.entries).toMatchObject([{ processed, recipients: [`1999555${digits}`] }]);
     expect(simulator.violations).toEqual([]);
   });
 
   test.each(magic)('%s of a template: %s, processed: %s', async (digits, expected, processed) => {
-    const { simulator, template } = await started({ deadlineMs: 50 });
+    const { simulator, template } = await started({ lateMs: 50 });
     expect(await outcome(template(otp(`1999555${digits}`)))).toBe(expected);
     expect(simulator.ledger.sendsTo(`1999555${digits}`)).toMatchObject([{ processed }]);
     expect(simulator.violations).toEqual([]);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { multipartParser } from '../../src/simulator/multipart.ts';
+import { MultipartParser } from '../../src/simulator/multipart.ts';
 import { rawSocket, started } from './helper.ts';
 
 const boundary = 'wati-bff-1234';
@@ -47,7 +47,7 @@ test('the parser finds the same parts however the bytes are cut', () => {
   const content = Buffer.from(`a\r\n--${boundary.slice(0, -1)}\r\n-`);
   const body = form(content);
   for (let size = 1; size < body.length; size += 1) {
-    const parser = multipartParser(boundary, 1_000);
+    const parser = new MultipartParser(boundary, 1_000);
     for (let at = 0; at < body.length; at += size) parser.write(body.subarray(at, at + size));
     const { parts, finished, kept } = parser.end();
     expect({ bytes: parts.map((part) => part.bytes), finished, kept }).toEqual({

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { ConversationFacts } from '../../src/store/tracking-port.ts';
+import type { ConversationFacts } from '../../src/store/tracking-store.ts';
 import type { StoreFixture } from './fixture.ts';
 import { DAY_MS, insertFinished, insertSending, newMessage } from './samples.ts';
 import { NO_BATCH } from './tracking-samples.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { IntakeRow } from '../../src/store/intake-port.ts';
+import type { IntakeRow } from '../../src/store/intake-store.ts';
 import type { Store } from '../../src/store/open.ts';
 import type { StoreFixture } from './fixture.ts';
 import { DAY_MS, MINUTE_MS } from './samples.ts';

@@ -91,7 +91,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<StoreF
       });
       expect((await mustFind(store, 'a')).delivery).toMatchObject({ rank: 3, failedAt: T + 3 });
       expect((await store.list('crm', {}, { limit: 9 })).messages[0]?.delivery).toMatchObject({ rank: 3 });
-      const gone = { seq: 999_999, facts: sent(T), proof: 'id', verdict: PROOF } as const;
+      const gone = { seq: 999_999, facts: sent(T), proof: 'id', outcome: PROOF } as const;
       expect(await store.applyTracking({ ...NO_BATCH, messages: [gone] })).toEqual([]);
       expect(await store.applyTracking(NO_BATCH)).toEqual([]);
     });
@@ -129,7 +129,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<StoreF
             [...Map.groupBy(batch, ([message]) => message)].map(([message, facts]) => ({
               seq: seqs[message] ?? -1,
               facts: facts.map(([, each]) => each).reduce(joinOf),
-              ...{ proof: 'id' as const, verdict: PROOF },
+              ...{ proof: 'id' as const, outcome: PROOF },
             })),
           );
           const moves = await Promise.all(folded.map((each) => store.applyTracking({ ...NO_BATCH, messages: each })));
@@ -197,7 +197,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<StoreF
       await home.advance(90 * DAY_MS);
       while ((await store.purge(10)) > 0);
       expect(await store.findTracked('c1', [{ localMessageId: 'a', watiId: 'wati a' }])).toEqual([undefined]);
-      const late = { seq, facts: read(T), proof: 'id', verdict: PROOF } as const;
+      const late = { seq, facts: read(T), proof: 'id', outcome: PROOF } as const;
       expect(await store.applyTracking({ ...NO_BATCH, messages: [late] })).toEqual([]);
     });
   });

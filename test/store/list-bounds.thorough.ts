@@ -47,10 +47,10 @@ afterAll(() => db.close());
 /** Every row that a statement looks at is counted, also those that it leaves out. */
 const engine: Pick<Engine, 'list'> = {
   list: async ({ statement: { named }, values }) => {
-    const { positional, bindOrder } = statement(
+    const { positional, names } = statement(
       named.replaceAll(/\bsends( INDEXED BY \w+)? WHERE /g, 'sends$1 WHERE visit(sends.seq) = 1 AND '),
     );
-    return db.prepare(positional).all(...bindOrder.map((name) => values[name] ?? null));
+    return db.prepare(positional).all(...names.map((name) => values[name] ?? null));
   },
 };
 
@@ -137,7 +137,7 @@ test('a clock that stepped loses nothing that a time asks for', async () => {
 
 /** By walking over all rows. */
 function bruteForce({ since, status, to, broadcastId }: MessageFilter): string[] {
-  const { positional: marked, bindOrder } =
+  const { positional: marked, names } =
     statement(`SELECT id FROM sends NOT INDEXED WHERE caller = 'crm' AND status <> 'staged'
     AND (:since IS NULL OR created_at >= :since) AND (:status IS NULL OR status = :status)
     AND (:to IS NULL OR recipient = :to) AND (:broadcastId IS NULL OR broadcast_id = :broadcastId) ORDER BY seq DESC`);
@@ -147,6 +147,6 @@ function bruteForce({ since, status, to, broadcastId }: MessageFilter): string[]
     to: to ?? null,
     broadcastId: broadcastId ?? null,
   };
-  const rows = db.prepare(marked).all(...bindOrder.map((name) => values[name] ?? null));
+  const rows = db.prepare(marked).all(...names.map((name) => values[name] ?? null));
   return rows.map(({ id }) => String(id));
 }

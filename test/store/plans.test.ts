@@ -23,7 +23,7 @@ describe('SQLite: the plan', () => {
   const planOf = (statement: Statement): string[] =>
     db
       .prepare(`EXPLAIN QUERY PLAN ${statement.positional}`)
-      .all(...statement.bindOrder.map(() => null))
+      .all(...statement.names.map(() => null))
       .map(({ detail }) => String(detail));
   const list = (filter: MessageFilter) =>
     planOf(buildListStep(sqliteDialect, { caller: 'crm', filter, limit: 10 }).statement);

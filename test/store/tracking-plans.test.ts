@@ -21,7 +21,7 @@ describe('SQLite: the plan', () => {
   const planOf = (statement: Statement): string[] =>
     db
       .prepare(`EXPLAIN QUERY PLAN ${statement.positional}`)
-      .all(...statement.bindOrder.map(() => null))
+      .all(...statement.names.map(() => null))
       .map(({ detail }) => String(detail));
   const all = [
     ...Object.entries(intakeStatements(sqliteDialect)),

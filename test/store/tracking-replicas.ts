@@ -64,7 +64,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
       const [entry] = await one.dueIntake(9);
       await query(home.url, 'DELETE FROM send_owners WHERE id = $1', [one.epoch()]);
       expect(await dueKeys(two)).toEqual(['a']);
-      const message = { seq: await seqOf(one, 'a'), facts: sent(T), proof: 'id', verdict: PROOF } as const;
+      const message = { seq: await seqOf(one, 'a'), facts: sent(T), proof: 'id', outcome: PROOF } as const;
       const batch = { ...NO_BATCH, messages: [message], done: [entry?.seq ?? -1] };
       const moved = await Promise.all([one.applyTracking(batch), two.applyTracking(batch)]);
       expect(moved.flat().filter(({ before }) => before === undefined)).toHaveLength(1);
@@ -95,7 +95,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
           const messages = [...Map.groupBy(batch, ([message]) => message)].map(([message, each]) => {
             const fact = each.map(([, one]) => one).reduce(joinOf);
             told.set(message, joinOf(told.get(message) ?? fact, fact));
-            return { seq: found20[message]?.seq ?? -1, facts: fact, proof: 'id', verdict: PROOF } as const;
+            return { seq: found20[message]?.seq ?? -1, facts: fact, proof: 'id', outcome: PROOF } as const;
           });
           return (n % 2 === 0 ? one : two).applyTracking({ ...NO_BATCH, messages });
         }),
@@ -116,7 +116,7 @@ export function trackingReplicas(makeHome: () => Promise<PostgresFixture>): void
         const seq = await seqOf(one, 'a');
         // A lock that comes after that of the message: the proof is written, and not committed.
         await rival.query('BEGIN; LOCK TABLE intake IN SHARE ROW EXCLUSIVE MODE');
-        const message = { seq, facts: delivered(T), proof: 'id', verdict: PROOF } as const;
+        const message = { seq, facts: delivered(T), proof: 'id', outcome: PROOF } as const;
         const proving = two.applyTracking({ ...NO_BATCH, messages: [message], done: [1] });
         await waitsFor('UPDATE intake');
         if (end === 'recover') {

@@ -1,6 +1,6 @@
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-port.ts';
+import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-store.ts';
 
 export const PROOF = { outcome: 'accepted', evidence: 'local-id' };
 export const NO_BATCH = { messages: [], conversations: [], done: [], postponed: [] };
@@ -36,7 +36,7 @@ export async function tell(
   proof: TrackedFacts['proof'] = 'id',
 ): Promise<TrackingMoved | undefined> {
   const seq = await seqOf(store, id);
-  const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, verdict: PROOF }] });
+  const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, outcome: PROOF }] });
   return moved;
 }
 

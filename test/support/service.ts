@@ -22,7 +22,7 @@ const lateMs = 17_000;
 /** For what Maton never answers, or too late: a service that waits for a second. */
 export const hasty = {
   settings: { UPSTREAM_TIMEOUT_MS: '1000', UPLOAD_TIMEOUT_MS: '1000' },
-  simulator: { deadlineMs: 1_300 },
+  simulator: { lateMs: 1_300 },
 } satisfies ServiceOptions;
 
 /** Without the metrics of a process: they measure all the time, for as long as the process lives, and belong to no service here. */
@@ -80,7 +80,7 @@ interface ServiceOptions {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const simulator = await startSimulator({
     perSecond: Number.POSITIVE_INFINITY,
-    deadlineMs: lateMs,
+    lateMs,
     ...options.simulator,
   });
   const config = loadConfig({
@@ -105,8 +105,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       log += line;
     },
   });
-  const entries = (options.callers ?? []).map(({ name, key, scopes, ...rest }) => callerEntry(name, key, scopes, rest));
-  const callers = fixedCallers([callerEntry('tester', allKey, ['*']), ...entries]);
+  const entries = (options.callers ?? []).map(({ name, key, scopes, ...rest }) =>
+    callerEntry(name, key, { scopes, ...rest }),
+  );
+  const callers = fixedCallers([callerEntry('tester', allKey, { scopes: ['*'] }), ...entries]);
   const app = await buildApp(config, {
     callers,
     logger,

@@ -119,7 +119,7 @@ describe('a template known by its content alone', () => {
     const { early, late, intake } = await found((each) => each.send({ id: 'm1', status: 'unknown' }));
     expect([early, late]).toEqual([0, 1]);
     expect(intake.batches.at(-1)?.messages).toMatchObject([
-      { proof: 'content', verdict: { evidence: 'content' }, facts: { whatsappMessageId: wamid, watiId: 'w1' } },
+      { proof: 'content', outcome: { evidence: 'content' }, facts: { whatsappMessageId: wamid, watiId: 'w1' } },
     ]);
     expect(intake.sends[0]?.status).toBe('accepted');
   });
@@ -165,7 +165,7 @@ describe('a proof', () => {
     expect(intake.sends[0]?.status).toBe('accepted');
     expect(intake.batches[0]?.messages[0]).toMatchObject({
       proof: 'id',
-      verdict: { outcome: 'accepted', evidence: 'local-id' },
+      outcome: { outcome: 'accepted', evidence: 'local-id' },
     });
     expect(intake.counted).toContain('resolved webhook');
     expect(intake.counted.includes('contradiction')).toBe(status !== 'unknown');

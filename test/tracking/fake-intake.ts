@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StoredDelivery } from '../../src/store/delivery-facts.ts';
-import type { IntakeEntry } from '../../src/store/intake-port.ts';
-import type { EventIds, TrackedSend, TrackingBatch, TrackingMoved } from '../../src/store/tracking-port.ts';
+import type { IntakeEntry } from '../../src/store/intake-store.ts';
+import type { EventIds, TrackedSend, TrackingBatch, TrackingMoved } from '../../src/store/tracking-store.ts';
 import { type ApplierServices, createApplier } from '../../src/tracking/applier.ts';
 import { joinFacts } from '../../src/tracking/delivery-state.ts';
 

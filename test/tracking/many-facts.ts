@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackingMoved } from '../../src/store/tracking-port.ts';
+import type { TrackingMoved } from '../../src/store/tracking-store.ts';
 import { type Applier, createApplier } from '../../src/tracking/applier.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
 import { createRandom, type Random } from '../faults/random.ts';

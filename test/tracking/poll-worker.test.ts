@@ -130,7 +130,7 @@ it('asks nothing where webhooks have told the rest by then', async () => {
   const [found] = await store.findTracked('c1', [{ localMessageId: 'a' }]);
   await store.applyTracking({
     messages: [
-      { seq: found?.seq ?? 0, facts: { rank: 4, readAt: start, source: 'webhook' }, proof: 'id', verdict: {} },
+      { seq: found?.seq ?? 0, facts: { rank: 4, readAt: start, source: 'webhook' }, proof: 'id', outcome: {} },
     ],
     ...{ conversations: [], done: [], postponed: [] },
   });

@@ -85,13 +85,13 @@ test('a turn comes early enough for the call to be made', async () => {
   const silent = await upstream(() => {});
   const left: number[] = [];
   const rateLimiter = paced({
-    acquire: async ({ untilMs }) => {
-      left.push(untilMs - performance.now());
+    acquire: async ({ deadline }) => {
+      left.push(deadline - performance.now());
       throw new Error('too late');
     },
   });
   const transport = createTransport({ ...base, timeoutMs: 20_000, dispatchers: silent, rateLimiter });
-  for (const deadlineMs of [20_000, 1_000]) await transport.execute(read, deadlineMs);
+  for (const timeoutMs of [20_000, 1_000]) await transport.execute(read, timeoutMs);
   expect(left.map((ms) => Math.round(ms / 100) * 100)).toEqual([15_000, 500]);
 });
 

@@ -20,10 +20,10 @@ const failed = (more: Partial<HttpFailure>): HttpResult => ({
 });
 
 /** `accepted`, `unknown`, `not_sent heals`, `rejected other`, ...: what follows from it. */
-function word(verdict: AttemptResult | undefined): string {
-  if (!verdict) return 'nothing';
-  if (verdict.outcome === 'rejected') return `rejected ${verdict.refusal}`;
-  return verdict.outcome === 'not_sent' ? `not_sent ${verdict.retryable ? 'heals' : 'stays'}` : verdict.outcome;
+function word(result: AttemptResult | undefined): string {
+  if (!result) return 'nothing';
+  if (result.outcome === 'rejected') return `rejected ${result.refusal}`;
+  return result.outcome === 'not_sent' ? `not_sent ${result.retryable ? 'heals' : 'stays'}` : result.outcome;
 }
 
 describe('a failure is judged by its phase, not by its code', () => {
@@ -65,8 +65,8 @@ describe('a failure is judged by its phase, not by its code', () => {
   ])('a body that broke after %i is %s', (status, wanted) => expect(word(classify(failed({ status })))).toBe(wanted));
 
   it('a 429 whose body broke says when to come again', () => {
-    const verdict = classify(failed({ status: 429, headers: { 'retry-after': '2' } }));
-    expect(verdict).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
+    const result = classify(failed({ status: 429, headers: { 'retry-after': '2' } }));
+    expect(result).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
   });
 });
 
@@ -114,8 +114,8 @@ describe('a status is judged as docs/reference/delivery.md says', () => {
     ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
   ])('Retry-After %s is %s ms', (value, ms) => {
     const headers = value === undefined ? {} : { 'retry-after': value };
-    const verdict = classify(answered(429, '', headers));
-    expect(verdict.outcome === 'not_sent' ? verdict.retryAfterMs : 'not a not_sent').toBe(ms);
+    const result = classify(answered(429, '', headers));
+    expect(result.outcome === 'not_sent' ? result.retryAfterMs : 'not a not_sent').toBe(ms);
   });
 });
 
@@ -274,10 +274,10 @@ describe('the answer to a group is judged receiver by receiver', () => {
     expect(classifyBatch(answered(200, { result: true, ...body }), three).map(word)).toEqual(wanted),
   );
 
-  it('has one verdict for all where the call failed as a whole', () => {
-    const verdicts = classifyBatch(answered(429, '', { 'retry-after': '2' }), three);
-    expect(verdicts[0]).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
-    expect(new Set(verdicts).size).toBe(1);
+  it('has one result for all where the call failed as a whole', () => {
+    const results = classifyBatch(answered(429, '', { 'retry-after': '2' }), three);
+    expect(results[0]).toMatchObject({ outcome: 'not_sent', retryAfterMs: 2_000 });
+    expect(new Set(results).size).toBe(1);
   });
 });
 
@@ -287,8 +287,8 @@ describe('a media answer', () => {
     [{ media: true }, 'image', undefined],
     [{}, 'text', undefined],
   ])('%j that came back as %s: deliveredAsText %s', (expected, type, deliveredAsText) => {
-    const verdict = classify(answered(200, { ok: true, message: { type, whatsappMessageId: 'wamid.1' } }), expected);
-    expect(verdict).toEqual({
+    const result = classify(answered(200, { ok: true, message: { type, whatsappMessageId: 'wamid.1' } }), expected);
+    expect(result).toEqual({
       outcome: 'accepted',
       whatsappMessageId: 'wamid.1',
       ...(deliveredAsText && { deliveredAsText }),

@@ -25,14 +25,14 @@ const settled = () => new Promise((resume) => setImmediate(resume));
 
 interface Made {
   call: Call;
-  deadlineMs: number | undefined;
+  timeoutMs: number | undefined;
   answer: (told?: HttpResult) => void;
 }
 
 interface Ask {
   caller: string;
   lane: string;
-  untilMs: number;
+  deadline: number;
   grant: () => void;
   refuse: () => void;
 }
@@ -42,23 +42,23 @@ function world(options: { paced: boolean; replicas?: boolean; timeoutMs?: number
   const made: Made[] = [];
   const waiting: Ask[] = [];
   const transport: Pick<Transport, 'read'> = {
-    read: (call, deadlineMs, onAttempt) =>
+    read: (call, timeoutMs, onAttempt) =>
       new Promise((resolve) => {
         const answer = (told = answered) => {
           onAttempt?.(attempt);
           resolve(told);
         };
-        made.push({ call, deadlineMs, answer });
+        made.push({ call, timeoutMs, answer });
       }),
   };
   const rateLimiter: RateLimiter = {
-    acquire: ({ caller, lane, untilMs, signal }) =>
+    acquire: ({ caller, lane, deadline, signal }) =>
       new Promise((resolve, reject) => {
         const leave = () => void waiting.splice(waiting.indexOf(ask), 1);
         const ask: Ask = {
           caller,
           lane,
-          untilMs,
+          deadline,
           grant: () => {
             leave();
             resolve();
@@ -172,16 +172,16 @@ describe('reads on the wire', () => {
   });
 
   it('are apart from those with a deadline of their own, whichever came first', () => {
-    const untilMs = performance.now() + 500;
-    ask(reads, { untilMs, isExclusive: true });
+    const deadline = performance.now() + 500;
+    ask(reads, { deadline, isExclusive: true });
     ask(reads);
-    ask(reads, { untilMs, isExclusive: true });
-    expect(made.map(({ deadlineMs = 0 }) => (deadlineMs > 500 ? deadlineMs : 'own'))).toEqual(['own', 1_000, 'own']);
+    ask(reads, { deadline, isExclusive: true });
+    expect(made.map(({ timeoutMs = 0 }) => (timeoutMs > 500 ? timeoutMs : 'own'))).toEqual(['own', 1_000, 'own']);
   });
 
   it('share with one who has less time left, and end for him when it is over', async () => {
     const patient = ask(reads);
-    const hasty = ask(reads, { untilMs: performance.now() + 100 });
+    const hasty = ask(reads, { deadline: performance.now() + 100 });
     expect(made).toHaveLength(1);
     await expect.poll(() => hasty.answer, { interval: 5 }).toMatchObject({ kind: 'failed', timedOut: true });
     made[0]?.answer();
@@ -288,7 +288,7 @@ describe('reads that wait for their turn', () => {
     waiting[1]?.grant();
     await expect.poll(() => early.answer, { interval: 5 }).toMatchObject({ kind: 'failed', timedOut: true });
     expect(late.answer).toBeUndefined();
-    expect(made[0]?.deadlineMs).toBeGreaterThan(750);
+    expect(made[0]?.timeoutMs).toBeGreaterThan(750);
   });
 
   it('tell when they go out, once to each who waits', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KeyFinder } from '../../src/keys/key-finder.ts';
 import { BodyRejectedError } from '../../src/upstream/body-rejected-error.ts';
 import { type BodyCollector, UntrustedBodyReader } from '../../src/upstream/untrusted-body.ts';
+import { encodings } from '../keys/encodings.ts';
 
 const origin = { operation: 'getContacts', holder: 'crm', bodyClass: 'list' } as const;
 const readerOf = (options = {}) =>
@@ -106,4 +107,38 @@ describe('the bytes of an answer', () => {
     taken[0]?.drop();
     expect(reader.hasCapacityFor(origin)).toBe(true);
   });
+});
+
+const shared = readerOf();
+
+describe.each(Object.entries(encodings))('a key %s', (_name, encode) => {
+  const echo = encode('q7Xz41mPa9Lk20Vb');
+  const rest = { 'content-type': 'application/json', date: 'Mon, 30 Nov 2026 10:00:00 GMT' };
+
+  it.each([
+    ['alone', { 'x-echo': echo }],
+    ['behind an escape that breaks off', { 'x-a': '%', 'x-b': '\\', 'x-c': '&#', 'x-echo': echo }],
+    ['in one of several values', { 'set-cookie': ['a=1', echo, 'b=2'] }],
+  ])('takes its header away and leaves the others: %s', (_where, headers) => {
+    const clean = shared.withoutKeys({ ...rest, ...headers, server: 'wati' }, 'sendText');
+    const others = Object.entries(headers).filter(([, value]) => !value.includes(echo));
+    expect(clean).toEqual({ headers: { ...rest, ...Object.fromEntries(others), server: 'wati' }, containedKey: true });
+  });
+
+  it('stands in no text, whatever bytes are around it', () => {
+    for (const [before, behind] of [
+      [[0xef, 0xbb, 0xbf], []],
+      [[0xff, 0xe2, 0x82], [0xc3]],
+      [[0], [0]],
+    ]) {
+      const body = shared.collect(200, origin);
+      body.add(Buffer.concat([Buffer.from(before ?? []), Buffer.from(echo), Buffer.from(behind ?? [])]));
+      expect(body.text({})).toMatchObject({ containedKey: true, text: expect.not.stringContaining(echo) });
+    }
+  });
+});
+
+it('leaves headers as they are whose neighbours make a key only together', () => {
+  const headers = { 'x-a': 'q7Xz41mPa9', 'x-b': 'Lk20Vb', 'x-c': '%5', 'x-d': '1' };
+  expect(shared.withoutKeys(headers, 'sendText')).toEqual({ headers, containedKey: false });
 });

@@ -28,8 +28,7 @@ export interface Admission {
    */
   withCapacity<Value>(context: CallContext, work: (holdCapacity: HoldCapacity) => Promise<Value>): Promise<Value>;
   /**
-   * For a message without a waiting client whose connection's breaker is open: it would stay queued, and the queue is
-   * bounded.
+   * For a message without a waiting client while its connection's breaker is open: it would stay queued, and the queue is bounded.
    */
   assertQueueCapacity(caller: string, connection: string): Promise<void>;
   /** A message whose permit would come after the client has stopped waiting is refused now. */

@@ -1,6 +1,6 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 
-/** How many messages may be in delivery at once. */
+/** Limit of messages in delivery at once. */
 export interface LoadLimiter {
   /** As of now: it follows the load of the event loop. */
   readonly limit: number;

@@ -16,7 +16,7 @@ const shutdownBeforeSend: AttemptResult = {
   retryable: true,
 };
 
-/** How soon a message that could not be claimed is tried again. */
+/** Pause before a failed claim is repeated, ms. */
 const leaseRecheckMs = 500;
 
 /** One attempt of queued messages in one call: claim, call, classify, complete or requeue. Returns those to be attempted again. */
@@ -28,6 +28,8 @@ export async function attemptDelivery(
   const { services } = dispatch;
   const epoch = services.store.epoch();
   const claimed = await claim(deliveries, dispatch);
+  if (claimed.length > 0 && claimed.length === deliveries.length)
+    return executeAttempt(claimed, dispatch, { epoch, permitGrantedAt });
   const unclaimed = deliveries.filter((delivery) => !claimed.includes(delivery));
   const reloaded = await Promise.all(unclaimed.map((delivery) => reloadAfterFailedClaim(delivery, services)));
   const retries = claimed.length > 0 ? await executeAttempt(claimed, dispatch, { epoch, permitGrantedAt }) : [];
@@ -40,7 +42,7 @@ async function claim(
   { request: { streamed }, services }: Dispatch,
 ): Promise<readonly ActiveDelivery[]> {
   const { store, closing } = services;
-  // A claim whose answer was lost may have been committed: then the same attempt is claimed again.
+  // If the answer to a claim is lost, it may have been committed: the same attempt is claimed again.
   const marks = deliveries.map(({ stored: { id, status, attempts } }) => ({
     id,
     attempt: attempts + (status === 'sending' ? 0 : 1),
@@ -97,15 +99,19 @@ export async function executeAttempt(
   // Fencing: a process that was suspended may resume after its lease expired, when others have taken its messages. A lease
   // that it acquired since then does not cover them, so the epoch has to be the same as well.
   const canSend = () => store.holdsLease() && store.epoch() === epoch;
-  const verdicts = hasPermit
+  const results = hasPermit
     ? await request.execute(deliveries, canSend)
     : deliveries.map((): AttemptResult => shutdownBeforeSend);
-  if (verdicts.some(provesCredentials)) breaker.recordSuccess(context.connection);
+  if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
   const attempts = deliveries.map(({ stored }) => stored.attempts);
   const isClosing = services.closing.aborted;
-  const heldBack = request.pauseBroadcast && findHeldBack(verdicts, { attempts, maxAttempts, isClosing });
-  const { finished, retries } = classify(deliveries, verdicts, { dispatch, heldBack });
-  const reason = heldBack?.reason ?? credentialsPauseReason(verdicts, breaker.timesTripped(context.connection));
+  const heldBack = request.pauseBroadcast && findHeldBack(results, { attempts, maxAttempts, isClosing });
+  const { finished, retries } = classify(deliveries, results, { dispatch, heldBack });
+  const reason = heldBack?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
+  if (retries.length === 0 && reason === undefined) {
+    await completeAll(finished, dispatch);
+    return retries;
+  }
   const goBack = async () => {
     // Before the messages are queued again: any process that finds them queued in a running broadcast would send them.
     if (reason !== undefined) await request.pauseBroadcast?.(reason);
@@ -115,10 +121,10 @@ export async function executeAttempt(
   return requeued;
 }
 
-/** Tells final results from those to be attempted again, and trips the breaker where the connection is at fault. */
+/** Separates final results from those to be attempted again, and trips the breaker where the connection is at fault. */
 function classify(
   deliveries: readonly ActiveDelivery[],
-  verdicts: readonly AttemptResult[],
+  results: readonly AttemptResult[],
   { dispatch, heldBack }: { dispatch: Dispatch; heldBack: HeldBack | undefined },
 ): { finished: ClassifiedAttempt[]; retries: RetryLater[] } {
   const { request, context, services } = dispatch;
@@ -126,8 +132,8 @@ function classify(
   const retries: RetryLater[] = [];
   const conditions = { isClosing: services.closing.aborted, jitterMs: Math.random() * 200 };
   for (const [at, delivery] of deliveries.entries()) {
-    const result = verdicts[at];
-    if (!result) throw new Error('an upstream request returns a verdict for every message');
+    const result = results[at];
+    if (!result) throw new Error('an upstream request returns a result for every message');
     if (heldBack?.places.has(at)) {
       retries.push({ delivery, delayMs: 0 });
       continue;
@@ -154,10 +160,12 @@ async function ensureFreshPermit(permitGrantedAt: number, { request, context, se
     rateLimiter && !rateLimiter.isPermitValid(grantedAt);
     grantedAt = performance.now()
   ) {
-    const isGranted = await rateLimiter.acquire({ ...urgent, untilMs: Number.POSITIVE_INFINITY, signal: closing }).then(
-      () => true,
-      () => false,
-    );
+    const isGranted = await rateLimiter
+      .acquire({ ...urgent, deadline: Number.POSITIVE_INFINITY, signal: closing })
+      .then(
+        () => true,
+        () => false,
+      );
     if (!isGranted) return false;
   }
   return true;

@@ -3,14 +3,14 @@ import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
 
 interface BisectionOptions<Item extends Receiver> {
-  /** One call for these receivers; a verdict for each, in order. */
+  /** One call for these receivers; a result for each, in order. */
   send: (receivers: readonly Item[]) => Promise<readonly AttemptResult[]>;
   /** Awaited before every call but the first. Rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
   splitsBatches: boolean;
 }
 
-/** So many single receivers refused in the same words, and none accepted: the refusal may concern all of them. */
+/** From this many single receivers refused in the same words, and none accepted, the refusal may concern all of them. */
 const sameWordsMax = 3;
 
 /** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */
@@ -23,7 +23,7 @@ const shutdownBetweenCalls: AttemptResult = {
 /**
  * Sends to all receivers in one call. If it is refused as a whole for a reason that one receiver may have caused, sends to
  * each half, down to single receivers: about 2 log2(n) further calls for one culprit among n. If the reason turns out to be
- * common to all, the verdicts say `ofAll`.
+ * common to all, the results say `ofAll`.
  */
 export async function sendWithBisection<Item extends Receiver>(
   receivers: readonly Item[],
@@ -44,7 +44,7 @@ interface Span {
 class Search<Item extends Receiver> {
   readonly #receivers: readonly Item[];
   readonly #options: BisectionOptions<Item>;
-  readonly #verdicts: (AttemptResult | undefined)[];
+  readonly #results: (AttemptResult | undefined)[];
   /** Indices of receivers that were refused alone, by the words of the refusal. */
   readonly #alone = new Map<string, number[]>();
   #anyTaken = false;
@@ -54,25 +54,25 @@ class Search<Item extends Receiver> {
   constructor(receivers: readonly Item[], options: BisectionOptions<Item>) {
     this.#receivers = receivers;
     this.#options = options;
-    this.#verdicts = receivers.map(() => undefined);
+    this.#results = receivers.map(() => undefined);
   }
 
   async run(): Promise<readonly AttemptResult[]> {
     await this.#tryHalves({ from: 0, to: this.#receivers.length });
     const ofAll = this.#ofAll();
-    return this.#verdicts.map((verdict, at) => {
-      if (this.#hasEnded && verdict === undefined) return shutdownBetweenCalls;
-      if (!ofAll) return verdict ?? shutdownBetweenCalls;
-      if (verdict === undefined) return ofAll.untried;
-      return ofAll.places.includes(at) ? ofAll.alone : verdict;
+    return this.#results.map((result, at) => {
+      if (this.#hasEnded && result === undefined) return shutdownBetweenCalls;
+      if (!ofAll) return result ?? shutdownBetweenCalls;
+      if (result === undefined) return ofAll.untried;
+      return ofAll.places.includes(at) ? ofAll.alone : result;
     });
   }
 
-  /** If the refusal concerns all: the verdict on those tried alone, and on those not tried. */
+  /** If the refusal concerns all: the result on those tried alone, and on those not tried. */
   #ofAll(): { alone: AttemptResult; untried: AttemptResult; places: readonly number[] } | undefined {
-    if (this.#anyTaken || !this.#hasProbed || !this.#verdicts.includes(undefined)) return undefined;
+    if (this.#anyTaken || !this.#hasProbed || !this.#results.includes(undefined)) return undefined;
     const [most] = [...this.#alone.values()].toSorted((a, b) => b.length - a.length);
-    const last = this.#verdicts[most?.[0] ?? 0];
+    const last = this.#results[most?.[0] ?? 0];
     if (last?.outcome !== 'rejected') return undefined;
     return { alone: { ...last, ofAll: 'alone' }, untried: { ...last, ofAll: 'untried' }, places: most ?? [] };
   }
@@ -88,18 +88,18 @@ class Search<Item extends Receiver> {
     if (await this.#isOver()) return;
     const places = this.#untried(span);
     if (places.length === 0) return;
-    const verdicts = await this.#send(places);
-    if (!verdicts) return;
-    const isRefused = refusalOfAll(verdicts, this.#options.splitsBatches) !== undefined;
+    const results = await this.#send(places);
+    if (!results) return;
+    const isRefused = refusalOfAll(results, this.#options.splitsBatches) !== undefined;
     if (isRefused && places.length > 1) {
       const [first = span.from] = places;
       return this.#tryHalves({ from: first, to: (places.at(-1) ?? first) + 1 });
     }
-    this.#note(places, verdicts);
+    this.#note(places, results);
   }
 
   #untried({ from, to }: Span): number[] {
-    return Array.from({ length: to - from }, (_, n) => from + n).filter((at) => this.#verdicts[at] === undefined);
+    return Array.from({ length: to - from }, (_, n) => from + n).filter((at) => this.#results[at] === undefined);
   }
 
   async #send(places: readonly number[]): Promise<readonly AttemptResult[] | undefined> {
@@ -113,10 +113,10 @@ class Search<Item extends Receiver> {
     return this.#options.send(receivers);
   }
 
-  #note(places: readonly number[], verdicts: readonly AttemptResult[]): void {
-    for (const [n, at] of places.entries()) this.#verdicts[at] = verdicts[n];
-    if (verdicts.some(({ outcome }) => outcome === 'accepted')) this.#anyTaken = true;
-    const [only] = verdicts;
+  #note(places: readonly number[], results: readonly AttemptResult[]): void {
+    for (const [n, at] of places.entries()) this.#results[at] = results[n];
+    if (results.some(({ outcome }) => outcome === 'accepted')) this.#anyTaken = true;
+    const [only] = results;
     const [at] = places;
     if (places.length > 1 || only?.outcome !== 'rejected' || at === undefined) return;
     this.#alone.set(only.detail, [...(this.#alone.get(only.detail) ?? []), at]);
@@ -130,8 +130,8 @@ class Search<Item extends Receiver> {
     this.#hasProbed = true;
     const left = this.#untried({ from: 0, to: this.#receivers.length });
     for (const at of new Set([left.at(-1), left[(left.length - 1) >> 1]])) {
-      const verdicts = at === undefined ? undefined : await this.#send([at]);
-      if (at !== undefined && verdicts) this.#note([at], verdicts);
+      const results = at === undefined ? undefined : await this.#send([at]);
+      if (at !== undefined && results) this.#note([at], results);
       if (this.#anyTaken || this.#hasEnded) break;
     }
     return this.#hasEnded || !this.#anyTaken;
@@ -139,8 +139,8 @@ class Search<Item extends Receiver> {
 }
 
 /** A refusal of the whole call is the same object for all of its receivers. */
-function refusalOfAll(verdicts: readonly AttemptResult[], splitsBatches: boolean): Rejected | undefined {
-  const [first] = verdicts;
-  if (first?.outcome !== 'rejected' || verdicts.some((verdict) => verdict !== first)) return undefined;
+function refusalOfAll(results: readonly AttemptResult[], splitsBatches: boolean): Rejected | undefined {
+  const [first] = results;
+  if (first?.outcome !== 'rejected' || results.some((result) => result !== first)) return undefined;
   return concernsOneReceiver(first) && (first.status >= 300 || splitsBatches) ? first : undefined;
 }

@@ -14,7 +14,7 @@ export interface CircuitBreaker {
   holdOf(connection: string): Hold | undefined;
   /** The upstream refuses the credentials or is unreachable: nothing goes out until a probe is answered. */
   trip(connection: string, hold: Hold): void;
-  /** How often it tripped since the last accepted message: probes were answered in between, messages were not. */
+  /** Trips since the last accepted message: probes were answered in between, messages were not. */
   timesTripped(connection: string): number;
   /**
    * A message was processed, so the next refusal is a new one. Until then an answered probe proves little: a token may allow

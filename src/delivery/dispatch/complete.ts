@@ -22,9 +22,10 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
-    await assertValidBody(delivery, result, dispatch);
-    const outcome = outcomeOf(result, await explain(result));
-    const fingerprint = await streamed?.fingerprint();
+    // Each promise that is awaited costs a send something: those that most have no use for are not made.
+    if (streamed) await assertValidBody(delivery, result, dispatch);
+    const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
+    const fingerprint = streamed && (await streamed.fingerprint());
     const settlement = {
       ...settlementOf(outcome, idsOf(result)),
       ...(fingerprint !== undefined && { fingerprint }),
@@ -36,11 +37,14 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** A verdict that several messages share is that of their common call, which is named after the first of them. */
-function lostCallsIn(classified: readonly ClassifiedAttempt[]) {
+/** A result that several messages share is that of their common call, which is named after the first of them. */
+function lostCallsIn(
+  classified: readonly ClassifiedAttempt[],
+): (result: AttemptResult) => Pick<Completion, 'lostCall'> {
+  if (classified.length === 1) return () => ({});
   const shared = Map.groupBy(classified, ({ result }) => result);
   const places = new Map<AttemptResult, number>();
-  return (result: AttemptResult): Pick<Completion, 'lostCall'> => {
+  return (result) => {
     const [first, ...others] = shared.get(result) ?? [];
     if (result.outcome !== 'unknown' || !first || others.length === 0) return {};
     const place = places.get(result) ?? 0;
@@ -60,7 +64,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
-/** A verdict on the whole call is one object for all of its messages, so it is explained once. */
+/** A result on the whole call is one object for all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -70,7 +74,7 @@ function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: 
   };
 }
 
-/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API tells which. */
+/** A 400 or 401 of the gateway may concern the key or the connection; Maton's control API distinguishes the two. */
 async function explainRejection(result: AttemptResult, { context, services: { diagnosis } }: Dispatch) {
   if (result.outcome !== 'rejected') return {};
   if (result.refusal === 'credentials') return { credentials: await diagnosis.unauthorized() };
@@ -88,7 +92,7 @@ function idsOf(result: AttemptResult) {
   };
 }
 
-/** Where the store fails, the client is answered all the same, and the write is repeated until it succeeds. */
+/** If the store fails, the client still gets the outcome, and the write is repeated until it succeeds. */
 async function persistOrRetry(
   classified: readonly ClassifiedAttempt[],
   settlements: readonly (Completion & { id: string })[],

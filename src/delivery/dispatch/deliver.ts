@@ -33,7 +33,7 @@ const streamHeld: AttemptResult = {
 
 /**
  * Whether a message has to stay in the store, from which it is resumed later. While the upstream refuses the credentials,
- * messages with a waiting client go on, so that the client is told what is wrong.
+ * messages with a waiting client go on, so that the client gets the reason.
  */
 export function isHeld(
   { stored, detached }: ActiveDelivery,
@@ -87,7 +87,7 @@ async function acquirePermit({ request, context, services }: Dispatch): Promise<
   if (!rateLimiter) return performance.now();
   const { operation, streamed } = request;
   const signal = streamed ? AbortSignal.any([closing, abortOnDisconnect(streamed.bodyReceived)]) : closing;
-  const ask = { ...permitRequestOf(operation, context.priority), untilMs: Number.POSITIVE_INFINITY, signal };
+  const ask = { ...permitRequestOf(operation, context.priority), deadline: Number.POSITIVE_INFINITY, signal };
   return rateLimiter.acquire(ask).then(
     () => (signal.aborted ? undefined : performance.now()),
     () => undefined,

@@ -12,28 +12,28 @@ interface RetryConditions {
 }
 
 /**
- * How long to wait before the next attempt, ms; undefined: there is none. Only what is proven unsent is attempted again:
- * anything else might reach the customer twice.
+ * The pause before the next attempt, ms; undefined: there is none. Only an attempt that is proven unsent is repeated: anything
+ * else might reach the customer twice.
  */
 export function nextRetryDelay(
-  verdict: AttemptResult,
+  result: AttemptResult,
   { stored, deadline, detached }: ActiveDelivery,
   { isClosing, jitterMs }: RetryConditions,
 ): number | undefined {
-  // At shutdown, detached messages stay queued for the next process; a waiting client is told.
+  // At shutdown, detached messages stay queued for the next process; a waiting client gets an answer.
   if (isClosing && !detached) return undefined;
   // A refused key refuses the whole queue: none of it was processed, and it waits until the key is replaced.
-  if (detached && verdict.outcome === 'rejected' && verdict.refusal === 'credentials') return 0;
-  if (verdict.outcome !== 'not_sent' || !verdict.retryable || stored.attempts >= maxAttempts) return undefined;
-  const delayMs = verdict.retryAfterMs ?? 200 * stored.attempts + jitterMs;
+  if (detached && result.outcome === 'rejected' && result.refusal === 'credentials') return 0;
+  if (result.outcome !== 'not_sent' || !result.retryable || stored.attempts >= maxAttempts) return undefined;
+  const delayMs = result.retryAfterMs ?? 200 * stored.attempts + jitterMs;
   return performance.now() + delayMs < deadline ? delayMs : undefined;
 }
 
 /** WATI processed the request: it accepted it, or refused it in an answer of its own, which the gateway never writes. */
-export const provesCredentials = (verdict: AttemptResult): boolean =>
-  verdict.outcome === 'accepted' || (verdict.outcome === 'rejected' && verdict.status < 300);
+export const provesCredentials = (result: AttemptResult): boolean =>
+  result.outcome === 'accepted' || (result.outcome === 'rejected' && result.status < 300);
 
-/** Of an attempt that will be repeated: the failure concerns the connection, not this message, so its queue waits for a probe. */
-export const tripsBreaker = (verdict: AttemptResult, { stored }: ActiveDelivery): boolean =>
-  verdict.outcome === 'rejected' ||
-  (stored.broadcastId !== undefined && verdict.outcome === 'not_sent' && verdict.status === undefined);
+/** The failure concerns the connection and not this message, so its whole queue waits for a probe. */
+export const tripsBreaker = (result: AttemptResult, { stored }: ActiveDelivery): boolean =>
+  result.outcome === 'rejected' ||
+  (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);

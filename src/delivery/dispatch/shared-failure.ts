@@ -27,73 +27,73 @@ export interface HeldBack {
 }
 
 interface AttemptCounts {
-  /** Of each message, this attempt included. */
+  /** Attempts of each message, this one included. */
   readonly attempts: readonly number[];
   readonly maxAttempts: number;
   /** The process shuts down. */
   readonly isClosing: boolean;
 }
 
-/** What the results of a call say about the whole broadcast; `undefined`: each result concerns its own recipient. */
+/** The conclusion from a call's results for the whole broadcast; `undefined`: each result concerns its own recipient. */
 export function findHeldBack(
-  verdicts: readonly AttemptResult[],
+  results: readonly AttemptResult[],
   { attempts, maxAttempts, isClosing }: AttemptCounts,
 ): HeldBack | undefined {
-  const exhausted = verdicts.flatMap((verdict, at) =>
-    verdict.outcome === 'not_sent' && (!verdict.retryable || (attempts[at] ?? 1) >= maxAttempts) ? [at] : [],
+  const exhausted = results.flatMap((result, at) =>
+    result.outcome === 'not_sent' && (!result.retryable || (attempts[at] ?? 1) >= maxAttempts) ? [at] : [],
   );
-  const shared = sharedRejection(verdicts);
+  const shared = sharedRejection(results);
   if (shared) {
     // Refused alone again after a resume, the recipient itself is the cause, and must not block the others.
-    const isOwn = (at: number) => isAlone(verdicts[at]) && (attempts[at] ?? 1) > 1;
+    const isOwn = (at: number) => isAlone(results[at]) && (attempts[at] ?? 1) > 1;
     const places = shared.places.filter((at) => !isOwn(at));
-    return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.verdict) };
+    return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.result) };
   }
-  const last = verdicts[exhausted.at(-1) ?? -1];
+  const last = results[exhausted.at(-1) ?? -1];
   if (last?.outcome !== 'not_sent') return undefined;
   const reason = `it could not go out: ${last.detail}. Nothing is lost; resume it once that is mended`;
   return { places: new Set(exhausted), ...(!isClosing && { reason }) };
 }
 
-const isAlone = (verdict: AttemptResult | undefined): boolean =>
-  verdict?.outcome === 'rejected' && verdict.ofAll === 'alone';
+const isAlone = (result: AttemptResult | undefined): boolean =>
+  result?.outcome === 'rejected' && result.ofAll === 'alone';
 
-/** So many consecutive refusals up to the last receiver: the credits ran out during the call. */
+/** This many consecutive refusals up to the last receiver mean that the credits ran out during the call. */
 const inARow = 3;
 
 function sharedRejection(
-  verdicts: readonly AttemptResult[],
-): { verdict: Rejected; places: readonly number[] } | undefined {
-  const places = verdicts.flatMap((verdict, at) => (isShared(verdict) ? [at] : []));
-  const last = verdicts[places.at(-1) ?? -1];
+  results: readonly AttemptResult[],
+): { result: Rejected; places: readonly number[] } | undefined {
+  const places = results.flatMap((result, at) => (isShared(result) ? [at] : []));
+  const last = results[places.at(-1) ?? -1];
   if (last?.outcome !== 'rejected') return undefined;
   // An attempt that was not sent proves nothing about the others.
-  const from = verdicts.findLastIndex((verdict) => !isShared(verdict) && verdict.outcome !== 'not_sent') + 1;
-  if (from === 0 || verdicts.some((verdict) => 'ofAll' in verdict)) return { verdict: last, places };
+  const from = results.findLastIndex((result) => !isShared(result) && result.outcome !== 'not_sent') + 1;
+  if (from === 0 || results.some((result) => 'ofAll' in result)) return { result: last, places };
   const tail = places.filter((at) => at >= from);
-  return tail.length < inARow ? undefined : { verdict: last, places: tail };
+  return tail.length < inARow ? undefined : { result: last, places: tail };
 }
 
-const isShared = (verdict: AttemptResult): boolean =>
-  verdict.outcome === 'rejected' &&
-  verdict.refusal !== 'credentials' &&
-  (verdict.ofAll !== undefined || !concernsOneReceiver(verdict));
+const isShared = (result: AttemptResult): boolean =>
+  result.outcome === 'rejected' &&
+  result.refusal !== 'credentials' &&
+  (result.ofAll !== undefined || !concernsOneReceiver(result));
 
 /** Probes that were answered while the messages after them were refused. */
 const probesMax = 3;
 
-/** Why a broadcast is paused whose messages are refused for credentials that work for reads. */
-export function credentialsPauseReason(verdicts: readonly AttemptResult[], timesTripped: number): string | undefined {
-  const refused = verdicts.find((verdict) => verdict.outcome === 'rejected' && verdict.refusal === 'credentials');
+/** The reason of a broadcast whose messages are refused for credentials that work for reads. */
+export function credentialsPauseReason(results: readonly AttemptResult[], timesTripped: number): string | undefined {
+  const refused = results.find((result) => result.outcome === 'rejected' && result.refusal === 'credentials');
   return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;
 }
 
-/** Why the queue of a connection waits after this verdict. */
-export const holdAfter = (verdict: AttemptResult): Hold =>
-  verdict.outcome === 'rejected'
+/** Why the queue of a connection waits after this result. */
+export const holdAfter = (result: AttemptResult): Hold =>
+  result.outcome === 'rejected'
     ? {
         code: 'credentials-refused',
-        detail: `the upstream refuses the credentials (${verdict.detail}); it goes on when they are mended`,
+        detail: `the upstream refuses the credentials (${result.detail}); it goes on when they are mended`,
       }
     : { code: 'gateway-unreachable', detail: 'the gateway cannot be reached; it goes on when it can' };
 

@@ -20,7 +20,7 @@ import { isHeld } from './deliver.ts';
 import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
-/** How many template messages one call may carry, by lane. A lost answer makes all of them `unknown`. */
+/** Template messages in one call at most, by lane. A lost answer makes all of them `unknown`. */
 export type BatchMax = Readonly<Record<CallerPriority['lane'], number>>;
 
 interface BatcherServices extends DispatchServices {
@@ -101,7 +101,7 @@ export class TemplateBatcher {
     queue.awaitsPermit = true;
     const priority = { ...permitRequestOf('sendTemplateMessages', first.priority), lane: queue.lane };
     this.#services.rateLimiter
-      .acquire({ ...priority, untilMs: Number.POSITIVE_INFINITY, signal: this.#services.closing })
+      .acquire({ ...priority, deadline: Number.POSITIVE_INFINITY, signal: this.#services.closing })
       .then(
         () => {
           queue.awaitsPermit = false;
@@ -130,7 +130,7 @@ export class TemplateBatcher {
     const acquirePermit = () =>
       this.#services.rateLimiter.acquire({
         ...batchPermitRequest(queue, items),
-        untilMs: Number.POSITIVE_INFINITY,
+        deadline: Number.POSITIVE_INFINITY,
         signal: this.#services.closing,
       });
     const request = batchRequest(queue.template, context, { sendRequests, transport, splitsBatches, acquirePermit });
@@ -208,7 +208,7 @@ const batchPermitRequest = ({ lane }: BatchQueue, [first]: readonly PendingMessa
   lane,
 });
 
-/** The log line of each request tells what the upstream answered to the shared call. */
+/** Adds the answer to the shared call to the log line of each request. */
 function reportToAll(items: readonly PendingMessage[]): (report: CallReport) => void {
   return (report) => {
     for (const { context } of items) context.onAttempt?.(report);

@@ -37,7 +37,7 @@ export interface ActiveDelivery {
   pendingWrite?: Promise<void>;
 }
 
-/** What every step of an attempt needs: the call, on whose account it is made, and the services. */
+/** Input of every step of an attempt: the call, its context and the services. */
 export interface Dispatch {
   request: UpstreamRequest;
   context: CallContext;
@@ -57,7 +57,7 @@ export interface ClassifiedAttempt {
 
 /** One call upstream that carries one message, or template messages that differ in the receiver alone. */
 export interface UpstreamRequest {
-  /** WATI's operation, whose rate limit counts. */
+  /** WATI's operation; its rate limit applies. */
   operation: string;
   /** Makes the call and returns what it proves of each message, in order. `canSend` is asked right before the first byte. */
   execute(deliveries: readonly ActiveDelivery[], canSend: () => boolean): Promise<readonly AttemptResult[]>;
@@ -80,10 +80,10 @@ export interface StreamedUpload {
   /** As it goes to WATI. */
   fileName: string;
   expected: UpstreamCall['expected'];
-  /** WATI's operation, whose rate limit counts. */
+  /** WATI's operation; its rate limit applies. */
   operation: string;
   /** After an end without an answer of the upstream: what was wrong with the client's body, if anything. */
   clientError(): Promise<unknown>;
-  /** Of the content, once it has arrived in full. */
+  /** Fingerprint of the content, once it has arrived in full. */
   fingerprint(): Promise<string | undefined>;
 }

@@ -15,7 +15,7 @@ export interface ReconcileWorker {
   stop(): Promise<void>;
   /** Something may be due earlier than the next poll. */
   wake(): void;
-  /** How long so many attempts take, ms: the average so far with a margin of a half; the slowest pace before the first one. */
+  /** Estimated duration of so many attempts, ms: the average so far plus half; before the first one, the slowest pace. */
   estimateMs(attempts: number): number;
   /** Something was due when it last looked: others who read histories for no client come behind. */
   isBusy(): boolean;
@@ -40,7 +40,7 @@ interface ReconcileWorkerServices extends Partial<ReconcileClock> {
 /** Reads share the rate limit with messages: one in two seconds while others wait, five a second otherwise. */
 const slowMs = 2_000;
 const fastMs = 200;
-/** How often the worker checks whether anything is due. */
+/** Interval in which due work is looked for. */
 const restMs = 1_000;
 /** The longest pause between attempts while the upstream cannot be reached. */
 const failedMaxMs = 60_000;

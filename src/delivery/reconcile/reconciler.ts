@@ -13,15 +13,15 @@ import { type Content, contentFingerprint, contentOf } from '../send-content.ts'
 /** Finds out whether a message with the outcome `unknown` arrived after all. */
 export interface Reconciler {
   /**
-   * True: it is accepted now. The lack of a match proves nothing, so nothing else ever changes. A scheduled `attempt` (from 1)
-   * costs one read, by turns of the message by its id and of the history; without `attempt` both are read.
+   * Resolves with true if the message is accepted now. A missing match proves nothing, so nothing else ever changes. A scheduled
+   * `attempt` (from 1) costs one read, alternating between the message by its id and the history; without `attempt` both are read.
    */
   reconcile(send: StoredMessage, context: CallContext, attempt?: number): Promise<boolean>;
   /** The same for several messages to one person over one connection: the history is read once. */
   reconcileTogether(sends: readonly StoredMessage[], context: CallContext): Promise<void>;
 }
 
-/** How far WATI's clock and ours may differ, and how late WATI may add a message to the history. */
+/** Largest difference of WATI's clock and ours, and delay until WATI adds a message to the history. */
 const beforeMs = 60_000;
 const afterMs = 15 * 60_000;
 
@@ -84,7 +84,7 @@ export function createReconciler(
   };
 }
 
-/** What a message is recognized by. */
+/** Features by which a message is recognized. */
 interface LookupTarget {
   stored: StoredMessage;
   to: string;

@@ -23,15 +23,15 @@ interface MaintenanceServices {
   onFault: (task: string, error: unknown) => void;
 }
 
-/** How soon queued messages go on once they may: one index read, and only while any are left. */
+/** Interval in which queued messages are looked for: one index read, and only while any are left. */
 const feedEveryMs = 250;
-/** How long the start waits for recovery. */
+/** The start waits for recovery at most this long. */
 const startTimeoutMs = 1_000;
 const purgeEveryMs = 60_000;
 const purgeBatch = 500;
 /**
- * Between full batches, so that other work gets the store and the event loop. A batch is that many rows in each of the five
- * statements of `purge`.
+ * Pause between full batches, which leaves the store and the event loop to other work. A batch is that many rows in each of the
+ * five statements of `purge`.
  */
 const purgePauseMs = 200;
 

@@ -12,7 +12,7 @@ const lanesPage = 500;
 
 interface FeederServices {
   store: Pick<MessageStore, 'recoverOrphans' | 'listQueues' | 'adoptOrphans' | 'listOwnQueued'>;
-  /** What this process is delivering or inserting. */
+  /** The messages that this process is delivering or inserting. */
   active: Pick<ActiveDeliveries, 'has' | 'ids'>;
   /** Whether the breaker of this lane's connection is closed. */
   breakerIsClosed: (lane: QueueKey) => boolean;
@@ -26,8 +26,8 @@ interface FeederServices {
 }
 
 /**
- * Resumes queued messages from the store once they may go out: those of dead processes, and those whose caller, connection
- * or credentials were held. They are read a page at a time, lane by lane, so that memory does not grow with the queue.
+ * Resumes queued messages from the store once they may go out: those of dead processes, and those that were held for their caller,
+ * connection or credentials. Reads a page at a time, lane by lane, so that memory does not grow with the queue.
  */
 export interface QueueFeeder {
   /** Ends the attempts of dead processes, so that `feed` looks for what they left queued. */

@@ -12,13 +12,13 @@ export interface Examined {
   readonly json: unknown;
 }
 
-/** What a request of one operation must look like. */
+/** Rules for a request of one operation. */
 export interface Rule {
   readonly params?: TSchema;
   readonly query: TSchema;
   /** The JSON body; absent where there must be none. */
   readonly body?: TSchema;
-  /** What a schema cannot say. Runs only on a request that passed the schemas. */
+  /** Rules that a schema cannot express. Runs only on a request that passed the schemas. */
   readonly further?: (request: Examined) => readonly Finding[];
 }
 
@@ -54,7 +54,7 @@ export function answered(message: string): Finding {
   return { text: message, answered: true };
 }
 
-/** What Meta refuses in a template value, or nothing. */
+/** The reason why Meta refuses a template value, if it does. */
 export function faultOfValue(value: string): string | undefined {
   if (value.trim() === '') return 'is blank';
   if (/[\n\r]/.test(value)) return 'has a line break';

@@ -1,4 +1,4 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import { createHmacSha256 } from '../../lib/hmac-sha256.ts';
 import type { StoredMessage } from '../message-store.ts';
 import { type Dialect, type Engine, type Statement, statement } from './engine.ts';
 import { keyFor } from './secret.ts';
@@ -22,15 +22,11 @@ export type KeptContent = Pick<StoredMessage, 'contentMac' | 'fingerprint'>;
 
 export class ContentMacs {
   readonly #engine: Pick<Engine, 'hasOlderReplicas'>;
-  readonly #key: KeyObject;
+  readonly of: (fingerprint: string) => string;
 
   constructor(engine: Pick<Engine, 'secret' | 'hasOlderReplicas'>) {
     this.#engine = engine;
-    this.#key = keyFor('content', engine.secret);
-  }
-
-  of(fingerprint: string): string {
-    return createHmac('sha256', this.#key).update(fingerprint).digest('base64url');
+    this.of = createHmacSha256(keyFor('content', engine.secret).export());
   }
 
   /** As recorded. Replicas of an earlier version compare only plain digests. */

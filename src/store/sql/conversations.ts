@@ -1,4 +1,4 @@
-import type { ContactIdentity, Conversation, ConversationFacts, TrackingStore } from '../tracking-port.ts';
+import type { ContactIdentity, Conversation, ConversationFacts, TrackingStore } from '../tracking-store.ts';
 import { type ConversationStatements, conversationStatements } from './conversation-statements.ts';
 import { retryDeadlocks } from './deadlocks.ts';
 import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
@@ -20,7 +20,7 @@ interface Database {
   sql: ConversationStatements;
 }
 
-/** Of the operations of src/store/tracking-port.ts those that concern people, in SQL that both databases speak. */
+/** Of the operations of src/store/tracking-store.ts those that concern people, in SQL that both databases speak. */
 export function conversationOperations(engine: Engine, dialect: Dialect): Operations {
   const sql = conversationStatements(dialect);
   const database = { engine, sql };

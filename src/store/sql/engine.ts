@@ -6,15 +6,15 @@ import { WAITING } from './tracking-schema.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/** SQL written with `:name` parameters, in the two forms that the drivers take. SQLite binds `?` fastest. */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, wherever it is used. */
 export interface Statement {
   readonly named: string;
+  /** With `$1`, for PostgreSQL. */
   readonly numbered: string;
-  /** The parameters of `numbered`, `$1` first. */
-  readonly names: readonly string[];
+  /** With `?1`, for SQLite. */
   readonly positional: string;
-  /** The parameters of `positional`, with repetitions. */
-  readonly bindOrder: readonly string[];
+  /** The parameters, the first one first. */
+  readonly names: readonly string[];
 }
 
 export interface Step {
@@ -104,15 +104,9 @@ export const OWNED = {
 const parameter = /(?<!:):([a-z]\w*)/gi;
 
 export function statement(named: string): Statement {
-  const bindOrder = Array.from(named.matchAll(parameter), ([, name = '']) => name);
-  const names = [...new Set(bindOrder)];
-  return {
-    named,
-    numbered: named.replace(parameter, (_, name: string) => `$${names.indexOf(name) + 1}`),
-    names,
-    positional: named.replace(parameter, '?'),
-    bindOrder,
-  };
+  const names = [...new Set(Array.from(named.matchAll(parameter), ([, name = '']) => name))];
+  const numbers = (sign: string) => named.replace(parameter, (_, name: string) => `${sign}${names.indexOf(name) + 1}`);
+  return { named, numbered: numbers('$'), positional: numbers('?'), names };
 }
 
 /** The values in this order; the engine's own take precedence. A missing one is a programming error, not a NULL. */

@@ -1,4 +1,4 @@
-import type { IntakeEntry, IntakeRow, IntakeStore, Postponement } from '../intake-port.ts';
+import type { IntakeEntry, IntakeRow, IntakeStore, Postponement } from '../intake-store.ts';
 import type { Dialect, Engine, Row, Step } from './engine.ts';
 import { type IntakeStatements, intakeStatements } from './intake-statements.ts';
 import { NaturalBatch } from './natural-batch.ts';
@@ -8,7 +8,7 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 const ROWS_AT_ONCE = 256;
 const ADOPTED_AT_ONCE = 1_000;
 
-/** The operations of src/store/intake-port.ts, in SQL that both databases speak. */
+/** The operations of src/store/intake-store.ts, in SQL that both databases speak. */
 export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<IntakeStore, 'noteListening'> {
   const sql = intakeStatements(dialect);
 

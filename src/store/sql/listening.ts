@@ -1,9 +1,9 @@
-import type { IntakeStore } from '../intake-port.ts';
+import type { IntakeStore } from '../intake-store.ts';
 import type { Dialect, Engine } from './engine.ts';
 import { pollStatements } from './poll-statements.ts';
 import { integer, required } from './row-mapping.ts';
 
-/** Of src/store/intake-port.ts what concerns the listener itself. */
+/** Of src/store/intake-store.ts what concerns the listener itself. */
 export function listeningOperations(
   engine: Engine,
   dialect: Dialect,

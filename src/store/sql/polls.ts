@@ -1,9 +1,9 @@
-import type { PollStore } from '../poll-port.ts';
+import type { PollStore } from '../poll-store.ts';
 import type { Dialect, Engine } from './engine.ts';
 import { type PollStatements, pollStatements } from './poll-statements.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** The operations of src/store/poll-port.ts, in SQL that both databases speak. */
+/** The operations of src/store/poll-store.ts, in SQL that both databases speak. */
 export function pollOperations(engine: Engine, dialect: Dialect, now: () => number = () => Date.now()): PollStore {
   const sql = pollStatements(dialect);
   return { ...candidates(engine, sql), ...scheduling(engine, sql), ...counting(engine, sql, now) };

@@ -42,7 +42,8 @@ export function isKind(value: unknown): value is MessageKind {
 
 /** PostgreSQL's text accepts neither NUL nor a lone surrogate; a detail from upstream with one must not prevent a completion. */
 export function toSqlText(value: string | undefined): string | null {
-  return value === undefined ? null : value.toWellFormed().replaceAll('\0', '\uFFFD');
+  if (value === undefined) return null;
+  return value.isWellFormed() && !value.includes('\0') ? value : value.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
 /** JSON.stringify escapes both, so JSON needs no replacement. */

@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { MessageStatus } from '../message-store.ts';
-import type { FoundBy, TrackedSend } from '../tracking-port.ts';
+import type { FoundBy, TrackedSend } from '../tracking-store.ts';
 import { toDelivery } from './delivery-row.ts';
 import type { Row } from './engine.ts';
 import { integer, isKind, isStatus, optional, required } from './row-mapping.ts';

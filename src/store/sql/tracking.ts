@@ -7,7 +7,7 @@ import type {
   TrackingBatch,
   TrackingMoved,
   TrackingStore,
-} from '../tracking-port.ts';
+} from '../tracking-store.ts';
 import { conversationStatements } from './conversation-statements.ts';
 import { conversationOperations, conversationSteps } from './conversations.ts';
 import { retryDeadlocks } from './deadlocks.ts';
@@ -20,7 +20,7 @@ import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mappi
 import { statusOf, toTrackedSend } from './tracking-row.ts';
 import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
 
-/** The operations of src/store/tracking-port.ts, in SQL that both databases speak. */
+/** The operations of src/store/tracking-store.ts, in SQL that both databases speak. */
 export function createTrackingStore(
   engine: Engine,
   dialect: Dialect,
@@ -148,11 +148,11 @@ function surest(rows: readonly Row[]): TrackedSend | undefined {
   return undefined;
 }
 
-function factsValues({ seq, facts, proof, verdict }: TrackedFacts): Record<string, Value> {
+function factsValues({ seq, facts, proof, outcome }: TrackedFacts): Record<string, Value> {
   return {
     seq,
     by_id: proof === 'id' ? 1 : 0,
-    verdict: toSqlJson(verdict),
+    verdict: toSqlJson(outcome),
     whatsapp_id: toSqlText(facts.whatsappMessageId),
     rank: facts.rank,
     sent: facts.sentAt ?? null,

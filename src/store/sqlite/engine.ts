@@ -195,7 +195,7 @@ export class SqliteEngine implements Engine {
   }
 
   #run(step: Step): Row[] {
-    const values = bindings(step, step.statement.bindOrder, { me: this.#me, clock: this.#clock.now() });
+    const values = bindings(step, step.statement.names, { me: this.#me, clock: this.#clock.now() });
     return this.#prepare(step.statement).all(...values);
   }
 

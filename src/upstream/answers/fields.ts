@@ -2,9 +2,11 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
 /** WATI and what stands in front of it differ in the case of names: all values of a name, whatever its case. */
 export function valuesOf(object: JsonObject, name: string): unknown[] {
-  const wanted = name.toLowerCase();
   const found: unknown[] = [];
-  for (const key in object) if (key.length === name.length && key.toLowerCase() === wanted) found.push(object[key]);
+  for (const key in object) {
+    if (key.length !== name.length) continue;
+    if (key === name || key.toLowerCase() === name.toLowerCase()) found.push(object[key]);
+  }
   return found;
 }
 

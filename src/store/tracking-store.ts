@@ -1,7 +1,7 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
-import type { Postponement } from './intake-port.ts';
+import type { Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
-import type { PollStore } from './poll-port.ts';
+import type { PollStore } from './poll-store.ts';
 
 /**
  * What became of messages after they were accepted, and what is known of conversations. Types only, like message-store.ts, and held to
@@ -44,7 +44,7 @@ export interface TrackedFacts {
    */
   proof: 'id' | 'content';
   /** How it ended, if this is what proves it. */
-  verdict: Json;
+  outcome: Json;
 }
 
 /** What names a person. Each may be known or not; whoever shares one of phone, bsuid and contact id is the same. */

@@ -1,0 +1,8 @@
+import { Problem } from './problem.ts';
+import { codeOf } from './upstream/error-code.ts';
+
+/** Not the message: it may quote the upstream, or the database. */
+export const errorCode = (error: unknown): string => {
+  if (error instanceof Problem) return error.slug;
+  return error instanceof Error ? codeOf(error) : 'unknown';
+};
