@@ -6,7 +6,7 @@ import { openStore } from '../../src/store/open.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { manyFacts } from './many-facts.ts';
 
-/** `FACTS=100000 npx vitest run --config vitest.thorough.config.ts many-facts` is the full number, of a fifth as many messages. */
+/** `FACTS=100000 npm run test:thorough -- many-facts` is the full number, of a fifth as many messages. */
 const facts = Number(process.env.FACTS ?? 4_000);
 
 test.each([1, 2, 3])(
