@@ -2,7 +2,7 @@ import { executeAttempt } from '../delivery/dispatch/attempt.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
 import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
-import { HeldLanes, type ReportHold } from '../holds/held-lanes.ts';
+import { HeldQueues, type ReportHold } from '../holds/held-queues.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts';
@@ -45,7 +45,7 @@ const callsMax = 8;
 export class BroadcastWorker {
   readonly #services: BroadcastWorkerServices;
   readonly #claims: Claims;
-  readonly #heldLanes: HeldLanes;
+  readonly #heldQueues: HeldQueues;
   /** The broadcasts that run here, by id. */
   readonly #running = new Map<string, Promise<void>>();
   readonly #timer: NodeJS.Timeout;
@@ -55,7 +55,7 @@ export class BroadcastWorker {
   constructor(services: BroadcastWorkerServices) {
     this.#services = services;
     this.#claims = new Claims(services);
-    this.#heldLanes = new HeldLanes(services.onHold);
+    this.#heldQueues = new HeldQueues(services.onHold);
     this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? defaultRetryDelays.lookEveryMs).unref();
   }
 
@@ -85,16 +85,16 @@ export class BroadcastWorker {
     for (const broadcast of this.#claims.inDoubt) {
       if (!this.#running.has(broadcast.id)) await this.#claims.recheck(broadcast);
     }
-    for (const lane of await store.listRunningQueues()) {
+    for (const queue of await store.listRunningQueues()) {
       if (closing.aborted) return;
-      if (!this.#isHeld(lane)) await this.#startIn(lane);
+      if (!this.#isHeld(queue)) await this.#startIn(queue);
     }
   }
 
   /** Reads that many more than run already: those may be the oldest, and wait for as long as their breaker is open. */
-  async #startIn(lane: QueueKey): Promise<void> {
+  async #startIn(queue: QueueKey): Promise<void> {
     const { store, closing, onFault } = this.#services;
-    for (const broadcast of await store.listRunningBroadcasts(broadcastsMax + this.#running.size, lane)) {
+    for (const broadcast of await store.listRunningBroadcasts(broadcastsMax + this.#running.size, queue)) {
       if (closing.aborted || this.#running.has(broadcast.id)) continue;
       const run = this.#run(broadcast)
         .catch(onFault)
@@ -107,10 +107,10 @@ export class BroadcastWorker {
   }
 
   /** Whether the caller may not send now; reported when that begins and ends. */
-  #isHeld(lane: QueueKey): boolean {
-    const { caller, connectionId: connection } = lane;
+  #isHeld(queue: QueueKey): boolean {
+    const { caller, connectionId: connection } = queue;
     const hold = this.#services.holds.reasonFor({ caller, connection, scope: 'broadcasts:send' });
-    this.#heldLanes.note(lane, hold);
+    this.#heldQueues.note(queue, hold);
     return hold !== undefined;
   }
 

@@ -1,4 +1,4 @@
-import type { ReportHold } from '../holds/held-lanes.ts';
+import type { ReportHold } from '../holds/held-queues.ts';
 import type { Holds, StoppedSending } from '../holds/holds.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';

@@ -1,24 +1,24 @@
-import { HeldLanes, type ReportHold } from '../../holds/held-lanes.ts';
+import { HeldQueues, type ReportHold } from '../../holds/held-queues.ts';
 import type { Hold } from '../../holds/holds.ts';
 import type { MessageStore, OwnedQueue, QueueKey, StoredMessage } from '../../store/message-store.ts';
 import type { ActiveDeliveries } from '../active-deliveries.ts';
 
 /** Resumed messages in delivery at once: the rest of the queue stays in the store, however long it is. */
 const resumedMax = 200;
-/** Messages of one lane at a time, so that lanes take turns. */
+/** Messages of one queue at a time, so that queues take turns. */
 const pageMax = 50;
-/** Lanes in one read of the store. */
-const lanesPage = 500;
+/** Queues in one read of the store. */
+const queuesPage = 500;
 
 interface FeederServices {
   store: Pick<MessageStore, 'recoverOrphans' | 'listQueues' | 'adoptOrphans' | 'listOwnQueued'>;
   /** The messages that this process is delivering or inserting. */
   active: Pick<ActiveDeliveries, 'has' | 'ids'>;
-  /** Whether the breaker of this lane's connection is closed. */
-  breakerIsClosed: (lane: QueueKey) => boolean;
+  /** Whether the breaker of this queue's connection is closed. */
+  breakerIsClosed: (queue: QueueKey) => boolean;
   /** Why the caller may not send now; undefined: it may. */
-  holdOf: (lane: QueueKey) => Hold | undefined;
-  /** The queue of a lane is held from now on, or released. */
+  holdOf: (queue: QueueKey) => Hold | undefined;
+  /** A queue is held from now on, or released. */
   onHold?: ReportHold;
   /** Resolves when the message is final, or stays queued again. */
   resume: (stored: StoredMessage) => Promise<unknown>;
@@ -27,7 +27,7 @@ interface FeederServices {
 
 /**
  * Resumes queued messages from the store once they may go out: those of dead processes, and those that were held for their caller,
- * connection or credentials. Reads a page at a time, lane by lane, so that memory does not grow with the queue.
+ * connection or credentials. Reads a page at a time, queue by queue, so that memory does not grow with what is queued.
  */
 export interface QueueFeeder {
   /** Ends the attempts of dead processes, so that `feed` looks for what they left queued. */
@@ -40,7 +40,7 @@ export interface QueueFeeder {
 
 export function createQueueFeeder(services: FeederServices): QueueFeeder {
   const { store, active, closing } = services;
-  const heldLanes = new HeldLanes(services.onHold);
+  const heldQueues = new HeldQueues(services.onHold);
   let isPending = true;
   let resumed = 0;
 
@@ -49,13 +49,13 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   };
 
   /** Returns how many it resumed. */
-  const feedLane = async (lane: OwnedQueue): Promise<number> => {
+  const feedQueue = async (queue: OwnedQueue): Promise<number> => {
     const most = Math.min(pageMax, resumedMax - resumed);
     if (most <= 0) return 0;
-    if (lane.ownership === 'orphaned') await store.adoptOrphans(lane, most);
+    if (queue.ownership === 'orphaned') await store.adoptOrphans(queue, most);
     // A delivery that is active during the query may have ended when the result arrives.
     const known = new Set(active.ids());
-    const own = await store.listOwnQueued(lane, most, [...known]);
+    const own = await store.listOwnQueued(queue, most, [...known]);
     const inactive = own.filter(({ id }) => !known.has(id) && !active.has(id));
     for (const stored of inactive) {
       resumed += 1;
@@ -72,15 +72,15 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
     // Set again by any message that stays queued meanwhile.
     isPending = false;
     try {
-      const lanes = await allLanes(store);
-      heldLanes.keepOnly(lanes);
-      for (const lane of lanes) {
+      const queues = await allQueues(store);
+      heldQueues.keepOnly(queues);
+      for (const queue of queues) {
         if (closing.aborted) return;
-        if (lane.ownership === 'other') continue;
-        const hold = services.holdOf(lane);
-        heldLanes.note(lane, hold);
-        const isHeld = hold !== undefined || !services.breakerIsClosed(lane);
-        const count = isHeld ? 0 : await feedLane(lane);
+        if (queue.ownership === 'other') continue;
+        const hold = services.holdOf(queue);
+        heldQueues.note(queue, hold);
+        const isHeld = hold !== undefined || !services.breakerIsClosed(queue);
+        const count = isHeld ? 0 : await feedQueue(queue);
         if (isHeld || count > 0 || resumed >= resumedMax) isPending = true;
       }
     } catch (error) {
@@ -99,12 +99,12 @@ export function createQueueFeeder(services: FeederServices): QueueFeeder {
   };
 }
 
-async function allLanes(store: Pick<MessageStore, 'listQueues'>): Promise<OwnedQueue[]> {
-  const lanes: OwnedQueue[] = [];
+async function allQueues(store: Pick<MessageStore, 'listQueues'>): Promise<OwnedQueue[]> {
+  const queues: OwnedQueue[] = [];
   for (let after: OwnedQueue | undefined; ; ) {
-    const page = await store.listQueues(lanesPage, after);
-    lanes.push(...page);
+    const page = await store.listQueues(queuesPage, after);
+    queues.push(...page);
     after = page.at(-1);
-    if (page.length < lanesPage || after === undefined) return lanes;
+    if (page.length < queuesPage || after === undefined) return queues;
   }
 }

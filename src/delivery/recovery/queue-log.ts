@@ -1,4 +1,4 @@
-import type { ReportHold } from '../../holds/held-lanes.ts';
+import type { ReportHold } from '../../holds/held-queues.ts';
 import type { BroadcastStore, EndedBroadcast, StoredBroadcast } from '../../store/broadcast-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 
@@ -18,14 +18,14 @@ type Store = Pick<BroadcastStore, 'findBroadcast'> & Pick<OperatorStore, 'countO
 export function createQueueLog(log: Log, store: Store): QueueLog {
   const queuedOf = async (caller: string) => (await store.summarizeWork([caller]))[0]?.queued ?? 0;
   const tell =
-    (what: string, countsOf: (lane: Parameters<ReportHold>[0]) => Promise<object>): ReportHold =>
-    (lane, hold) => {
-      const line = { callerId: lane.caller, connection: lane.connectionId };
+    (what: string, countsOf: (queue: Parameters<ReportHold>[0]) => Promise<object>): ReportHold =>
+    (queue, hold) => {
+      const line = { callerId: queue.caller, connection: queue.connectionId };
       if (!hold) {
         log.info(line, `${what} go on`);
         return;
       }
-      void countsOf(lane)
+      void countsOf(queue)
         .catch(() => ({}))
         .then((counts) => log.warn({ ...line, hold: hold.code, ...counts }, `${what} are held`));
     };

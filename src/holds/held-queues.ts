@@ -1,10 +1,10 @@
 import type { QueueKey } from '../store/message-store.ts';
 import type { Hold } from './holds.ts';
 
-export type ReportHold = (lane: QueueKey, hold: Hold | undefined) => void;
+export type ReportHold = (queue: QueueKey, hold: Hold | undefined) => void;
 
-/** Which lanes are held and why, so that each begin, change and end is reported once. */
-export class HeldLanes {
+/** Which queues are held and why, so that each begin, change and end is reported once. */
+export class HeldQueues {
   readonly #tell: ReportHold;
   readonly #codes = new Map<string, Hold['code']>();
 
@@ -12,16 +12,16 @@ export class HeldLanes {
     this.#tell = tell;
   }
 
-  note(lane: QueueKey, hold: Hold | undefined): void {
-    const name = nameOf(lane);
-    if (hold?.code !== this.#codes.get(name)) this.#tell(lane, hold);
+  note(queue: QueueKey, hold: Hold | undefined): void {
+    const name = nameOf(queue);
+    if (hold?.code !== this.#codes.get(name)) this.#tell(queue, hold);
     if (hold) this.#codes.set(name, hold.code);
     else this.#codes.delete(name);
   }
 
-  /** Forgets other lanes without a report: nothing is queued in them. */
-  keepOnly(lanes: readonly QueueKey[]): void {
-    const names = new Set(lanes.map(nameOf));
+  /** Forgets other queues without a report: nothing is queued in them. */
+  keepOnly(queues: readonly QueueKey[]): void {
+    const names = new Set(queues.map(nameOf));
     for (const name of this.#codes.keys()) if (!names.has(name)) this.#codes.delete(name);
   }
 }
