@@ -14,7 +14,7 @@ import { createSendingCheck } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
+import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { sendResponses } from './send-response.ts';
 import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
@@ -22,13 +22,13 @@ import type { TypedApp } from './typed-app.ts';
 import { channelOf } from './upstream-context.ts';
 
 interface Services extends StreamServices {
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   templates: TemplateCache;
   numbers: PhoneNumbers;
 }
 
 function sendFile(app: TypedApp, services: Services): void {
-  const { config, sendRequests } = services;
+  const { config, sendCalls } = services;
   app.post(
     '/v1/messages/file',
     {
@@ -59,7 +59,7 @@ function sendFile(app: TypedApp, services: Services): void {
       const to = digits(request.query.to);
       request.requestLog.to = masked(to);
       const asked = { ...request.query, to };
-      const call = sendRequests.file(to, asked.caption);
+      const call = sendCalls.file(to, asked.caption);
       const through = { ...call, channel: channelOf(request, config) };
       const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
@@ -75,7 +75,7 @@ function sendFile(app: TypedApp, services: Services): void {
 }
 
 function sendTemplateCsv(app: TypedApp, services: Services): void {
-  const { sendRequests, templates } = services;
+  const { sendCalls, templates } = services;
   app.post(
     '/v1/broadcasts/csv',
     {
@@ -101,7 +101,7 @@ function sendTemplateCsv(app: TypedApp, services: Services): void {
     },
     async (request, reply) => {
       const { template, broadcastName } = request.query;
-      const call = sendRequests.csv({ name: template, broadcastName });
+      const call = sendCalls.csv({ name: template, broadcastName });
       let columns: ReturnType<typeof columnsOf> | undefined;
       const preflight = async (context: CallContext) => {
         // The header comes later than the time to read the template again.

@@ -14,7 +14,7 @@ import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
-import { type SendRequests, urlLengthError } from '../src/upstream/send-requests.ts';
+import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -24,7 +24,7 @@ import { sendWaitMs } from './wait-preference.ts';
 interface Services {
   config: Config;
   delivery: Delivery;
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   templates: TemplateCache;
   contextOf: BuildContext;
 }
@@ -71,9 +71,9 @@ function createSend({ delivery, templates, contextOf }: Services) {
 }
 
 /** Throws what of the content makes the URL longer than what lies between here and WATI accepts. */
-function createFitCheck({ config, sendRequests }: Services) {
+function createFitCheck({ config, sendCalls }: Services) {
   return (request: FastifyRequest, content: SingleContent, { pointer, text }: { pointer: string; text?: string }) => {
-    const { call } = toUpstreamCall(sendRequests, content, randomUUID());
+    const { call } = toUpstreamCall(sendCalls, content, randomUUID());
     const through = { ...call, channel: channelOf(request, config) };
     const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);

@@ -11,7 +11,7 @@ import { assertMaySend, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
-import type { StreamedSendRequest } from '../src/upstream/send-requests.ts';
+import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { replyWithMessage } from './send-response.ts';
@@ -28,7 +28,7 @@ export interface StreamServices {
 
 /** How one kind of file is sent. */
 export interface StreamedSend {
-  call: StreamedSendRequest;
+  call: StreamedSendCall;
   /** Called when the body is about to be read. */
   file: () => Pick<UploadOptions, 'kinds' | 'check'>;
   draft: StreamDraft;
@@ -95,7 +95,7 @@ function beginUpload({ config, uploads }: StreamServices, reply: FastifyReply, {
 }
 
 interface Transmission {
-  call: StreamedSendRequest;
+  call: StreamedSendCall;
   context: CallContext;
   canSend: () => boolean;
 }

@@ -88,7 +88,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
   await app.register(messages, {
     config,
     delivery,
-    sendRequests: upstream.sendRequests,
+    sendCalls: upstream.sendCalls,
     templates,
     contextOf,
   });
@@ -119,7 +119,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
   await app.register(files, {
     config,
     delivery,
-    sendRequests: upstream.sendRequests,
+    sendCalls: upstream.sendCalls,
     streams: upstream.streams,
     templates,
     uploads,

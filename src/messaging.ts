@@ -109,7 +109,7 @@ function dispatchServices(config: Config, parts: MessagingParts, own: DispatchPa
     store: parts.store,
     transport: upstream.transport,
     diagnosis: upstream.diagnosis,
-    sendRequests: upstream.sendRequests,
+    sendCalls: upstream.sendCalls,
     splitsBatches: config.GROUP_SPLIT === 'on',
     channel: config.WATI_CHANNEL_NUMBER,
     ...(rateLimiter && { rateLimiter }),

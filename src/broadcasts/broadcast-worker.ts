@@ -9,14 +9,14 @@ import type { BroadcastStore, EndedBroadcast } from '../store/broadcast-store.ts
 import { StoreError } from '../store/errors.ts';
 import type { QueueKey, StoredMessage } from '../store/message-store.ts';
 import { permitRequestOf } from '../upstream/permits.ts';
-import type { SendRequests } from '../upstream/send-requests.ts';
+import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
 import { Claims, type RunningBroadcast } from './claims.ts';
 
 interface BroadcastWorkerServices extends DispatchServices {
   store: DispatchServices['store'] & BroadcastStore;
   transport: Transport;
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   splitsBatches: boolean;
   /** The company number for broadcasts that name none; absent: WATI's own default. */
   channel?: string | undefined;
@@ -180,10 +180,10 @@ export class BroadcastWorker {
     const template = { name: broadcast.template, broadcastName: broadcast.name };
     services.onBatch?.('broadcast', deliveries.length);
     this.#claims.track(deliveries);
-    const { sendRequests, transport, splitsBatches, rateLimiter } = services;
+    const { sendCalls, transport, splitsBatches, rateLimiter } = services;
     const acquirePermit = async () => rateLimiter?.acquire(this.#permitRequestOf(broadcast));
     const request: UpstreamRequest = {
-      ...batchRequest(template, context, { sendRequests, transport, splitsBatches, acquirePermit }),
+      ...batchRequest(template, context, { sendCalls, transport, splitsBatches, acquirePermit }),
       pauseBroadcast: (reason) => this.#pause(broadcast, reason),
     };
     const retries = await executeAttempt(deliveries, { request, context, services }, claim);

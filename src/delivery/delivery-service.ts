@@ -171,14 +171,14 @@ class DeliveryService implements Delivery {
 
   /** In a call of its own, or batched with template messages that may share one. */
   #deliver(delivery: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> {
-    const { sendRequests, transport } = this.#services;
+    const { sendCalls, transport } = this.#services;
     const template = batchFieldsOf(content);
     if (template && this.#batcher) return this.#batcher.enqueue(delivery, template, context);
-    const alone = { sendRequests, transport, splitsBatches: false, acquirePermit: async () => {} };
+    const alone = { sendCalls, transport, splitsBatches: false, acquirePermit: async () => {} };
     const { localMessageId, id } = delivery.stored;
     const request = template
       ? batchRequest(template, context, alone)
-      : plannedRequest(toUpstreamCall(sendRequests, content, localMessageId ?? id), context, transport);
+      : plannedRequest(toUpstreamCall(sendCalls, content, localMessageId ?? id), context, transport);
     return deliver(delivery, { request, context, services: this.#services });
   }
 
@@ -198,7 +198,7 @@ class DeliveryService implements Delivery {
     const template = batchFieldsOf(content);
     const operation = template
       ? 'sendTemplateMessages'
-      : toUpstreamCall(this.#services.sendRequests, content, '').call.operation;
+      : toUpstreamCall(this.#services.sendCalls, content, '').call.operation;
     const batchesAhead = template && this.#batcher?.batchesAhead(template, context);
     this.#admission.assertPermitWithinDeadline(operation, context, { timeoutMs, batchesAhead });
   }

@@ -6,7 +6,7 @@ import type { MessageStore, StoredMessage } from '../store/message-store.ts';
 import type { QuotaStore } from '../store/quota-store.ts';
 import type { AuthDiagnosis } from '../upstream/client.ts';
 import type { CallerPriority } from '../upstream/permits.ts';
-import type { SendRequests } from '../upstream/send-requests.ts';
+import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
 import type { CircuitBreaker } from './dispatch/circuit-breaker.ts';
 import type { BatchMax } from './dispatch/template-batcher.ts';
@@ -15,7 +15,7 @@ export interface DeliveryServices {
   store: MessageStore & Pick<QuotaStore, 'spendQuota'>;
   transport: Transport;
   diagnosis: AuthDiagnosis;
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   breaker: CircuitBreaker;
   /** Whether a caller may still send; asked before each attempt. */
   holds: Holds;

@@ -4,7 +4,7 @@ import { digits } from '../schemas/common.ts';
 import type { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../schemas/message-posts.ts';
 import type { StoredMessage } from '../store/message-store.ts';
 import type { ResponseExpectation } from '../upstream/classify-response.ts';
-import type { SendRequest, SendRequests, WatiButtons, WatiReceiver } from '../upstream/send-requests.ts';
+import type { SendCall, SendCalls, WatiButtons, WatiReceiver } from '../upstream/send-calls.ts';
 
 /** The content of a message as it is stored: enough to make the call now, after a crash, or for a resend. */
 export type Content =
@@ -23,12 +23,12 @@ export interface TemplateContent {
 export type SingleContent = Exclude<Content, TemplateContent>;
 
 export interface UpstreamCall {
-  call: SendRequest;
+  call: SendCall;
   expected: ResponseExpectation;
 }
 
 /** The call to WATI for this content. `localMessageId` is our own id, by which reconciliation finds the message. */
-export function toUpstreamCall(calls: SendRequests, { kind, body }: Content, localMessageId: string): UpstreamCall {
+export function toUpstreamCall(calls: SendCalls, { kind, body }: Content, localMessageId: string): UpstreamCall {
   const to = digits(body.to);
   switch (kind) {
     case 'text':

@@ -9,7 +9,7 @@ import { type Conversations, createConversations } from './conversations.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { createMessageLookup, type MessageLookup } from './message-lookup.ts';
 import { createReadCoalescer } from './request-coalescing.ts';
-import { createSendRequests, type SendRequests } from './send-requests.ts';
+import { createSendCalls, type SendCalls } from './send-calls.ts';
 import { createStreams, type Streams } from './streaming.ts';
 import { createTemplates, type Templates } from './templates.ts';
 import { createTransport, type Transport } from './transport.ts';
@@ -26,7 +26,7 @@ export interface Upstream {
   conversations: Conversations;
   messageLookup: MessageLookup;
   templates: Templates;
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   streams: Streams;
   /** Reads response bodies, within pools. */
   bodyReader: UntrustedBodyReader;
@@ -84,7 +84,7 @@ export function createUpstream(config: Config, options: UpstreamOptions): Upstre
     conversations: createConversations(client),
     messageLookup: createMessageLookup(client),
     templates: createTemplates(client),
-    sendRequests: createSendRequests(),
+    sendCalls: createSendCalls(),
     isConnectionAccepted: async (connection) => {
       const answer = await transport.execute({
         operation: 'getMessageTemplates',

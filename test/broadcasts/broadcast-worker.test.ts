@@ -3,7 +3,7 @@ import { BroadcastWorker } from '../../src/broadcasts/broadcast-worker.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import { createSendCalls } from '../../src/upstream/send-calls.ts';
 import type { Call, HttpResult } from '../../src/upstream/types.ts';
 import { insertPublished, NONE, newBroadcast, recipients } from '../store/broadcast-samples.ts';
 import { OPTIONS } from '../store/samples.ts';
@@ -30,7 +30,7 @@ function aWorker(
     store: fakeStore(store, overrides),
     transport: { execute: attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
-    sendRequests: createSendRequests(),
+    sendCalls: createSendCalls(),
     breaker,
     closing: closing.signal,
     now: Date.now,

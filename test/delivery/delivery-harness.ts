@@ -5,7 +5,7 @@ import type { Delivery } from '../../src/delivery/types.ts';
 import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { MessageStore } from '../../src/store/message-store.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import { createSendCalls } from '../../src/upstream/send-calls.ts';
 import type { Call, HttpResponse, HttpResult } from '../../src/upstream/types.ts';
 import { fakeStore } from '../support/fake-store.ts';
 
@@ -42,7 +42,7 @@ export async function startDelivery(
     store,
     transport: { execute: attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
-    sendRequests: createSendRequests(),
+    sendCalls: createSendCalls(),
     breaker: breaker ?? createCircuitBreaker(probe, closing.signal),
     closing: closing.signal,
     stopped: { reasonFor: () => undefined },

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
-import { createSendRequests } from '../../src/upstream/send-requests.ts';
+import { createSendCalls } from '../../src/upstream/send-calls.ts';
 import type { Call, HttpResult } from '../../src/upstream/types.ts';
 
 const hourMs = 60 * 60 * 1000;
@@ -36,7 +36,7 @@ const aDelivery = (store: Store, closing: AbortSignal, attempt: (call: Call) => 
     store,
     transport: { execute: attempt, read: attempt },
     diagnosis: { unauthorized: async () => '', connectionProblem: async () => undefined },
-    sendRequests: createSendRequests(),
+    sendCalls: createSendCalls(),
     breaker: createCircuitBreaker(async () => true, closing),
     closing,
     stopped: { reasonFor: () => undefined },

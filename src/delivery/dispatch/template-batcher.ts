@@ -2,7 +2,7 @@ import { sleep } from '../../lib/sleep.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import { type CallerPriority, permitRequestOf, systemPriority } from '../../upstream/permits.ts';
-import type { SendRequests } from '../../upstream/send-requests.ts';
+import type { SendCalls } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import type { CallReport } from '../../upstream/types.ts';
 import type { PendingInserts } from '../admission/pending-inserts.ts';
@@ -25,7 +25,7 @@ export type BatchMax = Readonly<Record<CallerPriority['lane'], number>>;
 
 interface BatcherServices extends DispatchServices {
   rateLimiter: RateLimiter;
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   transport: Transport;
   splitsBatches: boolean;
   batchMax: BatchMax;
@@ -126,14 +126,14 @@ export class TemplateBatcher {
     if (items.length === 0) return;
     const context = { connection: queue.connection, channel: queue.channel, onAttempt: reportToAll(items) };
     this.#services.onBatch?.(queue.lane, items.length);
-    const { sendRequests, transport, splitsBatches } = this.#services;
+    const { sendCalls, transport, splitsBatches } = this.#services;
     const acquirePermit = () =>
       this.#services.rateLimiter.acquire({
         ...batchPermitRequest(queue, items),
         deadline: Number.POSITIVE_INFINITY,
         signal: this.#services.closing,
       });
-    const request = batchRequest(queue.template, context, { sendRequests, transport, splitsBatches, acquirePermit });
+    const request = batchRequest(queue.template, context, { sendCalls, transport, splitsBatches, acquirePermit });
     const deliveries = items.map(({ delivery }) => delivery);
     attemptDelivery(deliveries, { request, context, services: this.#services }, permitGrantedAt).then(
       (retries) => {

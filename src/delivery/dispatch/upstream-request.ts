@@ -1,6 +1,6 @@
 import { classify, classifyBatch } from '../../upstream/classify-response.ts';
 import type { CallContext } from '../../upstream/client.ts';
-import type { SendRequests, WatiReceiver } from '../../upstream/send-requests.ts';
+import type { SendCalls, WatiReceiver } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import { receiverOf, type UpstreamCall } from '../send-content.ts';
 import { sendWithBisection } from './bisect-batch.ts';
@@ -42,7 +42,7 @@ export function uploadRequest(streamed: StreamedUpload): UpstreamRequest {
 }
 
 interface BatchServices {
-  sendRequests: SendRequests;
+  sendCalls: SendCalls;
   transport: Transport;
   /** Whether a 2xx that refuses the whole call is followed by calls of its halves. */
   splitsBatches: boolean;
@@ -57,7 +57,7 @@ interface BatchServices {
 export function batchRequest(
   template: { name: string; broadcastName: string },
   context: CallContext,
-  { sendRequests, transport, splitsBatches, acquirePermit }: BatchServices,
+  { sendCalls, transport, splitsBatches, acquirePermit }: BatchServices,
 ): UpstreamRequest {
   const { connection, channel, onAttempt } = context;
   return {
@@ -65,7 +65,7 @@ export function batchRequest(
     execute: async (deliveries, canSend) => {
       const receivers = deliveries.map(({ stored }) => receiverOf(stored));
       const send = async (some: readonly WatiReceiver[]) => {
-        const call = sendRequests.template(template, [...some]);
+        const call = sendCalls.template(template, [...some]);
         const through = { host: 'gateway' as const, connection, channel, canSend, priority: 'permit-held' as const };
         const attempt = { ...call, ...through };
         return classifyBatch(await transport.execute(attempt, undefined, onAttempt), some);

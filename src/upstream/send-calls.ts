@@ -4,22 +4,22 @@ import { queryString } from './transport.ts';
 import type { Call } from './types.ts';
 
 /** The sending calls of WATI as data: a record of a send can be kept, and the call made from it later, also by another process. */
-export type SendRequest = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
+export type SendCall = Omit<Call, 'host' | 'connection'> & { method: 'POST'; sends: true };
 
-export interface SendRequests {
-  text(target: string, text: string, ids: { localMessageId: string; replyContextId: string | undefined }): SendRequest;
-  fileLink(target: string, fileUrl: string, caption?: string): SendRequest;
-  buttons(target: string, content: WatiButtons): SendRequest;
-  list(target: string, content: WatiList): SendRequest;
-  template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendRequest;
+export interface SendCalls {
+  text(target: string, text: string, ids: { localMessageId: string; replyContextId: string | undefined }): SendCall;
+  fileLink(target: string, fileUrl: string, caption?: string): SendCall;
+  buttons(target: string, content: WatiButtons): SendCall;
+  list(target: string, content: WatiList): SendCall;
+  template(template: WatiTemplateSend, receivers: WatiReceiver[]): SendCall;
   /** To a contact id or BSUID, which the bulk form is not known to take. */
-  templateTo(target: string, template: WatiTemplateSend, parameters: Readonly<Record<string, string>>): SendRequest;
-  file(target: string, caption?: string): StreamedSendRequest;
-  csv(template: WatiTemplateSend): StreamedSendRequest;
+  templateTo(target: string, template: WatiTemplateSend, parameters: Readonly<Record<string, string>>): SendCall;
+  file(target: string, caption?: string): StreamedSendCall;
+  csv(template: WatiTemplateSend): StreamedSendCall;
 }
 
 /** A sending call whose body flows; `field` is the name of its one file part, which WATI fixes. */
-export type StreamedSendRequest = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
+export type StreamedSendCall = Pick<StreamCall, 'operation' | 'method' | 'path' | 'query'> & { field: string };
 
 export interface WatiButtons {
   header?: { type: 'Text' | 'Image' | 'Video' | 'Document'; text?: string; media?: { url: string; fileName?: string } };
@@ -49,7 +49,7 @@ export interface WatiReceiver {
 
 const post = { method: 'POST', sends: true } as const;
 
-export function createSendRequests(): SendRequests {
+export function createSendCalls(): SendCalls {
   return {
     // The query, not the form: WATI's documentation and working clients agree on it.
     text: (target, messageText, { localMessageId, replyContextId }) => ({
