@@ -33,7 +33,7 @@ export function assertSound(recipients: readonly BroadcastRecipient[], versions:
   throw new Problem('template-parameters-invalid', detail, { errors: shown });
 }
 
-export function assertMaySendAll(
+export function assertAllWithinRules(
   rules: SendingRules,
   template: string,
   recipients: readonly BroadcastRecipient[],

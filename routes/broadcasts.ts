@@ -16,7 +16,7 @@ import { BroadcastHeaders } from '../src/schemas/send-headers.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
-import { assertMaySendAll, assertSound } from './broadcast-recipients.ts';
+import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
 import { replyWithBroadcast, requireIdempotencyKey, started, toBroadcast } from './broadcast-response.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -68,7 +68,7 @@ function createBroadcast(app: TypedApp, { broadcasts, templates, contextOf }: Br
       ]);
       const repeated = await broadcasts.findReplay(asker, () => fingerprint);
       if (repeated) return replyWithBroadcast(reply, repeated);
-      assertMaySendAll(callerOf(request), template, recipients);
+      assertAllWithinRules(callerOf(request), template, recipients);
       const fits = (version: WatiTemplate) => recipients.every(({ parameters = {} }) => takes(parameters)(version));
       assertSound(recipients, checkTemplate(await templates.find(context, template, { fits }), template));
       const { connection, channel } = context;

@@ -19,7 +19,7 @@ import { requestScopeOf } from './idempotency-scope.ts';
 import { sendResponses } from './send-response.ts';
 import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
 import type { TypedApp } from './typed-app.ts';
-import { channelOf } from './upstream-context.ts';
+import { requestedChannel } from './upstream-context.ts';
 
 interface Services extends StreamServices {
   sendCalls: SendCalls;
@@ -60,7 +60,7 @@ function sendFile(app: TypedApp, services: Services): void {
       request.requestLog.to = masked(to);
       const asked = { ...request.query, to };
       const call = sendCalls.file(to, asked.caption);
-      const through = { ...call, channel: channelOf(request, config) };
+      const through = { ...call, channel: requestedChannel(request, config) };
       const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, asked.caption);
       if (detail !== undefined) throw invalid([{ pointer: '/query/caption', detail }]);
       return replyWithStreamed(services, reply, {

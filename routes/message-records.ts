@@ -15,7 +15,7 @@ import { Problem } from '../src/problem.ts';
 import { digits } from '../src/schemas/common.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
 import { SendHeaders } from '../src/schemas/send-headers.ts';
-import { assertMaySend, recordPointers } from '../src/sending-rules.ts';
+import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
@@ -169,7 +169,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
         await stopCheck(request, connection);
         await listedCheck(request, connection);
         request.requestLog.connection = connection;
-        assertMaySend(callerOf(request), { ...content.body }, recordPointers);
+        assertWithinRules(callerOf(request), { ...content.body }, recordPointers);
         const context = { ...contextOn(request, connection, time), channel };
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
         await checkContent(content, (name, wanted) => templates.find(context, name, wanted));

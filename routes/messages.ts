@@ -12,13 +12,13 @@ import { type FieldError, invalid } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../src/schemas/message-posts.ts';
 import { SendHeaders } from '../src/schemas/send-headers.ts';
-import { assertMaySend, bodyPointers } from '../src/sending-rules.ts';
+import { assertWithinRules, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { requestScopeOf } from './idempotency-scope.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
-import { type BuildContext, channelOf } from './upstream-context.ts';
+import { type BuildContext, requestedChannel } from './upstream-context.ts';
 import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
@@ -61,7 +61,7 @@ function createSend({ delivery, templates, contextOf }: Services) {
     // Before the preflight: what was sent once is answered as it was, whatever became of its template.
     const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
-    assertMaySend(callerOf(request), { ...content.body }, bodyPointers);
+    assertWithinRules(callerOf(request), { ...content.body }, bodyPointers);
     await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
     const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
     // WATI knows better than our copy of its templates.
@@ -74,7 +74,7 @@ function createSend({ delivery, templates, contextOf }: Services) {
 function createFitCheck({ config, sendCalls }: Services) {
   return (request: FastifyRequest, content: SingleContent, { pointer, text }: { pointer: string; text?: string }) => {
     const { call } = toUpstreamCall(sendCalls, content, randomUUID());
-    const through = { ...call, channel: channelOf(request, config) };
+    const through = { ...call, channel: requestedChannel(request, config) };
     const detail = urlLengthError(through, config.TEXT_URL_MAX_BYTES, text);
     if (detail !== undefined) throw invalid([{ pointer, detail }]);
   };

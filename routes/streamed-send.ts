@@ -7,7 +7,7 @@ import type { Delivery, StreamDraft } from '../src/delivery/types.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { sendContinue } from '../src/http/expect-continue.ts';
 import { Problem } from '../src/problem.ts';
-import { assertMaySend, queryPointers } from '../src/sending-rules.ts';
+import { assertWithinRules, queryPointers } from '../src/sending-rules.ts';
 import { asProblem, type Upload, type UploadOptions, type Uploads } from '../src/upload/uploads.ts';
 import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
@@ -61,7 +61,7 @@ export async function replyWithStreamed(services: StreamServices, reply: Fastify
     draft,
   );
   if (repeated) return replyWithMessage(reply, repeated);
-  assertMaySend(callerOf(request), draft, queryPointers);
+  assertWithinRules(callerOf(request), draft, queryPointers);
   // After that: what was sent once is answered as it was, whatever became of its template.
   await preflight?.(context);
   assertLengthDeclared(config, request);

@@ -11,7 +11,7 @@ import {
   TemplatePreview,
   TemplateQuery,
 } from '../src/schemas/template.ts';
-import type { Found, TemplateCache } from '../src/templates/template-cache.ts';
+import type { TemplateCache, TemplateMatches } from '../src/templates/template-cache.ts';
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
@@ -123,7 +123,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, servic
 };
 
 /** The templates of this name, the approved one first. */
-function oneOf({ versions: [first], near, languages }: Found, language: string | undefined): WatiTemplate {
+function oneOf({ versions: [first], near, languages }: TemplateMatches, language: string | undefined): WatiTemplate {
   if (first) return first;
   const elsewhere =
     language !== undefined && languages.length > 0 ? ` in this language; it is there in ${languages.join(', ')}` : '';

@@ -43,7 +43,7 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
     const stopped = stopCheck(request, connection);
     if (stopped !== undefined) await stopped;
     request.requestLog.connection = connection;
-    const context = { ...contextOn(request, connection, time), channel: channelOf(request, config) };
+    const context = { ...contextOn(request, connection, time), channel: requestedChannel(request, config) };
     // Listening for a disconnect is expensive, so it is done only if it is needed.
     if (reply) context.callerSignal = lazy(() => abortOnDisconnect(reply));
     return context;
@@ -54,7 +54,7 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
  * The number of the company that a request names, in its body or its query, else the configured one. Its form was checked by
  * the schemas.
  */
-export function channelOf(
+export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
 ): string | undefined {

@@ -29,7 +29,7 @@ const faultsShown = 100;
  * Throws `sending-forbidden` where the caller may not send this: the one place where the recipients and templates of its
  * entry count. Sends without a template (texts, files, buttons, lists) are narrowed by their recipients alone.
  */
-export function assertMaySend(rules: SendingRules, sending: Sending, pointers: SendingPointers): void {
+export function assertWithinRules(rules: SendingRules, sending: Sending, pointers: SendingPointers): void {
   const check = createSendingCheck(rules);
   check.template(sending.template, pointers.template);
   if (sending.to !== undefined) check.recipient(sending.to, pointers.to);

@@ -1,9 +1,9 @@
-import { channelOf } from '../delivery/channel-of.ts';
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
 import { toJson } from '../delivery/outcome.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
+import { recordedChannel } from '../delivery/recorded-channel.ts';
 import type { StoppedSending } from '../holds/holds.ts';
-import { assertMaySend } from '../holds/sending-stop.ts';
+import { assertNotStopped } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
 import type { TemplatePost } from '../schemas/message-posts.ts';
 import type { BroadcastStore, StoredBroadcast } from '../store/broadcast-store.ts';
@@ -68,8 +68,8 @@ class BroadcastService implements Broadcasts {
     const left = quota && (await store.quotaLeft(caller, quota).catch(throwStoreUnreadable));
     const id = newId();
     const { template, broadcastName, connection } = draft;
-    const routing = channelOf(draft.channel, channel);
-    assertMaySend(stopped, { caller, connection });
+    const routing = recordedChannel(draft.channel, channel);
+    assertNotStopped(stopped, { caller, connection });
     const opened = await store
       .openBroadcast({
         id,
@@ -92,7 +92,7 @@ class BroadcastService implements Broadcasts {
         await this.#insert({ newId, id, caller, routing }, draft, recipients);
       });
       // Sending may have been stopped during a long import.
-      assertMaySend(stopped, { caller, connection });
+      assertNotStopped(stopped, { caller, connection });
       const broadcast = await this.#publish(scope, { id, fingerprint, total });
       onStart?.(broadcast);
       onChange();
@@ -179,7 +179,7 @@ interface RecordFields {
   /** Id of the broadcast. */
   id: string;
   caller: string;
-  routing: ReturnType<typeof channelOf>;
+  routing: ReturnType<typeof recordedChannel>;
 }
 
 /** Stored as a template message that can be sent, reconciled and resent like any other. */

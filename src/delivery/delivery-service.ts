@@ -1,4 +1,4 @@
-import { assertMaySend } from '../holds/sending-stop.ts';
+import { assertNotStopped } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';
 import type { NewMessage, StoredMessage } from '../store/message-store.ts';
 import { throwInsertFailed, throwStoreUnreadable } from '../store/store-problems.ts';
@@ -7,7 +7,6 @@ import { queueKey } from '../upstream/permits.ts';
 import { ActiveDeliveries } from './active-deliveries.ts';
 import { type Admission, createAdmission, createSendsPool, type HoldCapacity } from './admission/admission.ts';
 import { PendingInserts } from './admission/pending-inserts.ts';
-import { channelOf } from './channel-of.ts';
 import type { DeliveryServices } from './delivery-services.ts';
 import { batchKey } from './dispatch/batch-queue.ts';
 import { InvalidStream } from './dispatch/complete.ts';
@@ -17,6 +16,7 @@ import type { ActiveDelivery } from './dispatch/types.ts';
 import { batchRequest, plannedRequest, uploadRequest } from './dispatch/upstream-request.ts';
 import { isRunning, keyInProgress, keyReused, locationOf, replay } from './idempotency.ts';
 import { messageFields, newMessage, type Routing } from './new-message.ts';
+import { recordedChannel } from './recorded-channel.ts';
 import { createQueueFeeder, type QueueFeeder } from './recovery/queue-feeder.ts';
 import { replayOrReject, resendable } from './resend.ts';
 import { batchFieldsOf, type Content, contentOf, toUpstreamCall } from './send-content.ts';
@@ -163,7 +163,7 @@ class DeliveryService implements Delivery {
   ): Promise<{ inserted: StoredMessage } | { existing: StoredMessage }> {
     const { stopped, store } = this.#services;
     // Sending may have been stopped since the request was admitted.
-    assertMaySend(stopped, { caller: message.caller, connection: message.connectionId });
+    assertNotStopped(stopped, { caller: message.caller, connection: message.connectionId });
     return this.#active.inserting(message.id, () =>
       this.#pendingInserts.track(queueKey, store.insert(message).catch(throwInsertFailed)),
     );
@@ -204,7 +204,7 @@ class DeliveryService implements Delivery {
   }
 
   #routingOf({ connection, channel }: CallContext): Routing {
-    return { connectionId: connection, ...channelOf(channel, this.#services.channel) };
+    return { connectionId: connection, ...recordedChannel(channel, this.#services.channel) };
   }
 }
 

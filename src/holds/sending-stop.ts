@@ -110,7 +110,7 @@ const namesOf = ({ all, callers, connections }: Stopped) => ({
 });
 
 /** Throws `sending-stopped`. Before anything is recorded. */
-export function assertMaySend(stopped: StoppedSending, ask: Parameters<StoppedSending['reasonFor']>[0]): void {
+export function assertNotStopped(stopped: StoppedSending, ask: Parameters<StoppedSending['reasonFor']>[0]): void {
   const reason = stopped.reasonFor(ask);
   if (reason) throw sendingStopped(reason);
 }

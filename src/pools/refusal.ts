@@ -23,10 +23,10 @@ export function takeOrRefuse(
 ): Release {
   const taken = pool.take(holder, amount);
   if (typeof taken === 'function') return taken;
-  throw refusalOf(pool, taken, extras);
+  throw refusalProblem(pool, taken, extras);
 }
 
-export function refusalOf({ name }: SharedPool, refusal: PoolRefusal, extras: ProblemExtras = {}): Problem {
+export function refusalProblem({ name }: SharedPool, refusal: PoolRefusal, extras: ProblemExtras = {}): Problem {
   const noun = nouns[name] ?? `${name} are taken`;
   const told = { retryAfterS: 2, ...extras };
   return refusal === 'share-spent'

@@ -117,7 +117,7 @@ function send(
   // A value that no variable takes is dropped in silence, unless it is ill-formed: one such value fails the whole call.
   const spoilt = receivers.some(({ values }) => values.some(({ value }) => faultOfValue(value) !== undefined));
   if (spoilt || prepared.some(({ good }) => !good)) return badParameters;
-  const channel = channelOf(call);
+  const channel = channelIn(call);
   return prepared.map(({ receiver, values }) => sendOne(call, tenant, { template, channel, values, receiver }));
 }
 
@@ -172,7 +172,7 @@ function receiverOf(call: Call, values: Receiver['values']): Receiver {
 }
 
 /** By one name in a body, by another in a query. */
-function channelOf({ json, query }: Call): string | undefined {
+function channelIn({ json, query }: Call): string | undefined {
   const body = SingleBody.Check(json) || BulkBody.Check(json) ? json : undefined;
   return body?.channel_number ?? one(query, 'channelNumber');
 }

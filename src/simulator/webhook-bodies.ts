@@ -29,7 +29,7 @@ export interface Form {
 const suffix = ({ v2, bsuid }: Form) => `${v2 ? '_v2' : ''}${bsuid ? '_bsuid' : ''}`;
 
 const ownChannel = '14155550999';
-const channelOf = (channel: string | undefined) => ({
+const channelFields = (channel: string | undefined) => ({
   channelId: null,
   channelPhoneNumber: channel ?? ownChannel,
 });
@@ -74,7 +74,7 @@ export function sentBody(message: SentMessage, form: Form): WebhookBody {
       headerLink: null,
       headerType: null,
       ...(form.v2 ? { templateContent: { headerText: null, footerText: template.footer, buttons: [] } } : {}),
-      ...channelOf(channel),
+      ...channelFields(channel),
     };
   }
   return {
@@ -92,7 +92,7 @@ export function sentBody(message: SentMessage, form: Form): WebhookBody {
     ...who,
     replyContextId: row.replyContextId ?? '',
     chatbotTriggeredEventId: null,
-    ...channelOf(channel),
+    ...channelFields(channel),
   };
 }
 
@@ -110,7 +110,7 @@ export function statusBody(message: SentMessage, fact: keyof typeof statusWords,
     timestamp: row.timestamp,
     assigneeId: null,
     operatorEmail: null,
-    ...channelOf(channel),
+    ...channelFields(channel),
   };
 }
 
@@ -160,7 +160,7 @@ export function receivedBody(
     sourceType: 0,
     frequentlyForwarded: false,
     forwarded: false,
-    ...channelOf(undefined),
+    ...channelFields(undefined),
   };
 }
 

@@ -10,7 +10,7 @@ export interface TemplateCache {
   readonly ttlMs: number;
   all(context: CallContext): Promise<{ templates: WatiTemplate[]; ageMs: number }>;
   /** By name. Asks WATI again before it says that there is none, that it is not approved, or that it does not fit. */
-  find(context: CallContext, name: string, wanted?: Wanted): Promise<Found>;
+  find(context: CallContext, name: string, wanted?: Wanted): Promise<TemplateMatches>;
   /** WATI refused the parameters, so the cached list may be outdated. */
   invalidate(connection: string): void;
 }
@@ -24,7 +24,7 @@ export interface Wanted {
   fresh?: true;
 }
 
-export interface Found {
+export interface TemplateMatches {
   /** In every language it has, the approved ones first; deleted ones only where there is no other. */
   versions: readonly WatiTemplate[];
   /** Where there is none: the name of an approved one that differs in a few letters. */
@@ -103,7 +103,7 @@ function found(
   { templates, ageMs }: { templates: readonly WatiTemplate[]; ageMs: number },
   name: string,
   language: string | undefined,
-): Found {
+): TemplateMatches {
   const named = templates.filter(({ elementName }) => elementName === name);
   const rank = ({ status }: WatiTemplate) => (status === 'approved' ? 0 : status === 'deleted' ? 2 : 1);
   const best = Math.min(...named.map(rank));

@@ -3,7 +3,7 @@ import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
-import type { Found } from './template-cache.ts';
+import type { TemplateMatches } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
 import { valueFault } from './template-value.ts';
 
@@ -11,7 +11,7 @@ import { valueFault } from './template-value.ts';
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
 
 /** There is such a template, and WATI may send it. */
-export function checkTemplate({ versions, near }: Found, name: string): Sendable {
+export function checkTemplate({ versions, near }: TemplateMatches, name: string): Sendable {
   const [first, ...others] = versions.filter(({ status }) => status === 'approved');
   if (first) return [first, ...others];
   const [known] = versions;

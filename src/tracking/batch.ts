@@ -46,14 +46,14 @@ export interface BatchPlan {
 }
 
 /** The store's knowledge about the events of a batch. */
-export interface Found {
+export interface BatchMatches {
   matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
   /** The recipient of the message that an answer quotes. */
   quoted: ReadonlyMap<Heard, string>;
 }
 
 /** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
-export function planBatch(heard: readonly Heard[], { matches, quoted }: Found): BatchPlan {
+export function planBatch(heard: readonly Heard[], { matches, quoted }: BatchMatches): BatchPlan {
   const messages = new Map<number, ToldMessage>();
   const conversations: ConversationFacts[] = [];
   const postponed: Postponement[] = [];

@@ -1,4 +1,4 @@
-import { refusalOf } from '../../pools/refusal.ts';
+import { refusalProblem } from '../../pools/refusal.ts';
 import { type Release, SharedPool } from '../../pools/shared-pool.ts';
 import { Problem } from '../../problem.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
@@ -62,7 +62,7 @@ export function createAdmission({ pendingInserts, breaker, store, sends, rateLim
     if (typeof taken === 'function') return taken;
     // Urgent messages are always admitted.
     if (priority.lane === 'urgent') return () => {};
-    if (taken === 'share-spent') throw refusalOf(sends, taken, { retryAfterS: 1 });
+    if (taken === 'share-spent') throw refusalProblem(sends, taken, { retryAfterS: 1 });
     const detail = 'as many sends are under way as there may be at once; nothing was sent';
     throw new Problem('rate-limited', detail, { retryAfterS: 1 });
   };

@@ -106,7 +106,7 @@ export async function executeAttempt(
   const attempts = deliveries.map(({ stored }) => stored.attempts);
   const isClosing = services.closing.aborted;
   const heldBack = request.pauseBroadcast && findHeldBack(results, { attempts, maxAttempts, isClosing });
-  const { finished, retries } = classify(deliveries, results, { dispatch, heldBack });
+  const { finished, retries } = splitResults(deliveries, results, { dispatch, heldBack });
   const reason = heldBack?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
   if (retries.length === 0 && reason === undefined) {
     await completeAll(finished, dispatch);
@@ -122,7 +122,7 @@ export async function executeAttempt(
 }
 
 /** Separates final results from those to be attempted again, and trips the breaker where the connection is at fault. */
-function classify(
+function splitResults(
   deliveries: readonly ActiveDelivery[],
   results: readonly AttemptResult[],
   { dispatch, heldBack }: { dispatch: Dispatch; heldBack: HeldBack | undefined },

@@ -86,7 +86,7 @@ async function acquirePermit({ request, context, services }: Dispatch): Promise<
   if (closing.aborted) return undefined;
   if (!rateLimiter) return performance.now();
   const { operation, streamed } = request;
-  const signal = streamed ? AbortSignal.any([closing, abortOnDisconnect(streamed.bodyReceived)]) : closing;
+  const signal = streamed ? AbortSignal.any([closing, abortOnBodyFault(streamed.bodyReceived)]) : closing;
   const ask = { ...permitRequestOf(operation, context.priority), deadline: Number.POSITIVE_INFINITY, signal };
   return rateLimiter.acquire(ask).then(
     () => (signal.aborted ? undefined : performance.now()),
@@ -95,7 +95,7 @@ async function acquirePermit({ request, context, services }: Dispatch): Promise<
 }
 
 /** Aborts when the client disconnects, or sends an invalid body. */
-function abortOnDisconnect(received: Promise<unknown>): AbortSignal {
+function abortOnBodyFault(received: Promise<unknown>): AbortSignal {
   const gone = new AbortController();
   received.catch(() => gone.abort());
   return gone.signal;

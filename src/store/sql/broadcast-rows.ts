@@ -29,7 +29,7 @@ export const recipientValues = (send: NewMessage, place: number): Record<string,
   channel_attempt: send.channelNamed ? 0 : null,
 });
 
-export function channelOf(row: Row): { channel?: string } {
+export function channelInRow(row: Row): { channel?: string } {
   const channel = optional(row, 'channel');
   return channel === undefined ? {} : { channel };
 }
@@ -68,7 +68,7 @@ function toBroadcast(row: Row): StoredBroadcast {
     template: required(row, 'template'),
     name: required(row, 'name'),
     connectionId: required(row, 'connection_id'),
-    ...channelOf(row),
+    ...channelInRow(row),
     status,
     total,
     // Counters exist from the publication on.

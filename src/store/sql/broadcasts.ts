@@ -1,6 +1,6 @@
 import type { BroadcastProgress, BroadcastReads, BroadcastStore } from '../broadcast-store.ts';
 import { broadcastRecording } from './broadcast-recording.ts';
-import { channelOf, pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
+import { channelInRow, pageOfBroadcasts, toBroadcasts } from './broadcast-rows.ts';
 import {
   broadcastProgressStatements,
   broadcastSweepStatements,
@@ -60,7 +60,7 @@ function broadcastReads(engine: Engine): BroadcastReads {
         connectionId: required(row, 'connection_id'),
         template: required(row, 'template'),
         name: required(row, 'name'),
-        ...channelOf(row),
+        ...channelInRow(row),
       }));
     },
   };
