@@ -16,7 +16,7 @@ interface AuthOptions {
   /** Requests without a valid key, limited by address. */
   keyless: AddressLimit;
   /** Where replicas share what their callers may do; one process alone counts by itself. */
-  permits?: CallerTokenStore;
+  callerTokens?: CallerTokenStore;
 }
 
 /**
@@ -24,8 +24,8 @@ interface AuthOptions {
  * Everything under /v1 needs a key; elsewhere a route that names a scope does.
  */
 export const auth = fp(
-  async (app, { callers, requests, keyless, permits }: AuthOptions) => {
-    const limit = createCallerLimiter(permits);
+  async (app, { callers, requests, keyless, callerTokens }: AuthOptions) => {
+    const limit = createCallerLimiter(callerTokens);
     app.decorateRequest('caller', undefined);
     app.decorateRequest('leave', undefined);
     app.decorateRequest('charge', undefined);

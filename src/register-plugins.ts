@@ -109,7 +109,7 @@ export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, li
     callers: overrides.callers,
     requests: pools.requests,
     keyless,
-    ...(reservations && { permits: reservations }),
+    ...(reservations && { callerTokens: reservations }),
   });
   await app.register(refuseStopped, { check: stopCheck });
   await app.register(refuseOverQuota, { quota: dayQuota, isRepeat });

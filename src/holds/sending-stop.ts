@@ -34,7 +34,7 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
   /** Absent until the first read of the store. */
   let known: { stop: SendingStop | undefined; names: ReturnType<typeof namesOf> } | undefined;
   /** Changes made here, counted at their begin and end: a read that began before one of them is outdated. */
-  let spoken = 0;
+  let changeCount = 0;
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -43,9 +43,9 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
   };
 
   const poll = async () => {
-    const before = spoken;
+    const before = changeCount;
     const stop = await store.findSendingStop();
-    if (spoken === before) take(stop);
+    if (changeCount === before) take(stop);
   };
 
   const pollOnce = () => {
@@ -69,13 +69,13 @@ export function createStopSwitch({ store, onFault, lookEveryMs = 1_000 }: StopSw
       await pollOnce();
     },
     set: async (stop) => {
-      spoken += 1;
+      changeCount += 1;
       try {
         const stands = await store.stopSending(stop);
         take(stands);
         return stands;
       } finally {
-        spoken += 1;
+        changeCount += 1;
       }
     },
     reasonFor: (ask) =>

@@ -62,7 +62,7 @@ declare module 'fastify' {
     sendsMessage?: boolean;
     /** It is not known to, but may: it is stopped with all sending. */
     maySendMessage?: boolean;
-    /** The log line of each of its requests is marked `audit`, as those of all that `sends` are. */
+    /** The log line of each of its requests is marked `audit`, as those of all with `sendsMessage` are. */
     audit?: boolean;
     /** What `Prefer: wait` shortens: the wait for a send's outcome, or for upstream calls (the default where `connection` is set). */
     preferWait?: 'outcome' | 'calls';

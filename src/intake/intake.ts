@@ -138,7 +138,7 @@ const rowOf = ({ connectionId }: IntakeSource, { value, text }: BodyMember, rece
   body: text,
 });
 
-/** The store counts repeats and does not name them: the last members of an array are taken for them. */
+/** The store tells only how many were new, so the last members are counted as duplicates. */
 function countRecorded(labels: readonly string[], { received }: Recorded, count: IntakeOptions['count']): void {
   for (const [at, label] of labels.entries()) count(label, at < received ? 'new' : 'duplicate', 1);
 }

@@ -22,7 +22,7 @@ export interface Search {
   isAmid(): boolean;
 }
 
-/** So many letters of a key in a row are no chance any more. */
+/** A match this long is no coincidence. */
 const tellingDepth = 6;
 
 /** Finds the keys of the service in foreign text. `keys` is asked again and again: it grows when a key is renewed. */

@@ -50,7 +50,7 @@ export interface ApplierServices {
   logger: TrackingLog;
   /** A pass failed; it is made again. */
   onFault: (error: unknown) => void;
-  /** See `Pauses`. */
+  /** See `RetryDelays`. */
   intakeEveryMs?: number;
   /** So that tests need not wait. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;

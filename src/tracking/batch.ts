@@ -17,7 +17,7 @@ import { receivedTime } from './window.ts';
 
 /** When an event that belongs to no message yet is tried again, from its receipt; after the last time it is not ours. */
 const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
-/** Minimum pause between two tries, also for an event that is older than all of these. */
+/** Minimum pause between two tries. */
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */

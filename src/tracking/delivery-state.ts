@@ -32,7 +32,7 @@ const timeNames = {
   replied: 'repliedAt',
 } as const satisfies Record<StatusFact, keyof DeliveryFacts>;
 
-/** Highest rank, earliest times. */
+/** Highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change both. */
 export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFacts {
   const [low, high] = one.rank <= other.rank ? [one, other] : [other, one];
   const joined: DeliveryFacts = { rank: high.rank, source: sourceOf(low, high) };

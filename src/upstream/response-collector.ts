@@ -19,7 +19,7 @@ interface CollectorOptions {
   beforeReset: (() => void) | undefined;
 }
 
-/** Gathers one answer. `sent` turns true the moment undici begins to write the request to a socket. */
+/** Collects one answer. `#bytesSent` is set right before undici writes the request to a socket. */
 export class ResponseCollector implements Dispatcher.DispatchHandler {
   readonly #openBody: (status: number) => BodyCollector;
   readonly #canSend: () => boolean;

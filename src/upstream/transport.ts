@@ -69,7 +69,8 @@ export function createTransport(options: TransportOptions): Transport {
       const dispatcher =
         call.host === 'control' ? dispatchers.control : call.sends ? dispatchers.sends : dispatchers.reads;
       try {
-        // Before the call and not only while it is answered: what is broken off costs both sides more than a refusal.
+        // Refuses a read before it is made when its answer would not fit: an aborted answer has already cost a call and a
+        // connection.
         if (!bodyReader.hasCapacityFor(sourceOf(call))) throw new BodyRejectedError('ANSWERS_FULL');
         dispatcher.dispatch(toDispatchOptions(call, options), handler);
       } catch (error) {

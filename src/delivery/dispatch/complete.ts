@@ -115,7 +115,10 @@ async function persistOrRetry(
   }
 }
 
-/** WATI may have named a message before its attempt ended otherwise, or another process owns it: the store has what is true. */
+/**
+ * What was not completed here was ended elsewhere: a webhook proved it sent, or another process owns it. Reads the record
+ * again.
+ */
 async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,

@@ -56,7 +56,10 @@ export class TemplateBatcher {
     });
   }
 
-  /** Calls of the same queue before the one that a further message would be in; -1: it joins one that already waits for a permit. */
+  /**
+   * How many calls of this queue go out before the one that another message would join; -1: it joins the call that already
+   * waits for a permit.
+   */
   batchesAhead(template: BatchTemplate, context: CallContext): number {
     const { batchMax, pendingInserts } = this.#services;
     const key = batchKey(template, context);

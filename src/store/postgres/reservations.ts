@@ -15,7 +15,7 @@ const RESERVE = `
   RETURNING ${inMs('next_at')} - $1::float8 AS slot_ms, ${inMs(NOW)} AS now_ms,
     (SELECT count(*)::int FROM send_owners WHERE lease_until > ${NOW}) AS replicas`;
 
-const HOLD = `
+const BLOCK = `
   INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
   ON CONFLICT (id) DO UPDATE SET next_at = GREATEST(slots.next_at, ${NOW} + ${ms('$1::float8')})`;
 
@@ -30,5 +30,5 @@ export async function reservePermit(
 }
 
 export async function blockReservations(pool: pg.Pool, holdMs: number): Promise<void> {
-  await pool.query(HOLD, [Math.min(holdMs, RESERVED_AHEAD_MAX_MS)]);
+  await pool.query(BLOCK, [Math.min(holdMs, RESERVED_AHEAD_MAX_MS)]);
 }

@@ -25,7 +25,7 @@ const FACTS = {
   source: 'TEXT',
 } as const;
 
-/** What a proof replaces by `accepted`: of what is queued or cancelled, what went out before. */
+/** Rows that a proof turns into `accepted`; queued and cancelled ones only if an attempt had begun. */
 const RESOLVES = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
   OR (sends.status IN ('queued', 'staged', 'cancelled') AND ${WAS_BEGUN}))))`;
 /** Its attempt goes on, and its end will see the proof. */
@@ -59,7 +59,7 @@ const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
 const failure = (kept: string, given: string): string =>
   `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
 
-/** The join of two sets of facts: where nothing is new, nothing is written. */
+/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Where nothing is new, nothing is written. */
 const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
   ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
   ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
@@ -145,7 +145,7 @@ function applying({ now, lockMessages, inputRows }: Dialect) {
       WHERE sends.seq = given.seq AND (${RESOLVES} OR ${KEEPS}
         OR (${TRACKABLE} AND sends.whatsapp_message_id IS NULL AND given.whatsapp_id IS NOT NULL))
       RETURNING sends.seq, sends.status`),
-    // At rank 0: only updates count in the tallies, so that each statement takes hold of these in one order.
+    // Inserted at rank 0: only updates change the tallies, so all statements lock tally rows in the same order.
     open: statement(`
       INSERT INTO deliveries (send_seq, caller, broadcast_id, rank, source, updated_at)
       SELECT sends.seq, sends.caller, sends.broadcast_id, 0, given.source, CAST(:wall AS BIGINT)

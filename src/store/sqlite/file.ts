@@ -58,7 +58,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     ...broadcastTables('INTEGER PRIMARY KEY AUTOINCREMENT'),
     ...recipientIndexes,
-    // What nobody sees yet is not counted among the sends; releases are, by their broadcasts.
+    // Staged recipients are not counted in `send_tallies`; broadcast_tallies counts them.
     'DROP TRIGGER sends_inserted',
     `CREATE TRIGGER sends_inserted AFTER INSERT ON sends WHEN new.status <> 'staged' BEGIN
        INSERT INTO send_tallies VALUES (new.status, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1;
