@@ -10,7 +10,7 @@ interface Services {
 }
 
 /** What operators and load balancers ask. */
-export const operations: FastifyPluginAsyncTypebox<Services> = async (app, { readiness, registry }) => {
+export const healthAndMetrics: FastifyPluginAsyncTypebox<Services> = async (app, { readiness, registry }) => {
   app.get(
     '/health/live',
     {

@@ -183,7 +183,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
 }
 
 /** A caller's own sends: what is known of them, and the way out of `unknown`. */
-export const records: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listMessages(app, services);
   getMessage(app, services);
   reconcileMessage(app, services);

@@ -39,7 +39,7 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
 /** Segments that go upstream as they stand: no dot segments, nothing encoded, no empty ones; undici would resolve `/a/%2e%2e/b` to `/b`. */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
-export const native: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
+export const passthrough: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   // The body is not read here: it flows to WATI as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));

@@ -9,13 +9,13 @@ import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { conversations } from '../routes/conversations.ts';
 import { files } from '../routes/files.ts';
-import { operations } from '../routes/health-and-metrics.ts';
+import { healthAndMetrics } from '../routes/health-and-metrics.ts';
 import { home } from '../routes/home.ts';
 import { media } from '../routes/media.ts';
-import { records } from '../routes/message-records.ts';
+import { messageRecords } from '../routes/message-records.ts';
 import { messages } from '../routes/messages.ts';
 import { operator } from '../routes/operator.ts';
-import { native } from '../routes/passthrough.ts';
+import { passthrough } from '../routes/passthrough.ts';
 import { problemPages } from '../routes/problem-pages.ts';
 import { templates as templateRoutes } from '../routes/templates.ts';
 import { hasScope } from './callers.ts';
@@ -92,7 +92,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
     templates,
     contextOf,
   });
-  await app.register(records, {
+  await app.register(messageRecords, {
     config,
     delivery,
     reconciler,
@@ -137,7 +137,7 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
   const streaming = { streams: upstream.streams, diagnosis: upstream.diagnosis, downloads: pools.downloads, contextOf };
   await app.register(media, streaming);
   await app.register(connections, { config, connections: upstream.connections });
-  await app.register(native, {
+  await app.register(passthrough, {
     allowed: config.NATIVE_PATHS,
     defaultCountries: config.DEFAULT_COUNTRIES,
     ...streaming,
@@ -194,7 +194,7 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     ],
     linesDropped: overrides.linesDropped ?? (() => 0),
   });
-  await app.register(operations, { readiness, registry: metrics.registry });
+  await app.register(healthAndMetrics, { readiness, registry: metrics.registry });
   await app.register(operator, {
     callersView,
     store,
