@@ -74,7 +74,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/observability\//,
     values:
-      /^src\/((observability|lib)\/[\w-]+|tracking\/(moves|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,

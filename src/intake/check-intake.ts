@@ -71,8 +71,8 @@ export async function checkIntake(
   const found =
     publicUrl === undefined ? undefined : await (inUse ? look(publicUrl, means) : probe(config, publicUrl, means));
   if (found && 'fault' in found) return found;
-  const told = found ?? { fine: 'INTAKE_PUBLIC_URL is not set: the way from outside was not tried' };
-  return { fine: [`${count} in ${path}${nobody}`, standing, told.fine].join('\n') };
+  const reachable = found ?? { fine: 'INTAKE_PUBLIC_URL is not set: the way from outside was not tried' };
+  return { fine: [`${count} in ${path}${nobody}`, standing, reachable.fine].join('\n') };
 }
 
 /** The entries of the tokens file, or what is wrong with it. */

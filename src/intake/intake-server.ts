@@ -64,7 +64,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
   // In a hook, because Fastify would judge a body by its type before a handler sees it.
-  app.addHook('onRequest', createDoor(options));
+  app.addHook('onRequest', createRequestHandler(options));
   return app;
 }
 
@@ -89,7 +89,7 @@ function openServer(handler: RequestListener): Server {
   return server;
 }
 
-function createDoor(options: IntakeServerOptions) {
+function createRequestHandler(options: IntakeServerOptions) {
   const isFlood = createFlood(options.wrongPerSecond ?? 20, options.clock ?? (() => performance.now()));
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { method, raw } = request;
@@ -136,8 +136,8 @@ async function takeWebhook(
   const body = await readBody(raw, { bytesMax, timeoutMs, pool, holder: source.name, taken });
   if (typeof body !== 'string') {
     try {
-      const { status, body: told } = await options.take(source, body, release);
-      return status === 503 ? comeAgain(reply) : reply.send(told);
+      const { status, body: counts } = await options.take(source, body, release);
+      return status === 503 ? comeAgain(reply) : reply.send(counts);
     } catch (error) {
       release();
       throw error;

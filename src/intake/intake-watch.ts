@@ -22,7 +22,7 @@ const leadMs = 2 * noteEveryMs;
  */
 export class IntakeWatch {
   readonly #options: WatchOptions;
-  #heard = new Set<string>();
+  #received = new Set<string>();
   #refused = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #noting: Promise<void> = Promise.resolve();
@@ -31,8 +31,8 @@ export class IntakeWatch {
     this.#options = options;
   }
 
-  heard(connectionId: string): void {
-    this.#heard.add(connectionId);
+  received(connectionId: string): void {
+    this.#received.add(connectionId);
   }
 
   refused(connectionId: string): void {
@@ -56,16 +56,16 @@ export class IntakeWatch {
   /** What cannot be noted now is noted the next time. */
   async note(): Promise<void> {
     const { store, connections, onGap, onFault } = this.#options;
-    const [heard, refused] = [this.#heard, this.#refused];
-    [this.#heard, this.#refused] = [new Set(), new Set()];
+    const [received, refused] = [this.#received, this.#refused];
+    [this.#received, this.#refused] = [new Set(), new Set()];
     try {
-      const notes = connections().map((connectionId) => ({ connectionId, heard: heard.has(connectionId) }));
+      const notes = connections().map((connectionId) => ({ connectionId, received: received.has(connectionId) }));
       for (const { connectionId, agoMs, wallAgoMs } of await store.noteListening(notes)) {
         const isGap = Math.max(agoMs, wallAgoMs) > gapMs || refused.has(connectionId);
         if (isGap) onGap(connectionId, agoMs + leadMs);
       }
     } catch (error) {
-      for (const connectionId of heard) this.#heard.add(connectionId);
+      for (const connectionId of received) this.#received.add(connectionId);
       for (const connectionId of refused) this.#refused.add(connectionId);
       onFault(error);
     }

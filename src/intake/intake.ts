@@ -20,8 +20,8 @@ export interface IntakeOptions {
   onBadToken: () => void;
   /** Something new is on record. */
   onRecorded?: () => void;
-  /** Hears of each webhook with a valid token, and of those that were answered 503. */
-  watch?: { heard(connectionId: string): void; refused(connectionId: string): void };
+  /** Notified of each webhook with a valid token, and of those that were answered 503. */
+  watch?: { received(connectionId: string): void; refused(connectionId: string): void };
   /** Wall clock, ms. */
   now?: () => number;
   server?: Partial<Pick<IntakeServerOptions, 'bodyTimeoutMs' | 'wrongPerSecond' | 'clock'>>;
@@ -61,9 +61,9 @@ export async function createIntake(options: IntakeOptions): Promise<Intake> {
     isFull: () => recorder.isFull,
     take: createTake(options, recorder, {
       unread,
-      saw: ({ connectionId }) => {
+      onWebhook: ({ connectionId }) => {
         lastEvents.set(connectionId, now());
-        options.watch?.heard(connectionId);
+        options.watch?.received(connectionId);
       },
     }),
     onUnread: (source, why) => {
@@ -92,19 +92,19 @@ export async function createIntake(options: IntakeOptions): Promise<Intake> {
   };
 }
 
-interface Seen {
+interface TakeListeners {
   unread: (source: IntakeSource, why: string) => void;
-  saw: (source: IntakeSource) => void;
+  onWebhook: (source: IntakeSource) => void;
 }
 
 /** From the bytes of a body to its answer. */
 function createTake(
   { count, onRecorded, watch, now = Date.now }: IntakeOptions,
   recorder: IntakeRecorder,
-  { unread, saw }: Seen,
+  { unread, onWebhook }: TakeListeners,
 ) {
   return async (source: IntakeSource, bytes: Buffer, release: () => void): Promise<Taken> => {
-    saw(source);
+    onWebhook(source);
     const body = readWebhookBody(bytes);
     const ignored = body === undefined ? 1 : body.ignored;
     if (ignored > 0) {
@@ -157,15 +157,15 @@ export function reasonOf(error: unknown): string {
 
 /** One line in ten seconds for each connection and reason, or the holder of a token could fill the log. */
 function createUnreadLog(logger: FastifyBaseLogger, now: () => number) {
-  const told = new Map<string, { until: number; left: number }>();
+  const logged = new Map<string, { until: number; left: number }>();
   return ({ name, connectionId }: IntakeSource, why: string): void => {
     const kind = `${name} ${why}`;
-    const last = told.get(kind);
+    const last = logged.get(kind);
     if (last !== undefined && now() < last.until) {
       last.left += 1;
       return;
     }
-    told.set(kind, { until: now() + 10_000, left: 0 });
+    logged.set(kind, { until: now() + 10_000, left: 0 });
     const left = last !== undefined && last.left > 0 ? { left: last.left } : {};
     logger.warn({ token: name, connection: connectionId, why, ...left }, 'a webhook was not read');
   };

@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from '@prometheus-io/client';
 import type { TrackingMetrics } from '../tracking/applier.ts';
 import { failureKinds } from '../tracking/failure-kind.ts';
-import { appliedOutcomes } from '../tracking/moves.ts';
+import { appliedOutcomes } from '../tracking/transitions.ts';
 
 /** From seconds to the day that WATI repeats a webhook. */
 const buckets = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];

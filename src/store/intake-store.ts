@@ -70,5 +70,5 @@ export interface IntakeStore {
    * Notes that webhooks of these connections are listened for, and whether any came since the last note. Answers how long ago
    * the last note was, of any process; a connection without one is left out.
    */
-  noteListening(notes: readonly { connectionId: string; heard: boolean }[]): Promise<ListeningNote[]>;
+  noteListening(notes: readonly { connectionId: string; received: boolean }[]): Promise<ListeningNote[]>;
 }

@@ -9,7 +9,7 @@ export interface SendingConnection {
   /** When the listener for its webhooks last noted that it is up; absent: there is none. */
   listenedMsAgo?: number;
   /** When its last webhook came, or since when it is listened for. */
-  heardMsAgo?: number;
+  eventMsAgo?: number;
   /** Accepted messages since then of which nothing is known. */
   silentSends: number;
 }

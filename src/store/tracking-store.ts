@@ -96,7 +96,7 @@ export interface TrackingBatch {
 }
 
 /** What a batch did to one message. */
-export interface TrackingMoved {
+export interface TrackingChange {
   seq: number;
   /** Absent: nothing was known before. */
   before?: StoredDelivery;
@@ -145,7 +145,7 @@ export interface TrackingStore extends PollStore {
    * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`).
    * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
    */
-  applyTracking(batch: TrackingBatch): Promise<TrackingMoved[]>;
+  applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 
   /** Of a broadcast, also when its recipients are deleted by age. Whose it is, `findBroadcast` has said. */
   deliveryCounts(broadcastId: string): Promise<DeliveryCounts>;

@@ -3,21 +3,21 @@ import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
-import type { ContactIdentity, TrackingMoved, TrackingStore } from '../store/tracking-store.ts';
-import { type BatchPlan, nextTryAfterFault, planBatch, type ToldMessage } from './batch.ts';
+import type { ContactIdentity, TrackingChange, TrackingStore } from '../store/tracking-store.ts';
+import { type BatchPlan, type MatchedMessage, nextTryAfterFault, planBatch } from './batch.ts';
 import {
-  type Heard,
-  type HeardEntry,
-  hear,
+  type EventEntry,
   isOutgoing,
   type MatchingStore,
   matchSends,
+  type ParsedEvent,
+  parseEntry,
   recipientsQuoted,
 } from './matching.ts';
-import { type AppliedOutcome, type Moves, movesOf, type Reached } from './moves.ts';
+import { type AppliedOutcome, type Reached, type Transitions, transitionsOf } from './transitions.ts';
 import type { DeliverySource, TrackedEvent } from './types.ts';
 
-/** Applies what webhooks said to messages and conversations, in the order of receipt, one batch after another. */
+/** Applies what webhooks report to messages and conversations, in the order of receipt, one batch after another. */
 export interface Applier {
   start(): void;
   /** Entries were recorded. */
@@ -32,7 +32,7 @@ export interface TrackingMetrics {
   reached(state: Reached): void;
   /** A proof took the place of another outcome. */
   resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
-  /** Something that had been said to be not sent was sent after all: a rule of ours is wrong. */
+  /** Something that was recorded as not sent was sent after all: a rule of ours is wrong. */
   contradiction(): void;
 }
 
@@ -131,40 +131,40 @@ async function setAside(entry: IntakeEntry, error: unknown, services: ApplierSer
 }
 
 async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
-  const heard = entries.map(hear);
+  const events = entries.map(parseEntry);
   const { store } = services;
-  const matches = await matchSends(store, heard.filter(isOutgoing));
-  const plan = planBatch(heard, { matches, quoted: await recipientsQuoted(store, heard) });
-  const moved = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
-  reportBatch({ heard, plan, moved }, services);
+  const matches = await matchSends(store, events.filter(isOutgoing));
+  const plan = planBatch(events, { matches, quoted: await recipientsQuoted(store, events) });
+  const changes = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
+  reportBatch({ events, plan, changes }, services);
 }
 
 interface AppliedBatch {
-  heard: readonly Heard[];
+  events: readonly ParsedEvent[];
   plan: BatchPlan;
-  moved: ReadonlyMap<number, TrackingMoved>;
+  changes: ReadonlyMap<number, TrackingChange>;
 }
 
-export type Tellers = Pick<ApplierServices, 'metrics' | 'logger'>;
+export type Reporters = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
-function reportBatch({ heard, plan, moved }: AppliedBatch, services: Tellers) {
+function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporters) {
   const { metrics, logger } = services;
-  const outcomes = new Map<HeardEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
+  const outcomes = new Map<EventEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
   for (const message of plan.messages) {
-    const moves = movesOf(message, moved.get(message.send.seq));
+    const transitions = transitionsOf(message, changes.get(message.send.seq));
     const { id: messageId, to } = message.send;
-    for (const [place, { entry }] of message.heard.entries()) {
-      const outcome = moves.outcomes[place] ?? 'late';
+    for (const [place, { entry }] of message.events.entries()) {
+      const outcome = transitions.outcomes[place] ?? 'late';
       outcomes.set(entry, { outcome, messageId, ...(to !== undefined && { to: masked(to) }) });
     }
-    tellMoved(message, moves, services);
-    const was = moved.get(message.send.seq)?.resolved;
-    if (was !== undefined) tellResolved({ messageId, callerId: message.send.caller, was }, services);
+    reportTransitions(message, transitions, services);
+    const was = changes.get(message.send.seq)?.resolved;
+    if (was !== undefined) reportResolved({ messageId, callerId: message.send.caller, was }, services);
   }
   const waiting = new Set(plan.batch.postponed.map(({ seq }) => seq));
-  for (const { entry, event } of heard) {
+  for (const { entry, event } of events) {
     if (waiting.has(entry.seq)) continue;
     const { outcome, ...known } = outcomes.get(entry) ?? {
       outcome: event.kind === 'received' ? event.kind : 'ignored',
@@ -189,20 +189,24 @@ function contactOf(event: TrackedEvent): ContactIdentity | undefined {
 }
 
 /** Each state is counted. A failure gets a log line of its own, because operators look for it. */
-function tellMoved({ send, heard }: ToldMessage, { reached }: Moves, { metrics, logger }: Tellers): void {
+function reportTransitions(
+  { send, events }: MatchedMessage,
+  { reached }: Transitions,
+  { metrics, logger }: Reporters,
+): void {
   for (const state of reached) {
     metrics.reached(state);
     if (state.status !== 'failed') continue;
     const { id: messageId, caller: callerId, to } = send;
-    const connection = heard[0]?.entry.connectionId;
+    const connection = events[0]?.entry.connectionId;
     const facts = { messageId, callerId, connection, ...(to !== undefined && { to: masked(to) }) };
     logger.info({ ...facts, failureKind: state.failureKind }, 'a message that was accepted did not arrive');
   }
 }
 
-export function tellResolved(
+export function reportResolved(
   facts: { messageId: string; callerId: string; was: MessageStatus },
-  { metrics, logger }: Tellers,
+  { metrics, logger }: Reporters,
   by: DeliverySource = 'webhook',
 ): void {
   metrics.resolved(by);

@@ -11,7 +11,7 @@ import type {
 import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
-import { type Heard, type HeardEntry, isOutgoing, needsQuoted, type OutgoingHeard } from './matching.ts';
+import { type EventEntry, isOutgoing, needsQuoted, type ParsedEvent, type ParsedOutgoing } from './matching.ts';
 import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
@@ -21,46 +21,46 @@ const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
 const restMs = 1_000;
 
 /** When an entry is due again; undefined: there is no further try. */
-function nextTry({ tries, ageMs }: HeardEntry): number | undefined {
+function nextTry({ tries, ageMs }: EventEntry): number | undefined {
   const due = triesMs[tries];
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
 
 /** The same of one that could not be applied: what is wrong now may be wrong a while, so the pause counts from now. */
-export const nextTryAfterFault = ({ tries, ageMs }: HeardEntry): number | undefined => {
+export const nextTryAfterFault = ({ tries, ageMs }: EventEntry): number | undefined => {
   const pause = triesMs[tries];
   return pause === undefined ? undefined : ageMs + pause;
 };
 
 /** The facts of one message, as they came in. */
-export interface ToldMessage {
+export interface MatchedMessage {
   send: TrackedSend;
-  heard: { entry: HeardEntry; facts: DeliveryFacts }[];
+  events: { entry: EventEntry; facts: DeliveryFacts }[];
 }
 
 export interface BatchPlan {
   batch: TrackingBatch;
-  messages: ToldMessage[];
+  messages: MatchedMessage[];
   /** Events of messages that are not ours. */
-  foreign: HeardEntry[];
+  foreign: EventEntry[];
 }
 
 /** The store's knowledge about the events of a batch. */
 export interface BatchMatches {
-  matches: ReadonlyMap<OutgoingHeard, TrackedSend>;
+  matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
   /** The recipient of the message that an answer quotes. */
-  quoted: ReadonlyMap<Heard, string>;
+  quoted: ReadonlyMap<ParsedEvent, string>;
 }
 
 /** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
-export function planBatch(heard: readonly Heard[], { matches, quoted }: BatchMatches): BatchPlan {
-  const messages = new Map<number, ToldMessage>();
+export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: BatchMatches): BatchPlan {
+  const messages = new Map<number, MatchedMessage>();
   const conversations: ConversationFacts[] = [];
   const postponed: Postponement[] = [];
-  const foreign: HeardEntry[] = [];
-  for (const each of heard) {
+  const foreign: EventEntry[] = [];
+  for (const each of events) {
     if (!isOutgoing(each)) {
-      conversations.push(...said(each, quoted.get(each)));
+      conversations.push(...conversationFactsOf(each, quoted.get(each)));
       const inMs = needsQuoted(each) && !quoted.has(each) ? nextTry(each.entry) : undefined;
       if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
       continue;
@@ -68,21 +68,21 @@ export function planBatch(heard: readonly Heard[], { matches, quoted }: BatchMat
     const send = matches.get(each);
     const inMs = send ? undefined : nextTry(each.entry);
     if (send) {
-      const told = messages.get(send.seq) ?? { send, heard: [] };
-      messages.set(send.seq, told);
-      told.heard.push({ entry: each.entry, facts: factsIn(each) });
+      const message = messages.get(send.seq) ?? { send, events: [] };
+      messages.set(send.seq, message);
+      message.events.push({ entry: each.entry, facts: factsIn(each) });
     } else if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
     else foreign.push(each.entry);
-    conversations.push(...wroteOut(each, send, inMs !== undefined));
+    conversations.push(...outgoingFactsOf(each, send, inMs !== undefined));
   }
   const waits = new Set(postponed.map(({ seq }) => seq));
   const ordered = [...messages.values()].toSorted((a, b) => a.send.seq - b.send.seq);
-  const done = heard.map(({ entry }) => entry.seq).filter((seq) => !waits.has(seq));
+  const done = events.map(({ entry }) => entry.seq).filter((seq) => !waits.has(seq));
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
 /** A message that the inbox shows as ours is known by its ids, and says nothing of its state. */
-function factsIn({ entry, event, source }: OutgoingHeard): DeliveryFacts {
+function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
   // A history tells no other time than that of the message; a webhook comes when it is so.
   const at = source === 'poll' ? receivedTime(event.at, entry.receivedAtMs) : entry.receivedAtMs;
@@ -97,14 +97,14 @@ function factsIn({ entry, event, source }: OutgoingHeard): DeliveryFacts {
 const byId: Outcome = { outcome: 'accepted', evidence: 'local-id' };
 const byContent: Outcome = { outcome: 'accepted', evidence: 'content' };
 
-function joined({ send, heard }: ToldMessage): TrackedFacts {
-  const facts = heard.map((each) => each.facts).reduce(joinFacts);
+function joined({ send, events }: MatchedMessage): TrackedFacts {
+  const facts = events.map((each) => each.facts).reduce(joinFacts);
   const isSure = send.foundBy !== 'content';
   return { seq: send.seq, facts, proof: isSure ? 'id' : 'content', outcome: { ...(isSure ? byId : byContent) } };
 }
 
 /** The effect on a conversation of an event that is not about a message of the company. */
-function said({ entry, event, source }: Heard, quoted: string | undefined): ConversationFacts[] {
+function conversationFactsOf({ entry, event, source }: ParsedEvent, quoted: string | undefined): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'identity') return [{ connectionId, contact: event.identity }];
   if (event.kind !== 'received') return [];
@@ -117,15 +117,19 @@ function said({ entry, event, source }: Heard, quoted: string | undefined): Conv
  * Notes a foreign message to a customer at once, so that an answer a minute later is not taken for one to us; undone when the
  * message turns out to be ours.
  */
-function wroteOut(heard: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs: boolean): ConversationFacts[] {
-  const { entry, event, source } = heard;
-  if (source === 'poll') return send ? refused(heard, send) : wroteInHistory(heard);
+function outgoingFactsOf(
+  parsed: ParsedOutgoing,
+  send: TrackedSend | undefined,
+  mayBeOurs: boolean,
+): ConversationFacts[] {
+  const { entry, event, source } = parsed;
+  if (source === 'poll') return send ? closedWindowFactsOf(parsed, send) : historyFactsOf(parsed);
   const { connectionId, receivedAtMs, seq, tries } = entry;
   const about: ConversationFacts[] = [];
   const contact = contactOf(event);
   if (send) {
     if (contact && tries > 0) about.push({ connectionId, contact, withdrawn: { entry: seq } });
-    about.push(...refused(heard, send));
+    about.push(...closedWindowFactsOf(parsed, send));
   } else if (contact) {
     const at = receivedTime(event.at, receivedAtMs);
     if (!mayBeOurs) about.push({ connectionId, contact, foreignOutAt: at, withdrawn: { entry: seq } });
@@ -135,7 +139,7 @@ function wroteOut(heard: OutgoingHeard, send: TrackedSend | undefined, mayBeOurs
 }
 
 /** A row with an id that is not ours is of somebody else; one without any may be ours and not be known by its content. */
-function wroteInHistory({ entry, event }: OutgoingHeard): ConversationFacts[] {
+function historyFactsOf({ entry, event }: ParsedOutgoing): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.ids.localMessageId === undefined || event.recipient === undefined) return [];
   return [{ connectionId, contact: event.recipient, foreignOutAt: receivedTime(event.at, receivedAtMs) }];
@@ -149,7 +153,10 @@ function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefi
 }
 
 /** A message that failed because the window was closed: it was, when that message was sent. */
-function refused({ entry, event }: Pick<OutgoingHeard, 'entry' | 'event'>, send: TrackedSend): ConversationFacts[] {
+function closedWindowFactsOf(
+  { entry, event }: Pick<ParsedOutgoing, 'entry' | 'event'>,
+  send: TrackedSend,
+): ConversationFacts[] {
   if (event.kind !== 'status' || !event.failure || send.to === undefined) return [];
   if (failureKind(event.failure.code) !== 'window') return [];
   const closedAt = Math.min(send.sentAt ?? entry.receivedAtMs, entry.receivedAtMs);

@@ -58,7 +58,7 @@ function least<Value extends number | string>(one: Value | undefined, other: Val
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/** The first failure that was heard of. At the same moment the order of the words decides, so that all replicas agree. */
+/** The first failure that was reported. At the same moment the order of the words decides, so that all replicas agree. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]
@@ -72,5 +72,5 @@ export type DeliveryStatus = 'sent' | 'failed' | 'delivered' | 'read';
 
 const statuses: readonly (DeliveryStatus | undefined)[] = [undefined, 'sent', 'failed', 'delivered', 'read'];
 
-/** Undefined: nothing was heard of it that moves it. */
+/** Undefined: no event changed its state yet. */
 export const deliveryStatus = (rank: DeliveryRank): DeliveryStatus | undefined => statuses[rank];

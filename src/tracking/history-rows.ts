@@ -2,7 +2,7 @@ import { flagOf } from '../upstream/answers/fields.ts';
 import { asString, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { contactNamed } from './contact.ts';
 import { failureOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
-import type { Heard } from './matching.ts';
+import type { ParsedEvent } from './matching.ts';
 import type { ReceivedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /** Whose history was read, when. */
@@ -26,7 +26,7 @@ const factOf: Readonly<Record<string, StatusFact | undefined>> = {
 const apartMs = 16 * 60_000;
 
 /** What a page of a history says of our messages, and when the customer last wrote. Never throws. */
-export function hearHistory(rows: readonly JsonObject[], of: HistoryOf): Heard[] {
+export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): ParsedEvent[] {
   const events = rows.map((row) => eventIn(row, of.recipient)).filter((event) => event !== undefined);
   const received = events.filter((event) => event.kind === 'received');
   const last = received.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, 1);

@@ -9,39 +9,41 @@ import { readWebhookEvent } from './webhook-event.ts';
 export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
   Pick<MessageStore, 'countLookalikes'>;
 
-/** What was heard: an entry of the intake, or a row of a history, which has no number and is not tried again. */
-export type HeardEntry = Pick<IntakeEntry, 'seq' | 'connectionId' | 'receivedAtMs' | 'tries' | 'ageMs'>;
+/** Where an event comes from: an entry of the intake, or a row of a history, which has no number and is not tried again. */
+export type EventEntry = Pick<IntakeEntry, 'seq' | 'connectionId' | 'receivedAtMs' | 'tries' | 'ageMs'>;
 
-/** What was heard, and what it says. */
-export interface Heard<Event extends TrackedEvent = TrackedEvent> {
-  entry: HeardEntry;
+/** An event, and where it comes from. */
+export interface ParsedEvent<Event extends TrackedEvent = TrackedEvent> {
+  entry: EventEntry;
   event: Event;
   source: DeliverySource;
 }
 
 /** An event of an outgoing message, ours or foreign. */
-export type OutgoingHeard = Heard<TrackedEvent & (StatusEvent | OutgoingEvent)>;
+export type ParsedOutgoing = ParsedEvent<TrackedEvent & (StatusEvent | OutgoingEvent)>;
 
-export const hear = (entry: IntakeEntry): Heard => ({
+export const parseEntry = (entry: IntakeEntry): ParsedEvent => ({
   entry,
   event: readWebhookEvent(parseJson(entry.body)),
   source: 'webhook',
 });
 
-export const isOutgoing = (heard: Heard): heard is OutgoingHeard =>
-  heard.event.kind === 'status' || heard.event.kind === 'outgoing';
+export const isOutgoing = (parsed: ParsedEvent): parsed is ParsedOutgoing =>
+  parsed.event.kind === 'status' || parsed.event.kind === 'outgoing';
 
 /** An answer from a username without its number: the recipient of the quoted message identifies the customer. */
-export const needsQuoted = (heard: Heard): heard is Heard<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
-  heard.event.kind === 'received' && heard.event.from.phone === undefined && heard.event.replyTo !== undefined;
+export const needsQuoted = (
+  parsed: ParsedEvent,
+): parsed is ParsedEvent<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
+  parsed.event.kind === 'received' && parsed.event.from.phone === undefined && parsed.event.replyTo !== undefined;
 
 /** The recipients of our messages that such answers quote. */
 export async function recipientsQuoted(
   store: Pick<MatchingStore, 'findTracked'>,
-  heard: readonly Heard[],
-): Promise<ReadonlyMap<Heard, string>> {
-  const recipients = new Map<Heard, string>();
-  for (const each of heard.filter(needsQuoted)) {
+  events: readonly ParsedEvent[],
+): Promise<ReadonlyMap<ParsedEvent, string>> {
+  const recipients = new Map<ParsedEvent, string>();
+  for (const each of events.filter(needsQuoted)) {
     const [send] = await store.findTracked(each.entry.connectionId, [{ whatsappMessageId: each.event.replyTo }]);
     if (send?.to !== undefined) recipients.set(each, send.to);
   }
@@ -57,10 +59,10 @@ const triesBeforeContent = 3;
 /** The message of each event; absent if none is found. Only messages of the token's connection are searched. */
 export async function matchSends(
   store: MatchingStore,
-  heard: readonly OutgoingHeard[],
-): Promise<ReadonlyMap<OutgoingHeard, TrackedSend>> {
-  const matches = new Map<OutgoingHeard, TrackedSend>();
-  for (const [connectionId, own] of Map.groupBy(heard, ({ entry }) => entry.connectionId)) {
+  events: readonly ParsedOutgoing[],
+): Promise<ReadonlyMap<ParsedOutgoing, TrackedSend>> {
+  const matches = new Map<ParsedOutgoing, TrackedSend>();
+  for (const [connectionId, own] of Map.groupBy(events, ({ entry }) => entry.connectionId)) {
     const ids = own.map(({ event }) => event.ids);
     const found = await store.findTracked(connectionId, ids);
     for (const [place, each] of own.entries()) {
@@ -75,7 +77,7 @@ export async function matchSends(
  * Matches a sent template by recipient and time alone, if there is one candidate and no other possible cause of the event. A
  * foreign id proves that it is not ours.
  */
-async function findByContent(store: MatchingStore, { entry, event }: OutgoingHeard): Promise<TrackedSend | undefined> {
+async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgoing): Promise<TrackedSend | undefined> {
   if (entry.tries < triesBeforeContent || event.kind !== 'status') return undefined;
   const { template, recipient, ids } = event;
   if (template === undefined || recipient?.phone === undefined || ids.localMessageId !== undefined) return undefined;

@@ -24,11 +24,11 @@ const silentSends = 5;
 /** Whether histories tell of the messages of a connection, because no webhook does. */
 export function isPolled(
   mode: PollMode,
-  { listenedMsAgo, heardMsAgo, silentSends: silent }: SendingConnection,
+  { listenedMsAgo, eventMsAgo, silentSends: silent }: SendingConnection,
 ): boolean {
   if (mode !== 'auto') return mode === 'always';
   if (listenedMsAgo === undefined || listenedMsAgo > listeningMs) return true;
-  return heardMsAgo !== undefined && heardMsAgo >= silentMs && silent >= silentSends;
+  return eventMsAgo !== undefined && eventMsAgo >= silentMs && silent >= silentSends;
 }
 
 /** How long until the next look, so long after the last message; undefined: there is none. */

@@ -1,14 +1,14 @@
 import type { StoredMessage } from '../store/message-store.ts';
 import type { TrackingStore } from '../store/tracking-store.ts';
-import { type Applier, type ApplierServices, createApplier, tellResolved } from './applier.ts';
+import { type Applier, type ApplierServices, createApplier, reportResolved } from './applier.ts';
 import { contactNamed } from './contact.ts';
 
 /** Follows messages after WATI took them: from recorded webhooks, and from the deliveries themselves. */
 export interface Tracking extends Applier {
   /** A message has its outcome. A refusal because the window is closed says so of the conversation. */
   ended(message: StoredMessage): void;
-  /** Webhooks had proved that it was sent before its attempt ended, which said something else. */
-  proved(message: StoredMessage, said: StoredMessage['status']): void;
+  /** Webhooks had proved that it was sent before its attempt ended, with another outcome. */
+  proved(message: StoredMessage, status: StoredMessage['status']): void;
 }
 
 export interface TrackingServices extends Omit<ApplierServices, 'store'> {
@@ -24,6 +24,7 @@ export function createTracking(services: TrackingServices): Tracking {
       const closedAt = Date.parse(updatedAt);
       store.noteConversations([{ connectionId, contact: contactNamed(to), closedAt }]).catch(onFault);
     },
-    proved: ({ id, caller }, said) => tellResolved({ messageId: id, callerId: caller, was: said }, { metrics, logger }),
+    proved: ({ id, caller }, status) =>
+      reportResolved({ messageId: id, callerId: caller, was: status }, { metrics, logger }),
   };
 }

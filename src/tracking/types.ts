@@ -44,7 +44,7 @@ export interface IdentityEvent {
   identity: ContactIdentity;
 }
 
-/** Moves no state: a tapped link, a template, a number or an account that changed, and every unknown name. */
+/** Changes no state: a tapped link, a template, a number or an account that changed, and every unknown name. */
 export interface OtherEvent {
   kind: 'clicked' | 'template' | 'account' | 'ignored';
 }

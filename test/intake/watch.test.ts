@@ -13,7 +13,7 @@ function aWatch(ago: (Omit<ListeningNote, 'connectionId'> | 'away')[]) {
       noteListening: async (given) => {
         const last = ago.shift();
         if (last === 'away') throw new Error('away');
-        notes.push(Object.fromEntries(given.map(({ connectionId, heard }) => [connectionId, heard])));
+        notes.push(Object.fromEntries(given.map(({ connectionId, received }) => [connectionId, received])));
         return last === undefined ? [] : given.map(({ connectionId }) => ({ connectionId, ...last }));
       },
     },
@@ -35,7 +35,7 @@ it('notes what was heard, and knows of a gap by either clock', async () => {
     { agoMs: 500, wallAgoMs: 30 * minuteMs },
   ]);
   await watch.note();
-  watch.heard('c2');
+  watch.received('c2');
   await watch.note();
   expect(gaps).toEqual([]);
   expect(notes).toEqual([
@@ -55,7 +55,7 @@ it('looks for what was refused once it can note again, of the connection that it
   const { watch, notes, gaps, faults } = aWatch([usual, 'away', usual, usual]);
   await watch.note();
   watch.refused('c1');
-  watch.heard('c1');
+  watch.received('c1');
   await watch.note();
   expect([gaps, faults.length]).toEqual([[], 1]);
   await watch.note();

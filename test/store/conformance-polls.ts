@@ -93,7 +93,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
     });
 
     test('know over which connections messages go out, and of how many no webhook tells', async () => {
-      const note = (heard: boolean) => store.noteListening([{ connectionId: 'c1', heard }]);
+      const note = (received: boolean) => store.noteListening([{ connectionId: 'c1', received }]);
       expect(await note(false)).toEqual([]);
       await home.advance(MINUTE_MS);
       for (const id of ['a', 'b', 'c']) await insertFinished(store, newMessage(id), 'accepted');
@@ -103,9 +103,9 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       const all = async () =>
         (await store.sendingConnections())
           .toSorted((x, y) => (x.connectionId < y.connectionId ? -1 : 1))
-          .map(({ listenedMsAgo = -1, heardMsAgo = -1, ...rest }) => ({
+          .map(({ listenedMsAgo = -1, eventMsAgo = -1, ...rest }) => ({
             ...rest,
-            times: [listenedMsAgo, heardMsAgo].map((ms) => Math.floor(ms / HOUR_MS)),
+            times: [listenedMsAgo, eventMsAgo].map((ms) => Math.floor(ms / HOUR_MS)),
           }));
       const c2 = { connectionId: 'c2', silentSends: 0, times: [-1, -1] };
       expect(await all()).toEqual([{ connectionId: 'c1', silentSends: 3, times: [1, 1] }, c2]);
@@ -119,7 +119,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
     });
 
     test('know for how long nobody listened, of each connection', async () => {
-      const notes = ['c1', 'c2'].map((connectionId) => ({ connectionId, heard: false }));
+      const notes = ['c1', 'c2'].map((connectionId) => ({ connectionId, received: false }));
       expect(await store.noteListening([])).toEqual([]);
       expect(await store.noteListening(notes)).toEqual([]);
       await home.advance(HOUR_MS);

@@ -1,6 +1,6 @@
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackedFacts, TrackingMoved } from '../../src/store/tracking-store.ts';
+import type { TrackedFacts, TrackingChange } from '../../src/store/tracking-store.ts';
 
 export const PROOF = { outcome: 'accepted', evidence: 'local-id' };
 export const NO_BATCH = { messages: [], conversations: [], done: [], postponed: [] };
@@ -34,7 +34,7 @@ export async function tell(
   id: string,
   facts: DeliveryFacts,
   proof: TrackedFacts['proof'] = 'id',
-): Promise<TrackingMoved | undefined> {
+): Promise<TrackingChange | undefined> {
   const seq = await seqOf(store, id);
   const [moved] = await store.applyTracking({ ...NO_BATCH, messages: [{ seq, facts, proof, outcome: PROOF }] });
   return moved;

@@ -16,7 +16,7 @@ it('what was sent while nobody listened is looked for when the listener is back,
     insertFinished(store, newMessage(id, { to, connectionId: seededConnection, localMessageId: id }), 'accepted');
   await send('before', '14155551001');
   steady += 20 * minuteMs;
-  await store.noteListening([{ connectionId: seededConnection, heard: true }]);
+  await store.noteListening([{ connectionId: seededConnection, received: true }]);
   steady += 20 * minuteMs;
   await send('meanwhile', '14155551000');
   steady += minuteMs;

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StoredDelivery } from '../../src/store/delivery-facts.ts';
 import type { IntakeEntry } from '../../src/store/intake-store.ts';
-import type { EventIds, TrackedSend, TrackingBatch, TrackingMoved } from '../../src/store/tracking-store.ts';
+import type { EventIds, TrackedSend, TrackingBatch, TrackingChange } from '../../src/store/tracking-store.ts';
 import { type ApplierServices, createApplier } from '../../src/tracking/applier.ts';
 import { joinFacts } from '../../src/tracking/delivery-state.ts';
 
@@ -153,7 +153,7 @@ export class FakeIntake {
     return undefined;
   }
 
-  #apply(batch: TrackingBatch): TrackingMoved[] {
+  #apply(batch: TrackingBatch): TrackingChange[] {
     const bodies = batch.done.map((seq) => this.entries[seq - 1]?.body ?? '');
     if (this.poison && bodies.some((body) => this.poison?.test(body))) throw new TypeError('poison');
     this.batches.push(batch);

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { hearHistory } from '../../src/tracking/history-rows.ts';
+import { parseHistory } from '../../src/tracking/history-rows.ts';
 import type { JsonObject } from '../../src/upstream/tolerant-reader.ts';
 
 const readAtMs = Date.UTC(2026, 10, 30, 10);
 const created = '2026-11-30T09:00:00.1234567Z';
-const hear = (...rows: JsonObject[]) =>
-  hearHistory(rows, { connectionId: 'c1', recipient: '14155550100', readAtMs }).map(({ event }) => event);
+const eventsOf = (...rows: JsonObject[]) =>
+  parseHistory(rows, { connectionId: 'c1', recipient: '14155550100', readAtMs }).map(({ event }) => event);
 const ours = { eventType: 'message', owner: true, localMessageId: 'm1', id: 'w1', created };
 const sentence = (name: string) => `Broadcast message with using "${name}" template`;
 const template = {
@@ -24,7 +24,7 @@ it.each([
   ['FAILED', 'failed'],
 ])('reads %s as %s, in any case, at the time of the row', (statusString, fact) => {
   const at = Date.parse('2026-11-30T09:00:00.123Z');
-  expect(hear({ ...ours, statusString })).toMatchObject([
+  expect(eventsOf({ ...ours, statusString })).toMatchObject([
     { kind: 'status', fact, at, ids: { localMessageId: 'm1', watiId: 'w1' }, recipient: { phone: '14155550100' } },
   ]);
 });
@@ -32,16 +32,16 @@ it.each([
 it.each(['PENDING', 'SENDING', 'UNREAD', 'NOT_DELIVERED', '', null, 7, undefined])(
   'of a message whose state is %j takes the ids alone',
   (statusString) => {
-    expect(hear({ ...ours, statusString })).toMatchObject([{ kind: 'outgoing', ids: { localMessageId: 'm1' } }]);
+    expect(eventsOf({ ...ours, statusString })).toMatchObject([{ kind: 'outgoing', ids: { localMessageId: 'm1' } }]);
   },
 );
 
 it('tells why a message failed, also where WATI does not', () => {
   const failed = { ...ours, statusString: 'FAILED' };
-  expect(hear({ ...failed, failedCode: '131049', failedDetail: 'Held back' })).toMatchObject([
+  expect(eventsOf({ ...failed, failedCode: '131049', failedDetail: 'Held back' })).toMatchObject([
     { failure: { code: '131049', detail: 'Held back' } },
   ]);
-  expect(hear(failed)).toMatchObject([{ failure: { code: 'unknown' } }]);
+  expect(eventsOf(failed)).toMatchObject([{ failure: { code: 'unknown' } }]);
 });
 
 it('takes of the customer the last message only, and none without a time or an owner', () => {
@@ -53,13 +53,13 @@ it('takes of the customer the last message only, and none without a time or an o
     { eventType: 'message', created },
     { eventType: 'ticket', owner: false, created },
   ];
-  expect(hear(...rows)).toMatchObject([{ kind: 'received', at: Date.parse('2026-11-30T08:00:00Z') }]);
-  expect(hear(his)).toEqual([]);
+  expect(eventsOf(...rows)).toMatchObject([{ kind: 'received', at: Date.parse('2026-11-30T08:00:00Z') }]);
+  expect(eventsOf(his)).toEqual([]);
 });
 
 it('takes the name of a template where one row alone can be meant', () => {
   const names = (...rows: JsonObject[]) =>
-    hear(...rows).map((event) => (event.kind === 'status' ? event.template : ''));
+    eventsOf(...rows).map((event) => (event.kind === 'status' ? event.template : ''));
   const later = (minutes: number) => ({ created: new Date(Date.parse('2026-11-30T09:00:00Z') + minutes * 60_000) });
   const at = (minutes: number) => ({ ...template, created: later(minutes).created.toISOString() });
   expect(names(template)).toEqual(['welcome']);
@@ -80,7 +80,7 @@ it('never throws, whatever the rows are', () => {
   const row = fc.dictionary(fc.constantFrom(...names, 'failedCode', 'errors'), value, { maxKeys: 9 });
   fc.assert(
     fc.property(fc.array(row, { maxLength: 8 }), (rows) => {
-      expect(hear(...rows).length).toBeLessThanOrEqual(rows.length);
+      expect(eventsOf(...rows).length).toBeLessThanOrEqual(rows.length);
     }),
     { numRuns: 300 },
   );

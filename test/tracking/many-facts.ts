@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackingMoved } from '../../src/store/tracking-store.ts';
+import type { TrackingChange } from '../../src/store/tracking-store.ts';
 import { type Applier, createApplier } from '../../src/tracking/applier.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
 import { createRandom, type Random } from '../faults/random.ts';
@@ -164,7 +164,7 @@ function applierOf(store: Store, movedBack: string[]): Applier {
   });
 }
 
-const isBackward = ({ before, after }: TrackingMoved): boolean => (before?.rank ?? 0) > (after?.rank ?? 0);
+const isBackward = ({ before, after }: TrackingChange): boolean => (before?.rank ?? 0) > (after?.rank ?? 0);
 
 interface Watched {
   idOf: (message: number) => string;

@@ -167,7 +167,7 @@ it('knows a template by its name and time, where only one row and one message ca
 });
 
 describe('of itself', () => {
-  const listen = (heard: boolean) => store.noteListening([{ connectionId: 'c1', heard }]);
+  const listen = (received: boolean) => store.noteListening([{ connectionId: 'c1', received }]);
   const listenFor = async (ms: number) => {
     for (let at = 0; at < ms; at += 5 * minuteMs) {
       await time.run(5 * minuteMs);

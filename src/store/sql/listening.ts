@@ -15,7 +15,7 @@ export function listeningOperations(
       if (notes.length === 0) return [];
       const wall = now();
       const rows = new Map(
-        notes.map(({ connectionId: connection, heard }) => [connection, { connection, heard: heard ? 1 : 0 }]),
+        notes.map(({ connectionId: connection, received }) => [connection, { connection, received: received ? 1 : 0 }]),
       );
       const values = { rows: JSON.stringify([...rows.values()]), wall };
       const [before = []] = await engine.write([sql.watched, sql.watch].map((statement) => ({ statement, values })));

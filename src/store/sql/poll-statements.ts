@@ -47,7 +47,7 @@ function candidates({ now }: Dialect) {
   return {
     connections: statement(`
       SELECT recent.connection_id, ${now} - MAX(watch.listened_at) AS listened,
-        ${now} - MAX(COALESCE(watch.event_at, watch.since)) AS heard,
+        ${now} - MAX(COALESCE(watch.event_at, watch.since)) AS since_event,
         SUM(CASE WHEN recent.status = 'accepted' AND recent.ended_at > COALESCE(watch.event_at, watch.since)
           AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.send_seq = recent.seq AND deliveries.rank > 0)
           THEN 1 ELSE 0 END) AS silent
@@ -122,14 +122,14 @@ function costs({ inputRows }: Dialect) {
 }
 
 function watching({ now, inputRows }: Dialect) {
-  const given = inputRows({ connection: 'TEXT', heard: 'INTEGER' });
+  const given = inputRows({ connection: 'TEXT', received: 'INTEGER' });
   return {
     watched: statement(`
       SELECT connection_id, ${now} - listened_at AS ago, listened_wall FROM intake_watch
       WHERE connection_id IN (SELECT given.connection FROM ${given})`),
     watch: statement(`
       INSERT INTO intake_watch AS watch (connection_id, since, listened_at, listened_wall, event_at)
-      SELECT given.connection, ${now}, ${now}, CAST(:wall AS BIGINT), CASE given.heard WHEN 1 THEN ${now} END
+      SELECT given.connection, ${now}, ${now}, CAST(:wall AS BIGINT), CASE given.received WHEN 1 THEN ${now} END
       FROM ${given} WHERE TRUE ORDER BY given.connection
       ON CONFLICT (connection_id) DO UPDATE SET listened_at = excluded.listened_at,
         listened_wall = excluded.listened_wall, event_at = COALESCE(excluded.event_at, watch.event_at)`),

@@ -19,7 +19,7 @@ function candidates(
         connectionId: required(row, 'connection_id'),
         silentSends: integer(row, 'silent'),
         ...(row.listened !== null && { listenedMsAgo: integer(row, 'listened') }),
-        ...(row.heard !== null && { heardMsAgo: integer(row, 'heard') }),
+        ...(row.since_event !== null && { eventMsAgo: integer(row, 'since_event') }),
       }));
     },
 

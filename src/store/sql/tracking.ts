@@ -5,7 +5,7 @@ import type {
   TrackedFacts,
   TrackedSend,
   TrackingBatch,
-  TrackingMoved,
+  TrackingChange,
   TrackingStore,
 } from '../tracking-store.ts';
 import { conversationStatements } from './conversation-statements.ts';
@@ -116,7 +116,7 @@ function applying(
       const answers = await retryDeadlocks(() => engine.write(steps));
       if (messages.length === 0) return [];
       const [, before = [], proved = [], opened = [], joined = []] = answers;
-      return movesOf(messages, { before, proved, after: [...opened, ...joined] });
+      return changesOf(messages, { before, proved, after: [...opened, ...joined] });
     },
   };
 }
@@ -174,7 +174,7 @@ interface Written {
   after: readonly Row[];
 }
 
-function movesOf(messages: readonly TrackedFacts[], { before, proved, after }: Written): TrackingMoved[] {
+function changesOf(messages: readonly TrackedFacts[], { before, proved, after }: Written): TrackingChange[] {
   const stood = new Map(before.map((row) => [integer(row, 'seq'), row]));
   const resolved = new Map(proved.map((row) => [integer(row, 'seq'), row.status]));
   const stands = new Map<number, StoredDelivery | undefined>(

@@ -1,6 +1,6 @@
 import type { DeliveryFacts } from '../store/delivery-facts.ts';
-import type { TrackingMoved } from '../store/tracking-store.ts';
-import type { ToldMessage } from './batch.ts';
+import type { TrackingChange } from '../store/tracking-store.ts';
+import type { MatchedMessage } from './batch.ts';
 import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state.ts';
 import { type FailureKind, failureKind } from './failure-kind.ts';
 
@@ -16,34 +16,34 @@ export interface Reached {
   seconds?: number;
 }
 
-export interface Moves {
+export interface Transitions {
   outcomes: AppliedOutcome[];
   reached: Reached[];
 }
 
 /** The effect of each event on a message, applied one after another to what was known before. */
-export function movesOf({ send, heard }: ToldMessage, moved: TrackingMoved | undefined): Moves {
-  const moves: Moves = { outcomes: [], reached: [] };
+export function transitionsOf({ send, events }: MatchedMessage, change: TrackingChange | undefined): Transitions {
+  const transitions: Transitions = { outcomes: [], reached: [] };
   // Gone, or never sent: nothing is written of it.
-  if (!moved?.after) return { ...moves, outcomes: heard.map(() => 'late') };
+  if (!change?.after) return { ...transitions, outcomes: events.map(() => 'late') };
   const { whatsappMessageId, sentAt } = send;
   let known: DeliveryFacts = {
     rank: 0,
     source: 'webhook',
     ...(whatsappMessageId !== undefined && { whatsappMessageId }),
-    ...moved.before,
+    ...change.before,
   };
-  const wasResolved = moved.resolved !== undefined;
-  for (const { facts } of heard) {
+  const wasResolved = change.resolved !== undefined;
+  for (const { facts } of events) {
     const next = joinFacts(known, facts);
     const reached = reachedBy(known, next, sentAt);
-    moves.reached.push(...reached);
-    const isFirst = moves.outcomes.length === 0;
-    if (reached.length > 0 || (isFirst && wasResolved)) moves.outcomes.push('moved');
-    else moves.outcomes.push(learns(known, next) ? 'learnt' : 'late');
+    transitions.reached.push(...reached);
+    const isFirst = transitions.outcomes.length === 0;
+    if (reached.length > 0 || (isFirst && wasResolved)) transitions.outcomes.push('moved');
+    else transitions.outcomes.push(learns(known, next) ? 'learnt' : 'late');
     known = next;
   }
-  return moves;
+  return transitions;
 }
 
 function reachedBy(before: DeliveryFacts, after: DeliveryFacts, sentAt: number | undefined): Reached[] {
