@@ -169,6 +169,27 @@ test('sends that wait for a connection to be mended are left to the store, take 
   await close();
 });
 
+test.each([
+  ['text', text],
+  ['template', template],
+] as const)('refused credentials use up no attempt of a %s, and failures do', async (_kind, contentTo) => {
+  const busy = answered(429, '', { 'retry-after': '0' });
+  const refused = Array.from({ length: 4 }, () => unauthorized);
+  for (const [answers, end] of [
+    [[...refused, busy, busy, yes], { status: 'accepted', attempts: 7 }],
+    [[busy, ...refused, busy, busy], { status: 'not_sent', attempts: 7 }],
+  ] as const) {
+    const left = [...answers];
+    // Its probes are answered at once, as where reads are allowed and sends are not.
+    const breaker = { ...createCircuitBreaker(refusing, AbortSignal.abort()), trip: () => {} };
+    const { delivery, close } = await startDelivery(async () => left.shift() ?? yes, undefined, { breaker });
+    const content = contentTo('14155551000');
+    const { stored } = await delivery.send({ scope: asker, content, context: { connection: 'one' }, waitMs: 0 });
+    await expect.poll(() => delivery.find('tester', stored.id), { timeout: 5_000 }).toMatchObject(end);
+    await close();
+  }
+});
+
 test('a breaker that closes in vain is probed less and less often, until a message is accepted', async () => {
   vi.useFakeTimers();
   try {

@@ -138,6 +138,7 @@ function splitResults(
       retries.push({ delivery, delayMs: 0 });
       continue;
     }
+    if (result.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
     const delayMs = request.streamed ? undefined : nextRetryDelay(result, delivery, conditions);
     if (delayMs === undefined) finished.push({ delivery, result });
     else {

@@ -11,7 +11,7 @@ import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
  *   insert ──► queued ──claim──► sending ──┬──► accepted
  *                ▲                         ├──► rejected
  *                └─ requeue ◄ proven unsent┼──► not_sent   attempts used up, or nothing left to repeat
- *                   (up to three attempts) └──► unknown ──reconcile──► accepted
+ *                   (up to three failures) └──► unknown ──reconcile──► accepted
  *
  *   complete (the commit of a final state) comes before the client is answered. No arrow leads from `unknown` back to
  *   `queued`. Messages that share a call take each arrow together, and each keeps its own record.

@@ -1,7 +1,7 @@
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import type { ActiveDelivery } from './types.ts';
 
-/** Attempts of one message, the first one included. */
+/** Attempts of one message that fail, the first one included. Those refused for credentials are not counted. */
 export const maxAttempts = 3;
 
 interface RetryConditions {
@@ -17,15 +17,15 @@ interface RetryConditions {
  */
 export function nextRetryDelay(
   result: AttemptResult,
-  { stored, deadline, detached }: ActiveDelivery,
+  { failures = 0, deadline, detached }: ActiveDelivery,
   { isClosing, jitterMs }: RetryConditions,
 ): number | undefined {
   // At shutdown, detached messages stay queued for the next process; a waiting client gets an answer.
   if (isClosing && !detached) return undefined;
   // A refused key refuses the whole queue: none of it was processed, and it waits until the key is replaced.
   if (detached && result.outcome === 'rejected' && result.refusal === 'credentials') return 0;
-  if (result.outcome !== 'not_sent' || !result.retryable || stored.attempts >= maxAttempts) return undefined;
-  const delayMs = result.retryAfterMs ?? 200 * stored.attempts + jitterMs;
+  if (result.outcome !== 'not_sent' || !result.retryable || failures >= maxAttempts) return undefined;
+  const delayMs = result.retryAfterMs ?? 200 * failures + jitterMs;
   return performance.now() + delayMs < deadline ? delayMs : undefined;
 }
 

@@ -28,6 +28,8 @@ export interface ActiveDelivery {
   stored: StoredMessage;
   /** No further attempt begins later (performance.now()). */
   deadline: number;
+  /** Its attempts by this process that were not sent, the last one included. */
+  failures?: number;
   /** No client is waiting: while the upstream refuses the credentials the message stays queued. */
   detached?: true;
   /**
