@@ -195,7 +195,7 @@ export const EnvSchema = Type.Object({
   GROUP_MAX_INTERACTIVE: groupMax('single sends', 200),
   GROUP_MAX_BROADCAST: groupMax('recipients of a broadcast', 200),
   GROUP_SPLIT: Type.Enum(['on', 'off'], {
-    description: '`off`: a group that WATI refuses with a 2xx is not tried again in halves, down to the one at fault',
+    description: '`off`: a batch that WATI refuses with a 2xx is not tried again in halves, down to the one at fault',
     default: 'on',
   }),
   TEXT_URL_MAX_BYTES: Type.Integer({
