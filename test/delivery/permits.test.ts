@@ -15,12 +15,12 @@ const template = (to: string): Content => ({
 const refusing = async () => false;
 const unauthorized = answered(401, '{"message":"invalid token"}');
 
-/** Turns come when the test says so. */
-function heldTurns() {
+/** Permits that the test grants. They age where `ttlMs` says so; else a slow machine would make another one necessary. */
+function heldTurns({ ttlMs = Number.POSITIVE_INFINITY } = {}) {
   const waiting: { lane: string; grant: () => void }[] = [];
   const rateLimiter: RateLimiter = {
     acquire: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
-    isPermitValid: (permitGrantedAt) => performance.now() - permitGrantedAt <= 40,
+    isPermitValid: (permitGrantedAt) => performance.now() - permitGrantedAt <= ttlMs,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},
   };
@@ -28,7 +28,7 @@ function heldTurns() {
 }
 
 test('a turn that a send could not use ages: before the first byte another one is waited for', async () => {
-  const { rateLimiter, waiting } = heldTurns();
+  const { rateLimiter, waiting } = heldTurns({ ttlMs: 40 });
   const calls: Call[] = [];
   let leased = false;
   let begins = 0;
