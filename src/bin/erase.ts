@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, loadConfig } from '../config.ts';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
 import { digits, recipientPattern } from '../schemas/common.ts';
-import { openStore, type Store, sqlitePath } from '../store/open.ts';
+import type { Store } from '../store/open.ts';
 import type { PersonCount } from '../store/person-store.ts';
+import { runStoreCommand, UsageError, withStore } from './store-command.ts';
 
 const usage = `npm run erase -- NUMBER [--dry-run|--export]
 (in the image: erase NUMBER ...)
@@ -20,11 +18,15 @@ what is queued, deletes what has ended, and tells what it did. What is on the wi
 A service that runs on a SQLite file has it for itself: use POST /v1/operations/erase then.
 Exit codes: 0 nothing is left (or it was only asked), 1 it could not be done or something is left, 2 not understood.`;
 
-/** SQLite's code for a file that another process holds. */
-const busy = 5;
-
-async function main(): Promise<number> {
-  const { values, positionals } = readArguments();
+async function run(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'dry-run': { type: 'boolean', default: false },
+      export: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
   if (values.help) {
     console.log(usage);
     return 0;
@@ -35,53 +37,9 @@ async function main(): Promise<number> {
     throw new UsageError('this is no number: digits with country code, a 24-hex contact id, or a BSUID');
   }
   if (values['dry-run'] && values.export) throw new UsageError('--dry-run or --export, not both');
-  const store = await open();
-  try {
-    if (values.export) {
-      await printRecords(store, digits(to));
-      return 0;
-    }
-    return await erase(store, digits(to), values['dry-run']);
-  } finally {
-    await store.close();
-  }
-}
-
-class UsageError extends Error {}
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        'dry-run': { type: 'boolean', default: false },
-        export: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(reasonOf(error));
-  }
-}
-
-/** The settings of the store alone: neither the Maton key nor the callers are needed. */
-function open(): Promise<Store> {
-  const { STORE_URL, STORE_URL_FILE, STORE_TLS, STORE_LEASE_MS, PGHOST } = process.env;
-  const notNeeded = { MATON_API_KEY: 'the-store-needs-no-key', CLIENTS_FILE: 'not-needed' };
-  const config = loadConfig({ STORE_URL, STORE_URL_FILE, STORE_TLS, STORE_LEASE_MS, PGHOST, ...notNeeded });
-  const url = config.STORE_URL;
-  if (url === 'memory:') throw new Error('STORE_URL is memory: nothing is kept');
-  if (url.startsWith('file:')) {
-    const path = sqlitePath(url);
-    // Opening it would make it.
-    if (!existsSync(path)) throw new Error(`there is no file ${path}`);
-    // SQLite writes the file anew beside it: in the image no other folder can be written to.
-    process.env.SQLITE_TMPDIR ??= dirname(path);
-  }
-  // Nothing ages here: the store is closed again before anything could.
-  const forever = Number.MAX_SAFE_INTEGER;
-  const kept = { keyRetentionMs: forever, unknownRetentionMs: forever, recordRetentionMs: forever };
-  return openStore(url, { ...kept, leaseMs: config.STORE_LEASE_MS, tls: config.STORE_TLS });
+  return withStore((store) =>
+    values.export ? printRecords(store, digits(to)) : erase(store, digits(to), values['dry-run']),
+  );
 }
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
@@ -106,7 +64,7 @@ What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
 /** One array, a page at a time. Nobody sees what is still being recorded. */
-async function printRecords(store: Store, to: string): Promise<void> {
+async function printRecords(store: Store, to: string): Promise<number> {
   let separator = '[\n';
   for (const caller of await store.listCallers()) {
     let cursor: string | undefined;
@@ -120,22 +78,7 @@ async function printRecords(store: Store, to: string): Promise<void> {
     } while (cursor !== undefined);
   }
   process.stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
+  return 0;
 }
 
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof Error && 'errcode' in cause && cause.errcode === busy) {
-    return 'a running service has the file for itself: use POST /v1/operations/erase, or stop it first';
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isUsage = error instanceof UsageError;
-  console.error(
-    isUsage ? `${error.message}\n\n${usage}` : error instanceof ConfigError ? error.message : reasonOf(error),
-  );
-  process.exitCode = isUsage ? 2 : 1;
-}
+await runStoreCommand({ usage, busyRemedy: 'use POST /v1/operations/erase, or stop it first', run });
