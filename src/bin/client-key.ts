@@ -6,7 +6,17 @@ import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts
 import { CallersFault, parseCallers } from '../callers/parse.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
 import { counted } from '../lib/counted.ts';
-import { EditRefused } from '../lib/replace-file.ts';
+import {
+  applying,
+  type Faults,
+  type FileArguments,
+  fileFaults,
+  fileOptions,
+  idFaults,
+  isEntryName,
+  runFileCommand,
+  table,
+} from './file-command.ts';
 
 const allows: Record<Scope, string> = {
   'contacts:read': 'look contacts up',
@@ -50,59 +60,26 @@ Exit codes: 0 done, 1 FILE stands as it was (it cannot be read or written, has f
 Example: npm run client-key -- billing --scopes messages:send,messages:read --connections '*' --rate 20 --add clients.json`;
 
 const options = {
+  ...fileOptions,
   scopes: { type: 'string' },
   connections: { type: 'string' },
   rate: { type: 'string' },
-  add: { type: 'string' },
-  revoke: { type: 'string' },
-  list: { type: 'string' },
   key: { type: 'string' },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 const parse = () => parseArgs({ allowPositionals: true, options });
-type Asked = ReturnType<typeof parse>['values'] & { name: string; more: string[] };
+type Given = FileArguments<ReturnType<typeof parse>['values']>;
 
-/** `npm run client-key`: the key is printed here and kept nowhere. */
-function main(): number {
-  const { values, positionals } = parse();
-  if (values.help) {
-    console.log(usage);
-    return 0;
-  }
-  const [name = '', ...more] = positionals;
-  const asked = { ...values, name, more };
-  const faults = faultsIn(asked);
-  if (faults.length > 0) {
-    console.error(`Nothing was done, and no key was made:\n  - ${faults.join('\n  - ')}\n\n${usage}`);
-    return 2;
-  }
-  const file = values.list ?? values.revoke ?? values.add;
-  try {
-    console.log(answer(asked));
-    return 0;
-  } catch (error) {
-    // What is wrong with an entry that goes into no file is a fault of the arguments.
-    if (file === undefined || !isOfFile(error)) throw error;
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);
-    console.error(`${file} stands as it was: ${reason}`);
-    return 1;
-  }
-}
-
-const isOfFile = (error: unknown): boolean =>
-  error instanceof EditRefused || error instanceof CallersFault || (error instanceof Error && 'syscall' in error);
-
-function answer(asked: Asked): string {
-  if (asked.list !== undefined) return listed(parseCallers(readFileSync(asked.list, 'utf8')), Date.now());
-  if (asked.revoke !== undefined) return revoke(asked.revoke, asked.name, asked.key);
-  return isNew(asked) ? makeCaller(asked) : makeKey(asked.add ?? '', asked.name);
+function run(given: Given): string {
+  if (given.list !== undefined) return listed(parseCallers(readFileSync(given.list, 'utf8')), Date.now());
+  if (given.revoke !== undefined) return revoke(given.revoke, given.first, given.key);
+  return isNew(given) ? makeCaller(given) : makeKey(given.add ?? '', given.first);
 }
 
 const newKey = () => `wbff_${randomBytes(32).toString('base64url')}`;
 const taken = 'A running service takes it within a second and logs "CLIENTS_FILE was read again".';
 
-function makeCaller({ name, add, ...asked }: Asked): string {
+function makeCaller({ first: name, add, ...asked }: Given): string {
   const key = newKey();
   const granted = split(asked.scopes);
   const connections = split(asked.connections);
@@ -153,57 +130,47 @@ function listed(entries: readonly CallerEntry[], nowMs: number): string {
     granted.join(','),
     connections.join(','),
   ]);
-  const table = [['NAME', 'KEYS', 'SCOPES', 'CONNECTIONS'], ...rows];
-  const widths = [0, 1, 2].map((at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
-  return table.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).join('\n');
+  return table([['NAME', 'KEYS', 'SCOPES', 'CONNECTIONS'], ...rows]);
 }
 
 const lastDay = (notAfter: string, nowMs: number) =>
   nowMs > lastMsOf(notAfter) ? `(expired ${notAfter})` : `(until ${notAfter})`;
 
 /** Another key for a caller that is there asks for none of these. */
-const isNew = ({ scopes: granted, connections, rate, add }: Asked) =>
+const isNew = ({ scopes: granted, connections, rate, add }: Given) =>
   add === undefined || granted !== undefined || connections !== undefined || rate !== undefined;
 
 /** All that is wrong with the arguments, at once. What is left, the rules of the file find. */
-function faultsIn(asked: Asked): string[] {
-  const { name, more, list, revoke: from, add } = asked;
-  const files = Object.entries({ '--add': add, '--revoke': from, '--list': list }).filter(
-    ([, file]) => file !== undefined,
-  );
-  const makes = list === undefined && from === undefined;
-  const faults: [boolean, string][] = [
-    [files.length > 1, `one of ${files.map(([option]) => option).join(', ')}, not several`],
-    ...files.map(([option, file]): [boolean, string] => [file === '', `${option} names no FILE`]),
+function faultsIn(given: Given): string[] {
+  const { first: name, more, list, revoke: from, key } = given;
+  const creates = list === undefined && from === undefined;
+  const faults: Faults = [
+    ...fileFaults(given),
     [list === undefined && name === '', 'the NAME of the calling service is missing'],
     [list !== undefined && name !== '', `--list takes no NAME: ${name}`],
     [
-      name !== '' && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name),
+      name !== '' && !isEntryName(name),
       `"${name}" is no name: up to 64 letters, digits, . _ - and first a letter or digit`,
     ],
     [more.length > 0, `one NAME, not several: ${more.join(' ')} (commas, no spaces, between scopes; '*' in quotes)`],
-    [asked.key !== undefined && from === undefined, '--key goes with --revoke'],
-    [
-      asked.key !== undefined && !/^[0-9a-fA-F]{8,64}$/.test(asked.key),
-      '--key must be the first 8 hexadecimal digits of a hash, or more: --list and the log show them. A key itself has no place here',
-    ],
+    ...idFaults('--key', key, {
+      isRevoking: from !== undefined,
+      hint: '--list and the log show them. A key itself has no place here',
+    }),
     ...(['scopes', 'connections', 'rate'] as const).map((option): [boolean, string] => [
-      !makes && asked[option] !== undefined,
+      !creates && given[option] !== undefined,
       `--${option} is for a new caller`,
     ]),
   ];
-  return [
-    ...faults.flatMap(([wrong, what]) => (wrong ? [what] : [])),
-    ...(makes && isNew(asked) ? grantFaults(asked) : []),
-  ];
+  return [...applying(faults), ...(creates && isNew(given) ? grantFaults(given) : [])];
 }
 
 /** Nothing is granted that was not asked for in so many words. */
-function grantFaults({ scopes: asked, connections, rate }: Asked): string[] {
+function grantFaults({ scopes: asked, connections, rate }: Given): string[] {
   const granted = split(asked);
   const chosen = split(connections);
   const known: readonly string[] = [...scopes, '*'];
-  const faults: [boolean, string][] = [
+  const faults: Faults = [
     [granted.length === 0, '--scopes is missing: what may it do?'],
     ...granted.map((scope): [boolean, string] => [
       !known.includes(scope),
@@ -214,7 +181,7 @@ function grantFaults({ scopes: asked, connections, rate }: Asked): string[] {
     [rate === undefined, '--rate is missing: how many requests a second may it make? A number, or none for no limit'],
     [rate !== undefined && rate !== 'none' && !(Number(rate) > 0), `--rate ${rate} is no number above 0, nor none`],
   ];
-  return faults.flatMap(([wrong, what]) => (wrong ? [what] : []));
+  return applying(faults);
 }
 
 /** The scopes of the same noun, for one that is misspelt. */
@@ -229,11 +196,11 @@ const split = (list = '') =>
     .map((item) => item.trim())
     .filter(Boolean);
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-try {
-  process.exitCode = main();
-} catch (error) {
-  console.error(`${messageOf(error)}\n\n${usage}`);
-  process.exitCode = 2;
-}
+runFileCommand({
+  usage,
+  creates: 'key',
+  parse,
+  faults: faultsIn,
+  run,
+  isFileFault: (error) => error instanceof CallersFault,
+});
