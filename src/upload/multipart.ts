@@ -65,6 +65,7 @@ class Reframer extends Transform {
     const { bytesMax, kinds, onBytes } = options;
     super();
     this.#form = new IncomingForm(request, {
+      bytesMax,
       check: (headers) => this.#checkPart(headers),
       onBytes,
       onError: (error) => this.destroy(toError(error)),
