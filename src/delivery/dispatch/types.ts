@@ -28,8 +28,10 @@ export interface ActiveDelivery {
   stored: StoredMessage;
   /** No further attempt begins later (performance.now()). */
   deadline: number;
-  /** Its attempts by this process that were not sent, the last one included. */
+  /** Its attempts by this process that were not sent, the last one included; of a broadcast, since its last pause. */
   failures?: number;
+  /** Its call was refused with no other recipient in it, and the broadcast paused, as the cause may concern all of it. */
+  refusedAlone?: true;
   /** No client is waiting: while the upstream refuses the credentials the message stays queued. */
   detached?: true;
   /**
