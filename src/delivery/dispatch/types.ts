@@ -15,11 +15,11 @@ export interface DispatchServices {
   holds: Holds;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
-  /** Absent: there is no limit. */
+  /** Absent: there is no limit, and every message has a call of its own. */
   rateLimiter?: RateLimiter;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
-  /** It was proved to be sent before its attempt ended, which said something else. */
+  /** A webhook proved that it was sent, while its attempt ended with the status `said`. */
   onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
 }
 
