@@ -10,7 +10,7 @@ import type { Store } from './store/open.ts';
 import { pollsPerDay } from './tracking/poll-plan.ts';
 import { createPollWorker, type PollWorker } from './tracking/poll-worker.ts';
 import { createHistoryReader } from './upstream/history-reader.ts';
-import { permitRequestOf } from './upstream/permits.ts';
+import { backgroundPriority, permitRequestOf } from './upstream/permits.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 interface PollingParts {
@@ -37,7 +37,7 @@ export function createPolling(config: Config, overrides: ServiceOverrides, parts
   const nobodyWaits = () =>
     rateLimiter === undefined ||
     (Object.values(rateLimiter.stats().lanes).every(({ queued }) => queued === 0) &&
-      rateLimiter.expectedWaitMs(permitRequestOf('getMessages', { caller: 'wati-bff', lane: 'broadcast' })) <= turnMs);
+      rateLimiter.expectedWaitMs(permitRequestOf('getMessages', backgroundPriority)) <= turnMs);
   return createPollWorker({
     store,
     mode,

@@ -11,6 +11,7 @@ import type { QueueKey, StoredMessage } from '../store/message-store.ts';
 import { permitRequestOf } from '../upstream/permits.ts';
 import type { SendCalls } from '../upstream/send-calls.ts';
 import type { Transport } from '../upstream/transport.ts';
+import { AttemptHistory } from './attempt-history.ts';
 import { Claims, type RunningBroadcast } from './claims.ts';
 
 interface BroadcastWorkerServices extends DispatchServices {
@@ -46,6 +47,7 @@ export class BroadcastWorker {
   readonly #services: BroadcastWorkerServices;
   readonly #claims: Claims;
   readonly #heldQueues: HeldQueues;
+  readonly #history = new AttemptHistory();
   /** The broadcasts that run here, by id. */
   readonly #running = new Map<string, Promise<void>>();
   readonly #timer: NodeJS.Timeout;
@@ -174,7 +176,12 @@ export class BroadcastWorker {
   ): Promise<number> {
     const services = this.#services;
     const deliveries = stored.map(
-      (each): ActiveDelivery => ({ stored: each, deadline: Number.POSITIVE_INFINITY, detached: true }),
+      (each): ActiveDelivery => ({
+        ...this.#history.of(each.id),
+        stored: each,
+        deadline: Number.POSITIVE_INFINITY,
+        detached: true,
+      }),
     );
     const context = { connection: broadcast.connectionId, channel: broadcast.channel ?? services.channel };
     const template = { name: broadcast.template, broadcastName: broadcast.name };
@@ -189,7 +196,10 @@ export class BroadcastWorker {
     const retries = await executeAttempt(deliveries, { request, context, services }, claim);
     for (const each of deliveries) this.#claims.untrack(each);
     const queued = new Set(retries.map((each) => each.delivery));
-    for (const each of deliveries) if (!queued.has(each)) services.onEnd?.(each.stored);
+    for (const each of deliveries) {
+      this.#history.note(each, queued.has(each));
+      if (!queued.has(each)) services.onEnd?.(each.stored);
+    }
     return Math.max(0, ...retries.map((each) => each.delayMs));
   }
 

@@ -1,4 +1,4 @@
-import { nearest } from '../lib/did-you-mean.ts';
+import { isNear, nearest } from '../lib/did-you-mean.ts';
 import { isBlank } from '../lib/text.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
@@ -184,7 +184,7 @@ function noteNearly(spare: readonly Spare[], folded: readonly string[], faults: 
   for (const { name, index } of spare) {
     const own = folded[index] ?? '';
     const nearly =
-      distance(own, 'countrycode') <= 2 ||
+      isNear(own, 'countrycode', 2) ||
       /^(phone|mobile|tel)?(country|calling|dial|dialing|dialling|isd)(calling|dial|dialing|phone)?code$/.test(own) ||
       own === 'countryprefix';
     if (nearly) faults.add(0, name, 'this is nearly CountryCode: call it CountryCode, or remove it');
@@ -198,7 +198,7 @@ function phoneMissing(names: readonly string[], foreignDelimiter: string | undef
   if (names.some((name) => (name.match(/\d/g)?.length ?? 0) >= 7)) {
     return 'this column is missing: the first line holds a number, and has to name the columns, one of them Phone';
   }
-  const near = names.filter((name) => phoneNames.test(fold(name)) || distance(fold(name), 'phone') <= 2);
+  const near = names.filter((name) => phoneNames.test(fold(name)) || isNear(fold(name), 'phone', 2));
   const advice = near.length === 1 ? `; if "${shown(near[0] ?? '')}" holds the number, call it Phone` : '';
   return `this column is missing; found: ${listed(names)}${advice}`;
 }
@@ -212,19 +212,4 @@ const shown = (name: string): string => cut(name).replaceAll(/\d{5,}/g, '…');
 function listed(names: readonly string[]): string {
   const first = names.slice(0, 20).map(shown);
   return `${first.join(', ')}${names.length > first.length ? ` and ${names.length - first.length} more` : ''}`;
-}
-
-/** Levenshtein's, up to what two short words can be apart; longer ones are far. */
-function distance(one: string, other: string): number {
-  if (Math.abs(one.length - other.length) > 2) return 3;
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [at, letter] of [...one].entries()) {
-    const next = [at + 1];
-    for (const [index, theirs] of [...other].entries()) {
-      const swapped = (row[index] ?? 0) + (letter === theirs ? 0 : 1);
-      next.push(Math.min(swapped, (row[index + 1] ?? 0) + 1, (next[index] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }

@@ -18,6 +18,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.word;
 }
 
+/** Whether two words differ in at most so many letters. */
+export const isNear = (one: string, other: string, most: number): boolean =>
+  Math.abs(one.length - other.length) <= most && distance(one, other) <= most;
+
 /** How many letters have to be put in, left out, changed or swapped with their neighbour. */
 function distance(from: string, to: string): number {
   let beforeLast: number[] = [];

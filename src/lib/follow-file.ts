@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { toError } from './to-error.ts';
 
 /** A version of the file: taken in the place of the one before, or refused. */
 export type FileChange<Version> = { before: Version; after: Version } | { error: Error };
@@ -44,7 +45,7 @@ export function followFile<Version>(
       state = { valid: true, sinceMs: now() };
       onChange(change);
     } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const error = toError(thrown);
       state = { ...state, valid: false };
       // The same fault is told once.
       if (error.message !== fault) onChange({ error });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { toError } from '../lib/to-error.ts';
 
 /** The key that goes into one header, to Maton's two hosts, and nowhere else. */
 export interface MatonKey {
@@ -33,7 +34,7 @@ export function followMatonKey(
       onChange({ key: next });
       key = next;
     } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const error = toError(thrown);
       if (error.message !== fault) onChange({ error });
       fault = error.message;
     }

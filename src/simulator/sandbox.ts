@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { toError } from '../lib/to-error.ts';
 import type { Clock } from './clock.ts';
 import { addTemplates, readTemplates, templatesForm } from './given-templates.ts';
 import { ledgerParameters, ledgerView } from './ledger-view.ts';
@@ -92,7 +93,7 @@ export function sandboxRoute(request: IncomingMessage, response: ServerResponse,
       response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
       response.end(JSON.stringify(body));
     },
-    (error: unknown) => response.destroy(error instanceof Error ? error : new Error(String(error))),
+    (error: unknown) => response.destroy(toError(error)),
   );
   return true;
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { toError } from '../lib/to-error.ts';
 
 export interface Listener {
   readonly port: number;
@@ -21,7 +22,7 @@ export async function listen(host: string, port: number, handler: Handler): Prom
     { maxHeaderSize: 65_536, requestTimeout: 0, keepAliveTimeout: 60_000 },
     (request, response) => {
       handler(request, response, stopping.signal).catch((error: unknown) => {
-        response.destroy(error instanceof Error ? error : new Error(String(error)));
+        response.destroy(toError(error));
       });
     },
   );

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { type FormHead, FormHeadReader, HEAD_BYTES_MAX } from './form-head.ts';
 import { parseHeaderValue } from './header-value.ts';
 import type { PartHeaders } from './part-headers.ts';
-import { malformed, UploadError } from './upload-error.ts';
+import { malformed, tooLarge, UploadError } from './upload-error.ts';
 
 /** Line ends and blanks behind the closing delimiter. */
 export const EPILOGUE_BYTES_MAX = 1024;
@@ -21,6 +21,8 @@ const LINE_ENDS_AND_BLANKS = Buffer.from('\r\n\t ');
 export type FormRequest = Pick<FastifyRequest, 'raw' | 'parts'>;
 
 interface FormOptions {
+  /** Of the file. */
+  bytesMax: number;
   /** Sees the headers of the part before any of its bytes; refuses it by throwing. */
   check(headers: PartHeaders): void;
   /** Told how many bytes of the body came in, as they come. */
@@ -101,9 +103,8 @@ export class IncomingForm {
   }
 
   /** Resolves when the body has ended behind its file: how many bytes followed the closing delimiter. */
-  async end({ offset, file }: IncomingPart, fileBytes: number): Promise<number> {
+  async end({ offset }: IncomingPart, fileBytes: number): Promise<number> {
     if (!(await this.#next()).done) throw tooManyParts();
-    if (file.truncated) throw incomplete();
     this.#closedAt = offset + fileBytes + this.closing.length;
     // The library leaves the body paused.
     this.#request.raw.resume();
@@ -136,6 +137,8 @@ export class IncomingForm {
     try {
       if (this.#headReader) this.#readHead(this.#headReader, chunk);
       if (this.#seen > this.#closedAt + EPILOGUE_BYTES_MAX) throw trailing();
+      // The library reads on past a part that it skips, and past the end of a file that waits to be sent.
+      if (this.#seen > this.#options.bytesMax + FRAMING_BYTES_MAX) throw tooLarge(this.#options.bytesMax);
     } catch (error) {
       this.#options.onError(error);
     }

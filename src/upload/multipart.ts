@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { finished, Transform, type TransformCallback } from 'node:stream';
+import { toError } from '../lib/to-error.ts';
 import { type CheckedFile, checkFile } from './file-kind.ts';
 import { cleanFileName, safeFileName } from './file-name.ts';
 import { FileSample } from './file-sample.ts';
@@ -65,6 +66,7 @@ class Reframer extends Transform {
     const { bytesMax, kinds, onBytes } = options;
     super();
     this.#form = new IncomingForm(request, {
+      bytesMax,
       check: (headers) => this.#checkPart(headers),
       onBytes,
       onError: (error) => this.destroy(toError(error)),
@@ -214,7 +216,3 @@ class Reframer extends Transform {
 
 /** Line ends as programs write them behind a closing boundary; an odd one is a blank before them, as RFC 2046 has it. */
 const endOf = (bytes: number): string => ' '.repeat(bytes % 2) + '\r\n'.repeat(Math.floor(bytes / 2));
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error('the upload cannot be read', { cause: error });
-}

@@ -1,5 +1,6 @@
 import { memoizeLast } from '../lib/memoize.ts';
 import { foreignPatterns } from '../lib/patterns.ts';
+import { toError } from '../lib/to-error.ts';
 import { withTimeout } from '../lib/with-timeout.ts';
 import { Problem } from '../problem.ts';
 import { RateLimitTimeoutError } from '../rate-limit/types.ts';
@@ -7,6 +8,7 @@ import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { isBareDenial } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
 import { denialIn } from './answers/refusal.ts';
+import { noReason } from './answers/reported-errors.ts';
 import { successOf } from './answers/success-flags.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
 import { describeFailure, type Side } from './describe-failure.ts';
@@ -149,7 +151,7 @@ export function refusedProblem(status: number, reason: string): Problem {
 
 /** Whether a refusal asks for the number of the company: the contact may have a conversation with each of several. */
 export const asksForChannel = (status: number, reason: string): boolean =>
-  foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === 'no reason was given');
+  foreignPatterns.wantsChannel.pattern.test(reason) || (status === 409 && reason === noReason);
 
 export const isUnknownContact = (reason: string): boolean => foreignPatterns.unknownContact.pattern.test(reason);
 
@@ -200,7 +202,7 @@ export async function withDeadline<Value>(shared: Promise<Value>, deadline: numb
 
 /** The status arrived, and the body was aborted. */
 export function responseAborted(thrown: unknown): Problem {
-  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const cause = toError(thrown);
   return unreachable({ kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', cause });
 }
 

@@ -2,7 +2,8 @@ import { foreignPatterns } from '../lib/patterns.ts';
 import { Problem } from '../problem.ts';
 import { flagOf } from './answers/fields.ts';
 import { reasonOf } from './answers/reason.ts';
-import { assertSuccess, type CallContext, type Client, isUnknownContact } from './client.ts';
+import { noReason } from './answers/reported-errors.ts';
+import { assertSuccess, type CallContext, type Client } from './client.ts';
 import { readContact, type WatiContact } from './contact-answers.ts';
 import { type ContactSearch, createContactSearch } from './contact-search.ts';
 import type { JsonObject } from './tolerant-reader.ts';
@@ -52,9 +53,6 @@ function existsOrThrow(error: unknown): 'exists' {
   throw error;
 }
 
-const isBareRefusal = (body: JsonObject) =>
-  flagOf(body.result) === false &&
-  !isUnknownContact(reasonOf(body, '')) &&
-  reasonOf(body, '') === 'no reason was given';
+const isBareRefusal = (body: JsonObject) => flagOf(body.result) === false && reasonOf(body, '') === noReason;
 
 const toParams = (attributes: Attributes) => Object.entries(attributes).map(([name, value]) => ({ name, value }));

@@ -1,8 +1,9 @@
 import { Problem } from '../problem.ts';
+import type { CallContext } from './client.ts';
 import type { Conversations, History } from './conversations.ts';
 import { inSmallerPages } from './pages.ts';
 import { isPassing } from './passing-problems.ts';
-import type { CallerPriority } from './permits.ts';
+import { backgroundPriority } from './permits.ts';
 import type { JsonObject } from './tolerant-reader.ts';
 
 export interface HistoryAsk {
@@ -15,18 +16,26 @@ export interface HistoryAsk {
 /** The newest rows of a history; undefined: nobody answers now. */
 export type ReadHistory = (ask: HistoryAsk) => Promise<readonly JsonObject[] | undefined>;
 
-/** The lane behind all requests with a waiting client. */
-const priority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };
+/** With a second, smaller size where rows are so long that a page of the first is not read. */
+const pageSizes = [100, 10] as const;
+
+/** The newest page of a history. Throws a Problem. */
+export async function newestRows(
+  conversations: Pick<Conversations, 'history'>,
+  context: CallContext,
+  recipient: string,
+): Promise<History['rows']> {
+  const newest = (pageSize: number) => conversations.history(context, recipient, { pageNumber: 1, pageSize });
+  return (await inSmallerPages(pageSizes, newest)).rows;
+}
 
 export function createHistoryReader(
   conversations: Pick<Conversations, 'history'>,
   onFault: (error: unknown) => void,
 ): ReadHistory {
   return async ({ connectionId: connection, recipient, channel }) => {
-    const newest = (pageSize: number) =>
-      conversations.history({ connection, channel, priority }, recipient, { pageNumber: 1, pageSize });
     try {
-      return (await inSmallerPages([100, 10], newest)).rows;
+      return await newestRows(conversations, { connection, channel, priority: backgroundPriority }, recipient);
     } catch (error) {
       if (!(error instanceof Problem && error.slug === 'not-found')) onFault(error);
       return isPassing(error) ? undefined : noRows;

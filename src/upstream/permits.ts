@@ -12,8 +12,11 @@ const groups: Readonly<Record<string, RouteGroup>> = {
   sendTemplateMessage: 'templates',
 };
 
-/** Of the calls that the service makes for itself: health, diagnosis, reconciliation. */
+/** Priority of calls that the service makes for itself, and that a client may wait for: health, diagnosis. */
 export const systemPriority: CallerPriority = { caller: 'wati-bff', lane: 'interactive' };
+
+/** The same where no client waits: behind all requests with a waiting client. */
+export const backgroundPriority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };
 
 /** What the rate limiter needs to know of a call, but for its deadline. */
 export function permitRequestOf(

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { toError } from '../lib/to-error.ts';
 import { codeOf } from './error-code.ts';
 import type { HttpFailure } from './types.ts';
 import type { BodyCollector, Headers } from './untrusted-body.ts';
@@ -60,7 +61,7 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
       this.#complete();
       controller.abort(new Error('the answer says no more that counts'));
     } catch (thrown) {
-      controller.abort(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      controller.abort(toError(thrown));
     }
   }
 

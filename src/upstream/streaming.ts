@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { KeyFinder } from '../keys/key-finder.ts';
+import { toError } from '../lib/to-error.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
 import { withChannel } from './channel-parameter.ts';
 import type { CallContext } from './client.ts';
@@ -90,7 +91,7 @@ export function createStreams(options: StreamOptions): Streams {
       } catch (thrown) {
         gathering.drop();
         reportTooManyRequests(options.rateLimiter, { status, headers });
-        const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+        const cause = toError(thrown);
         return { kind: 'failed', bytesSent: true, timedOut: cause.name === 'TimeoutError', status, headers, cause };
       } finally {
         body.destroy();
@@ -172,7 +173,7 @@ async function openRaw(
     answer.body.once('close', wrote);
     return { kind: 'answered', status: answer.statusCode, headers: answer.headers, body: answer.body };
   } catch (thrown) {
-    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const cause = toError(thrown);
     const timedOut = late.signal.aborted || total.aborted;
     report({ errorCode: timedOut ? 'timeout' : codeOf(cause), bytesSent: attempt.sent() });
     return { kind: 'failed', bytesSent: attempt.sent(), timedOut, cause };

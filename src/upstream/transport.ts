@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { KeyFinder } from '../keys/key-finder.ts';
+import { toError } from '../lib/to-error.ts';
 import type { RateLimiter } from '../rate-limit/types.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import { BodyRejectedError } from './body-rejected-error.ts';
@@ -74,7 +75,7 @@ export function createTransport(options: TransportOptions): Transport {
         if (!bodyReader.hasCapacityFor(sourceOf(call))) throw new BodyRejectedError('ANSWERS_FULL');
         dispatcher.dispatch(toDispatchOptions(call, options), handler);
       } catch (error) {
-        handler.onResponseError(undefined, error instanceof Error ? error : new Error(String(error)));
+        handler.onResponseError(undefined, toError(error));
       }
     });
 
@@ -140,7 +141,7 @@ export const remainingMs = (deadline: number | undefined): number | undefined =>
 
 /** The result of a call without a permit. */
 export function notDispatched(thrown: unknown): HttpFailure {
-  const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const cause = toError(thrown);
   return { kind: 'failed', bytesSent: false, timedOut: false, cause };
 }
 

@@ -8,6 +8,7 @@ import { type Contacts, createContacts } from './contacts.ts';
 import { type Conversations, createConversations } from './conversations.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { createMessageLookup, type MessageLookup } from './message-lookup.ts';
+import { backgroundPriority } from './permits.ts';
 import { createReadCoalescer } from './request-coalescing.ts';
 import { createSendCalls, type SendCalls } from './send-calls.ts';
 import { createStreams, type Streams } from './streaming.ts';
@@ -93,7 +94,7 @@ export function createUpstream(config: Config, options: UpstreamOptions): Upstre
         path: '/api/v1/getMessageTemplates',
         query: { pageSize: 1, pageNumber: 1 },
         connection,
-        priority: { caller: 'wati-bff', lane: 'broadcast' },
+        priority: backgroundPriority,
       });
       return answer.kind === 'answered' && answer.status < 500 && ![401, 403, 429].includes(answer.status);
     },

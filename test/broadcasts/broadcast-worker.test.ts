@@ -262,3 +262,57 @@ test('credentials with which reads are answered and sends are refused cost three
   expect(sent.toSorted()).toEqual(numbers.toSorted());
   await close();
 });
+
+const htmlRefusal: HttpResult = {
+  kind: 'answered',
+  status: 403,
+  headers: { 'content-type': 'text/html' },
+  text: '<html><title>403 Forbidden</title></html>',
+};
+const credentialsRefused: HttpResult = { kind: 'answered', status: 403, headers: {}, text: '' };
+const connectionRefused: HttpResult = {
+  kind: 'failed',
+  bytesSent: false,
+  timedOut: false,
+  cause: new Error('ECONNREFUSED'),
+};
+
+/** A worker whose upstream gives these answers, one to a call, and then takes everything. */
+function answering(...answers: HttpResult[]) {
+  const { sent, attempt } = anUpstream();
+  const breaker = createCircuitBreaker(async () => true, closing.signal, { wait: async () => {} });
+  const { worker, close } = aWorker(async (call) => answers.shift() ?? attempt(call), {}, breaker);
+  return { worker, close, sent, answers };
+}
+
+test('after an outage of the key, a refusal that may concern all recipients costs nobody', async () => {
+  const numbers = await sendable('b', 10);
+  const { worker, close, sent, answers } = answering(credentialsRefused, ...Array(20).fill(htmlRefusal));
+  worker.wake();
+  await expect.poll(async () => (await store.findBroadcast('crm', 'b'))?.status).toBe('paused');
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, queued: 10 });
+  answers.length = 0;
+  await store.changeBroadcastStatus('crm', 'b', { to: 'running' });
+  worker.wake();
+  await expect.poll(() => countsOf('b')).toEqual({ ...NONE, accepted: 10 });
+  expect(sent.toSorted()).toEqual(numbers.toSorted());
+  await close();
+  expect(faults).toEqual([]);
+});
+
+test.each([
+  ['once, after an outage of the key', 'running', [credentialsRefused, credentialsRefused, connectionRefused]],
+  ['twice', 'running', [connectionRefused, connectionRefused]],
+  ['three times', 'paused', [connectionRefused, connectionRefused, connectionRefused]],
+] as const)('a connection that cannot be made %s leaves a broadcast %s', async (_name, status, answers) => {
+  await sendable('b', 5);
+  const { worker, close } = answering(...answers);
+  worker.wake();
+  const settled = async () => {
+    const { status: now, counts } = (await store.findBroadcast('crm', 'b')) ?? {};
+    return now === 'paused' ? 'paused' : counts?.accepted === 5 && 'running';
+  };
+  await expect.poll(settled, { timeout: 10_000 }).toBe(status);
+  await close();
+  expect(faults).toEqual([]);
+});

@@ -18,28 +18,39 @@ const poor = refused('account');
 const own = refused('recipient');
 const away = (retryable: boolean): AttemptResult => ({ outcome: 'not_sent', detail: 'gone', retryable });
 
-it.each<[string, readonly AttemptResult[], readonly number[], readonly number[] | undefined]>([
-  ['all for credits', [poor, poor], [1, 1], [0, 1]],
-  ['one alone for credits', [poor], [1], [0]],
-  ['one of several for credits', [taken, poor, taken], [1, 1, 1], undefined],
-  ['the last three for credits', [taken, own, poor, poor, poor], [1, 1, 1, 1, 1], [2, 3, 4]],
-  ['the last two for credits', [taken, poor, poor], [1, 1, 1], undefined],
-  ['three for credits before one that was taken', [poor, poor, poor, taken], [1, 1, 1, 1], undefined],
-  ['all for what each of them is at fault', [own, own, own], [1, 1, 1], undefined],
-  ['all for a key, which has a way of its own', [refused('credentials')], [1], undefined],
-  ['each that was tried alone', [refused('edge', 'alone'), refused('edge', 'untried')], [1, 1], [0, 1]],
-  ['each that was tried alone, again', [refused('edge', 'alone'), refused('edge', 'untried')], [2, 2], [1]],
-  ['what is not known, and never goes back', [lost, lost], [3, 3], undefined],
-  ['what could not go out, and may yet', [away(true)], [2], undefined],
-  ['what could not go out in three tries', [taken, away(true)], [3, 3], [1]],
-  ['what cannot go out at all', [away(false)], [1], [0]],
-  ['all for credits, with what could not go out', [poor, poor, away(true)], [3, 3, 3], [0, 1, 2]],
-  ['the last three, before what may yet go out', [taken, poor, poor, poor, away(true)], [1, 1, 1, 1, 1], [1, 2, 3]],
-])('of a broadcast goes back: %s', (_name, verdicts, attempts, expected) => {
-  const held = findHeldBack(verdicts, { attempts, maxAttempts: 3, isClosing: false });
+const first = {};
+const third = { failures: 3 };
+const again = { refusedAlone: true } as const;
+
+type Earlier = Parameters<typeof findHeldBack>[1][number];
+
+it.each<[string, readonly AttemptResult[], readonly Earlier[], readonly number[] | undefined]>([
+  ['all for credits', [poor, poor], [first, first], [0, 1]],
+  ['one alone for credits', [poor], [first], [0]],
+  ['one of several for credits', [taken, poor, taken], [first, first, first], undefined],
+  ['the last three for credits', [taken, own, poor, poor, poor], [first, first, first, first, first], [2, 3, 4]],
+  ['the last two for credits', [taken, poor, poor], [first, first, first], undefined],
+  ['three for credits before one that was taken', [poor, poor, poor, taken], [first, first, first, first], undefined],
+  ['all for what each of them is at fault', [own, own, own], [first, first, first], undefined],
+  ['all for a key, which has a way of its own', [refused('credentials')], [first], undefined],
+  ['each that was tried alone', [refused('edge', 'alone'), refused('edge', 'untried')], [first, first], [0, 1]],
+  ['each that was tried alone, again', [refused('edge', 'alone'), refused('edge', 'untried')], [again, again], [1]],
+  ['what is not known, and never goes back', [lost, lost], [third, third], undefined],
+  ['what could not go out, and may yet', [away(true)], [{ failures: 2 }], undefined],
+  ['what could not go out in three tries', [taken, away(true)], [third, third], [1]],
+  ['what cannot go out at all', [away(false)], [first], [0]],
+  ['all for credits, with what could not go out', [poor, poor, away(true)], [third, third, third], [0, 1, 2]],
+  [
+    'the last three, before what may yet go out',
+    [taken, poor, poor, poor, away(true)],
+    [first, first, first, first, first],
+    [1, 2, 3],
+  ],
+])('of a broadcast goes back: %s', (_name, results, deliveries, expected) => {
+  const held = findHeldBack(results, deliveries, false);
   expect(held && [...held.places]).toEqual(expected);
   expect(held?.reason !== undefined).toBe(expected !== undefined);
   // While the process ends nobody is paused for it.
-  if (verdicts.some(({ outcome }) => outcome === 'rejected')) return;
-  expect(findHeldBack(verdicts, { attempts, maxAttempts: 3, isClosing: true })?.reason).toBeUndefined();
+  if (results.some(({ outcome }) => outcome === 'rejected')) return;
+  expect(findHeldBack(results, deliveries, true)?.reason).toBeUndefined();
 });

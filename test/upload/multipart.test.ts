@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { FRAMING_BYTES_MAX } from '../../src/upload/incoming-form.ts';
 import { D, REFUSED } from './multipart-cases.ts';
-import { codeOf, form, JPEG, readStrictly, run } from './multipart-helper.ts';
+import { codeOf, form, grow, JPEG, readStrictly, receive, reframed, run } from './multipart-helper.ts';
 import { SENT } from './multipart-sent-cases.ts';
 
 // In one piece; multipart.thorough.ts cuts them anywhere.
@@ -34,4 +35,25 @@ it('lets others have their turn between many chunks of one byte', async () => {
   expect((await run(body, { onBytes }, [1])).done).toMatchObject({ bytes: 20_000 });
   over = true;
   expect(Math.max(most, now)).toBeLessThanOrEqual(512);
+});
+
+it.each([
+  ['a part that the parser skips', { disposition: D("filename=a.jpg; filename*=UTF-8''a%0Ab.jpg"), end: '' }],
+  ['the end of a file that waits to be sent', { file: grow(JPEG, 60_000) }],
+])('reads no more of a body than a form with its file may have: past %s', async (_, given) => {
+  const [bytesMax, chunkBytes] = [100_000, 10_000];
+  let read = 0;
+  const onBytes = (count: number) => {
+    read += count;
+  };
+  function* body() {
+    yield form(given);
+    for (let chunk = 0; chunk < 200; chunk++) yield Buffer.alloc(chunkBytes, ' ');
+  }
+  let error: unknown;
+  await receive(body(), {}, async (request) => {
+    error = await reframed(request, { bytesMax, onBytes }).done.catch((reason: unknown) => reason);
+  });
+  expect(error).toMatchObject({ code: 'too-large' });
+  expect(read).toBeLessThan(bytesMax + FRAMING_BYTES_MAX + 2 * chunkBytes);
 });

@@ -5,8 +5,8 @@ import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
 import { completeAll, deleteRecord, InvalidStream, isoNow } from './complete.ts';
-import { maxAttempts, nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
-import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter } from './shared-failure.ts';
+import { nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
+import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter, isRefusedAlone } from './shared-failure.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
 
 /** Claimed, and stopped by the shutdown before the first byte. */
@@ -103,9 +103,9 @@ export async function executeAttempt(
     ? await request.execute(deliveries, canSend)
     : deliveries.map((): AttemptResult => shutdownBeforeSend);
   if (results.some(provesCredentials)) breaker.recordSuccess(context.connection);
-  const attempts = deliveries.map(({ stored }) => stored.attempts);
-  const isClosing = services.closing.aborted;
-  const heldBack = request.pauseBroadcast && findHeldBack(results, { attempts, maxAttempts, isClosing });
+  for (const [at, delivery] of deliveries.entries())
+    if (results[at]?.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
+  const heldBack = request.pauseBroadcast && findHeldBack(results, deliveries, services.closing.aborted);
   const { finished, retries } = splitResults(deliveries, results, { dispatch, heldBack });
   const reason = heldBack?.reason ?? credentialsPauseReason(results, breaker.timesTripped(context.connection));
   if (retries.length === 0 && reason === undefined) {
@@ -135,10 +135,11 @@ function splitResults(
     const result = results[at];
     if (!result) throw new Error('an upstream request returns a result for every message');
     if (heldBack?.places.has(at)) {
+      delete delivery.failures;
+      if (isRefusedAlone(result)) delivery.refusedAlone = true;
       retries.push({ delivery, delayMs: 0 });
       continue;
     }
-    if (result.outcome === 'not_sent') delivery.failures = (delivery.failures ?? 0) + 1;
     const delayMs = request.streamed ? undefined : nextRetryDelay(result, delivery, conditions);
     if (delayMs === undefined) finished.push({ delivery, result });
     else {

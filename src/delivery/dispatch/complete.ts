@@ -22,7 +22,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   const lostCallOf = lostCallsIn(classified);
   const { streamed } = dispatch.request;
   for (const { delivery, result } of classified) {
-    // Each promise that is awaited costs a send something: those that most have no use for are not made.
+    // Only streams await these: every awaited promise delays the answer to a send.
     if (streamed) await assertValidBody(delivery, result, dispatch);
     const outcome = outcomeOf(result, result.outcome === 'rejected' ? await explain(result) : {});
     const fingerprint = streamed && (await streamed.fingerprint());
@@ -37,7 +37,7 @@ export async function completeAll(classified: readonly ClassifiedAttempt[], disp
   await persistOrRetry(classified, settlements, dispatch.services);
 }
 
-/** A result that several messages share is that of their common call, which is named after the first of them. */
+/** Messages that share a result were in one call. If that is lost, each of them records the id of the first, and its own place. */
 function lostCallsIn(
   classified: readonly ClassifiedAttempt[],
 ): (result: AttemptResult) => Pick<Completion, 'lostCall'> {
@@ -54,8 +54,8 @@ function lostCallsIn(
 }
 
 /**
- * Throws what was wrong with the client's body. During shutdown an interrupted body is not the client's error; what WATI has named
- * was sent, whatever was wrong, and ends as any other.
+ * Throws InvalidStream if the client's body was at fault. During shutdown an interrupted body is not the client's error. A message
+ * that a webhook has named was sent, so its record is kept and completed like any other.
  */
 async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult, { request, services }: Dispatch) {
   const { streamed } = request;
@@ -115,10 +115,7 @@ async function persistOrRetry(
   }
 }
 
-/**
- * What was not completed here was ended elsewhere: a webhook proved it sent, or another process owns it. Reads the record
- * again.
- */
+/** Messages that were not completed here were ended by a webhook or belong to another process: reads their records again. */
 async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,
@@ -135,8 +132,8 @@ async function reloadProved(
 }
 
 /**
- * Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. False: a webhook
- * has named the message meanwhile, so its record stays.
+ * Deletes the record of a stream: before the client is answered if the store works, otherwise as soon as it does. Returns false
+ * if the record is kept because a webhook has proved that the message was sent.
  */
 export async function deleteRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,

@@ -1,6 +1,8 @@
 import type { Hold } from '../../holds/holds.ts';
 import type { Refusal } from '../../upstream/answers/known-refusals.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
+import { maxAttempts } from './retry-policy.ts';
+import type { ActiveDelivery } from './types.ts';
 
 export type Rejected = AttemptResult & { outcome: 'rejected' };
 
@@ -26,26 +28,19 @@ export interface HeldBack {
   readonly reason?: string;
 }
 
-interface AttemptCounts {
-  /** Attempts of each message, this one included. */
-  readonly attempts: readonly number[];
-  readonly maxAttempts: number;
-  /** The process shuts down. */
-  readonly isClosing: boolean;
-}
-
 /** The conclusion from a call's results for the whole broadcast; `undefined`: each result concerns its own recipient. */
 export function findHeldBack(
   results: readonly AttemptResult[],
-  { attempts, maxAttempts, isClosing }: AttemptCounts,
+  deliveries: readonly Pick<ActiveDelivery, 'failures' | 'refusedAlone'>[],
+  isClosing: boolean,
 ): HeldBack | undefined {
   const exhausted = results.flatMap((result, at) =>
-    result.outcome === 'not_sent' && (!result.retryable || (attempts[at] ?? 1) >= maxAttempts) ? [at] : [],
+    result.outcome === 'not_sent' && (!result.retryable || (deliveries[at]?.failures ?? 1) >= maxAttempts) ? [at] : [],
   );
   const shared = sharedRejection(results);
   if (shared) {
     // Refused alone again after a resume, the recipient itself is the cause, and must not block the others.
-    const isOwn = (at: number) => isAlone(results[at]) && (attempts[at] ?? 1) > 1;
+    const isOwn = (at: number) => isRefusedAlone(results[at]) && deliveries[at]?.refusedAlone === true;
     const places = shared.places.filter((at) => !isOwn(at));
     return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.result) };
   }
@@ -55,7 +50,7 @@ export function findHeldBack(
   return { places: new Set(exhausted), ...(!isClosing && { reason }) };
 }
 
-const isAlone = (result: AttemptResult | undefined): boolean =>
+export const isRefusedAlone = (result: AttemptResult | undefined): boolean =>
   result?.outcome === 'rejected' && result.ofAll === 'alone';
 
 /** This many consecutive refusals up to the last receiver mean that the credits ran out during the call. */

@@ -15,11 +15,11 @@ export interface DispatchServices {
   holds: Holds;
   /** Ends pauses, and lets no new attempt begin. */
   closing: AbortSignal;
-  /** Absent: there is no limit. */
+  /** Absent: there is no limit, and every message has a call of its own. */
   rateLimiter?: RateLimiter;
   /** Wall clock in ms, for the times in records. */
   now: () => number;
-  /** It was proved to be sent before its attempt ended, which said something else. */
+  /** A webhook proved that it was sent, while its attempt ended with the status `said`. */
   onProved?: (stored: StoredMessage, said: StoredMessage['status']) => void;
 }
 
@@ -28,8 +28,10 @@ export interface ActiveDelivery {
   stored: StoredMessage;
   /** No further attempt begins later (performance.now()). */
   deadline: number;
-  /** Its attempts by this process that were not sent, the last one included. */
+  /** Its attempts by this process that were not sent, the last one included; of a broadcast, since its last pause. */
   failures?: number;
+  /** Its call was refused with no other recipient in it, and the broadcast paused, as the cause may concern all of it. */
+  refusedAlone?: true;
   /** No client is waiting: while the upstream refuses the credentials the message stays queued. */
   detached?: true;
   /**

@@ -2,7 +2,7 @@ import { sleep } from '../../lib/sleep.ts';
 import type { RateLimiter } from '../../rate-limit/types.ts';
 import type { DueMessage, ReconcileStore } from '../../store/reconcile-store.ts';
 import { isPassing } from '../../upstream/passing-problems.ts';
-import { type CallerPriority, permitRequestOf } from '../../upstream/permits.ts';
+import { backgroundPriority, permitRequestOf } from '../../upstream/permits.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /**
@@ -17,7 +17,7 @@ export interface ReconcileWorker {
   wake(): void;
   /** Estimated duration of so many attempts, ms: the average so far plus half; before the first one, the slowest pace. */
   estimateMs(attempts: number): number;
-  /** Something was due when it last looked: others who read histories for no client come behind. */
+  /** Something was due at the last poll. Other readers of histories without a client wait meanwhile. */
   isBusy(): boolean;
 }
 
@@ -107,7 +107,7 @@ async function reconcileDue(
   const group = [due, ...(due.to === undefined ? [] : await store.takeDueOfRecipient(due, besideMax))];
   const ids = group.map(({ id }) => id);
   try {
-    const context = { connection: due.connectionId, priority };
+    const context = { connection: due.connectionId, priority: backgroundPriority };
     if (group.length > 1) await reconciler.reconcileTogether(group, context);
     else if (await reconciler.reconcile(due, context, due.lookup)) return true;
   } catch (error) {
@@ -120,9 +120,6 @@ async function reconcileDue(
   return true;
 }
 
-/** The lane behind all requests with a waiting client. */
-const priority: CallerPriority = { caller: 'wati-bff', lane: 'broadcast' };
-
 /** No call of others would be delayed by more than this one's own slot. */
 const isIdle = (rateLimiter: RateLimiter | undefined): boolean =>
-  rateLimiter === undefined || rateLimiter.expectedWaitMs(permitRequestOf('getMessages', priority)) <= fastMs;
+  rateLimiter === undefined || rateLimiter.expectedWaitMs(permitRequestOf('getMessages', backgroundPriority)) <= fastMs;

@@ -4,8 +4,8 @@ import { throwStoreUnreadable } from '../../store/store-problems.ts';
 import { flagOf } from '../../upstream/answers/fields.ts';
 import type { CallContext } from '../../upstream/client.ts';
 import type { Conversations, History } from '../../upstream/conversations.ts';
+import { newestRows } from '../../upstream/history-reader.ts';
 import type { MessageLookup } from '../../upstream/message-lookup.ts';
-import { inSmallerPages } from '../../upstream/pages.ts';
 import { asString, isoDate, type JsonObject } from '../../upstream/tolerant-reader.ts';
 import { type Evidence, type Outcome, toJson } from '../outcome.ts';
 import { type Content, contentFingerprint, contentOf } from '../send-content.ts';
@@ -39,11 +39,7 @@ export function createReconciler(
     return store.countLookalikes({ ...stored, fingerprint }, from, until).catch(throwStoreUnreadable);
   };
 
-  const historyOf = async (to: string, context: CallContext) => {
-    const newest = (pageSize: number) => conversations.history(context, to, { pageNumber: 1, pageSize });
-    const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
-    return rows;
-  };
+  const historyOf = (to: string, context: CallContext) => newestRows(conversations, context, to).catch(emptyIfUnknown);
 
   const confirmAccepted = (id: string, row: JsonObject, evidence: Evidence) =>
     store.markReconciled(id, acceptedBy(row, evidence)).catch(throwStoreUnreadable);
@@ -153,7 +149,7 @@ function acceptedBy(row: JsonObject, evidence: Evidence) {
 }
 
 /** A contact unknown to WATI has no history, which proves as little as a history without a match. */
-function emptyIfUnknown(error: unknown): Pick<History, 'rows'> {
-  if (error instanceof Problem && error.slug === 'not-found') return { rows: [] };
+function emptyIfUnknown(error: unknown): History['rows'] {
+  if (error instanceof Problem && error.slug === 'not-found') return [];
   throw error;
 }

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { toError } from '../../lib/to-error.ts';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
@@ -183,7 +184,7 @@ class PostgresEngine implements Engine {
       if (steps.length > 1) await client.query('BEGIN');
       return await this.#sendAll(client, steps);
     } catch (error) {
-      lost ??= error instanceof Error ? error : new Error(String(error));
+      lost ??= toError(error);
       throw error;
     } finally {
       client.off('error', onError);

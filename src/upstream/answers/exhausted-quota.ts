@@ -1,6 +1,7 @@
-import { isObject, parseJson } from '../tolerant-reader.ts';
+import { isObject } from '../tolerant-reader.ts';
 import { type Refusal, refusalIn } from './known-refusals.ts';
 import { reasonOf } from './reason.ts';
+import { parseAnswer } from './response-body.ts';
 
 /** A 429 that is not about the rate: retrying after seconds does not help. */
 export interface ExhaustedQuota {
@@ -16,7 +17,7 @@ export function exhaustedQuotaOf(answer: {
 }): ExhaustedQuota | undefined {
   const { status, text, containedKey } = answer;
   if (status !== 429 || text === undefined || containedKey) return undefined;
-  const body = parseJson(text.replace(/^\uFEFF/, ''));
+  const body = parseAnswer(text);
   const words = reasonOf(body, isObject(body) ? '' : text);
   const refusal = refusalIn(words, 'session');
   return refusal === 'quota' || refusal === 'account' ? { refusal, words } : undefined;

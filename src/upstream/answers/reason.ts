@@ -1,12 +1,10 @@
 import { scrubErrorText } from '../scrub-error-text.ts';
 import { asArray, isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf, flagOf, isId, objectOf, valuesOf } from './fields.ts';
-import { errorsIn, textOfErrors } from './reported-errors.ts';
+import { errorsIn, noReason, textOfErrors } from './reported-errors.ts';
 
-/** So much of a text that is no JSON can be a reason. */
+/** Characters of a text that is no JSON that can be a reason. */
 const readMax = 1_000;
-
-const noReason = 'no reason was given';
 
 /**
  * Why the upstream refused, in its own words, made fit to be shown: the sentence that it says, and what it lists below it. A
@@ -37,7 +35,7 @@ function reasonIn(body: JsonObject): string | undefined {
   return details === undefined || words.includes(details) ? words : `${words}: ${details}`;
 }
 
-/** What is listed: ASP.NET's `items`, the errors of fields, numbers, parameters and receivers. */
+/** The listed details: ASP.NET's `items`, the errors of fields, numbers, parameters and receivers. */
 function detailsIn(body: JsonObject): string | undefined {
   const receivers = asArray(firstOf(body, 'receivers')).filter(isObject);
   const faults = [...errorsIn({ errors: firstOf(body, 'items') }), ...errorsIn(body), ...receivers.flatMap(errorsIn)];

@@ -12,6 +12,9 @@ export interface ReportedError {
   readonly refusal?: Refusal;
 }
 
+/** Stands for words where there are none. */
+export const noReason = 'no reason was given';
+
 /** Entries and depth that are looked at: an answer without end must not be a loop without end. */
 const faultsMax = 2_000;
 const depthMax = 6;
@@ -125,7 +128,7 @@ const namesSomebody = (key: string): boolean => /^\+?\d{5,20}$/.test(key) || isI
 export function textOfErrors(faults: readonly ReportedError[]): string {
   const words = new Set(faults.map((fault) => fault.words).filter((text) => text !== undefined));
   if (words.size > 0) return [...words].join('; ');
-  return faults.length > 0 ? 'no reason was given' : '';
+  return faults.length > 0 ? noReason : '';
 }
 
 /** The state of the message that an answer shows: WATI may take a send, and say in its own record that it failed. */

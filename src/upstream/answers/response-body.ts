@@ -1,14 +1,15 @@
 import { isObject, parseJson } from '../tolerant-reader.ts';
 import { asText } from './fields.ts';
 import { reasonOf } from './reason.ts';
+import { noReason } from './reported-errors.ts';
 
 /** The error message of a response that proves nothing. */
 export function messageOf(text: string): string | undefined {
   const body = parseAnswer(text);
-  return isObject(body) ? unlessNone(reasonOf(body, '')) : undefined;
+  if (!isObject(body)) return undefined;
+  const reason = reasonOf(body, '');
+  return reason === noReason ? undefined : reason;
 }
-
-const unlessNone = (reason: string): string | undefined => (reason === 'no reason was given' ? undefined : reason);
 
 /** Some servers put a byte order mark before their JSON. */
 export const parseAnswer = (text: string): unknown => parseJson(text.replace(/^\uFEFF/, ''));
