@@ -165,8 +165,11 @@ export interface TrackingStore extends PollStore {
     ask: { since: number; caller?: string },
   ): Promise<LastSend | undefined>;
 
-  /** How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections. */
+  /**
+   * How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections, by
+   * any id that its conversations know.
+   */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
-  /** Deletes what is known of this person's conversations, by phone, bsuid or contact id, and polls of it. Answers how many rows. */
+  /** Deletes the same, and polls of any of these ids. Answers how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }
