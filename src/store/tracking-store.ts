@@ -130,8 +130,8 @@ export interface TrackingStore extends PollStore {
    */
   findTracked(connectionId: string, ids: readonly EventIds[]): Promise<(TrackedSend | undefined)[]>;
   /**
-   * Messages with this template to this recipient that began between the two times and have no id of WhatsApp. More than one: any of them may be meant.
-   * At most ten.
+   * The messages that an event without a known id may be about: with this template, to this recipient, claimed between the two
+   * times, without an id of WhatsApp. At most ten; of several, nothing tells which one is meant.
    */
   findByContent(
     connectionId: string,
@@ -142,7 +142,8 @@ export interface TrackingStore extends PollStore {
   /**
    * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
    * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`).
+   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`). Of
+   * one that is matched by content, and is neither `accepted` nor `unknown`, nothing is written.
    * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
@@ -164,8 +165,11 @@ export interface TrackingStore extends PollStore {
     ask: { since: number; caller?: string },
   ): Promise<LastSend | undefined>;
 
-  /** How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections. */
+  /**
+   * How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections, by
+   * any id that its conversations know.
+   */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
-  /** Deletes what is known of this person's conversations, by phone, bsuid or contact id, and polls of it. Answers how many rows. */
+  /** Deletes the same, and polls of any of these ids. Answers how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

@@ -86,7 +86,8 @@ async function findByContent(store: MatchingStore, { entry, event }: ParsedOutgo
   const like = { recipient: recipient.phone, template };
   const time = { from: at - afterMs, until: at + beforeMs };
   const [only, ...others] = await store.findByContent(connectionId, like, time);
-  if (only?.sentAt === undefined || others.length > 0) return undefined;
+  // An attempt that goes on is asked for again when it has ended: only what is unknown then is corrected by this.
+  if (only?.sentAt === undefined || only.status === 'sending' || others.length > 0) return undefined;
   const twins = await store.countLookalikes(
     { id: only.id, kind: only.kind, connectionId, to: recipient.phone, template },
     new Date(only.sentAt - beforeMs - afterMs).toISOString(),

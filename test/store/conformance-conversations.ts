@@ -106,21 +106,23 @@ export function conversationsConformance(name: string, makeHome: () => Promise<S
       await note({ contact: { phone, bsuid }, inAt: T }, { contact: { bsuid: 'US.2' }, inAt: T });
       await note({ contact: { bsuid }, inAt: T }, { connectionId: 'c2', inAt: T });
       const body = JSON.stringify({ waId: phone, text: 'hello' });
-      const rows = ['a', 'b', 'c'].map((key) => ({ key, connectionId: 'c1', receivedAtMs: T, body }));
-      await store.recordIntake([...rows, { key: 'other', connectionId: 'c1', receivedAtMs: T, body: '{}' }]);
+      const bodies = { a: body, b: body, c: body, bsuid: JSON.stringify({ bsuid, text: 'hello' }) };
+      const row = (key: string, text: string) => ({ key, connectionId: 'c1', receivedAtMs: T, body: text });
+      const rows = Object.entries(bodies).map(([key, text]) => row(key, text));
+      await store.recordIntake([...rows, row('other', JSON.stringify({ bsuid: 'US.2' }))]);
       const [first, second] = await store.dueIntake(9);
       await store.failIntake([first?.seq ?? -1]);
       await store.applyTracking({ ...NO_BATCH, done: [second?.seq ?? -1] });
       await store.schedulePolls([phone, bsuid, '1'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: 0 })));
-      expect(await store.countPersonTracking(phone)).toEqual({ conversations: 3, waiting: 2 });
+      expect(await store.countPersonTracking(phone)).toEqual({ conversations: 3, waiting: 3 });
       expect(await store.countPersonTracking('%')).toEqual({ conversations: 0, waiting: 0 });
-      expect(await store.erasePersonTracking(phone)).toBe(3 + 2 + 2);
+      expect(await store.erasePersonTracking(phone)).toBe(3 + 3 + 2);
       expect(await store.erasePersonTracking(phone)).toBe(0);
       expect([await known(), await store.conversation('c2', { phone })]).toEqual([undefined, undefined]);
       expect(await known({ bsuid: 'US.2' })).toBeDefined();
       expect((await store.dueIntake(9)).map(({ key }) => key)).toEqual(['other']);
       expect((await store.duePolls([], 9)).map(({ recipient }) => recipient)).toEqual(['1']);
-      expect(await store.recordIntake(rows)).toEqual({ received: 0, duplicates: 3 });
+      expect(await store.recordIntake(rows)).toEqual({ received: 0, duplicates: 4 });
     });
   });
 }

@@ -145,13 +145,13 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       expect(await store.spendPoll('c1', 3)).toBe(true);
     });
 
-    test('go when nobody makes them for a day', async () => {
-      await store.schedulePolls([{ connectionId: 'c1', recipient: 'a', inMs: HOUR_MS }]);
+    test('go when nobody makes them for a day, no more at once than are asked for', async () => {
+      await store.schedulePolls(['a', 'b', 'c'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: HOUR_MS })));
       await home.advance(DAY_MS);
-      await store.purge(9);
-      expect((await store.pollLoad('c1')).scheduled).toBe(1);
+      expect(await store.purge(2)).toBe(0);
+      expect((await store.pollLoad('c1')).scheduled).toBe(3);
       await home.advance(2 * HOUR_MS);
-      await store.purge(9);
+      expect([await store.purge(2), await store.purge(2)]).toEqual([2, 1]);
       expect((await store.pollLoad('c1')).scheduled).toBe(0);
     });
 

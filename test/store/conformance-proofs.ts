@@ -61,6 +61,21 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
       }
     });
 
+    test('an attempt that is only believed to be meant ends as it does, and may be taken back', async () => {
+      for (const id of ['rejected', 'not_sent', 'unknown', 'back', 'also back']) {
+        await insertSending(store, newMessage(id));
+        expect(await tell(store, id, sent(T), 'content')).toEqual({ seq: expect.any(Number) });
+      }
+      expect(await store.complete('rejected', { status: 'rejected', outcome: OUTCOME })).toBe(true);
+      const ends = (['not_sent', 'unknown'] as const).map((status) => ({ id: status, status, outcome: OUTCOME }));
+      expect(await store.completeAll(ends)).toEqual(new Set(['not_sent', 'unknown']));
+      expect(await store.requeue('back', 1)).toBe(true);
+      expect(await store.requeueAll([{ id: 'also back', attempt: 1 }])).toEqual(new Set(['also back']));
+      for (const id of ['rejected', 'not_sent', 'unknown', 'back', 'also back']) {
+        expect(await mustFind(store, id)).not.toHaveProperty('delivery');
+      }
+    });
+
     test.each(['unknown', 'rejected', 'not_sent'] as const)(
       'an attempt that was proved before it ended as %s has ended as accepted',
       async (status) => {

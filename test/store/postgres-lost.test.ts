@@ -33,6 +33,10 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
   const waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   const waits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(1);
   const nobodyWaits = () => expect.poll(async () => (await rival.query(waiting)).rowCount).toBe(0);
+  /** The statements behind the one that was lost run to the end, with nobody there. */
+  const busy = `SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'`;
+  const nobodyIsBusy = () => expect.poll(async () => (await rival.query(busy)).rowCount).toBe(0);
   const count = async (table: string, id: string) => {
     const { rows } = await rival.query(`SELECT status FROM ${table} WHERE id = $1`, [id]);
     return rows.map(({ status }) => status);
@@ -66,6 +70,28 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     expect(await store.counts()).toMatchObject({ queued: 1, cancelled: 0 });
   });
 
+  test('a quota is not charged for a record that its caller heard was not made', async () => {
+    const quota = { perHour: 5 };
+    await store.insert(newMessage('before', { quota }));
+    await rival.query('BEGIN');
+    await rival.query('UPDATE caller_quotas SET in_hour = in_hour');
+    const recorded = store.insert(newMessage('s', { quota }));
+    const heard = expect(recorded).rejects.toMatchObject({ name: 'StoreError', notCommitted: true });
+    await waits();
+    line.cut();
+    await heard;
+    await rival.query('ROLLBACK');
+    await nobodyIsBusy();
+    expect(await store.find('crm', 's')).toBeUndefined();
+    expect(await store.quotaLeft('crm', quota)).toMatchObject({ left: 4 });
+
+    line.loseAnswerTo('COMMIT');
+    await expect(store.insert(newMessage('t', { quota }))).rejects.toMatchObject({ notCommitted: true });
+    await nobodyIsBusy();
+    expect(await store.find('crm', 't')).toBeUndefined();
+    expect(await store.quotaLeft('crm', quota)).toMatchObject({ left: 4 });
+  });
+
   test('a record whose commit takes long is taken out once it is done', async () => {
     await rival.query(`
       CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
@@ -92,6 +118,7 @@ describe.skipIf(server === undefined)('PostgreSQL: a connection that is lost', (
     if (!lane) throw new Error('nothing is queued');
     line.loseAnswerTo('COMMIT');
     await expect(store.adoptOrphans(lane, 9)).rejects.toMatchObject({ name: 'StoreError', notCommitted: false });
+    await nobodyIsBusy();
     expect(ids(await listOwnQueued(store))).toEqual(['s']);
     expect(await store.claim('s', 1)).toBe(true);
     expect(await listOwnQueued(store)).toEqual([]);

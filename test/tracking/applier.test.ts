@@ -139,6 +139,7 @@ describe('a template known by its content alone', () => {
         intake.lookalikes = 1;
       },
     ],
+    ['its attempt goes on', (intake) => intake.send({ id: 'm1', status: 'sending' })],
     ['it has an id of somebody else', (intake) => intake.send({ id: 'm1' }), { ...sent, localMessageId: 'other' }],
     ['it is another template', (intake) => intake.send({ id: 'm1', template: 'other' })],
     ['it went to somebody else', (intake) => intake.send({ id: 'm1', to: '14155550101' })],

@@ -54,30 +54,31 @@ function personOperations(
   const { engine, sql } = database;
   const intake = intakeStatements(dialect);
   const polls = pollStatements(dialect);
-  const anyId = (to: string): Ids => ({ phone: to, bsuid: to, contactId: to });
-  const bodiesWith = (to: string) => ({ pattern: `%${to.replaceAll(/[!%_]/g, '!$&')}%` });
+  const personOf = async (to: string): Promise<{ conversations: Row[]; ids: string[] }> => {
+    const conversations = await rowsOf(database, { phone: to, bsuid: to, contactId: to });
+    const known = conversations.map(identityOf).flatMap(({ phone, bsuid, contactId }) => [phone, bsuid, contactId]);
+    return { conversations, ids: [...new Set([to, ...known.filter((id) => id !== undefined)])] };
+  };
+  const bodiesWith = (ids: readonly string[]) => ({
+    rows: JSON.stringify(ids.map((id) => ({ pattern: `%${id.replaceAll(/[!%_]/g, '!$&')}%` }))),
+  });
   return {
     async countPersonTracking(to) {
-      const [rows, [waiting = {}]] = await Promise.all([
-        rowsOf(database, anyId(to)),
-        engine.read({ statement: intake.countPerson, values: bodiesWith(to) }),
-      ]);
-      return { conversations: rows.length, waiting: integer(waiting, 'n') };
+      const { conversations, ids } = await personOf(to);
+      const [waiting = {}] = await engine.read({ statement: intake.countPerson, values: bodiesWith(ids) });
+      return { conversations: conversations.length, waiting: integer(waiting, 'n') };
     },
 
     async erasePersonTracking(to) {
-      const rows = await rowsOf(database, anyId(to));
-      const keys = rows.map((row) => ({ connection: row.connection_id, contact: row.contact }));
-      const recipients = new Set([
-        to,
-        ...rows.map(identityOf).flatMap(({ phone, bsuid, contactId }) => [phone, bsuid, contactId]),
-      ]);
-      const named = [...recipients].flatMap((recipient) => (recipient === undefined ? [] : [{ recipient }]));
-      const erased = await engine.write([
-        { statement: intake.erasePerson, values: bodiesWith(to) },
-        { statement: polls.erase, values: { rows: JSON.stringify(named) } },
+      const { conversations, ids } = await personOf(to);
+      const keys = conversations.map((row) => ({ connection: row.connection_id, contact: row.contact }));
+      const recipients = ids.map((recipient) => ({ recipient }));
+      const steps = [
+        { statement: intake.erasePerson, values: bodiesWith(ids) },
+        { statement: polls.erase, values: { rows: JSON.stringify(recipients) } },
         ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
-      ]);
+      ];
+      const erased = await retryDeadlocks(() => engine.write(steps));
       return erased.reduce((sum, each) => sum + each.length, 0);
     },
   };

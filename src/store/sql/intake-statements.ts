@@ -25,7 +25,8 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
   const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
   const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
   // In every row that has a body.
-  const ofPerson = `state <> 'done' AND body LIKE :pattern ESCAPE '!'`;
+  const ofPerson = `state <> 'done' AND EXISTS
+    (SELECT 1 FROM ${inputRows({ pattern: 'TEXT' })} WHERE intake.body LIKE given.pattern ESCAPE '!')`;
   return {
     // In the order of the keys, so that no two processes wait for each other's.
     record: statement(`

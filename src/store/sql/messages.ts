@@ -125,6 +125,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
     const rows = JSON.stringify(ids.map((id) => ({ id })));
     await this.#engine.write([
       { statement: this.#sql.insertTombstones, values: { rows, wall: this.#now() } },
+      ...ids.map(refundDeletedStep),
       { statement: this.#sql.deleteInDoubt, values: { rows } },
     ]);
   }

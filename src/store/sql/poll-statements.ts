@@ -95,7 +95,11 @@ function schedule({ now, skipLockedAny, inputRows }: Dialect) {
       DELETE FROM tracking WHERE recipient IN (SELECT given.recipient FROM ${inputRows({ recipient: 'TEXT' })})
       RETURNING recipient`),
     // Nobody polled for a day: what they would look for is over.
-    expirePolls: statement(`DELETE FROM tracking WHERE next_at < ${now} - ${DAY_MS} RETURNING next_at`),
+    expirePolls: statement(`
+      WITH old AS MATERIALIZED
+        (SELECT connection_id, recipient FROM tracking WHERE next_at < ${now} - ${DAY_MS}
+         ORDER BY next_at LIMIT :limit ${skipLockedAny})
+      DELETE FROM tracking WHERE (connection_id, recipient) IN (SELECT connection_id, recipient FROM old) RETURNING next_at`),
   };
 }
 
@@ -116,7 +120,7 @@ function costs({ inputRows }: Dialect) {
     counted: statement(
       `SELECT connection_id, n FROM upstream_calls WHERE month = :month ORDER BY n DESC, connection_id LIMIT ${CONNECTIONS_MAX}`,
     ),
-    // The last one but one is of no use to anybody.
+    // Nobody asks for a month that is over; a year of them is kept for who looks at the table.
     expireCalls: statement('DELETE FROM upstream_calls WHERE month < :month - 100 RETURNING month'),
   };
 }

@@ -36,10 +36,11 @@ const sql = {
     WHERE ${counted('hour')} + excluded.in_hour <= CAST(:perHour AS BIGINT)
       AND ${counted('day')} + excluded.in_day <= CAST(:perDay AS BIGINT)
     RETURNING in_hour`),
-  // Undoes a charge without a record: the key was used, or the broadcast is not recording any more.
+  // Undoes a charge without a record: the key was used, a tombstone has its id, or the broadcast is not recording any more.
   refundSend: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
-    WHERE caller = :caller AND charged_by = :chargedBy AND NOT EXISTS (SELECT 1 FROM sends WHERE id = :chargedBy)`),
+    WHERE caller = :caller AND charged_by = :chargedBy
+      AND NOT EXISTS (SELECT 1 FROM sends WHERE id = :chargedBy AND status <> 'withdrawn')`),
   refundBroadcast: statement(`
     UPDATE caller_quotas SET in_hour = in_hour - :n, in_day = in_day - :n, charged_by = NULL
     WHERE caller = :caller AND charged_by = :chargedBy

@@ -20,7 +20,7 @@ export function expireTrackingSteps(
     { statement: conversationStatements(dialect).expire, values: { recordRetentionMs, limit } },
     { statement: polls.expireCalls, values: { month: monthOf(wall) } },
     { statement: polls.expireSpent, values: { day: dayOf(wall) } },
-    { statement: polls.expirePolls, values: {} },
+    { statement: polls.expirePolls, values: { limit } },
     { statement: polls.expireWatch, values: {} },
   ];
 }

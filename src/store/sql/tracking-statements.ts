@@ -29,8 +29,9 @@ const FACTS = {
 const RESOLVES = `(sends.status = 'unknown' OR (given.by_id = 1 AND (sends.status IN ('not_sent', 'rejected')
   OR (sends.status IN ('queued', 'staged', 'cancelled') AND ${WAS_BEGUN}))))`;
 /** Its attempt goes on, and its end will see the proof. */
-const KEEPS = `(sends.status = 'sending' AND (sends.proof_json IS NULL OR (given.by_id = 1 AND sends.proof_json <> given.verdict)))`;
-const TRACKABLE = "sends.status IN ('accepted', 'sending')";
+const IS_BEING_PROVED = "(sends.status = 'sending' AND given.by_id = 1)";
+const KEEPS = `(${IS_BEING_PROVED} AND sends.proof_json IS NULL)`;
+const TRACKABLE = `(sends.status = 'accepted' OR ${IS_BEING_PROVED})`;
 
 const if_ = (condition: string, then: string, otherwise: string): string =>
   `CASE WHEN ${condition} THEN ${then} ELSE ${otherwise} END`;
