@@ -5,14 +5,14 @@ import { requestLogOf, shownId } from '../src/http/request-log.ts';
 export const accessLog = fp(
   async (app) => {
     app.decorateRequest('requestLogStore', undefined);
-    // A getter, because a request that dies before its hooks run has a trace, too.
+    // A getter, because a request that ends before its hooks run is logged, too.
     app.decorateRequest('requestLog', {
       getter() {
         return requestLogOf(this);
       },
     });
 
-    // Hooks of the hot path call back: a promise for each would be made and awaited on every request.
+    // Hooks that run on every request take a callback: an async hook would cost each request a promise.
     app.addHook('onRequest', (request, reply, done) => {
       requestLogOf(request);
       reply.header('x-request-id', shownId(request));

@@ -29,6 +29,7 @@ export const auth = fp(
     app.decorateRequest('caller', undefined);
     app.decorateRequest('leave', undefined);
     app.decorateRequest('charge', undefined);
+    app.decorateRequest('deadline', undefined);
     app.addHook('onRequest', (request, _reply, done) => {
       const { scope, isProbe } = request.routeOptions.config;
       if (scope !== undefined || isGuarded(request.url)) {

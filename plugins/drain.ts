@@ -19,9 +19,9 @@ const lastWordsMsMax = 2_000;
 const sweepEveryMs = 100;
 
 /**
- * How an instance shuts down. `close()` tells load balancers at once, and serves for a while all the
- * same, because they take that while to notice; each answer then ends its connection. After it nobody new gets in, and
- * what is under way goes on to its end. What has none is cut off shortly before the time-out.
+ * How an instance shuts down. `close()` tells load balancers at once, and goes on serving for `delayMs`, because they take a
+ * while to notice; each response then ends its connection. After that no new connection is accepted, and requests under way go
+ * on to their end. Those that do not end are cut off shortly before the time-out.
  *
  * Register before anything with an onClose hook that waits: these run in reverse, and the cut must come while they wait.
  */
@@ -39,11 +39,11 @@ export const drain = fp<DrainOptions>(
     });
 
     app.addHook('onRequest', (_request, _reply, done) => {
-      // Its send could not be recorded any more, nor its read be made.
+      // The store and the upstream clients are about to close.
       if (isOver) done(new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 }));
       else done();
     });
-    // Fastify says so to those who come while it closes; here the ones who came before hear it as well.
+    // Fastify adds this header to requests that come in while it closes; those that came in before need it as well.
     app.addHook('onSend', async (_request, reply) => {
       if (draining) reply.header('connection', 'close');
     });
@@ -69,7 +69,7 @@ export const drain = fp<DrainOptions>(
       for (const timer of timers) clearTimeout(timer);
     });
 
-    /** Node closes idle connections once, as its server closes; those that never said a word are not among them. */
+    /** Node closes idle connections once, when its server closes, and leaves those on which no byte has come in. */
     const sweep = () => {
       if (server.listening) return;
       server.closeIdleConnections();

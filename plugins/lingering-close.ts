@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import { isConnectionRejected, rejectFollowing } from '../src/http/request-smuggling.ts';
-import { answered, isLeftUnsure } from '../src/http/unread-body.ts';
+import { isLeftUnsure, markRespondedEarly, unmarkRespondedEarly } from '../src/http/unread-body.ts';
 
 interface LingerOptions {
-  /** How long a caller may say nothing, ms. */
+  /** How long a caller may send nothing, ms. */
   silentMs?: number;
-  /** How long it is listened to at most, ms. */
+  /** How long its bytes are read at most, ms. */
   timeoutMs?: number;
-  /** How much of it is thrown away at most. */
+  /** How many bytes are discarded at most. */
   bytesMax?: number;
   checkEveryMs?: number;
 }
@@ -40,7 +40,7 @@ export const lingeringClose = fp<LingerOptions>(
       const now = performance.now();
       const { bytesRead } = socket;
       open.set(socket, { since: now, firstByte: bytesRead, heardAt: now, bytesRead });
-      answered.add(socket);
+      markRespondedEarly(socket);
     };
 
     const look = (socket: Socket, state: Lingering, now: number) => {
@@ -58,9 +58,9 @@ export const lingeringClose = fp<LingerOptions>(
       if (armed.has(socket)) return;
       armed.add(socket);
       socket.once('close', () => open.delete(socket));
-      // Not the one of another instance that served this connection before, as in the sandbox after a reset.
+      // Not `socket.destroySoon`, which another instance may have replaced: the sandbox hands a connection on after a reset.
       const destroySoon = () => Socket.prototype.destroySoon.call(socket);
-      // By this Node closes a connection behind its last answer, as soon as that is written.
+      // Node calls this to close a connection after its last response, as soon as that is written.
       socket.destroySoon = () => {
         const request = requests.get(socket);
         const isOver = request !== undefined && isRead(request) && !isConnectionRejected(socket);
@@ -71,8 +71,8 @@ export const lingeringClose = fp<LingerOptions>(
         if (request) throwAway(request, destroySoon);
       };
     };
-    // In front of the handler: the last request that was read on a connection is the one that may not be complete. What
-    // comes through the listener of the sandbox was accepted there: its connection is first seen here.
+    // Before the handler: only the last request of a connection may be incomplete. A connection that the sandbox's listener
+    // has accepted emits no `connection` event here, and is first seen with its request.
     const take = (request: IncomingMessage) => {
       requests.set(request.socket, request);
       arm(request.socket);
@@ -93,7 +93,7 @@ export const lingeringClose = fp<LingerOptions>(
         linger(raw.socket);
         throwAway(raw, () => {
           open.delete(raw.socket);
-          answered.delete(raw.socket);
+          unmarkRespondedEarly(raw.socket);
         });
       }
       done();
@@ -112,7 +112,7 @@ function noteBytes({ bytesRead }: Socket, state: Lingering, now: number): void {
   state.heardAt = now;
 }
 
-/** Of a request with `Upgrade`, Node's parser drops what came behind it in the same packet: more may be on its way. */
+/** Node's parser drops what follows a request with `Upgrade` in the same packet, so its end is not known. */
 const isRead = ({ complete, headers }: IncomingMessage) => complete && headers.upgrade === undefined;
 
 function throwAway(request: IncomingMessage, onEnd: () => void): void {

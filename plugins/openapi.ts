@@ -34,7 +34,7 @@ export const openapi = fp(
           title: 'wati-bff',
           version,
           description:
-            'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every send: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
+            'WhatsApp through WATI, for internal services. Sends WhatsApp messages through WATI and tells the truth about every message: `accepted`, `rejected`, `not_sent` or `unknown`. Every failure is a problem document (RFC 9457); its `type` is a page that says what to do.',
         },
         servers: [{ url: '/' }],
         tags: tags.map(([name, description]) => ({ name, description })),

@@ -1,13 +1,19 @@
 import fp from 'fastify-plugin';
-import { findAmbiguity, longHeaderFault, refused, secureHeaders } from '../src/http/request-smuggling.ts';
+import {
+  findAmbiguity,
+  isConnectionRejected,
+  longHeaderFault,
+  rejectFollowing,
+  secureHeaders,
+} from '../src/http/request-smuggling.ts';
 import { Problem } from '../src/problem.ts';
 
 /**
- * Refuses what Node's parser lets through and another hop may read differently: where two read two
- * requests in the same bytes, one caller's answer goes to another. Such a connection ends with the answer.
+ * Refuses requests that Node's parser accepts and a proxy may read differently: if both see different requests in the same
+ * bytes, one caller gets the response to another. The connection ends with the response.
  *
- * `Upgrade` is passed over (RFC 9110, 7.8), and ends the connection as well: what comes behind such a request in the same
- * packet is dropped by Node's parser, which would read the next packet as if it began a request.
+ * `Upgrade` is ignored (RFC 9110, 7.8), and ends the connection as well: Node's parser drops the bytes that follow such a
+ * request in the same packet, and would read the next packet as the beginning of a request.
  */
 export const requestValidation = fp(
   async (app) => {
@@ -18,9 +24,10 @@ export const requestValidation = fp(
     app.addHook('onRequest', (request, reply, done) => {
       for (const [name, value] of headers) reply.header(name, value);
       const { socket } = request.raw;
-      // A request that got a 400 as too slow may still arrive: its caller already believes that nothing happened.
-      if (refused.has(socket)) {
-        // Its answer may not have been read yet: plugins/lingering-close.ts ends the connection.
+      // A request that was answered with a 400 because it was slow may still arrive. It must not be acted on, because its
+      // caller has been told that nothing happened.
+      if (isConnectionRejected(socket)) {
+        // The 400 may not have been read yet: plugins/lingering-close.ts ends the connection.
         request.raw.resume();
         return;
       }
@@ -29,7 +36,7 @@ export const requestValidation = fp(
         if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
         return done(longHeaderFault(request.raw));
       }
-      refused.add(socket);
+      rejectFollowing(socket);
       done(new Problem('malformed-request', fault, { headers: { connection: 'close' } }));
     });
   },

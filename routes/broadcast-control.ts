@@ -68,7 +68,7 @@ export const broadcastControl: FastifyPluginAsyncTypebox<Pick<BroadcastServices,
       schema: {
         operationId: 'reconcileBroadcast',
         tags: ['broadcasts'],
-        summary: 'Look whether the unknown recipients of a broadcast got it',
+        summary: 'Find out whether the unknown messages of a broadcast were sent',
         description:
           'All that are `unknown` are looked for from now on, one after another, at the pace that other calls leave: first one of each lost call, then the others. `looks` tells how far that is and when it ends; asked again meanwhile, nothing is added. A match makes a message `accepted`; none proves nothing. Nothing is ever sent by this.',
         params: broadcastParams(exampleIds.doneBroadcast),

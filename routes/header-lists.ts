@@ -1,14 +1,21 @@
-/** A header that is a list has no more members than that; what stands behind them is not read. */
+/** Further members of a list are not read. */
 const membersMax = 32;
 
-/** The members of a header that is a list (RFC 9110, 5.6.1). A quoted comma is none of what these headers may say. */
-export const listMembers = (header: string): string[] => header.split(',', membersMax).map((member) => member.trim());
+/** A comma in quotes separates nothing; a quote that is not closed goes to the end. */
+const memberPattern = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 
-/** `Prefer` (RFC 7240): names in small letters, with their values; of a name that stands twice, the first counts. */
+/** The members of a header that is a list (RFC 9110, 5.6.1). */
+export const listMembers = (header: string): string[] =>
+  (header.match(memberPattern) ?? [])
+    .slice(0, membersMax)
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
+
+/** `Prefer` (RFC 7240): names in small letters, with their values; the first of two of one name counts. */
 export function preferences(header: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const member of listMembers(header)) {
-    // Parameters behind a semicolon are ignored; no known preference has any.
+    // Neither `wait` nor `respond-async` has parameters (RFC 7240, 4), so what follows a semicolon is ignored.
     const [preference = ''] = member.split(';', 1);
     const { name, value } = pairOf(preference);
     if (!found.has(name)) found.set(name, value);
@@ -16,7 +23,7 @@ export function preferences(header: string): Map<string, string> {
   return found;
 }
 
-/** The urgency of `Priority` (RFC 9218); of a name that stands twice, the last counts (RFC 9651, 3.2). */
+/** The urgency of `Priority` (RFC 9218); the last of two of one name counts (RFC 9651, 3.2). */
 export function urgencyOf(header: string): string | undefined {
   const pairs = listMembers(header).map(pairOf);
   return pairs.findLast(({ name }) => name === 'u')?.value;

@@ -35,7 +35,7 @@ export const healthAndMetrics: FastifyPluginAsyncTypebox<Services> = async (app,
         tags: ['operations'],
         summary: 'Whether the service can do its work',
         description:
-          'Needs no key. 503 when sends cannot be recorded, when Maton refuses the key, when no usable connection exists, while a start looks through what was left behind (`recovering`), or while the service goes down. A gateway that does not answer is told and does not take the service out. The upstream is asked at most once in ten seconds.',
+          'Needs no key. 503 when messages cannot be recorded, when Maton refuses the key, when no usable connection exists, while a start looks through what was left behind (`recovering`), or while the service goes down. A gateway that does not answer is told and does not take the service out. The upstream is asked at most once in ten seconds.',
         response: { 200: Ready, 503: answers('Send no requests here.', Ready) },
       },
     },

@@ -115,8 +115,8 @@ export const passThroughHeaders = (answer: StreamingResponse, names: readonly st
   );
 
 /**
- * Resolves once the first bytes of an answer are there, or its end: where it is lost before, nothing was said to the caller
- * yet, and he hears of it as of an upstream that did not answer at all. Throws that Problem.
+ * Resolves once the first bytes of an answer have come, or its end. Throws a Problem if the answer is lost before: nothing has been
+ * sent to the caller yet, so it gets the same response as for an upstream that does not answer.
  */
 export async function waitForFirstByte(body: Readable): Promise<void> {
   if (body.readableLength === 0) {

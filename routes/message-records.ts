@@ -35,7 +35,7 @@ interface Services {
   listedCheck: ListedCheck;
 }
 
-/** A context for the connection of the record. */
+/** Problems of calls over the connection of the record. */
 const upstreamProblems = [
   'connection-unusable',
   'upstream-rejected',
@@ -60,7 +60,7 @@ function listMessages(app: TypedApp, { delivery, holds }: Services): void {
       schema: {
         operationId: 'listMessages',
         tags: ['messages'],
-        summary: 'List your sends',
+        summary: 'List your messages',
         description:
           'Newest first. `nextCursor` of an answer is the `cursor` of the next page. A page may hold fewer than `limit`, or none, while there is a `nextCursor`: so many records are looked at for one answer and no more. `delivery=failed` lists those that did not arrive.',
         querystring: MessageQuery,
@@ -73,7 +73,10 @@ function listMessages(app: TypedApp, { delivery, holds }: Services): void {
       const page = { limit, ...(cursor !== undefined && { cursor }) };
       const wanted = { ...filter, ...(to !== undefined && { to: digits(to) }) };
       const { messages, next } = await delivery.list(callerOf(request).id, wanted, page).catch(asBadCursor);
-      return { data: messages.map((send) => toMessage(send, holds)), ...(next !== undefined && { nextCursor: next }) };
+      return {
+        data: messages.map((message) => toMessage(message, holds)),
+        ...(next !== undefined && { nextCursor: next }),
+      };
     },
   );
 }
@@ -86,9 +89,9 @@ function getMessage(app: TypedApp, { delivery, holds }: Services): void {
       schema: {
         operationId: 'getMessage',
         tags: ['messages'],
-        summary: 'Read a send',
+        summary: 'Read a message',
         description:
-          'What is known of it now: `status` is what WATI said when it was sent, `delivery` what it has told since.',
+          'What is known of it now: `status` is what WATI said when it was sent, `delivery` what WATI has told since.',
         params: MessageParams,
         response: { 200: Message },
       },
@@ -109,9 +112,9 @@ function reconcileMessage(app: TypedApp, { config, delivery, reconciler }: Servi
       schema: {
         operationId: 'reconcileMessage',
         tags: ['messages'],
-        summary: 'Look now whether an unknown send arrived',
+        summary: 'Find out now whether an unknown message was sent',
         description:
-          'By its own id, else by its content in the history of the recipient. Exactly one match makes it `accepted`; none proves nothing, so it stays `unknown`. Any other send is answered as it is.',
+          'Looks for the message by its own id, else by its content in the history of the recipient. Exactly one match makes it `accepted`; no match proves nothing, so it stays `unknown`. A message that is not `unknown` is answered as it is.',
         params: MessageParams,
         response: { 200: Message },
       },
@@ -163,7 +166,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
       const time = deadlineOf(request, config);
       const { id } = request.params;
       const asker = requestScopeOf(request);
-      // Asked for once the message was found to be the caller's.
+      // Called once the message is found to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
@@ -182,7 +185,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
   );
 }
 
-/** A caller's own sends: what is known of them, and the way out of `unknown`. */
+/** A caller's own messages: what is known of them, and the way out of `unknown`. */
 export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listMessages(app, services);
   getMessage(app, services);

@@ -15,13 +15,14 @@ interface Services {
     Pick<TrackingStore, 'countPersonTracking' | 'erasePersonTracking'>;
   /** A broadcast may have nothing to send any more. */
   onChange: () => void;
+  onTaskError: (task: string, error: unknown) => void;
 }
 
 /** Some seconds of work: the request is to be answered. */
 const batchesMax = 100;
 
 /** What is kept of one person, over all callers: how much it is, and its end. */
-export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { store, onChange }) => {
+export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { store, onChange, onTaskError }) => {
   app.post(
     '/v1/operations/erase',
     {
@@ -46,10 +47,8 @@ export const operatorErase: FastifyPluginAsyncTypebox<Services> = async (app, { 
         Object.assign(about, erasure);
         if (!dryRun) {
           onChange();
-          // Where it takes long (PostgreSQL, a large table), nobody waits for it.
-          store
-            .scrub({ exclusive: false })
-            .catch((error) => request.log.warn({ chore: 'scrub', reason: error.message }, 'chore'));
+          // The answer does not wait for it: it takes long on PostgreSQL with a large table.
+          store.scrub({ exclusive: false }).catch((error) => onTaskError('scrub', error));
         }
         return { to: masked(to), dryRun, ...erasure };
       });

@@ -13,9 +13,9 @@ import { throwStoreUnreadable } from '../src/store/store-problems.ts';
 import { audited } from './operator-act.ts';
 import { sendingOf } from './operator-sending.ts';
 
-type Counts = Readonly<Record<MessageStatus, number>>;
-
 import type { TypedApp } from './typed-app.ts';
+
+type Counts = Readonly<Record<MessageStatus, number>>;
 
 interface Services {
   readiness: Readiness;
@@ -96,7 +96,7 @@ function cancelCaller(app: TypedApp, { store, callersView, onChange }: Services)
         tags: ['operations'],
         summary: 'Cancel all that a caller has queued',
         description:
-          'Its queued single sends and its running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single sends in one request; `left` says whether there are more.',
+          'Its queued single messages and its running and paused broadcasts; what is on the wire ends as it ends. There is no way back. Stop the caller first, or it may queue more meanwhile. A caller that was removed is named by its id. Up to 50,000 single messages in one request; `left` says whether there are more.',
         params: OperatorCallerParams,
         response: { 200: CancelledQueue },
       },

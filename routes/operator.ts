@@ -20,10 +20,11 @@ interface Services {
   holds: Holds;
   readiness: Readiness;
   rateLimiter: OutboundRateLimiter | undefined;
-  /** Sends of all callers by status; undefined where they cannot be counted soon. */
+  /** Messages of all callers by status; undefined if they cannot be counted soon. */
   counts: () => Promise<Readonly<Record<MessageStatus, number>> | undefined>;
   /** A broadcast may have something to send again, or nothing any more. */
   onChange: () => void;
+  onTaskError: (task: string, error: unknown) => void;
 }
 
 /** For operators: what all callers send, and how to stop it. */

@@ -4,7 +4,7 @@ import { memoizeLast } from '../src/lib/memoize.ts';
 /** Serializes an object once for all requests that return it: coalesced reads share one (src/upstream/request-coalescing.ts). */
 export function serializeOnce(reply: FastifyReply): void {
   const write = reply.getSerializationFunction('200');
-  if (!write) throw new Error('writeOnce needs a route with a response schema for 200');
+  if (!write) throw new Error('serializeOnce needs a route with a response schema for 200');
   reply.type('application/json; charset=utf-8').serializer((page: Page) => textOf(page, write));
 }
 

@@ -69,7 +69,7 @@ function getTemplate(app: TypedApp, { templates, contextOf }: Services): void {
         tags: ['templates'],
         summary: 'Read a template',
         description:
-          'With the names of its parameters, those of the body first. As old as the list, which `Age` tells. Where a name is there in several languages, `otherLanguages` says so and `language` asks for one; a send takes the name alone, and WATI chooses.',
+          'With the names of its parameters, those of the body first. As old as the list, which `Age` tells. Where a name is there in several languages, `otherLanguages` says so and `language` asks for one; a message names the template alone, and WATI chooses.',
         params: TemplateParams,
         querystring: TemplateLanguage,
         response: { 200: Template },

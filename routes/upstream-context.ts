@@ -5,6 +5,7 @@ import type { ConnectionPin } from '../src/connections/connection-pin.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { isConnectionName } from '../src/http/listed-check.ts';
 import type { StopCheck } from '../src/http/stop-check.ts';
+import type { RequestDeadline } from '../src/http/types.ts';
 import { lazy } from '../src/lib/memoize.ts';
 import { invalid, Problem } from '../src/problem.ts';
 import { type CallContext, withDeadline } from '../src/upstream/client.ts';
@@ -12,11 +13,6 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
-
-/** The deadline of all upstream calls of a request together. */
-export interface RequestDeadline extends Pick<CallContext, 'isExclusive'> {
-  deadline: number;
-}
 
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
 export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
@@ -58,12 +54,7 @@ export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,
 ): string | undefined {
-  return askedChannel(request) ?? byDefault;
-}
-
-function askedChannel({ body, query }: FastifyRequest): string | undefined {
-  const [asked] = [body, query].map(channelIn).filter((each) => each !== undefined);
-  return asked;
+  return channelIn(request.body) ?? channelIn(request.query) ?? byDefault;
 }
 
 function channelIn(part: unknown): string | undefined {
@@ -71,7 +62,7 @@ function channelIn(part: unknown): string | undefined {
   return typeof channel === 'string' ? channel : undefined;
 }
 
-/** The same where the connection is known. */
+/** Builds the context of calls over a connection that is known, such as that of a record. */
 export const contextOn = (
   request: FastifyRequest,
   connection: string,
@@ -83,11 +74,15 @@ export const contextOn = (
   onAttempt: recordCalls(request),
 });
 
-/** Called once, before anything that the request waits for. */
-export function deadlineOf(
-  request: FastifyRequest,
-  { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>,
-): RequestDeadline {
+/** The deadline of a request, set by the first of these calls: all that the request waits for shares it. */
+export function deadlineOf(request: FastifyRequest, config: Waits): RequestDeadline {
+  request.deadline ??= newDeadline(request, config);
+  return request.deadline;
+}
+
+type Waits = Pick<Config, 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
+
+function newDeadline(request: FastifyRequest, { SEND_WAIT_MS, UPSTREAM_TIMEOUT_MS }: Waits): RequestDeadline {
   const maxWaitMs = request.routeOptions.config.sendsMessage ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
   const waitMs = preferredWaitMs(request, maxWaitMs);
   return { deadline: performance.now() + waitMs, ...(waitMs < maxWaitMs && { isExclusive: true }) };

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
+import type { RequestDeadline } from '../src/http/types.ts';
 import { preferences } from './header-lists.ts';
-import type { RequestDeadline } from './upstream-context.ts';
 
 /** How long a request still waits for the outcome of its send. `Prefer: respond-async` does not wait. */
 export function sendWaitMs(request: FastifyRequest, { deadline }: RequestDeadline): number {

@@ -203,6 +203,7 @@ async function registerOperatorRoutes({ app, config, overrides, front, metrics, 
     readiness,
     rateLimiter,
     onChange: () => services.broadcastWorker.wake(),
+    onTaskError: services.onTaskError,
     counts: cachedWithTimeout(() => store.counts(), countsRestMs),
   });
   await app.register(problemPages);

@@ -62,6 +62,9 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     const fault = value === undefined ? undefined : baseUrlFault(value);
     if (fault) faults.push(`${name} ${fault}`);
   }
+  if (env?.PUBLIC_URL !== undefined && !URL.canParse(env.PUBLIC_URL)) {
+    faults.push('PUBLIC_URL is not a URL: look at its host and port');
+  }
   // Ajv reads `1e400` as Infinity and lets it past every limit; a timer of Infinity fires at once.
   for (const [name, value] of Object.entries(env ?? {})) {
     if (value === Number.POSITIVE_INFINITY) faults.push(`${name} must be a whole number`);

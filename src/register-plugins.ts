@@ -28,7 +28,7 @@ import { createListedConnections } from './connections/listed-connections.ts';
 import { watchMethods } from './http/allowed-methods.ts';
 import { hasKey } from './http/authenticate.ts';
 import { createIsRepeat } from './http/earlier-request.ts';
-import type { createFront } from './http/front.ts';
+import type { Front } from './http/front.ts';
 import { createListedCheck } from './http/listed-check.ts';
 import { createProblemBase } from './http/problem-base.ts';
 import { endRequestSpan } from './http/request-span.ts';
@@ -48,7 +48,7 @@ export interface AppParts {
   app: App;
   config: Config;
   overrides: ServiceOverrides;
-  front: ReturnType<typeof createFront>;
+  front: Front;
   metrics: Metrics;
   services: Services;
   numbers: PhoneNumbers;

@@ -86,6 +86,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     readiness,
     intake,
     templates,
+    onTaskError,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }

@@ -78,7 +78,7 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
     outcome: 'rejected',
     upstream: { status: 401 },
   },
-  'store-unavailable': { detail: 'the send could not be recorded, so nothing was sent', outcome: 'not_sent' },
+  'store-unavailable': { detail: 'it could not be recorded, so nothing was sent', outcome: 'not_sent' },
   'sending-stopped': {
     detail: 'an operator has stopped sending: wrong prices in the campaign; nothing was recorded and nothing was sent',
     outcome: 'not_sent',

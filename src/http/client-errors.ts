@@ -8,16 +8,16 @@ import { problemDocument } from './send-problem.ts';
 import { respondedEarly } from './unread-body.ts';
 
 /**
- * Requests that Node's parser rejects never reach a route: responds with the same problem shape, written by hand, and closes the connection. Without
- * a base there is no problem document: nothing but the status is told.
+ * Requests that Node's parser rejects never reach a route: writes a 400 with a problem document by hand, and closes the
+ * connection. Without `problemBase` the body is empty: the intake's listener must not reveal what it is.
  */
 export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.ErrnoException, socket: Socket) => {
-  // Its one answer is on its way, and ends the connection.
+  // The last response is on its way, and ends the connection.
   if (isConnectionRejected(socket)) return;
   const pending = pendingOf(socket);
-  // A 400 behind the bytes of an answer that came early would be read as a part of it, or as the next one.
-  const answered = respondedEarly(socket) || (pending?.headersSent && !pending.req.complete);
-  if (error.code === 'ECONNRESET' || !socket.writable || answered) {
+  // A 400 after an early response would be read as a part of it, or as the response to the next request.
+  const isAnswered = respondedEarly(socket) || (pending?.headersSent && !pending.req.complete);
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
     socket.destroy();
     return;
   }
@@ -27,7 +27,7 @@ export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.
     endWith(pending, socket);
     return;
   }
-  // The base is known where the head of the request was read.
+  // Without a pending response the head of the request was not read, and its Host is not known.
   const body = problemBase === undefined ? '' : documentOf(error, problemBase(pending?.req));
   const headers = {
     ...secureHeaders,
@@ -47,12 +47,12 @@ function documentOf(error: NodeJS.ErrnoException, base: string): string {
   return JSON.stringify(problemDocument(new Problem('malformed-request', detail), about));
 }
 
-/** The answer that this connection waits for, where Node's own handler of such errors looks for it. */
+/** The response that this connection waits for; Node's own handler of `clientError` reads the same property. */
 const pendingOf = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;
 
-/** The answer goes out as it will, and the connection ends behind it. */
+/** Lets the response go out, and ends the connection after it. */
 function endWith(answer: ServerResponse, socket: Socket): void {
-  // Where its head has not gone out yet, it says so.
+  // Adds `Connection: close` if the head has not gone out yet.
   answer.shouldKeepAlive = false;
   answer.once('finish', () => socket.destroySoon());
 }

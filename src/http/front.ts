@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import { createPools, type Pools } from '../pools/pools.ts';
 import { AddressLimit } from './address-limit.ts';
@@ -17,8 +17,8 @@ export interface Front {
   /** For Fastify: the listener with its limits. */
   openServer(handler: RequestListener): Server;
   connections(): { readonly open: number; readonly refused: Readonly<Record<ConnectionRefusal, number>> };
-  /** Gives back what the request had of the pools; for onRequestEnd. */
-  leave(request: FastifyRequest, reply: FastifyReply): void;
+  /** Gives back the request's place in the pools; a hook of plugins/request-completed.ts. */
+  leave(request: FastifyRequest): void;
   close(): void;
 }
 
@@ -33,8 +33,8 @@ export function createFront(config: Config, logger: FastifyBaseLogger): Front {
     requestLog,
     openServer: (handler) => {
       const server = createServer(
-        // Slow callers: headers in ten seconds; bodies are watched by plugins/request-bodies.ts and src/upload. A missing
-        // Host is refused by plugins/request-validation.ts, in the same words as all else.
+        // Headers have ten seconds; bodies have the deadlines of plugins/request-bodies.ts and src/upload. A missing Host is
+        // refused by plugins/request-validation.ts, with a problem document.
         { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false },
         oneAtATime(handler, () => connections.flooded()),
       );

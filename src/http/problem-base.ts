@@ -4,15 +4,15 @@ import type { IncomingMessage } from 'node:http';
 export type ProblemBase = (request: IncomingMessage | undefined) => string;
 
 /**
- * `PUBLIC_URL` where that is set, else the Host of the request, by http as this listener speaks it, else nothing. It is asked for
- * while an answer is written and kept nowhere: an answer that several share, or that is replayed, names the host of its reader.
+ * `PUBLIC_URL` if it is set, else `http://` (this listener has no TLS) and the Host of the request, else nothing. Called for each
+ * response and stored nowhere, so that a shared or replayed failure names the host that its own request named.
  */
 export function createProblemBase(publicUrl: string | undefined): ProblemBase {
   const known = publicUrl?.replace(/\/$/, '');
   return (request) => known ?? originOf(request?.headersDistinct.host);
 }
 
-/** Two names, or one with anything else in it, are no address: nothing of them is repeated. */
+/** Empty for several Host headers, and for a value that is not a host with an optional port: nothing of it is repeated. */
 function originOf([host, second]: readonly string[] = []): string {
   if (host === undefined || second !== undefined || host.length > 262 || !hostAndPort.test(host)) return '';
   return URL.parse(`http://${host}`)?.origin ?? '';

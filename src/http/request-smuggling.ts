@@ -13,10 +13,10 @@ export const secureHeaders = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** Header names and values; a caller of ours sends a dozen lines. */
+/** Header names and values together; a caller sends a dozen lines. */
 const rawHeadersMax = 2 * 100;
 
-/** Headers that the service reads. None needs more than `headerLengthMax`; their readers rely on that. */
+/** Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on it. */
 export const boundedHeaders = [
   'accept',
   'authorization',
@@ -37,20 +37,20 @@ export const boundedHeaders = [
 
 export const headerLengthMax = 512;
 
-/** Node takes the first of two; what stands in between may have looked at the other. By their length: a look at each line is cheap. */
+/** Node reads the first of two, and a proxy in between may have read the other. By length, so that checking each header line is cheap. */
 const singles = new Map([
   ['host'.length, 'host'],
   ['authorization'.length, 'authorization'],
   ['content-type'.length, 'content-type'],
 ]);
 
-export const refused = new WeakSet<Socket>();
+const rejected = new WeakSet<Socket>();
 
-/** Whether the last answer on this connection was given: what the parser stumbles over behind it gets none. */
-export const isConnectionRejected = (socket: Socket): boolean => refused.has(socket);
+/** Whether the connection has had its last response: requests behind it get none, and parser errors neither. */
+export const isConnectionRejected = (socket: Socket): boolean => rejected.has(socket);
 
-/** The last answer on this connection is being given: whatever comes in behind it is not acted on. */
-export const rejectFollowing = (socket: Socket): void => void refused.add(socket);
+/** The response being sent is the last one on this connection: requests behind it are not acted on. */
+export const rejectFollowing = (socket: Socket): void => void rejected.add(socket);
 
 /** Returns what makes a request ambiguous. Runs on every request, so it reads each header line once. */
 export function findAmbiguity({ headers, rawHeaders, url = '', httpVersion }: IncomingMessage): string | undefined {

@@ -27,6 +27,14 @@ export interface RequestLog {
   span?: RequestSpan;
 }
 
+/** The deadline of all upstream calls of a request together. */
+export interface RequestDeadline {
+  /** `performance.now()`. */
+  deadline: number;
+  /** It was shortened by the caller: the calls are not shared, so that no other request is bound to it. */
+  isExclusive?: true;
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Prefix of `/problems/...` in the type of a problem. */
@@ -39,6 +47,8 @@ declare module 'fastify' {
     leave: Release | undefined;
     /** Takes one more off its caller's `ratePerSecond`; absent where there is none. */
     charge: (() => void) | undefined;
+    /** Set when it is first asked for. */
+    deadline: RequestDeadline | undefined;
     requestLog: RequestLog;
     /** What `trace` reads; absent until then. */
     requestLogStore: RequestLog | undefined;

@@ -62,7 +62,7 @@ export function registerFrontMetrics(registry: Registry, { front, pools, linesDr
 
 const counted = ['401', '403', '404', '429'];
 
-/** For onRequestEnd: refusals by their status, so that a rise is seen without knowing callers and routes. */
+/** A hook of plugins/request-completed.ts: refusals by status alone, so that a rise is seen without knowing callers and routes. */
 export function countRefusals(registry: Registry): (request: FastifyRequest, reply: FastifyReply) => void {
   const refusals = new Counter({
     name: 'wati_bff_refused_requests_total',

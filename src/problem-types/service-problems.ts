@@ -28,7 +28,7 @@ export const serviceProblems = {
     meaning: 'Something went wrong inside this service. It is logged under the requestId.',
     cause: 'A bug.',
     remedy: 'Give the requestId to your operator.',
-    repeat: 'A read, yes. A send only with the same Idempotency-Key.',
+    repeat: 'A read, yes. A message only with the same Idempotency-Key.',
   },
   'quota-spent': {
     status: 429,
@@ -49,7 +49,7 @@ export const serviceProblems = {
     cause:
       'WATI or the gateway changed an answer, something in between put a page of its own there, or a page of a list is too long.',
     remedy: 'Ask for a smaller `pageSize` where the detail says so; else give the requestId to your operator.',
-    repeat: 'A read, yes. A send that ended like this was not taken by WATI if `outcome` is `rejected`.',
+    repeat: 'A read, yes. A message that ended like this was not taken by WATI if `outcome` is `rejected`.',
   },
   'upstream-unauthorized': {
     status: 502,
@@ -58,7 +58,7 @@ export const serviceProblems = {
     meaning: 'The Maton key, or the WATI token behind the connection, is refused; the detail says which side.',
     cause: 'The Maton key was changed or revoked, or the WATI account was disconnected.',
     remedy: 'An operator must renew the key, or authorize the connection again.',
-    repeat: 'Yes, once the credentials are mended; a send under a new Idempotency-Key. Nothing was sent.',
+    repeat: 'Yes, once the credentials are mended; a message under a new Idempotency-Key. Nothing was sent.',
   },
   'upstream-unavailable': {
     status: 503,
@@ -68,14 +68,14 @@ export const serviceProblems = {
       'The gateway refused, dropped or failed the call, also on its retries. With `outcome: "not_sent"` it is certain that nothing was sent.',
     cause: 'An outage or a restart of Maton or WATI, or a network that is down.',
     remedy: 'Wait, and repeat after Retry-After.',
-    repeat: 'Yes, after the time that Retry-After names; a send that was `not_sent` under a new Idempotency-Key.',
+    repeat: 'Yes, after the time that Retry-After names; a message that was `not_sent` under a new Idempotency-Key.',
   },
   'store-unavailable': {
     status: 503,
-    title: 'The send cannot be recorded now',
+    title: 'The message cannot be recorded now',
     retryable: true,
     meaning:
-      'A send that cannot be recorded is not made: nothing was sent. Only with `outcome: "unknown"` it may have been recorded, and is sent then.',
+      'A message that cannot be recorded is not sent. Only with `outcome: "unknown"` it may have been recorded, and is sent then.',
     cause: 'A full disk, or a database that is down.',
     remedy: 'Repeat after Retry-After; operators look at the disk or database.',
     repeat: 'Yes; with `outcome: "unknown"` only under the same Idempotency-Key.',

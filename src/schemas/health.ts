@@ -9,7 +9,7 @@ export const Ready = Type.Object(
       ['ready', 'recovering', 'not-ready', 'draining'],
       'recovering: after a start, while what an earlier process left behind is looked through',
     ),
-    store: oneOf(['writable', 'failing'], 'whether sends can be recorded'),
+    store: oneOf(['writable', 'failing'], 'whether messages can be recorded'),
     gateway: oneOf(['reachable', 'unreachable'], 'whether Maton answers'),
     key: oneOf(['accepted', 'refused', 'unknown'], 'what Maton says of our key'),
     connection: oneOf(

@@ -63,7 +63,7 @@ export const Message = Type.Object(
     evidence: Type.Optional(
       oneOf(
         ['local-id', 'content'],
-        'how a send whose answer was lost was found to have been sent: by an id of its own, or by its content',
+        'how a message whose answer was lost was found to have been sent: by an id of its own, or by its content',
       ),
     ),
     delivery: Type.Optional(MessageDelivery),

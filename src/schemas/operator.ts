@@ -155,12 +155,12 @@ export const OperatorCaller = Type.Object(
     connections: Type.Array(Type.String()),
     keyIds: Type.Array(Type.String({ description: 'the first eight digits of the SHA-256 of a key' })),
     queued: Type.Integer({
-      description: 'recipients of its broadcasts included; single sends are counted up to 1000',
+      description: 'recipients of its broadcasts included; single messages are counted up to 1000',
     }),
     sending: Type.Integer({ description: 'counted up to 1000' }),
     lastRecordedAt: Type.Optional(
       Type.String({
-        description: 'when its newest single send or broadcast was recorded',
+        description: 'when its newest single message or broadcast was recorded',
         examples: ['2026-11-02T09:30:00.000Z'],
       }),
     ),
@@ -176,7 +176,7 @@ export const OperatorCallerParams = Type.Object({ id: callerName }, strict);
 
 export const CancelledQueue = Type.Object(
   {
-    messages: Type.Integer({ description: 'single sends that were queued and are cancelled now' }),
+    messages: Type.Integer({ description: 'single messages that were queued and are cancelled now' }),
     broadcasts: Type.Integer({ description: 'broadcasts that were running or paused and are cancelled now' }),
     left: Type.Boolean({ description: 'more is queued than one request cancels: ask again' }),
   },

@@ -15,7 +15,7 @@ export const ProblemDocument = Type.Object(
     instance: Type.String({ description: 'the path that was called' }),
     requestId: Type.String(),
     outcome: Type.Optional(
-      Type.Enum(['rejected', 'not_sent', 'unknown'], { type: 'string', description: 'what is known of the send' }),
+      Type.Enum(['rejected', 'not_sent', 'unknown'], { type: 'string', description: 'what is known of the message' }),
     ),
     retryable: Type.Boolean({ description: 'whether the same request may succeed later' }),
     errors: Type.Optional(

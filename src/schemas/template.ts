@@ -32,7 +32,7 @@ export const Template = Type.Object(
     language: Type.Optional(Type.String({ description: 'its key, e.g. `en`' })),
     otherLanguages: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'in which the name is there as well; a send names no language, and WATI chooses',
+        description: 'languages that the name is there in as well; a message names no language, and WATI chooses',
       }),
     ),
     parameters: Type.Array(Type.String(), {

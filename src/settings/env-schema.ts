@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { intakeSettings } from './intake-settings.ts';
+import { publicUrl } from './public-url.ts';
 import { trackingSettings } from './tracking-settings.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
@@ -81,13 +82,9 @@ export const EnvSchema = Type.Object({
     minimum: 0,
     maximum: 65535,
   }),
-  PUBLIC_URL: Type.Optional(
-    Type.String({
-      description:
-        'where callers reach the service, such as `https://wati.example.com`: stands before the `type` of each problem; without it, the `Host` of the request does, by http',
-      pattern: '^https?://[A-Za-z0-9.:[\\]-]{1,260}(/[A-Za-z0-9._~-]{1,64}){0,8}/?$',
-      'x-form': 'an address such as https://wati.example.com, without a user, a query and a fragment',
-    }),
+  PUBLIC_URL: publicUrl(
+    'https://wati.example.com',
+    'where callers reach the service, such as `https://wati.example.com`: stands before the `type` of each problem; without it, the `Host` of the request does, by http',
   ),
   CONNECTIONS_MAX: Type.Integer({
     description: 'connections of callers open at once; more are closed as they come',

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { isLoopback } from '../lib/loopback.ts';
+import { publicUrl } from './public-url.ts';
 
 /** The settings of the listener for webhooks. */
 export const intakeSettings = {
@@ -17,13 +18,9 @@ export const intakeSettings = {
       minLength: 1,
     }),
   ),
-  INTAKE_PUBLIC_URL: Type.Optional(
-    Type.String({
-      description:
-        'how that listener is reached from outside, such as `https://hooks.example.com`: for `npm run intake-token` and `npm run check`',
-      pattern: '^https?://[A-Za-z0-9.:[\\]-]{1,260}(/[A-Za-z0-9._~-]{1,64}){0,8}/?$',
-      'x-form': 'an address such as https://hooks.example.com, without a user, a query and a fragment',
-    }),
+  INTAKE_PUBLIC_URL: publicUrl(
+    'https://hooks.example.com',
+    'how that listener is reached from outside, such as `https://hooks.example.com`: for `npm run intake-token` and `npm run check`',
   ),
   INTAKE_SPOOL: Type.Optional(
     Type.String({

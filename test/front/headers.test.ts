@@ -83,6 +83,14 @@ describe('a header that is a list', () => {
     ['Wait = "5" , wait=10', { wait: '5' }],
     ['respond-async; foo=bar, x', { 'respond-async': '', x: '' }],
     ['handling=lenient;wait=3', { handling: 'lenient' }],
+    [
+      'odata.include-annotations="a,respond-async,wait=1", wait=9',
+      { 'odata.include-annotations': 'a,respond-async,wait=1', wait: '9' },
+    ],
+    ['x="a\\",respond-async", wait=9', { x: 'a\\",respond-async', wait: '9' }],
+    ['respond-async;x="a, wait=1", y', { 'respond-async': '', y: '' }],
+    ['x="a, respond-async', { x: '"a, respond-async' }],
+    [', ,respond-async,', { 'respond-async': '' }],
   ])('says of preferences: %s', (header, expected) => {
     expect(Object.fromEntries(preferences(header))).toEqual(expected);
   });

@@ -19,18 +19,21 @@ const typeOf = ({ json }: { json: unknown }) => record(json).type;
 const missingFrom = async (host: string, of = service) =>
   typeOf(await wire(of.url, { method: 'GET', path: '/v1/nothing', headers: { host } }));
 
-/** The body of the answer to bytes that no client would send. */
-const bodyOf = (bytes: string, { url } = service) =>
-  new Promise<Record<string, unknown>>((resolve, reject) => {
+/** The whole answer to bytes that no client would send. */
+const textOf = (bytes: string, { url } = service) =>
+  new Promise<string>((resolve, reject) => {
     let text = '';
     connect(Number(new URL(url).port), '127.0.0.1')
       .on('data', (chunk) => {
         text += chunk;
       })
-      .on('close', () => resolve(JSON.parse(text.split('\r\n\r\n')[1] ?? '')))
+      .on('close', () => resolve(text))
       .on('error', reject)
       .write(bytes);
   });
+
+const bodyOf = async (bytes: string, of = service): Promise<Record<string, unknown>> =>
+  JSON.parse((await textOf(bytes, of)).split('\r\n\r\n')[1] ?? '');
 
 describe('the type of a problem', () => {
   it('is a link of the address that was called, on every operation and before any', async () => {
@@ -117,6 +120,12 @@ describe('the type of a problem', () => {
     // Here the head was read, and the body could not be.
     const cut = 'POST /v1/messages/text HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n';
     expect((await bodyOf(cut)).type).toMatch(/^http:\/\/a\.example\/problems\//);
+  });
+
+  it('is not sent to HEAD, which has no body, where that of the request cannot be read', async () => {
+    const head = 'HEAD /v1/contacts HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n';
+    const [status, rest] = (await textOf(head)).split(/\r\n[^]*\r\n\r\n/);
+    expect([status, rest]).toEqual(['HTTP/1.1 400 Bad Request', '']);
   });
 
   it('names the host of each reader, where two share a call upstream', async () => {

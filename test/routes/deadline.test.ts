@@ -125,6 +125,17 @@ describe('the time of a send', () => {
     expect(answer).toMatchObject({ status: 202, json: { status: 'sending' } });
   });
 
+  it('is what the list of connections has left of it, and begins only once', async () => {
+    await start({ SEND_WAIT_MS: '80', UPSTREAM_TIMEOUT_MS: '5000' });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    service.simulator.script('listConnections', { until: promise });
+    const headers = { 'maton-connection': seededConnection };
+    const answer = await service.ask('POST', '/v1/messages/template', { ...template, headers });
+    resolve();
+    expect(answer.json).toMatchObject({ type: problem('upstream-timeout'), status: 504 });
+    expect(service.simulator.ledger.of('sendTemplateMessagesV2')).toEqual([]);
+  });
+
   it('is that of a resend, too', async () => {
     await start({ ...chosen, UPSTREAM_TIMEOUT_MS: '5000', TEMPLATE_CACHE_MS: '0' });
     service.simulator.script('sendTemplateMessagesV2', { fault: 'reset-before' });

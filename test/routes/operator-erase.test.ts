@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { insertSending, newMessage, OPTIONS } from '../store/samples.ts';
@@ -53,6 +53,16 @@ describe('POST /v1/operations/erase', () => {
       expect((await service.ask('GET', `/v1/messages/${id}`, { key: crmKey })).status, id).toBe(404);
     expect((await service.ask('GET', `/v1/messages/${other}`, { key: crmKey })).status).toBe(200);
     expect((await erase({ to: person })).json).toMatchObject({ found: [], cancelled: 0, erased: 0, left: [] });
+  });
+
+  it('is done, and logged as a task that failed without its words, where its traces cannot be overwritten', async () => {
+    const fault = Object.assign(new Error(`near ${person}`), { code: 'SQLITE_FULL' });
+    vi.spyOn(store, 'scrub').mockRejectedValue(fault);
+    await text(crmKey);
+    expect((await erase({ to: person })).json).toMatchObject({ erased: 1, left: [] });
+    const failed = () => service.logs().filter(({ task }) => task === 'scrub');
+    await expect.poll(failed).toMatchObject([{ msg: 'task failed', reason: 'SQLITE_FULL' }]);
+    expect(JSON.stringify(service.logs())).not.toContain(person);
   });
 
   it('takes the person out of broadcasts that wait, which go on for the others with true counts', async () => {

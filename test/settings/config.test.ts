@@ -29,6 +29,17 @@ function faultsOf(environment: Record<string, string | undefined>): readonly str
 }
 
 describe('the settings', () => {
+  it('take an address of the service only where it is a URL, as it stands in each problem', () => {
+    const refused = ['a:b', 'a:99999', '999.1.1.1', '[::1', '::1', '[::g]', ':443', 'a]', 'user@a', 'a?b', 'a#b', 'a b'];
+    for (const host of refused) {
+      const faults = faultsOf({ ...minimal, PUBLIC_URL: `https://${host}` });
+      expect(faults, host).toEqual([expect.stringMatching(/^PUBLIC_URL (is not a URL|must be an address)/)]);
+    }
+    for (const host of ['a', 'a.example.', 'a.example:8443/bff/', '[::1]:3000', '10.1.2.3']) {
+      expect(faultsOf({ ...minimal, PUBLIC_URL: `https://${host}` }), host).toEqual([]);
+    }
+  });
+
   it('have the defaults of the contract', () => {
     const config = loadConfig(minimal);
     expect(config).toMatchObject({
