@@ -61,3 +61,23 @@ export async function startDelivery(
   };
   return { delivery, store, close };
 }
+
+/** Claims that nothing gets before `renew`, as while the lease of this process is out. */
+export function leaseThatIsOut() {
+  let isOut = true;
+  let asked = 0;
+  return {
+    /** For `startDelivery`. */
+    claims: (store: Store): Partial<MessageStore> => ({
+      claimAll: async (marks) => {
+        asked += 1;
+        return isOut ? new Set<string>() : store.claimAll(marks);
+      },
+    }),
+    renew: () => {
+      isOut = false;
+    },
+    /** How often a claim was asked for. */
+    asked: () => asked,
+  };
+}

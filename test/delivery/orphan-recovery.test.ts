@@ -3,7 +3,7 @@ import type { Delivery } from '../../src/delivery/types.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import type { StoredMessage } from '../../src/store/message-store.ts';
 import type { Call } from '../../src/upstream/types.ts';
-import { answered, startDelivery, yes } from './delivery-harness.ts';
+import { answered, leaseThatIsOut, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const context = { connection: 'one' };
@@ -88,23 +88,14 @@ test('a send whose mark was made, with its answer lost and then the lease out, i
 
 test('a send that may not begin while the lease is out begins once it is renewed', async () => {
   const calls: Call[] = [];
-  let leased = false;
-  let begins = 0;
-  const { delivery, close } = await startDelivery(
-    async (call) => {
-      calls.push(call);
-      return yes;
-    },
-    (store) => ({
-      claimAll: async (marks) => {
-        begins += 1;
-        return leased ? store.claimAll(marks) : new Set<string>();
-      },
-    }),
-  );
+  const lease = leaseThatIsOut();
+  const { delivery, close } = await startDelivery(async (call) => {
+    calls.push(call);
+    return yes;
+  }, lease.claims);
   const sent = delivery.send({ scope: asker, content, context, waitMs: 5_000 });
-  await expect.poll(() => begins).toBeGreaterThan(0);
-  leased = true;
+  await expect.poll(lease.asked).toBeGreaterThan(0);
+  lease.renew();
   expect((await sent).stored).toMatchObject({ status: 'accepted', attempts: 1 });
   expect(calls).toHaveLength(1);
   await close();

@@ -4,7 +4,7 @@ import type { Content } from '../../src/delivery/send-content.ts';
 import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import type { Call } from '../../src/upstream/types.ts';
-import { answered, startDelivery, yes } from './delivery-harness.ts';
+import { answered, leaseThatIsOut, startDelivery, yes } from './delivery-harness.ts';
 
 const asker = { caller: 'tester', route: 'POST /v1/messages/text' };
 const text = (to: string): Content => ({ kind: 'text', body: { to, text: 'Hello' } });
@@ -15,34 +15,32 @@ const template = (to: string): Content => ({
 const refusing = async () => false;
 const unauthorized = answered(401, '{"message":"invalid token"}');
 
-/** Permits that the test grants. They age where `ttlMs` says so; else a slow machine would make another one necessary. */
-function heldTurns({ ttlMs = Number.POSITIVE_INFINITY } = {}) {
+/** Permits that the test grants, and that are good until it says that they have aged. */
+function heldTurns() {
   const waiting: { lane: string; grant: () => void }[] = [];
+  let agedAt = Number.NEGATIVE_INFINITY;
+  const age = () => {
+    agedAt = performance.now();
+  };
   const rateLimiter: RateLimiter = {
     acquire: ({ lane }) => new Promise((grant) => waiting.push({ lane, grant })),
-    isPermitValid: (permitGrantedAt) => performance.now() - permitGrantedAt <= ttlMs,
+    isPermitValid: (permitGrantedAt) => permitGrantedAt > agedAt,
     expectedWaitMs: () => 0,
     reportTooManyRequests: () => {},
   };
-  return { rateLimiter, waiting };
+  return { rateLimiter, waiting, age };
 }
 
 test('a turn that a send could not use ages: before the first byte another one is waited for', async () => {
-  const { rateLimiter, waiting } = heldTurns({ ttlMs: 40 });
+  const { rateLimiter, waiting, age } = heldTurns();
   const calls: Call[] = [];
-  let leased = false;
-  let begins = 0;
+  const lease = leaseThatIsOut();
   const { delivery, close } = await startDelivery(
     async (call) => {
       calls.push(call);
       return yes;
     },
-    (store) => ({
-      claimAll: async (marks) => {
-        begins += 1;
-        return leased ? store.claimAll(marks) : new Set<string>();
-      },
-    }),
+    lease.claims,
     { rateLimiter },
   );
   const sent = delivery.send({
@@ -53,8 +51,9 @@ test('a turn that a send could not use ages: before the first byte another one i
   });
   await expect.poll(() => waiting.length).toBe(1);
   waiting[0]?.grant();
-  await expect.poll(() => begins).toBe(1);
-  leased = true;
+  await expect.poll(lease.asked).toBeGreaterThan(0);
+  age();
+  lease.renew();
   await expect.poll(() => waiting.length).toBe(2);
   expect(calls).toEqual([]);
   waiting[1]?.grant();

@@ -83,7 +83,7 @@ export async function startDoor(options: Options = {}) {
     },
     retryMs: 5,
     ...options,
-    config: { INTAKE_MAX_BYTES: 1_048_576, INTAKE_IN_FLIGHT_MAX: 500, INTAKE_WAIT_MS: 5_000, ...options.config },
+    config: { INTAKE_MAX_BYTES: 1_048_576, INTAKE_IN_FLIGHT_MAX: 500, INTAKE_WAIT_MS: 60_000, ...options.config },
   });
   const { port } = await intake.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${port}`;

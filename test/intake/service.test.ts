@@ -1,10 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { request } from 'undici';
 import { expect, it } from 'vitest';
+import { Spool } from '../../src/intake/spool.ts';
 import { fixedTokens } from '../../src/intake/tokens.ts';
+import { openStore } from '../../src/store/open.ts';
 import { seededConnection } from '../routes/outcomes.ts';
+import { OPTIONS } from '../store/samples.ts';
 import { isRecord } from '../support/json.ts';
 import { type Service, startService } from '../support/service.ts';
-import { delivered, entryOf, held, token } from './door.ts';
+import { delivered, entryOf, held, memorySink, token } from './door.ts';
 
 const started = async (options: Parameters<typeof startService>[0] = {}) => {
   let url = '';
@@ -99,8 +105,14 @@ it('has nothing of one port on the other, and no log of either holds an address 
   await service.close();
 });
 
-it('goes down after the main listener: webhooks are taken until the last send has ended', async () => {
-  const { service, url } = await started();
+it('goes down after the main listener: webhooks are taken until the last send has ended, and then the spool is closed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wati-bff-service-'));
+  const path = join(folder, 'spool.db');
+  // A spool goes with PostgreSQL alone, which nothing here connects to.
+  const { service, url } = await started({
+    store: await openStore('memory:', OPTIONS),
+    settings: { STORE_URL: 'postgres://nobody@127.0.0.1:1/none', INTAKE_SPOOL: `file:${path}` },
+  });
   const hold = held();
   service.simulator.script('sendSessionMessage', { until: hold.promise });
   const sent = service.ask('POST', '/v1/messages/text', { json: { to: '14155551000', text: 'Hello' } });
@@ -117,6 +129,9 @@ it('goes down after the main listener: webhooks are taken until the last send ha
   expect((await sent).status).toBe(201);
   await closed;
   await expect(post(url, delivered('2'))).rejects.toThrow(/ECONNREFUSED/);
+  // Nobody has it open any more.
+  await new Spool({ path, target: memorySink().sink }).close();
+  rmSync(folder, { recursive: true });
 });
 
 it('is not there unless it is asked for', async () => {

@@ -3,17 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemTypes } from '../../src/problem-types.ts';
 import { exampleIds } from '../../src/schemas/common.ts';
 import type { Json } from '../support/json.ts';
-import { documentOf, entries, type Operation, operationsOf, record } from '../support/operations.ts';
-import { type Service, startService } from '../support/service.ts';
+import { entries, type Operation, record, startDocumented } from '../support/operations.ts';
+import type { Service } from '../support/service.ts';
 
 describe('the examples of the document', () => {
   let service: Service;
   let document: Json;
   let operations: Operation[];
   beforeAll(async () => {
-    service = await startService({ settings: { DOCS: 'on' } });
-    document = documentOf(service);
-    operations = operationsOf(service);
+    ({ service, document, operations } = await startDocumented());
   });
   afterAll(() => service.close());
 

@@ -3,7 +3,7 @@ import { maskedIn } from '../../src/http/request-log.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { Dispatchers } from '../../src/upstream/dispatchers.ts';
 import { isRecord } from '../support/json.ts';
-import { goodRequest, type Operation, operationsOf } from '../support/operations.ts';
+import { goodRequest, type Operation, operationsInOrder, operationsOf } from '../support/operations.ts';
 import { allKey, type Service, startService } from '../support/service.ts';
 import { wire } from '../support/wire.ts';
 
@@ -81,10 +81,7 @@ describe('the log of a run over every route', () => {
   let operations: Operation[];
   beforeAll(async () => {
     service = await startService({ settings });
-    // The connection is deleted last.
-    operations = operationsOf(service).toSorted(
-      (a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'),
-    );
+    operations = operationsInOrder(service);
   });
   afterAll(() => service.close());
 

@@ -4,17 +4,15 @@ import { scopes } from '../../src/callers.ts';
 import { problemTypes } from '../../src/problem-types.ts';
 import { operations as simulated } from '../../src/simulator/operations.ts';
 import { isRecord, type Json } from '../support/json.ts';
-import { documentOf, entries, type Operation, operationsOf, record } from '../support/operations.ts';
-import { type Service, startService } from '../support/service.ts';
+import { entries, type Operation, record, startDocumented } from '../support/operations.ts';
+import type { Service } from '../support/service.ts';
 
 describe('the OpenAPI document', () => {
   let service: Service;
   let document: Json;
   let operations: Operation[];
   beforeAll(async () => {
-    service = await startService({ settings: { DOCS: 'on' } });
-    document = documentOf(service);
-    operations = operationsOf(service);
+    ({ service, document, operations } = await startDocumented());
   });
   afterAll(() => service.close());
 

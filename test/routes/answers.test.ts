@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRecord } from '../support/json.ts';
-import { goodRequest, type Operation, operationsOf, successSchema } from '../support/operations.ts';
+import { goodRequest, type Operation, operationsInOrder, successSchema } from '../support/operations.ts';
 import { type Service, startService } from '../support/service.ts';
 
 const settings = { MATON_CONNECTION_ID: '21fd90f9-5935-43cd-b6c8-bde9d915ca80' };
@@ -11,10 +11,7 @@ describe('an answer that is no failure', () => {
   let operations: Operation[];
   beforeAll(async () => {
     service = await startService({ settings });
-    // The connection is deleted last.
-    operations = operationsOf(service).toSorted(
-      (a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'),
-    );
+    operations = operationsInOrder(service);
   });
   afterAll(() => service.close());
 

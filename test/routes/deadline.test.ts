@@ -7,7 +7,7 @@ import { fields, seededConnection, text } from './outcomes.ts';
 
 const to = '14155551000';
 const chosen = { MATON_CONNECTION_ID: seededConnection };
-const wait = { headers: { prefer: 'wait=1' } };
+const wait = { headers: { prefer: 'wait=2' } };
 
 let service: Service;
 afterEach(() => service.close());
@@ -88,7 +88,7 @@ describe('the time of a request is one for all of its calls', () => {
   ])('and for the question whose fault a refusal is: %s', async (path, operation) => {
     await start({ ...chosen, UPSTREAM_TIMEOUT_MS: '5000' });
     service.simulator.script(operation, { status: 401 });
-    service.simulator.script('listConnections', { delayMs: 1_500 });
+    service.simulator.script('listConnections', { delayMs: 2_500 });
     const answer = await service.ask('GET', `/v1/${path}`, wait);
     expect(answer.json).toMatchObject({
       type: problem('upstream-unauthorized'),
@@ -112,10 +112,10 @@ it('a download whose turn would come too late for its answer is a 429 at once', 
 
 describe('the time of a send', () => {
   const template = { json: { to, template: 'welcome' } };
-  /** Together they take longer than the caller waits; the send alone would not. */
+  /** Together they take longer than the caller waits; the send alone would not. The first ends in time on a busy machine, too. */
   const listed = () => {
-    service.simulator.script('getMessageTemplates', { delayMs: 600 });
-    service.simulator.script('sendTemplateMessagesV2', { delayMs: 700 });
+    service.simulator.script('getMessageTemplates', { delayMs: 300 });
+    service.simulator.script('sendTemplateMessagesV2', { delayMs: 1_800 });
   };
 
   it('is what its template has left of it', async () => {

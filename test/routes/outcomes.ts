@@ -55,6 +55,9 @@ export async function askFor(service: Service, { method, path, ask }: Subject, h
   });
 }
 
+/** The id of the message that an answer is about. */
+export const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
+
 export function seen(answer: Answer, simulator: Simulator, operation: Operation): Seen {
   const entries = simulator.ledger.of(operation);
   const counts = {

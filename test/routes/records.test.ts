@@ -3,20 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { slugOf } from '../support/json.ts';
 import { type Answer, type Service, startService } from '../support/service.ts';
-import { askFor, fields, type Subject, seededConnection, text } from './outcomes.ts';
-import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+import { askFor, fields, idOf, seededConnection, text } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo, textTo } from './sending.ts';
 
 const to = '14155551000';
-const textTo = (recipient: string, words: string): Subject => ({
-  name: 'text',
-  method: 'POST',
-  path: '/v1/messages/text',
-  operation: 'sendSessionMessage',
-  ask: { json: { to: recipient, text: words } },
-});
 const hello = textTo(to, 'Hello');
 const slug = ({ json }: Answer) => slugOf(json);
-const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
 const rowsOf = (answer: Answer) => {
   const { data } = fields(answer.json);
   return Array.isArray(data) ? data.map(fields) : [];

@@ -5,20 +5,12 @@ import { DAY_MS, OPTIONS } from '../store/samples.ts';
 import { slugOf } from '../support/json.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Answer, type Service, startService } from '../support/service.ts';
-import { askFor, fields, type Subject, text } from './outcomes.ts';
-import { csvSubject, fileSubject, sendingTo } from './sending.ts';
+import { askFor, fields, idOf, type Subject } from './outcomes.ts';
+import { csvSubject, fileSubject, sendingTo, textTo } from './sending.ts';
 
 const to = '14155551000';
-const textTo = (recipient: string, words: string): Subject => ({
-  name: 'text',
-  method: 'POST',
-  path: '/v1/messages/text',
-  operation: 'sendSessionMessage',
-  ask: { json: { to: recipient, text: words } },
-});
 const hello = textTo(to, 'Hello');
 const slug = ({ json }: Answer) => slugOf(json);
-const idOf = ({ headers }: Answer) => text(headers.location)?.replace('/v1/messages/', '') ?? 'no location';
 
 describe('a resend', () => {
   let service: Service;

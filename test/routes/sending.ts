@@ -24,6 +24,14 @@ export const sendingTo = (to: (at: number) => string): Subject[] =>
     ask: { json: { to: to(at), ...body } },
   }));
 
+export const textTo = (to: string, text: string): Subject => ({
+  name: 'text',
+  operation: 'sendSessionMessage',
+  method: 'POST',
+  path: '/v1/messages/text',
+  ask: { json: { to, text } },
+});
+
 const boundary = 'form-of-a-test';
 
 export const formHeaders = { 'content-type': `multipart/form-data; boundary=${boundary}` };

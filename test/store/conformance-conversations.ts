@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import type { ConversationFacts } from '../../src/store/tracking-store.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, insertFinished, insertSending, newMessage } from './samples.ts';
 import { NO_BATCH } from './tracking-samples.ts';
 
@@ -10,17 +10,13 @@ const phone = '14155551234';
 const bsuid = 'US.1491220987654321';
 
 /** What is known of people: whether they wrote, and who else wrote to them. */
-export function conversationsConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
+export function conversationsConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: conversations`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await makeHome();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
     const note = (...facts: Partial<ConversationFacts>[]) =>
       store.noteConversations(facts.map((each) => ({ connectionId: 'c1', contact: { phone }, ...each })));
@@ -47,7 +43,7 @@ export function conversationsConformance(name: string, makeHome: () => Promise<S
       await note({ inAt: T, contact: { phone, contactId: 'contact', name: 'Asha' } });
       await note({ inAt: T + 2, contact: { bsuid, username: '@asha' } });
       expect(await known()).toMatchObject({ lastInAt: T });
-      await home.advance(5);
+      await fixture.advance(5);
       await note({ contact: { phone, bsuid, parentBsuid: 'US.1', name: 'Asha K.', watiConversationId: 'w' } });
       const joined = {
         ...{ connectionId: 'c1', phone, bsuid, parentBsuid: 'US.1', contactId: 'contact', username: '@asha' },
@@ -95,9 +91,9 @@ export function conversationsConformance(name: string, makeHome: () => Promise<S
 
     test('are forgotten so long after the last word', async () => {
       await note({ inAt: T }, { contact: { bsuid }, inAt: T });
-      await home.advance(60 * DAY_MS);
+      await fixture.advance(60 * DAY_MS);
       await note({ contact: { bsuid }, inAt: T + 1 });
-      await home.advance(30 * DAY_MS);
+      await fixture.advance(30 * DAY_MS);
       expect(await store.purge(9)).toBe(1);
       expect([await known(), await known({ bsuid })]).toEqual([undefined, expect.objectContaining({ bsuid })]);
     });

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { IntakeRow } from '../../src/store/intake-store.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, MINUTE_MS } from './samples.ts';
 
 const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
@@ -14,17 +14,13 @@ const aRow = (key: string, more: Partial<IntakeRow> = {}): IntakeRow => ({
 const nothing = { messages: [], conversations: [], done: [], postponed: [] };
 
 /** Webhooks are kept once, handed out until they are applied, and known again for some days. */
-export function intakeConformance(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
+export function intakeConformance(name: string, createFixture: () => Promise<StoreFixture>, survives: boolean): void {
   describe(`${name}: takes webhooks in`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await makeHome();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
     const dueKeys = async (limit = 100) => (await store.dueIntake(limit)).map(({ key }) => key).toSorted();
     const finish = async (keys: readonly string[]) => {
@@ -69,9 +65,9 @@ export function intakeConformance(name: string, makeHome: () => Promise<StoreFix
       let age = 0;
       for (const [tries, minutes] of [2, 5, 9].entries()) {
         await store.postponeIntake([{ seq: a, inMs: minutes * MINUTE_MS }]);
-        await home.advance((minutes - age - 1) * MINUTE_MS);
+        await fixture.advance((minutes - age - 1) * MINUTE_MS);
         expect(await dueKeys()).toEqual(['b']);
-        await home.advance(MINUTE_MS);
+        await fixture.advance(MINUTE_MS);
         expect(await store.dueIntake(9)).toContainEqual(expect.objectContaining({ key: 'a', tries: tries + 1 }));
         age = minutes;
       }
@@ -88,7 +84,7 @@ export function intakeConformance(name: string, makeHome: () => Promise<StoreFix
       const [first, second] = await store.dueIntake(2);
       await store.postponeIntake([{ seq: second?.seq ?? -1, inMs: 10 * MINUTE_MS }]);
       await store.failIntake([first?.seq ?? -1]);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       const state = await store.intakeState();
       expect(state).toMatchObject({ waiting: 1, failed: 1 });
       // On PostgreSQL a real clock goes on besides.
@@ -106,13 +102,13 @@ export function intakeConformance(name: string, makeHome: () => Promise<StoreFix
       await finish(['done']);
       const failed = (await store.dueIntake(9)).find(({ key }) => key === 'failed');
       await store.failIntake([failed?.seq ?? -1]);
-      await home.advance(3 * DAY_MS - MINUTE_MS);
+      await fixture.advance(3 * DAY_MS - MINUTE_MS);
       expect(await store.purge(10)).toBe(0);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect(await store.purge(10)).toBe(1);
       expect(await store.recordIntake([aRow('done')])).toEqual({ received: 1, duplicates: 0 });
       await finish(['done']);
-      await home.advance(4 * DAY_MS);
+      await fixture.advance(4 * DAY_MS);
       expect([await store.purge(1), await store.purge(1), await store.purge(1)]).toEqual([1, 1, 0]);
       expect(await store.intakeState()).toMatchObject({ waiting: 1, failed: 0 });
       expect(await dueKeys()).toEqual(['waiting']);
@@ -124,10 +120,10 @@ export function intakeConformance(name: string, makeHome: () => Promise<StoreFix
       await store.postponeIntake([{ seq: first?.seq ?? -1, inMs: MINUTE_MS }]);
       await store.failIntake([second?.seq ?? -1]);
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await dueKeys(1)).toHaveLength(1);
       expect(await dueKeys()).toHaveLength(2);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect(await dueKeys()).toHaveLength(3);
       expect(await store.retryFailedIntake()).toBe(1);
       expect(await dueKeys()).toEqual(['a', 'b', 'c', 'd']);

@@ -1,22 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, HOUR_MS, insertFinished, MINUTE_MS, newMessage } from './samples.ts';
 import { delivered, failed, read, sent, tell } from './tracking-samples.ts';
 
 /** Whose history is to be read, and how many calls a month has cost. */
-export function pollsConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
+export function pollsConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: polls`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await makeHome();
-      store = await home.open();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
-    afterEach(async () => {
+    afterEach(() => {
       vi.useRealTimers();
-      await store.close();
-      await home.tearDown();
     });
     const due = async (except = ['c2'], limit = 9) =>
       (await store.duePolls(except, limit)).toSorted((a, b) => (a.recipient < b.recipient ? -1 : 1));
@@ -27,7 +25,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       expect(await store.duePolls(['c1', 'c2'], 9)).toEqual([]);
       const [a] = await due();
       expect(a).toEqual({ connectionId: 'c1', recipient: 'a', looks: 0, lease: expect.any(Number) });
-      await home.advance(2 * MINUTE_MS);
+      await fixture.advance(2 * MINUTE_MS);
       const both = await Promise.all([store.duePolls(['c2'], 1), store.duePolls([], 2)]);
       expect(
         both
@@ -36,7 +34,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
           .toSorted(),
       ).toEqual([...['c1 b', 'c1 c', 'c2 a']]);
       expect(await due()).toEqual([]);
-      await home.advance(5 * MINUTE_MS);
+      await fixture.advance(5 * MINUTE_MS);
       expect((await due()).map(({ recipient }) => recipient)).toEqual(['a', 'b', 'c']);
     });
 
@@ -48,7 +46,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       await store.pollDone(b);
       await store.schedulePolls([{ connectionId: 'c1', recipient: 'c', inMs: MINUTE_MS }]);
       await store.pollDone(c);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       expect((await due()).map(({ recipient, looks }) => [recipient, looks])).toEqual([
         ['a', 1],
         ['c', 0],
@@ -74,7 +72,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       await tell(store, 'told', delivered(Date.now()));
       await tell(store, 'read', read(Date.now()));
       await tell(store, 'dead', failed(Date.now()));
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       await store.schedulePolls([{ connectionId: 'c1', recipient: '4', inMs: 5 * MINUTE_MS }]);
       const open = (fromMs: number, untilMs: number, limit = 9) =>
         store.openRecipients('c1', { fromMs, untilMs }, limit);
@@ -95,11 +93,11 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
     test('know over which connections messages go out, and of how many no webhook tells', async () => {
       const note = (received: boolean) => store.noteListening([{ connectionId: 'c1', received }]);
       expect(await note(false)).toEqual([]);
-      await home.advance(MINUTE_MS);
+      await fixture.advance(MINUTE_MS);
       for (const id of ['a', 'b', 'c']) await insertFinished(store, newMessage(id), 'accepted');
       await insertFinished(store, newMessage('lost'), 'unknown');
       await insertFinished(store, newMessage('x', { connectionId: 'c2' }), 'accepted');
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       const all = async () =>
         (await store.sendingConnections())
           .toSorted((x, y) => (x.connectionId < y.connectionId ? -1 : 1))
@@ -114,7 +112,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       expect(await all()).toEqual([{ connectionId: 'c1', silentSends: 2, times: [0, 1] }, c2]);
       await note(true);
       expect(await all()).toEqual([{ connectionId: 'c1', silentSends: 0, times: [0, 0] }, c2]);
-      await home.advance(DAY_MS);
+      await fixture.advance(DAY_MS);
       expect(await all()).toEqual([]);
     });
 
@@ -122,7 +120,7 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
       const notes = ['c1', 'c2'].map((connectionId) => ({ connectionId, received: false }));
       expect(await store.noteListening([])).toEqual([]);
       expect(await store.noteListening(notes)).toEqual([]);
-      await home.advance(HOUR_MS);
+      await fixture.advance(HOUR_MS);
       expect(await store.noteListening(notes.slice(1))).toHaveLength(1);
       const [c1, c2] = (await store.noteListening(notes)).toSorted((x, y) =>
         x.connectionId < y.connectionId ? -1 : 1,
@@ -147,10 +145,10 @@ export function pollsConformance(name: string, makeHome: () => Promise<StoreFixt
 
     test('go when nobody makes them for a day, no more at once than are asked for', async () => {
       await store.schedulePolls(['a', 'b', 'c'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: HOUR_MS })));
-      await home.advance(DAY_MS);
+      await fixture.advance(DAY_MS);
       expect(await store.purge(2)).toBe(0);
       expect((await store.pollLoad('c1')).scheduled).toBe(3);
-      await home.advance(2 * HOUR_MS);
+      await fixture.advance(2 * HOUR_MS);
       expect([await store.purge(2), await store.purge(2)]).toEqual([2, 1]);
       expect((await store.pollLoad('c1')).scheduled).toBe(0);
     });

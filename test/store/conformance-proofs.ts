@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished, NONE } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import {
   HOUR_MS,
   ids,
@@ -19,17 +19,13 @@ const T = Date.parse('2026-11-30T10:00:00Z');
 const ACCEPTED = { status: 'accepted', outcome: PROOF };
 
 /** What WATI names by its id was sent, whatever is on record. */
-export function proofsConformance(name: string, makeHome: () => Promise<StoreFixture>, survives: boolean): void {
+export function proofsConformance(name: string, createFixture: () => Promise<StoreFixture>, survives: boolean): void {
   describe(`${name}: proofs`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await makeHome();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test.each(['unknown', 'not_sent', 'rejected'] as const)('%s becomes accepted by its id, once', async (status) => {
@@ -44,7 +40,7 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
       expect(message).toMatchObject({ ...ACCEPTED, whatsappMessageId: 'wamid', delivery: { rank: 2 } });
       for (const gone of ['failure', 'call']) expect(message).not.toHaveProperty(gone);
       expect(await tell(store, 'a', delivered(T))).not.toHaveProperty('resolved');
-      await home.advance(2 * HOUR_MS);
+      await fixture.advance(2 * HOUR_MS);
       expect(await store.takeDueLookups(10)).toEqual([]);
       expect(await store.complete('a', { status: 'rejected', outcome: OUTCOME })).toBe(false);
       expect(await store.counts()).toEqual({ ...NONE, accepted: 1 });
@@ -95,7 +91,7 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
           expect(await mustFind(store, id)).toMatchObject(ACCEPTED);
           expect(await mustFind(store, id)).not.toHaveProperty('failure');
         }
-        await home.advance(2 * MINUTE_MS);
+        await fixture.advance(2 * MINUTE_MS);
         expect(ids(await store.takeDueLookups(9))).toEqual(status === 'unknown' ? ['unproved'] : []);
       },
     );
@@ -139,7 +135,7 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
         expect(await mustFind(store, id)).toMatchObject({ ...ACCEPTED, delivery: { rank: 1 } });
         expect(await store.claim(id, attempt)).toBe(false);
       }
-      await home.advance(91 * 24 * HOUR_MS);
+      await fixture.advance(91 * 24 * HOUR_MS);
       while ((await store.purge(9)) > 0);
       expect(await store.counts()).toEqual(NONE);
     });
@@ -166,12 +162,12 @@ export function proofsConformance(name: string, makeHome: () => Promise<StoreFix
       for (const id of ['proved', 'open']) await insertSending(store, newMessage(id));
       await tell(store, 'proved', delivered(T));
       await store.close();
-      store = await home.open();
+      store = await fixture.open();
       expect(await store.recoverOrphans()).toEqual({ unknown: 1, lostStreams: 0 });
       expect(await mustFind(store, 'proved')).toMatchObject({ ...ACCEPTED, delivery: { rank: 3 } });
       expect(await mustFind(store, 'proved')).not.toHaveProperty('failure');
       expect(await mustFind(store, 'open')).toMatchObject({ status: 'unknown', failure: { code: 'owner-died' } });
-      await home.advance(2 * MINUTE_MS);
+      await fixture.advance(2 * MINUTE_MS);
       expect(ids(await store.takeDueLookups(9))).toEqual(['open']);
     });
   });

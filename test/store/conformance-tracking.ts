@@ -1,26 +1,22 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
 import { insertPublished } from './broadcast-samples.ts';
-import type { StoreFixture } from './fixture.ts';
+import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, ids, insertFinished, insertSending, mustFind, newMessage, OUTCOME } from './samples.ts';
 import { delivered, failed, joinOf, NO_BATCH, PROOF, read, sent, seqOf, tell } from './tracking-samples.ts';
 
 const T = Date.parse('2026-11-30T10:00:00Z');
 
 /** Messages are found by what webhooks say of them, and their state moves forward only. */
-export function trackingConformance(name: string, makeHome: () => Promise<StoreFixture>): void {
+export function trackingConformance(name: string, createFixture: () => Promise<StoreFixture>): void {
   describe(`${name}: tracks deliveries`, () => {
-    let home: StoreFixture;
+    let fixture: StoreFixture;
     let store: Store;
-    beforeEach(async () => {
-      home = await makeHome();
-      store = await home.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await home.tearDown();
+    openForEachTest(createFixture, (opened) => {
+      fixture = opened.fixture;
+      store = opened.store;
     });
 
     test('finds a message by our id, else by that of WhatsApp, else by that of WATI, on its connection alone', async () => {
@@ -194,7 +190,7 @@ export function trackingConformance(name: string, makeHome: () => Promise<StoreF
       await insertFinished(store, newMessage('a'), 'accepted');
       await tell(store, 'a', read(T, { watiId: 'wati a' }));
       const seq = await seqOf(store, 'a');
-      await home.advance(90 * DAY_MS);
+      await fixture.advance(90 * DAY_MS);
       while ((await store.purge(10)) > 0);
       expect(await store.findTracked('c1', [{ localMessageId: 'a', watiId: 'wati a' }])).toEqual([undefined]);
       const late = { seq, facts: read(T), proof: 'id', outcome: PROOF } as const;

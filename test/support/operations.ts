@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { expect } from 'vitest';
 import { scopes } from '../../src/callers.ts';
 import { isRecord, type Json } from './json.ts';
-import type { Answer, Service } from './service.ts';
+import { type Answer, type Service, startService } from './service.ts';
 
 /** One operation of the running app, read from its own document: a route added later is covered without a new line. */
 export interface Operation {
@@ -43,6 +43,16 @@ export function operationsOf(service: Service): Operation[] {
     entries(item).map(([method, raw]) => toOperation(document, path, method.toUpperCase(), raw)),
   );
 }
+
+/** A service with its document, and what stands in it. */
+export async function startDocumented() {
+  const service = await startService({ settings: { DOCS: 'on' } });
+  return { service, document: documentOf(service), operations: operationsOf(service) };
+}
+
+/** In an order in which all of them can be asked: the connection is deleted last. */
+export const operationsInOrder = (service: Service): Operation[] =>
+  operationsOf(service).toSorted((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'));
 
 function toOperation(document: Json, path: string, method: string, raw: Json): Operation {
   const parameters = list(raw.parameters).map((parameter) => ({

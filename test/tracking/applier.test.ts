@@ -51,6 +51,18 @@ describe('an event of a message', () => {
     expect(intake.counted).toEqual(['late', 'learnt', 'late']);
   });
 
+  it('counts how long after the send each state was reached, where that is known', async () => {
+    const intake = new FakeIntake();
+    intake.send({ id: 'm1', sentAt: start - 2 * second });
+    intake.send({ id: 'm2', sentAt: start + second });
+    Reflect.deleteProperty(intake.send({ id: 'm3' }), 'sentAt');
+    await intake.post({ ...delivered, localMessageId: 'm1' });
+    for (const localMessageId of ['m2', 'm3']) await intake.post({ eventType: 'sentMessageDELIVERED', localMessageId });
+    await intake.advance(3 * second);
+    await intake.post({ eventType: 'sentMessageREAD', localMessageId: 'm1' });
+    expect(intake.seconds).toEqual([2, 0, undefined, 5]);
+  });
+
   it('of another connection moves nothing', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1', whatsappMessageId: wamid, connectionId: 'c2' });

@@ -25,6 +25,8 @@ export class FakeIntake {
   readonly deliveries = new Map<number, StoredDelivery>();
   readonly batches: TrackingBatch[] = [];
   readonly counted: string[] = [];
+  /** From sending to each state that was reached. */
+  readonly seconds: (number | undefined)[] = [];
   readonly logged: string[] = [];
   readonly faults: unknown[] = [];
   lookalikes = 0;
@@ -100,7 +102,10 @@ export class FakeIntake {
       },
       metrics: {
         applied: (outcome) => this.counted.push(outcome),
-        reached: ({ status, failureKind = '' }) => this.counted.push(`=${status}${failureKind}`),
+        reached: ({ status, failureKind = '', seconds }) => {
+          this.counted.push(`=${status}${failureKind}`);
+          this.seconds.push(seconds);
+        },
         resolved: (by) => this.counted.push(`resolved ${by}`),
         contradiction: () => this.counted.push('contradiction'),
       },

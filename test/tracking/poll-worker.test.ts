@@ -215,6 +215,24 @@ describe('of itself', () => {
   });
 });
 
+it('tells of a store that is away, and goes on when it is back', async () => {
+  let isAway = true;
+  begin({
+    monthQuota: 10_000,
+    monthCalls: async () => {
+      if (isAway) throw new Error('away');
+      return 0;
+    },
+  });
+  await send('a', '1');
+  await time.run(5 * minuteMs);
+  expect(faults.splice(0)).not.toEqual([]);
+  expect(reads).toEqual([]);
+  isAway = false;
+  await time.run(2 * minuteMs);
+  expect(minutesOf('1')).toHaveLength(1);
+});
+
 describe('no more than may be', () => {
   it('reads as often in a day as is set, the newest first, and goes on the next day', async () => {
     begin({ perDay: 3 });
