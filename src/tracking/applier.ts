@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { masked } from '../lib/masked.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
@@ -57,6 +58,8 @@ export interface ApplierServices {
 }
 
 const batchMax = 64;
+/** A longer body, in characters, is parsed in a turn of the event loop of its own: 64 of 1 MiB take seconds. */
+const longBody = 64 * 1024;
 /** After a pass that failed. */
 const faultRestMs = 1_000;
 
@@ -131,7 +134,11 @@ async function setAside(entry: IntakeEntry, error: unknown, services: ApplierSer
 }
 
 async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
-  const events = entries.map(parseEntry);
+  const events: ParsedEvent[] = [];
+  for (const entry of entries) {
+    if (entry.body.length > longBody) await setImmediate();
+    events.push(parseEntry(entry));
+  }
   const { store } = services;
   const matches = await matchSends(store, events.filter(isOutgoing));
   const plan = planBatch(events, { matches, quoted: await recipientsQuoted(store, events) });

@@ -281,6 +281,25 @@ describe('what cannot be applied', () => {
     expect(intake.counted.at(-1)).toBe('failed');
   });
 
+  it('never holds up the rest of the process for longer than one long body takes to parse', async () => {
+    const intake = new FakeIntake();
+    const body = JSON.stringify({ ...delivered, localMessageId: 'm1', text: 'x'.repeat(100_000) });
+    for (let seq = 1; seq <= 20; seq++) {
+      const entry = { seq, key: String(seq), connectionId: 'c1', receivedAtMs: start, body, tries: 0, ageMs: 0 };
+      intake.entries.push({ ...entry, dueAt: start, state: 'new' });
+    }
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    await intake.post(delivered);
+    clearImmediate(counting);
+    expect(intake.batches).toHaveLength(1);
+    expect(turns).toBeGreaterThanOrEqual(20);
+  });
+
   it('is the fault of the store where the store is away: no try is counted', async () => {
     const intake = new FakeIntake();
     intake.send({ id: 'm1' });
