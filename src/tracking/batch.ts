@@ -128,7 +128,8 @@ function outgoingFactsOf(
   const about: ConversationFacts[] = [];
   const contact = contactOf(event);
   if (send) {
-    if (contact && tries > 0) about.push({ connectionId, contact, withdrawn: { entry: seq } });
+    // At the first try as well: an entry that was set aside and is asked for again begins anew.
+    if (contact) about.push({ connectionId, contact, withdrawn: { entry: seq } });
     about.push(...closedWindowFactsOf(parsed, send));
   } else if (contact) {
     const at = receivedTime(event.at, receivedAtMs);

@@ -89,6 +89,16 @@ describe('an event of a message', () => {
     expect(conversationsIn(intake).at(-1)).toMatchObject({ withdrawn: { entry: 1 } });
   });
 
+  it('that was early, then set aside, and is asked for again is ours as well', async () => {
+    const intake = new FakeIntake();
+    const entry = await intake.post(sent);
+    Object.assign(entry, { tries: 0 });
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    await intake.advance(second);
+    expect(entry.state).toBe('done');
+    expect(conversationsIn(intake)).toMatchObject([{ provisionalOut: { entry: 1 } }, { withdrawn: { entry: 1 } }]);
+  });
+
   it('that is older than all tries, as after an outage, is still tried some seconds', async () => {
     const intake = new FakeIntake();
     intake.isAway = true;
