@@ -49,7 +49,7 @@ export interface ApplierServices {
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
-  /** A pass failed; it is made again. */
+  /** A pass failed, and will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
   intakeEveryMs?: number;
@@ -60,7 +60,7 @@ export interface ApplierServices {
 const batchMax = 64;
 /** A longer body, in characters, is parsed in a turn of the event loop of its own: 64 of 1 MiB take seconds. */
 const longBody = 64 * 1024;
-/** After a pass that failed. */
+/** Pause after a pass that failed. */
 const faultRestMs = 1_000;
 
 export function createApplier(services: ApplierServices): Applier {
@@ -70,7 +70,7 @@ export function createApplier(services: ApplierServices): Applier {
   let resting = new AbortController();
   let isAwaited = false;
 
-  /** An announcement that came during a batch counts as well: what it announced may have been recorded behind its read. */
+  /** A wake-up during a batch ends the rest at once: its entries may have been recorded after the batch was read. */
   const rest = async () => {
     if (!isAwaited) await wait(intakeEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
     resting = new AbortController();
@@ -85,7 +85,7 @@ export function createApplier(services: ApplierServices): Applier {
         else await rest();
       } catch (error) {
         onFault(error);
-        // Announcements would make it a loop.
+        // Not ended by wake-ups: failing passes would follow each other without a pause.
         await wait(faultRestMs, stopping.signal);
       }
     }
@@ -118,7 +118,7 @@ async function applyAll(entries: readonly IntakeEntry[], services: ApplierServic
   }
 }
 
-/** Tried again later, and kept with its body after the last time. Throws where the store is at fault: then it cannot do that either. */
+/** Postpones an entry that cannot be applied; after its last try it is kept with its body. Throws if the store is away. */
 async function setAside(entry: IntakeEntry, error: unknown, services: ApplierServices): Promise<void> {
   const { store, metrics, logger, onFault } = services;
   const { seq, connectionId } = entry;

@@ -64,7 +64,7 @@ const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.e
 export const templateNameOf = (member: JsonObject): string | undefined =>
   labelIn(member, 512, 'templateName', 'template_name');
 
-/** WhatsApp is of 2009: what is earlier is the zero of some clock. */
+/** WhatsApp exists since 2009: an earlier time is that of an unset clock. */
 const earliest = Date.UTC(2009, 0);
 const latest = Date.UTC(2100, 0);
 
