@@ -21,15 +21,15 @@ interface PollingParts {
   pauses: RetryDelays;
   monthCalls: MonthCalls;
   reconcileWorker: Pick<ReconcileWorker, 'isBusy'>;
-  /** The calls of the day leave some for reads. */
+  /** Whether the day's calls leave some for reads. */
   mayRead: () => boolean;
   onTaskError: OnTaskError;
 }
 
-/** Longer than its own turn no call of others waits for. */
+/** A permit that would come sooner than this means that no other call waits. */
 const turnMs = 200;
 
-/** Reads histories where no webhook tells what became of messages: in the last place of all that calls WATI. */
+/** Reads histories where no webhook tells what became of messages, at the lowest priority of all calls. */
 export function createPolling(config: Config, overrides: ServiceOverrides, parts: PollingParts): PollWorker {
   const { store, rateLimiter, upstream, metrics, pauses, monthCalls, reconcileWorker, mayRead, onTaskError } = parts;
   const { TRACKING_POLL: mode, TRACKING_POLL_PER_DAY: perDay, WATI_PLAN: plan } = config;

@@ -173,7 +173,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values:
       /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|answers\/fields))\.ts$/,
     types: /^src\/((tracking|store|delivery)\/|upstream\/history-reader\.ts$)/,
-    packages: /^node:crypto$/,
+    packages: /^node:(crypto|timers\/promises)$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.
   {

@@ -1,3 +1,5 @@
+import { eventTypeOf, isEvent } from '../tracking/event-names.ts';
+
 /** One event of a webhook body, and its JSON text. */
 export interface BodyMember {
   readonly value: Readonly<Record<string, unknown>>;
@@ -6,11 +8,11 @@ export interface BodyMember {
 
 export interface WebhookBody {
   readonly members: readonly BodyMember[];
-  /** A member that is no event, or exceeds the limit. */
+  /** How many members are no events, or too many. */
   readonly ignored: number;
 }
 
-/** An array of more is a mistake, and one commit for all of it too long. */
+/** A longer array is a mistake, and would make a commit too long. */
 const membersMax = 1_000;
 
 /**
@@ -31,7 +33,7 @@ export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
   if (typeof parsed !== 'object' || parsed === null) return undefined;
   const events = unwrapped(parsed);
   const members = events.slice(0, membersMax).flatMap((value): BodyMember[] => {
-    if (!isRecord(value)) return [];
+    if (!isEvent(value)) return [];
     const own = value === parsed ? text : textOf(value);
     return own === undefined ? [] : [{ value, text: own }];
   });
@@ -45,13 +47,13 @@ function unwrapped(value: unknown): readonly unknown[] {
 }
 
 function within(value: unknown): readonly unknown[] {
-  if (!isRecord(value) || typeof value.eventType === 'string') return [value];
+  if (!isEvent(value) || typeof eventTypeOf(value) === 'string') return [value];
   if (Array.isArray(value.messages)) return value.messages;
   if (Array.isArray(value.data)) return value.data;
-  return isRecord(value.data) ? [value.data] : [value];
+  return typeof value.data === 'object' && value.data !== null ? [value.data] : [value];
 }
 
-/** Undefined: it is nested more deeply than it could be written down. */
+/** Undefined: it is nested too deeply to be written as JSON. */
 function textOf(value: object): string | undefined {
   try {
     return JSON.stringify(value);
@@ -59,6 +61,3 @@ function textOf(value: object): string | undefined {
     return undefined;
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

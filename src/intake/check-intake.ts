@@ -7,7 +7,7 @@ import { secureHeaders } from '../http/request-smuggling.ts';
 import type { Finding } from '../lib/check-report.ts';
 import { counted } from '../lib/counted.ts';
 import { webhookAddress } from './address.ts';
-import { createIntake } from './intake.ts';
+import { createIntake, reasonOf } from './intake.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 import { fixedTokens } from './tokens.ts';
 
@@ -23,13 +23,13 @@ interface IntakeConfig {
 }
 
 interface Means {
-  /** `fetch`, which only programs use. */
+  /** `fetch`. */
   ask: (url: string, init: RequestInit) => Promise<Response>;
-  /** Port of the listener that is opened for the probe. */
+  /** For the listener that is opened for the probe. */
   logger: FastifyBaseLogger;
 }
 
-/** A proxy and a certificate are on the way. */
+/** Time for an answer from outside, with DNS, TLS and a proxy. */
 const probeMs = 10_000;
 
 /**
@@ -90,7 +90,7 @@ export function entriesIn(path: string): { entries: TokenEntry[] } | { fault: st
   }
 }
 
-/** A text: why it cannot be opened at all. */
+/** Whether somebody listens there; a text: why it cannot be listened on at all. */
 async function isTaken(host: string, port: number): Promise<boolean | string> {
   const server = createServer();
   try {
@@ -100,8 +100,8 @@ async function isTaken(host: string, port: number): Promise<boolean | string> {
     await once(server, 'close');
     return false;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    return code === 'EADDRINUSE' || code;
+    const reason = reasonOf(error);
+    return reason === 'EADDRINUSE' || reason;
   }
 }
 
@@ -138,7 +138,7 @@ async function probe(config: IntakeConfig, publicUrl: string, means: Means): Pro
   }
 }
 
-/** A running service knows its tokens by their hashes alone, and so does this: whether it is there shows in how it refuses. */
+/** A running listener is recognized by how it refuses a wrong token: the right ones are known by their hashes alone. */
 async function look(publicUrl: string, means: Means): Promise<Finding> {
   const answer = await ask(means, webhookAddress(publicUrl, 'probe'), { method: 'GET' });
   if (typeof answer === 'string') return unreachable(answer);
@@ -174,8 +174,6 @@ async function ask(means: Means, url: string, init: RequestInit): Promise<Respon
   try {
     return await means.ask(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(probeMs) });
   } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (cause instanceof Error && 'code' in cause) return String(cause.code);
-    return error instanceof Error ? error.name : 'unknown reason';
+    return reasonOf(error);
   }
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Finding } from '../lib/check-report.ts';
+import { counted } from '../lib/counted.ts';
 import { Problem } from '../problem.ts';
 import { tokenInAddress } from './address.ts';
 import { entriesIn } from './check-intake.ts';
@@ -46,7 +47,7 @@ function judge(connectionId: string, hashes: ReadonlySet<string>, listed: readon
   const ours = listed.filter(({ url }) => hashes.has(hash('sha256', tokenInAddress(url))));
   if (ours.length === 0) {
     const others =
-      listed.length === 0 ? 'WATI has no webhook' : `WATI has ${count(listed.length, 'webhook')}, and none`;
+      listed.length === 0 ? 'WATI has no webhook' : `WATI has ${counted(listed.length, 'webhook')}, and none`;
     return {
       fault: `${others} with a token of ${connectionId}: what becomes of its messages is not told`,
       remedy: `\`npm run intake-token -- ${connectionId}\` makes an address. Add it under ${place}, and enable it.`,
@@ -72,5 +73,3 @@ function judge(connectionId: string, hashes: ReadonlySet<string>, listed: readon
   const unsure = working.every(({ state }) => state === undefined) ? ', in a state whose word is not known' : '';
   return { fine: `WATI posts all that is needed of ${connectionId}${unsure}` };
 }
-
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

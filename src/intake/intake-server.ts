@@ -35,7 +35,7 @@ export interface IntakeServerOptions {
   /** Time-out of the shutdown, ms. */
   closeMs: number;
   bodyTimeoutMs?: number;
-  /** Wrong addresses in a second, all together; more are closed unanswered. */
+  /** Requests without a valid token per second, from all addresses together; further ones are closed unanswered. */
   wrongPerSecond?: number;
   /** Steady milliseconds. */
   clock?: () => number;
@@ -43,7 +43,7 @@ export interface IntakeServerOptions {
 
 const connectionsMax = 256;
 
-/** WATI comes again each ten minutes; sooner would be of no use to it. */
+/** Seconds: WATI repeats a webhook every ten minutes. */
 const retryAfter = '600';
 
 /**
@@ -52,7 +52,7 @@ const retryAfter = '600';
  */
 export async function createIntakeServer(options: IntakeServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
-    // A line of Fastify's own could hold what a request says of itself.
+    // Fastify's own lines quote the request.
     logger: false,
     serverFactory: openServer,
     exposeHeadRoutes: false,
@@ -63,7 +63,7 @@ export async function createIntakeServer(options: IntakeServerOptions): Promise<
   await app.register(requestValidation);
   await app.register(drain, { delayMs: 0, timeoutMs: options.closeMs, onDrain: () => {}, cutOff: () => {} });
   app.setErrorHandler((error, _request, reply) => refuse(error, reply, options));
-  // In a hook, because Fastify would judge a body by its type before a handler sees it.
+  // In a hook, because Fastify refuses a body by its content type before a handler runs.
   app.addHook('onRequest', createRequestHandler(options));
   return app;
 }
@@ -83,7 +83,7 @@ function openServer(handler: RequestListener): Server {
   const take: RequestListener = (request, response) => void server.emit('request', request, response);
   server.on('checkContinue', take);
   server.on('checkExpectation', take);
-  // Whatever WATI sends comes through one proxy or another.
+  // WATI's webhooks come from few addresses: its own, or those of a proxy in front.
   const connections = watchConnections(server, { max: connectionsMax, perAddress: 100 });
   server.on('close', () => connections.close());
   return server;
@@ -107,7 +107,7 @@ function createRequestHandler(options: IntakeServerOptions) {
   };
 }
 
-/** A limit over all senders: 32 random bytes are not guessed at twenty a second, and answers to more cost only us. */
+/** One limit over all senders, which keeps the cost of answers bounded: 32 random bytes cannot be guessed anyway. */
 function createFlood(perSecond: number, clock: () => number): () => boolean {
   let arrivalTime = Number.NEGATIVE_INFINITY;
   return () => {
@@ -156,7 +156,7 @@ function refuse(error: unknown, reply: FastifyReply, { onError }: IntakeServerOp
   if (error instanceof Problem && error.status < 500) {
     return reply.code(error.status).header('connection', 'close').send();
   }
-  // A fault of ours: it is mended before a day is over, for which WATI goes on trying.
+  // An internal error may pass: WATI repeats a webhook for a day.
   if (!(error instanceof Problem)) onError(error);
   return comeAgain(reply);
 }

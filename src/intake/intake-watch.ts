@@ -2,7 +2,7 @@ import type { IntakeStore } from '../store/intake-store.ts';
 
 interface WatchOptions {
   store: Pick<IntakeStore, 'noteListening'>;
-  /** That have a token. */
+  /** Connections that have a token. */
   connections: () => readonly string[];
   /** Webhooks of this connection may have been lost, of messages that ended in the last so many ms. */
   onGap: (connectionId: string, fromMs: number) => void;
@@ -13,7 +13,7 @@ interface WatchOptions {
 const noteEveryMs = 60_000;
 /** One note may be missed: it failed, or the process was replaced. */
 const gapMs = 2.5 * noteEveryMs;
-/** What became of a message is told for so long after it went out, mostly. */
+/** Webhooks of a message mostly come within this time: one that went out so long before a gap may lack some. */
 const leadMs = 2 * noteEveryMs;
 
 /**
@@ -39,7 +39,7 @@ export class IntakeWatch {
     this.#refused.add(connectionId);
   }
 
-  /** Resolves after the first note: who looks whether anybody listens comes behind it. */
+  /** Resolves after the first note, so that the poll worker, which starts later, finds it. */
   async start(): Promise<void> {
     this.#timer = setInterval(() => {
       this.#noting = this.#noting.then(() => this.note());

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { SharedPool } from '../pools/shared-pool.ts';
 import { dedupeKey } from '../tracking/dedupe-key.ts';
-import { eventName, meaningOf } from '../tracking/event-names.ts';
+import { eventName, eventTypeOf, meaningOf } from '../tracking/event-names.ts';
 import { type BodyMember, readWebhookBody } from './body.ts';
 import { createIntakeServer, type IntakeServerOptions, type Taken } from './intake-server.ts';
 import { IntakeRecorder, type IntakeSink, NotRecorded, type Recorded } from './recorder.ts';
@@ -143,8 +143,8 @@ function countRecorded(labels: readonly string[], { received }: Recorded, count:
   for (const [at, label] of labels.entries()) count(label, at < received ? 'new' : 'duplicate', 1);
 }
 
-function labelOf({ eventType }: BodyMember['value']): string {
-  const name = eventName(eventType);
+function labelOf(event: BodyMember['value']): string {
+  const name = eventName(eventTypeOf(event));
   return meaningOf(name) === undefined ? 'other' : name;
 }
 

@@ -38,7 +38,7 @@ export interface SpoolOptions {
 
 /** Rows moved with one commit. */
 const batchMax = 256;
-/** Size up to which the log may keep deleted rows. */
+/** How often rows that were moved are cleared from the write-ahead log. */
 const tidyEveryMs = 60_000;
 
 /**
@@ -55,7 +55,7 @@ export class Spool implements IntakeSink {
   readonly #count: StatementSync;
   readonly #tidying: NodeJS.Timeout;
   #batch = batchMax;
-  /** Rows behind it come next: one that the target does not take holds up no other. */
+  /** Rows with a greater `seq` come next, so that a row that the target refuses holds up no other. */
   #after = 0;
   #isMoving = false;
   #isFailing = false;
@@ -135,7 +135,7 @@ export class Spool implements IntakeSink {
   }
 
   async #move(rows: readonly SpooledRow[]): Promise<void> {
-    // Should one row be at fault, it is found by halves, and passed over for now.
+    // Halved batches isolate a row that the target refuses; it is skipped until the others have moved.
     const [row] = rows;
     if (rows.length === 1 && row !== undefined) this.#after = row.seq;
     await this.#options.target.recordIntake(rows);
@@ -158,7 +158,7 @@ export class Spool implements IntakeSink {
     }));
   }
 
-  /** The log keeps what its transactions wrote until it is emptied: texts of customers. */
+  /** The write-ahead log holds texts of customers until it is truncated. */
   #tidy(): void {
     if (!this.#wasWritten || this.#isClosed) return;
     this.#wasWritten = false;

@@ -16,7 +16,7 @@ import { openSandboxCallers } from './callers.ts';
 import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
 import { templatesFromFile } from './templates-file.ts';
-import { ownWebhooksUrl, pointWebhooks, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
+import { ownWebhooksUrl, sandboxTokens, webhooksUrlOf } from './webhooks.ts';
 
 export interface Sandbox {
   /** Base URL of the service and of `/_sandbox`. */
@@ -79,7 +79,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
   const lasting: Lasting = { logger, callers: { ...callers, close: () => {} }, processMetrics: createProcessMetrics() };
   addTemplates(simulator.tenant, templates);
   let service = await startService(config, simulator, lasting);
-  pointWebhooks(simulator, webhooks);
+  simulator.webhooks.pointTo(webhooks);
 
   async function reset(next: string | undefined) {
     await service.end();
@@ -87,7 +87,7 @@ export async function startSandbox(environment: Environment, options: SandboxOpt
     simulator.reset(next);
     addTemplates(simulator.tenant, templates);
     service = await startService(config, simulator, lasting);
-    pointWebhooks(simulator, webhooks);
+    simulator.webhooks.pointTo(webhooks);
     return service.app;
   }
 

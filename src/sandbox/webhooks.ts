@@ -1,6 +1,5 @@
 import type { IntakeTokens } from '../intake/tokens.ts';
 import { exampleIds } from '../schemas/common.ts';
-import type { Simulator } from '../simulator/simulator.ts';
 
 /** Opens the sandbox's own intake, and nothing else; of the length of a real one. */
 const token = 'sandbox-intake-token-of-nobody-000000000000';
@@ -26,12 +25,4 @@ export function webhooksUrlOf(text: string): string {
   const isHttp = url !== null && /^https?:$/.test(url.protocol);
   if (isHttp && url.username === '' && url.password === '' && url.hash === '') return url.href;
   throw new Error(`Webhooks go to an http or https address without a user, and ${JSON.stringify(text)} is none`);
-}
-
-/**
- * Sets the target of the simulated WATI's webhooks: the intake of the sandbox's own service, or the address that its owner
- * configured.
- */
-export function pointWebhooks({ webhooks }: Pick<Simulator, 'webhooks'>, url: string): void {
-  webhooks.pointTo(url);
 }

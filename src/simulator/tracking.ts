@@ -8,7 +8,7 @@ import type { Webhooks } from './webhooks.ts';
 interface Received {
   readonly row: HistoryRow;
   readonly contact: Contact;
-  /** He never wrote before. */
+  /** The customer's first message. */
   readonly first: boolean;
   /** The customer's number is hidden behind the username. */
   readonly hidden: boolean;

@@ -72,7 +72,7 @@ export interface ConversationFacts {
   foreignOutAt?: number;
   /** The same as far as known: this entry may yet turn out to be a message of ours. */
   provisionalOut?: { at: number; entry: number };
-  /** It did. */
+  /** It did. Without `foreignOutAt` nothing else is kept of these facts. */
   withdrawn?: { entry: number };
 }
 

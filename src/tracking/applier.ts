@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { masked } from '../lib/masked.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';
@@ -48,7 +49,7 @@ export interface ApplierServices {
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
-  /** A pass failed; it is made again. */
+  /** A pass failed, and will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
   intakeEveryMs?: number;
@@ -57,7 +58,9 @@ export interface ApplierServices {
 }
 
 const batchMax = 64;
-/** After a pass that failed. */
+/** A longer body, in characters, is parsed in a turn of the event loop of its own: 64 of 1 MiB take seconds. */
+const longBody = 64 * 1024;
+/** Pause after a pass that failed. */
 const faultRestMs = 1_000;
 
 export function createApplier(services: ApplierServices): Applier {
@@ -67,7 +70,7 @@ export function createApplier(services: ApplierServices): Applier {
   let resting = new AbortController();
   let isAwaited = false;
 
-  /** An announcement that came during a batch counts as well: what it announced may have been recorded behind its read. */
+  /** A wake-up during a batch ends the rest at once: its entries may have been recorded after the batch was read. */
   const rest = async () => {
     if (!isAwaited) await wait(intakeEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
     resting = new AbortController();
@@ -82,7 +85,7 @@ export function createApplier(services: ApplierServices): Applier {
         else await rest();
       } catch (error) {
         onFault(error);
-        // Announcements would make it a loop.
+        // Not ended by wake-ups: failing passes would follow each other without a pause.
         await wait(faultRestMs, stopping.signal);
       }
     }
@@ -115,7 +118,7 @@ async function applyAll(entries: readonly IntakeEntry[], services: ApplierServic
   }
 }
 
-/** Tried again later, and kept with its body after the last time. Throws where the store is at fault: then it cannot do that either. */
+/** Postpones an entry that cannot be applied; after its last try it is kept with its body. Throws if the store is away. */
 async function setAside(entry: IntakeEntry, error: unknown, services: ApplierServices): Promise<void> {
   const { store, metrics, logger, onFault } = services;
   const { seq, connectionId } = entry;
@@ -131,7 +134,11 @@ async function setAside(entry: IntakeEntry, error: unknown, services: ApplierSer
 }
 
 async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServices): Promise<void> {
-  const events = entries.map(parseEntry);
+  const events: ParsedEvent[] = [];
+  for (const entry of entries) {
+    if (entry.body.length > longBody) await setImmediate();
+    events.push(parseEntry(entry));
+  }
   const { store } = services;
   const matches = await matchSends(store, events.filter(isOutgoing));
   const plan = planBatch(events, { matches, quoted: await recipientsQuoted(store, events) });

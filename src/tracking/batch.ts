@@ -15,7 +15,7 @@ import { type EventEntry, isOutgoing, needsQuoted, type ParsedEvent, type Parsed
 import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
-/** When an event that belongs to no message yet is tried again, from its receipt; after the last time it is not ours. */
+/** When an event without a message is tried again, ms after its receipt; after the last try it is foreign. */
 const triesMs = [1_000, 5_000, 30_000, 120_000, 600_000];
 /** Minimum pause between two tries. */
 const restMs = 1_000;
@@ -26,7 +26,7 @@ function nextTry({ tries, ageMs }: EventEntry): number | undefined {
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
 
-/** The same of one that could not be applied: what is wrong now may be wrong a while, so the pause counts from now. */
+/** The same for an entry that could not be applied. The pause counts from now, because a fault may last a while. */
 export const nextTryAfterFault = ({ tries, ageMs }: EventEntry): number | undefined => {
   const pause = triesMs[tries];
   return pause === undefined ? undefined : ageMs + pause;
@@ -81,10 +81,10 @@ export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: B
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
-/** A message that the inbox shows as ours is known by its ids, and says nothing of its state. */
+/** An `outgoing` event tells the ids of a message, and nothing of its state. */
 function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
-  // A history tells no other time than that of the message; a webhook comes when it is so.
+  // A history has only the time of the message; a webhook arrives when the state changes.
   const at = source === 'poll' ? receivedTime(event.at, entry.receivedAtMs) : entry.receivedAtMs;
   const facts: DeliveryFacts = event.kind === 'status' ? factsOf(event, at, source) : { rank: 0, source };
   return {
@@ -128,7 +128,8 @@ function outgoingFactsOf(
   const about: ConversationFacts[] = [];
   const contact = contactOf(event);
   if (send) {
-    if (contact && tries > 0) about.push({ connectionId, contact, withdrawn: { entry: seq } });
+    // At the first try as well: an entry that was set aside and is asked for again begins anew.
+    if (contact) about.push({ connectionId, contact, withdrawn: { entry: seq } });
     about.push(...closedWindowFactsOf(parsed, send));
   } else if (contact) {
     const at = receivedTime(event.at, receivedAtMs);
@@ -152,7 +153,7 @@ function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefi
   return isNamed ? contact : undefined;
 }
 
-/** A message that failed because the window was closed: it was, when that message was sent. */
+/** A failure because of a closed window proves that it was closed when the message was sent. */
 function closedWindowFactsOf(
   { entry, event }: Pick<ParsedOutgoing, 'entry' | 'event'>,
   send: TrackedSend,

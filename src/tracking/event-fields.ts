@@ -1,8 +1,9 @@
 import { isBlank, textFault } from '../lib/text.ts';
 import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
-import { asText, firstOf, objectOf } from '../upstream/answers/fields.ts';
+import { asText, firstOf, valuesOf } from '../upstream/answers/fields.ts';
 import { scrubErrorText } from '../upstream/scrub-error-text.ts';
-import { asArray, isObject, isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
+import { isoDate, type JsonObject } from '../upstream/tolerant-reader.ts';
+import { isEvent } from './event-names.ts';
 import type { DeliveryFailure } from './types.ts';
 
 /** Reads fields of a webhook tolerantly: anyone with the address can send one. No reader throws. */
@@ -12,10 +13,11 @@ const id = /^[\x21-\x7e]{1,256}$/;
 /** Placeholders of an absent id. */
 const noId = /^(?:[0-]+|null|undefined|none|string)$/i;
 
-function idIn(member: JsonObject, ...names: string[]): string | undefined {
-  const value = asText(firstOf(member, ...names));
-  return value !== undefined && id.test(value) && !noId.test(value) ? value : undefined;
-}
+/** The first that is one: a placeholder under one name hides no id under another. */
+const idIn = (member: JsonObject, ...names: string[]): string | undefined =>
+  names
+    .flatMap((name) => valuesOf(member, name).map(asText))
+    .find((value) => value !== undefined && id.test(value) && !noId.test(value));
 
 /** One line for people, cut at `length`. */
 function labelIn(member: JsonObject, length: number, ...names: string[]): string | undefined {
@@ -62,7 +64,7 @@ const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.e
 export const templateNameOf = (member: JsonObject): string | undefined =>
   labelIn(member, 512, 'templateName', 'template_name');
 
-/** WhatsApp is of 2009: what is earlier is the zero of some clock. */
+/** WhatsApp exists since 2009: an earlier time is that of an unset clock. */
 const earliest = Date.UTC(2009, 0);
 const latest = Date.UTC(2100, 0);
 
@@ -105,7 +107,7 @@ function placesBelow(member: JsonObject): JsonObject[] {
   const inner = (place: JsonObject) =>
     holders.flatMap((name) => {
       const value = firstOf(place, name);
-      return [...asArray(value).slice(0, entriesMax), objectOf(value)].filter(isObject);
+      return (Array.isArray(value) ? value.slice(0, entriesMax) : [value]).filter(isEvent);
     });
   const first = inner(member);
   return [...first, ...first.flatMap(inner)];

@@ -1,3 +1,5 @@
+import { firstOf } from '../upstream/answers/fields.ts';
+import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
 import type { StatusFact } from './types.ts';
 
 /** Meaning of an event of a known name. */
@@ -31,6 +33,16 @@ const meanings: ReadonlyMap<string, EventMeaning> = new Map(
     accountupdated: { kind: 'account' },
   }),
 );
+
+/** An event has some thirty fields. Each reader scans all of them, which takes seconds with as many as fit in a body. */
+const fieldsMax = 500;
+
+/** An object that can be an event, or a part of one. */
+export const isEvent = (value: unknown): value is JsonObject =>
+  isObject(value) && Object.keys(value).length <= fieldsMax;
+
+/** The name as the event spells it. */
+export const eventTypeOf = (event: JsonObject): unknown => firstOf(event, 'eventType', 'event_type');
 
 /** The longest known name, with both of its suffixes, is half as long. */
 const nameMax = 64;

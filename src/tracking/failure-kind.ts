@@ -1,6 +1,14 @@
 export const failureKinds = [
-  ...(['recipient', 'window', 'held-back', 'opted-out', 'template', 'account', 'rate', 'media', 'other'] as const),
-];
+  'recipient',
+  'window',
+  'held-back',
+  'opted-out',
+  'template',
+  'account',
+  'rate',
+  'media',
+  'other',
+] as const;
 export type FailureKind = (typeof failureKinds)[number];
 
 /** Meta's codes. `held-back`: Meta limits marketing messages to a person; the same may arrive later. */

@@ -3,7 +3,7 @@ import { asString, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { contactNamed } from './contact.ts';
 import { failureOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
 import type { ParsedEvent } from './matching.ts';
-import type { ReceivedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
+import type { OutgoingEvent, ReceivedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /** Whose history was read, when. */
 export interface HistoryOf {
@@ -13,7 +13,7 @@ export interface HistoryOf {
   readAtMs: number;
 }
 
-/** Of the words that WATI has for the state of a message those that say something of it. */
+/** WATI's words for the state of a message; others, such as `PENDING`, say nothing of it. */
 const factOf: Readonly<Record<string, StatusFact | undefined>> = {
   sent: 'sent',
   delivered: 'delivered',
@@ -22,15 +22,15 @@ const factOf: Readonly<Record<string, StatusFact | undefined>> = {
   failed: 'failed',
 };
 
-/** How far WATI's clock and ours may differ, and how late it may tell of a message, together: see src/tracking/matching.ts. */
+/** The difference of WATI's clock and ours, and the delay of its report, at most: the sum of those in src/tracking/matching.ts. */
 const apartMs = 16 * 60_000;
 
 /** What a page of a history says of our messages, and when the customer last wrote. Never throws. */
 export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): ParsedEvent[] {
-  const events = rows.map((row) => eventIn(row, of.recipient)).filter((event) => event !== undefined);
+  const read = rows.map((row) => readRow(row, of.recipient)).filter((each) => each !== undefined);
+  const events = read.map((each) => withCertainTemplate(each, read));
   const received = events.filter((event) => event.kind === 'received');
   const last = received.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, 1);
-  const outgoing = events.filter((event) => event.kind !== 'received');
   // Nothing is tried again: what is not found now is not ours.
   const entry = {
     seq: 0,
@@ -39,17 +39,21 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
     tries: Number.POSITIVE_INFINITY,
     ageMs: 0,
   };
-  return [...outgoing.map((event) => asCertain(event, outgoing)), ...last].map((event) => ({
-    entry,
-    event,
-    source: 'poll' as const,
-  }));
+  const outgoing = events.filter((event) => event.kind !== 'received');
+  return [...outgoing, ...last].map((event) => ({ entry, event, source: 'poll' as const }));
 }
 
-type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | { kind: 'outgoing' });
+type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | OutgoingEvent);
+
+/** A row of a message; `template` is the name of the template, where the row says it. */
+interface MessageRow {
+  event: RowEvent;
+  isTemplate: boolean;
+  template?: string | undefined;
+}
 
 /** Undefined: it is a row between the messages, or does not say who wrote. */
-function eventIn(row: JsonObject, recipient: string): RowEvent | undefined {
+function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
   const kind = asString(row.eventType)?.toLowerCase() ?? 'message';
   const isTemplate =
     asString(row.type)?.toLowerCase() === 'template' || kind.startsWith('broadcast') || kind.startsWith('template');
@@ -59,42 +63,43 @@ function eventIn(row: JsonObject, recipient: string): RowEvent | undefined {
   const at = timeOf(row, 'created', 'timestamp');
   const contact = contactNamed(recipient);
   const about = { ids: idsOf(row), ...(at !== undefined && { at }), label: 'message' };
-  if (!isOurs) return at === undefined ? undefined : { kind: 'received', from: contact, ...about };
+  if (!isOurs) {
+    return at === undefined ? undefined : { isTemplate, event: { kind: 'received', from: contact, ...about } };
+  }
   const fact = factOf[asString(row.statusString)?.toLowerCase() ?? ''];
-  if (fact === undefined) return { kind: 'outgoing', recipient: contact, ...about };
-  const template = isTemplate ? (templateNameOf(row) ?? templateIn(row)) : undefined;
+  const failure = fact === 'failed' ? (failureOf(row) ?? { code: 'unknown', detail: '' }) : undefined;
   return {
-    kind: 'status',
-    fact,
-    recipient: contact,
-    ...about,
-    ...(template !== undefined && { template }),
-    ...(fact === 'failed' && { failure: failureOf(row) ?? { code: 'unknown', detail: '' } }),
+    isTemplate,
+    ...(isTemplate && { template: templateNameOf(row) ?? templateIn(row) }),
+    event: fact
+      ? { kind: 'status', fact, recipient: contact, ...about, ...(failure && { failure }) }
+      : { kind: 'outgoing', recipient: contact, ...about },
   };
 }
 
-const before = 'Broadcast message with using "';
-const behind = '" template';
+const sentenceStart = 'Broadcast message with using "';
+const sentenceEnd = '" template';
 
 /** WATI names a template only in the sentence of a broadcast event. */
 function templateIn(row: JsonObject): string | undefined {
   const sentence = asString(row.eventDescription);
-  if (sentence === undefined || !sentence.startsWith(before)) return undefined;
-  const end = sentence.indexOf(behind, before.length);
-  return end > before.length ? sentence.slice(before.length, end) : undefined;
+  if (sentence === undefined || !sentence.startsWith(sentenceStart)) return undefined;
+  const end = sentence.indexOf(sentenceEnd, sentenceStart.length);
+  return end > sentenceStart.length ? sentence.slice(sentenceStart.length, end) : undefined;
 }
 
-/** With a second row of this template at that time, neither can be known by its content. */
-function asCertain(event: RowEvent, all: readonly RowEvent[]): RowEvent {
-  if (event.kind !== 'status' || event.template === undefined) return event;
-  const { template, at, ids } = event;
-  const isLike = (other: RowEvent): boolean =>
-    other !== event &&
-    other.kind === 'status' &&
-    other.template === template &&
-    other.ids.localMessageId === undefined &&
-    (other.at === undefined || at === undefined || Math.abs(other.at - at) <= apartMs);
-  if (ids.localMessageId === undefined && at !== undefined && !all.some(isLike)) return event;
-  const { template: _, ...known } = event;
-  return known;
+/** With a second row at that time that is or may be of this template, whatever its state, neither is known by its content. */
+function withCertainTemplate(row: MessageRow, all: readonly MessageRow[]): RowEvent {
+  const { event, template } = row;
+  const { at, ids } = event;
+  if (event.kind !== 'status' || template === undefined || at === undefined || ids.localMessageId !== undefined) {
+    return event;
+  }
+  const mayBeMeant = (other: MessageRow): boolean =>
+    other !== row &&
+    other.isTemplate &&
+    (other.template ?? template) === template &&
+    other.event.ids.localMessageId === undefined &&
+    (other.event.at === undefined || Math.abs(other.event.at - at) <= apartMs);
+  return all.some(mayBeMeant) ? event : { ...event, template };
 }

@@ -7,10 +7,10 @@ export type PollMode = 'auto' | 'off' | 'always';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** Since the last message to a recipient. */
+/** When to look, from the end of the last message to a recipient. */
 const looksMs = [2 * minuteMs, 15 * minuteMs, 2 * hourMs, 24 * hourMs];
 const firstLookMs = 2 * minuteMs;
-/** Until then a first look that was missed is made up for. */
+/** Up to this age of the message, a first look that was missed is made up for. */
 const firstUntilMs = 15 * minuteMs;
 
 /** No message is looked for any more after so long; the last look may wait for its turn a while. */
@@ -38,8 +38,8 @@ export function nextLook(endedMsAgo: number): number | undefined {
 }
 
 /**
- * What is to be scheduled: of those who are, who got another message since; of the others as many as there is room for, newest
- * first.
+ * The looks to schedule: earlier ones for scheduled recipients who got another message since, and of the others as many as
+ * there is room for, newest first.
  */
 export function planLooks(open: readonly OpenRecipient[], room: number): { recipient: string; inMs: number }[] {
   let left = room;
@@ -53,10 +53,10 @@ export function planLooks(open: readonly OpenRecipient[], room: number): { recip
   });
 }
 
-/** Polls stop there, so that the rest of the month is for what people ask for. */
+/** Share of a month's calls at which polls stop: the rest is for callers. */
 const monthPart = 0.8;
 
-/** In a month about a fifth of its calls on the smaller plans. */
+/** Reads per day: on the smaller plans about a fifth of a month's calls. */
 export const pollsPerDay = { growth: 60, pro: 600, business: 6_000, none: 6_000 } as const;
 
 /** Whether the calls of a month leave none for polls. */

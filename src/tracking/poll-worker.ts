@@ -27,12 +27,12 @@ export interface PollServices extends HistoryServices {
   channel?: string | undefined;
   /** Nobody waits for a call, and no message of unknown outcome is to be looked for. */
   isIdle: () => boolean;
-  /** They take turns. */
+  /** Number of replicas; the pause between reads grows with it. */
   replicas: () => number;
   /** Wall clock, ms. */
   now: () => number;
   onRead: () => void;
-  /** A pass failed; it is made again. */
+  /** A pass failed, and will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
   pollEveryMs?: number;
@@ -43,10 +43,10 @@ export interface PollServices extends HistoryServices {
 const betweenReadsMs = 1_000;
 const planEveryMs = 60_000;
 const dayMs = 24 * 60 * 60_000;
-/** How long a connection has rest that answers nothing, or whose calls are spent. */
+/** How long a connection is left alone after a failed read, or when its calls are spent. */
 const restMs = 10 * 60_000;
 const candidatesMax = 5_000;
-/** Numbers of the company that one recipient is asked about in one look. */
+/** Channels whose histories with a recipient are read in one look. */
 const channelsMax = 3;
 
 export function createPollWorker(services: PollServices): PollWorker {
@@ -141,7 +141,7 @@ class Poller {
     return monthQuota !== undefined && isMonthSpent(await monthCalls(connectionId), monthQuota);
   }
 
-  /** What is not read now is due again when its lease is over. */
+  /** Reads the histories of a recipient. After a failed read it is due again when its lease ends. */
   async #look(due: DuePoll): Promise<boolean> {
     const { store } = this.#services;
     const { connectionId, recipient } = due;

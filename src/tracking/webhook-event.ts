@@ -1,16 +1,16 @@
 import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
 import { firstOf, flagOf } from '../upstream/answers/fields.ts';
-import { isObject, type JsonObject } from '../upstream/tolerant-reader.ts';
+import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
-import { eventName, meaningOf } from './event-names.ts';
+import { eventName, eventTypeOf, isEvent, meaningOf } from './event-names.ts';
 import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
  * Parses one member of a webhook body. An unknown one is `ignored`, with the label `other`: a repeat would not fix it. Never throws.
  */
 export function readWebhookEvent(member: unknown): TrackedEvent {
-  if (!isObject(member)) return { kind: 'ignored', label: 'other' };
-  const label = eventName(firstOf(member, 'eventType', 'event_type'));
+  if (!isEvent(member)) return { kind: 'ignored', label: 'other' };
+  const label = eventName(eventTypeOf(member));
   const meaning = meaningOf(label);
   if (!meaning) return { kind: 'ignored', label: 'other' };
   switch (meaning.kind) {

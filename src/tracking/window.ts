@@ -1,4 +1,4 @@
-/** WhatsApp takes free text for so long after the customer's last message. */
+/** How long WhatsApp takes free text after the customer's last message. */
 const openMs = 24 * 3_600_000;
 
 /** The facts from which it follows whether a conversation is open. */

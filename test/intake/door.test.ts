@@ -75,6 +75,14 @@ describe('a webhook with the right token', () => {
     expect(memory.asked()).toBe(memory.rows.size > 0 ? 1 : 0);
   });
 
+  it.each(['eventType', 'EVENTTYPE', 'event_type', 'Event_Type'])('is known by its name in %s', async (field) => {
+    const { post, counts } = await opened();
+    await post({ [field]: 'message', data: delivered('1') });
+    expect(counts).toEqual({ 'message new': 1 });
+  });
+
+  const fields = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`field${n}`, n]));
+  const wide = { ...delivered('1'), ...fields };
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   it.each<[string, string | Buffer, Record<string, string>, object]>([
     ['behind a byte order mark', `\uFEFF ${JSON.stringify(delivered('1'))}\r\n`, {}, { received: 1 }],
@@ -92,6 +100,9 @@ describe('a webhook with the right token', () => {
     ['that is a form', 'eventType=message', {}, { received: 0, ignored: 1 }],
     ['nested a hundred thousand times', deep, {}, { received: 0, ignored: 1 }],
     ['with a member nested as deeply', `[{"eventType":"message","text":${deep}}]`, {}, { received: 0, ignored: 1 }],
+    ['with twenty thousand fields', JSON.stringify(wide), {}, { received: 0, ignored: 1 }],
+    ['with a member as wide', JSON.stringify([wide, delivered('1')]), {}, { received: 1, ignored: 1 }],
+    ['with as wide an event in it', JSON.stringify({ data: wide }), {}, { received: 0, ignored: 1 }],
     ['with names of JavaScript', '{"__proto__":{"eventType":"message"},"constructor":1}', {}, { received: 1 }],
   ])('is a 200 with a body %s: a repeat would not mend it', async (_name, body, headers, said) => {
     const { ask } = await opened();

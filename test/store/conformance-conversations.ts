@@ -56,12 +56,14 @@ export function conversationsConformance(name: string, createFixture: () => Prom
     });
 
     test('count what may be foreign until it turns out to be ours', async () => {
-      await note({ foreignOutAt: T });
       const told = (...conversations: Partial<ConversationFacts>[]) =>
         store.applyTracking({
           ...NO_BATCH,
           conversations: conversations.map((each) => ({ connectionId: 'c1', contact: { phone }, ...each })),
         });
+      await told({ withdrawn: { entry: 7 } });
+      expect(await known(), 'a message of ours alone makes no conversation').toBeUndefined();
+      await note({ foreignOutAt: T });
       await told({ provisionalOut: { at: T + 5, entry: 7 } });
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 5 });
       await told({ withdrawn: { entry: 6 } });

@@ -101,6 +101,16 @@ describe('an event of a message', () => {
     expect(conversationsIn(intake).at(-1)).toMatchObject({ withdrawn: { entry: 1 } });
   });
 
+  it('that was early, then set aside, and is asked for again is ours as well', async () => {
+    const intake = new FakeIntake();
+    const entry = await intake.post(sent);
+    Object.assign(entry, { tries: 0 });
+    intake.send({ id: 'm1', whatsappMessageId: wamid });
+    await intake.advance(second);
+    expect(entry.state).toBe('done');
+    expect(conversationsIn(intake)).toMatchObject([{ provisionalOut: { entry: 1 } }, { withdrawn: { entry: 1 } }]);
+  });
+
   it('that is older than all tries, as after an outage, is still tried some seconds', async () => {
     const intake = new FakeIntake();
     intake.isAway = true;
@@ -292,6 +302,25 @@ describe('what cannot be applied', () => {
     await intake.advance(600 * second);
     expect(bad.state).toBe('failed');
     expect(intake.counted.at(-1)).toBe('failed');
+  });
+
+  it('never holds up the rest of the process for longer than one long body takes to parse', async () => {
+    const intake = new FakeIntake();
+    const body = JSON.stringify({ ...delivered, localMessageId: 'm1', text: 'x'.repeat(100_000) });
+    for (let seq = 1; seq <= 20; seq++) {
+      const entry = { seq, key: String(seq), connectionId: 'c1', receivedAtMs: start, body, tries: 0, ageMs: 0 };
+      intake.entries.push({ ...entry, dueAt: start, state: 'new' });
+    }
+    let turns = 0;
+    const count = () => {
+      turns += 1;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    await intake.post(delivered);
+    clearImmediate(counting);
+    expect(intake.batches).toHaveLength(1);
+    expect(turns).toBeGreaterThanOrEqual(20);
   });
 
   it('is the fault of the store where the store is away: no try is counted', async () => {

@@ -47,7 +47,23 @@ describe('the key of a delivery', () => {
     const nameless = { eventType: 'templateMessageSent', waId: '14155550100', timestamp: '1' };
     expect(keyOf(nameless)).not.toBe(keyOf({ ...nameless, timestamp: '2' }));
     expect(keyOf({ ...nameless, id: '' })).not.toBe(keyOf({ ...nameless, id: '', timestamp: '2' }));
+    const named = { ...nameless, waId: '14155550101' };
+    for (const none of ['0', 'null', '000000000000000000000000', 'string', 'no id', 'é', 'x'.repeat(257)]) {
+      expect(keyOf({ ...nameless, id: none }), none).not.toBe(keyOf({ ...named, id: none }));
+      expect(keyOf({ ...nameless, localMessageId: none }), none).not.toBe(keyOf({ ...named, localMessageId: none }));
+    }
     for (const member of [null, 7, 'x', [], {}, [[]]]) expect(keyOf(member)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('is that of the ids a message is found by, under whichever name they come', () => {
+    const { localMessageId, whatsappMessageId, id: _id, ...rest } = status;
+    const otherwise = { ...rest, local_message_id: localMessageId, whatsapp_message_id: whatsappMessageId, _id: 'i' };
+    expect(keyOf(otherwise)).toBe(keyOf(status));
+    for (const name of ['local_message_id', 'whatsapp_message_id', '_id']) {
+      expect(keyOf({ ...otherwise, [name]: 'other' }), name).not.toBe(keyOf(otherwise));
+    }
+    const placeholders = { id: '0', localMessageId: '', whatsappMessageId: null };
+    expect(keyOf({ ...otherwise, ...placeholders })).toBe(keyOf(status));
   });
 
   it('takes ids that are anything', () => {

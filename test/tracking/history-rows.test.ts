@@ -68,6 +68,14 @@ it('takes the name of a template where one row alone can be meant', () => {
   expect(names(at(0), at(17))).toEqual(['welcome', 'welcome']);
   expect(names(template, { ...template, localMessageId: 'm2' })).toEqual(['welcome', undefined]);
   expect(names(template, { ...template, created: 'never' })).toEqual([undefined, undefined]);
+  for (const statusString of ['PENDING', '', undefined]) {
+    expect(names(template, { ...template, statusString }), `${statusString}`).toEqual([undefined, '']);
+    expect(names(template, { ...at(17), statusString }), `${statusString}`).toEqual(['welcome', '']);
+  }
+  const nameless = { ...template, eventDescription: undefined };
+  expect(names(template, nameless)).toEqual([undefined, undefined]);
+  expect(names(template, { ...nameless, statusString: 'PENDING' })).toEqual([undefined, '']);
+  expect(names(template, { ...nameless, localMessageId: 'm2' })).toEqual(['welcome', undefined]);
   expect(names(template, { ...template, eventDescription: sentence('welcome_2') })).toEqual(['welcome', 'welcome_2']);
   for (const words of [sentence(''), 'Broadcast message with using "', `x${sentence('welcome')}`, 'welcome', 7, null]) {
     expect(names({ ...template, eventDescription: words })).toEqual([undefined]);

@@ -118,10 +118,11 @@ export function conversationSteps(sql: ConversationStatements, told: readonly Co
   for (const facts of told) {
     const contact = toSqlText(keyOf(facts.contact));
     if (contact === null) continue;
+    const { withdrawn: { entry } = {}, foreignOutAt } = facts;
+    if (entry !== undefined) withdrawn.push({ connection: facts.connectionId, contact, entry });
+    if (entry !== undefined && foreignOutAt === undefined) continue;
     const place = JSON.stringify([facts.connectionId, contact]);
     rows.set(place, later(rows.get(place), rowOf(facts, contact)));
-    const { withdrawn: { entry } = {} } = facts;
-    if (entry !== undefined) withdrawn.push({ connection: facts.connectionId, contact, entry });
   }
   return [
     ...(withdrawn.length > 0 ? [{ statement: sql.withdraw, values: { rows: JSON.stringify(withdrawn) } }] : []),
