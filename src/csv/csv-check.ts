@@ -246,4 +246,5 @@ const lineBreaksIn = (cells: readonly string[]): number =>
 const isPadded = (cells: readonly string[], width: number): boolean =>
   cells.length > width && cells.slice(width).every(isBlank);
 
-const isBlankRow = (cells: readonly string[]): boolean => (cells[0] ?? '').trim() === '' && cells.every(isBlank);
+/** Most rows begin with what is seen. */
+const isBlankRow = (cells: readonly string[]): boolean => !/^[!-~]/.test(cells[0] ?? '') && cells.every(isBlank);

@@ -1,5 +1,6 @@
 import { isNear, nearest } from '../lib/did-you-mean.ts';
 import { isBlank } from '../lib/text.ts';
+import { type ColumnHint, columnHint } from './code-hints.ts';
 import type { CsvFaults } from './csv-faults.ts';
 
 /** A template has some ten parameters; an exported customer table may have more columns beside them. */
@@ -13,10 +14,8 @@ export interface CsvColumns {
   required: { parameter: string; index: number }[];
   /** The optional parameters that have a column. */
   optional: { parameter: string; index: number }[];
-  /** May hold the country code under another name. */
-  suspects: { name: string; index: number }[];
-  /** Neither of these: a `+91` there is a country code all the same. */
-  others: { name: string; index: number }[];
+  /** None of these, where there is no CountryCode: one may hold it under another name. */
+  others: { name: string; index: number; hint: ColumnHint }[];
 }
 
 interface HeaderOptions {
@@ -38,7 +37,6 @@ const fold = (name: string): string =>
     .toLowerCase()
     .replace(/[\s\p{Cf}\p{Pd}_]/gu, '');
 
-const callingCodeNames = /country|dial|isd|calling|prefix|vorwahl|vorwal|indicatif|^cc$|phonecode|ddi$/;
 const phoneNames = /phone|fon|mobil|tel|cell|number|nummer|whatsapp|handy|msisdn|contact|recipient|^to$/;
 
 /** Reads the header row. Its faults are added; with any, the answer is undefined. */
@@ -77,7 +75,6 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
   noteNearlyOptional(options.optional, { columns: columns.optional, spare }, faults);
   if (columns.countryCode === -1) noteNearly(spare, folded, faults);
   if (faults.count > 0) return undefined;
-  const isSuspect = ({ index }: { index: number }) => callingCodeNames.test(folded[index] ?? '');
   const watched = columns.countryCode === -1 ? spare : [];
   return {
     names,
@@ -85,8 +82,7 @@ export function readHeader(cells: string[], options: HeaderOptions, faults: CsvF
     required: columns.required,
     optional: columns.optional,
     countryCode: columns.countryCode === -1 ? undefined : columns.countryCode,
-    suspects: watched.filter(isSuspect),
-    others: watched.filter((column) => !isSuspect(column)),
+    others: watched.map((column) => ({ ...column, hint: columnHint(folded[column.index] ?? '') })),
   };
 }
 
@@ -198,9 +194,22 @@ function phoneMissing(names: readonly string[], foreignDelimiter: string | undef
   if (names.some((name) => (name.match(/\d/g)?.length ?? 0) >= 7)) {
     return 'this column is missing: the first line holds a number, and has to name the columns, one of them Phone';
   }
+  const joined = names.length === 1 ? separatorIn(names[0] ?? '') : undefined;
+  if (joined !== undefined) return `this column is missing; found: ${listed(names)}; ${joined}`;
   const near = names.filter((name) => phoneNames.test(fold(name)) || isNear(fold(name), 'phone', 2));
   const advice = near.length === 1 ? `; if "${shown(near[0] ?? '')}" holds the number, call it Phone` : '';
   return `this column is missing; found: ${listed(names)}${advice}`;
+}
+
+/** The only name of a header is all of its names, if something else stands between them. */
+function separatorIn(name: string): string | undefined {
+  if (/[,;\t]/.test(name))
+    return 'the whole line is in quotes: save the file anew, with quotes around single cells alone';
+  const separator = /[|^~¦\uFF0C\uFF1B\u3001\u060C\u061B]|\p{Cc}|\s{2,}/u.exec(name)?.[0];
+  if (separator === undefined) return undefined;
+  return separatedBy(
+    separator.trim() === '' ? 'blanks' : /\p{Cc}/u.test(separator) ? 'a control character' : separator,
+  );
 }
 
 const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);

@@ -1,12 +1,13 @@
 import { isBlank } from '../lib/text.ts';
 import type { NumberReading, PhoneNumbers } from '../recipients/phone-numbers.ts';
+import { cellHint } from './code-hints.ts';
 import type { CsvColumns } from './csv-columns.ts';
 import type { CsvFaults } from './csv-faults.ts';
 import { NumberTable } from './number-table.ts';
 
-/** In so many first rows any cell like `+91` is looked at. */
-const lookedAtRows = 20;
 const otherCode = 'the cell looks like the country code of the number: call the column CountryCode, or remove it';
+const otherCountry =
+  'the number is one of this country with its country code left out, or one of another: write it with + and its country code';
 
 export interface CsvNumberOptions {
   numbers: PhoneNumbers;
@@ -35,7 +36,8 @@ export class CsvRecipients {
       this.#faults.add(row, column, `the number ${reading.fault}`);
       return undefined;
     }
-    if (!cells[columns.phone]?.startsWith('+')) this.#suspectCodes(row, cells, columns);
+    if (!cells[columns.phone]?.startsWith('+'))
+      this.#suspectCodes(row, cells, { number: reading.to, others: columns.others });
     const earlier = this.#known.add(Number(reading.to), row);
     if (earlier !== undefined) this.#faults.add(row, column, `the number is given twice, first in row ${earlier}`);
     return reading.to;
@@ -54,13 +56,21 @@ export class CsvRecipients {
   }
 
   /** A country code in a column that is not called so would be left out of the number. */
-  #suspectCodes(row: number, cells: string[], { suspects, others }: CsvColumns): void {
-    for (const { name, index } of suspects) {
-      if (/^(\+|00)?[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
-    }
-    if (row > lookedAtRows) return;
-    for (const { name, index } of others) {
-      if (/^\+[1-9]\d{0,2}$/.test(cells[index] ?? '')) this.#faults.add(row, name, otherCode);
+  #suspectCodes(
+    row: number,
+    cells: string[],
+    { number, others }: { number: string } & Pick<CsvColumns, 'others'>,
+  ): void {
+    const { numbers } = this.#options;
+    for (const { name, index, hint } of others) {
+      const cell = cells[index] ?? '';
+      if (cell === '') continue;
+      const seen = cellHint(cell, hint, numbers.countryNames);
+      if (seen === undefined) continue;
+      const isCode = seen.as === 'plus' || (seen.as === 'digits' && hint === 'code');
+      if (isCode || numbers.mayLack(seen.code, number, { isOnlyHint: hint === 'nothing' })) {
+        this.#faults.add(row, name, seen.as === 'country' ? otherCountry : otherCode);
+      }
     }
   }
 }

@@ -29,9 +29,17 @@ export function readNational(text: string): NumberForm {
   if (text.startsWith('+')) {
     return { fault: 'has a + and its country code, which CountryCode gives too: keep one of the two' };
   }
-  const fault = wordsFor(`+${text}`);
   const digits = text.replace(separators, '');
+  // Whether a 0 in front belongs to the number is for its country to say.
+  const fault = wordsFor(`+${text.replace(/^([^0-9]*)0+/, '$1')}`);
   return fault === undefined && digits.length > 0 ? { digits } : { fault: wordsFor(text) ?? countFault(digits) };
+}
+
+/** Why a cell of calling codes, without its `+`, is none of them. */
+export function codeFault(code: string): string {
+  if (code === '') return 'has no country code: fill CountryCode, or write the number with + and its country code';
+  const cause = codeRules.find(([pattern]) => pattern.test(code))?.[1] ?? 'is not the calling code of a country';
+  return `cannot be read: CountryCode ${cause}, such as 91`;
 }
 
 type Rule = readonly [pattern: RegExp, words: string];
@@ -49,10 +57,17 @@ const rules: readonly Rule[] = [
   [/\p{Cf}/u, 'has an invisible character in it: type the number anew'],
   [/\p{Cc}/u, 'has a tab, a line break or a control character in it'],
   [/@/, 'has an @ in it: write the number alone'],
-  [/^\s*(whatsapp|tel|sms|callto)\s*:/i, 'has a word such as whatsapp: or tel: in front: write the number alone'],
+  [
+    /^\s*\p{L}[\p{L} ]{0,20}[.:]?\s*\+?[(\d][^+\p{L}]*$/u,
+    'has a word such as whatsapp: or tel: in front: write the number alone',
+  ],
   [/^\s*(https?:|wa\.me)/i, 'is an address: write the number alone'],
   [/(\d\s*(x|ext\.?|#)\s*\d+)\s*$/i, 'has an extension: write the number without it'],
   [/\(0+\)/, 'has a (0) in it: leave it out behind the country code'],
+  [
+    /^\+?\d{1,3}(,\d{2,3})+$/,
+    'has commas between its digits: in a spreadsheet format the column as text, or as whole numbers without separators',
+  ],
   [/[/;,|&]|.\+/u, 'holds more than one number, or a character between its digits that is not known'],
   [/\p{L}/u, 'has letters in it'],
   [/(?![0-9])\p{Nd}/u, 'has digits other than 0 to 9'],
@@ -67,6 +82,21 @@ const rules: readonly Rule[] = [
     /^[^+]*[\s\p{Pd}.()[\]]/u,
     'has blanks, dots, dashes or brackets, which are taken behind a + only: write + and the country code in front, or digits alone',
   ],
+];
+
+const codeRules: readonly Rule[] = [
+  [/^["'\u2018\u2019`]/u, 'has an apostrophe or a quote in front: write the digits alone'],
+  [/^=/, 'is a formula: keep its value'],
+  [/^\d+[.,]0+$/, 'ends in a decimal part such as .0: write whole numbers'],
+  [/^00/, 'begins with 00: write it without 00 in front'],
+  [/^0/, 'begins with 0: write it without the 0'],
+  [/\p{L}/u, 'has letters: write the calling code in digits'],
+  [/(?![0-9])\p{Nd}/u, 'has digits other than 0 to 9'],
+  [
+    /^1[^0-9]?[2-9]\d\d$/,
+    'has an area code behind the 1: write the area code in front of the number, and the code alone here',
+  ],
+  [/[^0-9]/, 'has more than digits: write the calling code alone'],
 ];
 
 function wordsFor(text: string): string | undefined {

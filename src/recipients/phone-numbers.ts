@@ -5,7 +5,8 @@ import {
   Metadata,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/max';
-import { readForm, readNational } from './number-form.ts';
+import { CountryNames } from './country-names.ts';
+import { codeFault, readForm, readNational } from './number-form.ts';
 
 export type NumberReading = { to: string } | { fault: string };
 
@@ -29,10 +30,12 @@ export class PhoneNumbers {
   readonly #plans = new Map<string, NumberingPlan>();
   /** Behind +1 the area code decides the country. */
   readonly #areaCountries = new Map<string, string>();
+  readonly countryNames = new CountryNames();
   readonly #names = new Intl.DisplayNames('en', { type: 'region' });
 
   constructor() {
-    this.#countriesOf = Map.groupBy(getCountries(), (country) => getCountryCallingCode(country));
+    const byCode = Map.groupBy(getCountries(), (country) => getCountryCallingCode(country));
+    this.#countriesOf = new Map([...byCode].map(([code, countries]) => [code, mainFirst(code, countries)]));
   }
 
   /** A number with its country code, with or without `+`. A fault says what to change and never repeats the number. */
@@ -54,6 +57,18 @@ export class PhoneNumbers {
     return this.#narrowed(fault, whole, allowed);
   }
 
+  /**
+   * Whether a number that was read whole is rather the part behind this calling code, which stands somewhere beside it. Where it is
+   * assigned as it stands, only a mobile of the other country counts, and a hint that may be anything counts for nothing.
+   */
+  mayLack(code: string, digits: string, { isOnlyHint = false } = {}): boolean {
+    if (!this.#countriesOf.has(code) || !fits(this.#plan(code), digits)) return false;
+    const own = this.#planOf(digits);
+    if (own === undefined || !fits(own, digits.slice(own.code.length))) return true;
+    if (isOnlyHint || own.code === code) return false;
+    return /MOBILE/.test(parsePhoneNumberFromString(`+${code}${digits}`)?.getType() ?? '');
+  }
+
   /** Why a number of this country is refused; undefined: it is not. `digits` is a possible number. */
   countryFault(digits: string, allowed: readonly string[]): string | undefined {
     const country = this.countryOf(digits, allowed);
@@ -72,8 +87,8 @@ export class PhoneNumbers {
     if (others.length === 0 || plan.countries.every((country) => accepted.includes(country))) return first;
     const national = digits.slice(plan.code.length);
     const area = plan.code === '1' ? national.slice(0, 3) : undefined;
-    const known = area && this.#areaCountries.get(area);
-    if (known) return known;
+    const ofArea = area && this.#areaCountries.get(area);
+    if (ofArea) return ofArea;
     const parsed = parsePhoneNumberFromString(`+${digits}`);
     if (parsed?.country !== undefined) {
       if (area !== undefined) this.#areaCountries.set(area, parsed.country);
@@ -81,7 +96,8 @@ export class PhoneNumbers {
     }
     // Not assigned: the country with these leading digits, else the main country of the code.
     const possible = parsed?.getPossibleCountries() ?? [];
-    return possible.find((country) => leadingDigitsOf(country)?.test(national)) ?? possible[0] ?? first;
+    const known = possible.find((country) => leadingDigitsOf(country)?.test(national));
+    return known ?? plan.countries.find((country) => possible.includes(country)) ?? first;
   }
 
   #narrowed(fault: string | undefined, digits: string, allowed: readonly string[] | undefined): NumberReading {
@@ -92,12 +108,7 @@ export class PhoneNumbers {
   #readCode(text: string): string | { fault: string } {
     const code = text.trim().replace(/^\+\s*/, '');
     if (this.#countriesOf.has(code)) return code;
-    if (code === '') {
-      return { fault: 'has no country code: fill CountryCode, or write the number with + and its country code' };
-    }
-    if (/^00/.test(code)) return { fault: 'CountryCode begins with 00: write it without 00 in front, such as 91' };
-    if (/\p{L}/u.test(code)) return { fault: 'CountryCode has letters: write the calling code in digits, such as 91' };
-    return { fault: 'CountryCode is not the calling code of a country, such as 91' };
+    return { fault: codeFault(code) };
   }
 
   #judgePair(code: string, national: string): string | undefined {
@@ -202,6 +213,16 @@ function patternOf(plan: object | undefined): string | undefined {
   if (typeof nationalNumberPattern !== 'function') return undefined;
   const pattern: unknown = nationalNumberPattern.call(plan);
   return typeof pattern === 'string' ? pattern : undefined;
+}
+
+/** The library lists the countries of a code with the main one first, and its types leave that out. */
+function mainFirst(code: string, countries: CountryCode[]): CountryCode[] {
+  const metadata = new Metadata();
+  if (!('getCountryCodesForCallingCode' in metadata)) return countries;
+  const { getCountryCodesForCallingCode: list } = metadata;
+  const listed: unknown = typeof list === 'function' ? list.call(metadata, code) : undefined;
+  const main = Array.isArray(listed) ? listed[0] : undefined;
+  return countries.toSorted((one, other) => Number(other === main) - Number(one === main));
 }
 
 function leadingDigitsOf(country: CountryCode): RegExp | undefined {

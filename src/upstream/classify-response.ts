@@ -3,7 +3,7 @@ import { exhaustedQuotaOf } from './answers/exhausted-quota.ts';
 import { firstOf, objectOf } from './answers/fields.ts';
 import { type Refusal, refusalIn, type SendFamily } from './answers/known-refusals.ts';
 import { reasonOf } from './answers/reason.ts';
-import { matchReceivers, type Receiver } from './answers/receivers.ts';
+import { entriesOf, matchReceivers, type Receiver } from './answers/receivers.ts';
 import { refusalOf, saysNotOnWhatsApp } from './answers/refusal.ts';
 import {
   errorsIn,
@@ -15,6 +15,8 @@ import {
   textOfErrors,
 } from './answers/reported-errors.ts';
 import { idIn, messageOf, parseAnswer } from './answers/response-body.ts';
+import { listedErrors, looksFailed } from './answers/signs-of-failure.ts';
+import { rejectingStatuses, unprocessedStatuses } from './answers/statuses.ts';
 import { successOf } from './answers/success-flags.ts';
 import { codeOf } from './error-code.ts';
 import { retryAfterMs } from './retry.ts';
@@ -46,13 +48,6 @@ export interface ResponseExpectation {
   /** The final boundary of a streamed body was not sent, so the upstream cannot have a complete request. */
   incompleteBody?: boolean;
 }
-
-/** Statuses that are a refusal in so many words: the endpoint did not process the request. 307, 308 and 300 say "not here": nothing was processed. */
-const rejectingStatuses = new Set([
-  300, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 417, 422, 431, 501, 505,
-]);
-
-const unprocessedStatuses = new Set([421, 425, 429]);
 
 /** A failure is classified by `bytesSent`, a response by its status; anything not proved is `unknown`. */
 export const classify = (attempt: HttpResult, expected: ResponseExpectation = {}): AttemptResult =>
@@ -131,6 +126,8 @@ function classifyBody(
   const failure = failureOfMessage(body);
   if (failure !== undefined) return rejectedBecause(failure, status, family);
 
+  if (looksFailed(body, expected.bulk ? listedErrors : [])) return unrecognized(status);
+
   const message = objectOf(firstOf(body, 'message'));
   const whatsappMessageId = idIn(firstOf(message, 'whatsappMessageId'));
   return {
@@ -171,13 +168,15 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
   const said = successOf(body);
   if (said === 'unclear') return toAll(unrecognized(status));
   const alone = receivers.length === 1;
-  const list = firstOf(body, 'receivers');
-  const named = Array.isArray(list) ? list.filter(isObject) : undefined;
+  const named = entriesOf(firstOf(body, 'receivers'));
   if (said === 'no' && (alone || !named || named.length === 0))
     return toAll(rejected({ status, text, body }, 'template'));
   if (saysNotOnWhatsApp(body)) return toAll(alone ? notOnWhatsApp(status) : unrecognized(status));
 
   const faults = assignErrors(errorsIn(body), receivers);
+  const failure = failureOfMessage(body);
+  if (failure !== undefined) return toAll(alone ? rejectedBecause(failure, status, 'template') : unrecognized(status));
+  const isDoubtful = said === 'no' || faults.ofNobody || looksFailed(body, listedErrors);
   const entries = named && matchReceivers(named, receivers);
   const doubtful = unrecognized(status);
   const unnamed: AttemptResult = { outcome: 'unknown', detail: 'the answer does not name this recipient', status };
@@ -187,7 +186,6 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
     const own = faults.of(receiver);
     if (own.length > 0 && result.outcome !== 'rejected') return rejectedFor(own, status, 'template');
     // The call failed, or an error names no receiver, and this one has no error of its own.
-    const isDoubtful = said === 'no' || faults.ofNobody;
     return isDoubtful && result.outcome === 'accepted' ? doubtful : result;
   });
 }
@@ -195,6 +193,7 @@ function classifyEach(attempt: HttpResult, receivers: readonly Receiver[]): Atte
 function classifyReceiver(status: number, entry: JsonObject): AttemptResult {
   const faults = errorsOfReceiver(entry);
   if (faults.length > 0) return rejectedFor(faults, status, 'template');
+  if (looksFailed(entry)) return unrecognized(status);
   const localMessageId = idIn(firstOf(entry, 'localMessageId'));
   return { outcome: 'accepted', ...(localMessageId !== undefined && { localMessageId }) };
 }

@@ -137,6 +137,8 @@ describe('a country code and the rest, from two cells', () => {
     ['1', '(415) 555-0100', '14155550100'],
     ['+39', '0612345678', '390612345678'],
     ['+225', '0707123456', '2250707123456'],
+    ['+39', '06 1234 5678', '390612345678'],
+    ['225', '07-07 12.34.56', '2250707123456'],
     // Begins with the digits of its own country code, and is whole.
     ['91', '9198123456', '919198123456'],
   ])('%s and %s are one number', (code, phone, to) => {
@@ -159,6 +161,15 @@ describe('a country code and the rest, from two cells', () => {
     ['IN', '9812345670', /calling code in digits/],
     ['India', '9812345670', /calling code in digits/],
     ['0091', '9812345670', /CountryCode begins with 00/],
+    ['091', '9812345670', /CountryCode begins with 0:/],
+    ['91.0', '9812345670', /CountryCode ends in a decimal part/],
+    ["'91", '9812345670', /CountryCode has an apostrophe/],
+    ['="91"', '9812345670', /CountryCode is a formula/],
+    ['1-242', '3591234', /CountryCode has an area code/],
+    ['+1242', '3591234', /CountryCode has an area code/],
+    ['(91)', '9812345670', /CountryCode has more than digits/],
+    ['\u0669\u0661', '9812345670', /CountryCode has digits other than 0 to 9/],
+    ['44', '07700 900123', /0 behind the country code of United Kingdom/],
     ['999', '9812345670', /not the calling code/],
     ['91', '', /blank/],
     ['91', '9.81E+9', /scientific/],
@@ -172,7 +183,9 @@ describe('a country code and the rest, from two cells', () => {
       fc.property(anyMobile, ({ code, national }) => {
         // German and a few other plans assign such numbers both ways.
         const both = national.startsWith(code);
-        if (!both) expect(numbers.readPair(`+${code}`, national)).toEqual({ to: code + national });
+        const parts = `${national.slice(0, 2)} ${national.slice(2)}`;
+        for (const each of both ? [] : [national, parts])
+          expect(numbers.readPair(`+${code}`, each)).toEqual({ to: code + national });
         expect(numbers.readPair(code, code + national), 'code twice').toEqual({ fault: expect.any(String) });
         expect(numbers.readPair(code, `+${code}${national}`)).toEqual({ fault: expect.any(String) });
         const zero = parsePhoneNumberFromString(`+${code}0${national}`);

@@ -30,7 +30,20 @@ function faultsOf(environment: Record<string, string | undefined>): readonly str
 
 describe('the settings', () => {
   it('take an address of the service only where it is a URL, as it stands in each problem', () => {
-    const refused = ['a:b', 'a:99999', '999.1.1.1', '[::1', '::1', '[::g]', ':443', 'a]', 'user@a', 'a?b', 'a#b', 'a b'];
+    const refused = [
+      'a:b',
+      'a:99999',
+      '999.1.1.1',
+      '[::1',
+      '::1',
+      '[::g]',
+      ':443',
+      'a]',
+      'user@a',
+      'a?b',
+      'a#b',
+      'a b',
+    ];
     for (const host of refused) {
       const faults = faultsOf({ ...minimal, PUBLIC_URL: `https://${host}` });
       expect(faults, host).toEqual([expect.stringMatching(/^PUBLIC_URL (is not a URL|must be an address)/)]);

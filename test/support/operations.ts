@@ -31,7 +31,7 @@ export interface Parameter {
   example: unknown;
 }
 
-export function documentOf(service: Service): Json {
+function documentOf(service: Service): Json {
   const document: unknown = service.app.swagger();
   if (!isRecord(document)) throw new Error('no document');
   return document;

@@ -195,8 +195,6 @@ const refused: Case[] = [
     name: 'a message that failed',
     body: { ok: true, message: { statusString: 'FAILED', failedCode: 131047, failedDetail: 'Re-engagement message' } },
     session: 'rejected window-closed',
-    template: 'accepted',
-    csv: 'rejected window-closed',
   },
 ];
 
@@ -297,6 +295,11 @@ const unclear: Case[] = [
   ['yes and no', { result: true, ok: false }],
   ['a yes with words that refuse', { result: true, message: 'Ticket has been expired.' }],
   ['a yes of a closed ticket', { result: true, ticketStatus: 'CLOSED' }],
+  ['a yes and an error in other words', { result: true, errorMessage: 'no' }],
+  ['a yes and errors further in', { result: true, data: { errors: ['no'] } }],
+  ['a yes and a no of another name', { ok: true, is_success: false }],
+  ['a yes and a failed state', { result: 'success', status: 'failed' }],
+  ['a yes and a code of failure', { ok: true, message: { failedCode: 131026 } }],
   ['an unknown sentence', { result: 'Something odd came in between' }],
 ].map(([name, body]) => ({ name: String(name), body, session: 'unknown' }));
 

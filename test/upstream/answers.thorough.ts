@@ -72,6 +72,22 @@ describe('of an answer to several', () => {
       'accepted',
     ]);
   });
+
+  it.each<[string, object]>([
+    ['a map by number', { '14155550101': { errors: [] }, '14155550102': { errors: ['no'] }, '14155550103': {} }],
+    [
+      'a list with another name for the number',
+      three.map(({ phone }, at) => ({ phone_number: phone, errors: at === 1 ? ['no'] : [] })),
+    ],
+  ])('each is told by its entry in %s', (_name, receivers) => {
+    expect(words({ receivers })).toEqual(['accepted', 'rejected other', 'accepted']);
+  });
+
+  it('a sign of failure takes the yes from the one whose entry holds it, or from all', () => {
+    const entries = three.map(({ phone }, at) => ({ waId: phone, ...(at === 1 && { status: 'failed' }) }));
+    expect(words({ receivers: entries })).toEqual(['accepted', 'unknown', 'accepted']);
+    expect(words({ data: { failedCount: 1 } })).toEqual(['unknown', 'unknown', 'unknown']);
+  });
 });
 
 describe('whatever is changed about answers', () => {
@@ -125,6 +141,80 @@ describe('whatever is changed about answers', () => {
         expect(kinds.template(answered(text))?.outcome).not.toBe('accepted');
       }),
       { numRuns: runs },
+    );
+  });
+
+  /** A refusal under names that nobody has met, anywhere in the answer. */
+  const elsewhere = fc
+    .record({
+      leaf: fc.oneof(
+        fc
+          .tuple(
+            fc.constantFrom(
+              'errorMessage',
+              'error_list',
+              'failed',
+              'failedReceivers',
+              'FailureReason',
+              'exceptionMessage',
+            ),
+            fc.constantFrom<unknown>('no', ['no'], [{ why: 'no' }], { why: 'no' }, 131026),
+          )
+          .map(([name, value]) => ({ [name]: value })),
+        fc
+          .tuple(
+            fc.constantFrom('isSuccess', 'succeeded', 'success', 'ok', 'valid_whatsapp_number', 'isSent'),
+            fc.constantFrom<unknown>(false, 'False', 0, 'no'),
+          )
+          .map(([name, value]) => ({ [name]: value })),
+        fc
+          .tuple(
+            fc.constantFrom('status', 'statusString', 'state', 'ticket_status', 'deliveryStatus'),
+            fc.constantFrom<unknown>('FAILED', 'error', 'Rejected', 'closed'),
+          )
+          .map(([name, value]) => ({ [name]: value })),
+        fc
+          .tuple(fc.constantFrom('code', 'statusCode'), fc.constantFrom<unknown>(400, '503', 131026))
+          .map(([name, value]) => ({ [name]: value })),
+        fc.constantFrom<object>({ message: 'Ticket has been expired.' }, { reason: 'insufficient credits' }),
+      ),
+      path: fc.array(fc.constantFrom('data', 'message', 'details', 'list', 'receivers'), { maxLength: 3 }),
+    })
+    .map(({ leaf, path }) =>
+      path.reduceRight<object>(
+        (inner, name) => ({ [name]: name === 'list' || name === 'receivers' ? [inner] : inner }),
+        leaf,
+      ),
+    );
+
+  it('a refusal in a container that nobody has met is not accepted either', () => {
+    fc.assert(
+      fc.property(yes, elsewhere, noise, (said, no, more) => {
+        const text = JSON.stringify({ ...more, ...no, ...said, ...('success' in no || 'ok' in no ? no : {}) });
+        expect(kinds.session(answered(text)).outcome).not.toBe('accepted');
+        expect(kinds.template(answered(text))?.outcome).not.toBe('accepted');
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  it('what an answer repeats of the request and of the contact takes nothing from a yes', () => {
+    const echo = fc.dictionary(
+      fc.constantFrom('error', 'status', 'isSuccess', 'failed', 'message', 'code'),
+      fc.constantFrom<unknown>('FAILED', false, 404, 'Ticket has been expired.'),
+    );
+    fc.assert(
+      fc.property(
+        yes,
+        echo,
+        fc.constantFrom('contact', 'parameters', 'parameteres', 'model', 'template'),
+        (said, more, name) => {
+          const text = JSON.stringify({ ...said, [name]: name.startsWith('param') ? [more] : more });
+          expect(kinds.session(answered(text)).outcome).toBe('accepted');
+          expect(kinds.template(answered(text))?.outcome).toBe('accepted');
+        },
+      ),
+      { numRuns: 1_000 },
     );
   });
 

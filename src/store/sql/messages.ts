@@ -106,7 +106,7 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
       const adopted = await this.inDoubt
         .resolve(id)
         .then(() => this.find(caller, id))
-        .catch(() => raise(error));
+        .catch(() => Promise.reject(error));
       if (adopted !== undefined) return adopted;
       throw new StoreError('the record was taken out again', { cause: error, notCommitted: true });
     }
@@ -249,7 +249,3 @@ const attemptValues = ({ id, attempt }: AttemptRef): Record<string, Value> => ({
 
 /** For calls with one message, the most frequent ones, which use the statement without JSON. */
 const setOf = (id: string, changed: boolean): ReadonlySet<string> => new Set(changed ? [id] : []);
-
-function raise(error: unknown): never {
-  throw error;
-}

@@ -1,14 +1,18 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
-/** WATI and what stands in front of it differ in the case of names: all values of a name, whatever its case. */
+/** WATI and what stands in front of it differ in the case of names, and in `_`: all values of a name, however it is written. */
 export function valuesOf(object: JsonObject, name: string): unknown[] {
   const found: unknown[] = [];
   for (const key in object) {
-    if (key.length !== name.length) continue;
-    if (key === name || key.toLowerCase() === name.toLowerCase()) found.push(object[key]);
+    if (key.length < name.length || (key.length !== name.length && !separated.test(key))) continue;
+    if (key === name || fold(key) === fold(name)) found.push(object[key]);
   }
   return found;
 }
+
+const separated = /[_-]/;
+/** A name without what the two APIs write differently: `valid_whatsapp_number` is `validWhatsAppNumber`. */
+export const fold = (name: string): string => name.toLowerCase().replace(/[_-]/g, '');
 
 /** The first value of a name that is there at all. */
 export const firstOf = (object: JsonObject, ...names: readonly string[]): unknown =>

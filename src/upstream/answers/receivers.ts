@@ -1,6 +1,6 @@
-import type { JsonObject } from '../tolerant-reader.ts';
-
+import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf } from './fields.ts';
+import { namesSomebody } from './reported-errors.ts';
 
 /**
  * WhatsApp writes numbers of some countries in another form than the one that was dialled: Brazil without the ninth digit of
@@ -55,6 +55,15 @@ export function matchReceivers(
   const [entry, ...more] = free;
   if (only && entry && others.length === 0 && more.length === 0) matched.set(only, entry);
   return matched;
+}
+
+/** The entries of an answer's receivers: a list, one alone, or a map by number. */
+export function entriesOf(receivers: unknown): JsonObject[] | undefined {
+  if (Array.isArray(receivers)) return receivers.filter(isObject);
+  if (!isObject(receivers)) return undefined;
+  const byNumber = Object.entries(receivers).filter(([key]) => namesSomebody(key));
+  if (byNumber.length === 0) return [receivers];
+  return byNumber.map(([waId, entry]) => ({ waId, ...(isObject(entry) ? entry : { errors: entry }) }));
 }
 
 /** A receiver of a bulk call. */

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
-import { asText, firstOf, flagOf, isId, objectOf, valuesOf } from './fields.ts';
+import { asText, firstOf, flagOf, fold, isId, objectOf, valuesOf } from './fields.ts';
 import type { Refusal } from './known-refusals.ts';
 
 /** An error of a response, about the numbers or ids in `about`, or about the whole call if that is empty. */
@@ -69,7 +69,7 @@ function collectEntry(entry: unknown, place: Place): void {
 
 function collectMap(map: JsonObject, place: Place): void {
   for (const [key, value] of Object.entries(map)) {
-    const meant = known.get(key.toLowerCase());
+    const meant = known.get(fold(key));
     if (meant) collectNamed(value, meant, place.faults);
     else collect(value, namesSomebody(key) ? { ...place, about: [...place.about, bare(key)] } : place);
   }
@@ -94,7 +94,7 @@ const said = ['description', 'message', 'detail', 'errorMessage', 'title', 'reas
 
 /** An error in the form of an object, and not a map of errors. */
 const isEntry = (value: JsonObject): boolean =>
-  !Object.keys(value).some((key) => known.has(key.toLowerCase())) &&
+  !Object.keys(value).some((key) => known.has(fold(key))) &&
   [...said, 'code', 'errorCode', ...names].some((name) => valuesOf(value, name).some((inner) => asText(inner)));
 
 const hasLists = (value: JsonObject): boolean =>
@@ -122,7 +122,7 @@ const isNothing = (value: unknown): boolean =>
 
 const bare = (name: string): string => name.replace(/^\+/, '');
 
-const namesSomebody = (key: string): boolean => /^\+?\d{5,20}$/.test(key) || isId(key);
+export const namesSomebody = (key: string): boolean => /^\+?\d{5,20}$/.test(key) || isId(key);
 
 /** The texts of the errors, without duplicates. */
 export function textOfErrors(faults: readonly ReportedError[]): string {

@@ -1,0 +1,61 @@
+import { isObject, type JsonObject } from '../tolerant-reader.ts';
+import { asText, fold } from './fields.ts';
+import { isKnownRefusal } from './known-refusals.ts';
+
+/** What an answer repeats of the request, of the contact or of another message says nothing of this send. */
+const echoes = /^(?:contacts?|parameter\w*|customparams|template\w*|model|reply\w*|quoted\w*|context|text|finaltext)$/;
+const failures =
+  /error|exception|fault|fail(?:ed|ure)|^fail$|invalid|unsent|notsent|undeliver|reject|refus|denied|unsuccess/;
+const flags = /^(?:is|was)?(?:ok|result|success|successful|succeeded|sent|accepted|valid\w{0,24})$/;
+const states = /^(?:\w{0,16}status(?:string|code)?|state|outcome|code|\w{0,16}code)$/;
+const words = /^(?:message|info|details?|title|description|reason|warnings?)$/;
+
+const failed =
+  /^(?:fail(?:ed|ure)?|errors?|reject(?:ed)?|refused|undeliver(?:ed|able)|invalid|declined|denied|closed|expired|block(?:ed)?)$/i;
+const nothing = /^(?:none|null|undefined|nil|n\/a|false|0|ok|success|\[\s*\]|\{\s*\}|)$/i;
+const depthMax = 6;
+const nodesMax = 2_000;
+
+/** What is read for each receiver, and has said what it has to say. */
+export const listedErrors = ['errors', 'receivers', 'invalidwhatsappnumbers', 'invalidcustomparameters'];
+
+/**
+ * Whether anything in an answer that says yes looks like a refusal, in whatever container: names such as `errorMessage`, `failed`
+ * or `isSuccess`, states, codes. It proves nothing, but the yes cannot be believed. `passed` are names that were read already.
+ */
+export function looksFailed(body: JsonObject, passed: readonly string[] = []): boolean {
+  const open: { value: unknown; key: string; depth: number; isBad: boolean }[] = [];
+  for (const [key, value] of Object.entries(body))
+    if (!passed.includes(fold(key))) open.push({ value, key, depth: 1, isBad: false });
+  for (let seen = 0; seen < nodesMax; seen += 1) {
+    const next = open.pop();
+    if (next === undefined) return false;
+    const { value, depth } = next;
+    const key = fold(next.key);
+    if (!next.isBad && echoes.test(key)) continue;
+    const isBad = next.isBad || failures.test(key);
+    if (Array.isArray(value) || isObject(value)) {
+      if (depth >= depthMax) continue;
+      for (const [name, inner] of Object.entries(value))
+        open.push({ value: inner, key: Array.isArray(value) ? next.key : name, depth: depth + 1, isBad });
+    } else if (isBad ? isSomething(value) : deniesIn(key, value)) return true;
+  }
+  return false;
+}
+
+const isSomething = (value: unknown): boolean =>
+  value === true ||
+  (typeof value === 'number' && value !== 0) ||
+  (typeof value === 'string' && !nothing.test(value.trim()));
+
+function deniesIn(key: string, value: unknown): boolean {
+  if (flags.test(key))
+    return value === false || value === 0 || /^(?:false|no|0)$/i.test(asText(value) ?? '') || isFailed(value);
+  if (states.test(key)) return isFailed(value) || isErrorCode(value);
+  return words.test(key) && typeof value === 'string' && isKnownRefusal(value);
+}
+
+const isFailed = (value: unknown): boolean => typeof value === 'string' && failed.test(value.trim());
+
+/** Of HTTP, or of Meta: six digits that begin with 13. */
+const isErrorCode = (value: unknown): boolean => /^(?:[45]\d\d|13\d{4})$/.test(asText(value) ?? '');
