@@ -143,13 +143,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // The upstream, pretending: were it to share code with the client, both would be wrong together.
     of: /^src\/simulator\//,
-    values: /^src\/simulator\//,
+    values: /^src\/simulator\/|^src\/lib\/to-error\.ts$/,
     types: /^src\/simulator\//,
     packages: /^(typebox(\/\w+)?|node:[\w/]+)$/,
   },
   {
     of: /^src\/upload\//,
-    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|problem)\.ts$/,
+    values: /^src\/(upload\/[\w-]+|pools\/[\w-]+|lib\/to-error|problem)\.ts$/,
     types: /^src\/(upload\/|(problem|problem-types)\.ts$)/,
     packages: /^(fastify|@fastify\/multipart|file-type|node:[\w/]+)$/,
   },
@@ -198,7 +198,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/store\//,
-    values: /^src\/(store\/|(problem|lib\/hmac-sha256)\.ts$)/,
+    values: /^src\/(store\/|(problem|lib\/(hmac-sha256|to-error))\.ts$)/,
     types: /^src\/(store|schemas)\//,
     packages: /^(node:[\w/]+|pg)$/,
   },

@@ -36,7 +36,9 @@ export const clientErrorHandler = (problemBase?: ProblemBase) => (error: NodeJS.
     'content-length': Buffer.byteLength(body),
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${body}`);
+  // A client reads whatever follows the head of a HEAD response as the next response.
+  const sent = pending?.req.method === 'HEAD' ? '' : body;
+  socket.write(`HTTP/1.1 400 Bad Request\r\n${head.join('')}\r\n${sent}`);
   socket.destroySoon();
 };
 
