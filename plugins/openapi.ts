@@ -191,7 +191,7 @@ function problemAnswer(status: number, slugs: ProblemSlug[]): Json {
   return { description, content, ...(toldWhen && { headers: retryAfter }) };
 }
 
-/** Headers that no schema checks: routes/upstream-context.ts reads them, and what it does not know it lets pass (RFC 7240). */
+/** Headers that no schema checks: routes/request-context.ts reads them, and what it does not know it lets pass (RFC 7240). */
 function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unknown {
   const waits = config.preferWait ?? (config.connection ? 'calls' : undefined);
   if (waits === undefined) return headers;

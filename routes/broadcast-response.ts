@@ -4,7 +4,7 @@ import type { BroadcastScope, KnownBroadcast, Started } from '../src/broadcasts/
 import type { Holds } from '../src/holds/holds.ts';
 import { Broadcast } from '../src/schemas/broadcast.ts';
 import { answers } from '../src/schemas/common.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { requestScopeOf } from './request-context.ts';
 
 export const started = {
   202: answers('All recipients are recorded, and go out from now on; `Location` names the broadcast.', Broadcast),

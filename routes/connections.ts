@@ -15,8 +15,8 @@ import {
   DeleteConnectionParams,
 } from '../src/schemas/connection.ts';
 import type { Connections, MatonConnection } from '../src/upstream/connections.ts';
+import { deadlineOf, priorityOf, recordCalls } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
-import { deadlineOf, priorityOf, recordCalls } from './upstream-context.ts';
 
 type ConnectionsConfig = Pick<Config, 'CONNECTIONS_CREATED_PER_HOUR' | 'SEND_WAIT_MS' | 'UPSTREAM_TIMEOUT_MS'>;
 

@@ -9,9 +9,9 @@ import type { ContactList, WatiContact } from '../src/upstream/contact-answers.t
 import type { Contacts } from '../src/upstream/contacts.ts';
 import { isoDate } from '../src/upstream/tolerant-reader.ts';
 import { toPage } from './page.ts';
+import type { BuildContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   contacts: Contacts;

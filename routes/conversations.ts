@@ -27,9 +27,9 @@ import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
 import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
+import type { BuildContext } from './request-context.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   conversations: Conversations;

@@ -15,11 +15,10 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, columnsOf } from '../src/templates/template-validation.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { requestedChannel, requestScopeOf } from './request-context.ts';
 import { sendResponses } from './send-response.ts';
 import { replyWithStreamed, type StreamServices } from './streamed-send.ts';
 import type { TypedApp } from './typed-app.ts';
-import { requestedChannel } from './upstream-context.ts';
 
 interface Services extends StreamServices {
   sendCalls: SendCalls;

@@ -16,7 +16,7 @@ import {
 } from '../src/upstream/client.ts';
 import { fileOf } from '../src/upstream/stored-file.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
-import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
+import { abortOnDisconnect, type BuildContext } from './request-context.ts';
 
 interface Services {
   streams: Streams;

@@ -17,12 +17,10 @@ import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '.
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { contextOn, deadlineOf, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
-import { contextOn, deadlineOf } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
   /** Why what is queued does not go out now. */

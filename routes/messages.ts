@@ -15,11 +15,9 @@ import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { type BuildContext, requestedChannel, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
-import { type BuildContext, requestedChannel } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 interface Services {
   config: Config;

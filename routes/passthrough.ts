@@ -15,7 +15,7 @@ import { refusalFrom } from '../src/upstream/answer-start.ts';
 import { type AuthDiagnosis, type CallContext, keyEchoed, refusedBy, unreachable } from '../src/upstream/client.ts';
 import type { StreamingResponse, Streams } from '../src/upstream/streaming.ts';
 import { passThroughHeaders, waitForFirstByte } from './media.ts';
-import { abortOnDisconnect, type BuildContext } from './upstream-context.ts';
+import { abortOnDisconnect, type BuildContext } from './request-context.ts';
 
 interface Services {
   allowed: readonly NativePath[];

@@ -13,10 +13,8 @@ import type { ResponseExpectation } from '../src/upstream/classify-response.ts';
 import type { CallContext } from '../src/upstream/client.ts';
 import type { StreamedSendCall } from '../src/upstream/send-calls.ts';
 import type { Streams } from '../src/upstream/streaming.ts';
-import { requestScopeOf } from './idempotency-scope.ts';
+import { type BuildContext, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage } from './send-response.ts';
-import type { BuildContext } from './upstream-context.ts';
-import { sendWaitMs } from './wait-preference.ts';
 
 export interface StreamServices {
   config: Config;

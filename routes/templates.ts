@@ -15,8 +15,8 @@ import type { TemplateCache, TemplateMatches } from '../src/templates/template-c
 import { renderPart } from '../src/templates/template-text.ts';
 import { checkParameters, meant, parameterFaults, takes } from '../src/templates/template-validation.ts';
 import { fill, type TemplatePart, type WatiTemplate } from '../src/upstream/templates.ts';
+import type { BuildContext } from './request-context.ts';
 import type { TypedApp } from './typed-app.ts';
-import type { BuildContext } from './upstream-context.ts';
 
 interface Services {
   templates: TemplateCache;

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { hasScope, mayUse } from '../src/callers.ts';
+import { type Caller, hasScope, mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
 import type { ConnectionPin } from '../src/connections/connection-pin.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -13,6 +13,11 @@ import type { Connections } from '../src/upstream/connections.ts';
 import type { CallerPriority } from '../src/upstream/permits.ts';
 import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
+
+/*
+ * What a request says of the work that is done for it: who asks, under which idempotency key, over which connection and company
+ * number, how urgent it is, and how long its client waits.
+ */
 
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */
 export type BuildContext = (request: FastifyRequest, reply?: FastifyReply) => Promise<CallContext & RequestDeadline>;
@@ -86,6 +91,34 @@ function newDeadline(request: FastifyRequest, { SEND_WAIT_MS, UPSTREAM_TIMEOUT_M
   const maxWaitMs = request.routeOptions.config.sendsMessage ? SEND_WAIT_MS : UPSTREAM_TIMEOUT_MS;
   const waitMs = preferredWaitMs(request, maxWaitMs);
   return { deadline: performance.now() + waitMs, ...(waitMs < maxWaitMs && { isExclusive: true }) };
+}
+
+/** How long the response still waits for the outcome of its send, ms. `Prefer: respond-async` does not wait: 0. */
+export function sendWaitMs(request: FastifyRequest, { deadline }: RequestDeadline): number {
+  return isAsync(request) ? 0 : Math.max(1, deadline - performance.now());
+}
+
+const isAsync = ({ headers: { prefer } }: FastifyRequest): boolean =>
+  prefer !== undefined && preferences(String(prefer)).has('respond-async');
+
+/** The response does not wait for the outcome: by preference, or for a broadcast. */
+export const isUnattended = (request: FastifyRequest): boolean =>
+  request.routeOptions.config.preferWait !== 'outcome' || isAsync(request);
+
+/** The `RequestScope` of src/delivery: the caller with its quota, and its idempotency key. The schema has checked the header. */
+export function requestScopeOf(request: FastifyRequest) {
+  const key = request.headers['idempotency-key'];
+  return {
+    caller: callerOf(request).id,
+    route: `${request.method} ${request.routeOptions.url}`,
+    ...(typeof key === 'string' && { key }),
+    ...quotaOf(callerOf(request)),
+  };
+}
+
+function quotaOf({ messagesPerHour: perHour, messagesPerDay: perDay }: Caller) {
+  if (perHour === undefined && perDay === undefined) return {};
+  return { quota: { ...(perHour !== undefined && { perHour }), ...(perDay !== undefined && { perDay }) } };
 }
 
 /** Aborts when the client disconnects before the response is complete. */
