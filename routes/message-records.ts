@@ -2,7 +2,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { mayUse } from '../src/callers.ts';
 import type { Config } from '../src/config.ts';
-import { checkContent } from '../src/delivery/content-validation.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import type { Reconciler } from '../src/delivery/reconcile/reconciler.ts';
 import type { Delivery, ResendContext } from '../src/delivery/types.ts';
@@ -17,6 +16,7 @@ import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '.
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
+import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
 import { assertSince } from './since.ts';
@@ -173,7 +173,8 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
         assertWithinRules(callerOf(request), { ...content.body }, recordPointers);
         const context = { ...contextOn(request, connection, time), channel };
         request.log.info({ resendOf: id, reason: maskedIn(request.body.reason) }, 'resend');
-        await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
+        if (content.kind === 'template')
+          await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
         return { context, waitMs: sendWaitMs(request, time) };
       };
       const sent = await delivery.resend(asker, id, on);

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../src/config.ts';
-import { checkContent } from '../src/delivery/content-validation.ts';
 import { isTemplateRefused } from '../src/delivery/outcome.ts';
 import { type Content, contentFingerprint, type SingleContent, toUpstreamCall } from '../src/delivery/send-content.ts';
 import type { Delivery } from '../src/delivery/types.ts';
@@ -14,6 +13,7 @@ import { ButtonsPost, FileLinkPost, ListPost, TemplatePost, TextPost } from '../
 import { SendHeaders } from '../src/schemas/send-headers.ts';
 import { assertWithinRules, bodyPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
+import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { type SendCalls, urlLengthError } from '../src/upstream/send-calls.ts';
 import { type BuildContext, requestedChannel, requestScopeOf, sendWaitMs } from './request-context.ts';
 import { replyWithMessage, sendResponses } from './send-response.ts';
@@ -60,7 +60,8 @@ function createSend({ delivery, templates, contextOf }: Services) {
     const repeated = await delivery.findReplay(asker, () => contentFingerprint(context.connection, content));
     if (repeated) return replyWithMessage(reply, repeated);
     assertWithinRules(callerOf(request), { ...content.body }, bodyPointers);
-    await checkContent(content, (name, wanted) => templates.find(context, name, wanted));
+    if (content.kind === 'template')
+      await checkTemplateMessage(content.body, (name, wanted) => templates.find(context, name, wanted));
     const sent = await delivery.send({ scope: asker, content, context, waitMs: sendWaitMs(request, context) });
     // WATI knows better than our copy of its templates.
     if (isTemplateRefused(sent.stored)) templates.invalidate(context.connection);

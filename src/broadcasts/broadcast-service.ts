@@ -1,7 +1,7 @@
 import { keyInProgress, keyReused } from '../delivery/idempotency.ts';
+import { recordedChannel } from '../delivery/new-message.ts';
 import { toJson } from '../delivery/outcome.ts';
 import type { ReconcileWorker } from '../delivery/reconcile/reconcile-worker.ts';
-import { recordedChannel } from '../delivery/recorded-channel.ts';
 import type { StoppedSending } from '../holds/holds.ts';
 import { assertNotStopped } from '../holds/sending-stop.ts';
 import { Problem } from '../problem.ts';

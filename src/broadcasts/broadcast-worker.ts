@@ -1,7 +1,7 @@
 import { executeAttempt } from '../delivery/dispatch/attempt.ts';
+import { retryUntilStored } from '../delivery/dispatch/complete.ts';
 import type { ActiveDelivery, DispatchServices, UpstreamRequest } from '../delivery/dispatch/types.ts';
 import { batchRequest } from '../delivery/dispatch/upstream-request.ts';
-import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import { HeldQueues, type ReportHold } from '../holds/held-queues.ts';
 import { sleep } from '../lib/sleep.ts';
 import { defaultRetryDelays } from '../settings/retry-delays.ts';

@@ -1,5 +1,5 @@
+import { retryUntilStored } from '../delivery/dispatch/complete.ts';
 import type { ActiveDelivery } from '../delivery/dispatch/types.ts';
-import { retryUntilStored } from '../delivery/recovery/retry-store.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import { StoreError } from '../store/errors.ts';
 import type { AttemptRef, MessageStore, StoredMessage } from '../store/message-store.ts';

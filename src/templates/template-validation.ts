@@ -3,14 +3,22 @@ import { didYouMean } from '../lib/did-you-mean.ts';
 import { pointerPart } from '../lib/json-pointer.ts';
 import { type FieldError, Problem } from '../problem.ts';
 import type { WatiTemplate } from '../upstream/templates.ts';
-import type { TemplateMatches } from './template-cache.ts';
+import type { TemplateMatches, Wanted } from './template-cache.ts';
 import { lengthFaults } from './template-text.ts';
 import { valueFault } from './template-value.ts';
 
 /** A template that may be sent, in every language in which it may: WATI takes a name alone, and chooses by itself. */
 export type Sendable = readonly [WatiTemplate, ...WatiTemplate[]];
 
-/** There is such a template, and WATI may send it. */
+/** Throws the Problem of a message whose template is not approved, or whose parameters do not fit it. */
+export async function checkTemplateMessage(
+  { template, parameters = {} }: { template: string; parameters?: Parameters },
+  find: (name: string, wanted: Wanted) => Promise<TemplateMatches>,
+): Promise<void> {
+  checkParameters(checkTemplate(await find(template, { fits: takes(parameters) }), template), parameters);
+}
+
+/** The approved versions of a template. Throws `template-unknown` if there is none. */
 export function checkTemplate({ versions, near }: TemplateMatches, name: string): Sendable {
   const [first, ...others] = versions.filter(({ status }) => status === 'approved');
   if (first) return [first, ...others];

@@ -3,10 +3,17 @@ import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
-import { retryUntilStored } from '../recovery/retry-store.ts';
-import { completeAll, deleteRecord, InvalidStream, isoNow } from './complete.ts';
-import { nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
-import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter, isRefusedAlone } from './shared-failure.ts';
+import { completeAll, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
+import {
+  credentialsPauseReason,
+  findHeldBack,
+  type HeldBack,
+  holdAfter,
+  isRefusedAlone,
+  nextRetryDelay,
+  provesCredentials,
+  tripsBreaker,
+} from './retry-policy.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
 
 /** Claimed, and stopped by the shutdown before the first byte. */

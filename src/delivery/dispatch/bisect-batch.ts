@@ -1,6 +1,6 @@
 import type { Receiver } from '../../upstream/answers/receivers.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
+import { concernsOneReceiver, type Rejected } from './retry-policy.ts';
 
 interface BisectionOptions<Item extends Receiver> {
   /** One call for these receivers; a result for each, in order. */

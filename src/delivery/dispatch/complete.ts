@@ -1,8 +1,8 @@
+import { sleep } from '../../lib/sleep.ts';
 import { StoreError } from '../../store/errors.ts';
 import type { Completion, StoredMessage } from '../../store/message-store.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { outcomeOf, settlementOf } from '../outcome.ts';
-import { retryUntilStored } from '../recovery/retry-store.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices } from './types.ts';
 
 /** A stream that was no valid request, or could not be claimed: its record is deleted. */
@@ -151,3 +151,15 @@ export async function deleteRecord(
 }
 
 export const isoNow = ({ now }: Pick<DispatchServices, 'now'>): string => new Date(now()).toISOString();
+
+/** Repeats a store operation until it succeeds or the process ends, because a recorded message is not given up. */
+export async function retryUntilStored<Value>(write: () => Promise<Value>, closing: AbortSignal): Promise<Value> {
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof StoreError) || closing.aborted) throw error;
+      await sleep(pauseMs, closing);
+    }
+  }
+}

@@ -3,7 +3,8 @@ import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { attemptDelivery } from './attempt.ts';
 import { completeAll } from './complete.ts';
-import type { ActiveDelivery, Dispatch, DispatchServices } from './types.ts';
+import { isHeld } from './retry-policy.ts';
+import type { ActiveDelivery, Dispatch } from './types.ts';
 
 /*
  * The states of a message. Each arrow is a durable commit before the next thing happens:
@@ -30,19 +31,6 @@ const streamHeld: AttemptResult = {
   detail: 'sending was stopped, or the caller may not send any more, before it could go out',
   retryable: true,
 };
-
-/**
- * Whether a message has to stay in the store, from which it is resumed later. While the upstream refuses the credentials,
- * messages with a waiting client go on, so that the client gets the reason.
- */
-export function isHeld(
-  { stored, detached }: ActiveDelivery,
-  connection: string,
-  services: Pick<DispatchServices, 'breaker' | 'holds'>,
-): boolean {
-  const ask = { caller: stored.caller, connection, scope: 'messages:send' as const };
-  return (detached === true && !services.breaker.isClosed(connection)) || services.holds.reasonFor(ask) !== undefined;
-}
 
 /** Takes a recorded message to a final state, or leaves it queued where it may not go on, in calls of its own. */
 export async function deliver(delivery: ActiveDelivery, dispatch: Dispatch): Promise<ActiveDelivery> {

@@ -5,7 +5,7 @@ import { type CallerPriority, permitRequestOf, systemPriority } from '../../upst
 import type { SendCalls } from '../../upstream/send-calls.ts';
 import type { Transport } from '../../upstream/transport.ts';
 import type { CallReport } from '../../upstream/types.ts';
-import type { PendingInserts } from '../admission/pending-inserts.ts';
+import type { PendingInserts } from '../admission/admission.ts';
 import { attemptDelivery } from './attempt.ts';
 import {
   type BatchQueue,
@@ -16,7 +16,7 @@ import {
   recipientOf,
   takeBatch,
 } from './batch-queue.ts';
-import { isHeld } from './deliver.ts';
+import { isHeld } from './retry-policy.ts';
 import type { ActiveDelivery, DispatchServices } from './types.ts';
 import { batchRequest } from './upstream-request.ts';
 
