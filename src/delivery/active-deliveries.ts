@@ -36,7 +36,7 @@ export class ActiveDeliveries {
     return [...this.#running.keys(), ...this.#inserting];
   }
 
-  /** Counts as active while its record is written, so that the queue's reader does not start it a second time. */
+  /** Counts a message as active while its record is inserted, so that the queue feeder does not resume it at the same time. */
   async inserting<Value>(id: string, insert: () => Promise<Value>): Promise<Value> {
     this.#inserting.add(id);
     try {
@@ -46,7 +46,10 @@ export class ActiveDeliveries {
     }
   }
 
-  /** Runs `deliver` without a waiting client. A message that was resumed from the store meanwhile is running already. */
+  /**
+   * Runs `deliver` in the background. Returns the running delivery if the queue feeder has started one for this message
+   * already.
+   */
   start(delivery: ActiveDelivery, deliver: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> {
     const { id } = delivery.stored;
     const existing = this.#running.get(id);
@@ -82,7 +85,7 @@ export const toResult = ({ stored, pendingWrite }: ActiveDelivery): SendResult =
   ...(pendingWrite !== undefined && { pendingWrite: true }),
 });
 
-/** The state of the message when it is final, or when the client has waited long enough. */
+/** Returns the state of the message when it is final, or after `ms`. */
 export async function waitForOutcome(
   ms: number,
   run: Promise<ActiveDelivery>,

@@ -35,16 +35,16 @@ interface DeliveryServices extends DispatchServices {
   transport: Transport;
   sendCalls: SendCalls;
   stopped: StoppedSending;
-  /** Ids of messages, and the client ids under which WATI keeps them. */
+  /** Makes ids of messages; WATI keeps a message under the same id. */
   newId: () => string;
   /** Time-out of a resumed message, or of one without a waiting client. */
   sendTimeoutMs: number;
   onEnd?: (stored: StoredMessage) => void;
-  /** The queue of a caller over a connection is held from now on, or released. */
+  /** The messages of a caller over a connection are held from now on, or released. */
   onHold?: ReportHold;
   onBatch?: (lane: CallerPriority['lane'], size: number) => void;
   batchMax: BatchMax;
-  /** Whether a 2xx that refuses a whole batch is followed by calls of its halves. */
+  /** Whether a batch that a 2xx refuses as a whole is tried again in halves. */
   splitsBatches: boolean;
   /** The company number for messages that name none; absent: WATI's own default. */
   channel?: string | undefined;
@@ -88,14 +88,14 @@ class DeliveryService implements Delivery {
     return findReplay(this.#services.store, ...asked);
   }
 
-  /** Capacity is checked first: under a flood of requests, a refusal has to be cheap. */
+  /** Checks capacity first, because during a flood of requests a refusal has to be cheap. */
   async send(request: SendRequest): Promise<SendResult> {
     return this.#admission.withCapacity(request.context, (holdCapacity) => this.#send(request, holdCapacity));
   }
 
   async #send(request: SendRequest, holdCapacity: HoldCapacity, resendOf?: string): Promise<SendResult> {
     const { scope, content, context, waitMs } = request;
-    // Without a waiting client there is no deadline of the request's own.
+    // Without a waiting client the request has no deadline of its own.
     const timeoutMs = waitMs > 0 ? waitMs : this.#services.sendTimeoutMs;
     this.#assertPermitWithinDeadline(content, context, timeoutMs);
     if (waitMs === 0) await this.#admission.assertQueueCapacity(scope.caller, context.connection);
@@ -109,7 +109,7 @@ class DeliveryService implements Delivery {
     return waitForOutcome(waitMs, run, delivery);
   }
 
-  /** A stream never waits in the queue: its bytes would not be there later. */
+  /** Sends a file or CSV while it is uploaded. It never waits in the queue, because its bytes would not be available later. */
   async stream(request: StreamRequest): Promise<SendResult> {
     return this.#admission.withCapacity(request.context, (holdCapacity) => this.#stream(request, holdCapacity));
   }
@@ -191,7 +191,7 @@ class DeliveryService implements Delivery {
     );
   }
 
-  /** In a call of its own, or batched with template messages that may share one. */
+  /** Sends the message in a call of its own, or batched with other messages of the same template. */
   #deliver(delivery: ActiveDelivery, content: Content, context: CallContext): Promise<ActiveDelivery> {
     const { sendCalls, transport } = this.#services;
     const template = batchFieldsOf(content);
@@ -204,7 +204,7 @@ class DeliveryService implements Delivery {
     return deliver(delivery, { request, context, services: this.#services });
   }
 
-  /** Delivers a queued message of the store that may go out now. */
+  /** Delivers a queued message from the store that may go out now. */
   async #resume(stored: StoredMessage): Promise<void> {
     const { channel, sendTimeoutMs } = this.#services;
     const content = contentOf(stored);
@@ -230,7 +230,7 @@ class DeliveryService implements Delivery {
   }
 }
 
-/** The queue in which further messages of this kind wait for a permit. */
+/** The queue in which more messages of this kind wait for a permit. */
 const queueKeyOf = (content: Content, context: CallContext): string => {
   const template = batchFieldsOf(content);
   return template ? batchKey(template, context) : queueKey(context.priority);

@@ -39,8 +39,9 @@ export async function findReplay(
 }
 
 /**
- * A repeated request: other content is refused, an unfinished message is in progress, a final one is answered from its
- * record. A file that never arrived in full has no fingerprint to compare, only a recipient.
+ * Answers a request from the record of an earlier one with the same key: throws `idempotency-mismatch` for other content and
+ * `idempotency-in-progress` while the message is not final. A file that never arrived in full has no fingerprint, so only its
+ * recipient is compared.
  */
 export function replay(
   store: Pick<MessageStore, 'sameContent'>,
@@ -52,7 +53,7 @@ export function replay(
   return { stored: known, replayed: true };
 }
 
-/** The content of an earlier message, to be sent again. Throws `message-not-resendable`. */
+/** The content of an earlier message that is to be sent again. Throws `message-not-resendable`. */
 export function resendable(original: StoredMessage): Content {
   if (original.status !== 'unknown' && original.status !== 'not_sent') throw notResendable(original);
   const content = contentOf(original);
@@ -71,15 +72,15 @@ const alreadyResent = (child: StoredMessage): Problem =>
   });
 
 /**
- * The insert found an earlier message in its way: the one with the same idempotency key, or, of a resend, the original or
- * its earlier resend. Returns the record that answers a repeated request; throws the Problem of any other conflict.
+ * Answers a request whose insert conflicted with an existing record: one with the same idempotency key, or, for a resend, the
+ * original or its earlier resend. Returns the record if the request is a repeat; throws the Problem of any other conflict.
  */
 export function replayOrReject(
   store: Pick<MessageStore, 'sameContent'>,
   known: StoredMessage,
   { resendOf, idempotency, fingerprint }: NewMessage,
 ): ReturnType<typeof replay> {
-  // The original was found to have arrived while its resend was prepared.
+  // While the resend was prepared, the original turned out to be accepted.
   if (known.id === resendOf) throw notResendable(known);
   if (known.resendOf !== resendOf) throw keyReused(locationOf(known));
   const isRepeat = idempotency !== undefined && known.idempotency?.key === idempotency.key;

@@ -16,7 +16,7 @@ import {
 } from './retry-policy.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
 
-/** Claimed, and stopped by the shutdown before the first byte. */
+/** The message was claimed, and the shutdown came before the first byte. */
 const shutdownBeforeSend: AttemptResult = {
   outcome: 'not_sent',
   detail: 'the service went down before it could go out',
@@ -26,7 +26,10 @@ const shutdownBeforeSend: AttemptResult = {
 /** Pause before a failed claim is repeated, ms. */
 const leaseRecheckMs = 500;
 
-/** One attempt of queued messages in one call: claim, call, classify, complete or requeue. Returns those to be attempted again. */
+/**
+ * Makes one attempt of queued messages in one call: claims them, calls, classifies the answer, and completes or requeues each.
+ * Returns those to be attempted again.
+ */
 export async function attemptDelivery(
   deliveries: readonly ActiveDelivery[],
   dispatch: Dispatch,
@@ -55,7 +58,7 @@ async function claim(
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
   const mark = () => store.claimAll(marks);
-  // The client of a stream is waiting to send its bytes: it hears of a failing store now, not when the store works again.
+  // The client of a stream is waiting to send its bytes, so it is told now that the store fails, instead of retrying.
   const claimed = streamed
     ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
     : await retryUntilStored(mark, closing);
@@ -68,7 +71,7 @@ async function claim(
   });
 }
 
-/** Nothing of it has gone out. */
+/** Deletes the records of messages of which nothing was sent. */
 async function rollback(
   deliveries: readonly ActiveDelivery[],
   cause: unknown,
@@ -87,7 +90,7 @@ async function reloadAfterFailedClaim(delivery: ActiveDelivery, services: Dispat
   return status === 'queued' || status === 'sending' ? [{ delivery, delayMs: leaseRecheckMs }] : [];
 }
 
-/** In which epoch of this process the messages were claimed, and when their permit was granted (performance.now()). */
+/** The epoch of this process in which the messages were claimed, and when their permit was granted (performance.now()). */
 interface Claim {
   epoch: number;
   permitGrantedAt: number;

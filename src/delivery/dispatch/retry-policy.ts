@@ -9,19 +9,19 @@ import type { ActiveDelivery, DispatchServices } from './types.ts';
  * `credentialsPauseReason`).
  */
 
-/** Attempts of one message that fail, the first one included. Those refused for credentials are not counted. */
+/** The most failed attempts of one message. Attempts that were refused for credentials do not count. */
 const maxAttempts = 3;
 
 interface RetryConditions {
-  /** The process shuts down. */
+  /** The process is shutting down. */
   isClosing: boolean;
-  /** Shared by the messages of one call, so that they can go together again. */
+  /** Shared by the messages of one call, so that they can be sent together again. */
   jitterMs: number;
 }
 
 /**
- * The pause before the next attempt, ms; undefined: there is none. Only an attempt that is proven unsent is repeated: anything
- * else might reach the customer twice.
+ * Whether a message is attempted again: the pause before its next attempt, ms; undefined: it is not. Only an attempt that is
+ * proven unsent is repeated, because any other could reach the customer twice.
  */
 export function nextRetryDelay(
   result: AttemptResult,
@@ -30,25 +30,27 @@ export function nextRetryDelay(
 ): number | undefined {
   // At shutdown, detached messages stay queued for the next process; a waiting client gets an answer.
   if (isClosing && !detached) return undefined;
-  // A refused key refuses the whole queue: none of it was processed, and it waits until the key is replaced.
+  // Refused credentials concern the whole queue. Nothing of it was processed, and it waits until the key is replaced.
   if (detached && result.outcome === 'rejected' && result.refusal === 'credentials') return 0;
   if (result.outcome !== 'not_sent' || !result.retryable || failures >= maxAttempts) return undefined;
   const delayMs = result.retryAfterMs ?? 200 * failures + jitterMs;
   return performance.now() + delayMs < deadline ? delayMs : undefined;
 }
 
-/** WATI processed the request: it accepted it, or refused it in an answer of its own, which the gateway never writes. */
+/**
+ * Whether WATI itself processed the request: it accepted the message, or refused it with a 2xx, which the gateway never writes.
+ */
 export const provesCredentials = (result: AttemptResult): boolean =>
   result.outcome === 'accepted' || (result.outcome === 'rejected' && result.status < 300);
 
-/** The failure concerns the connection and not this message, so its whole queue waits for a probe. */
+/** Whether the failure concerns the connection instead of this message. The connection's whole queue then waits for a probe. */
 export const tripsBreaker = (result: AttemptResult, { stored }: ActiveDelivery): boolean =>
   result.outcome === 'rejected' ||
   (stored.broadcastId !== undefined && result.outcome === 'not_sent' && result.status === undefined);
 
 /**
- * Whether a message has to stay in the store, from which it is resumed later. While the upstream refuses the credentials,
- * messages with a waiting client go on, so that the client gets the reason.
+ * Whether a message has to stay queued in the store, to be resumed later. While the upstream refuses the credentials, messages
+ * whose client waits are sent all the same, so that the client gets the reason.
  */
 export function isHeld(
   { stored, detached }: ActiveDelivery,
@@ -61,7 +63,7 @@ export function isHeld(
 
 export type Rejected = AttemptResult & { outcome: 'rejected' };
 
-/** Refusals that a single receiver can cause. A refused template, plan or key concerns all of them. */
+/** Refusals that a single receiver can cause. A refused template, plan or key concerns all receivers. */
 const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'template-parameters',
   'edge',
@@ -72,18 +74,20 @@ const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'other',
 ]);
 
-/** Whether a single receiver may be the cause. The gateway's own 400 concerns the connection, which all of them share. */
+/**
+ * Whether a single receiver may be the cause. A 400 of the gateway itself concerns the connection, which all receivers share.
+ */
 export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
   ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
 
-/** Which messages of a call are requeued, by index, and why the whole broadcast is paused. */
+/** Which messages of a call are requeued (by index), and why the whole broadcast is paused. */
 export interface HeldBack {
   readonly places: ReadonlySet<number>;
-  /** Absent: only because the process ends. */
+  /** Absent: the messages are requeued only because the process ends. */
   readonly reason?: string;
 }
 
-/** The conclusion from a call's results for the whole broadcast; `undefined`: each result concerns its own recipient. */
+/** What the results of a call mean for the whole broadcast; `undefined`: each result concerns its own recipient only. */
 export function findHeldBack(
   results: readonly AttemptResult[],
   deliveries: readonly Pick<ActiveDelivery, 'failures' | 'refusedAlone'>[],
@@ -94,7 +98,8 @@ export function findHeldBack(
   );
   const shared = sharedRejection(results);
   if (shared) {
-    // Refused alone again after a resume, the recipient itself is the cause, and must not block the others.
+    // The recipient was refused alone again after the broadcast was resumed, so it is the cause itself and is completed as
+    // rejected.
     const isOwn = (at: number) => isRefusedAlone(results[at]) && deliveries[at]?.refusedAlone === true;
     const places = shared.places.filter((at) => !isOwn(at));
     return { places: new Set([...places, ...exhausted]), reason: pauseReason(shared.result) };
@@ -108,7 +113,7 @@ export function findHeldBack(
 export const isRefusedAlone = (result: AttemptResult | undefined): boolean =>
   result?.outcome === 'rejected' && result.ofAll === 'alone';
 
-/** This many consecutive refusals up to the last receiver mean that the credits ran out during the call. */
+/** If at least this many messages up to the last one were refused for a shared cause, the credits ran out during the call. */
 const inARow = 3;
 
 function sharedRejection(
@@ -129,16 +134,16 @@ const isShared = (result: AttemptResult): boolean =>
   result.refusal !== 'credentials' &&
   (result.ofAll !== undefined || !concernsOneReceiver(result));
 
-/** Probes that were answered while the messages after them were refused. */
+/** This many probes succeeded while the messages after each of them were refused. */
 const probesMax = 3;
 
-/** The reason of a broadcast whose messages are refused for credentials that work for reads. */
+/** Why a broadcast is paused if its messages are refused for credentials with which reads succeed. */
 export function credentialsPauseReason(results: readonly AttemptResult[], timesTripped: number): string | undefined {
   const refused = results.find((result) => result.outcome === 'rejected' && result.refusal === 'credentials');
   return refused?.outcome === 'rejected' && timesTripped >= probesMax ? pauseReason(refused) : undefined;
 }
 
-/** Why the queue of a connection waits after this result. */
+/** The reason for which the queue of a connection waits after this result. */
 export const holdAfter = (result: AttemptResult): Hold =>
   result.outcome === 'rejected'
     ? {
