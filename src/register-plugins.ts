@@ -55,7 +55,7 @@ export interface AppParts {
 
 export type Checks = ReturnType<typeof createChecks>;
 
-/** Checks that run before a route, and those that routes run. */
+/** Checks that run before a route, and those that routes call. */
 export function createChecks(config: Config, { store, stopSwitch, upstream, pin }: Services) {
   const isRepeat = createIsRepeat(store);
   const stopCheck = createStopCheck({ stopped: stopSwitch, isRepeat });
@@ -75,7 +75,10 @@ export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) =
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
-/** In the order in which a request passes them. Returns a function to call after the last route is registered. */
+/**
+ * Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is
+ * registered.
+ */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, overrides, front, metrics, services, numbers } = parts;
   const { readiness, reservations, dayQuota } = services;
