@@ -58,7 +58,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   const key = checkKey(data, faults);
   for (const name of ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const) {
     const value = env?.[name] ?? data[name];
-    // If another fault left `env` undefined, the defaults are checked instead.
+    // If another fault left `env` undefined, the raw variable is checked. An unset one gets its default, which is valid.
     const fault = value === undefined ? undefined : baseUrlFault(value);
     if (fault) faults.push(`${name} ${fault}`);
   }

@@ -99,7 +99,8 @@ export function createReadiness(
       return {
         status: draining ? 'draining' : started,
         ...state,
-        // Not a reason to take the instance out of service: no other instance could send either, and reads still work.
+        // These do not take the instance out of service: no other instance could send either, and reads still work. Only a call can
+        // show that a connection works again, so calls are let in.
         ...(state.connection === 'active' && expired.isEvery(usable) && { authorization: 'expired' as const }),
         ...(isStopped && { sending: 'stopped' as const }),
         ...((await lastStore.held) > 0 && { broadcasts: 'held' as const }),

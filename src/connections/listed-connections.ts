@@ -25,7 +25,7 @@ const looks = { perSecond: 0.5, burst: 5 };
 
 interface Options {
   clock?: () => number;
-  /** How long a check waits for a read of the list that was started before it; later checks do not wait. */
+  /** How long checks wait for a read of the list. Once it has taken longer, further checks do not wait for it. */
   timeoutMs?: number;
 }
 

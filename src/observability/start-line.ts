@@ -14,7 +14,7 @@ export interface StartLine {
   origin: string;
 }
 
-/** How long the line waits for an answer of Maton that is still pending. It does not wait for failed checks. */
+/** The most checks while the gateway is unreachable. Each waits up to a second for a pending answer, and not at all after a failure. */
 const checksMax = 10;
 
 /** One line when the service listens: what runs, and whether it can work. Contains no key, and no password of a database. */
