@@ -40,7 +40,7 @@ export interface Callers {
   close(): void;
 }
 
-// A caller of these functions usually has a caller object as well.
+// Code that needs the scopes usually needs the functions of this file as well.
 export { type Scope, scopes } from './callers/entry.ts';
 
 export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string): boolean =>

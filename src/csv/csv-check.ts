@@ -56,7 +56,7 @@ class Checker implements CsvCheck {
   /** Blank rows since the last one that is not blank. They are allowed at the end of the file. */
   #blank = { count: 0, row: 0, line: 0 };
   #rows = 0;
-  /** Rows that csv-parse has counted. */
+  /** Lines that csv-parse has counted. */
   #linesCounted = 0;
   /** Line of the file on which the next row begins. */
   #nextLine = 1;

@@ -164,7 +164,7 @@ function noteMissing(
   }
 }
 
-/** A column that nearly has the name of an optional parameter would be left out of the message silently. */
+/** Adds a fault for a column whose name is similar to an optional parameter: its values would be left out of the messages silently. */
 function noteNearlyOptional(
   optional: readonly string[],
   { columns, spare }: { columns: CsvColumns['optional']; spare: readonly Spare[] },

@@ -13,7 +13,7 @@ export interface CsvNumberOptions {
   numbers: PhoneNumbers;
   /** ISO codes of the accepted countries; absent: all. */
   countries?: readonly string[];
-  /** Numbers that only this service would understand are refused, because WATI reads the bytes itself. */
+  /** The file is passed on to WATI, which reads it itself, so numbers that only this service would understand are refused. */
   passedOn?: boolean;
 }
 
@@ -55,7 +55,7 @@ export class CsvRecipients {
     return reading;
   }
 
-  /** A column with another name that contains country codes: they would be missing from the numbers. */
+  /** Adds a fault if an unknown column contains country codes, which would be missing from the numbers. */
   #suspectCodes(
     row: number,
     cells: string[],

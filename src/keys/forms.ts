@@ -56,7 +56,7 @@ const base32sOf = (bytes: Buffer): string[] => coresOf(bytes, { alignments: 5, b
 
 interface Encoding {
   alignments: number;
-  /** The code of a letter in several notations. */
+  /** Bits per letter of the encoding. */
   bits: number;
 }
 
