@@ -27,7 +27,7 @@ export interface BroadcastServices {
   broadcasts: Broadcasts;
   templates: TemplateCache;
   contextOf: BuildContext;
-  /** Why a broadcast does not go on by itself. */
+  /** Why a broadcast does not continue by itself. */
   holds: Holds;
 }
 

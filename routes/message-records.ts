@@ -23,7 +23,7 @@ import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
 interface Services {
-  /** Why what is queued does not go out now. */
+  /** Why queued messages are not sent now. */
   holds: Holds;
   config: Config;
   delivery: Delivery;
@@ -164,7 +164,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
       const time = deadlineOf(request, config);
       const { id } = request.params;
       const asker = requestScopeOf(request);
-      // Called once the message is found to be the caller's.
+      // Called once the message is known to be the caller's.
       const on: ResendContext = async ({ connectionId: connection, channel = config.WATI_CHANNEL_NUMBER }, content) => {
         assertMayUse(request, connection);
         await stopCheck(request, connection);
@@ -184,7 +184,7 @@ function resendMessage(app: TypedApp, { config, delivery, templates, stopCheck, 
   );
 }
 
-/** A caller's own messages: what is known of them, and the way out of `unknown`. */
+/** A caller's own messages: what is known of them, and how to resolve `unknown`. */
 export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   listMessages(app, services);
   getMessage(app, services);
@@ -192,7 +192,7 @@ export const messageRecords: FastifyPluginAsyncTypebox<Services> = async (app, s
   resendMessage(app, services);
 };
 
-/** The connection of the record, which its caller may have lost since. */
+/** The connection of the record. The caller may not be allowed to use it any more. */
 function assertMayUse(request: FastifyRequest, connection: string): void {
   if (mayUse(callerOf(request), connection)) return;
   throw new Problem('forbidden', 'your key may not use the connection of this message');
