@@ -1,4 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
+import type { NewFact, StoredEvent } from './event-store.ts';
 import type { Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
@@ -96,6 +97,8 @@ export interface TrackingBatch {
   done: readonly number[];
   /** Entries that are to be tried again. */
   postponed: readonly Postponement[];
+  /** For callers: those that asked for its type and are not told of it yet are written down with the rest. */
+  facts?: readonly NewFact[];
 }
 
 /** The effect of a batch on one message. */
@@ -174,10 +177,12 @@ export interface TrackingStore extends PollStore {
   ): Promise<LastSend | undefined>;
 
   /**
-   * How many conversations, and how many entries of the intake that are not applied yet, concern this person over all
-   * connections, by any id in its conversations.
+   * How many conversations, how many entries of the intake that are not applied yet, and how many events of callers, sent or not,
+   * concern this person over all connections, by any id in its conversations.
    */
-  countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
+  countPersonTracking(to: string): Promise<{ conversations: number; waiting: number; events: number }>;
+  /** Events of callers about this person, by the same ids, oldest first. */
+  listPersonEvents(to: string, ask: { after: number; limit: number }): Promise<StoredEvent[]>;
   /** Deletes these, and polls of any of the ids. Returns how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

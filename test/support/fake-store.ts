@@ -138,7 +138,18 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   monthCalls: false,
   noteListening: true,
   countPersonTracking: false,
+  listPersonEvents: false,
   erasePersonTracking: true,
+  setSubscriptions: true,
+  pendingFacts: false,
+  recordEvents: true,
+  eventPositions: false,
+  readEvents: false,
+  findEvent: false,
+  readNewEvents: false,
+  eventBefore: false,
+  onForeignEvents: false,
+  expireEvents: true,
 };
 
 const writes = new Map<string, boolean>(Object.entries(WRITES));
