@@ -10,6 +10,7 @@ import { callerOf } from '../src/http/authenticate.ts';
 import type { ListedCheck } from '../src/http/listed-check.ts';
 import { maskedIn } from '../src/http/request-log.ts';
 import type { StopCheck } from '../src/http/stop-check.ts';
+import { toMessage } from '../src/messages/message-view.ts';
 import { Problem } from '../src/problem.ts';
 import { digits } from '../src/schemas/common.ts';
 import { Message, MessageList, MessageParams, MessageQuery, ResendPost } from '../src/schemas/message.ts';
@@ -18,7 +19,7 @@ import { assertWithinRules, recordPointers } from '../src/sending-rules.ts';
 import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplateMessage } from '../src/templates/template-validation.ts';
 import { contextOn, deadlineOf, requestScopeOf, sendWaitMs } from './request-context.ts';
-import { asBadCursor, replyWithMessage, sendResponses, toMessage } from './send-response.ts';
+import { asBadCursor, replyWithMessage, sendResponses } from './send-response.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
 
