@@ -5,6 +5,7 @@ export const scopes = [
   'contacts:write',
   'conversations:read',
   'conversations:write',
+  'events:read',
   'messages:read',
   'messages:send',
   'messages:urgent',
@@ -58,6 +59,8 @@ export const CallerEntry = Type.Object(
     templates: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 512 }))),
     messagesPerHour: Type.Optional(Quota),
     messagesPerDay: Type.Optional(Quota),
+    /** Types of events that are written down for it; `*` and `message.*` name several. */
+    events: Type.Optional(Type.Array(Type.String())),
     addresses: Type.Optional(Type.Array(Type.String())),
     weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
     ratePerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })),
