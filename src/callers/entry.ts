@@ -9,6 +9,9 @@ export const scopes = [
   'messages:read',
   'messages:send',
   'messages:urgent',
+  'events:read',
+  'webhooks:read',
+  'webhooks:write',
   'broadcasts:send',
   'templates:read',
   'media:read',
@@ -62,6 +65,8 @@ export const CallerEntry = Type.Object(
     /** Types of events that are written down for it; `*` and `message.*` name several. */
     events: Type.Optional(Type.Array(Type.String())),
     addresses: Type.Optional(Type.Array(Type.String())),
+    events: Type.Optional(Type.Array(Type.String())),
+    inbound: Type.Optional(Type.Enum(['own', 'unrouted', 'all'])),
     weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100 })),
     ratePerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })),
   },
