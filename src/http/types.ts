@@ -76,9 +76,9 @@ declare module 'fastify' {
     audit?: boolean;
     /**
      * What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is
-     * set).
+     * set); `events`: it asks for a wait.
      */
-    preferWait?: 'outcome' | 'calls';
+    preferWait?: 'outcome' | 'calls' | 'events';
     /** The query is passed on unchecked. An object is an example of it for the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;
     /** The handler reads the body as a stream; Fastify does not parse it. */
