@@ -57,7 +57,8 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
       const answer = await agent.request({ ...request, signal: ending });
       // What is in it does not matter, only that the connection can be used again; a failure of it changes nothing.
       answer.body.on('error', () => {});
-      void answer.body.dump({ limit: bodyBytesMax, signal: AbortSignal.timeout(bodyMs) }).catch(() => {});
+      const soon = AbortSignal.any([ending, AbortSignal.timeout(bodyMs)]);
+      await answer.body.dump({ limit: bodyBytesMax, signal: soon }).catch(() => {});
       return answer;
     } finally {
       clearTimeout(timer);
