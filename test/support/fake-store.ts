@@ -139,6 +139,16 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   noteListening: true,
   countPersonTracking: false,
   erasePersonTracking: true,
+  setSubscriptions: true,
+  pendingFacts: false,
+  recordEvents: true,
+  eventPositions: false,
+  readEvents: false,
+  findEvent: false,
+  readNewEvents: false,
+  eventBefore: false,
+  onForeignEvents: false,
+  expireEvents: true,
 };
 
 const writes = new Map<string, boolean>(Object.entries(WRITES));
