@@ -12,6 +12,7 @@ const tags = [
   ['contacts', 'The customers that WATI knows'],
   ['conversations', 'What was written, and who answers'],
   ['broadcasts', 'Send to many'],
+  ['events', 'What became of messages, and what customers answer: read, followed, or posted to you'],
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],
@@ -199,7 +200,11 @@ function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unkn
   const known = isJson(own.properties) ? own.properties : {};
   const connection = { type: 'string', description: 'the connection to use, where you have several' };
   const wait = '`wait=N`: wait N seconds at most';
-  const prefer = waits === 'outcome' ? `${wait}; \`respond-async\`: answer with 202 once it is recorded` : wait;
+  const prefer = {
+    outcome: `${wait}; \`respond-async\`: answer with 202 once it is recorded`,
+    calls: wait,
+    events: '`wait=N`: hold an empty answer until there is an event, N seconds at most, and no longer than 30',
+  }[waits];
   const shared = {
     ...(config.connection && { 'Maton-Connection': connection }),
     Prefer: { type: 'string', description: prefer },

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
+import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
@@ -33,6 +34,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
   const resources = await openResources(config, overrides, { metrics, onTaskError });
   const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
+  const events = await openEvents(store, (error) => onTaskError('events', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -78,6 +80,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
+    events,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -176,10 +179,11 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
+  events: Events;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -209,6 +213,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await events.hub.close();
       await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();

@@ -6,7 +6,6 @@ import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, insertFinished, newMessage } from './samples.ts';
 import { NO_BATCH } from './tracking-samples.ts';
 
-const _T = Date.parse('2026-11-30T10:00:00Z');
 const ALL = [{ caller: 'crm', types: eventTypes }];
 
 /** Facts become events, which are read by number. */
