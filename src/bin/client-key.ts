@@ -23,7 +23,6 @@ const allows: Record<Scope, string> = {
   'contacts:read': 'look contacts up',
   'contacts:write': 'create and change contacts',
   'conversations:read': 'read what was written',
-  'events:read': 'read your events',
   'conversations:write': 'assign conversations, open and close them',
   'messages:read': 'ask what became of its own messages and broadcasts',
   'messages:send': 'send, reconcile and resend single messages',

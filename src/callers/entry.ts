@@ -5,7 +5,6 @@ export const scopes = [
   'contacts:write',
   'conversations:read',
   'conversations:write',
-  'events:read',
   'messages:read',
   'messages:send',
   'messages:urgent',
@@ -62,8 +61,6 @@ export const CallerEntry = Type.Object(
     templates: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 512 }))),
     messagesPerHour: Type.Optional(Quota),
     messagesPerDay: Type.Optional(Quota),
-    /** Types of events that are written down for it; `*` and `message.*` name several. */
-    events: Type.Optional(Type.Array(Type.String())),
     addresses: Type.Optional(Type.Array(Type.String())),
     events: Type.Optional(Type.Array(Type.String())),
     inbound: Type.Optional(Type.Enum(['own', 'unrouted', 'all'])),
