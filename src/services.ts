@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
 import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
@@ -22,7 +23,6 @@ import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import type { CallReport } from './upstream/types.ts';
-import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -139,39 +139,6 @@ function acceptConfiguredConnection(config: Config, store: Store, onTaskError: O
   const { MATON_CONNECTION_ID: accepted } = config;
   if (accepted === undefined) return;
   void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
-}
-
-interface UpstreamWiring {
-  matonKey: () => string;
-  dispatchers: Dispatchers;
-  rateLimiter: OutboundRateLimiter | undefined;
-  metrics: Metrics;
-  /** Other replicas share the account. */
-  replicas: boolean;
-  readRetryMs: number;
-  onAttempt: Parameters<typeof createUpstream>[1]['onAttempt'];
-  onAnswer: Readiness['heard'];
-}
-
-function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
-  return createUpstream(config, {
-    key: matonKey,
-    dispatchers,
-    replicas,
-    readRetryMs,
-    onAnswer,
-    ...(rateLimiter && { rateLimiter }),
-    onAttempt: (report, connection) => {
-      metrics.recordUpstreamCall(report);
-      overrides.tracing?.recordUnattributed(report);
-      onAttempt(report, connection);
-    },
-    onEcho: (operation) => {
-      metrics.recordKeyEcho(operation);
-      overrides.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
-    },
-  });
 }
 
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {

@@ -179,7 +179,8 @@ export const EventQuery = Type.Object(
     cursor: Type.String({
       ...cursorText,
       default: 'earliest',
-      description: 'behind what: `nextCursor` of a page or `cursor` of an event; `earliest`: all that is kept; `latest`: none of it',
+      description:
+        'behind what: `nextCursor` of a page or `cursor` of an event; `earliest`: all that is kept; `latest`: none of it',
     }),
     limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 100 }),
     types,
