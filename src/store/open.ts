@@ -22,7 +22,9 @@ import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
 import { createTrackingStore } from './sql/tracking.ts';
+import { createWebhookEndpointStore } from './sql/webhooks.ts';
 import type { TrackingStore } from './tracking-store.ts';
+import type { WebhookEndpointStore } from './webhook-endpoint-store.ts';
 
 export type Store = MessageStore &
   ReconcileStore &
@@ -33,6 +35,7 @@ export type Store = MessageStore &
   IntakeStore &
   TrackingStore &
   EventStore &
+  WebhookEndpointStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -58,6 +61,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
     ...createEventStore(engine, dialect),
+    ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);
 }

@@ -150,6 +150,19 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   eventBefore: false,
   onForeignEvents: false,
   expireEvents: true,
+  createEndpoint: true,
+  findEndpoint: false,
+  listEndpoints: false,
+  updateEndpoint: true,
+  deleteEndpoint: true,
+  rotateEndpointSecret: true,
+  claimEndpoints: true,
+  saveEndpointProgress: true,
+  dueParked: false,
+  nextParkedDueInMs: false,
+  parkedCounts: false,
+  listDeliveries: false,
+  replayEndpoint: true,
 };
 
 const writes = new Map<string, boolean>(Object.entries(WRITES));

@@ -34,6 +34,7 @@ import {
   sqliteTallyTriggers,
   watchTables,
 } from '../sql/tracking-schema.ts';
+import { webhookTables } from '../sql/webhook-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -110,6 +111,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   watchTables,
   [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
+  webhookTables,
 ];
 
 /** How long a start waits for a predecessor that is about to close the file. */
