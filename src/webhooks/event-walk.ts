@@ -4,14 +4,14 @@ import type { EventPage, StoredEvent } from '../store/event-store.ts';
 export const AHEAD_MAX = 1_000;
 
 /**
- * The events of an endpoint in their order, and how far they are settled, which means delivered or parked. `position` is the number
- * up to which all are, `ahead` has those behind it.
+ * The events of an endpoint in their order, and how far they are settled, which means delivered, parked or passed over. `position`
+ * is the number up to which all are, `ahead` has those behind it.
  */
 export class EventWalk {
   /** Where it ends; it has no end without. */
   readonly until: number;
   readonly #settled: Set<number>;
-  readonly #inFlight = new Set<number>();
+  readonly #inFlight = new Map<number, StoredEvent>();
   /** Settled, but the position does not pass them: they may come back. */
   readonly #held = new Set<number>();
   #waiting: StoredEvent[] = [];
@@ -42,8 +42,13 @@ export class EventWalk {
     return this.#waiting[0];
   }
 
+  /** The oldest event that is not settled, as far as it has read. */
+  get oldest(): StoredEvent | undefined {
+    return [...this.#inFlight.values(), ...this.#waiting.slice(0, 1)].toSorted((a, b) => a.seq - b.seq)[0];
+  }
+
   get position(): number {
-    const open = [...this.#inFlight, ...this.#held, ...this.#waiting.slice(0, 1).map(({ seq }) => seq)];
+    const open = [...this.#inFlight.keys(), ...this.#held, ...this.#waiting.slice(0, 1).map(({ seq }) => seq)];
     return Math.min(...open.map((seq) => seq - 1), this.#readTo, this.until);
   }
 
@@ -53,9 +58,11 @@ export class EventWalk {
     return [...this.#settled].toSorted((a, b) => a - b);
   }
 
-  /** All of it is settled. */
+  /** All of it is settled. What is behind the last event has no end. */
   get isDone(): boolean {
-    return this.position >= this.until;
+    const { position } = this;
+    if (position >= this.until) return true;
+    return Number.isFinite(this.until) && !this.#mayHaveMore && position >= this.#readTo;
   }
 
   isSettled(seq: number): boolean {
@@ -64,10 +71,11 @@ export class EventWalk {
 
   /** What comes behind `readTo`. */
   add({ events, scannedTo, hasMore }: EventPage): void {
-    const fresh = events.filter(
-      ({ seq }) => seq > this.#readTo && seq <= this.until && !this.#settled.has(seq) && !this.#inFlight.has(seq),
-    );
-    this.#waiting.push(...fresh);
+    for (const event of events) {
+      const { seq } = event;
+      const isNew = seq > this.#readTo && seq <= this.until;
+      if (isNew && !this.#settled.has(seq) && !this.#inFlight.has(seq)) this.#waiting.push(event);
+    }
     this.#readTo = Math.max(this.#readTo, scannedTo);
     this.#mayHaveMore = hasMore;
   }
@@ -77,13 +85,13 @@ export class EventWalk {
     this.#mayHaveMore = true;
   }
 
-  /** The first event for which this holds; it is in flight from then on. */
+  /** The first event that waits and for which this holds; it is in flight from then on. */
   take(isFree: (event: StoredEvent) => boolean): StoredEvent | undefined {
     if (this.#settled.size >= AHEAD_MAX && this.ahead.length >= AHEAD_MAX) return undefined;
     const place = this.#waiting.findIndex(isFree);
     if (place === -1) return undefined;
     const [event] = this.#waiting.splice(place, 1);
-    if (event) this.#inFlight.add(event.seq);
+    if (event) this.#inFlight.set(event.seq, event);
     return event;
   }
 
@@ -92,7 +100,7 @@ export class EventWalk {
     this.#settled.add(seq);
   }
 
-  /** Settled until it is taken back or released. */
+  /** Settled until it is released or put back. */
   hold(seq: number): void {
     this.settle(seq);
     this.#held.add(seq);

@@ -13,8 +13,12 @@ export class EndpointHealth {
   #state: HealthState;
   #isTold = false;
 
-  constructor(state: HealthState, disableAfterMs: number) {
-    this.#state = state;
+  constructor({ failures, failingSince, lastSuccessAt }: HealthState, disableAfterMs: number) {
+    this.#state = {
+      failures,
+      ...(failingSince !== undefined && { failingSince }),
+      ...(lastSuccessAt !== undefined && { lastSuccessAt }),
+    };
     this.#disableAfterMs = disableAfterMs;
   }
 
