@@ -146,11 +146,12 @@ export interface TrackingStore extends PollStore {
   ): Promise<TrackedSend[]>;
 
   /**
-   * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
-   * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`). Of
-   * one that is matched by content, and is neither `accepted` nor `unknown`, nothing is written.
-   * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
+   * Writes a batch in one transaction. Facts are joined into what is known of their messages; a state never moves back,
+   * whatever the order of batches and whichever process writes them. A proof by id makes `unknown`, `not_sent` and `rejected`
+   * messages accepted, and queued ones that had an attempt. For a message that is `sending` the proof is stored, and makes it
+   * `accepted` when its attempt ends in any other way (see `complete`). A match by content writes nothing to a message that is
+   * neither `accepted` nor `unknown`. Returns the effect on each message, in their order, without messages that were deleted.
+   * Safe to repeat.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 

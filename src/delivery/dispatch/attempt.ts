@@ -58,7 +58,7 @@ async function claim(
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
   const mark = () => store.claimAll(marks);
-  // The client of a stream is waiting to send its bytes, so it is told now that the store fails, instead of retrying.
+  // The client of a stream is waiting to send its bytes, so a failing store is reported now instead of retried.
   const claimed = streamed
     ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
     : await retryUntilStored(mark, closing);

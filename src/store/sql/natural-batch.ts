@@ -27,7 +27,7 @@ export class NaturalBatch<Item, Answer> {
       const batch = this.#waiting.splice(0, this.#fitting());
       const written = this.#write(batch.flatMap(({ items }) => items));
       for (const { resolve } of batch) resolve(written);
-      await written.catch(() => undefined); // each of the batch is told
+      await written.catch(() => undefined); // each request of the batch gets the error
     }
     this.#isWriting = false;
   }
