@@ -66,7 +66,7 @@ describe('wati-bff erase', () => {
     expect((await run([person, '--export'])).out).toBe('[]\n');
   });
 
-  it('says what it leaves, with exit code 1', async () => {
+  it('reports what is left, with exit code 1', async () => {
     await withStore((store) => insertSending(store, newMessage('wire', { to: person })));
     const { code, out } = await run([person]);
     expect(code).toBe(1);
@@ -74,7 +74,7 @@ describe('wati-bff erase', () => {
     expect(out).toContain('crm  sending  1');
   });
 
-  it('names the route where a running service has the file', async () => {
+  it('names the route to use while a running service has the file', async () => {
     await withStore(async (store) => {
       await fill(store);
       const { code, err } = await run([person]);
@@ -84,7 +84,7 @@ describe('wati-bff erase', () => {
     });
   });
 
-  it('makes no file where there is none', async () => {
+  it('creates no file if there is none', async () => {
     expect(await run([person])).toMatchObject({ code: 1, err: expect.stringContaining('there is no file') });
     expect(readdirSync(folder)).toEqual([]);
     expect(await run([person], { STORE_URL: 'memory:' })).toMatchObject({ code: 1 });
