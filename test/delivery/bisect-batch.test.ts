@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sendWithBisection } from '../../src/delivery/dispatch/bisect-batch.ts';
+import { bisectIfRefused } from '../../src/delivery/dispatch/bisect-batch.ts';
 import type { AttemptResult } from '../../src/upstream/classify-response.ts';
+
+type Receivers = Parameters<typeof bisectIfRefused>[0];
+const sendWithBisection = async (receivers: Receivers, options: Parameters<typeof bisectIfRefused>[2]) =>
+  bisectIfRefused(receivers, await options.send(receivers), options);
 
 const receiversOf = (n: number) =>
   Array.from({ length: n }, (_, at) => ({ phone: `1415555${1000 + at}`, localMessageId: `id-${at}` }));
