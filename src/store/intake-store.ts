@@ -54,8 +54,8 @@ export interface IntakeStore {
    */
   recordIntake(rows: readonly IntakeRow[]): Promise<{ received: number; duplicates: number }>;
   /**
-   * Entries of this process that are due, in the order of their receipt; where fewer are, those of dead owners are adopted. It
-   * answers the same ones until they are applied, postponed or failed: one reader a process.
+   * Entries of this process that are due, in the order of their receipt; where fewer are, those of dead owners are adopted, which
+   * are looked for once a second. It answers the same ones until they are applied, postponed or failed: one reader a process.
    */
   dueIntake(limit: number): Promise<IntakeEntry[]>;
   /** Each is due again so long after its receipt; tries + 1. What is done or failed stays so. */

@@ -43,9 +43,11 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
     adopt: statement(`
       WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM intake WHERE ${lost} LIMIT :limit ${skipLockedAny})
       UPDATE intake SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
+    // COALESCE: a planner that takes few for waiting would walk over all that do, and not go by the numbers.
     postpone: statement(`
       UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
-      FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })} WHERE intake.seq = given.seq AND ${WAITING}`),
+      FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })}
+      WHERE intake.seq = given.seq AND COALESCE(${WAITING}, FALSE)`),
     fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND ${WAITING}`),
     done: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${these}`),
     retry: statement(`

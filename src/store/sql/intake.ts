@@ -7,20 +7,27 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 /** Of one commit: it holds up the event loop for as long as it takes. */
 const ROWS_AT_ONCE = 256;
 const ADOPTED_AT_ONCE = 1_000;
+/** Those of dead owners are looked for no more often. */
+const LOST_EVERY_MS = 1_000;
 
 /** The operations of src/store/intake-store.ts, in SQL that both databases speak. */
-export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<IntakeStore, 'noteListening'> {
+export function createIntakeStore(
+  engine: Engine,
+  dialect: Dialect,
+  clock: () => number = () => performance.now(),
+): Omit<IntakeStore, 'noteListening'> {
   const sql = intakeStatements(dialect);
+  let lookedAt = Number.NEGATIVE_INFINITY;
 
   /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */
   const inserted = async (rows: readonly IntakeRow[]): Promise<Set<string>> => {
     const given = JSON.stringify(rows.map(rowValues));
-    const [keys = []] = await engine.write([{ statement: sql.record, values: { rows: given } }]);
+    const [keys = []] = await engine.webhooks.write([{ statement: sql.record, values: { rows: given } }]);
     return new Set(keys.map((row) => required(row, 'key')));
   };
   const batches = new NaturalBatch(inserted, ROWS_AT_ONCE);
   const due = async (limit: number) =>
-    (await engine.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
+    (await engine.webhooks.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
 
   return {
     async recordIntake(rows) {
@@ -32,7 +39,8 @@ export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<Intake
 
     async dueIntake(limit) {
       const own = await due(limit);
-      if (own.length >= limit) return own;
+      if (own.length >= limit || clock() - lookedAt < LOST_EVERY_MS) return own;
+      lookedAt = clock();
       const lost = await engine.read({ statement: sql.hasLost, values: {} });
       if (lost.length === 0) return own;
       await engine.write([{ statement: sql.adopt, values: { limit: ADOPTED_AT_ONCE } }]);
