@@ -49,7 +49,7 @@ export interface ListeningNote {
 export interface IntakeStore {
   /**
    * Inserts rows. Those whose key stands already are left as they are and counted as duplicates. What is asked while another
-   * commit is under way shares the next one: nobody waits for a timer. All rows of one call stand, or none. A failure may hide
+   * commit is under way, or some ms after it, shares the next one. All rows of one call stand, or none. A failure may hide
    * a commit: the same rows are duplicates then, and are applied.
    */
   recordIntake(rows: readonly IntakeRow[]): Promise<{ received: number; duplicates: number }>;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeEntry, IntakeRow, IntakeStore, Postponement } from '../intake-store.ts';
 import type { Dialect, Engine, Row, Step } from './engine.ts';
 import { type IntakeStatements, intakeStatements } from './intake-statements.ts';
@@ -6,6 +7,8 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 
 /** Of one commit: it holds up the event loop for as long as it takes. */
 const ROWS_AT_ONCE = 256;
+/** Between two commits: each is an fsync, which the sends beside it wait for, and in SQLite the event loop as well. */
+const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
 /** Those of dead owners are looked for no more often. */
 const LOST_EVERY_MS = 1_000;
@@ -25,7 +28,7 @@ export function createIntakeStore(
     const [keys = []] = await engine.webhooks.write([{ statement: sql.record, values: { rows: given } }]);
     return new Set(keys.map((row) => required(row, 'key')));
   };
-  const batches = new NaturalBatch(inserted, ROWS_AT_ONCE);
+  const batches = new NaturalBatch(inserted, ROWS_AT_ONCE, () => sleep(COMMIT_REST_MS));
   const due = async (limit: number) =>
     (await engine.webhooks.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
 

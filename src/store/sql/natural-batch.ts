@@ -1,16 +1,23 @@
 /**
- * Joins what is asked while a write is under way into the next one: no timer, and the more comes at once the larger are the
- * batches. The first of a turn waits for the end of the turn. Each is told how its batch ended.
+ * Joins what is asked while a write is under way, or in the rest after it, into the next one: what comes alone is written at
+ * once, and the more comes the larger are the batches. The first of a turn waits for the end of the turn. Each is told how its
+ * batch ended.
  */
 export class NaturalBatch<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<Answer>;
   readonly #itemsMax: number;
+  readonly #rest: () => Promise<unknown>;
   #waiting: { items: readonly Item[]; resolve: (answer: Promise<Answer>) => void }[] = [];
   #isWriting = false;
 
-  constructor(write: (items: readonly Item[]) => Promise<Answer>, itemsMax: number) {
+  constructor(
+    write: (items: readonly Item[]) => Promise<Answer>,
+    itemsMax: number,
+    rest: () => Promise<unknown> = async () => {},
+  ) {
     this.#write = write;
     this.#itemsMax = itemsMax;
+    this.#rest = rest;
   }
 
   add(items: readonly Item[]): Promise<Answer> {
@@ -28,6 +35,7 @@ export class NaturalBatch<Item, Answer> {
       const written = this.#write(batch.flatMap(({ items }) => items));
       for (const { resolve } of batch) resolve(written);
       await written.catch(() => undefined); // each of the batch is told
+      await this.#rest();
     }
     this.#isWriting = false;
   }
