@@ -1,5 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
-import type { Postponement } from './intake-store.ts';
+import type { IntakeRow, Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
 
@@ -123,6 +123,12 @@ export interface DeliveryCounts {
   replied: number;
 }
 
+/** What is kept of one person beside messages. */
+export interface PersonTracking {
+  conversations: readonly Conversation[];
+  webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
+}
+
 export interface TrackingStore extends PollStore {
   /**
    * The message of this connection that each of these names, in their order: by our id, else WhatsApp's, else WATI's. Nothing
@@ -170,6 +176,8 @@ export interface TrackingStore extends PollStore {
    * any id that its conversations know.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
+  /** The same itself: each connection's conversation joined, and the webhooks as they came. */
+  listPersonTracking(to: string): Promise<PersonTracking>;
   /** Deletes the same, and polls of any of these ids. Answers how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

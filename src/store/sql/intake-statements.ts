@@ -18,6 +18,7 @@ export interface IntakeStatements {
   readonly state: Statement;
   readonly expire: Statement;
   readonly countPerson: Statement;
+  readonly listPerson: Statement;
   readonly erasePerson: Statement;
 }
 
@@ -66,6 +67,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
          ORDER BY recorded_at LIMIT :limit ${skipLockedAny})
       DELETE FROM intake WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
     countPerson: statement(`SELECT COUNT(*) AS n FROM intake WHERE ${ofPerson}`),
+    listPerson: statement(`SELECT connection_id, received_at, body FROM intake WHERE ${ofPerson} ORDER BY seq`),
     // Its key stays, so that no repeat brings it back.
     erasePerson: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${ofPerson} RETURNING seq`),
   };
