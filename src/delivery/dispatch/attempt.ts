@@ -1,10 +1,9 @@
-import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
 import { retryUntilStored } from '../recovery/retry-store.ts';
-import { completeAll, deleteRecord, InvalidStream, isoNow } from './complete.ts';
+import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow } from './complete.ts';
 import { nextRetryDelay, provesCredentials, tripsBreaker } from './retry-policy.ts';
 import { credentialsPauseReason, findHeldBack, type HeldBack, holdAfter, isRefusedAlone } from './shared-failure.ts';
 import type { ActiveDelivery, ClassifiedAttempt, Dispatch, DispatchServices, RetryLater } from './types.ts';
@@ -193,13 +192,9 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
 /** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */
 async function reload(
   delivery: ActiveDelivery,
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ): Promise<StoredMessage['status'] | undefined> {
-  const { caller, id } = delivery.stored;
-  const stored = await retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
-    if (error instanceof StoreError) return undefined;
-    throw error;
-  });
+  const stored = await currentRecord(delivery.stored, services);
   if (stored) delivery.stored = stored;
   return stored?.status;
 }
