@@ -64,7 +64,7 @@ function told({ found, conversations, webhooks, events, cancelled, erased, left 
 What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
-/** One array, read a page at a time: messages, then what callers were told. Broadcasts that are still being recorded are invisible. */
+/** One array, read a page at a time: messages, then events for callers. Broadcasts that are still being recorded are invisible. */
 async function printRecords(store: Store, to: string): Promise<number> {
   let separator = '[\n';
   const print = (record: object): void => {
