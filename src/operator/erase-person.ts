@@ -13,7 +13,7 @@ export interface Erasure {
   conversations: number;
   /** Webhooks that name this person and were not applied yet. */
   webhooks: number;
-  /** Events of callers about this person that were found, told or not. */
+  /** Events about this person, of all callers, and facts that are none yet. */
   events: number;
   cancelled: number;
   erased: number;

@@ -4,7 +4,7 @@ export interface StoreOptions {
   recordRetentionMs: number;
   /** How long a webhook's key is kept to recognize repeats; three days by default. */
   intakeDedupeMs?: number;
-  /** How long events can be read; seven days by default. */
+  /** How long events are kept after they were recorded; seven days by default. */
   eventRetentionMs?: number;
   /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;

@@ -97,7 +97,7 @@ export interface TrackingBatch {
   done: readonly number[];
   /** Entries that are to be tried again. */
   postponed: readonly Postponement[];
-  /** For callers: those that asked for its type and are not told of it yet are written down with the rest. */
+  /** Facts for callers, written in the same transaction. Those without a subscription or with an event already are left out. */
   facts?: readonly NewFact[];
 }
 

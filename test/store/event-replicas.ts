@@ -77,28 +77,46 @@ export function eventReplicas(makeHome: () => Promise<PostgresFixture>): void {
       const count = 40;
       const facts = CALLERS.flatMap((caller) => Array.from({ length: count }, (_, n) => ({ caller, fact: `in:${n}` })));
       let isOver = false;
-      const recorder = async (store: Store): Promise<void> => {
-        for (let idle = 0; !isOver || idle < 2; ) {
-          const some = (await store.pendingFacts(7)).map((fact) => eventOf(fact));
-          idle = some.length === 0 ? idle + 1 : 0;
-          await store.recordEvents(some, []);
+      const until = async (isDone: () => boolean, step: () => Promise<number>): Promise<void> => {
+        for (let left = 1; left > 0; ) {
+          const wasDone = isDone();
+          const moved = await step();
+          left = wasDone && moved === 0 ? 0 : 1;
         }
       };
+      let noted = false;
+      /** Those that wait in another order each time, so that several have different ones. */
+      const recorder = (store: Store) =>
+        until(
+          () => noted,
+          async () => {
+            const waiting = (await store.pendingFacts(200)).map((fact) => eventOf(fact));
+            const some = waiting.toSorted((a, b) => (a.id < b.id ? -1 : 1)).slice(0, 5);
+            await store.recordEvents(some, []);
+            return some.length;
+          },
+        );
       const reader = async (store: Store): Promise<string[]> => {
         const seen: string[] = [];
-        for (let after = 0; seen.length < facts.length; ) {
-          const events = await store.readNewEvents(CALLERS, { after, limit: 10 });
-          for (const { seq, caller, fact } of events) seen.push(`${seq} ${caller} ${fact}`);
-          after = events.at(-1)?.seq ?? after;
-        }
+        let after = 0;
+        await until(
+          () => isOver,
+          async () => {
+            const events = await store.readNewEvents(CALLERS, { after, limit: 10 });
+            for (const { seq, caller, fact } of events) seen.push(`${seq} ${caller} ${fact}`);
+            after = events.at(-1)?.seq ?? after;
+            return events.length;
+          },
+        );
         return seen;
       };
       const recorders = [recorder(one), recorder(two), recorder(one), recorder(two)];
       const readers = [reader(one), reader(two)];
       await Promise.all(facts.map(({ caller, fact }, n) => note([fact], caller, n % 2 === 0 ? one : two)));
-      const [first, second] = await Promise.all(readers);
-      isOver = true;
+      noted = true;
       await Promise.all(recorders);
+      isOver = true;
+      const [first, second] = await Promise.all(readers);
       expect(second).toEqual(first);
       expect(first?.map((words) => Number(words.split(' ')[0]))).toEqual(facts.map((_, n) => n + 1));
       expect(new Set(first?.map((words) => words.split(' ').slice(1).join())).size).toBe(facts.length);

@@ -53,9 +53,9 @@ export const postgresDialect: Dialect = {
             LIMIT ${also === 'TRUE' ? ':limit' : most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
-  // An array, as in `newest`.
+  // An array, because the planner looks its values up by index; it might join a subquery with a scan of the table.
   among: (keys) => `= ANY (ARRAY(${keys}))`,
-  // As `scan`: a walk over the events of all callers is in another order.
+  // A row comparison, as in `scan`: no other index has this order.
   newestOfEach: (callers) => `${callers} CROSS JOIN LATERAL
     (SELECT events.seq FROM events WHERE (events.caller, events.seq) > (given.caller, :after)
        AND (events.caller, events.seq) <= (given.caller, ${Number.MAX_SAFE_INTEGER})

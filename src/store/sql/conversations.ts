@@ -108,7 +108,7 @@ function personOperations(
         { statement: polls.erase, values: { rows: JSON.stringify(recipients) } },
         ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
       ];
-      // Under the lock of the numbers: no fact that goes here becomes an event meanwhile.
+      // With the lock on the numbers, so that no fact becomes an event between the two deletes.
       const told = [events.erasePerson, events.eraseFacts].map((statement) => ({ statement, values: contactsOf(ids) }));
       const erased = await retryDeadlocks(() => engine.write([...steps, lockNumbersStep(events), ...told]));
       return erased.reduce((sum, each) => sum + each.length, 0);

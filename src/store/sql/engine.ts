@@ -61,7 +61,7 @@ export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   readonly secret: Buffer;
   /** Whether replicas of an earlier version run, which compare contents by plain digests; as of the last heartbeat. */
   hasOlderReplicas(): boolean;
-  /** Calls back when another process has announced events. The answer ends it. */
+  /** Calls back when another process has recorded events. Returns a function that stops this. */
   onForeignEvents(listener: () => void): () => void;
   holdsLease(): boolean;
   /** The id of the owner that this process writes in its rows. */
@@ -100,14 +100,11 @@ export interface Dialect {
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
-  /** Behind a key: it is one of those that this query finds, which are looked up one by one. */
+  /** Condition behind a column: its value is one of those that this query returns. Looks each up in an index. */
   among(keys: string): string;
-  /**
-   * FROM clause: of each row of this table `given`, the numbers of the first `:limit` events of its caller behind `:after`, as
-   * `theirs`.
-   */
+  /** FROM clause: for each `caller` of a table `given`, the numbers of its first `:limit` events after `:after`, as `theirs`. */
   newestOfEach(callers: string): string;
-  /** Ends a transaction that has recorded events; absent where there is no other process. */
+  /** The last statement of a transaction that records events; absent if there are no other processes. */
   readonly announceEvents?: Statement;
   /** A table `given` made from the JSON array of objects in `:rows`. Column names in lower case. */
   inputRows(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;

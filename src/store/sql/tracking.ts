@@ -107,7 +107,7 @@ function applying(
     return [sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
   };
 
-  /** All at once and in their order: what is moved, and what facts are about. */
+  /** Locks all messages of the batch in one statement, in order of `seq`, to prevent deadlocks. */
   const lockStep = (seqs: readonly number[]): Step => ({
     statement: sql.lock,
     values: { rows: JSON.stringify([...new Set(seqs)].map((seq) => ({ seq }))) },
