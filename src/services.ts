@@ -54,7 +54,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(overrides, shared);
+  const recording = createRecording(config, overrides, shared);
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
@@ -66,6 +66,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
+    recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
