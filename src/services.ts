@@ -37,7 +37,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
   const resources = await openResources(config, overrides, { metrics, onTaskError });
   const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
-  const events = await openEvents(store, (error) => onTaskError('events', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -57,13 +56,12 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
-  const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(overrides, shared);
-  recording.recorder.subscribe(() => events.hub.recorded());
+  const recording = createRecording(config, overrides, { store, metrics, pauses, onTaskError });
+  const shared = { store, rateLimiter, upstream, metrics, pauses, recording, onTaskError };
+  const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);

@@ -59,7 +59,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Between the network and the routes: connections, keys, limits of addresses, how a problem is answered.
     of: /^src\/http\//,
     values:
-      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
+      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|callers\/addresses|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
     types: /^src\/(callers|config|problem-types|(connections|holds|store|tracing|upstream)\/[\w-]+)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
@@ -67,14 +67,15 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   { of: /^src\/lib\//, values: /^src\/lib\//, types: /^src\/lib\//, packages: /^node:[\w/]+$/ },
   {
     of: /^src\/(docs|problem-types)\//,
-    values: /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/example-answers\.json)$/,
+    values:
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|event-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
     packages: /^node:[\w/]+$/,
   },
   {
     of: /^src\/observability\//,
     values:
-      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind|reply-routing)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,
@@ -100,8 +101,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/schemas\//,
-    values: /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|lib\/[\w-]+)\.ts$)/,
-    types: /^src\/(schemas|recipients)\/|^src\/problem\.ts$/,
+    values:
+      /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|events\/event-types|lib\/[\w-]+)\.ts$)/,
+    types: /^src\/(schemas|recipients)\/|^src\/(problem|events\/event-types)\.ts$/,
     packages: /^(typebox|ajv)$/,
   },
   {
@@ -138,7 +140,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Knows the callers, what they may hear, and the views of records; the store comes in as an argument.
     of: /^src\/events\//,
-    values: /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|delivery\/outcome|store\/store-problems)\.ts$/,
+    values:
+      /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|problem|delivery\/outcome|store\/store-problems)\.ts$/,
     types: /^src\/(events|store|broadcasts|schemas|tracking)\/|^src\/callers\.ts$/,
     packages: /^node:[\w/]+$/,
   },
@@ -192,8 +195,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
     values:
-      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|answers\/fields))\.ts$/,
-    types: /^src\/((tracking|store|delivery)\/|upstream\/history-reader\.ts$)/,
+      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|row-content|row-media|answers\/fields))\.ts$/,
+    types: /^src\/((tracking|store|delivery|events)\/|upstream\/history-reader\.ts$)/,
     packages: /^node:(crypto|timers\/promises)$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.

@@ -22,13 +22,12 @@ export interface ConversationAsk {
   caller: string;
   /** Wall clock, ms. */
   now: number;
+  /** For this long after its last message, a caller is the one that a reply is assigned to. */
+  routingMs: number;
 }
 
-/** For this long after its last message, a caller is the one that a reply is assigned to. */
-const routingMs = 168 * 3_600_000;
-
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {
-  const { connectionId, recipient, caller, now } = ask;
+  const { connectionId, recipient, caller, now, routingMs } = ask;
   const asked = contactNamed(recipient);
   const known = await store.conversation(connectionId, asked).catch(throwStoreUnreadable);
   const phone = known?.phone ?? asked.phone;

@@ -1,3 +1,5 @@
+import { isoTimes } from '../lib/iso-times.ts';
+
 /** How long after the customer's last message WhatsApp accepts messages other than templates. */
 const openMs = 24 * 3_600_000;
 
@@ -35,3 +37,10 @@ export function windowOf({ receivedAt, receivedBy, closedAt }: WindowKnowledge, 
 /** When a customer wrote: WATI's time, at the latest the time of receipt; the time of receipt if WATI gives none. */
 export const receivedTime = (at: number | undefined, receivedAtMs: number): number =>
   Math.min(at ?? receivedAtMs, receivedAtMs);
+
+/** As callers are told of it. */
+export const toWindow = ({ open, expiresAt, source }: ConversationWindow) => ({
+  ...(open !== undefined && { open }),
+  ...isoTimes({ expiresAt }),
+  source,
+});

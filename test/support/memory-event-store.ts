@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { EventSignal } from '../../src/events/types.ts';
 import type {
   EventPage,
   EventStore,
@@ -8,6 +9,9 @@ import type {
   PendingFact,
   StoredEvent,
 } from '../../src/store/event-store.ts';
+
+/** Of a process that records nothing. */
+export const noRecorder: EventSignal = { subscribe: () => () => {} };
 
 interface MemoryEventsOptions {
   /** Wall clock, ms. */
@@ -143,7 +147,7 @@ export class MemoryEvents {
 let made = 0;
 
 /** An event to be recorded; what is not named is made up, and of no other fact. */
-export function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
+function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
   made += 1;
   return {
     id: `evt_${randomBytes(16).toString('base64url')}`,
