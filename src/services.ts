@@ -55,7 +55,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(overrides, shared);
+  const recording = createRecording(config, overrides, shared);
   const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
@@ -68,6 +68,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
+    recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
@@ -80,7 +81,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
-  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
     events,
@@ -95,7 +95,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     recording,
     onTaskError,
   };
-  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, config) };
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
@@ -151,10 +151,11 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   events: Events;
+  onTaskError: OnTaskError;
   recording: Recording;
 } & ReturnType<typeof createMessaging>;
 
-function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
+function lifecycleOf(parts: Parts, config: Config) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   const { recorder } = parts.recording;
@@ -165,7 +166,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // Before anything moves: what nobody has asked for is not written down.
       await recorder.start();
       await maintenance.start();
-      acceptConfigured();
+      acceptConfiguredConnection(config, store, parts.onTaskError);
       reconcileWorker.start();
       tracking.start();
       broadcastWorker.wake();

@@ -109,7 +109,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ...namedIndexes,
   ],
   watchTables,
-  [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT'), ...sqliteEventTriggers],
+  [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
