@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callerEntry, fixedCallers } from '../../src/callers.ts';
+import { createEventAudience } from '../../src/events/audience.ts';
 import { defaultRetryDelays } from '../../src/settings/retry-delays.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
+import { applyHistory } from '../../src/tracking/history-applier.ts';
 import { seededConnection } from '../routes/outcomes.ts';
 import { OPTIONS } from '../store/samples.ts';
 import { record } from '../support/operations.ts';
@@ -232,8 +235,11 @@ describe('an answer of a customer', () => {
     await expect.poll(() => store.conversation(seededConnection, { phone: who })).toHaveProperty('provisionalOut');
     await post({ ...own, eventType: 'templateMessageSent_v2', localMessageId: String(record(sent.json).id) });
     expect(await routes(who)).toEqual({});
-    age += 1_500;
-    await becomes(who, { billing: ['last-sender'], crm: ['all'] });
+    const later = () => {
+      age += 500;
+      return routes(who);
+    };
+    await expect.poll(later, { interval: 20 }).toEqual({ billing: ['last-sender'], crm: ['all'] });
   });
 });
 
@@ -286,6 +292,59 @@ describe('an answer from a username', () => {
     await post(message(who, { waId: null, bsuid, replyContextId: `wamid.${randomUUID()}` }));
     await becomes(who, { billing: ['last-sender', 'last-sender'], crm: ['all', 'all'] });
     expect(await store.intakeState()).toMatchObject({ waiting: 0 });
+  });
+});
+
+describe('an answer that a history tells', () => {
+  const metrics = { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {} };
+  const read = (who: string, rows: object[]) =>
+    applyHistory(
+      rows.map(record),
+      { connectionId: seededConnection, recipient: who, readAtMs: now() },
+      {
+        store,
+        logger: { debug: () => {}, info: () => {}, error: () => {} },
+        metrics: { ...metrics, received: () => {} },
+        telling: {
+          audience: createEventAudience(
+            fixedCallers(names.map((name) => callerEntry(name, keyOf(name), { scopes: ['*'], ...callers[name] }))),
+          ),
+          ...{ routingMs: 168 * 3_600_000, staleMs: 2 * 86_400_000, now },
+        },
+      },
+    );
+  /** As getMessages has it: without WhatsApp's id, and without the customer. */
+  const row = ({ id, text, timestamp }: ReturnType<typeof message>) => ({
+    ...{ id, text, type: 'text', owner: false, eventType: 'message', statusString: 'SENT', whatsappMessageId: null },
+    created: new Date(Number(timestamp) * 1_000).toISOString(),
+  });
+
+  it('is told once, whether the webhook or the history is first, and each of several is', async () => {
+    const who = somebody();
+    await send('billing', who);
+    const [first, second, third] = [message(who), message(who, { text: 'Two' }), message(who, { text: 'Three' })];
+    await post(first);
+    await becomes(who, { billing: ['last-sender'], crm: ['all'] });
+    await read(who, [row(third), row(second), row(first)]);
+    const all = { billing: Array(3).fill('last-sender'), crm: Array(3).fill('all') };
+    await becomes(who, all);
+    await post(second, third);
+    await applied();
+    await read(who, [row(third)]);
+    // A later one, so that what is not to come has had its time.
+    await post(message(who, { text: 'Four' }));
+    await becomes(who, { billing: [...all.billing, 'last-sender'], crm: [...all.crm, 'all'] });
+    const { billing = [] } = await heard(who);
+    expect(billing.map(({ data }) => data.text)).toEqual(['Yes please', 'Two', 'Three', 'Four']);
+    expect(billing[1]?.data).toMatchObject({ recipient: who, phone: who });
+  });
+
+  it('that is old is told to nobody', async () => {
+    const who = somebody();
+    await send('billing', who);
+    const at = (daysAgo: number) => ({ timestamp: String(Math.floor(now() / 1_000) - daysAgo * 86_400) });
+    await read(who, [row(message(who)), row(message(who, at(3))), row(message(who, at(30)))]);
+    await becomes(who, { billing: ['last-sender'], crm: ['all'] });
   });
 });
 
