@@ -20,7 +20,7 @@ export function replicaOn(store: Store): Replica {
   };
   const applier = createApplier({
     store: Object.assign(Object.create(store), { applyTracking }),
-    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {} },
+    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {}, received: () => {} },
     logger: { debug: () => {}, info: () => {}, error: () => {} },
     onFault: (error) => movedBack.push(`a fault: ${String(error)}`),
     intakeEveryMs: 20,
