@@ -1,6 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { isLoopback } from '../lib/loopback.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import { type AddressRule, addressRule } from './address-rules.ts';
 import { type AllowedHosts, defaultPort } from './allowed-hosts.ts';
 
@@ -29,6 +30,9 @@ export interface Destinations {
   /** The same of a literal, which needs no look-up. */
   assertAddress(address: string, port: number): void;
 }
+
+/** The system may look for minutes. */
+const lookupMs = 3_000;
 
 export interface DestinationOptions {
   allowed: AllowedHosts;
@@ -76,7 +80,7 @@ export function createDestinations(options: DestinationOptions): Destinations {
       return url;
     },
     resolve: async (hostname, port) => {
-      const addresses = await lookup(hostname).catch(() => []);
+      const addresses = await withTimeout(lookup(hostname), lookupMs, () => []).catch(() => []);
       if (addresses.length === 0) throw new UrlRefused('name', 'its host cannot be resolved');
       // One that is unfit makes all of them so: which one is taken would be chance.
       for (const { address } of addresses) check(address, port, 'resolves to');
