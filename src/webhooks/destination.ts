@@ -31,14 +31,13 @@ export interface Destinations {
   assertAddress(address: string, port: number): void;
 }
 
-/** The system may look for minutes. */
-const lookupMs = 3_000;
-
 export interface DestinationOptions {
   allowed: AllowedHosts;
   lookup: (hostname: string) => Promise<LookupAddress[]>;
   /** Whether a listener of this service is there. */
   isOwnListener: (address: string, port: number) => boolean;
+  /** The system may look for minutes. */
+  lookupMs?: number;
   /** Under which callers and WATI reach this service. */
   ownUrls?: readonly string[];
 }
@@ -59,7 +58,7 @@ const ofAddress: Readonly<Record<AddressRule, string>> = {
 };
 
 export function createDestinations(options: DestinationOptions): Destinations {
-  const { allowed, lookup, isOwnListener, ownUrls = [] } = options;
+  const { allowed, lookup, isOwnListener, lookupMs = 3_000, ownUrls = [] } = options;
   const check = (address: string, port: number, how: 'is' | 'resolves to') => {
     const rule = addressRule(address);
     const isListed = rule === 'loopback' && isLoopback(bracketed(address)) && allowed.lists(address, port);
