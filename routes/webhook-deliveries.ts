@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { EventCursors } from '../src/events/cursor.ts';
 import { callerOf } from '../src/http/authenticate.ts';
@@ -14,6 +13,7 @@ import {
   WebhookTest,
 } from '../src/schemas/webhook-endpoint.ts';
 import type { EndpointDelivery } from '../src/store/webhook-endpoint-store.ts';
+import { testEvent } from '../src/webhooks/test-event.ts';
 import { audited } from './operator-act.ts';
 import { assertSince } from './since.ts';
 import type { TypedApp } from './typed-app.ts';
@@ -76,13 +76,6 @@ function testWebhookEndpoint(app: TypedApp, { store, webhooks, now }: WebhookSer
       });
     },
   );
-}
-
-/** Of no feed, so it has no cursor. */
-function testEvent(nowMs: number): { id: string; text: string } {
-  const id = `evt_${randomBytes(16).toString('base64url')}`;
-  const event = { id, type: 'webhook.test', timestamp: new Date(nowMs).toISOString(), data: {} };
-  return { id, text: JSON.stringify(event) };
 }
 
 function listWebhookDeliveries(app: TypedApp, { store, cursors, now }: WebhookServices): void {

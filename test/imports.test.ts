@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag)|src\/events\/[\w-]+)\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|webhooks|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -68,7 +68,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/(docs|problem-types)\//,
     values:
-      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|event-examples)\.ts))$/,
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|(event|webhook)-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
     packages: /^node:[\w/]+$/,
   },
@@ -183,7 +183,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/webhooks\//,
     values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
     types: /^src\/(webhooks|store|events)\//,
-    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|dns\/promises))$/,
+    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|(dns|timers)\/promises))$/,
   },
   {
     of: /^src\/csv\//,
@@ -216,8 +216,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
-    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message)-store)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|webhooks\/allowed-hosts|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
+    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message|webhook-endpoint)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { type FollowedFile, followFile } from '../lib/follow-file.ts';
 import { followMatonKey, type MatonKey } from '../settings/maton-key.ts';
-import { hiddenFormsOf, parseSigningKeys } from '../settings/signing-keys.ts';
+import { parseSigningKeys } from '../settings/signing-keys.ts';
 
 /** What no line of the log may hold: the newest of each kind, because an old one may be in force elsewhere. */
 export interface HiddenSecrets {
@@ -11,15 +11,14 @@ export interface HiddenSecrets {
   addSigningKeys(keys: readonly string[]): void;
 }
 
-/** How many of each kind; the log looks for nine texts at most, and a signing key has two forms. */
-const newest = 3;
+/** How many of each kind: the log looks for nine at most. */
+const newest = 4;
 
 export function hideSecrets({ MATON_API_KEY, EVENTS_SIGNING_KEYS }: Config): HiddenSecrets {
   const list: string[] = [];
   const maton: string[] = [];
   let signing: string[] = [];
-  const renew = () =>
-    list.splice(0, list.length, ...signing.slice(-newest).flatMap(hiddenFormsOf), ...maton.slice(-newest));
+  const renew = () => list.splice(0, list.length, ...signing.slice(-newest), ...maton.slice(-newest));
   const hidden: HiddenSecrets = {
     list,
     addMatonKey: (key) => {

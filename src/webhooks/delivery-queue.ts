@@ -46,20 +46,22 @@ export class DeliveryQueue {
     this.#adopt(endpoint.replay);
   }
 
-  /** As its caller has it now. */
-  update(endpoint: StoredEndpoint): void {
+  /** As its caller has it now. Answers whether there may be something else to send. */
+  update(endpoint: StoredEndpoint): boolean {
     const types = typesOf(endpoint.types);
-    if (types.join() !== this.#types.join()) this.#live.rewind();
+    const hasOtherTypes = types.join() !== this.#types.join();
+    if (hasOtherTypes) this.#live.rewind();
     this.#endpoint = endpoint;
     this.#types = types;
-    this.#adopt(endpoint.replay);
+    return this.#adopt(endpoint.replay) || hasOtherTypes;
   }
 
-  #adopt(replay: EndpointReplay | undefined): void {
-    if (replay === undefined || replay.request <= this.#lastRequest) return;
+  #adopt(replay: EndpointReplay | undefined): boolean {
+    if (replay === undefined || replay.request <= this.#lastRequest) return false;
     const { request, position, ahead, until } = replay;
     this.#lastRequest = request;
     this.#replay = { request, walk: new EventWalk(position, ahead, until) };
+    return true;
   }
 
   get position(): number {
@@ -96,8 +98,8 @@ export class DeliveryQueue {
 
   /** How long until a read may find something; absent: there is nothing to be read. */
   get readInMs(): number | undefined {
-    const wants = [this.#live, this.#replay?.walk].some((walk) => walk && needsMore(walk));
-    return wants ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
+    if (this.#replay && needsMore(this.#replay.walk)) return 0;
+    return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
   }
 
   /** Reads one page of each walk that runs short of events, and what is due of the parked ones. */
@@ -108,9 +110,10 @@ export class DeliveryQueue {
 
   async #read(): Promise<void> {
     const [live, replay] = [this.#live, this.#replay?.walk];
-    if (needsMore(live)) {
+    const now = this.#services.clock.monotonic();
+    if (needsMore(live) && now >= this.#readAt) {
       live.add(await this.#page(live.readTo));
-      if (!live.mayHaveMore) this.#readAt = this.#services.clock.monotonic() + READ_EVERY_MS;
+      if (!live.mayHaveMore) this.#readAt = now + READ_EVERY_MS;
     }
     if (replay === undefined || !needsMore(replay)) return;
     const page = await this.#page(replay.readTo);

@@ -55,7 +55,7 @@ class EndpointDispatcher implements Dispatcher {
   }
 
   start(): void {
-    if (this.#running) return;
+    if (this.#running !== undefined) return;
     this.#unsubscribe = this.#services.signal.subscribe(() => {
       for (const loop of this.#loops.values()) loop.wake();
     });

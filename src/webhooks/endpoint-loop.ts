@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
-import { AttemptOutcomes, type Outcome } from './attempt-outcomes.ts';
+import { AttemptOutcomes } from './attempt-outcomes.ts';
+import { Attempts } from './attempts.ts';
 import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
-import type { SendResult } from './sender.ts';
 
 /** Requests whose result is not recorded: so many may come twice when this process dies. */
 export const SLOTS_MAX = 8;
@@ -24,8 +24,7 @@ export class EndpointLoop {
   readonly #queue: DeliveryQueue;
   readonly #outcomes: AttemptOutcomes;
   readonly #writer: ProgressWriter;
-  /** Attempts at events that failed since this process took over. */
-  readonly #tries = new Map<number, number>();
+  readonly #attempts: Attempts;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #cut = new AbortController();
   #endpoint: StoredEndpoint;
@@ -50,6 +49,7 @@ export class EndpointLoop {
     this.#savedAt = services.clock.monotonic();
     this.#queue = new DeliveryQueue(endpoint, services);
     this.#outcomes = new AttemptOutcomes(endpoint, this.#queue, services);
+    this.#attempts = new Attempts(services);
     this.#writer = this.#createWriter();
     this.ended = this.#run();
   }
@@ -86,7 +86,7 @@ export class EndpointLoop {
   update(endpoint: StoredEndpoint, slots: number): void {
     this.#slots = slots;
     this.#endpoint = endpoint;
-    this.#queue.update(endpoint);
+    if (this.#queue.update(endpoint)) this.#rouse();
   }
 
   /** Events were recorded. */
@@ -139,7 +139,7 @@ export class EndpointLoop {
     this.#isAwake = false;
     const told = this.#outcomes.failingFact();
     if (told) this.#writer.add(told);
-    if (this.#services.connectionsOf(this.#endpoint.caller) === undefined) return;
+    if (!this.#hasCaller) return;
     this.#look();
     await this.#queue.refill(this.#mayTryParked);
     this.#sendWhatMay();
@@ -164,12 +164,23 @@ export class EndpointLoop {
   }
 
   async #rest(): Promise<void> {
+    this.#resting = new AbortController();
+    await this.#services.clock.wait(this.#untilNextPass, this.#resting.signal);
+  }
+
+  /** How long nothing can be done unless something happens, ms. */
+  get #untilNextPass(): number {
+    if (!this.#hasCaller) return LOOK_EVERY_MS;
     const { restMs } = this.#outcomes;
     const waits = [LOOK_EVERY_MS, this.#queue.readInMs ?? LOOK_EVERY_MS];
     if (restMs > 0) waits.push(restMs);
     else if (this.#busy < this.#slots) waits.push(this.#queue.restMs);
-    this.#resting = new AbortController();
-    await this.#services.clock.wait(Math.min(...waits), this.#resting.signal);
+    return Math.min(...waits);
+  }
+
+  /** Without one that may have endpoints, the position stands. */
+  get #hasCaller(): boolean {
+    return this.#services.connectionsOf(this.#endpoint.caller) !== undefined;
   }
 
   /** The position moves also where nothing is to be sent. */
@@ -208,43 +219,14 @@ export class EndpointLoop {
   }
 
   async #attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
-    const { event } = delivery;
-    const at = this.#services.clock.now();
-    const attempt = this.#triesOf(delivery) + 1;
-    const sent = await this.#send(delivery, attempt);
-    this.#queue.contacts.end(event);
+    const attempt = await this.#attempts.make(this.#endpoint, delivery, this.#cut.signal);
+    this.#queue.contacts.end(delivery.event);
     // Whether it was received is not known, or the endpoint is not ours any more.
     if (this.#cut.signal.aborted || this.#isLost) return this.#queue.putBack(delivery);
-    const outcome = this.#outcomes.conclude(delivery, sent, isProbe);
-    if (outcome.result === 'delivered' || outcome.change.park) this.#tries.delete(event.seq);
-    else this.#tries.set(event.seq, attempt);
-    this.#report(delivery, sent, outcome);
-    const { status, durationMs, error } = sent;
-    const answer = { ...(status !== undefined && { status }), ...(error !== undefined && { error }) };
-    this.#record(delivery, { ...outcome.change, attempt: { eventSeq: event.seq, at, durationMs, ...answer } });
+    const outcome = this.#outcomes.conclude(delivery, attempt.sent, isProbe);
+    this.#attempts.report(this.#endpoint, attempt, outcome);
+    this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
     if (outcome.change.disable) this.end();
-  }
-
-  async #send({ event }: Delivery, attempt: number): Promise<SendResult> {
-    const { sender, text, onFault } = this.#services;
-    try {
-      return await sender.send(this.#endpoint, { id: event.id, text: text(event) }, attempt, this.#cut.signal);
-    } catch (error) {
-      onFault(error);
-      return { durationMs: 0, error: 'internal' };
-    }
-  }
-
-  #triesOf(delivery: Delivery): number {
-    return this.#tries.get(delivery.event.seq) ?? ('parked' in delivery ? delivery.parked.tries : 0);
-  }
-
-  #report({ event }: Delivery, { status, durationMs, error }: SendResult, { result }: Outcome): void {
-    const { logger, metrics } = this.#services;
-    const { id, url } = this.#endpoint;
-    metrics.attempted(id, result);
-    const facts = { endpoint: id, host: new URL(url).host, event: event.id, type: event.type, result };
-    logger.debug({ ...facts, status, ms: Math.round(durationMs), reason: error }, 'webhook sent');
   }
 
   #record(delivery: Delivery, change: ProgressChange): void {
