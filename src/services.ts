@@ -1,8 +1,10 @@
 import type { Config } from './config.ts';
+import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
+import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
-import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
+import { createMessaging, type MessagingParts } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { createPolling } from './polling.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
@@ -10,18 +12,20 @@ import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
+import { createRecording, type Recording } from './recording.ts';
+import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
-import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
-import { openStore, type Store } from './store/open.ts';
-import type { StoreOptions } from './store/options.ts';
-import { errorCode } from './task-error-code.ts';
+import type { ReservationStore } from './store/coordination-store.ts';
+import type { Store } from './store/open.ts';
+import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import type { CallReport } from './upstream/types.ts';
-import { createUpstream, type Upstream } from './upstream/upstream.ts';
+import { version } from './version.ts';
+import { openWebhooks, type Webhooks } from './webhooks/open-webhooks.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -53,9 +57,12 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
+  const recording = createRecording(overrides, shared);
+  const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
+    recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
@@ -78,6 +85,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
+    events,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -86,6 +94,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     readiness,
     intake,
     templates,
+    recording,
     onTaskError,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
@@ -109,7 +118,13 @@ async function openResources(
     nowOf(overrides),
   );
   const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
-  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls };
+  const webhooks = openWebhooks(config, {
+    signingKeys: overrides.signingKeys ?? (() => config.EVENTS_SIGNING_KEYS),
+    version,
+    lookup: overrides.webhookLookup,
+    now: nowOf(overrides),
+  });
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, webhooks };
 }
 
 function countCall(
@@ -138,53 +153,27 @@ function acceptConfiguredConnection(config: Config, store: Store, onTaskError: O
   void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
 }
 
-interface UpstreamWiring {
-  matonKey: () => string;
-  dispatchers: Dispatchers;
-  rateLimiter: OutboundRateLimiter | undefined;
-  metrics: Metrics;
-  /** Other replicas share the account. */
-  replicas: boolean;
-  readRetryMs: number;
-  onAttempt: Parameters<typeof createUpstream>[1]['onAttempt'];
-  onAnswer: Readiness['heard'];
-}
-
-function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
-  return createUpstream(config, {
-    key: matonKey,
-    dispatchers,
-    replicas,
-    readRetryMs,
-    onAnswer,
-    ...(rateLimiter && { rateLimiter }),
-    onAttempt: (report, connection) => {
-      metrics.recordUpstreamCall(report);
-      overrides.tracing?.recordUnattributed(report);
-      onAttempt(report, connection);
-    },
-    onEcho: (operation) => {
-      metrics.recordKeyEcho(operation);
-      overrides.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
-    },
-  });
-}
-
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
+  events: Events;
+  webhooks: Webhooks;
+  recording: Recording;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
+    parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
+  const { recorder } = parts.recording;
   return {
     start: async () => {
       // Before anything goes out.
       await stopSwitch.start();
+      // Before anything moves: what nobody has asked for is not written down.
+      await recorder.start();
       await maintenance.start();
       acceptConfigured();
       reconcileWorker.start();
@@ -199,6 +188,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       rateLimiter?.close();
       void dispatchers.close();
       intake?.cutOff();
+      webhooks.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
@@ -209,6 +199,9 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await recorder.stop();
+      await events.hub.close();
+      await webhooks.sender.close();
       await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();
@@ -225,25 +218,4 @@ function openRateLimiter(
   return perSecond < 100_000
     ? createRateLimiter({ perSecond, plan, ...(reservations && { reservations }) })
     : undefined;
-}
-
-const hourMs = 60 * 60 * 1000;
-
-/** How long the store keeps what. */
-export const retentionOf = (config: Config): StoreOptions => ({
-  keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
-  unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
-  recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
-  intakeDedupeMs: config.INTAKE_DEDUPE_DAYS * 24 * hourMs,
-  leaseMs: config.STORE_LEASE_MS,
-  tls: config.STORE_TLS,
-});
-
-/** The store, and where replicas take turns: through their database. One process alone paces itself. */
-async function openRecords(
-  config: Config,
-  onQuery: Metrics['recordStoreCall'],
-): Promise<{ store: Store; reservations?: ReservationStore & CallerTokenStore }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
-  return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

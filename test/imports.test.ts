@@ -41,9 +41,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/event-(feed|stream|types))\.ts$/,
     types:
-      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|webhooks|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
@@ -59,7 +59,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Between the network and the routes: connections, keys, limits of addresses, how a problem is answered.
     of: /^src\/http\//,
     values:
-      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
+      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|callers\/addresses|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
     types: /^src\/(callers|config|problem-types|(connections|holds|store|tracing|upstream)\/[\w-]+)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
@@ -67,14 +67,15 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   { of: /^src\/lib\//, values: /^src\/lib\//, types: /^src\/lib\//, packages: /^node:[\w/]+$/ },
   {
     of: /^src\/(docs|problem-types)\//,
-    values: /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/example-answers\.json)$/,
+    values:
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|(event|webhook)-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
     packages: /^node:[\w/]+$/,
   },
   {
     of: /^src\/observability\//,
     values:
-      /^src\/((observability|lib)\/[\w-]+|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,
@@ -94,14 +95,15 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|events\/event-types|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
   {
     of: /^src\/schemas\//,
-    values: /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|lib\/[\w-]+)\.ts$)/,
-    types: /^src\/(schemas|recipients)\/|^src\/problem\.ts$/,
+    values:
+      /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|events\/event-types|lib\/[\w-]+)\.ts$)/,
+    types: /^src\/(schemas|recipients)\/|^src\/(problem|events\/event-types)\.ts$/,
     packages: /^(typebox|ajv)$/,
   },
   {
@@ -127,6 +129,21 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
       /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|store\/(errors|quota-store|store-problems))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
     packages: /^$/,
+  },
+  {
+    // Records as their callers see them: in answers, and in events.
+    of: /^src\/messages\//,
+    values: /^src\/(messages\/[\w-]+|lib\/[\w-]+|delivery\/outcome|tracking\/(delivery-state|failure-kind))\.ts$/,
+    types: /^src\/(schemas|store|holds|broadcasts)\//,
+    packages: /^$/,
+  },
+  {
+    // Knows the callers, what they may hear, and the views of records; the store comes in as an argument.
+    of: /^src\/events\//,
+    values:
+      /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|problem|delivery\/outcome|store\/store-problems)\.ts$/,
+    types: /^src\/(events|store|broadcasts|schemas|tracking)\/|^src\/callers\.ts$/,
+    packages: /^node:[\w/]+$/,
   },
   {
     of: /^src\/templates\//,
@@ -162,6 +179,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
+    // Out to receivers of callers: what may be called, how it is signed, and when it is tried again.
+    of: /^src\/webhooks\//,
+    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
+    types: /^src\/(webhooks|store|events)\//,
+    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|(dns|timers)\/promises))$/,
+  },
+  {
     of: /^src\/csv\//,
     values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|templates\/template-value|lib\/[\w-]+)\.ts$/,
     types: /^src\/(csv|recipients)\/|^src\/problem\.ts$/,
@@ -192,8 +216,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
-    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message)-store)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|webhooks\/allowed-hosts|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
+    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message|webhook-endpoint)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {
@@ -245,11 +269,16 @@ it('keeps what only reads apart from delivery: no read route reaches it, types i
   expect([...reached].filter((file) => /^src\/(delivery|broadcasts)\//.test(file))).toEqual([]);
 });
 
-it('reads the environment in src/bin alone, and undici in src/upstream alone', () => {
+it('reads the environment in src/bin alone, and undici where calls go out', () => {
   expect(
     files.filter((file) => !file.startsWith('src/bin/') && /process\s*\.\s*env|from 'node:process'/.test(text(file))),
   ).toEqual([]);
-  expect(imports.filter(({ file, target }) => target === 'undici' && !file.startsWith('src/upstream/'))).toEqual([]);
+  expect(
+    imports.filter(
+      ({ file, target }) =>
+        target === 'undici' && !/^src\/(upstream\/|webhooks\/(webhook-agent|sender)\.ts$)/.test(file),
+    ),
+  ).toEqual([]);
   // Browsers run the scripts of these pages.
   const fetching = files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)));
   expect(fetching.toSorted()).toEqual(['routes/home.ts', 'src/docs/docs-page.ts']);

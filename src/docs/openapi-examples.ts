@@ -1,5 +1,7 @@
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
+import { deliveredExample, eventListExample } from '../schemas/event-examples.ts';
 import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
+import { webhookAnswers, webhookProblemExamples } from '../schemas/webhook-examples.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -20,6 +22,9 @@ const notReady = {
 /** What no example of an operation leads to in the sandbox. */
 const others: typeof answers = {
   getReadiness: { '503': notReady },
+  listEvents: { '200': eventListExample },
+  getEvent: { '200': deliveredExample },
+  ...webhookAnswers,
   resendMessage: {
     '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
   },
@@ -38,16 +43,17 @@ export function withExamples(responses: Json, operationId: string): Json {
   );
 }
 
-/** Answers in words, by their media type. */
+/** Answers in words, by their operation. */
 const inText: Readonly<Record<string, string>> = {
-  'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
-  'text/plain':
+  streamBroadcast: `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
+  streamEvents: `id: ${deliveredExample.cursor}\nevent: ${deliveredExample.type}\ndata: ${JSON.stringify(deliveredExample)}\n\n`,
+  getMetrics:
     '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
 };
 
 /** An answer that streams through. Text is a string to a generated client, all else a file. */
-export const bytes = (produces: string): Json => {
-  const example = inText[produces];
+export const bytes = (produces: string, operationId: string): Json => {
+  const example = inText[operationId];
   const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
   return { 200: { description: 'as it is', content: { [produces]: { schema, ...(example && { example }) } } } };
 };
@@ -60,6 +66,16 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
     errors: [{ pointer: '/to', detail: 'is none of the recipients of your entry' }],
   },
   'connection-ambiguous': { detail: 'name the connection with the header Maton-Connection' },
+  'events-not-recorded': {
+    detail: 'your operator has to list the types that you want in `events` of the entry `billing` in the callers file',
+    instance: '/v1/events',
+  },
+  'cursor-expired': {
+    detail: 'events behind this cursor were deleted by age, so that you have missed some',
+    instance: '/v1/events',
+    earliest: eventListExample.nextCursor,
+    latest: eventListExample.nextCursor,
+  },
   'idempotency-in-progress': { detail: 'the first request with this key is still running; it was not taken again' },
   'quota-spent': {
     detail: 'WATI says that the account has spent its quota; upstream.detail has its words',
@@ -85,6 +101,7 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
   },
   overloaded: { detail: 'as many uploads as there may be at once; nothing was sent' },
   'shutting-down': { detail: 'this instance is about to end; nothing was sent' },
+  ...webhookProblemExamples,
   'upstream-timeout': { detail: 'the upstream did not answer in time', instance: '/v1/contacts' },
 };
 

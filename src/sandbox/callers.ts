@@ -9,7 +9,9 @@ import { exampleIds } from '../schemas/common.ts';
 export function openSandboxCallers(path: string | undefined, logger: () => FastifyBaseLogger): Callers {
   if (path === undefined || path === '') {
     const keys = [{ sha256: hash('sha256', sandboxKey) }];
-    return fixedCallers([{ name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'] }]);
+    return fixedCallers([
+      { name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'], events: ['*'], inbound: 'all' },
+    ]);
   }
   try {
     return callersFromFile(path, {

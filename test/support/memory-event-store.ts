@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { EventSignal } from '../../src/events/types.ts';
 import type {
   EventPage,
   EventStore,
@@ -9,6 +10,9 @@ import type {
   StoredEvent,
 } from '../../src/store/event-store.ts';
 
+/** Of a process that records nothing. */
+export const noRecorder: EventSignal = { subscribe: () => () => {} };
+
 interface MemoryEventsOptions {
   /** Wall clock, ms. */
   now?: () => number;
@@ -18,7 +22,7 @@ interface MemoryEventsOptions {
 
 /** A database of events in memory. Each `open` is a process on it, which is woken when another one records. */
 export class MemoryEvents {
-  readonly epoch = randomBytes(16).toString('base64url');
+  readonly epoch: string;
   readonly #now: () => number;
   readonly #scanMax: number;
   readonly #events: StoredEvent[] = [];
@@ -29,9 +33,17 @@ export class MemoryEvents {
   #last = 0;
   #lastFact = 0;
 
-  constructor({ now = () => Date.now(), scanMax = 5_000 }: MemoryEventsOptions = {}) {
+  constructor({ now = () => Date.now(), scanMax = 5_000, epoch }: MemoryEventsOptions & { epoch?: string } = {}) {
+    this.epoch = epoch ?? randomBytes(16).toString('base64url');
     this.#now = now;
     this.#scanMax = scanMax;
+  }
+
+  /** The database as it is restored from a copy of now, without its events. */
+  copy(): MemoryEvents {
+    const copied = new MemoryEvents({ now: this.#now, scanMax: this.#scanMax, epoch: this.epoch });
+    copied.#last = this.#last;
+    return copied;
   }
 
   /** What is written down for whom. */
@@ -135,7 +147,7 @@ export class MemoryEvents {
 let made = 0;
 
 /** An event to be recorded; what is not named is made up, and of no other fact. */
-export function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
+function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
   made += 1;
   return {
     id: `evt_${randomBytes(16).toString('base64url')}`,
