@@ -1,7 +1,7 @@
 import type { Config } from './config.ts';
 import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
-import { type Events, openEvents } from './events/open-events.ts';
+import { type EventServices, openEventServices } from './event-services.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts } from './messaging.ts';
@@ -12,7 +12,6 @@ import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
-import { createRecording, type Recording } from './recording.ts';
 import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
@@ -56,9 +55,9 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
-  const recording = createRecording(config, overrides, { store, metrics, pauses, onTaskError });
-  const shared = { store, rateLimiter, upstream, metrics, pauses, recording, onTaskError };
-  const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
+  const parts = { store, metrics, pauses, onTaskError, webhooks: resources.webhooks };
+  const eventServices = await openEventServices(config, overrides, parts);
+  const shared = { ...parts, rateLimiter, upstream, recording: eventServices.recording };
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
@@ -84,7 +83,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
-    events,
+    ...eventServices,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -93,7 +92,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     readiness,
     intake,
     templates,
-    recording,
     onTaskError,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
@@ -157,16 +155,16 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
-  recording: Recording;
-  events: Events;
   webhooks: Webhooks;
-} & ReturnType<typeof createMessaging>;
+} & EventServices &
+  ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   const { recorder } = parts.recording;
+  const { dispatcher } = parts;
   return {
     start: async () => {
       // Before anything is sent.
@@ -177,6 +175,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       acceptConfigured();
       reconcileWorker.start();
       tracking.start();
+      dispatcher.start();
       broadcastWorker.wake();
       await intake?.start(tracking.wake);
       pollWorker.start();
@@ -187,12 +186,13 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       rateLimiter?.close();
       void dispatchers.close();
       intake?.cutOff();
+      dispatcher.cutOff();
       webhooks.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended, or another replica would consider this process dead.
       closing.abort();
-      const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
+      const ended = Promise.all([delivery.close(), broadcastWorker.close(), dispatcher.stop()]);
       rateLimiter?.close();
       await ended;
       // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
