@@ -97,7 +97,7 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
       },
     });
     const file = await readThrough(services, reply, { check, afterEach: flush });
-    // Deletes the recipients that were recorded so far, which no other operation sees.
+    // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
     mayReach.assert();
     await flush();
     return print(file);

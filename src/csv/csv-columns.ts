@@ -217,7 +217,7 @@ function separatorIn(name: string): string | undefined {
 
 const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
 
-/** Digits may be a number, if the header row is missing. */
+/** Hides digits, which may be a phone number if the header row is missing. */
 const shown = (name: string): string => cut(name).replaceAll(/\d{5,}/g, '…');
 
 /** The first names, for the reader to compare. */

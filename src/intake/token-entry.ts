@@ -57,7 +57,7 @@ function inWords(fault: ErrorObject, entries: readonly unknown[]): string {
   return `${who}: an entry must be an object {...}`;
 }
 
-/** Names that logs and metrics use for requests without a valid token. */
+/** The hash of an empty token, which is a mistake in the file. */
 const hashOfNothing = hash('sha256', '');
 
 function secrets(entries: readonly TokenEntry[]): string[] {

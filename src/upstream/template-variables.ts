@@ -71,7 +71,7 @@ function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject 
 
 const copies = new Set(['body', 'bodyoriginal', 'hsm', 'hsmoriginal', 'customparams']);
 const isMapping = (key: string): boolean => plain(key).endsWith('mapping');
-/** Names under which WATI repeats the template in Meta's form. */
+/** Whether a field contains the template in Meta's form, which repeats WATI's own. */
 const isComponents = (key: string, value: unknown): boolean => plain(key) === 'components' && Array.isArray(value);
 const order = ['header', 'footer', 'buttons', 'carouselcards'];
 const place = (key: string): number => (order.includes(plain(key)) ? order.indexOf(plain(key)) : order.length);
@@ -92,7 +92,7 @@ const inside = ({ path, depth }: NodeContext, key: string): NodeContext => ({
 interface Mapping {
   /** Names by position. */
   mapping: ReadonlyMap<string, string>;
-  /** Positions that were found in a text. */
+  /** Positions in the mapping that a text has used. */
   used: Set<string>;
 }
 
@@ -138,7 +138,8 @@ class Walk {
     if (variables.length === 0) return undefined;
     const beside = names.length === positions.length ? positions : [];
     const different = [...new Set(variables)];
-    // Positions may be numbered through the whole template. If there are as many as in this text, they correspond in order.
+    // The mapping may be numbered through the whole template. If it has as many positions as this text and none of the same number,
+    // they correspond in order.
     const isOrdered = different.length === mapping.size && !different.some((each) => mapping.has(each));
     const ordered = isOrdered ? [...mapping.keys()].sort((one, other) => Number(one) - Number(other)) : [];
     const found = variables.map((variable, at) => {

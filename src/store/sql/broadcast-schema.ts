@@ -71,7 +71,7 @@ export const reasonsTable = `
      PRIMARY KEY (broadcast_id, reason)
    )`;
 
-/** The reasons of broadcasts that existed before. */
+/** Fills the table for broadcasts that existed before it. */
 export const countReasons = `
   INSERT INTO broadcast_reasons (broadcast_id, reason, n)
      SELECT broadcast_id, COALESCE(failure_code, 'other'), COUNT(*) FROM sends

@@ -24,7 +24,7 @@ export interface IntakeStatements {
 export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: Dialect): IntakeStatements {
   const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
   const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
-  // Present in every row that has a body.
+  // Searches the bodies for the person; applied rows have none.
   const ofPerson = `state <> 'done' AND EXISTS
     (SELECT 1 FROM ${inputRows({ pattern: 'TEXT' })} WHERE intake.body LIKE given.pattern ESCAPE '!')`;
   return {
