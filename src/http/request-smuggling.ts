@@ -13,7 +13,7 @@ export const secureHeaders = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** Bytes of header names and values together. Callers send about a dozen lines. */
+/** The most names and values together: 100 header lines. Callers send about a dozen. */
 const rawHeadersMax = 2 * 100;
 
 /**
