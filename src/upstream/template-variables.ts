@@ -1,5 +1,5 @@
 import { foreignPatterns } from '../lib/patterns.ts';
-import { asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
+import { asString, fieldOf, isObject, type JsonObject, paramPairs, plain } from './tolerant-reader.ts';
 
 /** The variables in all texts of a template. */
 export interface TemplateVariables {
@@ -16,9 +16,7 @@ export interface TemplateVariables {
 /** A variable that was found: by name, or by its position if nothing gives its name. */
 type Met = { name: string } | { position: string; inBody: boolean };
 
-/**
- * The most characters of a text. A body has at most 1,024 characters of one or two UTF-16 units; the address of a button 2,000.
- */
+/** The most UTF-16 units of a text. A body has at most 1,024 characters of one or two; the address of a button 2,000. */
 const textMax = 2_048;
 const depthMax = 8;
 const objectsMax = 2_000;
@@ -26,16 +24,6 @@ const objectsMax = 2_000;
 const textsMax = 64;
 
 export const cutText = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
-
-/** Normalizes the name of a field: the newer API writes `url_original` for `urlOriginal`. */
-export const plain = (key: string): string => key.replaceAll('_', '').toLowerCase();
-
-/** The value of a field, in either spelling of its name. */
-export function fieldOf(of: JsonObject, name: string): unknown {
-  if (Object.hasOwn(of, name)) return of[name];
-  const wanted = plain(name);
-  return Object.entries(of).find(([key]) => plain(key) === wanted)?.[1];
-}
 
 /**
  * Walks over everything in a template. Any text may contain variables; `…Original` beside it contains them by name, and
