@@ -139,10 +139,7 @@ interface Spare {
   index: number;
 }
 
-/**
- * The unused column whose name is most similar to the wanted one, unless the two differ only in a digit, as in a numbered
- * series.
- */
+/** The unused column whose name is most similar to the wanted one, unless the two differ only in a digit, as in a numbered series. */
 function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
   const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
   const isOther = (name: string) =>

@@ -16,9 +16,7 @@ export const secureHeaders = {
 /** The most names and values together: 100 header lines. Callers send about a dozen. */
 const rawHeadersMax = 2 * 100;
 
-/**
- * Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on that bound.
- */
+/** Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on that bound. */
 export const boundedHeaders = [
   'accept',
   'authorization',

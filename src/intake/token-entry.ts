@@ -10,10 +10,7 @@ const Sha256 = Type.String({
   'x-form': 'the SHA-256 of a token, 64 hexadecimal digits in small letters, and never the token itself',
 });
 
-/**
- * An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several
- * hashes.
- */
+/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several hashes. */
 export const TokenEntry = Type.Object(
   {
     name: Type.String({

@@ -47,10 +47,7 @@ export interface TrackedFacts {
   outcome: Json;
 }
 
-/**
- * The ids and names of a person, as far as known. Two entries that share one of phone, bsuid and contact id are the same
- * person.
- */
+/** The ids and names of a person, as far as known. Two entries that share one of phone, bsuid and contact id are the same person. */
 export interface ContactIdentity {
   phone?: string;
   bsuid?: string;
@@ -155,9 +152,7 @@ export interface TrackingStore extends PollStore {
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 
-  /**
-   * Counts of a broadcast, also when its recipients are deleted by age. The caller is not checked: call `findBroadcast` first.
-   */
+  /** Counts of a broadcast, also when its recipients are deleted by age. The caller is not checked: call `findBroadcast` first. */
   deliveryCounts(broadcastId: string): Promise<DeliveryCounts>;
 
   /** Writes what is known of a conversation from other sources than the intake: a refusal, or a history. */

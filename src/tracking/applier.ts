@@ -58,9 +58,7 @@ export interface ApplierServices {
 }
 
 const batchMax = 64;
-/**
- * A body with more characters than this is parsed in its own turn of the event loop: parsing 64 bodies of 1 MiB takes seconds.
- */
+/** A body with more characters than this is parsed in its own turn of the event loop: parsing 64 bodies of 1 MiB takes seconds. */
 const longBody = 64 * 1024;
 /** Pause after a failed pass. */
 const faultRestMs = 1_000;
@@ -156,9 +154,7 @@ interface AppliedBatch {
 
 export type Reporters = Pick<ApplierServices, 'metrics' | 'logger'>;
 
-/**
- * Counts and logs what a batch changed. The log has names of events, connections, our own ids, and the last digits of numbers.
- */
+/** Counts and logs what a batch changed. The log has names of events, connections, our own ids, and the last digits of numbers. */
 function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporters) {
   const { metrics, logger } = services;
   const outcomes = new Map<EventEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();

@@ -177,10 +177,7 @@ interface Pair {
   original: string;
 }
 
-/**
- * The texts of an object, each with its original. An original without a text of its name belongs to the text with as many
- * variables.
- */
+/** The texts of an object, each with its original. An original without a text of its name belongs to the text with as many variables. */
 function textsOf(node: JsonObject): Pair[] {
   const strings = Object.entries(node).flatMap(([key, value]): Pair[] =>
     typeof value === 'string' && !isSample(key) ? [{ key, text: cutText(value) ?? '', original: '' }] : [],

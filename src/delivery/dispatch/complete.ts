@@ -68,9 +68,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
-/**
- * Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once.
- */
+/** Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {

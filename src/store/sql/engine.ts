@@ -6,10 +6,7 @@ import { WAITING } from './tracking-schema.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/**
- * SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is
- * used.
- */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is used. */
 export interface Statement {
   readonly named: string;
   /** With `$1`, for PostgreSQL. */
@@ -112,10 +109,7 @@ export function statement(named: string): Statement {
   return { named, numbered: numbers('$'), positional: numbers('?'), names };
 }
 
-/**
- * The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a
- * NULL.
- */
+/** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
     const value = own[name] ?? step.values[name];

@@ -63,10 +63,7 @@ const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
 const failure = (kept: string, given: string): string =>
   `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
 
-/**
- * The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is
- * new.
- */
+/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is new. */
 const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
   ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
   ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
