@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
+import { exportPerson } from '../operator/export-person.ts';
 import { digits, recipientPattern } from '../schemas/common.ts';
 import type { Store } from '../store/open.ts';
 import type { PersonCount } from '../store/person-store.ts';
@@ -13,7 +14,7 @@ what is queued, deletes what has ended, and tells what it did. What is on the wi
 
   NUMBER     as callers write it: digits with country code; or a contact id or BSUID, under which records are kept as well
   --dry-run  only counts what is kept
-  --export   prints what is kept as JSON, and erases nothing
+  --export   prints what is kept as JSON (messages, conversations, webhooks that are not applied), and erases nothing
 
 A service that runs on a SQLite file has it for itself: use POST /v1/operations/erase then.
 Exit codes: 0 nothing is left (or it was only asked), 1 it could not be done or something is left, 2 not understood.`;
@@ -37,9 +38,7 @@ async function run(): Promise<number> {
     throw new UsageError('this is no number: digits with country code, a 24-hex contact id, or a BSUID');
   }
   if (values['dry-run'] && values.export) throw new UsageError('--dry-run or --export, not both');
-  return withStore((store) =>
-    values.export ? printRecords(store, digits(to)) : erase(store, digits(to), values['dry-run']),
-  );
+  return withStore((store) => (values.export ? print(store, digits(to)) : erase(store, digits(to), values['dry-run'])));
 }
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
@@ -63,21 +62,8 @@ function told({ found, conversations, webhooks, cancelled, erased, left }: Erasu
 What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
-/** One array, read a page at a time. Broadcasts that are still being recorded are invisible. */
-async function printRecords(store: Store, to: string): Promise<number> {
-  let separator = '[\n';
-  for (const caller of await store.listCallers()) {
-    let cursor: string | undefined;
-    do {
-      const page = await store.list(caller, { to }, { limit: 500, ...(cursor !== undefined && { cursor }) });
-      for (const send of page.messages) {
-        process.stdout.write(separator + JSON.stringify(send));
-        separator = ',\n';
-      }
-      cursor = page.next;
-    } while (cursor !== undefined);
-  }
-  process.stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
+async function print(store: Store, to: string): Promise<number> {
+  for await (const text of exportPerson(store, to)) process.stdout.write(text);
   return 0;
 }
 

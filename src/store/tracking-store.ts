@@ -1,5 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
-import type { Postponement } from './intake-store.ts';
+import type { IntakeRow, Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
 
@@ -126,6 +126,12 @@ export interface DeliveryCounts {
   replied: number;
 }
 
+/** What is kept of one person beside messages. */
+export interface PersonTracking {
+  conversations: readonly Conversation[];
+  webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
+}
+
 export interface TrackingStore extends PollStore {
   /**
    * The message of this connection that each of these ids names, in their order: by our id, else WhatsApp's, else WATI's.
@@ -174,6 +180,8 @@ export interface TrackingStore extends PollStore {
    * connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
+  /** The same itself: each connection's conversation joined, and the webhooks as they came. */
+  listPersonTracking(to: string): Promise<PersonTracking>;
   /** Deletes these, and polls of any of the ids. Returns how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

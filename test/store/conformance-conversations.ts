@@ -114,6 +114,15 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       await store.schedulePolls([phone, bsuid, '1'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: 0 })));
       expect(await store.countPersonTracking(phone)).toEqual({ conversations: 3, waiting: 3 });
       expect(await store.countPersonTracking('%')).toEqual({ conversations: 0, waiting: 0 });
+      const { conversations, webhooks } = await store.listPersonTracking(phone);
+      expect(conversations.map((each) => [each.connectionId, each.phone, each.bsuid])).toEqual(
+        expect.arrayContaining([
+          ['c1', phone, bsuid],
+          ['c2', phone, undefined],
+        ]),
+      );
+      expect(webhooks.map((each) => each.body)).toHaveLength(3);
+      expect(webhooks).toContainEqual({ connectionId: 'c1', receivedAtMs: T, body: bodies.bsuid });
       expect(await store.erasePersonTracking(phone)).toBe(3 + 3 + 2);
       expect(await store.erasePersonTracking(phone)).toBe(0);
       expect([await known(), await store.conversation('c2', { phone })]).toEqual([undefined, undefined]);

@@ -124,7 +124,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await dueKeys(1)).toHaveLength(1);
       expect(await dueKeys()).toHaveLength(2);
       await fixture.advance(MINUTE_MS);
-      expect(await dueKeys()).toHaveLength(3);
+      await expect.poll(() => dueKeys(), { timeout: 10_000 }).toHaveLength(3);
       expect(await store.retryFailedIntake()).toBe(1);
       expect(await dueKeys()).toEqual(['a', 'b', 'c', 'd']);
       expect(await store.recordIntake([aRow('a')])).toEqual({ received: 0, duplicates: 1 });

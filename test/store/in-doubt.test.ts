@@ -221,6 +221,7 @@ function troubled(
       throw new StoreError('the connection broke at the commit');
     },
     read: (step) => inner.read(step),
+    webhooks: inner.webhooks,
     scrub: (isAlone) => inner.scrub(isAlone),
     list: (step) => inner.list(step),
     heartbeat: () => inner.heartbeat(),

@@ -1,9 +1,8 @@
-import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
-import { completeAll, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
+import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
 import {
   credentialsPauseReason,
   findHeldBack,
@@ -203,13 +202,9 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
 /** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */
 async function reload(
   delivery: ActiveDelivery,
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ): Promise<StoredMessage['status'] | undefined> {
-  const { caller, id } = delivery.stored;
-  const stored = await retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
-    if (error instanceof StoreError) return undefined;
-    throw error;
-  });
+  const stored = await currentRecord(delivery.stored, services);
   if (stored) delivery.stored = stored;
   return stored?.status;
 }

@@ -9,7 +9,7 @@ import { integer, optional, required, toSqlText } from './row-mapping.ts';
 type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;
 type Operations = Pick<
   TrackingStore,
-  'noteConversations' | 'conversation' | 'countPersonTracking' | 'erasePersonTracking'
+  'noteConversations' | 'conversation' | 'countPersonTracking' | 'listPersonTracking' | 'erasePersonTracking'
 >;
 
 /** The most lookups that find all rows of a person: a number leads to a BSUID, that to a contact id, and that to further rows. */
@@ -50,7 +50,7 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
 function personOperations(
   database: Database,
   dialect: Dialect,
-): Pick<Operations, 'countPersonTracking' | 'erasePersonTracking'> {
+): Pick<Operations, 'countPersonTracking' | 'listPersonTracking' | 'erasePersonTracking'> {
   const { engine, sql } = database;
   const intake = intakeStatements(dialect);
   const polls = pollStatements(dialect);
@@ -67,6 +67,20 @@ function personOperations(
       const { conversations, ids } = await personOf(to);
       const [waiting = {}] = await engine.read({ statement: intake.countPerson, values: bodiesWith(ids) });
       return { conversations: conversations.length, waiting: integer(waiting, 'n') };
+    },
+
+    async listPersonTracking(to) {
+      const { conversations, ids } = await personOf(to);
+      const byConnection = Map.groupBy(conversations, (row) => required(row, 'connection_id'));
+      const webhooks = await engine.read({ statement: intake.listPerson, values: bodiesWith(ids) });
+      return {
+        conversations: [...byConnection].map(([connection, rows]) => joined(connection, rows)),
+        webhooks: webhooks.map((row) => ({
+          connectionId: required(row, 'connection_id'),
+          receivedAtMs: integer(row, 'received_at'),
+          body: required(row, 'body'),
+        })),
+      };
     },
 
     async erasePersonTracking(to) {

@@ -1,0 +1,53 @@
+import type { MessageStore } from '../store/message-store.ts';
+import type { OperatorStore } from '../store/operator-store.ts';
+import type { Conversation, TrackingStore } from '../store/tracking-store.ts';
+
+const pageSize = 500;
+
+type Exported = Pick<OperatorStore, 'listCallers'> &
+  Pick<MessageStore, 'list'> &
+  Pick<TrackingStore, 'listPersonTracking'>;
+
+/**
+ * What is kept of one person over all callers, as the text of one JSON object, a page at a time: messages with what became of them,
+ * conversations, and webhooks that are not applied yet. What is still being recorded is not among it.
+ */
+export async function* exportPerson(store: Exported, to: string): AsyncGenerator<string> {
+  yield '{\n"messages": [';
+  yield* listed(messagesTo(store, to));
+  const { conversations, webhooks } = await store.listPersonTracking(to);
+  yield '],\n"conversations": [';
+  yield* listed(conversations.map(withTimes));
+  yield '],\n"webhooks": [';
+  yield* listed(
+    webhooks.map(({ connectionId, receivedAtMs, body }) => ({ connectionId, receivedAt: isoTime(receivedAtMs), body })),
+  );
+  yield ']\n}\n';
+}
+
+async function* messagesTo(store: Exported, to: string) {
+  for (const caller of await store.listCallers()) {
+    let cursor: string | undefined;
+    do {
+      const page = await store.list(caller, { to }, { limit: pageSize, ...(cursor !== undefined && { cursor }) });
+      yield* page.messages;
+      cursor = page.next;
+    } while (cursor !== undefined);
+  }
+}
+
+async function* listed(each: AsyncIterable<object> | Iterable<object>): AsyncGenerator<string> {
+  let separator = '\n';
+  for await (const one of each) {
+    yield separator + JSON.stringify(one);
+    separator = ',\n';
+  }
+}
+
+function withTimes({ lastInAt, closedAt, lastForeignOutAt, ...known }: Conversation) {
+  const times = { lastReceivedAt: lastInAt, closedAt, lastForeignSentAt: lastForeignOutAt };
+  const told = Object.entries(times).flatMap(([name, at]) => (at === undefined ? [] : [[name, isoTime(at)] as const]));
+  return { ...known, ...Object.fromEntries(told) };
+}
+
+const isoTime = (ms: number): string => new Date(ms).toISOString();
