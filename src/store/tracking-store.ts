@@ -126,7 +126,7 @@ export interface DeliveryCounts {
   replied: number;
 }
 
-/** What is kept of one person beside messages. */
+/** What is stored about a person in addition to messages. */
 export interface PersonTracking {
   conversations: readonly Conversation[];
   webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
@@ -180,7 +180,7 @@ export interface TrackingStore extends PollStore {
    * connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
-  /** The same itself: each connection's conversation joined, and the webhooks as they came. */
+  /** The same data: the conversation on each connection, and the webhooks as they were received. */
   listPersonTracking(to: string): Promise<PersonTracking>;
   /** Deletes these, and polls of any of the ids. Returns how many rows. */
   erasePersonTracking(to: string): Promise<number>;

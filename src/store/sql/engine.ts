@@ -34,7 +34,7 @@ export interface IndexScan {
   order: string;
 }
 
-/** Where statements run. */
+/** Runs statements over connections of its own. */
 export interface Lane {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
@@ -43,8 +43,8 @@ export interface Lane {
 
 export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   /**
-   * For recording webhooks, one commit at a time, and applying them, one pass at a time: neither waits for sends, nor sends for them.
-   * Only for statements that find each row by an index.
+   * For recording webhooks, one commit at a time, and for applying them, one pass at a time. Sends do not wait for them, nor
+   * they for sends. Only for statements that find each row by an index.
    */
   readonly webhooks: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */

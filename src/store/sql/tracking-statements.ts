@@ -93,7 +93,7 @@ export function trackingStatements(dialect: Dialect): TrackingStatements {
 
 function lookups({ inputRows, lateralJoin }: Dialect) {
   const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
-  // For each given row by itself, or a planner that takes a column for empty walks over a whole index.
+  // A subquery per given row: if the planner expects a column to be empty, it would otherwise scan the whole index.
   const found = (foundBy: string, condition: string): string => `
     SELECT given.place, '${foundBy}' AS found_by, ${TRACKED}
     FROM ${ids} ${lateralJoin(`${condition} LIMIT ${CANDIDATES_MAX}`)} ${WITH_DELIVERY}
