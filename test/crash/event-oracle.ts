@@ -63,17 +63,29 @@ export async function caughtUp(total: number, waiting: Waiting): Promise<void> {
   while (isBehind() && !isOver() && performance.now() < until) await sleep(20);
 }
 
-const distinct = (seen: readonly Seen[]): number => new Set(seen.map(({ id }) => id)).size;
+export const distinct = (seen: readonly Seen[]): number => new Set(seen.map(({ id }) => id)).size;
 
 /** How many of them came more than once, each time counted. */
 export const doubles = (seen: readonly Seen[]): number => seen.length - distinct(seen);
 
-/** From the first post of a webhook until it was seen: `p50 12 ms, p99 40 ms`. */
-export function delays({ events }: EventSource, seen: readonly Seen[]): string {
+/** From the first post of each webhook until it was seen for the first time; of those that were posted in this time. */
+export function waits(
+  { events }: EventSource,
+  seen: readonly Seen[],
+  { from = 0, to = Number.POSITIVE_INFINITY } = {},
+) {
   const at = new Map(events.map(({ fact, postedMs }) => [fact, postedMs]));
-  const waits = [...firsts(seen).values()].map(({ fact, atMs }) => atMs - (at.get(fact) ?? Number.NaN));
-  return `p50 ${percentile(waits, 0.5).toFixed(0)} ms, p99 ${percentile(waits, 0.99).toFixed(0)} ms`;
+  return [...firsts(seen).values()].flatMap(({ fact, atMs }) => {
+    const postedMs = at.get(fact) ?? Number.NaN;
+    return postedMs >= from && postedMs < to ? [atMs - postedMs] : [];
+  });
 }
+
+/** `p50 12 ms, p99 40 ms` */
+export const quantiles = (ms: readonly number[]): string =>
+  `p50 ${percentile(ms, 0.5).toFixed(0)} ms, p99 ${percentile(ms, 0.99).toFixed(0)} ms`;
+
+export const delays = (source: EventSource, seen: readonly Seen[]): string => quantiles(waits(source, seen));
 
 const name = ({ fact, id }: Seen) => `${fact} (${id})`;
 

@@ -34,14 +34,18 @@ interface Source {
   webhooks: number;
   /** Each a service that takes webhooks in. */
   doors?: number;
+  /** No message is told of. */
+  answersOnly?: boolean;
 }
 
 /** WATI telling in turns that a message was delivered, each another one, and that one of a hundred customers wrote. */
-export async function anEventSource(place: Place, { storeUrl, webhooks, doors = 1 }: Source): Promise<EventSource> {
-  await withStore(storeUrl, (store) => seed(store, Math.ceil(webhooks / 2)));
+export async function anEventSource(place: Place, options: Source): Promise<EventSource> {
+  const { storeUrl, webhooks, doors = 1, answersOnly = false } = options;
+  if (!answersOnly) await withStore(storeUrl, (store) => seed(store, Math.ceil(webhooks / 2)));
   const intakes = await Promise.all(Array.from({ length: doors }, () => intakeAt(place.folder, 'c1')));
   const tell = (n: number): Told => {
     if (n >= webhooks) throw new Error('there are no more messages to tell of');
+    if (answersOnly) return received(n);
     return n % 2 === 0 ? delivered(n / 2) : received((n - 1) / 2);
   };
   const posting = createPosting(
