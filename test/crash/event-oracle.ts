@@ -37,9 +37,15 @@ export function eventFaults({ source, feed, readings, receivers }: Ledgers): str
       ...lines(`was seen by ${reader} in another order`, disorder(seen, feed)),
       ...lines(`to ${reader}`, faults),
     ]),
-    ...receivers.flatMap(({ seen, faults }) => [
+    ...receivers.flatMap(({ seen, faults, refused }) => [
       ...lines('was not received', missing(feed.map(name), new Set(seen.map(name)))),
-      ...lines('was received behind a later one of its contact', lateOfContact(seen, feed)),
+      ...lines(
+        'was not refused, and was received behind a later one of its contact',
+        lateOfContact(
+          seen.filter(({ id }) => !refused.has(id)),
+          feed,
+        ),
+      ),
       ...lines('of a webhook', faults),
     ]),
   ];

@@ -9,10 +9,12 @@ import { freePort } from './service.ts';
 export interface EventReceiver {
   readonly port: number;
   readonly url: string;
-  /** Every request whose signature is right, in the order in which they came. */
+  /** Every request that it has taken, in the order in which they came. */
   readonly seen: readonly Seen[];
   /** Signatures that svix does not find right. */
   readonly faults: readonly string[];
+  /** Ids of events that it has answered 500 once or more. */
+  readonly refused: ReadonlySet<string>;
   /** Signed with this secret from now on. */
   trust(secret: string): void;
   /** Nothing listens. */
@@ -20,19 +22,26 @@ export interface EventReceiver {
   comeBack(): Promise<void>;
 }
 
-/** A receiver of webhooks in this process: verifies each by svix, and answers 204. */
-export async function anEventReceiver(): Promise<EventReceiver> {
+/** A receiver of webhooks in this process: verifies each by svix, and answers 204, or 500 where `refuses` says so. */
+export async function anEventReceiver(refuses: () => boolean = () => false): Promise<EventReceiver> {
   const port = await freePort();
   const seen: Seen[] = [];
   const faults: string[] = [];
   let webhook: Webhook | undefined;
-  const take = (headers: Record<string, string>, text: string) => {
+  const refused = new Set<string>();
+  const take = (headers: Record<string, string>, text: string): number => {
     try {
       webhook?.verify(text, headers);
-      seen.push(seenIn(text));
     } catch (error) {
       faults.push(String(error));
     }
+    const event = seenIn(text);
+    if (refuses()) {
+      refused.add(event.id);
+      return 500;
+    }
+    seen.push(event);
+    return 204;
   };
   let server: Server | undefined;
   const receiver: EventReceiver = {
@@ -40,6 +49,7 @@ export async function anEventReceiver(): Promise<EventReceiver> {
     url: `http://127.0.0.1:${port}/events`,
     seen,
     faults,
+    refused,
     trust: (secret) => {
       webhook = new Webhook(secret);
     },
@@ -54,8 +64,8 @@ export async function anEventReceiver(): Promise<EventReceiver> {
       server = createServer(async (incoming, answer) => {
         let text = '';
         for await (const chunk of incoming.setEncoding('utf8')) text += String(chunk);
-        take(Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])), text);
-        answer.writeHead(204).end();
+        const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]);
+        answer.writeHead(take(Object.fromEntries(headers), text)).end();
       });
       server.listen(port, '127.0.0.1');
       await once(server, 'listening');
