@@ -86,7 +86,7 @@ export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: B
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
-/** An `outgoing` event tells the ids of a message and nothing about its state. */
+/** An `outgoing` event contains the ids of a message and nothing about its state. */
 function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
   // A history row has only the time of the message; a webhook arrives when the state changes.

@@ -7,6 +7,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { insertFinished, insertSending, newMessage, OPTIONS } from '../store/samples.ts';
 
 const person = '4915112345678';
+const wroteAt = '2026-11-30T10:00:00.000Z';
 
 let folder: string;
 let url: string;
@@ -37,6 +38,14 @@ const fill = (store: Store) =>
     insertFinished(store, newMessage('b', { to: person, caller: 'shop' }), 'accepted'),
     store.insert(newMessage('c', { to: person, call: { text: 'your secret' } })),
     insertFinished(store, newMessage('d'), 'accepted'),
+    store.noteConversations([
+      { connectionId: 'c1', contact: { phone: person, bsuid: 'US.1' }, inAt: Date.parse(wroteAt) },
+      { connectionId: 'c2', contact: { bsuid: 'US.1', username: '@asha' } },
+      { connectionId: 'c1', contact: { phone: '4930' } },
+    ]),
+    store.recordIntake([
+      { key: 'k', connectionId: 'c1', receivedAtMs: 0, body: `{"waId":"${person}","text":"a waiting word"}` },
+    ]),
   ]);
 
 const files = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'latin1'));
@@ -49,24 +58,34 @@ describe('wati-bff erase', () => {
     for (const line of ['crm  queued  1', 'crm  unknown  1', 'shop  accepted  1']) expect(dry.out).toContain(line);
     const { code, out } = await run([`+${person}`, '--export']);
     expect(code).toBe(0);
-    expect(JSON.parse(out).map(({ id, caller, to }: Record<string, string>) => [id, caller, to])).toEqual([
+    const { messages, conversations, webhooks } = JSON.parse(out);
+    expect(messages.map(({ id, caller, to }: Record<string, string>) => [id, caller, to])).toEqual([
       ['c', 'crm', person],
       ['a', 'crm', person],
       ['b', 'shop', person],
     ]);
     expect(out).toContain('your secret');
+    expect(conversations).toEqual([
+      { connectionId: 'c1', phone: person, bsuid: 'US.1', lastInSource: 'webhook', lastReceivedAt: wroteAt },
+      { connectionId: 'c2', bsuid: 'US.1', username: '@asha' },
+    ]);
+    expect(webhooks).toEqual([
+      { connectionId: 'c1', receivedAt: new Date(0).toISOString(), body: expect.stringContaining('a waiting word') },
+    ]);
     expect(files().some((bytes) => bytes.includes(person))).toBe(true);
     const erased = await run([person]);
     expect([erased.code, erased.err]).toEqual([0, '']);
     expect(erased.out).toContain('Cancelled 1, erased 3. Nothing is left.');
     expect(erased.out).not.toContain(person);
-    for (const word of [person, 'your secret']) expect(files().filter((bytes) => bytes.includes(word))).toEqual([]);
+    for (const word of [person, 'your secret', '@asha', 'a waiting word'])
+      expect(files().filter((bytes) => bytes.includes(word))).toEqual([]);
     await withStore(async (store) => expect(await store.find('crm', 'd')).toMatchObject({ status: 'accepted' }));
     expect((await run([person])).out).toBe('Nothing is kept of this person.\n');
-    expect((await run([person, '--export'])).out).toBe('[]\n');
+    const nothing = { messages: [], conversations: [], webhooks: [] };
+    expect(JSON.parse((await run([person, '--export'])).out)).toEqual(nothing);
   });
 
-  it('says what it leaves, with exit code 1', async () => {
+  it('reports what is left, with exit code 1', async () => {
     await withStore((store) => insertSending(store, newMessage('wire', { to: person })));
     const { code, out } = await run([person]);
     expect(code).toBe(1);
@@ -74,7 +93,7 @@ describe('wati-bff erase', () => {
     expect(out).toContain('crm  sending  1');
   });
 
-  it('names the route where a running service has the file', async () => {
+  it('names the route to use while a running service has the file', async () => {
     await withStore(async (store) => {
       await fill(store);
       const { code, err } = await run([person]);
@@ -84,7 +103,7 @@ describe('wati-bff erase', () => {
     });
   });
 
-  it('makes no file where there is none', async () => {
+  it('creates no file if there is none', async () => {
     expect(await run([person])).toMatchObject({ code: 1, err: expect.stringContaining('there is no file') });
     expect(readdirSync(folder)).toEqual([]);
     expect(await run([person], { STORE_URL: 'memory:' })).toMatchObject({ code: 1 });
