@@ -48,7 +48,7 @@ export async function* eventStream(services: StreamServices, ask: StreamAsk): As
     if (!mine) return;
     const page = await feed.next(reader, position, { ...mine, ...(types && { types }) }).catch((error: unknown) => {
       // A client whose cursor has expired is told so when it comes back.
-      if (!(error instanceof Problem)) onFault(error);
+      if (!(error instanceof Problem) || error.slug !== 'cursor-expired') onFault(error);
     });
     if (!page || isOver()) return;
     position = page.position;
