@@ -5,7 +5,7 @@ import type { EventCursors } from './cursor.ts';
 import type { EventHub } from './event-hub.ts';
 import type { EventReader } from './event-reader.ts';
 
-/** What of a caller's events is asked for, and what it may read. */
+/** Which of a caller's events are asked for, and which it may read. */
 export interface EventFilter {
   /** Whole names; all of them by default. */
   types?: readonly string[];
@@ -170,7 +170,7 @@ export class EventFeed {
   }
 }
 
-/** What is about an endpoint of the caller is of no connection, and its own. */
+/** Events about an endpoint of the caller name no connection; the caller may always read them. */
 export const isOf = ({ connectionId }: StoredEvent, mayUse: EventFilter['mayUse']): boolean =>
   connectionId === '' || mayUse(connectionId);
 

@@ -23,7 +23,7 @@ interface StreamAsk {
   /** All up to here was read. */
   position: number;
   types?: readonly string[];
-  /** What the reader may read as things stand now; undefined: nothing any more. */
+  /** Which connections the reader may read of now; undefined: its rights were taken away. */
   rights: () => Pick<EventFilter, 'mayUse'> | undefined;
   isOver: () => boolean;
 }
