@@ -12,7 +12,7 @@ interface AdminOptions {
   registry: Registry;
 }
 
-/** Probes and scrapers are a handful. */
+/** Enough for probes and scrapers. */
 const connectionsMax = 64;
 
 interface Told {
@@ -28,9 +28,9 @@ const asJson = (status: number, body: object): Told => ({
 });
 
 /**
- * Health and metrics on a listener of their own, for probes and Prometheus: whatever callers do to the other one, they are
- * answered. It asks for no key, so it belongs on loopback or on an address that only operators reach. It comes up before the
- * other listener, and goes down as the last thing. Register before everything that has an onClose hook.
+ * Health and metrics on a separate listener, so that probes and Prometheus are answered whatever callers do to the main one. It
+ * needs no key, so it belongs on loopback or on an address that only operators reach. It opens before the main listener and
+ * closes last. Register before everything with an onClose hook.
  */
 export const adminListener = fp<AdminOptions>(
   async (app, { host, port, readiness, registry }) => {

@@ -28,7 +28,7 @@ interface PollingParts {
   onTaskError: OnTaskError;
 }
 
-/** A permit that would come sooner than this means that no other call waits. */
+/** If a permit would be granted within this time, no other call is waiting. */
 const turnMs = 200;
 
 /** Reads histories where no webhook tells what became of messages, at the lowest priority of all calls. */

@@ -54,13 +54,12 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
-  const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(config, overrides, shared);
+  const recording = createRecording(config, overrides, { store, metrics, pauses, onTaskError });
+  const shared = { store, rateLimiter, upstream, metrics, pauses, recording, onTaskError };
   const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
@@ -68,7 +67,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
-    recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
@@ -161,7 +159,7 @@ function lifecycleOf(parts: Parts, config: Config) {
   const { recorder } = parts.recording;
   return {
     start: async () => {
-      // Before anything goes out.
+      // Before anything is sent.
       await stopSwitch.start();
       // Before anything moves: what nobody has asked for is not written down.
       await recorder.start();
@@ -181,12 +179,12 @@ function lifecycleOf(parts: Parts, config: Config) {
       intake?.cutOff();
     },
     close: async () => {
-      // The lease is kept until the last send has ended: another replica would take it for lost.
+      // The lease is kept until the last send has ended, or another replica would consider this process dead.
       closing.abort();
       const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
       rateLimiter?.close();
       await ended;
-      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
       await recorder.stop();
@@ -199,7 +197,7 @@ function lifecycleOf(parts: Parts, config: Config) {
   };
 }
 
-/** Absent: there is no limit. */
+/** Absent: there is no rate limit. */
 function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
   reservations?: ReservationStore,

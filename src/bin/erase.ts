@@ -44,7 +44,7 @@ async function run(): Promise<number> {
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
   const erasure = await erasePerson(store, { to, dryRun });
-  // Also where nothing is left: the route may have left traces in a large file.
+  // Runs even if nothing is left: the route may have left traces in a large file.
   if (!dryRun) await store.scrub({ exclusive: true });
   console.log(told(erasure, dryRun));
   return dryRun || erasure.left.length === 0 ? 0 : 1;
@@ -64,7 +64,7 @@ function told({ found, conversations, webhooks, events, cancelled, erased, left 
 What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
-/** One array, a page at a time: messages, then what callers were told. Nobody sees what is still being recorded. */
+/** One array, read a page at a time: messages, then events for callers. Broadcasts that are still being recorded are invisible. */
 async function printRecords(store: Store, to: string): Promise<number> {
   let separator = '[\n';
   const print = (record: object): void => {

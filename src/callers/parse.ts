@@ -9,17 +9,17 @@ import { findJsonFault } from './json-fault.ts';
 import { sandboxKey } from './sandbox-key.ts';
 import { eventFault, faultInWords, isSecret, whoIs } from './words.ts';
 
-/** Names that logs, metrics and the rate limiter use for something else. */
+/** Names that logs, metrics and the rate limiter use for other things. */
 const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
 
 const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validateSchema: false }).compile<CallerEntry[]>(
   Type.Array(CallerEntry),
 );
 
-/** A file full of faults is as unusable as one with ten. */
+/** At most this many faults are listed. */
 const faultsShown = 20;
 
-/** All that is wrong with a callers file, one sentence each; no hash and no key is quoted. */
+/** Lists the faults of a callers file, one sentence each. No hash and no key is quoted. */
 export class CallersFault extends Error {
   override readonly name = 'CallersFault';
 
@@ -29,7 +29,7 @@ export class CallersFault extends Error {
   }
 }
 
-/** The text of a callers file -> its entries; throws a CallersFault that names every fault. */
+/** Parses the text of a callers file. Throws a CallersFault that lists all faults. */
 export function parseCallers(text: string): CallerEntry[] {
   const bare = text.replace(/^\uFEFF/, '');
   const broken = findJsonFault(bare);
@@ -39,7 +39,7 @@ export function parseCallers(text: string): CallerEntry[] {
   return checkEntries(JSON.parse(bare));
 }
 
-/** The same of what was read already. */
+/** The same for JSON that is already parsed. */
 export function checkEntries(entries: unknown): CallerEntry[] {
   if (!Array.isArray(entries)) throw new CallersFault(['it must be a list [...] of entries {...}']);
   if (!validate(entries)) {
@@ -51,7 +51,7 @@ export function checkEntries(entries: unknown): CallerEntry[] {
   return entries;
 }
 
-/** Rules of one entry that the schema cannot express. */
+/** Rules for one entry that the schema cannot express. */
 function faultsOf(entry: CallerEntry, who: string): string[] {
   const { name, id = name, addresses = [], countries = [], events = [], inbound = 'own' } = entry;
   const hearsOthers = inbound !== 'own';
@@ -86,14 +86,14 @@ function faultsOf(entry: CallerEntry, who: string): string[] {
 }
 
 const isRange = (address: string): boolean =>
-  // `10.1` is an address to inet_aton, and a slip of the pen here.
+  // inet_aton accepts `10.1` as an address; here it is a mistake.
   ipaddr.IPv4.isValidFourPartDecimal(address) ||
   ipaddr.IPv4.isValidCIDRFourPartDecimal(address) ||
-  // A zone is of one machine, and no caller's.
+  // A zone is meaningful on one machine only.
   (!address.includes('%') &&
     (ipaddr.IPv6.isValid(address) || (ipaddr.IPv6.isValidCIDR(address) && !isHalfMapped(address))));
 
-/** `::ffff:10.0.0.0/8` looks like 10.0.0.0/8 and means ::/8, which lets other addresses in. */
+/** `::ffff:10.0.0.0/8` looks like 10.0.0.0/8 and means ::/8, which would allow other addresses. */
 function isHalfMapped(range: string): boolean {
   const [address, bits] = ipaddr.IPv6.parseCIDR(range);
   return bits < 96 && address.isIPv4MappedAddress();

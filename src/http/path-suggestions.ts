@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { nearest } from '../lib/did-you-mean.ts';
 
-/** Longer ones are no slip of the finger. */
+/** Longer paths are not compared. */
 const lengthMax = 64;
 
 /**
@@ -18,7 +18,7 @@ export function watchPaths(app: FastifyInstance): (url: string) => string {
     const path = called.endsWith('/') ? called.slice(0, -1) : called;
     if (path.length > lengthMax || path === '') return '';
     const segments = path.split('/');
-    // Values of parameters are not compared, only the fixed segments.
+    // Compares only the fixed segments, not the values of parameters.
     const filled = new Map<string, string>();
     for (const pattern of known) {
       const words = pattern.split('/');

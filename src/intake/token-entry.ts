@@ -10,7 +10,10 @@ const Sha256 = Type.String({
   'x-form': 'the SHA-256 of a token, 64 hexadecimal digits in small letters, and never the token itself',
 });
 
-/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. Several hashes while a token is replaced. */
+/**
+ * An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several
+ * hashes.
+ */
 export const TokenEntry = Type.Object(
   {
     name: Type.String({
@@ -28,10 +31,10 @@ const isTokens = new Ajv({ allErrors: true, verbose: true, meta: false, validate
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<TokenEntry[]>(Type.Array(TokenEntry, { maxItems: 1_000 }));
 
-/** A file full of faults is as unusable as one with ten. */
+/** At most this many faults are listed. */
 const faultsShown = 20;
 
-/** All that is wrong with a tokens file, one sentence each; no hash and no token is quoted. */
+/** Lists the faults of a tokens file, one sentence each. No hash and no token is quoted. */
 export class TokensFault extends Error {
   override readonly name = 'TokensFault';
 
@@ -41,7 +44,7 @@ export class TokensFault extends Error {
   }
 }
 
-/** The text of a tokens file -> its entries; throws a TokensFault that names every fault. */
+/** Parses a tokens file. Throws a TokensFault that lists all faults. */
 export function parseTokens(text: string): TokenEntry[] {
   const bare = text.replace(/^\uFEFF/, '');
   const broken = findJsonFault(bare);
@@ -70,7 +73,7 @@ function inWords(fault: ErrorObject, entries: readonly unknown[]): string {
   return `${who}: an entry must be an object {...}`;
 }
 
-/** Names that logs and metrics use for a request without a token. */
+/** Names that logs and metrics use for requests without a valid token. */
 const hashOfNothing = hash('sha256', '');
 
 function secrets(entries: readonly TokenEntry[]): string[] {
@@ -82,7 +85,7 @@ function secrets(entries: readonly TokenEntry[]): string[] {
   ]);
 }
 
-/** Names are compared without case; a token belongs to one entry. */
+/** Two entries must not have the same name (without case) or the same token. */
 function twice(entries: readonly TokenEntry[]): string[] {
   const faults: string[] = [];
   const names = new Set<string>();

@@ -24,7 +24,7 @@ export function readCsv(text: string): readonly CsvReceiver[] {
     }));
 }
 
-/** RFC 4180, with whichever of comma and semicolon the header row has first. */
+/** RFC 4180, with a comma or a semicolon, whichever the header row contains first. */
 function cells(text: string): string[][] {
   const separator = /^[^,\n]*;/.test(text) ? ';' : ',';
   const rows: string[][] = [];

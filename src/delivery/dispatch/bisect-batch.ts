@@ -1,16 +1,16 @@
 import type { Receiver } from '../../upstream/answers/receivers.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
-import { concernsOneReceiver, type Rejected } from './shared-failure.ts';
+import { concernsOneReceiver, type Rejected } from './retry-policy.ts';
 
 interface BisectionOptions<Item extends Receiver> {
-  /** One call for these receivers; a result for each, in order. */
+  /** Makes one call for these receivers. Returns a result for each, in order. */
   send: (receivers: readonly Item[]) => Promise<readonly AttemptResult[]>;
   /** Awaited before every call but the first. Rejects when the process ends. */
   acquirePermit: () => Promise<unknown>;
   splitsBatches: boolean;
 }
 
-/** From this many single receivers refused in the same words, and none accepted, the refusal may concern all of them. */
+/** If this many single receivers were refused in the same words and none was accepted, the cause may concern all receivers. */
 const sameWordsMax = 3;
 
 /** The process ended between two calls; the refusal of the earlier call proves that these were not sent. */

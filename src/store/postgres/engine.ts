@@ -36,8 +36,8 @@ export const postgresDialect: Dialect = {
   recorderIsGone:
     'NOT EXISTS (SELECT 1 FROM send_owners WHERE send_owners.id = broadcasts.owner AND send_owners.lease_until > now())',
   shareLock: 'FOR SHARE',
-  // PostgreSQL takes no word for which index. But the last column as a range and in the order is in that order in one alone,
-  // also for a planner that has no statistics yet.
+  // PostgreSQL has no index hints. A range and an order on the last column fit only one index, which a planner without
+  // statistics then chooses as well.
   scan: (_index, equal, of = 'sends') => {
     const same = Object.entries(equal).map(([column, value]) => `${of}.${column} = ${value}`);
     const [column = '', value] = Object.entries(equal).at(-1) ?? [];
@@ -46,7 +46,7 @@ export const postgresDialect: Dialect = {
     const where = [...same.slice(0, -1), ends].join(' AND ');
     return { of, table: of, where, order: `${of}.${column} DESC, ${of}.${SEQ_OF[of]} DESC` };
   },
-  // An array, because it takes any for short and looks its rows up; a join may read the whole table.
+  // An array, because the planner expects it to be short and looks its rows up; for a join it may read the whole table.
   newest: ({ of, where, order }, also, most) =>
     also === 'TRUE' && of === 'sends'
       ? `sends WHERE ${where} ORDER BY ${order} LIMIT :limit`
@@ -54,9 +54,9 @@ export const postgresDialect: Dialect = {
             LIMIT ${also === 'TRUE' ? ':limit' : most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
-  // An array, as in `newest`.
+  // An array, because the planner looks its values up by index; it might join a subquery with a scan of the table.
   among: (keys) => `= ANY (ARRAY(${keys}))`,
-  // As `scan`: a walk over the events of all callers is in another order.
+  // A row comparison, as in `scan`: no other index has this order.
   newestOfEach: (callers) => `${callers} CROSS JOIN LATERAL
     (SELECT events.seq FROM events WHERE (events.caller, events.seq) > (given.caller, :after)
        AND (events.caller, events.seq) <= (given.caller, ${Number.MAX_SAFE_INTEGER})
@@ -66,8 +66,8 @@ export const postgresDialect: Dialect = {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
   },
-  // One recover at a time: a row that another one adopts meanwhile would be judged by an older list of who lives. The
-  // DELETE waits for a heartbeat under way and then looks again.
+  // One recovery at a time: otherwise a row that another process adopts meanwhile would be judged by an older list of live
+  // owners. The DELETE waits for a heartbeat in progress and then checks again.
   fence: [`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK + 1})`, 'DELETE FROM send_owners WHERE lease_until <= now()'],
   counts: 'SELECT status, count(*) AS n FROM sends GROUP BY status',
   check: 'UPDATE send_store SET checks = checks + 1',
@@ -182,12 +182,12 @@ class PostgresEngine implements Engine {
 
   async close(): Promise<void> {
     if (this.#pool.ending) return;
-    // Leaving lets the others take over at once; without it they wait for the lease to end.
+    // Deletes the lease, so that others take over at once. Otherwise they wait for its expiry.
     await this.#lease.leave().catch(() => undefined);
     await Promise.all([this.#foreignEvents.close(), this.#pool.end(), this.#lists.end()]);
   }
 
-  /** A single statement is a transaction by itself, and saves two round trips. */
+  /** A single statement is a transaction by itself, which saves two round trips. */
   async #transaction(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
     let lost: Error | undefined;
     const onError = (error: Error): void => {
@@ -195,7 +195,7 @@ class PostgresEngine implements Engine {
     };
     client.on('error', onError); // without a listener, a connection lost between two queries would end the process
     try {
-      // Without it the steps behind it would each be committed alone.
+      // Without it the following steps would be committed one by one.
       if (steps.length > 1) await client.query('BEGIN');
       return await this.#sendAll(client, steps);
     } catch (error) {
@@ -207,12 +207,15 @@ class PostgresEngine implements Engine {
     }
   }
 
-  /** Sent without waiting for answers in between; after one that fails, the server refuses the others and rolls back at the COMMIT. */
+  /**
+   * Sends all steps without waiting for answers in between. After one fails, the server refuses the others and rolls back at
+   * the COMMIT.
+   */
   async #sendAll(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
     const queries = steps.map((step) => this.#query(step));
     const answers = queries.map(async (query) => (await client.query<Row>(query)).rows);
     const committed = steps.length > 1 ? client.query('COMMIT') : undefined;
-    // The first failure tells why.
+    // The first failure is the cause.
     const [rows] = await Promise.all([Promise.all(answers), committed]);
     return rows;
   }
@@ -224,15 +227,15 @@ class PostgresEngine implements Engine {
 }
 
 /**
- * Classes of SQLSTATE that end a statement and no connection: faults of data, constraints, the transaction's state,
- * deadlocks, syntax, objects; and 57014, the statement_timeout. Not all that do, but a doubt too many only asks for one
- * look more.
+ * Classes of SQLSTATE after which the connection is still usable: errors of data, constraints, transaction state, deadlocks,
+ * syntax, objects; and 57014, the statement_timeout. The list is not complete; a missing class only causes an unnecessary check
+ * for a commit in doubt.
  */
 const refusals = /^(?:22|23|25(?!P0[34])|40|42|55|57014)/;
 
 /**
- * The server says that it undid it; FATAL is a connection that it ends, which may have come after the commit. pg gives
- * the severity in the language of the server (`lc_messages`): the code says it in all of them.
+ * Whether the server reports that it rolled back. After FATAL it closes the connection, which may have happened after the
+ * commit. pg returns the severity in the server's language (`lc_messages`), so the code is used.
  */
 function isRefusal(cause: unknown): boolean {
   return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));

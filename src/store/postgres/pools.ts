@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Lists have connections of their own and a short timeout, so that no claim waits for a list. */
+/** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const CONNECTIONS_MAX = 10;
 const LISTS_MAX = 2;
 
@@ -9,13 +9,13 @@ export interface Pools {
   lists: pg.Pool;
 }
 
-/** How this database is reached. */
+/** How the database is reached. */
 export interface Server {
   url: string;
   tls: 'require' | 'off';
 }
 
-/** As `pg` takes it. What the address says of TLS itself, such as whose certificates are trusted, comes before `ssl`. */
+/** The TLS options of `pg`. Options in the address, such as the trusted certificates, take precedence over `ssl`. */
 export const reached = ({ url, tls }: Server) => ({
   connectionString: url,
   ssl: tls === 'require',
@@ -31,7 +31,8 @@ export function poolsOf(server: Server): Pools {
 }
 
 /**
- * How a list is planned, however the rows happen to lie: by the index that is in its order and has the fewest rows to look at. Else the newest rows of all callers are walked over for the few of one, or all of one are sorted.
+ * Planner settings for lists, independent of statistics: use the index that has the wanted order and the fewest rows to visit.
+ * Otherwise PostgreSQL may scan the newest rows of all callers for the few of one, or sort all rows of one.
  */
 export const listSettings = [
   ...['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),

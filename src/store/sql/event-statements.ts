@@ -4,9 +4,9 @@ import { FACT_COLUMNS } from './event-row.ts';
 import { VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 
-/** Rows that one page looks at to find those of the types that are asked for. */
+/** The rows that a page visits at most to find those of the given types. */
 export const SCANNED_MAX = 2_000;
-/** Times of neighbours are out of order by no more rows. */
+/** How many rows the times of events may be out of order. */
 const DISORDER_MAX = 1_000;
 
 const EPOCH_BYTES = 9;
@@ -42,7 +42,7 @@ export function eventStatements(dialect: Dialect): EventStatements {
   return { ...subscribing(dialect), ...recording(dialect), ...reading(dialect), ...forgetting(dialect) };
 }
 
-/** The first that locks it makes the row, with an epoch of its own. */
+/** The first process inserts the row, with a random epoch. */
 export const lockNumbersStep = ({ lockNumbers }: Pick<EventStatements, 'lockNumbers'>): Step => ({
   statement: lockNumbers,
   values: { epoch: randomBytes(EPOCH_BYTES).toString('base64url') },
@@ -58,7 +58,7 @@ function subscribing({ inputRows, skipLockedAny }: Dialect) {
     subscribe: statement(`
       INSERT INTO event_subscriptions (caller, type) SELECT given.caller, given.type FROM ${given}
       WHERE TRUE ON CONFLICT DO NOTHING`),
-    // Nobody would make events of them. What is locked goes with its message.
+    // A locked row is being deleted with its message.
     dropUnasked: statement(`
       DELETE FROM event_facts WHERE seq IN
         (SELECT seq FROM event_facts WHERE (caller, type) NOT IN (SELECT caller, type FROM event_subscriptions)
@@ -104,7 +104,7 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
       FROM (SELECT * FROM event_facts ORDER BY seq LIMIT :limit) AS event_facts
         LEFT JOIN sends ON sends.seq = event_facts.send_seq ${WITH_DELIVERY}
       ORDER BY event_facts.seq`),
-    // Held until the commit: whoever comes next sees what is recorded here, and counts on from it.
+    // Holds the lock until the commit, so that the next transaction continues with the number after the last of this one.
     lockNumbers: statement(`
       INSERT INTO event_numbers (id, epoch, last) VALUES (1, :epoch, 0)
       ON CONFLICT (id) DO UPDATE SET last = event_numbers.last`),
@@ -118,7 +118,7 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
     advance: statement(`
       UPDATE event_numbers SET last = newest.seq FROM (SELECT MAX(seq) AS seq FROM events) AS newest
       WHERE event_numbers.last < newest.seq`),
-    // What is locked goes with its message.
+    // A locked row is being deleted with its message.
     takeOut: statement(`
       DELETE FROM event_facts WHERE seq IN
         (SELECT seq FROM event_facts WHERE seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })}) ${skipLockedAny})`),
@@ -130,7 +130,7 @@ function reading({ inputRows, among, newestOfEach }: Dialect) {
   return {
     positions: statement(`
       SELECT epoch, last, COALESCE((SELECT seq FROM event_purges WHERE caller = :caller), 0) AS purged FROM event_numbers`),
-    // The end of what was looked at comes with it, whatever was found.
+    // Returns the end of the scanned range even if no event matches.
     page: statement(`
       WITH ends AS MATERIALIZED
         (SELECT COALESCE(MAX(seq), :after) AS scan_end, COUNT(*) AS scan_n FROM
@@ -147,7 +147,7 @@ function reading({ inputRows, among, newestOfEach }: Dialect) {
       SELECT ${EVENT} FROM events
       WHERE events.seq ${among(`SELECT theirs.seq FROM ${newestOfEach(callers)} ORDER BY theirs.seq LIMIT :limit`)}
       ORDER BY events.seq`),
-    // Times are not quite in the order of the numbers: nothing that is later may be left behind.
+    // Times are not strictly in the order of numbers, so this is the last event before the first of all that are later.
     before: statement(`
       SELECT seq FROM events WHERE caller = :caller AND seq < COALESCE(
         (SELECT MIN(seq) FROM
@@ -158,17 +158,17 @@ function reading({ inputRows, among, newestOfEach }: Dialect) {
 }
 
 function forgetting({ now, among, inputRows, skipLockedAny }: Dialect) {
-  // The oldest have the lowest numbers: no index of their age is needed.
+  // The oldest events have the lowest numbers, so no index on the age is needed.
   const old = `recorded_at <= ${now} - CAST(:eventRetentionMs AS BIGINT)`;
   const oldest = `(SELECT seq, caller, recorded_at FROM events ORDER BY seq LIMIT :limit)`;
   const ofPerson = `contact IS NOT NULL AND contact ${among(`SELECT given.contact FROM ${inputRows({ contact: 'TEXT' })}`)}`;
   return {
-    // In the order of the callers, so that no two processes wait for each other's.
+    // In the order of callers, to prevent deadlocks.
     notePurged: statement(`
       INSERT INTO event_purges AS purged (caller, seq)
       SELECT oldest.caller, MAX(oldest.seq) FROM ${oldest} AS oldest WHERE ${old} GROUP BY oldest.caller ORDER BY oldest.caller
       ON CONFLICT (caller) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > purged.seq`),
-    // Only what was noted, also where another process deletes at the same time.
+    // Only up to the noted number, which holds even if another process purges at the same time.
     expire: statement(`
       WITH old AS MATERIALIZED
         (SELECT events.seq AS old_seq FROM events

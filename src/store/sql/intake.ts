@@ -4,15 +4,18 @@ import { type IntakeStatements, intakeStatements } from './intake-statements.ts'
 import { NaturalBatch } from './natural-batch.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** Of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const ROWS_AT_ONCE = 256;
 const ADOPTED_AT_ONCE = 1_000;
 
-/** The operations of src/store/intake-store.ts, in SQL that both databases speak. */
+/** Implements src/store/intake-store.ts, in SQL that both databases understand. */
 export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<IntakeStore, 'noteListening'> {
   const sql = intakeStatements(dialect);
 
-  /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */
+  /**
+   * Inserts rows; returns the keys that are new. Calls that share the commit share the set: the first one to find its key in it
+   * removes it and counts its row as received, all others count a duplicate.
+   */
   const inserted = async (rows: readonly IntakeRow[]): Promise<Set<string>> => {
     const given = JSON.stringify(rows.map(rowValues));
     const [keys = []] = await engine.write([{ statement: sql.record, values: { rows: given } }]);

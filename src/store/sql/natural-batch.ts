@@ -1,6 +1,6 @@
 /**
- * Joins what is asked while a write is under way into the next one: no timer, and the more comes at once the larger are the
- * batches. The first of a turn waits for the end of the turn. Each is told how its batch ended.
+ * Joins writes that are requested while another one is in progress into the next one, without a timer, so that batches grow
+ * with the load. The first write of a turn waits for the end of the turn. Each request gets the result of its batch.
  */
 export class NaturalBatch<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<Answer>;
@@ -32,7 +32,7 @@ export class NaturalBatch<Item, Answer> {
     this.#isWriting = false;
   }
 
-  /** One at least, however large it is. */
+  /** At least one item, however large it is. */
   #fitting(): number {
     let items = 0;
     const beyond = this.#waiting.findIndex((each) => {

@@ -3,8 +3,8 @@ import { asText, firstOf } from './fields.ts';
 import { namesSomebody } from './reported-errors.ts';
 
 /**
- * WhatsApp writes numbers of some countries in another form than the one that was dialled: Brazil without the ninth digit of
- * a mobile, Mexico with a 1 behind 52, Argentina without the 9 behind 54. Both forms of one number have one canonical form.
+ * WhatsApp writes numbers of some countries in another form than the dialled one: Brazil without the ninth digit of a mobile,
+ * Mexico with a 1 after 52, Argentina without the 9 after 54. Both forms of a number have the same canonical form.
  */
 export function canonicalNumber(number: string): string {
   const digits = number.replace(/^\+/, '');
@@ -16,9 +16,24 @@ export function canonicalNumber(number: string): string {
   return argentina ? `54${argentina[1]}` : digits;
 }
 
+/** All forms in which the number of one person may be written, the given one first. */
+export function formsOf(number: string): string[] {
+  const short = canonicalNumber(number);
+  return [...new Set([number, short, longForm(short)])];
+}
+
+function longForm(short: string): string {
+  const brazil = /^(55[1-9]\d)(\d{8})$/.exec(short);
+  if (brazil) return `${brazil[1]}9${brazil[2]}`;
+  const mexico = /^52(\d{10})$/.exec(short);
+  if (mexico) return `521${mexico[1]}`;
+  const argentina = /^54(\d{10})$/.exec(short);
+  return argentina ? `549${argentina[1]}` : short;
+}
+
 /**
- * Which entry of an answer is about which receiver: by our own id, then by the number as it is, then by its other form, and
- * where one asked for and one answered are left, by elimination.
+ * Assigns each entry of a response to a receiver: by our own id, then by the number as it is, then by its other form. A single
+ * receiver and a single entry that are left belong together.
  */
 export function matchReceivers(
   entries: readonly JsonObject[],
@@ -57,7 +72,7 @@ export function matchReceivers(
   return matched;
 }
 
-/** The entries of an answer's receivers: a list, one alone, or a map by number. */
+/** The entries for receivers in a response: a list, a single one, or a map by number. */
 export function entriesOf(receivers: unknown): JsonObject[] | undefined {
   if (Array.isArray(receivers)) return receivers.filter(isObject);
   if (!isObject(receivers)) return undefined;
