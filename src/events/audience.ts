@@ -2,9 +2,9 @@ import { type Caller, type Callers, eventsFor, mayUse } from '../callers.ts';
 import type { EventSubscription } from '../store/event-store.ts';
 import type { EventType } from './event-types.ts';
 
-/** What there is to be told of, and where it happened. */
 export interface EventTopic {
   type: string;
+  /** Empty: it concerns no connection, such as the state of a webhook endpoint. */
   connectionId: string;
 }
 
@@ -47,7 +47,7 @@ export function createEventAudience(callers: Pick<Callers, 'list'>): EventAudien
     return entries;
   };
   const hears = ({ types, caller }: Entry, { type, connectionId }: EventTopic): boolean =>
-    types.some((each) => each === type) && mayUse(caller, connectionId);
+    types.some((each) => each === type) && (connectionId === '' || mayUse(caller, connectionId));
 
   return {
     isAnybody: () => current().size > 0,

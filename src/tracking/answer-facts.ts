@@ -8,6 +8,7 @@ import type {
   TrackedSend,
   TrackingStore,
 } from '../store/tracking-store.ts';
+import { formsOf } from '../upstream/answers/receivers.ts';
 import { needsQuoted, type ParsedReceived } from './matching.ts';
 import { foreignBefore, type Route, type RoutedBy, routeReply } from './reply-routing.ts';
 import type { Telling } from './telling.ts';
@@ -110,8 +111,11 @@ function identityOf({ event }: ParsedReceived, { recipient, conversation }: Answ
   return { ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)), ...event.from };
 }
 
-export const namesOf = ({ phone, bsuid, contactId }: ContactIdentity): string[] =>
-  [phone, bsuid, contactId].filter((name) => name !== undefined);
+/** The names under which a message may have been sent to this person. */
+export const namesOf = ({ phone, bsuid, contactId }: ContactIdentity): string[] => [
+  ...(phone === undefined ? [] : formsOf(phone)),
+  ...[bsuid, contactId].filter((name) => name !== undefined),
+];
 
 /** What can be given back as `to`. */
 export const recipientOf = (person: ContactIdentity): string | undefined => namesOf(person)[0];

@@ -150,7 +150,7 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
     events.push(parseEntry(entry));
   }
   const { store } = services;
-  const found = await findSubjects(events, store);
+  const found = await findSubjects(events, services);
   const told = await tellAll(events, found, services);
   const plan = planBatch(events, { ...found, ...told });
   const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });

@@ -24,7 +24,7 @@ export async function applyHistory(
   const { store, telling } = services;
   const isHeard = telling?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
   const events = parseHistory(rows, { ...of, ...(telling && isHeard && { receivedForMs: telling.staleMs }) });
-  const subjects = await findSubjects(events, store);
+  const subjects = await findSubjects(events, services);
   const told = await tellAll(events, subjects, services);
   const { batch, messages } = planBatch(events, subjects);
   if (messages.length === 0 && batch.conversations.length === 0) return;

@@ -7,6 +7,7 @@ import {
   isReceived,
   type MatchingStore,
   matchSends,
+  needsQuoted,
   type ParsedEvent,
   type ParsedOutgoing,
 } from './matching.ts';
@@ -22,9 +23,15 @@ export interface Subjects {
   recipients: ReadonlyMap<ParsedEvent, string>;
 }
 
-export async function findSubjects(events: readonly ParsedEvent[], store: MatchingStore): Promise<Subjects> {
+export async function findSubjects(
+  events: readonly ParsedEvent[],
+  { store, telling }: { store: MatchingStore; telling?: Telling | undefined },
+): Promise<Subjects> {
   const matches = await matchSends(store, events.filter(isOutgoing));
-  const quoted = await findQuoted(store, events.filter(isReceived));
+  const isHeard = ({ entry: { connectionId } }: ParsedEvent) =>
+    telling !== undefined && telling.audience.listeners({ type: 'message.received', connectionId }).length > 0;
+  const replies = events.filter(isReceived).filter((each) => needsQuoted(each) || isHeard(each));
+  const quoted = await findQuoted(store, replies);
   return { matches, quoted, recipients: await findRecipients(store, events, quoted) };
 }
 
