@@ -12,12 +12,6 @@ const LOOK_EVERY_MS = 1_000;
 const FAULT_REST_MS = 1_000;
 const POSITION_SAVED_EVERY_MS = 60_000;
 
-export interface LoopState {
-  /** How long the oldest event that it has not been told of is away, ms. */
-  lagMs: number;
-  isFailing: boolean;
-}
-
 /** Tells one endpoint of its events for as long as this process serves it. */
 export class EndpointLoop {
   readonly #services: EndpointServices;
@@ -64,10 +58,7 @@ export class EndpointLoop {
         this.#savedAt = this.#services.clock.monotonic();
         this.#queue.saved(progress);
       },
-      onLost: () => {
-        this.#isLost = true;
-        this.end();
-      },
+      onLost: () => this.#lose(),
       cut: this.#cut.signal,
     });
   }
@@ -76,7 +67,8 @@ export class EndpointLoop {
     return this.#endpoint.epoch;
   }
 
-  get state(): LoopState {
+  /** `lagMs`: how old the oldest event is that it has not been told of, parked ones apart. */
+  get state(): { lagMs: number; isFailing: boolean } {
     const now = this.#services.clock.now();
     const oldest = this.#queue.oldestLive;
     return { lagMs: oldest ? Math.max(0, now - oldest.at) : 0, isFailing: this.#outcomes.health.isFailing(now) };
@@ -111,6 +103,12 @@ export class EndpointLoop {
   cut(): void {
     this.end();
     this.#cut.abort();
+  }
+
+  /** What is known of it here is out of date: it is begun anew from what the store says, by whoever serves it. */
+  #lose(): void {
+    this.#isLost = true;
+    this.end();
   }
 
   #rouse(): void {
@@ -211,11 +209,16 @@ export class EndpointLoop {
 
   #begin(delivery: Delivery, isProbe: boolean): void {
     this.#isProbing ||= isProbe;
-    const over = this.#attempt(delivery, isProbe).finally(() => {
-      this.#inFlight.delete(over);
-      if (isProbe) this.#isProbing = false;
-      this.#rouse();
-    });
+    const over = this.#attempt(delivery, isProbe)
+      .catch((error: unknown) => {
+        this.#services.onFault(error);
+        this.#lose();
+      })
+      .finally(() => {
+        this.#inFlight.delete(over);
+        if (isProbe) this.#isProbing = false;
+        this.#rouse();
+      });
     this.#inFlight.add(over);
   }
 
