@@ -79,7 +79,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
-  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
     events,
@@ -94,7 +93,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     recording,
     onTaskError,
   };
-  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, config) };
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
@@ -150,10 +149,11 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   events: Events;
+  onTaskError: OnTaskError;
   recording: Recording;
 } & ReturnType<typeof createMessaging>;
 
-function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
+function lifecycleOf(parts: Parts, config: Config) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   const { recorder } = parts.recording;
@@ -164,7 +164,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // Before anything moves: what nobody has asked for is not written down.
       await recorder.start();
       await maintenance.start();
-      acceptConfigured();
+      acceptConfiguredConnection(config, store, parts.onTaskError);
       reconcileWorker.start();
       tracking.start();
       broadcastWorker.wake();

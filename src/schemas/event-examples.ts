@@ -61,7 +61,7 @@ const endpoint = {
   reason: 'answered 500',
 };
 
-/** What each type tells. */
+/** `data` of an example of each type. */
 const data: Record<EventType, Static<typeof EventData>> = {
   'message.sent': moved(sent),
   'message.delivered': moved(delivered, 'sent'),
@@ -107,8 +107,8 @@ const data: Record<EventType, Static<typeof EventData>> = {
     click: { text: 'Track it', url: 'https://shop.example/orders/A-1001' },
   },
   'broadcast.finished': { broadcast: finished },
-  'template.changed': { template: { name: 'order_update', status: 'approved', quality: 'high', category: 'UTILITY' } },
-  'account.changed': { account: { what: 'number-quality', detail: 'GREEN' } },
+  'template.changed': { template: { name: 'order_update', status: 'approved', quality: 'green', category: 'utility' } },
+  'account.changed': { account: { what: 'number-quality', detail: 'phoneNumber: 14155550199, event: FLAGGED' } },
   'contact.changed': {
     contact: { phone: '14155550100', bsuid: 'US.123124141512', previousBsuid: 'US.98112233', username: '@asha' },
   },
@@ -116,7 +116,7 @@ const data: Record<EventType, Static<typeof EventData>> = {
   'webhook_endpoint.disabled': { endpoint: { ...endpoint, reason: 'nothing but failures for 72 hours' } },
 };
 
-/** Of no database that there is. */
+/** Made with the epoch `example`, which no database has. */
 const cursor = 'WXNCim9dj7Mxu8y0zzoUOM3hL9y8Ebu-CGPkn-u-xl3zbtL9v6B_ZB7eWw7casPp';
 
 const exampleOf = (type: EventType): Event => ({
