@@ -15,8 +15,8 @@ import type { CallReport } from '../src/upstream/types.ts';
 import { preferences, urgencyOf } from './header-lists.ts';
 
 /*
- * What a request says of the work that is done for it: who asks, under which idempotency key, over which connection and company
- * number, how urgent it is, and how long its client waits.
+ * What a request says about the work that is done for it: its caller and idempotency key, the connection and company number,
+ * its urgency, and how long its client waits.
  */
 
 /** Builds the context of a request's upstream calls. With `reply`, reads are aborted when the client disconnects. */

@@ -3,7 +3,7 @@ import { invalid } from '../src/problem.ts';
 /** How far a caller's clock may be ahead of ours. */
 const AHEAD_MAX_MS = 60_000;
 
-/** Throws the Problem of a `since` that is no time, or lies in the future, where nothing can be found. */
+/** Throws the Problem of a `since` that is no time, or lies in the future. */
 export function assertSince(since: string | undefined): void {
   if (since === undefined) return;
   const at = Date.parse(since);

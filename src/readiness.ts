@@ -49,9 +49,9 @@ export function createReadiness(
   let draining = false;
   let gatewayIsDown = false;
   let lastStore: { at: number; state: Promise<Ready['store']>; held: Promise<number> } | undefined;
-  let last: { at: number; key: string; state: Promise<Told> } | undefined;
+  let last: { at: number; key: string; state: Promise<ControlState> } | undefined;
 
-  const ask = async (maxAgeMs: number): Promise<Told> => {
+  const ask = async (maxAgeMs: number): Promise<ControlState> => {
     try {
       const all = await connections.recent(maxAgeMs, { once: true });
       usable = all
@@ -116,4 +116,4 @@ export function createReadiness(
   };
 }
 
-type Told = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;
+type ControlState = Omit<Ready, 'status' | 'store' | 'sending' | 'broadcasts' | 'authorization'>;

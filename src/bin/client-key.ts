@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
-import { CallersFault, parseCallers } from '../callers/parse.ts';
+import { parseCallers } from '../callers/parse.ts';
 import { eventFault } from '../callers/words.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
 import { counted } from '../lib/counted.ts';
@@ -222,5 +222,4 @@ runFileCommand({
   parse,
   faults: faultsIn,
   run,
-  isFileFault: (error) => error instanceof CallersFault,
 });

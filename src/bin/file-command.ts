@@ -1,3 +1,4 @@
+import { ListFileFault } from '../callers/list-file.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 
 /** The options of every program that edits a file of secrets. */
@@ -29,8 +30,6 @@ interface FileCommand<Values> {
   faults: (given: FileArguments<Values>) => string[];
   /** Makes the change, and returns what is printed. */
   run: (given: FileArguments<Values>) => string;
-  /** The content of the file is at fault. */
-  isFileFault: (error: unknown) => boolean;
 }
 
 /** Runs a program that edits one file of secrets. Exit codes: 0 done, 1 the file is unchanged, 2 the arguments are wrong. */
@@ -64,14 +63,14 @@ function run<Values extends FileValues>(command: FileCommand<Values>): number {
     return 0;
   } catch (error) {
     // Without a file, a faulty entry is a fault of the arguments.
-    if (file === undefined || !concernsFile(error, command.isFileFault)) throw error;
+    if (file === undefined || !concernsFile(error)) throw error;
     console.error(`${file} stands as it was: ${reasonOf(error)}`);
     return 1;
   }
 }
 
-const concernsFile = (error: unknown, isFileFault: (error: unknown) => boolean): boolean =>
-  error instanceof EditRefused || isFileFault(error) || (error instanceof Error && 'syscall' in error);
+const concernsFile = (error: unknown): boolean =>
+  error instanceof EditRefused || error instanceof ListFileFault || (error instanceof Error && 'syscall' in error);
 
 const reasonOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : messageOf(error);

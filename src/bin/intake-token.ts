@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { webhookAddress } from '../intake/address.ts';
 import { editTokensFile, tokenIdOf, withoutEntry, withoutToken, withToken } from '../intake/token-edit.ts';
-import { parseTokens, type TokenEntry, TokensFault } from '../intake/token-entry.ts';
+import { parseTokens, type TokenEntry } from '../intake/token-entry.ts';
 import { wantedEvents } from '../intake/wanted-events.ts';
 import { counted } from '../lib/counted.ts';
 import {
@@ -121,5 +121,4 @@ runFileCommand({
   parse,
   faults: faultsIn,
   run,
-  isFileFault: (error) => error instanceof TokensFault,
 });

@@ -1,5 +1,6 @@
-import { EditRefused, replaceFile } from '../lib/replace-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 import { type CallerEntry, type KeyEntry, keysOf } from './entry.ts';
+import { editListFile } from './list-file.ts';
 import { parseCallers } from './parse.ts';
 
 /** Adds an entry. Throws if its name is taken. */
@@ -66,7 +67,5 @@ export function editCallersFile(
   change: (entries: readonly CallerEntry[]) => CallerEntry[],
   { create = false } = {},
 ): CallerEntry[] {
-  const parse = (text: string | undefined) => (text === undefined ? [] : parseCallers(text));
-  const next = (text: string | undefined) => `${JSON.stringify(change(parse(text)), null, 2)}\n`;
-  return replaceFile(path, next, { check: parseCallers, create, program: 'client-key' });
+  return editListFile({ path, parse: parseCallers, create, program: 'client-key' }, change);
 }

@@ -5,7 +5,7 @@ import { Type } from 'typebox';
 import { typesNamed } from '../events/event-types.ts';
 import { countriesFault } from '../recipients/countries.ts';
 import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
-import { findJsonFault } from './json-fault.ts';
+import { assertList, ListFileFault, parseJsonFile } from './list-file.ts';
 import { sandboxKey } from './sandbox-key.ts';
 import { eventFault, faultInWords, isSecret, whoIs } from './words.ts';
 
@@ -16,38 +16,18 @@ const validate = new Ajv({ allErrors: true, verbose: true, meta: false, validate
   Type.Array(CallerEntry),
 );
 
-/** At most this many faults are listed. */
-const faultsShown = 20;
-
-/** Lists the faults of a callers file, one sentence each. No hash and no key is quoted. */
-export class CallersFault extends Error {
-  override readonly name = 'CallersFault';
-
-  constructor(faults: readonly string[]) {
-    const more = faults.length - faultsShown;
-    super([...faults.slice(0, faultsShown), ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
-  }
-}
-
-/** Parses the text of a callers file. Throws a CallersFault that lists all faults. */
-export function parseCallers(text: string): CallerEntry[] {
-  const bare = text.replace(/^\uFEFF/, '');
-  const broken = findJsonFault(bare);
-  if (broken) {
-    throw new CallersFault([`it is not JSON: line ${broken.line}, column ${broken.column}: ${broken.what}`]);
-  }
-  return checkEntries(JSON.parse(bare));
-}
+/** Parses the text of a callers file. Throws a ListFileFault that lists all faults. */
+export const parseCallers = (text: string): CallerEntry[] => checkEntries(parseJsonFile(text));
 
 /** The same for JSON that is already parsed. */
 export function checkEntries(entries: unknown): CallerEntry[] {
-  if (!Array.isArray(entries)) throw new CallersFault(['it must be a list [...] of entries {...}']);
+  assertList(entries);
   if (!validate(entries)) {
     const faults = (validate.errors ?? []).map((fault) => faultInWords(fault, entries));
-    throw new CallersFault([...new Set(faults)]);
+    throw new ListFileFault([...new Set(faults)]);
   }
   const faults = [...entries.flatMap((entry, at) => faultsOf(entry, whoIs(entries, at))), ...twice(entries)];
-  if (faults.length > 0) throw new CallersFault(faults);
+  if (faults.length > 0) throw new ListFileFault(faults);
   return entries;
 }
 

@@ -204,7 +204,11 @@ class DeliveryService implements Delivery {
     return deliver(delivery, { request, context, services: this.#services });
   }
 
-  /** Delivers a queued message from the store that may go out now. */
+  /**
+   * Delivers a queued message from the store that may go out now. A single message goes before broadcasts whether or not anybody
+   * still waits for it, and in turn with its caller's newer ones, so that two to one person keep their order. One that was urgent
+   * is so no more: an old login code would hold up a new one.
+   */
   async #resume(stored: StoredMessage): Promise<void> {
     const { channel, sendTimeoutMs } = this.#services;
     const content = contentOf(stored);

@@ -53,7 +53,7 @@ function withAssurance(
   return assures && !message.includes(nothingSent) ? `${message}; ${nothingSent}` : message;
 }
 
-interface Told {
+interface ProblemContext {
   instance: string;
   requestId: string;
   /** The detail of the problem by default. */
@@ -64,7 +64,7 @@ interface Told {
 /** The wire form of a Problem. `instance` is the path called, without its query. */
 export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
-  { instance, requestId, detail = message, base }: Told,
+  { instance, requestId, detail = message, base }: ProblemContext,
 ) {
   const { outcome, errors, upstream, cursors } = extras;
   return {

@@ -1,6 +1,6 @@
 import type { Registry } from '@prometheus-io/client';
 import type { FastifyBaseLogger } from 'fastify';
-import { countIntake, tellIntake } from '../observability/intake-metrics.ts';
+import { addIntakeGauges, countIntake } from '../observability/intake-metrics.ts';
 import type { SharedPool } from '../pools/shared-pool.ts';
 import type { IntakeStore } from '../store/intake-store.ts';
 import { createIntake, reasonOf } from './intake.ts';
@@ -83,7 +83,7 @@ export async function openIntake(config: IntakeConfig, wiring: IntakeWiring): Pr
     now,
   };
   // Checks less often with PostgreSQL, which counts rows one by one.
-  tellIntake(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
+  addIntakeGauges(registry, standing, config.STORE_URL.startsWith('postgres') ? 10_000 : 0);
   return {
     start: async (whenRecorded) => {
       if (whenRecorded) announce = whenRecorded;

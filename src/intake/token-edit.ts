@@ -1,4 +1,5 @@
-import { EditRefused, replaceFile } from '../lib/replace-file.ts';
+import { editListFile } from '../callers/list-file.ts';
+import { EditRefused } from '../lib/replace-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
 /**
@@ -56,7 +57,5 @@ export function editTokensFile(
   change: (entries: readonly TokenEntry[]) => TokenEntry[],
   { create = false } = {},
 ): TokenEntry[] {
-  const next = (text: string | undefined) =>
-    `${JSON.stringify(change(text === undefined ? [] : parseTokens(text)), null, 2)}\n`;
-  return replaceFile(path, next, { check: parseTokens, create, program: 'intake-token' });
+  return editListFile({ path, parse: parseTokens, create, program: 'intake-token' }, change);
 }

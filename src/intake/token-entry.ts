@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
-import { findJsonFault } from '../callers/json-fault.ts';
+import { assertList, ListFileFault, parseJsonFile } from '../callers/list-file.ts';
 import { isSecret, whoIs } from '../callers/words.ts';
 import { faultInWords } from '../schemas/schema-errors.ts';
 
@@ -31,31 +31,15 @@ const isTokens = new Ajv({ allErrors: true, verbose: true, meta: false, validate
   .addKeyword({ keyword: 'x-form', schemaType: 'string' })
   .compile<TokenEntry[]>(Type.Array(TokenEntry, { maxItems: 1_000 }));
 
-/** At most this many faults are listed. */
-const faultsShown = 20;
-
-/** Lists the faults of a tokens file, one sentence each. No hash and no token is quoted. */
-export class TokensFault extends Error {
-  override readonly name = 'TokensFault';
-
-  constructor(faults: readonly string[]) {
-    const more = faults.length - faultsShown;
-    super([...faults.slice(0, faultsShown), ...(more > 0 ? [`and ${more} more`] : [])].join('; '));
-  }
-}
-
-/** Parses a tokens file. Throws a TokensFault that lists all faults. */
+/** Parses a tokens file. Throws a ListFileFault that lists all faults. */
 export function parseTokens(text: string): TokenEntry[] {
-  const bare = text.replace(/^\uFEFF/, '');
-  const broken = findJsonFault(bare);
-  if (broken) throw new TokensFault([`it is not JSON: line ${broken.line}, column ${broken.column}: ${broken.what}`]);
-  const entries: unknown = JSON.parse(bare);
-  if (!Array.isArray(entries)) throw new TokensFault(['it must be a list [...] of entries {...}']);
+  const entries = parseJsonFile(text);
+  assertList(entries);
   if (!isTokens(entries)) {
-    throw new TokensFault([...new Set((isTokens.errors ?? []).map((fault) => inWords(fault, entries)))]);
+    throw new ListFileFault([...new Set((isTokens.errors ?? []).map((fault) => inWords(fault, entries)))]);
   }
   const faults = [...secrets(entries), ...twice(entries)];
-  if (faults.length > 0) throw new TokensFault(faults);
+  if (faults.length > 0) throw new ListFileFault(faults);
   return entries;
 }
 

@@ -6,7 +6,7 @@ import { metricFactories } from './metric-factories.ts';
 
 interface FrontMetricSources {
   front: Front;
-  /** Of the whole service. */
+  /** All pools of the service. */
   pools: readonly SharedPool[];
   /** Lines that did not fit into the log's buffer. */
   linesDropped: () => number;

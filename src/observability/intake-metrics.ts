@@ -54,7 +54,7 @@ export function countIntake(registry: Registry, connections: () => readonly stri
 }
 
 /** Adds gauges of what waits, and of the time since the last event. */
-export function tellIntake(registry: Registry, standing: IntakeStanding, restMs: number): void {
+export function addIntakeGauges(registry: Registry, standing: IntakeStanding, restMs: number): void {
   const { gauge } = metricFactories(registry);
   const state = cachedWithTimeout(standing.state, restMs);
   const spooled = () => standing.spooled?.();

@@ -3,11 +3,14 @@ import { type Callers, hasScope } from '../callers.ts';
 import type { Config } from '../config.ts';
 import type { Readiness } from '../readiness.ts';
 
-type Told = Pick<Config, 'STORE_URL' | 'DOCS' | 'MATON_GATEWAY_URL' | 'MATON_CONTROL_URL' | 'MATON_CONNECTION_ID'>;
+type ShownConfig = Pick<
+  Config,
+  'STORE_URL' | 'DOCS' | 'MATON_GATEWAY_URL' | 'MATON_CONTROL_URL' | 'MATON_CONNECTION_ID'
+>;
 
 export interface StartLine {
   version: string;
-  config: Told;
+  config: ShownConfig;
   callers: Pick<Callers, 'list'>;
   readiness: Pick<Readiness, 'check'>;
   /** The address that the service listens on, as a URL without a path. */
@@ -57,7 +60,7 @@ function storeKind(url: string): string {
 }
 
 /** Settings that send the key to other hosts than Maton's, with the hosts; a proxy or a simulator may be intended. */
-function foreignHosts(config: Told): [setting: string, host: string][] {
+function foreignHosts(config: ShownConfig): [setting: string, host: string][] {
   const settings = ['MATON_GATEWAY_URL', 'MATON_CONTROL_URL'] as const;
   return settings.flatMap((setting): [string, string][] => {
     const { hostname, host } = new URL(config[setting]);

@@ -49,13 +49,14 @@ export interface ListeningNote {
 export interface IntakeStore {
   /**
    * Inserts rows. A row whose key exists already is skipped and counted as a duplicate. Calls made while another commit is in
-   * progress share the next one, without a timer. Either all rows of a call are inserted, or none. A call that failed may have
+   * progress, or some ms after it, share the next one. Either all rows of a call are inserted, or none. A call that failed may have
    * been committed; then the same rows are duplicates the next time, and are applied all the same.
    */
   recordIntake(rows: readonly IntakeRow[]): Promise<{ received: number; duplicates: number }>;
   /**
-   * Due entries of this process, in the order of receipt; if there are fewer than `limit`, it adopts those of dead owners.
-   * Returns the same entries until they are applied, postponed or failed, so a process must have one reader only.
+   * Due entries of this process, in the order of receipt; if there are fewer than `limit`, it adopts those of dead owners, which
+   * are looked for once a second. Returns the same entries until they are applied, postponed or failed, so a process must have
+   * one reader only.
    */
   dueIntake(limit: number): Promise<IntakeEntry[]>;
   /** Makes each entry due again this long after its receipt, and increments `tries`. Skips entries that are done or failed. */

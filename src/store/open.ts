@@ -54,7 +54,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createQuotaStore(engine, options.wallClock),
     ...createOperatorStore(engine, dialect, options.wallClock),
     ...createPersonStore(engine, dialect, options.wallClock),
-    ...createIntakeStore(engine, dialect),
+    ...createIntakeStore(engine, dialect, options.monotonicClock),
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
     ...createEventStore(engine, dialect),

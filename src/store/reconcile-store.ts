@@ -31,8 +31,8 @@ export interface LookupProgress {
 
 export interface ReconcileStore {
   /**
-   * Takes unknown messages whose lookup is due: 1, 5, 15 and 60 minutes after the end. Each due time is handed out once.
-   * Order: one message of each lost call, then those that have waited longest.
+   * Returns unknown messages whose lookup is due: 1, 5, 15 and 60 minutes after the end. Each lookup is returned once, to one
+   * process. Order: one message of each lost call, then those that have waited longest.
    */
   takeDueLookups(limit: number): Promise<DueMessage[]>;
   /** The same for one recipient on one connection: a single read of the history serves them all. */

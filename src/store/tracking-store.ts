@@ -1,6 +1,6 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
 import type { NewFact, StoredEvent } from './event-store.ts';
-import type { Postponement } from './intake-store.ts';
+import type { IntakeRow, Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
 
@@ -142,6 +142,12 @@ export interface DeliveryCounts {
   replied: number;
 }
 
+/** What is kept of one person beside messages. */
+export interface PersonTracking {
+  conversations: readonly Conversation[];
+  webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
+}
+
 export interface TrackingStore extends PollStore {
   /**
    * The message of this connection that each of these ids names, in their order: by our id, else WhatsApp's, else WATI's.
@@ -159,11 +165,12 @@ export interface TrackingStore extends PollStore {
   ): Promise<TrackedSend[]>;
 
   /**
-   * One transaction. Joins facts into what is known of their messages, which never moves back, whatever is told when and by
-   * which process. A proof by id makes `unknown`, `not_sent` and `rejected` accepted, and what is queued again after an attempt;
-   * a message that is `sending` keeps it, and whatever ends the attempt otherwise makes it `accepted` too (see `complete`). Of
-   * one that is matched by content, and is neither `accepted` nor `unknown`, nothing is written.
-   * Answers what it did to each message, in their order; one that is gone is left out. May be asked again.
+   * Writes a batch in one transaction. Facts are joined into what is known of their messages; a state never moves back,
+   * whatever the order of batches and whichever process writes them. A proof by id makes `unknown`, `not_sent` and `rejected`
+   * messages accepted, and queued ones that had an attempt. For a message that is `sending` the proof is stored, and makes it
+   * `accepted` when its attempt ends in any other way (see `complete`). A match by content writes nothing to a message that is
+   * neither `accepted` nor `unknown`. Returns the effect on each message, in their order, without messages that were deleted.
+   * Safe to repeat.
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 
@@ -187,6 +194,8 @@ export interface TrackingStore extends PollStore {
    * person over all connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number; events: number }>;
+  /** Each connection's conversation joined, and the webhooks as they came. */
+  listPersonTracking(to: string): Promise<PersonTracking>;
   /** Events of all callers about this person, by the same ids, oldest first. */
   listPersonEvents(to: string, ask: { after: number; limit: number }): Promise<StoredEvent[]>;
   /** Deletes these, and polls of any of the ids. Returns how many rows. */

@@ -103,7 +103,7 @@ export const outgoingIn = (
     return outgoingFactsOf(each, send, !send && nextTry(each.entry) !== undefined);
   });
 
-/** An `outgoing` event or a click tells the ids of a message and nothing about its state. */
+/** An `outgoing` event or a click contains the ids of a message and nothing about its state. */
 function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
   // A history row has only the time of the message; a webhook arrives when the state changes.

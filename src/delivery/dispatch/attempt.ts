@@ -1,9 +1,8 @@
-import { StoreError } from '../../store/errors.ts';
 import type { StoredMessage } from '../../store/message-store.ts';
 import { toInsertProblem } from '../../store/store-problems.ts';
 import type { AttemptResult } from '../../upstream/classify-response.ts';
 import { permitRequestOf } from '../../upstream/permits.ts';
-import { completeAll, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
+import { completeAll, currentRecord, deleteRecord, InvalidStream, isoNow, retryUntilStored } from './complete.ts';
 import {
   credentialsPauseReason,
   findHeldBack,
@@ -58,7 +57,7 @@ async function claim(
     attempt: attempts + (status === 'sending' ? 0 : 1),
   }));
   const mark = () => store.claimAll(marks);
-  // The client of a stream is waiting to send its bytes, so it is told now that the store fails, instead of retrying.
+  // The client of a stream is waiting to send its bytes, so a failing store is reported now instead of retried.
   const claimed = streamed
     ? await mark().catch((error) => rollback(deliveries, toInsertProblem(error), services))
     : await retryUntilStored(mark, closing);
@@ -203,13 +202,9 @@ async function requeue(retries: RetryLater[], services: DispatchServices): Promi
 /** Another process may own the message: the store has the current state. Undefined: the store fails and the process ends. */
 async function reload(
   delivery: ActiveDelivery,
-  { store, closing }: DispatchServices,
+  services: DispatchServices,
 ): Promise<StoredMessage['status'] | undefined> {
-  const { caller, id } = delivery.stored;
-  const stored = await retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
-    if (error instanceof StoreError) return undefined;
-    throw error;
-  });
+  const stored = await currentRecord(delivery.stored, services);
   if (stored) delivery.stored = stored;
   return stored?.status;
 }

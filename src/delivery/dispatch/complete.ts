@@ -125,16 +125,30 @@ async function persistOrRetry(
 async function reloadProved(
   classified: readonly ClassifiedAttempt[],
   completed: ReadonlySet<string>,
-  { store, onProved }: DispatchServices,
+  services: DispatchServices,
 ): Promise<void> {
   for (const { delivery } of classified) {
-    const { id, caller, status } = delivery.stored;
+    const { id, status } = delivery.stored;
     if (completed.has(id)) continue;
-    const stored = await store.find(caller, id).catch(() => undefined);
+    const stored = await currentRecord(delivery.stored, services);
     if (stored?.status !== 'accepted') continue;
     delivery.stored = stored;
-    if (status !== 'accepted' && stored.delivery) onProved?.(stored, status);
+    if (status !== 'accepted' && stored.delivery) services.onProved?.(stored, status);
   }
+}
+
+/**
+ * A message as it is recorded now, once the store can be read. What it was thought to be may be false, so its caller's answer waits
+ * for this, or becomes a 202. Undefined: it is gone, or the store fails and the process ends.
+ */
+export function currentRecord(
+  { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
+  { store, closing }: Pick<DispatchServices, 'store' | 'closing'>,
+): Promise<StoredMessage | undefined> {
+  return retryUntilStored(() => store.find(caller, id), closing).catch((error) => {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  });
 }
 
 /**
@@ -143,8 +157,9 @@ async function reloadProved(
  */
 export async function deleteRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,
-  { store, closing }: Pick<DispatchServices, 'store' | 'closing'>,
+  services: Pick<DispatchServices, 'store' | 'closing'>,
 ): Promise<boolean> {
+  const { store, closing } = services;
   const deleteUnsent = () => store.deleteUnsent(id);
   const isDeleted = await deleteUnsent().catch(() => {
     void retryUntilStored(deleteUnsent, closing).catch(() => {});
@@ -152,7 +167,7 @@ export async function deleteRecord(
   });
   if (isDeleted) return true;
   // Nothing was deleted: either a webhook named the message, or an earlier deletion was committed and its acknowledgement lost.
-  const left = await store.find(caller, id).catch(() => undefined);
+  const left = await currentRecord({ id, caller }, services);
   return left?.delivery === undefined;
 }
 

@@ -1,15 +1,14 @@
-import pg from 'pg';
-import { toError } from '../../lib/to-error.ts';
+import type pg from 'pg';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
-import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
-import { bindings, type Dialect, type Engine, OWNED, type Row, SEQ_OF, type Step, statement } from '../sql/engine.ts';
+import { type Dialect, type Engine, type Lane, OWNED, type Row, SEQ_OF, type Step, statement } from '../sql/engine.ts';
 import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
 import { takeTokens } from './caller-tokens.ts';
 import { announceEvents, ForeignEvents } from './foreign-events.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
-import { type Pools, poolsOf, type Server } from './pools.ts';
+import { failed, PooledLane } from './pooled-lane.ts';
+import { endAll, type Pools, poolsOf, type Server } from './pools.ts';
 import { blockReservations, reservePermit } from './reservations.ts';
 import { vacuum } from './vacuum.ts';
 
@@ -75,61 +74,54 @@ export const postgresDialect: Dialect = {
 
 export async function openPostgres(url: string, options: StoreOptions): Promise<Engine> {
   const server: Server = { url, tls: options.tls ?? 'off' };
-  const { pool, lists } = poolsOf(server);
+  const pools = poolsOf(server);
+  const { pool } = pools;
   const lease = new Lease(pool, options.leaseMs, options.monotonicClock ?? (() => performance.now()));
   try {
     await migrate(server);
     const { rows } = await pool.query<{ secret: string }>(keepSecret.numbered, [newSecret()]);
     await lease.renew();
-    return new PostgresEngine({ server, pool, lists }, lease, toSecret(rows[0]?.secret));
+    return new PostgresEngine({ server, ...pools }, lease, toSecret(rows[0]?.secret));
   } catch (cause) {
-    await Promise.all([pool.end(), lists.end()]);
+    await endAll(pools);
     throw failed('open', cause);
   }
 }
 
 class PostgresEngine implements Engine {
   readonly #server: Server;
+  readonly #pools: Pools;
   readonly #pool: pg.Pool;
-  readonly #lists: pg.Pool;
+  readonly #main: Lane;
+  readonly #lists: Lane;
   readonly #lease: Lease;
   readonly #foreignEvents: ForeignEvents;
   readonly secret: Buffer;
+  readonly webhooks: Lane;
 
-  constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
+  constructor({ server, ...pools }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
+    const owner = () => lease.owner;
     this.#server = server;
-    this.#pool = pool;
-    this.#lists = lists;
+    this.#pools = pools;
+    this.#pool = pools.pool;
+    this.#main = new PooledLane(pools.pool, owner);
+    this.#lists = new PooledLane(pools.lists, owner);
+    this.webhooks = new PooledLane(pools.webhooks, owner, { isPrepared: true });
     this.#lease = lease;
     this.#foreignEvents = new ForeignEvents(server, () => lease.owner);
     this.secret = secret;
   }
 
-  async write(steps: readonly Step[]): Promise<Row[][]> {
-    const client = await this.#pool.connect().catch((cause: unknown) => {
-      throw failed('connect', cause, true);
-    });
-    try {
-      return await this.#transaction(client, steps);
-    } catch (cause) {
-      throw failed('write', cause, isRefusal(cause));
-    }
+  write(steps: readonly Step[]): Promise<Row[][]> {
+    return this.#main.write(steps);
   }
 
   read(step: Step): Promise<Row[]> {
-    return this.#ask(this.#pool, step);
+    return this.#main.read(step);
   }
 
   list(step: Step): Promise<Row[]> {
-    return this.#ask(this.#lists, step);
-  }
-
-  async #ask(pool: pg.Pool, step: Step): Promise<Row[]> {
-    try {
-      return (await pool.query<Row>(this.#query(step))).rows;
-    } catch (cause) {
-      throw failed('read', cause, true);
-    }
+    return this.#lists.read(step);
   }
 
   async heartbeat(): Promise<void> {
@@ -184,65 +176,6 @@ class PostgresEngine implements Engine {
     if (this.#pool.ending) return;
     // Deletes the lease, so that others take over at once. Otherwise they wait for its expiry.
     await this.#lease.leave().catch(() => undefined);
-    await Promise.all([this.#foreignEvents.close(), this.#pool.end(), this.#lists.end()]);
+    await Promise.all([this.#foreignEvents.close(), endAll(this.#pools)]);
   }
-
-  /** A single statement is a transaction by itself, which saves two round trips. */
-  async #transaction(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
-    let lost: Error | undefined;
-    const onError = (error: Error): void => {
-      lost = error;
-    };
-    client.on('error', onError); // without a listener, a connection lost between two queries would end the process
-    try {
-      // Without it the following steps would be committed one by one.
-      if (steps.length > 1) await client.query('BEGIN');
-      return await this.#sendAll(client, steps);
-    } catch (error) {
-      lost ??= toError(error);
-      throw error;
-    } finally {
-      client.off('error', onError);
-      client.release(lost); // with an error the connection is closed, which rolls back
-    }
-  }
-
-  /**
-   * Sends all steps without waiting for answers in between. After one fails, the server refuses the others and rolls back at
-   * the COMMIT.
-   */
-  async #sendAll(client: pg.PoolClient, steps: readonly Step[]): Promise<Row[][]> {
-    const queries = steps.map((step) => this.#query(step));
-    const answers = queries.map(async (query) => (await client.query<Row>(query)).rows);
-    const committed = steps.length > 1 ? client.query('COMMIT') : undefined;
-    // The first failure is the cause.
-    const [rows] = await Promise.all([Promise.all(answers), committed]);
-    return rows;
-  }
-
-  #query(step: Step): { text: string; values: unknown[] } {
-    const { numbered, names } = step.statement;
-    return { text: numbered, values: bindings(step, names, { me: this.#lease.owner }) };
-  }
-}
-
-/**
- * Classes of SQLSTATE after which the connection is still usable: errors of data, constraints, transaction state, deadlocks,
- * syntax, objects; and 57014, the statement_timeout. The list is not complete; a missing class only causes an unnecessary check
- * for a commit in doubt.
- */
-const refusals = /^(?:22|23|25(?!P0[34])|40|42|55|57014)/;
-
-/**
- * Whether the server reports that it rolled back. After FATAL it closes the connection, which may have happened after the
- * commit. pg returns the severity in the server's language (`lc_messages`), so the code is used.
- */
-function isRefusal(cause: unknown): boolean {
-  return cause instanceof pg.DatabaseError && (cause.severity === 'ERROR' || refusals.test(cause.code ?? ''));
-}
-
-function failed(what: string, cause: unknown, notCommitted = false): StoreError {
-  if (cause instanceof StoreError) return cause;
-  const why = cause instanceof Error ? cause.message : cause;
-  return new StoreError(`the store could not ${what}: ${why}`, { cause, notCommitted });
 }

@@ -139,13 +139,14 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   fileNameColumn,
   [
     ...channelColumns,
-    // A replica of the version before would send through another number: it is not let begin. To it the row is somebody else's.
+    // A replica of the previous version would send the message through another number, so this makes its claim fail as if
+    // another process owned the row.
     `CREATE FUNCTION leave_channel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
     `CREATE TRIGGER sends_channel BEFORE UPDATE ON sends FOR EACH ROW
        WHEN (NEW.status = 'sending' AND NEW.channel_attempt <> NEW.attempts)
        EXECUTE FUNCTION leave_channel()`,
   ],
-  // Again one of the tables that are in use in each.
+  // As above: one table in use per migration.
   [...intakeTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'), vacuumIntakeEarly, ...conversationTables],
   [deliveryTallies],
   [proofColumn, ...keepProof],

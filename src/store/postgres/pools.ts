@@ -1,12 +1,15 @@
 import pg from 'pg';
 
+const CONNECTIONS_MAX = 8;
 /** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
-const CONNECTIONS_MAX = 10;
 const LISTS_MAX = 2;
+/** One to record webhooks and one to apply them. */
+const WEBHOOKS_MAX = 2;
 
 export interface Pools {
   pool: pg.Pool;
   lists: pg.Pool;
+  webhooks: pg.Pool;
 }
 
 /** How the database is reached. */
@@ -25,10 +28,13 @@ export const reached = ({ url, tls }: Server) => ({
 
 export function poolsOf(server: Server): Pools {
   return {
-    pool: poolOf(server, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 }),
+    pool: poolOf(server, { max: CONNECTIONS_MAX, statementMs: 5_000 }),
     lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
+    webhooks: poolOf(server, { max: WEBHOOKS_MAX, statementMs: 5_000, options: webhookSettings }),
   };
 }
+
+export const endAll = ({ pool, lists, webhooks }: Pools) => Promise.all([pool.end(), lists.end(), webhooks.end()]);
 
 /**
  * Planner settings for lists, independent of statistics: use the index that has the wanted order and the fewest rows to visit.
@@ -38,6 +44,19 @@ export const listSettings = [
   ...['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
   ...['random_page_cost=0', 'seq_page_cost=0', 'cpu_index_tuple_cost=0.0001'],
   ...['jit=off', 'max_parallel_workers_per_gather=0'],
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+/**
+ * How what concerns webhooks is planned: each of a few given rows is found by an index, and never by reading the table, which is
+ * cheaper by the planner's count while a table is small. Planned once a connection: to plan these statements takes longer than
+ * to run them.
+ */
+export const webhookSettings = [
+  ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
+  ...['random_page_cost=0', 'seq_page_cost=0'],
+  ...['plan_cache_mode=force_generic_plan', 'jit=off', 'max_parallel_workers_per_gather=0'],
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');

@@ -11,7 +11,12 @@ import { integer, optional, required, toSqlText } from './row-mapping.ts';
 type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;
 type Operations = Pick<
   TrackingStore,
-  'noteConversations' | 'conversation' | 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'
+  | 'noteConversations'
+  | 'conversation'
+  | 'countPersonTracking'
+  | 'listPersonTracking'
+  | 'listPersonEvents'
+  | 'erasePersonTracking'
 >;
 
 /** The most lookups that find all rows of a person: a number leads to a BSUID, that to a contact id, and that to further rows. */
@@ -52,7 +57,7 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
 function personOperations(
   database: Database,
   dialect: Dialect,
-): Pick<Operations, 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'> {
+): Pick<Operations, 'countPersonTracking' | 'listPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'> {
   const { engine, sql } = database;
   const intake = intakeStatements(dialect);
   const polls = pollStatements(dialect);
@@ -78,6 +83,20 @@ function personOperations(
       const { ids } = await personOf(to);
       const values = { ...contactsOf(ids), after, limit };
       return (await engine.read({ statement: events.listPerson, values })).map(toEvent);
+    },
+
+    async listPersonTracking(to) {
+      const { conversations, ids } = await personOf(to);
+      const byConnection = Map.groupBy(conversations, (row) => required(row, 'connection_id'));
+      const webhooks = await engine.read({ statement: intake.listPerson, values: bodiesWith(ids) });
+      return {
+        conversations: [...byConnection].map(([connection, rows]) => joined(connection, rows)),
+        webhooks: webhooks.map((row) => ({
+          connectionId: required(row, 'connection_id'),
+          receivedAtMs: integer(row, 'received_at'),
+          body: required(row, 'body'),
+        })),
+      };
     },
 
     async erasePersonTracking(to) {

@@ -37,10 +37,19 @@ export interface IndexScan {
   order: string;
 }
 
-export interface Engine extends ReservationStore, CallerTokenStore {
+/** Where statements run. */
+export interface Lane {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
+}
+
+export interface Engine extends Lane, ReservationStore, CallerTokenStore {
+  /**
+   * For recording webhooks, one commit at a time, and applying them, one pass at a time: neither waits for sends, nor sends for them.
+   * Only for statements that find each row by an index.
+   */
+  readonly webhooks: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;

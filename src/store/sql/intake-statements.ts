@@ -18,6 +18,7 @@ export interface IntakeStatements {
   readonly state: Statement;
   readonly expire: Statement;
   readonly countPerson: Statement;
+  readonly listPerson: Statement;
   readonly erasePerson: Statement;
 }
 
@@ -43,9 +44,11 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
     adopt: statement(`
       WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM intake WHERE ${lost} LIMIT :limit ${skipLockedAny})
       UPDATE intake SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
+    // COALESCE: a planner that takes few for waiting would walk over all that do, and not go by the numbers.
     postpone: statement(`
       UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
-      FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })} WHERE intake.seq = given.seq AND ${WAITING}`),
+      FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })}
+      WHERE intake.seq = given.seq AND COALESCE(${WAITING}, FALSE)`),
     fail: statement(`UPDATE intake SET state = 'failed' WHERE ${these} AND ${WAITING}`),
     done: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${these}`),
     retry: statement(`
@@ -64,6 +67,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
          ORDER BY recorded_at LIMIT :limit ${skipLockedAny})
       DELETE FROM intake WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
     countPerson: statement(`SELECT COUNT(*) AS n FROM intake WHERE ${ofPerson}`),
+    listPerson: statement(`SELECT connection_id, received_at, body FROM intake WHERE ${ofPerson} ORDER BY seq`),
     // The key is kept, so that a repeat is not recorded again.
     erasePerson: statement(`UPDATE intake SET state = 'done', body = NULL WHERE ${ofPerson} RETURNING seq`),
   };

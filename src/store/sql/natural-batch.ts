@@ -1,16 +1,23 @@
 /**
- * Joins writes that are requested while another one is in progress into the next one, without a timer, so that batches grow
- * with the load. The first write of a turn waits for the end of the turn. Each request gets the result of its batch.
+ * Joins writes that are requested while another one is in progress, or in the rest after it, into the next one. A single write
+ * starts at once, and batches grow with the load. The first write of a turn waits for the end of the turn. Each request gets the
+ * result of its batch.
  */
 export class NaturalBatch<Item, Answer> {
   readonly #write: (items: readonly Item[]) => Promise<Answer>;
   readonly #itemsMax: number;
+  readonly #rest: () => Promise<unknown>;
   #waiting: { items: readonly Item[]; resolve: (answer: Promise<Answer>) => void }[] = [];
   #isWriting = false;
 
-  constructor(write: (items: readonly Item[]) => Promise<Answer>, itemsMax: number) {
+  constructor(
+    write: (items: readonly Item[]) => Promise<Answer>,
+    itemsMax: number,
+    rest: () => Promise<unknown> = async () => {},
+  ) {
     this.#write = write;
     this.#itemsMax = itemsMax;
+    this.#rest = rest;
   }
 
   add(items: readonly Item[]): Promise<Answer> {
@@ -27,7 +34,8 @@ export class NaturalBatch<Item, Answer> {
       const batch = this.#waiting.splice(0, this.#fitting());
       const written = this.#write(batch.flatMap(({ items }) => items));
       for (const { resolve } of batch) resolve(written);
-      await written.catch(() => undefined); // each of the batch is told
+      await written.catch(() => undefined); // each request of the batch gets the error
+      await this.#rest();
     }
     this.#isWriting = false;
   }

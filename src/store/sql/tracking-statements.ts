@@ -94,10 +94,12 @@ export function trackingStatements(dialect: Dialect): TrackingStatements {
   return { ...lookups(dialect), ...applying(dialect), ...counting };
 }
 
-function lookups({ inputRows }: Dialect) {
+function lookups({ inputRows, lateralJoin }: Dialect) {
   const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
-  const found = (foundBy: string, on: string): string => `
-    SELECT given.place, '${foundBy}' AS found_by, ${TRACKED} FROM ${ids} JOIN ${on} ${WITH_DELIVERY}
+  // For each given row by itself, or a planner that takes a column for empty walks over a whole index.
+  const found = (foundBy: string, condition: string): string => `
+    SELECT given.place, '${foundBy}' AS found_by, ${TRACKED}
+    FROM ${ids} ${lateralJoin(`${condition} LIMIT ${CANDIDATES_MAX}`)} ${WITH_DELIVERY}
     WHERE sends.connection_id = :connection AND ${WAS_BEGUN}`;
   const kinds = inputRows({ kind: 'TEXT' });
   const lastSend = (whose: string): string => `
@@ -108,15 +110,13 @@ function lookups({ inputRows }: Dialect) {
   return {
     find: statement(
       [
-        found('local-id', 'sends ON sends.id = given.local'),
-        found('local-id', 'sends ON sends.local_message_id = given.local AND sends.local_message_id <> sends.id'),
-        found(
-          'whatsapp-id',
-          'sends ON sends.whatsapp_message_id = given.whatsapp AND sends.whatsapp_message_id IS NOT NULL',
-        ),
+        found('local-id', 'id = given.local'),
+        found('local-id', 'local_message_id = given.local AND local_message_id <> id'),
+        found('whatsapp-id', 'whatsapp_message_id = given.whatsapp AND whatsapp_message_id IS NOT NULL'),
         found(
           'wati-id',
-          'deliveries AS named ON named.wati_id = given.wati AND named.wati_id IS NOT NULL JOIN sends ON sends.seq = named.send_seq',
+          `seq IN (SELECT send_seq FROM deliveries AS named
+             WHERE named.wati_id = given.wati AND named.wati_id IS NOT NULL LIMIT ${CANDIDATES_MAX})`,
         ),
       ].join(' UNION ALL '),
     ),

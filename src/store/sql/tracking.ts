@@ -52,7 +52,7 @@ function lookups(
         wati: toSqlText(each.watiId),
       }));
       const values = { rows: JSON.stringify(rows), connection: connectionId };
-      const found = await engine.read({ statement: sql.find, values });
+      const found = await engine.webhooks.read({ statement: sql.find, values });
       return ids.map((_, place) => surest(found.filter((row) => integer(row, 'place') === place)));
     },
 
@@ -134,7 +134,7 @@ function applying(
         ...(facts.length > 0 ? [{ statement: addFacts, values: { rows: JSON.stringify(facts.map(factValues)) } }] : []),
       ];
       if (steps.length === 0) return [];
-      const answers = await retryDeadlocks(() => engine.write(steps));
+      const answers = await retryDeadlocks(() => engine.webhooks.write(steps));
       if (messages.length === 0) return [];
       const [, before = [], proved = [], opened = [], joined = []] = answers;
       return changesOf(messages, { before, proved, after: [...opened, ...joined] });

@@ -80,6 +80,7 @@ export class SqliteEngine implements Engine {
   readonly #spentUntil = new Map<string, number>();
   readonly #saving: NodeJS.Timeout;
   readonly #saveClock: () => void;
+  readonly webhooks = this;
 
   constructor(path: string, options: StoreOptions) {
     this.#db = openDatabase(path);
