@@ -10,10 +10,7 @@ import { Problem } from '../src/problem.ts';
 /** Deadline for a JSON body, ms. Streamed bodies have the limits of their routes. */
 const bodyTimeoutMs = 30_000;
 
-/**
- * Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read the body, and aborts slow
- * bodies.
- */
+/** Sends `100 Continue` (RFC 9110, 10.1.1) only after authorization, when the handler is about to read the body, and aborts slow bodies. */
 export const requestBodies = fp(
   async (app, { bodies }: { bodies: SharedPool }) => {
     const take: RequestListener = (request, response) => {

@@ -72,10 +72,7 @@ export const strictValidation = fp<{ numbers: PhoneNumbers }>(
  */
 const listedValuesMax = 100_000;
 
-/**
- * Whether a value contains more values than this, objects and lists included. Not recursive, because a body may be deeply
- * nested.
- */
+/** Whether a value contains more values than this, objects and lists included. Not recursive, because a body may be deeply nested. */
 function hasMoreValues(body: unknown, most: number): boolean {
   const open = [body];
   let count = 0;
@@ -108,9 +105,7 @@ function brokenText(value: unknown, at: string): BrokenText | undefined {
 const notText = { keyword: 'x-text', schemaPath: '', params: {} };
 type BrokenText = typeof notText & { message: string; instancePath: string };
 
-/**
- * Ajv would read `1e400` as Infinity, which passes every limit, and `0x10` as 16; in an address a number consists of digits.
- */
+/** Ajv would read `1e400` as Infinity, which passes every limit, and `0x10` as 16; in an address a number consists of digits. */
 const isWhole = (value: unknown) => typeof value !== 'string' || /^-?\d{1,15}$/.test(value);
 
 function integersOf(schema: unknown): string[] {

@@ -97,7 +97,7 @@ async function startImport(services: Services, reply: FastifyReply, query: Stati
       },
     });
     const file = await readThrough(services, reply, { check, afterEach: flush });
-    // Deletes the recipients that were recorded so far, which no other operation sees.
+    // If this throws, the recipients that were recorded so far are deleted. No other operation has seen them.
     mayReach.assert();
     await flush();
     return print(file);
@@ -134,9 +134,7 @@ function importBroadcast(app: TypedApp, services: Services): void {
   );
 }
 
-/**
- * Makes a broadcast from a CSV. Its rows are recorded as they arrive, with constant memory; either all of them count or none.
- */
+/** Makes a broadcast from a CSV. Its rows are recorded as they arrive, with constant memory; either all of them count or none. */
 export const broadcastImport: FastifyPluginAsyncTypebox<Services> = async (app, services) => {
   // Only multipart forms are taken here. They are parsed while they stream (src/upload/incoming-form.ts).
   app.removeAllContentTypeParsers();

@@ -43,10 +43,7 @@ const readerOf = (config: ConnectionsConfig, request: FastifyRequest) => ({
 
 /** Charges one creation of this hour to the caller; returns a function that takes it back. */
 function createCreationLimit({ CONNECTIONS_CREATED_PER_HOUR: createdPerHour }: ConnectionsConfig) {
-  /**
-   * When each caller created its last ones (ms, monotonic). A person has to finish each connection, so more are a mistake or an
-   * attack.
-   */
+  /** When each caller created its last ones (ms, monotonic). A person has to finish each connection, so more are a mistake or an attack. */
   const created = new Map<string, number[]>();
   return (caller: string) => {
     const now = performance.now();

@@ -142,9 +142,7 @@ export const contacts: FastifyPluginAsyncTypebox<Services> = async (app, service
   updateContact(app, services);
 };
 
-/**
- * The values that were just set, for a success of WATI without the contact. WATI accepts the number wherever it accepts an id.
- */
+/** The values that were just set, for a success of WATI without the contact. WATI accepts the number wherever it accepts an id. */
 const asSent = (target: string, name: string | undefined, attributes: Record<string, string>): Contact => ({
   id: target,
   ...(isPhone(target) && { phone: target }),

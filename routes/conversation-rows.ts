@@ -52,10 +52,7 @@ function toConversationMessage(row: JsonObject): ConversationMessage {
   };
 }
 
-/**
- * `owner` is null on events, and may be absent on templates, which are always ours. On other rows, only `owner` tells who
- * wrote.
- */
+/** `owner` is null on events, and may be absent on templates, which are always ours. On other rows, only `owner` tells who wrote. */
 function directionOf({ owner }: JsonObject, isTemplate: boolean): ConversationMessage['direction'] {
   if (isTemplate) return 'out';
   const isOurs = flagOf(owner);

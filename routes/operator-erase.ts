@@ -18,7 +18,7 @@ interface Services {
   onTaskError: (task: string, error: unknown) => void;
 }
 
-/** How long the work may take, because the request waits for it. */
+/** The most batches of one request, which waits for them: some seconds of work. */
 const batchesMax = 100;
 
 /** Finds and deletes what is kept of one person, across all callers. */

@@ -36,10 +36,7 @@ const starts: Record<string, { path: string; query: Readonly<Record<string, stri
   },
 };
 
-/**
- * Segments that are sent upstream as they are: no dot segments, no escapes, none empty. undici would resolve `/a/%2e%2e/b` to
- * `/b`.
- */
+/** Segments that are sent upstream as they are: no dot segments, no escapes, none empty. undici would resolve `/a/%2e%2e/b` to `/b`. */
 const segmentPattern = /^(?!\.{1,2}$)[A-Za-z0-9._@+-]{1,256}$/;
 
 export const passthrough: FastifyPluginAsyncTypebox<Services> = async (app, services) => {

@@ -51,10 +51,7 @@ export function createContextBuilder(config: Config, { connections, pin, stopChe
   };
 }
 
-/**
- * The company's number that a request names, in its body or its query, else the configured one. The schemas have checked its
- * form.
- */
+/** The company's number that a request names, in its body or its query, else the configured one. The schemas have checked its form. */
 export function requestedChannel(
   request: FastifyRequest,
   { WATI_CHANNEL_NUMBER: byDefault }: Pick<Config, 'WATI_CHANNEL_NUMBER'>,

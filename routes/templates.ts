@@ -122,7 +122,7 @@ export const templates: FastifyPluginAsyncTypebox<Services> = async (app, servic
   previewTemplate(app, services);
 };
 
-/** The templates of this name, approved ones first. */
+/** The template of this name, in its approved version if there is one. Throws `not-found`. */
 function oneOf({ versions: [first], near, languages }: TemplateMatches, language: string | undefined): WatiTemplate {
   if (first) return first;
   const elsewhere =

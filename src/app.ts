@@ -38,10 +38,7 @@ import { type AppParts, type Checks, createChecks, docsOf, registerPlugins, vers
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
 
-/**
- * The largest body of most routes: twice the largest message, because every letter may be escaped. Broadcasts set their own
- * limit.
- */
+/** The largest body of most routes: twice the largest message, because every letter may be escaped. Broadcasts set their own limit. */
 const jsonBytesMax = 64 * 1024;
 
 /**

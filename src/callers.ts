@@ -26,10 +26,7 @@ export interface Callers {
   find(key: string): KeyHolder | undefined;
   /** Whether a caller had this key until it expired. */
   hasExpired?(key: string): boolean;
-  /**
-   * The caller with this id in the current version of the file; undefined: it was removed. For work that is done later on its
-   * behalf.
-   */
+  /** The caller with this id in the current version of the file; undefined: it was removed. For work that is done later on its behalf. */
   byId(id: string): Caller | undefined;
   /** Every entry in the current version of the file, in its order. */
   list(): readonly ListedCaller[];

@@ -75,10 +75,7 @@ export const docsOf = (config: Config, { sandbox, callers }: ServiceOverrides) =
   ...(config.DOCS === 'key' && { mayRead: (request: FastifyRequest) => hasKey(request, callers) }),
 });
 
-/**
- * Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is
- * registered.
- */
+/** Registers the plugins in the order in which a request passes them. Returns a function to call after the last route is registered. */
 export async function registerPlugins(parts: AppParts, { isRepeat, stopCheck, listedCheck }: Checks) {
   const { app, config, overrides, front, metrics, services, numbers } = parts;
   const { readiness, reservations, dayQuota } = services;

@@ -182,9 +182,7 @@ interface RecordFields {
   routing: ReturnType<typeof recordedChannel>;
 }
 
-/**
- * The content of a recipient, stored like that of a template message, so that it is sent, reconciled and resent like any other.
- */
+/** The content of a recipient, stored like that of a template message, so that it is sent, reconciled and resent like any other. */
 function toRecord(
   { newId, id: broadcastId, caller, routing }: RecordFields,
   { template, broadcastName, connection, asked }: BroadcastDraft,

@@ -61,9 +61,7 @@ export class BroadcastWorker {
     this.#timer = setInterval(() => this.wake(), services.lookEveryMs ?? defaultRetryDelays.lookEveryMs).unref();
   }
 
-  /**
-   * Call when something may have become due. The worker also polls every second, because another replica may have inserted it.
-   */
+  /** Call when something may have become due. The worker also polls every second, because another replica may have inserted it. */
   wake(): void {
     if (this.#services.closing.aborted) return;
     this.#pollAgain = this.#polling !== undefined;

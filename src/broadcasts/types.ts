@@ -30,10 +30,7 @@ export interface BroadcastRecipient {
 /** Adds valid recipients as they are read; resolves when more can be added. */
 export type AddRecipients = (recipients: readonly BroadcastRecipient[]) => Promise<void>;
 
-/**
- * A broadcast with its reasons of rejection, the progress of reconciling its unknown messages, and the delivery of accepted
- * ones.
- */
+/** A broadcast with its reasons of rejection, the progress of reconciling its unknown messages, and the delivery of accepted ones. */
 export type KnownBroadcast = StoredBroadcast & {
   delivery?: DeliveryCounts;
   rejections?: Readonly<Record<string, number>>;

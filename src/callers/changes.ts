@@ -18,10 +18,7 @@ export interface Difference {
 
 const idOf = ({ id, name }: CallerEntry): string => id ?? name;
 
-/**
- * Compares entries by id, so that a renamed caller is one change instead of a removal and an addition. Empty: no difference
- * matters.
- */
+/** Compares entries by id, so that a renamed caller is one change instead of a removal and an addition. Empty: no difference matters. */
 export function changesOf(before: readonly CallerEntry[], after: readonly CallerEntry[]): CallerChange[] {
   const old = new Map(before.map((entry) => [idOf(entry), entry]));
   const now = new Map(after.map((entry) => [idOf(entry), entry]));

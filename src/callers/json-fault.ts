@@ -14,10 +14,7 @@ class Stop extends Error {
   }
 }
 
-/**
- * Replaces V8's message, which quotes the text and often lacks the position. Also finds a property that occurs twice in one
- * object.
- */
+/** Replaces V8's message, which quotes the text and often lacks the position. Also finds a property that occurs twice in one object. */
 export function findJsonFault(text: string): JsonFault | undefined {
   try {
     new Scanner(text).whole();

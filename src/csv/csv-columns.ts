@@ -139,10 +139,7 @@ interface Spare {
   index: number;
 }
 
-/**
- * The unused column whose name is most similar to the wanted one, unless the two differ only in a digit, as in a numbered
- * series.
- */
+/** The unused column whose name is most similar to the wanted one, unless the two differ only in a digit, as in a numbered series. */
 function nearestSpare(wanted: string, spare: readonly Spare[]): string | undefined {
   const withoutDigits = (name: string) => fold(name).replaceAll(/\d/g, '');
   const isOther = (name: string) =>
@@ -217,7 +214,7 @@ function separatorIn(name: string): string | undefined {
 
 const cut = (name: string): string => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
 
-/** Digits may be a number, if the header row is missing. */
+/** Hides digits, which may be a phone number if the header row is missing. */
 const shown = (name: string): string => cut(name).replaceAll(/\d{5,}/g, '…');
 
 /** The first names, for the reader to compare. */

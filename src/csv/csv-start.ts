@@ -4,11 +4,7 @@ const bom = Buffer.from('\uFEFF');
 
 export interface CsvDialect {
   delimiter: ',' | ';' | '\t';
-  /**
-   * Old Mac programs end lines with `\r`; all others with `
-   *
-   * `, with or without `\r` before it.
-   */
+  /** Old Mac programs end lines with `\r`; all others with `\n`, with or without `\r` before it. */
   endsWithCr: boolean;
   /** The first line is Excel's `sep=;`. */
   sepLine: boolean;

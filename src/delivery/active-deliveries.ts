@@ -46,10 +46,7 @@ export class ActiveDeliveries {
     }
   }
 
-  /**
-   * Runs `deliver` in the background. Returns the running delivery if the queue feeder has started one for this message
-   * already.
-   */
+  /** Runs `deliver` in the background. Returns the running delivery if the queue feeder has started one for this message already. */
   start(delivery: ActiveDelivery, deliver: () => Promise<ActiveDelivery>): Promise<ActiveDelivery> {
     const { id } = delivery.stored;
     const existing = this.#running.get(id);

@@ -205,9 +205,9 @@ class DeliveryService implements Delivery {
   }
 
   /**
-   * Delivers a queued message from the store that may go out now. A single message goes before broadcasts whether or not anybody
-   * still waits for it, and in turn with its caller's newer ones, so that two to one person keep their order. One that was urgent
-   * is so no more: an old login code would hold up a new one.
+   * Delivers a queued message from the store that may go out now. It goes before broadcasts, and in turn with the caller's
+   * newer messages, so that two messages to one person keep their order. An urgent message loses its urgency: an old login code
+   * must not delay a new one.
    */
   async #resume(stored: StoredMessage): Promise<void> {
     const { channel, sendTimeoutMs } = this.#services;

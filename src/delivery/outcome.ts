@@ -68,9 +68,7 @@ function jsonOf(value: unknown): Json {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-/**
- * The outcome of a recorded message. If the store ended it itself (its owner died), the record has only a status and a failure.
- */
+/** The outcome of a recorded message. If the store ended it itself (its owner died), the record has only a status and a failure. */
 export function storedOutcome(send: StoredMessage): Outcome | undefined {
   if (isOutcome(send.outcome) && send.outcome.outcome === send.status) return send.outcome;
   const detail = send.failure?.detail ?? 'no more is known';

@@ -61,9 +61,7 @@ export function receiverOf(stored: StoredMessage): WatiReceiver {
   return { phone: digits(to), localMessageId: stored.localMessageId ?? stored.id, parameters };
 }
 
-/**
- * The fields that template messages must have in common to share a call. Undefined: this content is sent in a call of its own.
- */
+/** The fields that template messages must have in common to share a call. Undefined: this content is sent in a call of its own. */
 export function batchFieldsOf({ kind, body }: Content): { name: string; broadcastName: string } | undefined {
   if (kind !== 'template' || !isPhone(digits(body.to))) return undefined;
   return { name: body.template, broadcastName: body.broadcastName ?? body.template };

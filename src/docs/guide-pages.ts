@@ -5,10 +5,7 @@ import { escaped, page } from '../lib/html.ts';
 /** The folder with README.md and docs/: beside the sources, or beside the compiled files. */
 const folders = [join(import.meta.dirname, '..'), join(import.meta.dirname, '..', '..')];
 
-/**
- * The guides as HTML, by their path under `/docs/guides`, with `''` for the list; empty if the guides are not there. Built
- * once.
- */
+/** The guides as HTML, by their path under `/docs/guides`, with `''` for the list; empty if the guides are not there. Built once. */
 export function guidePages(): ReadonlyMap<string, string> {
   const folder = folders.find((each) => existsSync(join(each, 'docs')) && existsSync(join(each, 'README.md')));
   if (folder === undefined) return new Map();

@@ -44,10 +44,7 @@ export function createHolds(callers: Callers, stopped: StoppedSending): Holds {
   };
 }
 
-/**
- * Holds that follow from the caller's current entry in the callers file: the entry was removed, or lacks the scope or
- * connection.
- */
+/** Holds that follow from the caller's current entry in the callers file: the entry was removed, or lacks the scope or connection. */
 function entryFault(callers: Callers, { caller: id, connection, scope }: SendingQuestion): Hold | undefined {
   const caller = callers.byId(id);
   if (!caller) return { code: 'caller-removed', detail: 'the caller is not in the callers file any more' };

@@ -23,9 +23,7 @@ export function authenticate(request: FastifyRequest, callers: Callers, keyless:
   });
 }
 
-/**
- * Whether the request carries a caller's key: as Bearer, or as the password of Basic, which browsers can ask their user for.
- */
+/** Whether the request carries a caller's key: as Bearer, or as the password of Basic, which browsers can ask their user for. */
 export function hasKey({ headers }: FastifyRequest, callers: Callers): boolean {
   const { authorization = '' } = headers;
   const basic = /^basic +([A-Za-z0-9+/]{1,400}={0,2})$/i.exec(authorization)?.[1];

@@ -4,10 +4,7 @@ import { nearest } from '../lib/did-you-mean.ts';
 /** Longer paths are not compared. */
 const lengthMax = 64;
 
-/**
- * For an unknown path: `; did you mean /v1/...?` with the nearest pattern, if one is near. Call before
- * the routes are registered.
- */
+/** For an unknown path: `; did you mean /v1/...?` with the nearest pattern, if one is near. Call before the routes are registered. */
 export function watchPaths(app: FastifyInstance): (url: string) => string {
   const known = new Set<string>();
   app.addHook('onRoute', ({ url, schema }) => {

@@ -10,10 +10,7 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/;
 const acceptRequestId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && requestIdPattern.test(header) ? header : undefined;
 
-/**
- * The request id that the response shows: the client's own if it sent one. The log also has our id, which another client cannot
- * copy.
- */
+/** The request id that the response shows: the client's own if it sent one. The log also has our id, which another client cannot copy. */
 export const shownId = (request: FastifyRequest): string =>
   acceptRequestId(request.headers['x-request-id']) ?? request.id;
 

@@ -13,12 +13,10 @@ export const secureHeaders = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** Bytes of header names and values together. Callers send about a dozen lines. */
+/** The most names and values together: 100 header lines. Callers send about a dozen. */
 const rawHeadersMax = 2 * 100;
 
-/**
- * Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on that bound.
- */
+/** Headers that the service reads. None needs more than `headerLengthMax`, and the code that reads them relies on that bound. */
 export const boundedHeaders = [
   'accept',
   'authorization',

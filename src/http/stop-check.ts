@@ -6,16 +6,11 @@ import type { IsRepeat } from './earlier-request.ts';
 
 interface Services {
   stopped: StoppedSending;
-  /**
-   * A request that repeats a recorded one is answered from the record even while sending is stopped, because it sends nothing.
-   */
+  /** A request that repeats a recorded one is answered from the record even while sending is stopped, because it sends nothing. */
   isRepeat: IsRepeat;
 }
 
-/**
- * `undefined`: the send may proceed. Otherwise a promise that rejects with `sending-stopped` unless the request repeats an
- * earlier one.
- */
+/** `undefined`: the send may proceed. Otherwise a promise that rejects with `sending-stopped` unless the request repeats an earlier one. */
 export type StopCheck = (request: FastifyRequest, connection?: string) => Promise<void> | undefined;
 
 /** Called before every request that can send a message: once before its connection is known, and again after. */

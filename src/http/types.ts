@@ -74,10 +74,7 @@ declare module 'fastify' {
     maySendMessage?: boolean;
     /** Marks the log line of each of its requests with `audit`. Routes with `sendsMessage` are marked without it. */
     audit?: boolean;
-    /**
-     * What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is
-     * set); `events`: it asks for a wait.
-     */
+    /** What `Prefer: wait` shortens: the wait for the outcome of a send, or for upstream calls (the default if `connection` is set); `events`: it asks for a wait. */
     preferWait?: 'outcome' | 'calls' | 'events';
     /** The query is passed on unchecked. An object is an example of it for the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;

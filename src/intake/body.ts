@@ -40,10 +40,7 @@ export function readWebhookBody(bytes: Buffer): WebhookBody | undefined {
   return { members, ignored: events.length - members.length };
 }
 
-/**
- * Unwraps what an intermediary may have put around events. An object with `eventType` is an event, even if it has a field
- * `data`.
- */
+/** Unwraps what an intermediary may have put around events. An object with `eventType` is an event, even if it has a field `data`. */
 function unwrapped(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value.flatMap((each) => (Array.isArray(each) ? each : within(each)));
   return within(value);

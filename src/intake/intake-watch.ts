@@ -11,9 +11,7 @@ interface WatchOptions {
 }
 
 const noteEveryMs = 60_000;
-/**
- * A gap is reported after two missing notes. A single one can be missing because a write failed or the process was replaced.
- */
+/** A gap is reported after two missing notes. A single one can be missing because a write failed or the process was replaced. */
 const gapMs = 2.5 * noteEveryMs;
 /**
  * Most webhooks of a message arrive within this time after its send. A message that was sent this long before a gap, or later,

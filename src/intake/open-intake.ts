@@ -32,10 +32,7 @@ interface IntakeWiring {
 
 /** The listener for webhooks, as src/services.ts uses it. */
 export interface OpenIntake {
-  /**
-   * Listens, and moves rows that an earlier process left in the spool. Call after the store is ready. `onRecorded` wakes the
-   * applier.
-   */
+  /** Listens, and moves rows that an earlier process left in the spool. Call after the store is ready. `onRecorded` wakes the applier. */
   start(onRecorded?: () => void): Promise<void>;
   readonly pools: readonly SharedPool[];
   onAccepted(connection: string): void;

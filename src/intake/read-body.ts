@@ -21,9 +21,7 @@ export interface ReadOptions {
  */
 const pieceBytes = 16 * 1024;
 
-/**
- * Reads the whole body as bytes, whatever content type and encoding are declared. Stops as soon as it is certain to be refused.
- */
+/** Reads the whole body as bytes, whatever content type and encoding are declared. Stops as soon as it is certain to be refused. */
 export function readBody(
   request: IncomingMessage,
   { bytesMax, timeoutMs, pool, holder, taken }: ReadOptions,

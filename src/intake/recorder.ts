@@ -3,10 +3,7 @@ import type { IntakeRow } from '../store/intake-store.ts';
 
 /** Makes events durable: the store, or the spool in front of it. */
 export interface IntakeSink {
-  /**
-   * Writes all rows in one commit; resolves when they are durable. `duplicates` is absent if the sink does not look for
-   * repeats.
-   */
+  /** Writes all rows in one commit; resolves when they are durable. `duplicates` is absent if the sink does not look for repeats. */
   recordIntake(rows: readonly IntakeRow[]): Promise<Recorded>;
 }
 

@@ -56,10 +56,7 @@ export class Spool implements IntakeSink {
   readonly #count: StatementSync;
   readonly #tidying: NodeJS.Timeout;
   #batch = batchMax;
-  /**
-   * The `seq` from which rows are moved next. It advances past a row that the target refuses, so that the row does not block
-   * others.
-   */
+  /** The `seq` from which rows are moved next. It advances past a row that the target refuses, so that the row does not block others. */
   #after = 0;
   #isMoving = false;
   #isFailing = false;

@@ -2,10 +2,7 @@ import { editListFile } from '../callers/list-file.ts';
 import { EditRefused } from '../lib/replace-file.ts';
 import { parseTokens, type TokenEntry } from './token-entry.ts';
 
-/**
- * The first characters of a token's hash, as commands name it: enough to distinguish the tokens of a file, too few to guess
- * one.
- */
+/** The first characters of a token's hash, as commands name it: enough to distinguish the tokens of a file, too few to guess one. */
 export const tokenIdOf = (sha256: string): string => sha256.slice(0, 8);
 
 /** Adds a token to the entry of this name, or to a new entry. Throws if the entry has another connection. */

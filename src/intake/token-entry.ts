@@ -10,10 +10,7 @@ const Sha256 = Type.String({
   'x-form': 'the SHA-256 of a token, 64 hexadecimal digits in small letters, and never the token itself',
 });
 
-/**
- * An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several
- * hashes.
- */
+/** An entry of INTAKE_TOKENS_FILE: a sender of webhooks and its connection. While a token is being replaced it has several hashes. */
 export const TokenEntry = Type.Object(
   {
     name: Type.String({
@@ -57,7 +54,7 @@ function inWords(fault: ErrorObject, entries: readonly unknown[]): string {
   return `${who}: an entry must be an object {...}`;
 }
 
-/** Names that logs and metrics use for requests without a valid token. */
+/** The hash of an empty token, which is a mistake in the file. */
 const hashOfNothing = hash('sha256', '');
 
 function secrets(entries: readonly TokenEntry[]): string[] {

@@ -1,7 +1,4 @@
-/**
- * ` did you mean "x"?` with the known word that is most similar to a misspelt one, after a given prefix; empty if none is
- * similar.
- */
+/** `; did you mean x?` with the known word that is most similar to a misspelt one; empty if none is similar. */
 export function didYouMean(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   return near === undefined ? '' : `; did you mean ${near}?`;

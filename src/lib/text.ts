@@ -8,9 +8,7 @@ const control = /(?![\t\n\r])\p{Cc}/u;
 /** A quick check, because most text has none of these, and it runs for millions of cells. */
 const suspicious = /[\p{Cc}\p{Cs}\u2028\u2029\uFFFD]/u;
 const lineControl = /[\t\r\n\u2028\u2029]/;
-/**
- * Characters that are invisible on their own. Unicode classifies the Braille blank as a letter, but readers see an empty field.
- */
+/** Characters that are invisible on their own. Unicode classifies the Braille blank as a letter, but readers see an empty field. */
 const invisibleOnly = /^[\s\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]*$/u;
 
 export const isBlank = (text: string): boolean => invisibleOnly.test(text);

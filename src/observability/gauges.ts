@@ -21,10 +21,7 @@ export interface GaugeSources {
   /** What operators have stopped. */
   stopped(): { all: boolean; callers: readonly string[]; connections: readonly string[] };
   rateLimiter?: OutboundRateLimiter;
-  /**
-   * The callers file: whether it was valid when it was last read, and since when its current version is in force (ms since
-   * 1970).
-   */
+  /** The callers file: whether it was valid when it was last read, and since when its current version is in force (ms since 1970). */
   callersFile?: () => { valid: boolean; sinceMs: number };
   /** Wall clock, ms. */
   now?: () => number;

@@ -3,7 +3,7 @@ import type { OperatorStore } from '../store/operator-store.ts';
 
 /** Rows per commit, which blocks the event loop meanwhile. */
 const batch = 500;
-/** How long the work may take, because the request waits for it. */
+/** The most batches of one request, which waits for them: some seconds of work. */
 const batchesMax = 100;
 
 /**

@@ -25,7 +25,7 @@ interface Ask {
   /** The recipient as it is recorded: digits, a contact id or a BSUID. */
   to: string;
   dryRun: boolean;
-  /** The most rows of each kind in one call; the rest is left. */
+  /** The most batches of each kind in one call; the rest is left. */
   batchesMax?: number;
   /** Called with what was done so far, also if the store fails half way. */
   onProgress?: (done: Pick<Erasure, 'cancelled' | 'erased'>) => void;

@@ -99,8 +99,8 @@ interface SharedLimitOptions {
 
 /**
  * One store request at a time. Requests that arrive meanwhile wait for the next one, which takes tokens for all of them and
- * prefetches as many as came since the last one. A caller costs a few store requests a second, however busy it is. While the
- * store fails, the limit is divided by the number of replicas (at least two), and there is no burst.
+ * prefetches as many as came since the last one. A busy caller costs a few store requests a second, a slow one a request each. While
+ * the store fails, the limit is divided by the number of replicas (at least two), and there is no burst.
  */
 class SharedLimit implements Limit {
   readonly perSecond: number;

@@ -8,9 +8,7 @@ export interface Rate {
   burst: number;
 }
 
-/**
- * Takes one permit at `now`. `waitMs` 0: granted, keep `arrivalTime`. Otherwise refused; it would be granted after `waitMs`.
- */
+/** Takes one permit at `now`. `waitMs` 0: granted, keep `arrivalTime`. Otherwise refused; it would be granted after `waitMs`. */
 export function acquire(
   arrivalTime: number,
   now: number,

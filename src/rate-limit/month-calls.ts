@@ -22,10 +22,7 @@ interface CallStore {
 /** Interval of writes. Calls that a killed process counted since its last write are lost. */
 const flushEveryMs = 30_000;
 
-/**
- * Counts the calls of each connection to the gateway in this month (UTC), in memory, and adds them to the store from time to
- * time.
- */
+/** Counts the calls of each connection to the gateway in this month (UTC), in memory, and adds them to the store from time to time. */
 export class MonthCalls {
   readonly #store: CallStore;
   readonly #onFault: (error: unknown) => void;

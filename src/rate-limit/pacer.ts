@@ -32,10 +32,7 @@ export function intervalMs(perSecond: number, use = USED_SHARE): number {
   return perSecond >= UNLIMITED ? 0 : 1_000 / (perSecond * use);
 }
 
-/**
- * Even spacing by the local clock, measured from when a call actually started. After idle time one call may start at once, not
- * several.
- */
+/** Even spacing by the local clock, measured from when a call actually started. After idle time one call may start at once, not several. */
 export class LocalPacer implements Pacer {
   readonly mode = 'local';
   readonly replicas = 1;

@@ -3,10 +3,7 @@ import { intervalMs, type Pacer } from './pacer.ts';
 
 /** How late a reservation may still be used. Two calls of two replicas may be closer together by this much. */
 const LATE_TOLERANCE_MS = 20;
-/**
- * Processes know their common clock less precisely than their own, so the spacing is wider: eleven of their calls take 1,123
- * ms.
- */
+/** Processes know their common clock less precisely than their own, so the spacing is wider: eleven of their calls take 1,123 ms. */
 const USED_SHARE = 0.89;
 const sharedIntervalMs = (perSecond: number): number => intervalMs(perSecond, USED_SHARE);
 /** A source that takes longer counts as failed. */

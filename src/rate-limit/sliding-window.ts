@@ -1,9 +1,7 @@
 import type { Group, Lane, Plan } from './types.ts';
 
 const RECOVERY_STEP_MS = 10_000;
-/**
- * The share of the full limit that is regained with each step: of 10 per second, 0.5. From half the rate, recovery takes 100 s.
- */
+/** The share of the full limit that is regained with each step: of 10 per second, 0.5. From half the rate, recovery takes 100 s. */
 const RECOVERY_STEP = 0.05;
 const MIN_SHARE = 0.05;
 

@@ -29,9 +29,7 @@ export interface PermitRequest {
   signal?: AbortSignal;
 }
 
-/**
- * A request that is not made yet. `callsBefore` more calls of its group come first; -1: it joins a call that is queued already.
- */
+/** A request that is not made yet. `callsBefore` more calls of its group come first; -1: it joins a call that is queued already. */
 export type WaitEstimateRequest = Omit<PermitRequest, 'signal' | 'deadline'> & { callsBefore?: number };
 
 /** The permit could not be granted before the deadline of its request. */
@@ -70,10 +68,7 @@ export interface RateLimiterStats {
   rate: number;
   used: number;
   pausedMs: number;
-  /**
-   * `shared`: reservations from the source; `fallback`: a share of the limit while the source fails; `local`: there is no
-   * source.
-   */
+  /** `shared`: reservations from the source; `fallback`: a share of the limit while the source fails; `local`: there is no source. */
   mode: 'local' | 'shared' | 'fallback';
   replicas: number;
   /** Counter of 429 responses. */
@@ -83,9 +78,7 @@ export interface RateLimiterStats {
   groups: Partial<Record<RouteGroup, { limit: number; used: number; pausedMs: number }>>;
 }
 
-/**
- * Limits upstream calls to the rate of Maton and WATI. Every call acquires a permit, calls to Maton's connections API included.
- */
+/** Limits upstream calls to the rate of Maton and WATI. Every call acquires a permit, calls to Maton's connections API included. */
 export interface RateLimiter {
   /**
    * Resolves when one call may start, now. Rejects with RateLimitTimeoutError at once if the estimate is after `deadline`, and

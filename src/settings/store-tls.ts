@@ -74,7 +74,7 @@ function saidBy(query: URLSearchParams, faults: string[]): StoreTls | undefined 
   }
   for (const ssl of query.getAll('ssl')) said.add(ssl === 'true' || ssl === '1' ? 'require' : 'off');
   for (const name of ['sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation']) if (query.has(name)) said.add('require');
-  // `require` in the address would accept any certificate.
+  // With `uselibpqcompat`, `require` accepts any certificate.
   if (query.has('uselibpqcompat')) said.add('off');
   if (said.size > 1) faults.push('STORE_URL contradicts itself on TLS: its ssl parameters do not say the same');
   return said.has('off') ? 'off' : [...said][0];

@@ -5,10 +5,7 @@ export interface CsvReceiver {
 
 const ownColumns = new Set(['name', 'countrycode', 'phone', 'allowbroadcast', 'allowsms']);
 
-/**
- * The columns that a real client sends: CountryCode and Phone make the number; each further column is a template variable of
- * that name.
- */
+/** The columns that a real client sends: CountryCode and Phone make the number; each further column is a template variable of that name. */
 export function readCsv(text: string): readonly CsvReceiver[] {
   const [header = [], ...rows] = cells(text.replace(/^\uFEFF/, ''));
   const lower = header.map((name) => name.trim().toLowerCase());

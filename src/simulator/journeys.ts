@@ -76,10 +76,7 @@ const journeys: Readonly<Record<string, Journey>> = {
   '0757': { steps: [...all, replied], reply: 'bsuid' },
 };
 
-/**
- * A message whose send ends in a fault has no webhooks and stays in doubt until it is looked up, as the sandbox's documentation
- * says.
- */
+/** A message whose send ends in a fault has no webhooks and stays in doubt until it is looked up, as the sandbox's documentation says. */
 export function journeyTo(recipient: string): Journey {
   const digits = ending(recipient);
   return journeys[digits] ?? (isFaulty(digits) ? { ...ordinary, silent: true } : ordinary);

@@ -14,9 +14,7 @@ interface OperationShape {
 const v1 = '/api/v1';
 const v2 = '/api/v2';
 
-/**
- * All operations that the simulator knows (docs/reference/upstream.md). Any other path is a 404, as with a wrong tenant base.
- */
+/** All operations that the simulator knows (docs/reference/upstream.md). Any other path is a 404, as with a wrong tenant base. */
 export const operations = [
   { operation: 'getContacts', host: 'gateway', method: 'GET', path: `${v1}/getContacts`, body: 'none', sends: false },
   {

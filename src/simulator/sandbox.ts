@@ -83,10 +83,7 @@ const routes: readonly SandboxRoute[] = [
   },
 ];
 
-/**
- * The simulator's own routes, without a key. They are not part of what is simulated. Returns whether the request was for one of
- * them.
- */
+/** The simulator's own routes, without a key. They are not part of what is simulated. Returns whether the request was for one of them. */
 export function sandboxRoute(request: IncomingMessage, response: ServerResponse, steering: Steering): boolean {
   const { url = '' } = request;
   if (!/^\/_sandbox(?=[/?]|$)/.test(url)) return false;

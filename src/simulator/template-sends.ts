@@ -86,9 +86,7 @@ export function sendTemplateMessagesV2(call: Call, tenant: Tenant): Answer {
   return acceptedV2(tenant, sent, { templateName: template_name });
 }
 
-/**
- * The answer is not documented; it is assumed to be like those of similar calls. It does not show the results of single rows.
- */
+/** The answer is not documented; it is assumed to be like those of similar calls. It does not show the results of single rows. */
 export function sendTemplateMessageCSV(call: Call, tenant: Tenant): Answer {
   const part = call.parts[0];
   if (call.parts.length !== 1 || part?.name !== 'whatsapp_numbers_csv')

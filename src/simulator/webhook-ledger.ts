@@ -8,10 +8,7 @@ export interface WebhookPost {
   readonly body: WebhookBody;
   /** The recipient of the message, or the customer who wrote. */
   readonly recipient: string;
-  /**
-   * `lost`: the random draw said not to post it. `skipped`: the endpoint was disabled or defective. `abandoned`: every try
-   * failed.
-   */
+  /** `lost`: the random draw said not to post it. `skipped`: the endpoint was disabled or defective. `abandoned`: every try failed. */
   state: 'waiting' | 'acknowledged' | 'lost' | 'skipped' | 'abandoned';
   readonly attempts: WebhookAttempt[];
 }

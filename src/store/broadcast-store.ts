@@ -104,10 +104,7 @@ export interface BroadcastReads {
   /** The queues with running broadcasts. One index lookup per queue. */
   listRunningQueues(): Promise<QueueKey[]>;
 
-  /**
-   * Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap, because each replica calls it every
-   * second.
-   */
+  /** Running broadcasts with queued recipients, oldest first, of one queue or of all. Cheap, because each replica calls it every second. */
   listRunningBroadcasts(
     limit: number,
     queue?: QueueKey,

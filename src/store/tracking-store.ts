@@ -48,10 +48,7 @@ export interface TrackedFacts {
   outcome: Json;
 }
 
-/**
- * The ids and names of a person, as far as known. Two entries that share one of phone, bsuid and contact id are the same
- * person.
- */
+/** The ids and names of a person, as far as known. Two entries that share one of phone, bsuid and contact id are the same person. */
 export interface ContactIdentity {
   phone?: string;
   bsuid?: string;
@@ -142,7 +139,7 @@ export interface DeliveryCounts {
   replied: number;
 }
 
-/** What is kept of one person beside messages. */
+/** What is stored about a person in addition to messages. */
 export interface PersonTracking {
   conversations: readonly Conversation[];
   webhooks: readonly Pick<IntakeRow, 'connectionId' | 'receivedAtMs' | 'body'>[];
@@ -174,9 +171,7 @@ export interface TrackingStore extends PollStore {
    */
   applyTracking(batch: TrackingBatch): Promise<TrackingChange[]>;
 
-  /**
-   * Counts of a broadcast, also when its recipients are deleted by age. The caller is not checked: call `findBroadcast` first.
-   */
+  /** Counts of a broadcast, also when its recipients are deleted by age. The caller is not checked: call `findBroadcast` first. */
   deliveryCounts(broadcastId: string): Promise<DeliveryCounts>;
 
   /** Writes what is known of a conversation from other sources than the intake: a refusal, or a history. */
@@ -194,7 +189,7 @@ export interface TrackingStore extends PollStore {
    * person over all connections, by any id in its conversations.
    */
   countPersonTracking(to: string): Promise<{ conversations: number; waiting: number; events: number }>;
-  /** Each connection's conversation joined, and the webhooks as they came. */
+  /** The conversation on each connection, and the webhooks as they were received. */
   listPersonTracking(to: string): Promise<PersonTracking>;
   /** Events of all callers about this person, by the same ids, oldest first. */
   listPersonEvents(to: string, ask: { after: number; limit: number }): Promise<StoredEvent[]>;

@@ -16,10 +16,7 @@ export function renderPart({ header, bodyOriginal, buttons }: TemplatePart, valu
 /** Limits of texts with the variables filled in. WATI accepts longer texts, and WhatsApp then refuses them. */
 const lengthMax = { header: 60, body: 1_024, footer: 60, buttonText: 25, buttonUrl: 2_000 } as const;
 
-/**
- * The texts that these values make too long, in characters. A text without variables was checked when the template was
- * approved.
- */
+/** The texts that these values make too long, in characters. A text without variables was checked when the template was approved. */
 export function lengthFaults(template: WatiTemplate, values: Values): FieldError[] {
   const places: [string, string | undefined, number][] = [
     ...placesOf(template, 'the '),

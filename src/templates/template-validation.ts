@@ -56,10 +56,7 @@ export function languagesOf([{ language = 'unknown' }, ...others]: Sendable): st
   return `. It is approved in several languages, of which WATI chooses; this is said of ${language}, and it fits ${more} as little`;
 }
 
-/**
- * All faults of the parameters in the order of the template, superfluous ones last; if there is none, texts that become too
- * long.
- */
+/** All faults of the parameters in the order of the template, superfluous ones last; if there is none, texts that become too long. */
 export function parameterFaults(template: WatiTemplate, parameters: Parameters): FieldError[] {
   const faults = [...valueFaults(template, parameters), ...nameFaults(template, parameters)];
   faults.sort((one, other) => placeIn(template, one) - placeIn(template, other));

@@ -3,9 +3,7 @@ import type { CallReport } from '../upstream/types.ts';
 /** The span of one request. It contains route patterns, names and fixed words; no addresses, numbers or texts. */
 export interface RequestSpan {
   readonly traceId: string;
-  /**
-   * Adds an upstream call of this request. A call for several requests is a child of the first one, and linked to the others.
-   */
+  /** Adds an upstream call of this request. A call for several requests is a child of the first one, and linked to the others. */
   recordCall(report: CallReport): void;
   end(answer: { status: number; caller?: string | undefined; outcome?: string | undefined }): void;
 }

@@ -60,13 +60,11 @@ export interface ApplierServices {
 }
 
 const batchMax = 64;
-/**
- * A body with more characters than this is parsed in its own turn of the event loop: parsing 64 bodies of 1 MiB takes seconds.
- */
+/** A body with more characters than this is parsed in its own turn of the event loop: parsing 64 bodies of 1 MiB takes seconds. */
 const longBody = 64 * 1024;
 /**
- * Pause after a pass that found less than a whole batch: under load the next one has more to fold and fewer commits are made beside
- * those of sends, and what comes to a resting applier is applied at once.
+ * Pause after a pass that read less than a whole batch. Under load the next pass then joins more facts in fewer commits. An
+ * entry that arrives while the applier is idle is applied at once.
  */
 const gatherMs = 15;
 /** Pause after a failed pass. */

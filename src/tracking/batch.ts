@@ -25,10 +25,7 @@ function nextTry({ tries, ageMs }: EventEntry): number | undefined {
   return due === undefined ? undefined : Math.max(due, ageMs + restMs);
 }
 
-/**
- * The same for an entry that could not be applied. Counted from now and not from its receipt, because the cause may last a
- * while.
- */
+/** The same for an entry that could not be applied. Counted from now and not from its receipt, because the cause may last a while. */
 export const nextTryAfterFault = ({ tries, ageMs }: EventEntry): number | undefined => {
   const pause = triesMs[tries];
   return pause === undefined ? undefined : ageMs + pause;
@@ -58,9 +55,7 @@ export interface BatchMatches {
   settled?: ReadonlySet<ParsedEvent>;
 }
 
-/**
- * Everything that one pass writes. Messages are sorted by sequence number, so that two replicas lock rows in the same order.
- */
+/** Everything that one pass writes. Messages are sorted by sequence number, so that two replicas lock rows in the same order. */
 export function planBatch(
   events: readonly ParsedEvent[],
   { matches, recipients, waits: early, settled }: BatchMatches,
@@ -161,10 +156,7 @@ function outgoingFactsOf(
   return about;
 }
 
-/**
- * A row with an id that is not ours belongs to another sender. A row without any id may be ours even if its content matches no
- * message.
- */
+/** A row with an id that is not ours belongs to another sender. A row without any id may be ours even if its content matches no message. */
 function historyFactsOf({ entry, event }: ParsedOutgoing): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
   if (event.kind === 'clicked' || event.ids.localMessageId === undefined || event.recipient === undefined) return [];

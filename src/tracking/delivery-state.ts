@@ -32,10 +32,7 @@ const timeNames = {
   replied: 'repliedAt',
 } as const satisfies Record<StatusFact, keyof DeliveryFacts>;
 
-/**
- * Joins two states: highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change
- * both.
- */
+/** Joins two states: highest rank, earliest times. `JOINED` in src/store/sql/tracking-statements.ts is the same in SQL: change both. */
 export function joinFacts(one: DeliveryFacts, other: DeliveryFacts): DeliveryFacts {
   const [low, high] = one.rank <= other.rank ? [one, other] : [other, one];
   const joined: DeliveryFacts = { rank: high.rank, source: sourceOf(low, high) };
@@ -61,10 +58,7 @@ function least<Value extends number | string>(one: Value | undefined, other: Val
 const sourceOf = (low: DeliveryFacts, high: DeliveryFacts): DeliverySource =>
   low.rank === high.rank && low.source === 'webhook' ? 'webhook' : high.source;
 
-/**
- * The earliest failure that was reported. Of two at the same moment the one whose words sort first counts, so that all replicas
- * agree.
- */
+/** The earliest failure that was reported. Of two at the same moment the one whose words sort first counts, so that all replicas agree. */
 function failureOf(low: DeliveryFacts, high: DeliveryFacts): DeliveryFailure | undefined {
   if (low.rank < high.rank) return high.failure;
   return [low, high]

@@ -37,7 +37,7 @@ export const idsOf = (member: JsonObject): EventIds =>
     watiId: idIn(member, 'id', '_id'),
   });
 
-/** Empty if the message quotes no other. */
+/** Undefined if the message quotes no other: WATI then has `""`. */
 export const quotedIn = (member: JsonObject): string | undefined => idIn(member, 'replyContextId');
 
 const bsuid = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/;
@@ -60,7 +60,7 @@ const matching = (pattern: RegExp, value: string | undefined): string | undefine
 /** A phone number in WhatsApp's form, digits only. Some events put a `+` or blanks before it. */
 const phoneIn = (value: unknown): string | undefined => /^\+?([1-9]\d{6,14})$/.exec(asText(value) ?? '')?.[1];
 
-/** Characters that Meta allows in names of templates. */
+/** The name of a template, at most as long as Meta allows. */
 export const templateNameOf = (member: JsonObject): string | undefined =>
   labelIn(member, 512, 'templateName', 'template_name');
 

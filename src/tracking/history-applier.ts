@@ -15,10 +15,7 @@ export interface HistoryServices extends Reporters {
   onApplied?: () => void;
 }
 
-/**
- * Applies a page of a history as the applier applies webhooks, by the same rules. Rows without a matching message are not tried
- * again.
- */
+/** Applies a page of a history as the applier applies webhooks, by the same rules. Rows without a matching message are not tried again. */
 export async function applyHistory(
   rows: readonly JsonObject[],
   of: HistoryOf,

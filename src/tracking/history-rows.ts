@@ -25,10 +25,7 @@ const factOf: Readonly<Record<string, StatusFact | undefined>> = {
   failed: 'failed',
 };
 
-/**
- * The largest difference of WATI's clock and ours plus the largest delay of its report: the sum of those in
- * src/tracking/matching.ts.
- */
+/** The largest difference of WATI's clock and ours plus the largest delay of its report: the sum of those in src/tracking/matching.ts. */
 const apartMs = 16 * 60_000;
 
 /** Extracts from a page of a history what became of our messages, and when the customer last wrote. Never throws. */

@@ -100,6 +100,6 @@ function atOf(member: JsonObject): { at?: number } {
 
 const hasId = (ids: EventIds): boolean => Object.keys(ids).length > 0;
 
-/** Whether the event contains an id of a message, and not only a name. */
+/** Whether an id of the person is known, and not only a name. */
 const isAnybody = ({ phone, bsuid, contactId, watiConversationId }: ContactIdentity): boolean =>
   (phone ?? bsuid ?? contactId ?? watiConversationId) !== undefined;

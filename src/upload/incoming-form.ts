@@ -12,10 +12,7 @@ export const EPILOGUE_BYTES_MAX = 1024;
 /** More than all framing around one file can take. No more than this plus the file's limit is read. */
 export const FRAMING_BYTES_MAX = HEAD_BYTES_MAX + EPILOGUE_BYTES_MAX;
 
-/**
- * Yield to the event loop after this many chunks: a caller may send chunks of one byte, and hundreds of thousands arrive at
- * once.
- */
+/** Yield to the event loop after this many chunks: a caller may send chunks of one byte, and hundreds of thousands arrive at once. */
 const TURN_CHUNKS = 256;
 
 const LINE_ENDS_AND_BLANKS = Buffer.from('\r\n\t ');

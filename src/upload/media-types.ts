@@ -67,10 +67,7 @@ export const mediaTypes: ReadonlyMap<string, MediaType> = new Map<string, MediaT
 
 export const csvType: MediaType = media('csv', ['csv'], { proof: [] });
 
-/**
- * Aliases of listed types. They decide if the bytes are ambiguous, and never contradict the bytes, because programs use them
- * loosely.
- */
+/** Aliases of listed types. They decide if the bytes are ambiguous, and never contradict the bytes, because programs use them loosely. */
 export const synonyms: ReadonlyMap<string, string> = new Map([
   ['image/jpg', 'image/jpeg'],
   ['image/pjpeg', 'image/jpeg'],

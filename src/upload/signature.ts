@@ -4,9 +4,7 @@ import { officeTypeIn } from './zip-folders.ts';
 /** The sample size of the library file-type: it needs no more bytes than these. */
 export const SNIFF_BYTES = 4100;
 
-/**
- * The most bytes of tags that are read to find the audio after them. They are buffered, because nothing is sent before that.
- */
+/** The most bytes of tags that are read to find the audio after them. They are buffered, because nothing is sent before that. */
 const TAG_BYTES_MAX = 1024 * 1024;
 const TAGS_MAX = 4;
 const TAG_HEADER_BYTES = 10;

@@ -34,9 +34,7 @@ export interface UploadOptions
   extends Pick<ReframeOptions, 'field' | 'upstreamField' | 'bytesMax' | 'kinds' | 'fileId' | 'check' | 'onRead'> {
   /** The id of the caller. */
   holder: string;
-  /**
-   * The file is imported into the store instead of being passed on to WATI. That costs more CPU, so there are fewer of these.
-   */
+  /** The file is imported into the store instead of being passed on to WATI. That costs more CPU, so there are fewer of these. */
   imports?: boolean;
 }
 

@@ -16,10 +16,7 @@ export const headerOf = (answer: StreamingResponse, name: string): string | unde
   return Array.isArray(value) ? value[0] : value;
 };
 
-/**
- * Returns the first bytes of a stream, and a stream that starts with them. `enough` decides from the bytes so far how many are
- * needed.
- */
+/** Returns the first bytes of a stream, and a stream that starts with them. `enough` decides from the bytes so far how many are needed. */
 export async function peek(
   body: Readable,
   enough: (start: Buffer) => number,

@@ -24,9 +24,7 @@ import { scrubErrorText } from './scrub-error-text.ts';
 import { isObject, type JsonObject } from './tolerant-reader.ts';
 import type { HttpResult } from './types.ts';
 
-/**
- * What one HTTP call proves about a message: docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves".
- */
+/** What a call proves about a message (docs/reference/delivery.md, "Not sent, only if proved" and "What a status proves"). */
 export type AttemptResult =
   | {
       outcome: 'accepted';
@@ -35,10 +33,7 @@ export type AttemptResult =
       deliveredAsText?: boolean;
       partialErrors?: string;
     }
-  /**
-   * Present: many receivers were refused alike, so the cause may not be this one. `alone`: this one was tried in a call of its
-   * own; `untried`: it was not.
-   */
+  /** `ofAll`: many receivers were refused alike, so the cause may be common. `alone`: this one was tried in a call of its own. */
   | { outcome: 'rejected'; refusal: Refusal; detail: string; status: number; ofAll?: 'alone' | 'untried' }
   | { outcome: 'not_sent'; detail: string; status?: number; retryAfterMs?: number; retryable: boolean }
   | { outcome: 'unknown'; detail: string; status?: number };
@@ -130,7 +125,6 @@ function classifyBody(
   if (faults.length > 0 && !expected.bulk) return rejectedFor(faults, status, family);
   const failure = failureOfMessage(body);
   if (failure !== undefined) return rejectedBecause(failure, status, family);
-
   if (looksFailed(body, expected.bulk ? listedErrors : [])) return unrecognized(status);
 
   const message = objectOf(firstOf(body, 'message'));

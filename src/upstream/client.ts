@@ -25,10 +25,7 @@ export interface CallContext extends ReadContext {
   channel?: string | undefined;
 }
 
-/**
- * Asks the control API whether the key, the connection or WATI is at fault, if it answers before `deadline`
- * (performance.now()).
- */
+/** Asks the control API whether the key, the connection or WATI is at fault, if it answers before `deadline` (performance.now()). */
 export interface AuthDiagnosis {
   unauthorized(deadline?: number): Promise<string>;
   connectionProblem(connection: string, reason: string, deadline?: number): Promise<string | undefined>;

@@ -23,10 +23,7 @@ export interface Connections {
   list(reader: ReadContext): Promise<MatonConnection[]>;
   /** The same list, at most `maxAgeMs` old; concurrent callers share one call. `once`: without retries. */
   recent(maxAgeMs: number, how?: Pick<ReadContext, 'priority'> & { once?: boolean }): Promise<MatonConnection[]>;
-  /**
-   * The ids in the last complete list, with connections that were created and deleted here since; undefined before the first
-   * list.
-   */
+  /** The ids in the last complete list, with connections that were created and deleted here since; undefined before the first list. */
   readonly known: ReadonlySet<string> | undefined;
   create(asker: Asker): Promise<{ connection: MatonConnection; authorizationUrl?: string }>;
   /** One connection. Throws `not-found` for connections of other apps as well. */

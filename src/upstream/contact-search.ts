@@ -24,9 +24,7 @@ export interface ContactSearch {
   findById(context: CallContext, id: string): Promise<WatiContact | undefined>;
 }
 
-/**
- * Page sizes. The second is used if contacts have so many attributes that a page of the first exceeds the limit of an answer.
- */
+/** Page sizes. The second is used if contacts have so many attributes that a page of the first exceeds the limit of an answer. */
 const findPageSizes = [100, 10] as const;
 
 /**

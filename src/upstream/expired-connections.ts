@@ -3,7 +3,7 @@ import { reasonOf } from './answers/reason.ts';
 import { parseJson } from './tolerant-reader.ts';
 import type { HttpResponse } from './types.ts';
 
-/** Only the connections of callers are remembered. */
+/** The most connections that are remembered. */
 const keptMax = 100;
 
 /**

@@ -28,9 +28,7 @@ export interface Page<Item> {
   link: Link;
 }
 
-/**
- * The entries of a list. `null` in a success is an empty list; a refusal, or an answer without a list, is thrown as a Problem.
- */
+/** The entries of a list. `null` in a success is an empty list; a refusal, or an answer without a list, is thrown as a Problem. */
 export function entriesIn(body: JsonObject, value: unknown): readonly unknown[] {
   const said = successOf(body);
   if (Array.isArray(value) && said !== 'no') return value;

@@ -11,9 +11,7 @@ export interface ReadContext {
   priority?: CallerPriority;
   /** The request's deadline (performance.now()). Absent: the service's own time-out for each call. */
   deadline?: number;
-  /**
-   * The deadline is shorter than the service's own. The read is not shared, so that no other reader depends on its deadline.
-   */
+  /** The deadline is shorter than the service's own. The read is not shared, so that no other reader depends on its deadline. */
   isExclusive?: true;
   onAttempt?: (report: CallReport) => void;
   /** The read is dispatched, or was dispatched already for another reader. */

@@ -4,9 +4,7 @@ import { isQuotaExhausted } from './answers/exhausted-quota.ts';
 import { codeOf } from './error-code.ts';
 import type { HttpResult } from './types.ts';
 
-/**
- * A wrong certificate or TLS setting does not change by itself, and sockets that closed because the process ends stay closed.
- */
+/** A wrong certificate or TLS setting does not change by itself, and sockets that closed because the process ends stay closed. */
 const permanent =
   /CERT|SELF_SIGNED|ERR_SSL|ERR_TLS|INVALID_ARG|UND_ERR_DESTROYED|LimiterClosedError|^ANSWER|^KEY_ECHOED/;
 

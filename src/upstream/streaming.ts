@@ -184,10 +184,7 @@ async function openRaw(
   }
 }
 
-/**
- * Whether bytes were sent follows from whether the request had started. Error codes do not show it: ECONNRESET occurs before
- * and after.
- */
+/** Whether bytes were sent follows from whether the request had started. Error codes do not show it: ECONNRESET occurs before and after. */
 function trackSent(dispatcher: Dispatchers['sends'], signal: AbortSignal, canSend: () => boolean = () => true) {
   let sent = false;
   return {

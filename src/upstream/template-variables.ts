@@ -1,5 +1,5 @@
 import { foreignPatterns } from '../lib/patterns.ts';
-import { asString, isObject, type JsonObject, paramPairs } from './tolerant-reader.ts';
+import { asString, fieldOf, isObject, type JsonObject, paramPairs, plain } from './tolerant-reader.ts';
 
 /** The variables in all texts of a template. */
 export interface TemplateVariables {
@@ -16,9 +16,7 @@ export interface TemplateVariables {
 /** A variable that was found: by name, or by its position if nothing gives its name. */
 type Met = { name: string } | { position: string; inBody: boolean };
 
-/**
- * The most characters of a text. A body has at most 1,024 characters of one or two UTF-16 units; the address of a button 2,000.
- */
+/** The most UTF-16 units of a text. A body has at most 1,024 characters of one or two; the address of a button 2,000. */
 const textMax = 2_048;
 const depthMax = 8;
 const objectsMax = 2_000;
@@ -26,16 +24,6 @@ const objectsMax = 2_000;
 const textsMax = 64;
 
 export const cutText = (text: string | undefined): string | undefined => text?.slice(0, textMax).toWellFormed();
-
-/** Normalizes the name of a field: the newer API writes `url_original` for `urlOriginal`. */
-export const plain = (key: string): string => key.replaceAll('_', '').toLowerCase();
-
-/** The value of a field, in either spelling of its name. */
-export function fieldOf(of: JsonObject, name: string): unknown {
-  if (Object.hasOwn(of, name)) return of[name];
-  const wanted = plain(name);
-  return Object.entries(of).find(([key]) => plain(key) === wanted)?.[1];
-}
 
 /**
  * Walks over everything in a template. Any text may contain variables; `…Original` beside it contains them by name, and
@@ -71,7 +59,7 @@ function bodyFirst(template: JsonObject): { first: JsonObject; rest: JsonObject 
 
 const copies = new Set(['body', 'bodyoriginal', 'hsm', 'hsmoriginal', 'customparams']);
 const isMapping = (key: string): boolean => plain(key).endsWith('mapping');
-/** Names under which WATI repeats the template in Meta's form. */
+/** Whether a field contains the template in Meta's form, which repeats WATI's own. */
 const isComponents = (key: string, value: unknown): boolean => plain(key) === 'components' && Array.isArray(value);
 const order = ['header', 'footer', 'buttons', 'carouselcards'];
 const place = (key: string): number => (order.includes(plain(key)) ? order.indexOf(plain(key)) : order.length);
@@ -92,7 +80,7 @@ const inside = ({ path, depth }: NodeContext, key: string): NodeContext => ({
 interface Mapping {
   /** Names by position. */
   mapping: ReadonlyMap<string, string>;
-  /** Positions that were found in a text. */
+  /** Positions in the mapping that a text has used. */
   used: Set<string>;
 }
 
@@ -138,7 +126,8 @@ class Walk {
     if (variables.length === 0) return undefined;
     const beside = names.length === positions.length ? positions : [];
     const different = [...new Set(variables)];
-    // Positions may be numbered through the whole template. If there are as many as in this text, they correspond in order.
+    // The mapping may be numbered through the whole template. If it has as many positions as this text and none of the same number,
+    // they correspond in order.
     const isOrdered = different.length === mapping.size && !different.some((each) => mapping.has(each));
     const ordered = isOrdered ? [...mapping.keys()].sort((one, other) => Number(one) - Number(other)) : [];
     const found = variables.map((variable, at) => {
@@ -188,10 +177,7 @@ interface Pair {
   original: string;
 }
 
-/**
- * The texts of an object, each with its original. An original without a text of its name belongs to the text with as many
- * variables.
- */
+/** The texts of an object, each with its original. An original without a text of its name belongs to the text with as many variables. */
 function textsOf(node: JsonObject): Pair[] {
   const strings = Object.entries(node).flatMap(([key, value]): Pair[] =>
     typeof value === 'string' && !isSample(key) ? [{ key, text: cutText(value) ?? '', original: '' }] : [],

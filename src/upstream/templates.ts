@@ -1,8 +1,8 @@
 import { foreignPatterns } from '../lib/patterns.ts';
 import { type CallContext, type Client, unrecognizedResponse } from './client.ts';
 import { entriesIn, inSmallerPages, linkIn, type Page, type PageRequest, pagesOf } from './pages.ts';
-import { cutText, fieldOf, plain, type TemplateVariables, variablesOf } from './template-variables.ts';
-import { asArray, asString, isObject, type JsonObject } from './tolerant-reader.ts';
+import { cutText, type TemplateVariables, variablesOf } from './template-variables.ts';
+import { asArray, asString, fieldOf, isObject, type JsonObject, plain } from './tolerant-reader.ts';
 
 /** A template with WATI's names; its texts have the variables by name. */
 export interface WatiTemplate extends TemplatePart, Pick<TemplateVariables, 'names' | 'others' | 'open'> {

@@ -101,3 +101,13 @@ function fromWords(text: string): string | undefined {
 
 const toIso = (ms: number): string | undefined =>
   Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : undefined;
+
+/** Normalizes the name of a field: the newer API writes `url_original` for `urlOriginal`. */
+export const plain = (key: string): string => key.replaceAll('_', '').toLowerCase();
+
+/** The value of a field, in either spelling of its name. */
+export function fieldOf(of: JsonObject, name: string): unknown {
+  if (Object.hasOwn(of, name)) return of[name];
+  const wanted = plain(name);
+  return Object.entries(of).find(([key]) => plain(key) === wanted)?.[1];
+}

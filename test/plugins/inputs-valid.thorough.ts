@@ -26,7 +26,7 @@ describe('valid input', () => {
   // Closing fails if anything that reached the simulator broke what Maton and WATI document.
   afterAll(() => service.close());
 
-  it(`is no 400 and no fault of ours, nor one of WATI's rules (seed ${seed})`, async () => {
+  it(`is no 400, no internal error, and breaks no rule of WATI (seed ${seed})`, async () => {
     for (const operation of operations) {
       let taken = 0;
       const inputs = fc.record({ body: validOf(operation.body ?? { type: 'object' }), ...parametersOf(operation) });

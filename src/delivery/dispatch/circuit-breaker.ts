@@ -16,10 +16,7 @@ export interface CircuitBreaker {
   trip(connection: string, hold: Hold): void;
   /** How often the circuit opened since a message was last accepted, although each probe in between succeeded. */
   timesTripped(connection: string): number;
-  /**
-   * Resets the count of trips after a message was processed. A successful probe does not: a token may allow reads and not
-   * sends.
-   */
+  /** Resets the count of trips after a message was processed. A successful probe does not: a token may allow reads and not sends. */
   recordSuccess(connection: string): void;
 }
 

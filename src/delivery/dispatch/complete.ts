@@ -68,9 +68,7 @@ async function assertValidBody({ stored }: ActiveDelivery, result: AttemptResult
   if (clientError !== undefined && (await deleteRecord(stored, services))) throw new InvalidStream(clientError);
 }
 
-/**
- * Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once.
- */
+/** Caches by object identity. A result for the whole call is one object shared by all of its messages, so it is explained once. */
 function oncePerKey<Key extends object, Value>(ask: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -138,8 +136,8 @@ async function reloadProved(
 }
 
 /**
- * A message as it is recorded now, once the store can be read. What it was thought to be may be false, so its caller's answer waits
- * for this, or becomes a 202. Undefined: it is gone, or the store fails and the process ends.
+ * Reads the record of a message as soon as the store works. The state in memory may be wrong, so the caller's answer waits for
+ * this, or becomes a 202. Undefined: the record is deleted, or the store fails until the process ends.
  */
 export function currentRecord(
   { id, caller }: Pick<StoredMessage, 'id' | 'caller'>,

@@ -37,9 +37,7 @@ export function nextRetryDelay(
   return performance.now() + delayMs < deadline ? delayMs : undefined;
 }
 
-/**
- * Whether WATI itself processed the request: it accepted the message, or refused it with a 2xx, which the gateway never writes.
- */
+/** Whether WATI itself processed the request: it accepted the message, or refused it with a 2xx, which the gateway never writes. */
 export const provesCredentials = (result: AttemptResult): boolean =>
   result.outcome === 'accepted' || (result.outcome === 'rejected' && result.status < 300);
 
@@ -74,9 +72,7 @@ const ofOneReceiver: ReadonlySet<Refusal> = new Set([
   'other',
 ]);
 
-/**
- * Whether a single receiver may be the cause. A 400 of the gateway itself concerns the connection, which all receivers share.
- */
+/** Whether a single receiver may be the cause. A 400 of the gateway itself concerns the connection, which all receivers share. */
 export const concernsOneReceiver = ({ refusal, status, detail }: Rejected): boolean =>
   ofOneReceiver.has(refusal) && !(status === 400 && /\bconnection\b/i.test(detail));
 

@@ -30,10 +30,7 @@ export interface ActiveDelivery {
   deadline: number;
   /** Attempts by this process that failed unsent, the latest included. For a broadcast: since it was last paused. */
   failures?: number;
-  /**
-   * The message was refused in a call without other recipients, and its broadcast was paused because the cause may concern all
-   * of it.
-   */
+  /** The message was refused in a call without other recipients, and its broadcast was paused because the cause may concern all of it. */
   refusedAlone?: true;
   /** No client is waiting. While the upstream refuses the credentials, the message stays queued. */
   detached?: true;
@@ -68,9 +65,7 @@ export interface UpstreamRequest {
   operation: string;
   /** Makes the call. Returns what it proves about each message, in order. Calls `canSend` right before the first byte. */
   execute(deliveries: readonly ActiveDelivery[], canSend: () => boolean): Promise<readonly AttemptResult[]>;
-  /**
-   * Only for broadcasts: pauses the broadcast. Called before messages that were refused for a shared cause are queued again.
-   */
+  /** Only for broadcasts: pauses the broadcast. Called before messages that were refused for a shared cause are queued again. */
   pauseBroadcast?: (reason: string) => Promise<void>;
   /** Present: the body is streamed from the client, so the call can be made only once. */
   streamed?: StreamedUpload;

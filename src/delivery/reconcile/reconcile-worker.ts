@@ -15,10 +15,7 @@ export interface ReconcileWorker {
   stop(): Promise<void>;
   /** Call when something may be due before the next poll. */
   wake(): void;
-  /**
-   * Estimated duration of this many attempts, ms: the average so far plus half of it; before the first attempt, the slowest
-   * pace.
-   */
+  /** Estimated duration of this many attempts, ms: the average so far plus half of it; before the first attempt, the slowest pace. */
   estimateMs(attempts: number): number;
   /** Whether something was due at the last poll. Polling of histories waits meanwhile. */
   isBusy(): boolean;

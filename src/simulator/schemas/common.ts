@@ -1,8 +1,6 @@
 import { type TProperties, type TSchema, Type } from 'typebox';
 
-/**
- * A fault in a request. WATI itself refuses those with `answered` with a 400; the others only break what our client promises.
- */
+/** A fault in a request. WATI itself refuses those with `answered` with a 400; the others only break what our client promises. */
 export interface Finding {
   readonly text: string;
   readonly answered: boolean;

@@ -3,7 +3,7 @@ import pg from 'pg';
 const CONNECTIONS_MAX = 8;
 /** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const LISTS_MAX = 2;
-/** One to record webhooks and one to apply them. */
+/** Connections for webhooks: one to record them, one to apply them. */
 const WEBHOOKS_MAX = 2;
 
 export interface Pools {
@@ -49,9 +49,9 @@ export const listSettings = [
   .join(' ');
 
 /**
- * How what concerns webhooks is planned: each of a few given rows is found by an index, and never by reading the table, which is
- * cheaper by the planner's count while a table is small. Planned once a connection: to plan these statements takes longer than
- * to run them.
+ * Planner settings for statements about webhooks: each of the few given rows is found by an index. Otherwise the planner reads
+ * the whole table while that is small. Planned once per connection, because planning these statements takes longer than running
+ * them.
  */
 export const webhookSettings = [
   ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),

@@ -8,9 +8,7 @@ const NOW = 'clock_timestamp()';
 const ms = (value: string): string => `(${value} * interval '1 millisecond')`;
 const inMs = (value: string): string => `(extract(epoch FROM ${value}) * 1000)::float8`;
 
-/**
- * `next_at` is when the slot after this one begins. One row and one statement, so that two processes never get the same slot.
- */
+/** `next_at` is when the slot after this one begins. One row and one statement, so that two processes never get the same slot. */
 const RESERVE = `
   INSERT INTO send_slots AS slots (id, next_at) VALUES (1, ${NOW} + ${ms('$1::float8')})
   ON CONFLICT (id) DO UPDATE

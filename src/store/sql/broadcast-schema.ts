@@ -51,10 +51,7 @@ export const recipientIndexes: readonly string[] = [
   'CREATE INDEX sends_twins ON sends (recipient, sent_at) WHERE sent_at IS NOT NULL',
 ];
 
-/**
- * Index of ends without success by broadcast, so that they are found without scanning all messages of a caller or all accepted
- * ones.
- */
+/** Index of ends without success by broadcast, so that they are found without scanning all messages of a caller or all accepted ones. */
 export const FAILED = "status IN ('rejected', 'not_sent', 'unknown', 'cancelled')";
 export const failedIndex = `CREATE INDEX sends_failed ON sends (broadcast_id, status, seq)
   WHERE broadcast_id IS NOT NULL AND ${FAILED}`;
@@ -71,7 +68,7 @@ export const reasonsTable = `
      PRIMARY KEY (broadcast_id, reason)
    )`;
 
-/** The reasons of broadcasts that existed before. */
+/** Fills the table for broadcasts that existed before it. */
 export const countReasons = `
   INSERT INTO broadcast_reasons (broadcast_id, reason, n)
      SELECT broadcast_id, COALESCE(failure_code, 'other'), COUNT(*) FROM sends

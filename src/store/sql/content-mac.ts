@@ -43,9 +43,9 @@ export class ContentMacs {
 }
 
 /**
- * How long a fingerprint is needed without a key: an hour. Reconciliation compares messages within a quarter of an hour, and
- * its last scheduled lookup is an hour after the end. Without a fingerprint, `countLookalikes` counts the message as a
- * lookalike.
+ * Erases fingerprints without a key an hour after the end, when they are not needed any more: reconciliation compares messages
+ * within a quarter of an hour, and its last scheduled lookup is an hour after the end. Without a fingerprint, `countLookalikes`
+ * counts the message as a lookalike.
  */
 export const forgetFingerprints = ({ now, skipLocked }: Dialect): Statement =>
   statement(`

@@ -6,10 +6,7 @@ import { WAITING } from './tracking-schema.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/**
- * SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is
- * used.
- */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is used. */
 export interface Statement {
   readonly named: string;
   /** With `$1`, for PostgreSQL. */
@@ -37,7 +34,7 @@ export interface IndexScan {
   order: string;
 }
 
-/** Where statements run. */
+/** Runs statements over connections of its own. */
 export interface Lane {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
@@ -46,8 +43,8 @@ export interface Lane {
 
 export interface Engine extends Lane, ReservationStore, CallerTokenStore {
   /**
-   * For recording webhooks, one commit at a time, and applying them, one pass at a time: neither waits for sends, nor sends for them.
-   * Only for statements that find each row by an index.
+   * For recording webhooks, one commit at a time, and for applying them, one pass at a time. Sends do not wait for them, nor
+   * they for sends. Only for statements that find each row by an index.
    */
   readonly webhooks: Lane;
   /** Like `read`, for slow queries: it fails before it delays other work. */
@@ -129,10 +126,7 @@ export function statement(named: string): Statement {
   return { named, numbered: numbers('$'), positional: numbers('?'), names };
 }
 
-/**
- * The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a
- * NULL.
- */
+/** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
     const value = own[name] ?? step.values[name];

@@ -25,7 +25,7 @@ export interface IntakeStatements {
 export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: Dialect): IntakeStatements {
   const these = `intake.seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`;
   const lost = `${WAITING} AND next_at <= ${now} AND owner IN (${deadOwners('intake')})`;
-  // Present in every row that has a body.
+  // Searches the bodies for the person; applied rows have none.
   const ofPerson = `state <> 'done' AND EXISTS
     (SELECT 1 FROM ${inputRows({ pattern: 'TEXT' })} WHERE intake.body LIKE given.pattern ESCAPE '!')`;
   return {
@@ -44,7 +44,7 @@ export function intakeStatements({ now, skipLockedAny, deadOwners, inputRows }: 
     adopt: statement(`
       WITH orphans AS MATERIALIZED (SELECT seq AS orphan FROM intake WHERE ${lost} LIMIT :limit ${skipLockedAny})
       UPDATE intake SET owner = :me WHERE seq IN (SELECT orphan FROM orphans) RETURNING seq`),
-    // COALESCE: a planner that takes few for waiting would walk over all that do, and not go by the numbers.
+    // COALESCE keeps the planner on the index of numbers: it may expect few waiting rows, and would scan all of them.
     postpone: statement(`
       UPDATE intake SET state = 'waiting', tries = tries + 1, next_at = recorded_at + given.in_ms
       FROM ${inputRows({ seq: 'BIGINT', in_ms: 'BIGINT' })}

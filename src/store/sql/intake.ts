@@ -7,10 +7,10 @@ import { integer, required, toSqlText } from './row-mapping.ts';
 
 /** Rows per commit, which blocks the event loop meanwhile. */
 const ROWS_AT_ONCE = 256;
-/** Between two commits: each is an fsync, which the sends beside it wait for, and in SQLite the event loop as well. */
+/** Pause between two commits: each is an fsync that delays sends, and in SQLite blocks the event loop as well. */
 const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
-/** Those of dead owners are looked for no more often. */
+/** Entries of dead owners are looked for at most this often. */
 const LOST_EVERY_MS = 1_000;
 
 /** Implements src/store/intake-store.ts, in SQL that both databases understand. */

@@ -5,10 +5,7 @@ import { wasCharged } from './quotas.ts';
 
 const MINUTE_MS = 60_000;
 
-/**
- * Whether the message may be resent. The insert itself checks it, because a late answer may change the message after it was
- * read.
- */
+/** Whether the message may be resent. The insert itself checks it, because a late answer may change the message after it was read. */
 export const RESENDABLE = "status IN ('unknown', 'not_sent')";
 
 /** Parameters of `complete`, and columns of the input rows of `completeAll`. */

@@ -73,9 +73,7 @@ export function valuesOf({ caller, filter, limit, before, from }: ListQuery): Re
   };
 }
 
-/**
- * Conditions for rows found by another index. Written as expressions, so that the planner does not switch to an index on them.
- */
+/** Conditions for rows found by another index. Written as expressions, so that the planner does not switch to an index on them. */
 const ASKED = {
   recent: 'created_at + 0 >= :since',
   inState: "status || '' = :status",

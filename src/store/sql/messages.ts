@@ -84,9 +84,8 @@ class MessageLifecycle implements Pick<MessageStore, LifecycleOperation> {
   }
 
   /**
-   * Inserts, unless it conflicts. If the insert fails in doubt, it may be committed and must not be found and sent by a later
-   * recovery, so it is resolved here or by `resolveInDoubt`. If another process has adopted the message already, it counts as
-   * inserted. If the store fails again, the original error is thrown, which means that the outcome is open.
+   * Inserts, unless it conflicts. A failed insert may be committed, and no recovery may then send it: it is resolved here, or by
+   * `resolveInDoubt`. If another process has adopted it, it counts as inserted. If this fails too, the original error is thrown.
    */
   async #insert(message: NewMessage): Promise<StoredMessage | undefined> {
     const { quota, channelNamed, fingerprint, ...rest } = message;

@@ -1,6 +1,6 @@
 /**
- * Joins writes that are requested while another one is in progress, or in the rest after it, into the next one. A single write
- * starts at once, and batches grow with the load. The first write of a turn waits for the end of the turn. Each request gets the
+ * Joins writes that are requested during another write, or in the pause after it, into the next one, so that batches grow with
+ * the load. A single write starts at once. The first write of a turn waits for the end of the turn. Each request gets the
  * result of its batch.
  */
 export class NaturalBatch<Item, Answer> {

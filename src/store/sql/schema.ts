@@ -60,10 +60,7 @@ export const timeIndexes: readonly string[] = [
   'CREATE INDEX broadcasts_created ON broadcasts (caller, created_at, seq)',
 ];
 
-/**
- * Unknown messages that shared a lost call. One of them (`look_place` 0) is looked up before all others, so it has an index of
- * its own.
- */
+/** Unknown messages that shared a lost call. One of them (`look_place` 0) is looked up before all others, so it has an index of its own. */
 export const lookSchema: readonly string[] = [
   'ALTER TABLE sends ADD COLUMN lost_call TEXT',
   'ALTER TABLE sends ADD COLUMN look_place INTEGER NOT NULL DEFAULT 0',

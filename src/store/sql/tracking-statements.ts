@@ -63,10 +63,7 @@ const LEARNS = '(given.wati_id IS NOT NULL AND deliveries.wati_id IS NULL)';
 const failure = (kept: string, given: string): string =>
   `${kept} = CASE WHEN given.rank > 2 THEN NULL WHEN ${FAILS} THEN given.${given} ELSE deliveries.${kept} END`;
 
-/**
- * The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is
- * new.
- */
+/** The join of two sets of facts, as `joinFacts` in src/tracking/delivery-state.ts: change both. Writes nothing if nothing is new. */
 const JOINED = `rank = ${if_(IS_HIGHER, 'given.rank', 'deliveries.rank')},
   ${TIMES.map(([kept, given]) => earliest(kept, given)).join(', ')},
   ${failure('failure_code', 'code')}, ${failure('failure_detail', 'detail')},
@@ -96,7 +93,7 @@ export function trackingStatements(dialect: Dialect): TrackingStatements {
 
 function lookups({ inputRows, lateralJoin }: Dialect) {
   const ids = inputRows({ place: 'INTEGER', local: 'TEXT', whatsapp: 'TEXT', wati: 'TEXT' });
-  // For each given row by itself, or a planner that takes a column for empty walks over a whole index.
+  // A subquery per given row: if the planner expects a column to be empty, it would otherwise scan the whole index.
   const found = (foundBy: string, condition: string): string => `
     SELECT given.place, '${foundBy}' AS found_by, ${TRACKED}
     FROM ${ids} ${lateralJoin(`${condition} LIMIT ${CANDIDATES_MAX}`)} ${WITH_DELIVERY}

@@ -1,9 +1,6 @@
 import { isObject, type JsonObject } from '../tolerant-reader.ts';
 
-/**
- * All values of a name. Upper and lower case and `_` make no difference, because WATI and the servers in front of it differ in
- * them.
- */
+/** All values of a name. Upper and lower case and `_` make no difference, because WATI and the servers in front of it differ in them. */
 export function valuesOf(object: JsonObject, name: string): unknown[] {
   const found: unknown[] = [];
   for (const key in object) {

@@ -27,7 +27,7 @@ interface KnownSentence {
 /** Longer texts are cut before they are matched: the known sentences stand at the beginning. */
 const lengthMax = 500;
 
-/** A limit per second is a rate limit, not a quota: it ends within seconds. */
+/** A limit per second or minute is a rate limit, not a quota: it ends soon. */
 const isPace = /\b(?:per|a|each) (?:sec(?:ond)?|min(?:ute)?)\b|\/ ?s(?:ec)?\b/i;
 
 const quotaWords: readonly RegExp[] = [

@@ -2,9 +2,7 @@ import { isObject, type JsonObject } from '../tolerant-reader.ts';
 import { asText, firstOf, flagOf, fold, isId, objectOf, valuesOf } from './fields.ts';
 import type { Refusal } from './known-refusals.ts';
 
-/**
- * An error in a response. `about` lists the numbers or ids that it concerns; if it is empty, the error concerns the whole call.
- */
+/** An error in a response. `about` lists the numbers or ids that it concerns; if it is empty, the error concerns the whole call. */
 export interface ReportedError {
   /** `undefined`: the response reports an error without words. */
   readonly words?: string;
