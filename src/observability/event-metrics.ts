@@ -1,9 +1,9 @@
 import { Counter, type Registry } from '@prometheus-io/client';
 import { eventTypes } from '../events/event-types.ts';
 
-/** What callers are told. */
+/** Metrics of events for callers. */
 export interface EventMetrics {
-  /** An event of this type was recorded by this process, for one caller. */
+  /** Counts an event that this process recorded for a caller. */
   recorded(type: string): void;
 }
 
