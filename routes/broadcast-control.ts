@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { broadcastLocation } from '../src/broadcasts/broadcast-service.ts';
 import { mayUse } from '../src/callers.ts';
 import { callerOf } from '../src/http/authenticate.ts';
+import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { Broadcast, broadcastParams } from '../src/schemas/broadcast.ts';
 import { answers, exampleIds } from '../src/schemas/common.ts';
-import { toBroadcast } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
 /** Pause, resume and cancel a broadcast, and reconcile its unknown recipients. */

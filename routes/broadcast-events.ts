@@ -3,11 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { progressEvents, SharedPolls } from '../src/broadcasts/progress-events.ts';
 import { callerOf } from '../src/http/authenticate.ts';
 import { untilAnswered } from '../src/http/until-answered.ts';
+import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import { takeOrRefuse } from '../src/pools/refusal.ts';
 import type { SharedPool } from '../src/pools/shared-pool.ts';
 import { type Broadcast, broadcastParams } from '../src/schemas/broadcast.ts';
 import { exampleIds } from '../src/schemas/common.ts';
-import { toBroadcast } from './broadcast-response.ts';
 import type { BroadcastServices } from './broadcasts.ts';
 
 interface EventServices extends Pick<BroadcastServices, 'broadcasts' | 'holds'> {

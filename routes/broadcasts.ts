@@ -4,6 +4,7 @@ import type { Config } from '../src/config.ts';
 import { fingerprintOf } from '../src/delivery/send-content.ts';
 import type { Holds } from '../src/holds/holds.ts';
 import { callerOf } from '../src/http/authenticate.ts';
+import { toBroadcast } from '../src/messages/broadcast-view.ts';
 import {
   Broadcast,
   BroadcastList,
@@ -17,7 +18,7 @@ import type { TemplateCache } from '../src/templates/template-cache.ts';
 import { checkTemplate, takes } from '../src/templates/template-validation.ts';
 import type { WatiTemplate } from '../src/upstream/templates.ts';
 import { assertAllWithinRules, assertSound } from './broadcast-recipients.ts';
-import { replyWithBroadcast, requireIdempotencyKey, started, toBroadcast } from './broadcast-response.ts';
+import { replyWithBroadcast, requireIdempotencyKey, started } from './broadcast-response.ts';
 import { asBadCursor } from './send-response.ts';
 import type { TypedApp } from './typed-app.ts';
 import type { BuildContext } from './upstream-context.ts';

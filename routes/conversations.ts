@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { callerOf } from '../src/http/authenticate.ts';
+import { isoTimes } from '../src/lib/iso-times.ts';
 import { masked } from '../src/lib/masked.ts';
 import { memoizeLast } from '../src/lib/memoize.ts';
 import { invalid, Problem } from '../src/problem.ts';
@@ -25,7 +26,6 @@ import {
 import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
-import { isoTimes } from './message-delivery.ts';
 import { toPage } from './page.ts';
 import { serializeOnce } from './serialize-once.ts';
 import type { TypedApp } from './typed-app.ts';

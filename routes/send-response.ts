@@ -2,15 +2,13 @@ import type { FastifyReply } from 'fastify';
 import { locationOf } from '../src/delivery/idempotency.ts';
 import { type Outcome, storedOutcome } from '../src/delivery/outcome.ts';
 import type { SendResult } from '../src/delivery/types.ts';
-import type { Holds } from '../src/holds/holds.ts';
 import { masked } from '../src/lib/masked.ts';
+import { toMessage } from '../src/messages/message-view.ts';
 import { Problem, type ProblemExtras } from '../src/problem.ts';
 import type { ProblemSlug } from '../src/problem-types.ts';
 import { answers } from '../src/schemas/common.ts';
 import { Message } from '../src/schemas/message.ts';
-import type { StoredMessage } from '../src/store/message-store.ts';
 import { asksForChannel } from '../src/upstream/client.ts';
-import { toDelivery } from './message-delivery.ts';
 
 /** The answers of a sending operation that are no problems. */
 export const sendResponses = {
@@ -36,42 +34,6 @@ export function replyWithMessage(reply: FastifyReply, { stored, replayed, pendin
     .code(outcome?.outcome === 'accepted' ? 201 : 202)
     .headers(headers)
     .send({ ...toMessage(stored), ...(pendingWrite && { recorded: false }) });
-}
-
-/** A record as its caller sees it, without the message content. */
-export function toMessage(stored: StoredMessage, holds?: Holds): Message {
-  const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
-  const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
-  const outcome = storedOutcome(stored);
-  return {
-    id,
-    kind,
-    ...(to !== undefined && { to }),
-    connectionId,
-    status,
-    ...(localMessageId !== undefined && { localMessageId }),
-    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
-    ...(template !== undefined && { template }),
-    ...(fileName !== undefined && { fileName }),
-    ...(channel !== undefined && { channel }),
-    ...(failure && { failure }),
-    ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
-    ...toDelivery(stored),
-    attempts,
-    ...holdOf(stored, holds),
-    ...(broadcastId !== undefined && { broadcastId }),
-    ...(resendOf !== undefined && { resendOf }),
-    createdAt,
-    updatedAt,
-  };
-}
-
-/** Why one that is queued does not go out now. */
-function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredMessage, holds: Holds | undefined) {
-  if (status !== 'queued' || !holds) return {};
-  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
-  const hold = holds.reasonFor({ caller, connection: connectionId, scope });
-  return hold && { hold: { code: hold.code, detail: hold.detail } };
 }
 
 const channelWords =

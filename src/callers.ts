@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf, type Scope } from './callers/entry.ts';
 import { checkEntries } from './callers/parse.ts';
+import { type EventType, typesOf } from './events/event-types.ts';
 
 /** Another internal service, known by name, holding one or more keys. */
 export type Caller = Omit<CallerEntry, 'keySha256' | 'keys' | 'id'> & {
@@ -42,6 +43,9 @@ export const mayUse = (caller: Pick<Caller, 'connections'>, connection: string):
 
 export const hasScope = (caller: Pick<Caller, 'scopes'>, scope: Scope): boolean =>
   caller.scopes.includes('*') || caller.scopes.includes(scope);
+
+/** The types of events that are recorded for a caller; none: its entry names no events. */
+export const eventsFor = ({ events = [] }: Pick<Caller, 'events'>): readonly EventType[] => typesOf(events);
 
 /** The entries of one version of the file, ready to be looked up. */
 export interface CallerIndex {

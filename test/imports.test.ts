@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -94,7 +94,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/callers\//,
-    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|callers\/[\w-]+)\.ts$/,
+    values: /^src\/(callers|lib\/[\w-]+|recipients\/countries|events\/event-types|callers\/[\w-]+)\.ts$/,
     types: /^src\/callers\.ts$/,
     packages: /^(ajv|typebox|ipaddr\.js|node:[\w/]+)$/,
   },
@@ -126,6 +126,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     values:
       /^src\/(broadcasts|delivery|upstream|holds)\/|^src\/(problem|settings\/retry-delays|lib\/[\w-]+|store\/(errors|quota-store|store-problems))\.ts$/,
     types: /^src\/(broadcasts|delivery|upstream|schemas|store|holds)\//,
+    packages: /^$/,
+  },
+  {
+    // Records as their callers see them: in answers, and in events.
+    of: /^src\/messages\//,
+    values: /^src\/(messages\/[\w-]+|lib\/[\w-]+|delivery\/outcome|tracking\/(delivery-state|failure-kind))\.ts$/,
+    types: /^src\/(schemas|store|holds|broadcasts)\//,
     packages: /^$/,
   },
   {

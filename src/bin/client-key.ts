@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { editCallersFile, withEntry, withKey, withoutCaller, withoutKey } from '../callers/edit.ts';
 import { type CallerEntry, keyIdOf, keysOf, lastMsOf } from '../callers/entry.ts';
 import { CallersFault, parseCallers } from '../callers/parse.ts';
+import { eventFault } from '../callers/words.ts';
 import { callerEntry, type Scope, scopes } from '../callers.ts';
 import { counted } from '../lib/counted.ts';
 import {
@@ -26,6 +27,9 @@ const allows: Record<Scope, string> = {
   'messages:read': 'ask what became of its own messages and broadcasts',
   'messages:send': 'send, reconcile and resend single messages',
   'messages:urgent': 'jump the queue with them (Priority: u=0)',
+  'events:read': 'read its events, as a list or a stream',
+  'webhooks:read': 'see its webhook endpoints and what was sent to them',
+  'webhooks:write': 'create, change, test and replay them',
   'broadcasts:send': 'send to many, and steer that',
   'templates:read': 'list and preview templates',
   'media:read': 'fetch files of conversations',
@@ -38,7 +42,7 @@ const allows: Record<Scope, string> = {
   'operations:reveal': 'see the numbers in what operations:read shows',
 };
 
-const usage = `npm run client-key -- NAME --scopes a,b --connections id,id --rate N [--add FILE]
+const usage = `npm run client-key -- NAME --scopes a,b --connections id,id --rate N [--events a,b [--inbound WHICH]] [--add FILE]
 npm run client-key -- NAME --add FILE
 npm run client-key -- --revoke FILE NAME [--key KEYID]
 npm run client-key -- --list FILE
@@ -52,6 +56,8 @@ Makes a key for a calling service, prints it once, and prints its entry for CLIE
 ${scopes.map((scope) => `                   ${scope.padEnd(20)} ${allows[scope]}`).join('\n')}
   --connections  ids of the WATI connections that it may use, or '*' for all, later ones too
   --rate         requests a second that it may make, or none for no limit of its own
+  --events       what is recorded for it: types of events such as message.delivered, groups such as message.*, or '*' for all
+  --inbound      answers of customers that it gets: own (the default), unrouted (also those to nobody) or all
   --add FILE     write the entry, or the key, into this callers file; it is made if there is none
   --revoke FILE  take the caller of this name or id out of it, or only its key KEYID
   --list FILE    names, key ids (the first 8 digits of the hash), scopes and connections
@@ -64,6 +70,8 @@ const options = {
   scopes: { type: 'string' },
   connections: { type: 'string' },
   rate: { type: 'string' },
+  events: { type: 'string' },
+  inbound: { type: 'string' },
   key: { type: 'string' },
 } as const;
 
@@ -86,6 +94,8 @@ function makeCaller({ first: name, add, ...asked }: Given): string {
   const entry = callerEntry(name, key, {
     scopes: granted,
     connections,
+    ...(asked.events !== undefined && { events: split(asked.events) }),
+    ...(asked.inbound !== undefined && { inbound: asked.inbound }),
     ...(asked.rate !== 'none' && { ratePerSecond: Number(asked.rate) }),
   });
   if (add !== undefined) editCallersFile(add, (entries) => withEntry(entries, entry), { create: true });
@@ -137,8 +147,10 @@ const lastDay = (notAfter: string, nowMs: number) =>
   nowMs > lastMsOf(notAfter) ? `(expired ${notAfter})` : `(until ${notAfter})`;
 
 /** Another key for a caller that is there asks for none of these. */
-const isNew = ({ scopes: granted, connections, rate, add }: Given) =>
-  add === undefined || granted !== undefined || connections !== undefined || rate !== undefined;
+const newCallerOptions = ['scopes', 'connections', 'rate', 'events', 'inbound'] as const;
+
+const isNew = (given: Given) =>
+  given.add === undefined || newCallerOptions.some((option) => given[option] !== undefined);
 
 /** All that is wrong with the arguments, at once. What is left, the rules of the file find. */
 function faultsIn(given: Given): string[] {
@@ -157,7 +169,7 @@ function faultsIn(given: Given): string[] {
       isRevoking: from !== undefined,
       hint: '--list and the log show them. A key itself has no place here',
     }),
-    ...(['scopes', 'connections', 'rate'] as const).map((option): [boolean, string] => [
+    ...newCallerOptions.map((option): [boolean, string] => [
       !creates && given[option] !== undefined,
       `--${option} is for a new caller`,
     ]),
@@ -166,7 +178,7 @@ function faultsIn(given: Given): string[] {
 }
 
 /** Nothing is granted that was not asked for in so many words. */
-function grantFaults({ scopes: asked, connections, rate }: Given): string[] {
+function grantFaults({ scopes: asked, connections, rate, events, inbound }: Given): string[] {
   const granted = split(asked);
   const chosen = split(connections);
   const known: readonly string[] = [...scopes, '*'];
@@ -180,6 +192,14 @@ function grantFaults({ scopes: asked, connections, rate }: Given): string[] {
     [chosen.length > 1 && chosen.includes('*'), "--connections: ids, or '*' alone"],
     [rate === undefined, '--rate is missing: how many requests a second may it make? A number, or none for no limit'],
     [rate !== undefined && rate !== 'none' && !(Number(rate) > 0), `--rate ${rate} is no number above 0, nor none`],
+    ...split(events).map((pattern): [boolean, string] => {
+      const fault = eventFault(pattern);
+      return [fault !== undefined, `--events: ${fault}`];
+    }),
+    [
+      inbound !== undefined && !['own', 'unrouted', 'all'].includes(inbound),
+      `--inbound ${inbound} is not one of own, unrouted, all`,
+    ],
   ];
   return applying(faults);
 }

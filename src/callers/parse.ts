@@ -2,11 +2,12 @@ import { hash } from 'node:crypto';
 import { Ajv } from 'ajv';
 import ipaddr from 'ipaddr.js';
 import { Type } from 'typebox';
+import { typesNamed } from '../events/event-types.ts';
 import { countriesFault } from '../recipients/countries.ts';
 import { CallerEntry, keysOf, lastMsOf } from './entry.ts';
 import { findJsonFault } from './json-fault.ts';
 import { sandboxKey } from './sandbox-key.ts';
-import { faultInWords, isSecret, whoIs } from './words.ts';
+import { eventFault, faultInWords, isSecret, whoIs } from './words.ts';
 
 /** Names that logs, metrics and the rate limiter use for something else. */
 const reserved = ['wati-bff', 'none', 'sandbox', 'operator', 'all'];
@@ -52,7 +53,8 @@ export function checkEntries(entries: unknown): CallerEntry[] {
 
 /** Rules of one entry that the schema cannot express. */
 function faultsOf(entry: CallerEntry, who: string): string[] {
-  const { name, id = name, addresses = [], countries = [] } = entry;
+  const { name, id = name, addresses = [], countries = [], events = [], inbound = 'own' } = entry;
+  const hearsOthers = inbound !== 'own';
   const unknownCountry = countriesFault(countries);
   const keys = keysOf(entry);
   const sandboxHash = hash('sha256', sandboxKey);
@@ -71,6 +73,14 @@ function faultsOf(entry: CallerEntry, who: string): string[] {
       !isRange(address),
       `address ${at + 1} is no address or range such as 10.1.2.3, 10.0.0.0/8 or fd00::/8`,
     ]),
+    ...events.map((pattern, at): [boolean, string] => {
+      const fault = eventFault(pattern);
+      return [fault !== undefined, `event ${at + 1} ${fault}`];
+    }),
+    [
+      hearsOthers && !events.some((pattern) => typesNamed(pattern).includes('message.received')),
+      `"inbound" is "${inbound}", but its "events" do not name message.received: add it, or leave "inbound" out`,
+    ],
   ];
   return faults.flatMap(([wrong, what]) => (wrong ? [`${who}: ${what}`] : []));
 }

@@ -1,5 +1,6 @@
 import type { ErrorObject } from 'ajv';
-import { didYouMean } from '../lib/did-you-mean.ts';
+import { eventGroups, eventTypes, typesNamed } from '../events/event-types.ts';
+import { didYouMean, nearest } from '../lib/did-you-mean.ts';
 import { CallerEntry, KeyEntry, scopes } from './entry.ts';
 
 const nameWords = 'up to 64 letters, digits, . _ - and first a letter or digit';
@@ -21,6 +22,8 @@ const meant: Record<string, string> = {
   recipients: 'a list of numbers, or their beginnings with a * at the end',
   templates: 'a list of names of templates',
   addresses: 'a list of addresses or ranges',
+  events: 'a list of types of events such as message.delivered, of groups such as message.*, or ["*"] for all',
+  inbound: '"own" (answers to its own messages), "unrouted" (also those to nobody) or "all"',
   messagesPerHour: 'a whole number above 0',
   messagesPerDay: 'a whole number above 0',
   ratePerSecond: 'a number above 0, at most 100000',
@@ -92,6 +95,23 @@ function nearScope(word: string): string {
   if (near !== '') return near;
   const same = scopes.filter((scope) => scope.split(':')[0] === word.split(':')[0]);
   return same.length > 0 ? `; there is ${same.join(', ')}` : '';
+}
+
+/** What is wrong with a name of an event or of a group of them. */
+export function eventFault(pattern: string): string | undefined {
+  if (typesNamed(pattern).length > 0) return undefined;
+  if (!/^[\w.*:-]{1,40}$/.test(pattern) || isSecret(pattern)) return 'is not known';
+  const known = [...eventTypes, ...eventGroups, '*'];
+  const near = didYouMean(pattern, known) || sameGroup(pattern);
+  return `"${pattern}" is not known${near}`;
+}
+
+/** `message`, `message.` and `messages.delivered` mean something of the group. */
+function sameGroup(pattern: string): string {
+  const [noun = ''] = pattern.toLowerCase().split(/[.:*]/);
+  const group = nearest(`${noun}.*`, eventGroups);
+  if (group === undefined) return `; there is ${eventGroups.join(', ')} and *`;
+  return `; there is ${[group, ...typesNamed(group)].join(', ')}`;
 }
 
 /** Guesses from the form alone what was written instead of a SHA-256. */

@@ -21,6 +21,11 @@ export const eventTypes = [
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 
+/** Patterns that name all types of one noun. */
+export const eventGroups: readonly string[] = [
+  ...new Set(eventTypes.map((type) => `${type.slice(0, type.indexOf('.'))}.*`)),
+];
+
 /** What a pattern of a callers file, a query or an endpoint names: `*`, `message.*` or a whole name; none: it names nothing. */
 export function typesNamed(pattern: string): readonly EventType[] {
   if (pattern === '*') return eventTypes;

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { eventSettings } from './event-settings.ts';
 import { intakeSettings } from './intake-settings.ts';
 import { publicUrl } from './public-url.ts';
 import { trackingSettings } from './tracking-settings.ts';
@@ -216,6 +217,7 @@ export const EnvSchema = Type.Object({
   }),
   ...intakeSettings,
   ...trackingSettings,
+  ...eventSettings,
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'pino level',
     default: 'info',

@@ -51,6 +51,7 @@ async function makeKey(...args: string[]) {
 describe.concurrent('npm run client-key', () => {
   it('prints a key once, and an entry that lets it in', async () => {
     const args = ['billing', '--scopes', 'messages:send, templates:read', '--connections', 'one,two', '--rate', '50'];
+    args.push('--events', 'message.*,broadcast.finished', '--inbound', 'unrouted');
     const { key, entry, out } = await makeKey(...args);
     const caller = fixedCallers(parseCallers(`[${entry}]`)).find(key);
     expect(key).toMatch(/^[!-~]{40,255}$/);
@@ -60,6 +61,8 @@ describe.concurrent('npm run client-key', () => {
       keyId: hash('sha256', key).slice(0, 8),
       scopes: ['messages:send', 'templates:read'],
       connections: ['one', 'two'],
+      events: ['message.*', 'broadcast.finished'],
+      inbound: 'unrouted',
       ratePerSecond: 50,
     });
     expect(out.split(key)).toHaveLength(2);
@@ -79,6 +82,9 @@ describe.concurrent('npm run client-key', () => {
     ['a reserved name', ['operator', ...all]],
     ['a rate that is no number', ['billing', '--scopes', '*', '--connections', '*', '--rate', 'fast']],
     ['a rate of nothing', ['billing', '--scopes', '*', '--connections', '*', '--rate', '0']],
+    ['an unknown event', ['billing', ...all, '--events', 'message.recieved']],
+    ['an unknown share of the answers', ['billing', ...all, '--events', '*', '--inbound', 'mine']],
+    ['answers of others without events', ['billing', ...all, '--inbound', 'all']],
     ['a key id and nothing to revoke', ['billing', ...all, '--key', '0123abcd']],
     ['a key in the place of its id', ['billing', '--revoke', 'clients.json', '--key', 'wbff_something']],
     ['two things to do', ['billing', '--add', 'clients.json', '--revoke', 'clients.json']],

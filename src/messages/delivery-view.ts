@@ -1,7 +1,8 @@
-import type { Message } from '../src/schemas/message.ts';
-import type { StoredMessage } from '../src/store/message-store.ts';
-import { deliveryStatus } from '../src/tracking/delivery-state.ts';
-import { failureKind } from '../src/tracking/failure-kind.ts';
+import { isoTimes } from '../lib/iso-times.ts';
+import type { Message } from '../schemas/message.ts';
+import type { StoredMessage } from '../store/message-store.ts';
+import { deliveryStatus } from '../tracking/delivery-state.ts';
+import { failureKind } from '../tracking/failure-kind.ts';
 
 /** What became of a message after it was accepted. Nothing of one that was not sent: there the outcome is all there is. */
 export function toDelivery({ status: outcome, delivery }: StoredMessage): {
@@ -24,11 +25,3 @@ export function toDelivery({ status: outcome, delivery }: StoredMessage): {
 }
 
 const endedUnsent: ReadonlySet<StoredMessage['status']> = new Set(['rejected', 'not_sent', 'cancelled']);
-
-/** Milliseconds as ISO 8601; what is not known is left out. */
-export function isoTimes<Name extends string>(times: Record<Name, number | undefined>) {
-  const known = Object.entries<number | undefined>(times).flatMap(([name, at]) =>
-    at === undefined ? [] : [[name, new Date(at).toISOString()]],
-  );
-  return Object.fromEntries(known) as { [Key in Name]?: string };
-}

@@ -1,0 +1,41 @@
+import { storedOutcome } from '../delivery/outcome.ts';
+import type { Holds } from '../holds/holds.ts';
+import type { Message } from '../schemas/message.ts';
+import type { StoredMessage } from '../store/message-store.ts';
+import { toDelivery } from './delivery-view.ts';
+
+/** A record as its caller sees it, without the message content. */
+export function toMessage(stored: StoredMessage, holds?: Holds): Message {
+  const { id, kind, to, connectionId, status, localMessageId, whatsappMessageId, template, failure, attempts } = stored;
+  const { fileName, broadcastId, resendOf, channel, createdAt, updatedAt } = stored;
+  const outcome = storedOutcome(stored);
+  return {
+    id,
+    kind,
+    ...(to !== undefined && { to }),
+    connectionId,
+    status,
+    ...(localMessageId !== undefined && { localMessageId }),
+    ...(whatsappMessageId !== undefined && { whatsappMessageId }),
+    ...(template !== undefined && { template }),
+    ...(fileName !== undefined && { fileName }),
+    ...(channel !== undefined && { channel }),
+    ...(failure && { failure }),
+    ...(outcome?.outcome === 'accepted' && outcome.evidence !== 'answer' && { evidence: outcome.evidence }),
+    ...toDelivery(stored),
+    attempts,
+    ...holdOf(stored, holds),
+    ...(broadcastId !== undefined && { broadcastId }),
+    ...(resendOf !== undefined && { resendOf }),
+    createdAt,
+    updatedAt,
+  };
+}
+
+/** Why one that is queued does not go out now. */
+function holdOf({ status, caller, kind, broadcastId, connectionId }: StoredMessage, holds: Holds | undefined) {
+  if (status !== 'queued' || !holds) return {};
+  const scope = broadcastId !== undefined || kind === 'csv' ? 'broadcasts:send' : 'messages:send';
+  const hold = holds.reasonFor({ caller, connection: connectionId, scope });
+  return hold && { hold: { code: hold.code, detail: hold.detail } };
+}

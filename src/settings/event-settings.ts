@@ -1,0 +1,17 @@
+import { Type } from 'typebox';
+
+/** The settings of what is recorded for callers. */
+export const eventSettings = {
+  EVENT_RETENTION_DAYS: Type.Integer({
+    description: 'how long the events of callers are kept, and can be read or sent again',
+    default: 7,
+    minimum: 1,
+    maximum: 90,
+  }),
+  REPLY_ROUTING_HOURS: Type.Integer({
+    description: 'how long after its message a caller counts as the one whom an answer of that person is for',
+    default: 168,
+    minimum: 1,
+    maximum: 8_760,
+  }),
+};
