@@ -205,7 +205,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/store\//,
-    values: /^src\/(store\/|(problem|lib\/(hmac-sha256|to-error))\.ts$)/,
+    values: /^src\/(store\/|(problem|events\/event-types|lib\/(hmac-sha256|to-error))\.ts$)/,
     types: /^src\/(store|schemas)\//,
     packages: /^(node:[\w/]+|pg)$/,
   },

@@ -20,7 +20,9 @@ import { createPersonStore } from './sql/person.ts';
 import { createQuotaStore } from './sql/quotas.ts';
 import { createReconcileStore } from './sql/reconciliation.ts';
 import { createTrackingStore } from './sql/tracking.ts';
+import { createWebhookEndpointStore } from './sql/webhooks.ts';
 import type { TrackingStore } from './tracking-store.ts';
+import type { WebhookEndpointStore } from './webhook-endpoint-store.ts';
 
 export type Store = MessageStore &
   ReconcileStore &
@@ -30,6 +32,7 @@ export type Store = MessageStore &
   QuotaStore &
   IntakeStore &
   TrackingStore &
+  WebhookEndpointStore &
   ReservationStore &
   CallerTokenStore;
 
@@ -54,6 +57,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createIntakeStore(engine, dialect),
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
+    ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);
 }

@@ -1,4 +1,4 @@
-import type { StoredEvent } from './event-store.ts';
+import type { NewFact, StoredEvent } from './event-store.ts';
 
 /**
  * Where the webhook endpoints of callers are kept, how far each has got, and what is parked. Types only, like message-store.ts.
@@ -31,12 +31,20 @@ export interface StoredEndpoint extends NewEndpoint {
   lastSuccessAt?: number;
   /** Attempts since the last success. */
   failures: number;
-  /** Counts its takeovers: a write with an older one is refused. */
+  /** Counts its takeovers, and changes of its status or position: a write of progress with an older one is refused. */
   epoch: number;
-  /** Events behind the position that are delivered already. */
+  /** Events behind the position that are delivered or parked already. */
   ahead: readonly number[];
-  /** Events up to `until` are sent again, behind `position`. */
-  replay?: { position: number; until: number };
+  replay?: EndpointReplay;
+}
+
+/** Events behind `position` and up to `until` are sent again, but for those of `ahead`, which were. */
+export interface EndpointReplay {
+  /** Counts them: progress of an earlier one is not written. */
+  request: number;
+  position: number;
+  until: number;
+  ahead: readonly number[];
 }
 
 export interface ParkedEvent {
@@ -65,7 +73,9 @@ export interface EndpointProgress {
   epoch: number;
   position: number;
   ahead: readonly number[];
-  replay?: { position: number; until: number };
+  /** Absent: as it was. */
+  replay?: EndpointReplay & { isDone: boolean };
+  /** Those whose events are deleted are left out. */
   parked: readonly ParkedEvent[];
   /** Delivered at last: they are parked no more. */
   unparked: readonly number[];
@@ -75,6 +85,8 @@ export interface EndpointProgress {
   lastSuccessAt?: number;
   /** It is to be called no more. */
   disable?: { reason: string };
+  /** What its caller is told of it, in the same commit. */
+  facts?: readonly NewFact[];
 }
 
 export interface WebhookEndpointStore {
@@ -82,7 +94,10 @@ export interface WebhookEndpointStore {
   createEndpoint(endpoint: NewEndpoint, maxPerCaller: number): Promise<StoredEndpoint | undefined>;
   findEndpoint(caller: string, id: string): Promise<StoredEndpoint | undefined>;
   listEndpoints(caller: string): Promise<StoredEndpoint[]>;
-  /** A change of the url, types or status; enabling clears reason, failures and failingSince. */
+  /**
+   * Enabling clears reason, failures and failingSince; disabling says the reason `caller`. A position forgets what is ahead of it, and a
+   * replay.
+   */
   updateEndpoint(
     caller: string,
     id: string,
@@ -100,22 +115,31 @@ export interface WebhookEndpointStore {
 
   /** Takes over what nobody alive serves, and answers all that this process serves, of all callers. */
   claimEndpoints(): Promise<StoredEndpoint[]>;
-  /** False: another process serves it by now (or it is deleted), and nothing was written. */
+  /**
+   * False: another process serves it by now, it is deleted, or its caller has changed its status or position; nothing was written.
+   */
   saveEndpointProgress(progress: EndpointProgress): Promise<boolean>;
   /** Parked events that are due, oldest first, with their events; those whose events are deleted go. */
   dueParked(endpointId: string, limit: number): Promise<(ParkedEvent & { event: StoredEvent })[]>;
   /** When the next parked event is due, from now; absent: none waits. */
   nextParkedDueInMs(endpointId: string): Promise<number | undefined>;
-  /** Counts of one or all endpoints of a caller. */
+  /** Of each of these endpoints; counts no further than 10,000. */
   parkedCounts(endpointIds: readonly string[]): Promise<ReadonlyMap<string, { pending: number; failed: number }>>;
 
-  /** `pending` and `failed` are what is parked, `delivered` are attempts that succeeded; newest first. */
+  /**
+   * The newest events first, each once: `pending` and `failed` are parked, `delivered` are those among the last 1,000 attempts that
+   * succeeded. An event that failed and is not parked, because all fail, is `pending`. Events that are deleted are left out.
+   */
   listDeliveries(
     endpointId: string,
     ask: { status?: 'pending' | 'failed' | 'delivered'; before?: number; limit: number },
   ): Promise<{ deliveries: EndpointDelivery[]; next?: number }>;
 
-  /** Sends again: since a number by walking it, single events and what failed by parking them as due. Answers how many. */
+  /**
+   * Sends again: since a number by walking it, single events and what failed by parking them as due. Events of types that it no
+   * longer has are passed over. A walk under way is widened. Answers how many, counting no further than 10,000; undefined: it has no
+   * such endpoint that is enabled.
+   */
   replayEndpoint(
     caller: string,
     id: string,
@@ -124,7 +148,7 @@ export interface WebhookEndpointStore {
 }
 
 export interface EndpointDelivery {
-  /** For the cursor. */
+  /** For the cursor: the number of the event. */
   place: number;
   eventId: string;
   type: string;

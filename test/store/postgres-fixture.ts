@@ -35,6 +35,7 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
       await query(url.href, 'UPDATE conversations SET told_at = told_at - $1::bigint', [ms]);
       await query(url.href, 'UPDATE tracking SET next_at = next_at - $1::bigint', [ms]);
       const watch = ['since', 'listened_at', 'event_at'].map((clock) => `${clock} = ${clock} - $1::bigint`);
+      await query(url.href, 'UPDATE webhook_parked SET next_at = next_at - $1::bigint', [ms]);
       await query(url.href, `UPDATE intake_watch SET ${watch.join(', ')}`, [ms]);
     },
     tearDown: () => query(server, `DROP DATABASE ${name} WITH (FORCE)`),
@@ -51,7 +52,7 @@ export function emptied(database: Promise<PostgresFixture>): () => Promise<Postg
         query(
           home.url,
           `TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
-             upstream_calls, poll_calls, intake_watch CASCADE`,
+             upstream_calls, poll_calls, intake_watch, webhook_endpoints, events CASCADE`,
         ),
     };
   };

@@ -139,6 +139,19 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   noteListening: true,
   countPersonTracking: false,
   erasePersonTracking: true,
+  createEndpoint: true,
+  findEndpoint: false,
+  listEndpoints: false,
+  updateEndpoint: true,
+  deleteEndpoint: true,
+  rotateEndpointSecret: true,
+  claimEndpoints: true,
+  saveEndpointProgress: true,
+  dueParked: false,
+  nextParkedDueInMs: false,
+  parkedCounts: false,
+  listDeliveries: false,
+  replayEndpoint: true,
 };
 
 const writes = new Map<string, boolean>(Object.entries(WRITES));

@@ -33,6 +33,7 @@ import {
   vacuumIntakeEarly,
   watchTables,
 } from '../sql/tracking-schema.ts';
+import { webhookTables } from '../sql/webhook-schema.ts';
 import { reached, type Server } from './pools.ts';
 
 /** Applied in order, each in its own transaction. Append only. */
@@ -148,6 +149,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   namedIndexes,
   [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
   watchTables,
+  webhookTables,
 ];
 
 /** Any number that nothing else in the database locks; recovery uses the next one. */

@@ -99,6 +99,7 @@ export const OWNED = {
   sending: { table: 'sends', which: "status = 'sending'" },
   streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
   intake: { table: 'intake', which: WAITING },
+  endpoints: { table: 'webhook_endpoints', which: 'TRUE' },
 } as const;
 
 const parameter = /(?<!:):([a-z]\w*)/gi;

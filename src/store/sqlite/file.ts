@@ -33,6 +33,7 @@ import {
   sqliteTallyTriggers,
   watchTables,
 } from '../sql/tracking-schema.ts';
+import { webhookTables } from '../sql/webhook-schema.ts';
 
 /** Applied in order, each in its own transaction; `user_version` counts them. Append only. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -108,6 +109,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ...namedIndexes,
   ],
   watchTables,
+  webhookTables,
 ];
 
 /** How long a start waits for a predecessor that is just closing the file. */
