@@ -5,11 +5,13 @@ import { sandboxKey } from '../callers/sandbox-key.ts';
 import { type Callers, fixedCallers } from '../callers.ts';
 import { exampleIds } from '../schemas/common.ts';
 
-/** The callers of CLIENTS_FILE, followed as the service does; without the file, one caller with all scopes. */
+/** The callers of CLIENTS_FILE, followed as the service does; without the file, one caller with all scopes and all events. */
 export function openSandboxCallers(path: string | undefined, logger: () => FastifyBaseLogger): Callers {
   if (path === undefined || path === '') {
     const keys = [{ sha256: hash('sha256', sandboxKey) }];
-    return fixedCallers([{ name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'] }]);
+    // All that customers write is for it: there is nobody else.
+    const heard = { events: ['*'], inbound: 'all' } as const;
+    return fixedCallers([{ name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'], ...heard }]);
   }
   try {
     return callersFromFile(path, {
