@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
+import type { CallerEntry } from '../callers/entry.ts';
 import { callersFromFile } from '../callers/follow.ts';
 import { sandboxKey } from '../callers/sandbox-key.ts';
 import { type Callers, fixedCallers } from '../callers.ts';
@@ -10,8 +11,15 @@ export function openSandboxCallers(path: string | undefined, logger: () => Fasti
   if (path === undefined || path === '') {
     const keys = [{ sha256: hash('sha256', sandboxKey) }];
     // All that customers write is for it: there is nobody else.
-    const heard = { events: ['*'], inbound: 'all' } as const;
-    return fixedCallers([{ name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'], ...heard }]);
+    const all: CallerEntry = {
+      name: exampleIds.caller,
+      keys,
+      scopes: ['*'],
+      connections: ['*'],
+      events: ['*'],
+      inbound: 'all',
+    };
+    return fixedCallers([all]);
   }
   try {
     return callersFromFile(path, {
