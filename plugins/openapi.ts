@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger';
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { bytes, isJson, type Json, problemExamples, withExamples } from '../src/docs/openapi-examples.ts';
+import { hoistSchemas } from '../src/docs/hoist-schemas.ts';
+import { bytes, isJson, type Json, withExamples } from '../src/docs/openapi-examples.ts';
+import { webhooks } from '../src/docs/openapi-webhooks.ts';
 import { type ProblemSlug, problemTypes } from '../src/problem-types.ts';
 import { ProblemDocument } from '../src/schemas/problem.ts';
 import { type DocsOptions, docs } from './docs.ts';
@@ -12,6 +14,7 @@ const tags = [
   ['contacts', 'The customers that WATI knows'],
   ['conversations', 'What was written, and who answers'],
   ['broadcasts', 'Send to many'],
+  ['events', 'What became of messages, and what customers answer: read, followed, or posted to you'],
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],
@@ -49,7 +52,7 @@ export const openapi = fp(
         url: url.replace('*', ':path'),
       }),
       transformObject: (document) =>
-        hoist('openapiObject' in document ? document.openapiObject : document.swaggerObject),
+        hoistSchemas({ ...('openapiObject' in document ? document.openapiObject : document.swaggerObject), webhooks }),
     });
     if (options) await app.register(docs, options);
   },
@@ -102,7 +105,9 @@ function documented(
   const problems = [...byStatus]
     .sort(([a], [b]) => a - b)
     .map(([status, slugs]) => [String(status), problemAnswer(status, slugs)]);
-  const told = isJson(schema.response) ? described(schema.response) : bytes(config.produces ?? '*/*');
+  const told = isJson(schema.response)
+    ? described(schema.response)
+    : bytes(config.produces ?? '*/*', String(schema.operationId));
   const answers = withExamples(told, String(schema.operationId));
   const success = config.sendsMessage ? withHeaders(answers, sendHeaders) : answers;
   return {
@@ -199,7 +204,11 @@ function withSharedHeaders(headers: unknown, config: FastifyContextConfig): unkn
   const known = isJson(own.properties) ? own.properties : {};
   const connection = { type: 'string', description: 'the connection to use, where you have several' };
   const wait = '`wait=N`: wait N seconds at most';
-  const prefer = waits === 'outcome' ? `${wait}; \`respond-async\`: answer with 202 once it is recorded` : wait;
+  const prefer = {
+    outcome: `${wait}; \`respond-async\`: answer with 202 once it is recorded`,
+    calls: wait,
+    events: '`wait=N`: hold an empty answer until there is an event, N seconds at most, and no longer than 30',
+  }[waits];
   const shared = {
     ...(config.connection && { 'Maton-Connection': connection }),
     Prefer: { type: 'string', description: prefer },
@@ -222,29 +231,4 @@ function optionalWhereDefaulted(schema: unknown): unknown {
 function named(schema: unknown): unknown {
   if (!isJson(schema) || !isJson(schema.properties) || !('*' in schema.properties)) return schema;
   return { ...schema, properties: { path: schema.properties['*'] }, required: ['path'] };
-}
-
-/** Schemas with a title become components, so that generated clients have names for them. */
-function hoist(document: unknown) {
-  const schemas: Json = {};
-  const walk = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(walk);
-    if (!isJson(value)) return value;
-    const copy = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]));
-    const { title } = copy;
-    if (typeof title !== 'string' || !/^[A-Z][A-Za-z]+$/.test(title) || !('type' in copy || 'anyOf' in copy))
-      return copy;
-    const known = schemas[title];
-    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(copy)) {
-      throw new Error(`two different schemas are called ${title}`);
-    }
-    schemas[title] = copy;
-    return { $ref: `#/components/schemas/${title}` };
-  };
-  if (!isJson(document)) return {};
-  const paths = walk(document.paths);
-  const components = isJson(document.components) ? document.components : {};
-  const text = JSON.stringify(paths);
-  const used = Object.entries(problemExamples).filter(([slug]) => text.includes(`/examples/${slug}"`));
-  return { ...document, paths, components: { ...components, schemas, examples: Object.fromEntries(used) } };
 }

@@ -8,6 +8,7 @@ import { broadcasts } from '../routes/broadcasts.ts';
 import { connections } from '../routes/connections.ts';
 import { contacts } from '../routes/contacts.ts';
 import { conversations } from '../routes/conversations.ts';
+import { events } from '../routes/events.ts';
 import { files } from '../routes/files.ts';
 import { healthAndMetrics } from '../routes/health-and-metrics.ts';
 import { home } from '../routes/home.ts';
@@ -115,6 +116,13 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
   await app.register(broadcasts, broadcastServices);
   await app.register(broadcastControl, broadcastServices);
   await app.register(broadcastEvents, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
+  await app.register(events, {
+    ...services.events,
+    callers: overrides.callers,
+    eventReaders: pools.eventReaders,
+    eventWaits: pools.eventWaits,
+    onFault: (error) => services.onTaskError('event-stream', error),
+  });
   await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
   await app.register(files, {
     config,

@@ -11,6 +11,8 @@ import { fitsHeader, keyLengthMin } from './settings/maton-key.ts';
 import { type NativePath, readNativePaths } from './settings/native-paths.ts';
 import { dangerousOptions, unknownSettings } from './settings/setting-names.ts';
 import { readStoreTls, type StoreTls } from './settings/store-tls.ts';
+import { readSigningKeys } from './settings/webhook-settings.ts';
+import { type AllowedHosts, readAllowedHosts } from './webhooks/allowed-hosts.ts';
 
 type Env = Static<typeof EnvSchema>;
 
@@ -25,6 +27,9 @@ export interface Config
       | 'NATIVE_PATHS'
       | 'MATON_CONNECT_HOSTS'
       | 'DEFAULT_COUNTRIES'
+      | 'EVENTS_SIGNING_KEY'
+      | 'EVENTS_SIGNING_KEY_FILE'
+      | 'WEBHOOK_ALLOWED_HOSTS'
     >
   > {
   readonly MATON_API_KEY: string;
@@ -32,6 +37,9 @@ export interface Config
   readonly MATON_CONNECT_HOSTS: readonly string[];
   readonly NATIVE_PATHS: readonly NativePath[];
   readonly DEFAULT_COUNTRIES: readonly string[];
+  /** In base64, the one in use first; none: no webhooks. */
+  readonly EVENTS_SIGNING_KEYS: readonly string[];
+  readonly WEBHOOK_ALLOWED_HOSTS: AllowedHosts;
 }
 
 /** Everything that is wrong with the settings, in words that never quote a secret. */
@@ -52,7 +60,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   const data = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  for (const name of ['MATON_API_KEY', 'STORE_URL']) readSecretFile(name, data, faults);
+  for (const name of ['MATON_API_KEY', 'STORE_URL', 'EVENTS_SIGNING_KEY']) readSecretFile(name, data, faults);
   const env = readEnv(data, faults);
 
   const key = checkKey(data, faults);
@@ -77,6 +85,9 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   const countries = splitList(env?.DEFAULT_COUNTRIES ?? '');
   const unknown = countriesFault(countries);
   if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);
+  const signingKeys = readSigningKeys(data.EVENTS_SIGNING_KEY, faults);
+  const { hosts, faults: hostFaults } = readAllowedHosts(env?.WEBHOOK_ALLOWED_HOSTS ?? '');
+  faults.push(...hostFaults);
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_DEBUG !== undefined) {
     faults.push('NODE_DEBUG makes Node print request headers, the Maton key among them; unset it');
@@ -94,7 +105,8 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
 
   if (faults.length > 0 || env === undefined || key === undefined || storeTls === undefined)
     throw new ConfigError(faults);
-  const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, ...rest } = env;
+  const { MATON_API_KEY, MATON_API_KEY_FILE, STORE_URL_FILE, EVENTS_SIGNING_KEY, EVENTS_SIGNING_KEY_FILE, ...rest } =
+    env;
   return Object.freeze({
     ...rest,
     MATON_API_KEY: key,
@@ -102,6 +114,8 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
     MATON_CONNECT_HOSTS: env.MATON_CONNECT_HOSTS.toLowerCase().split(','),
     NATIVE_PATHS: native,
     DEFAULT_COUNTRIES: countries,
+    EVENTS_SIGNING_KEYS: signingKeys,
+    WEBHOOK_ALLOWED_HOSTS: hosts,
   });
 }
 

@@ -17,6 +17,8 @@ export interface ProblemExtras {
   errors?: FieldError[];
   /** The upstream's error, without keys and host names. */
   upstream?: { status?: number; detail?: string };
+  /** Where a reader of events can go on. */
+  cursors?: { earliest: string; latest: string };
   /** Seconds; becomes the Retry-After header. */
   retryAfterS?: number;
   headers?: Record<string, string>;

@@ -1,5 +1,7 @@
 import type { Config } from './config.ts';
+import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
+import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
@@ -21,7 +23,6 @@ import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import type { CallReport } from './upstream/types.ts';
-import { createUpstream, type Upstream } from './upstream/upstream.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -33,6 +34,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
   const resources = await openResources(config, overrides, { metrics, onTaskError });
   const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
+  const events = await openEvents(store, (error) => onTaskError('events', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -78,6 +80,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
+    events,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -138,48 +141,16 @@ function acceptConfiguredConnection(config: Config, store: Store, onTaskError: O
   void acceptConnection(store, accepted).catch((error) => onTaskError('connection-pin', error));
 }
 
-interface UpstreamWiring {
-  matonKey: () => string;
-  dispatchers: Dispatchers;
-  rateLimiter: OutboundRateLimiter | undefined;
-  metrics: Metrics;
-  /** Other replicas share the account. */
-  replicas: boolean;
-  readRetryMs: number;
-  onAttempt: Parameters<typeof createUpstream>[1]['onAttempt'];
-  onAnswer: Readiness['heard'];
-}
-
-function connectUpstream(config: Config, overrides: ServiceOverrides, wiring: UpstreamWiring): Upstream {
-  const { matonKey, dispatchers, rateLimiter, metrics, replicas, readRetryMs, onAttempt, onAnswer } = wiring;
-  return createUpstream(config, {
-    key: matonKey,
-    dispatchers,
-    replicas,
-    readRetryMs,
-    onAnswer,
-    ...(rateLimiter && { rateLimiter }),
-    onAttempt: (report, connection) => {
-      metrics.recordUpstreamCall(report);
-      overrides.tracing?.recordUnattributed(report);
-      onAttempt(report, connection);
-    },
-    onEcho: (operation) => {
-      metrics.recordKeyEcho(operation);
-      overrides.logger.error({ operation }, 'the upstream quoted a key of this service; renew it');
-    },
-  });
-}
-
 type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   dispatchers: Dispatchers;
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
+  events: Events;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   return {
     start: async () => {
@@ -209,6 +180,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await events.hub.close();
       await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();

@@ -1,4 +1,5 @@
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
+import { deliveredExample, eventListExample } from '../schemas/event-examples.ts';
 import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
 
 export type Json = Record<string, unknown>;
@@ -20,6 +21,8 @@ const notReady = {
 /** What no example of an operation leads to in the sandbox. */
 const others: typeof answers = {
   getReadiness: { '503': notReady },
+  listEvents: { '200': eventListExample },
+  getEvent: { '200': deliveredExample },
   resendMessage: {
     '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
   },
@@ -38,16 +41,17 @@ export function withExamples(responses: Json, operationId: string): Json {
   );
 }
 
-/** Answers in words, by their media type. */
+/** Answers in words, by their operation. */
 const inText: Readonly<Record<string, string>> = {
-  'text/event-stream': `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
-  'text/plain':
+  streamBroadcast: `event: end\ndata: ${JSON.stringify(exampleAnswers.answers.getBroadcast['200'])}\n\n`,
+  streamEvents: `id: ${deliveredExample.cursor}\nevent: ${deliveredExample.type}\ndata: ${JSON.stringify(deliveredExample)}\n\n`,
+  getMetrics:
     '# HELP wati_bff_sends_total Sends that ended, by outcome\n# TYPE wati_bff_sends_total counter\nwati_bff_sends_total{kind="text",outcome="accepted"} 1\n',
 };
 
 /** An answer that streams through. Text is a string to a generated client, all else a file. */
-export const bytes = (produces: string): Json => {
-  const example = inText[produces];
+export const bytes = (produces: string, operationId: string): Json => {
+  const example = inText[operationId];
   const schema = { type: 'string', ...(!produces.startsWith('text/') && { format: 'binary' }) };
   return { 200: { description: 'as it is', content: { [produces]: { schema, ...(example && { example }) } } } };
 };

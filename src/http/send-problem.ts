@@ -66,7 +66,7 @@ export function problemDocument(
   { slug, status, message, extras, retryable }: Problem,
   { instance, requestId, detail = message, base }: Told,
 ) {
-  const { outcome, errors, upstream } = extras;
+  const { outcome, errors, upstream, cursors } = extras;
   return {
     type: `${base}/problems/${slug}`,
     title: problemTypes[slug].title,
@@ -78,5 +78,6 @@ export function problemDocument(
     ...(outcome && { outcome }),
     ...(errors && { errors }),
     ...(upstream && { upstream }),
+    ...cursors,
   };
 }

@@ -74,8 +74,8 @@ declare module 'fastify' {
     maySendMessage?: boolean;
     /** The log line of each of its requests is marked `audit`, as those of all with `sendsMessage` are. */
     audit?: boolean;
-    /** What `Prefer: wait` shortens: the wait for a send's outcome, or for upstream calls (the default where `connection` is set). */
-    preferWait?: 'outcome' | 'calls';
+    /** What `Prefer: wait` shortens: the wait for a send's outcome, or for upstream calls (the default where `connection` is set); `events`: it asks for a wait. */
+    preferWait?: 'outcome' | 'calls' | 'events';
     /** The query is passed through unchecked. An object is its example in the OpenAPI document. */
     passthroughQuery?: boolean | Readonly<Record<string, string>>;
     /** The handler reads the body as it comes; Fastify does not. */

@@ -19,6 +19,10 @@ export interface Pools {
   /** Media and native answers that stream through. */
   readonly downloads: SharedPool;
   readonly eventStreams: SharedPool;
+  /** Streams of a caller's events: at most five each. */
+  readonly eventReaders: SharedPool;
+  /** Requests that wait for an event. */
+  readonly eventWaits: SharedPool;
 }
 
 export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
@@ -28,5 +32,7 @@ export function createPools({ CONNECTIONS_MAX }: PoolSizes): Pools {
     bodies: new SharedPool({ name: 'bodies', size: () => 32 * MIB }),
     downloads: new SharedPool({ name: 'downloads', size: () => 128 }),
     eventStreams: new SharedPool({ name: 'event-streams', size: () => 256 }),
+    eventReaders: new SharedPool({ name: 'event-readers', size: () => 200, share: 0.025, alone: 0.025 }),
+    eventWaits: new SharedPool({ name: 'event-waits', size: () => 1_000 }),
   };
 }

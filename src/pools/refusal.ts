@@ -9,6 +9,8 @@ const nouns: Record<string, string> = {
   imports: 'imports are under way',
   downloads: 'downloads are under way',
   'event-streams': 'event streams are open',
+  'event-readers': 'streams of events are open',
+  'event-waits': 'requests wait for events',
   sends: 'sends are under way',
 };
 

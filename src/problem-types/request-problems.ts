@@ -86,4 +86,26 @@ export const requestProblems = {
     remedy: 'Create one with `POST /v1/connections`, open its `authorizationUrl`, and wait until it is active.',
     repeat: 'Yes, once the connection is active.',
   },
+  'events-not-recorded': {
+    status: 409,
+    title: 'No events are recorded for you',
+    retryable: false,
+    meaning: 'Events are written down only for callers whose entry asks for them, and yours names none.',
+    cause: 'An entry of the callers file without `events`.',
+    remedy:
+      'Ask your operator to list the types that you want in `events` of your entry in the callers file. What happened before is not recorded later.',
+    repeat: 'Yes, once your operator has changed the entry.',
+  },
+  'cursor-expired': {
+    status: 410,
+    title: 'This cursor is no longer good',
+    retryable: false,
+    meaning:
+      'What came behind the cursor cannot be told completely any more: some of it was deleted by age, or the cursor is of another database.',
+    cause:
+      'A reader that was away for longer than `EVENT_RETENTION_DAYS`, a database that was restored from a copy, or a cursor of another environment.',
+    remedy:
+      'Go on with `earliest` of this answer, and you read all that is kept; or with `latest`, and you read only what is new. Look up what you have missed with `GET /v1/messages`.',
+    repeat: never,
+  },
 } as const satisfies Record<string, ProblemType>;

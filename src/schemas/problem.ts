@@ -41,6 +41,12 @@ export const ProblemDocument = Type.Object(
         ),
       }),
     ),
+    earliest: Type.Optional(
+      Type.String({ description: 'of `cursor-expired`: the cursor from which all events that are kept can be read' }),
+    ),
+    latest: Type.Optional(
+      Type.String({ description: 'of `cursor-expired`: the cursor from which only new events are read' }),
+    ),
   },
   { title: 'Problem', description: 'RFC 9457 problem details' },
 );

@@ -3,6 +3,7 @@ import { eventSettings } from './event-settings.ts';
 import { intakeSettings } from './intake-settings.ts';
 import { publicUrl } from './public-url.ts';
 import { trackingSettings } from './tracking-settings.ts';
+import { webhookSettings } from './webhook-settings.ts';
 
 const ms = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({ description, default: fallback, minimum, maximum: 3_600_000 });
@@ -218,6 +219,7 @@ export const EnvSchema = Type.Object({
   ...intakeSettings,
   ...trackingSettings,
   ...eventSettings,
+  ...webhookSettings,
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     description: 'pino level',
     default: 'info',

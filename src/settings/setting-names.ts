@@ -1,7 +1,8 @@
 import { nearest } from '../lib/did-you-mean.ts';
 
 /** Nobody else's settings begin like this. */
-const ours = /^(MATON|WATI|CLIENTS|UPLOADS?|STORE|CSV|IMPORT|GROUP|UPSTREAM|TEMPLATE|NATIVE|DRAIN|INTAKE)_/;
+const ours =
+  /^(MATON|WATI|CLIENTS|UPLOADS?|STORE|CSV|IMPORT|GROUP|UPSTREAM|TEMPLATE|NATIVE|DRAIN|INTAKE|EVENTS?|WEBHOOK)_/;
 /** Variables that Kubernetes sets in every pod for each service, this one included. */
 const ofKubernetes = /_(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP)(_[A-Z]+)?)?)$/;
 /** Shorter names are near to too many words. */

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { BroadcastStore } from './broadcast-store.ts';
 import type { CallerTokenStore, ReservationStore } from './coordination-store.ts';
 import { StoreError } from './errors.ts';
+import type { EventStore } from './event-store.ts';
 import type { IntakeStore } from './intake-store.ts';
 import type { MessageStore } from './message-store.ts';
 import type { OperatorStore } from './operator-store.ts';
@@ -11,6 +12,7 @@ import type { QuotaStore } from './quota-store.ts';
 import type { ReconcileStore } from './reconcile-store.ts';
 import { createBroadcastStore } from './sql/broadcasts.ts';
 import type { Dialect, Engine } from './sql/engine.ts';
+import { createEventStore } from './sql/events.ts';
 import { instrument } from './sql/instrumented-engine.ts';
 import { createIntakeStore } from './sql/intake.ts';
 import { listeningOperations } from './sql/listening.ts';
@@ -32,6 +34,7 @@ export type Store = MessageStore &
   QuotaStore &
   IntakeStore &
   TrackingStore &
+  EventStore &
   WebhookEndpointStore &
   ReservationStore &
   CallerTokenStore;
@@ -57,6 +60,7 @@ function createStore(bare: Engine, dialect: Dialect, options: StoreOptions): Sto
     ...createIntakeStore(engine, dialect),
     ...listeningOperations(engine, dialect, options.wallClock),
     ...createTrackingStore(engine, dialect, options.wallClock),
+    ...createEventStore(engine, dialect),
     ...createWebhookEndpointStore(engine, dialect, options.wallClock),
   };
   return Object.assign(createMessageStore(engine, dialect, options), operations);

@@ -1,4 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
+import type { NewFact } from './event-store.ts';
 import type { Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
@@ -93,6 +94,8 @@ export interface TrackingBatch {
   done: readonly number[];
   /** Entries that are to be tried again. */
   postponed: readonly Postponement[];
+  /** For callers: those that asked for its type and are not told of it yet are written down with the rest. */
+  facts?: readonly NewFact[];
 }
 
 /** What a batch did to one message. */

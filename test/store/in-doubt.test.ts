@@ -226,6 +226,7 @@ function troubled(
     heartbeat: () => inner.heartbeat(),
     secret: inner.secret,
     hasOlderReplicas: () => inner.hasOlderReplicas(),
+    onForeignEvents: (listener) => inner.onForeignEvents(listener),
     holdsLease: () => inner.holdsLease(),
     reservePermit: (intervalMs) => inner.reservePermit(intervalMs),
     blockReservations: (ms) => inner.blockReservations(ms),

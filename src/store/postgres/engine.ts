@@ -53,6 +53,8 @@ export const postgresDialect: Dialect = {
             LIMIT ${also === 'TRUE' ? ':limit' : most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
+  newestOfEach: (callers) => `${callers} CROSS JOIN LATERAL
+    (SELECT events.seq FROM events WHERE events.caller = given.caller AND events.seq > :after ORDER BY events.seq LIMIT :limit) AS theirs`,
   inputRows: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
@@ -155,6 +157,10 @@ class PostgresEngine implements Engine {
 
   hasOlderReplicas(): boolean {
     return this.#lease.hasOlder();
+  }
+
+  onForeignEvents(_listener: () => void): () => void {
+    return () => undefined;
   }
 
   holdsLease(): boolean {

@@ -49,6 +49,8 @@ export interface Engine extends ReservationStore, CallerTokenStore {
   readonly secret: Buffer;
   /** Whether replicas of an earlier version run, which compare contents by plain digests; as of the last heartbeat. */
   hasOlderReplicas(): boolean;
+  /** Calls back when another process has announced events. The answer ends it. */
+  onForeignEvents(listener: () => void): () => void;
   holdsLease(): boolean;
   /** The id of the owner that this process writes as. */
   epoch(): number;
@@ -86,6 +88,13 @@ export interface Dialect {
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
+  /**
+   * FROM clause: of each row of this table `given`, the numbers of the first `:limit` events of its caller behind `:after`, as
+   * `theirs`.
+   */
+  newestOfEach(callers: string): string;
+  /** Ends a transaction that has recorded events; absent where there is no other process. */
+  readonly announceEvents?: Statement;
   /** A table `given` made from the JSON array of objects in `:rows`. Column names in lower case. */
   inputRows(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;
   /** Runs first in the transaction of a recovery or an adoption. */

@@ -26,6 +26,7 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     scrub: (isAlone) => engine.scrub(isAlone),
     secret: engine.secret,
     hasOlderReplicas: () => engine.hasOlderReplicas(),
+    onForeignEvents: (listener) => engine.onForeignEvents(listener),
     holdsLease: () => engine.holdsLease(),
     epoch: () => engine.epoch(),
     close: () => engine.close(),

@@ -190,7 +190,7 @@ export function optional(row: Row, column: string): string | undefined {
   return value;
 }
 
-function parsed(row: Row, column: string): Json | undefined {
+export function parsed(row: Row, column: string): Json | undefined {
   const value = optional(row, column);
   return value === undefined ? undefined : JSON.parse(value);
 }

@@ -13,6 +13,8 @@ import { conversationOperations, conversationSteps } from './conversations.ts';
 import { retryDeadlocks } from './deadlocks.ts';
 import { toDelivery } from './delivery-row.ts';
 import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
+import { factValues } from './event-row.ts';
+import { eventStatements } from './event-statements.ts';
 import { doneStep, postponeStep } from './intake.ts';
 import { intakeStatements } from './intake-statements.ts';
 import { pollOperations } from './polls.ts';
@@ -97,20 +99,32 @@ function applying(
   const intake = intakeStatements(dialect);
   const conversations = conversationStatements(dialect);
 
+  const { addFacts } = eventStatements(dialect);
+
   const messageSteps = (messages: readonly TrackedFacts[], wall: number): Step[] => {
     if (messages.length === 0) return [];
     const values: Record<string, Value> = { rows: JSON.stringify(messages.map(factsValues)), wall };
-    return [sql.lock, sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
+    return [sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
   };
 
+  /** All at once and in their order: what is moved, and what facts are about. */
+  const lockStep = (seqs: readonly number[]): Step => ({
+    statement: sql.lock,
+    values: { rows: JSON.stringify([...new Set(seqs)].map((seq) => ({ seq }))) },
+  });
+
   return {
-    async applyTracking({ messages, conversations: told, done, postponed }: TrackingBatch) {
+    async applyTracking({ messages, conversations: told, done, postponed, facts = [] }: TrackingBatch) {
       const wall = now();
+      const about = facts.flatMap(({ sendSeq }) => (sendSeq === undefined ? [] : sendSeq));
+      const seqs = [...messages.map(({ seq }) => seq), ...about];
       const steps = [
+        ...(seqs.length > 0 ? [lockStep(seqs)] : []),
         ...messageSteps(messages, wall),
         ...conversationSteps(conversations, told),
         ...(done.length > 0 ? [doneStep(intake, done)] : []),
         ...(postponed.length > 0 ? [postponeStep(intake, postponed)] : []),
+        ...(facts.length > 0 ? [{ statement: addFacts, values: { rows: JSON.stringify(facts.map(factValues)) } }] : []),
       ];
       if (steps.length === 0) return [];
       const answers = await retryDeadlocks(() => engine.write(steps));

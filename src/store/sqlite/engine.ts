@@ -48,6 +48,8 @@ export const sqliteDialect: Dialect = {
       AND ${also} ORDER BY sends.seq DESC LIMIT :limit`;
   },
   lateralJoin: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
+  newestOfEach: (callers) => `${callers} CROSS JOIN events AS theirs ON theirs.seq IN
+    (SELECT events.seq FROM events WHERE events.caller = given.caller AND events.seq > :after ORDER BY events.seq LIMIT :limit)`,
   inputRows: (columns) => {
     const taken = Object.keys(columns).map((name) => `value ->> '${name}' AS ${name}`);
     return `(SELECT ${taken.join(', ')} FROM json_each(:rows)) AS given`;
@@ -175,6 +177,11 @@ export class SqliteEngine implements Engine {
 
   hasOlderReplicas(): boolean {
     return false;
+  }
+
+  /** There is no other process. */
+  onForeignEvents(_listener: () => void): () => void {
+    return () => undefined;
   }
 
   holdsLease(): boolean {

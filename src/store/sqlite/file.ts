@@ -11,6 +11,7 @@ import {
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
+import { eventTables, sqliteEventTriggers } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -109,6 +110,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ...namedIndexes,
   ],
   watchTables,
+  [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT'), ...sqliteEventTriggers],
   webhookTables,
 ];
 

@@ -1,0 +1,248 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Caller, type Callers, type KeyHolder, mayUse } from '../src/callers.ts';
+import { type EventFeed, type EventFilter, type FeedPage, isOf, type StartingPlace } from '../src/events/event-feed.ts';
+import { eventStream } from '../src/events/event-stream.ts';
+import { eventTypes, typesNamed, typesOf } from '../src/events/event-types.ts';
+import type { EventText } from '../src/events/types.ts';
+import { callerOf } from '../src/http/authenticate.ts';
+import { standingRights } from '../src/http/standing-rights.ts';
+import { untilAnswered } from '../src/http/until-answered.ts';
+import { didYouMean } from '../src/lib/did-you-mean.ts';
+import { takeOrRefuse } from '../src/pools/refusal.ts';
+import type { SharedPool } from '../src/pools/shared-pool.ts';
+import { invalid, Problem } from '../src/problem.ts';
+import {
+  Event,
+  EventList,
+  EventParams,
+  EventQuery,
+  EventStreamHeaders,
+  EventStreamQuery,
+} from '../src/schemas/event.ts';
+import type { StoredEvent } from '../src/store/event-store.ts';
+import { preferences } from './header-lists.ts';
+import type { TypedApp } from './typed-app.ts';
+
+interface EventServices {
+  callers: Callers;
+  feed: EventFeed;
+  text: EventText;
+  /** Of a stream. */
+  frame: (event: StoredEvent) => string;
+  eventReaders: SharedPool;
+  eventWaits: SharedPool;
+  onFault: (error: unknown) => void;
+}
+
+const waitMsMax = 30_000;
+
+function listEvents(app: TypedApp, services: EventServices): void {
+  app.get(
+    '/v1/events',
+    {
+      config: {
+        scope: 'events:read',
+        preferWait: 'events',
+        problems: ['events-not-recorded', 'cursor-expired', 'store-unavailable'],
+      },
+      schema: {
+        operationId: 'listEvents',
+        tags: ['events'],
+        summary: 'Read your events',
+        description:
+          'What became of your messages, and what customers answered, oldest first, in the order in which it was recorded. Store `nextCursor` once you have done your work on a page, and ask for the next one with it: then each event comes at least once, whatever dies in between. It is there for an empty page as well. A page may hold fewer than `limit`, or none, while `hasMore` is true. With `Prefer: wait=30` an empty answer is held until there is an event.',
+        querystring: EventQuery,
+        response: { 200: EventList },
+      },
+    },
+    async (request, reply) => {
+      const caller = readerOf(request);
+      const { cursor, limit, types, connection } = request.query;
+      const ask = { ...filterOf(caller, types, connection), limit };
+      const from = await startOf(services.feed, caller, { cursor, pointer: '/query/cursor' });
+      const page = await services.feed.read(caller.id, from, ask);
+      const waitMs = page.events.length > 0 || page.hasMore ? 0 : waitMsOf(request);
+      const found = waitMs === 0 ? page : await waitedFor(services, { request, reply, page, ask, waitMs });
+      return json(reply, pageText(services, caller, found));
+    },
+  );
+}
+
+/** The pieces are the events as they stand in streams and webhooks, so nothing is serialized anew. */
+function pageText({ feed, text }: EventServices, { id }: Caller, { events, position, hasMore }: FeedPage): string {
+  const nextCursor = feed.cursorAt(id, position);
+  return `{"data":[${events.map(text).join(',')}],"nextCursor":"${nextCursor}","hasMore":${hasMore}}`;
+}
+
+const json = (reply: FastifyReply, text: string): FastifyReply =>
+  reply.type('application/json; charset=utf-8').send(Buffer.from(text));
+
+interface Waiting {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  page: FeedPage;
+  ask: EventFilter & { limit: number };
+  waitMs: number;
+}
+
+/** Holds an empty answer until there is an event, the client is gone, or the service goes down. */
+async function waitedFor(services: EventServices, { request, reply, page, ask, waitMs }: Waiting): Promise<FeedPage> {
+  const { feed, eventWaits, callers } = services;
+  const caller = callerOf(request);
+  untilAnswered(reply, takeOrRefuse(eventWaits, caller.id));
+  const rights = rightsOf(request, callers);
+  const until = performance.now() + waitMs;
+  const leftMs = () => (feed.hub.isReleased || reply.raw.destroyed || !rights() ? 0 : until - performance.now());
+  const reader = feed.hub.join(caller.id);
+  reply.raw.once('close', () => reader.wake());
+  try {
+    const found = await feed.waitForPage(reader, page.position, { ...ask, leftMs });
+    if (!rights()) throw new Problem('forbidden', 'what your key may do was changed while you waited');
+    return found;
+  } finally {
+    feed.hub.leave(reader);
+  }
+}
+
+/** `Prefer: wait=N` (RFC 7240, s). */
+function waitMsOf({ headers: { prefer } }: FastifyRequest): number {
+  const wait = prefer === undefined ? '' : (preferences(String(prefer)).get('wait') ?? '');
+  return /^\d{1,6}$/.test(wait) ? Math.min(waitMsMax, Number(wait) * 1_000) : 0;
+}
+
+function getEvent(app: TypedApp, { feed, text }: EventServices): void {
+  app.get(
+    '/v1/events/:id',
+    {
+      config: { scope: 'events:read', problems: ['not-found', 'store-unavailable'] },
+      schema: {
+        operationId: 'getEvent',
+        tags: ['events'],
+        summary: 'Read an event',
+        description: 'As it stood in the feed, the stream and each webhook, for as long as it is kept.',
+        params: EventParams,
+        response: { 200: Event },
+      },
+    },
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const event = isRecorded(caller) ? await feed.find(caller.id, request.params.id) : undefined;
+      if (!event || !isOf(event, (connection) => mayUse(caller, connection)))
+        throw new Problem('not-found', 'you have no event with this id');
+      return json(reply, text(event));
+    },
+  );
+}
+
+function streamEvents(app: TypedApp, services: EventServices): void {
+  const { feed, frame, eventReaders, onFault } = services;
+  app.get(
+    '/v1/events/stream',
+    {
+      config: {
+        scope: 'events:read',
+        produces: 'text/event-stream',
+        problems: ['events-not-recorded', 'cursor-expired', 'store-unavailable'],
+      },
+      schema: {
+        operationId: 'streamEvents',
+        tags: ['events'],
+        summary: 'Follow your events',
+        description:
+          'Server-sent events as they are recorded: `id` is the cursor, `event` the type, `data` the event. A client that comes back with the last id in `Last-Event-ID`, as an EventSource does by itself, gets what came since; without one, what happens from now on. A stream of few events says something every 15 seconds. It ends when the service goes down and when you read too slowly: come back after five seconds. At most five for each caller.\n\nFollow it with curl: `curl -N -H "Authorization: Bearer $KEY" $BFF/v1/events/stream`. The docs page shows what comes in three seconds.',
+        querystring: EventStreamQuery,
+        headers: EventStreamHeaders,
+      },
+    },
+    async (request, reply) => {
+      const caller = readerOf(request);
+      const { types } = filterOf(caller, request.query.types);
+      const { seq: position } = await streamStart(feed, caller, request);
+      if (feed.hub.isReleased) throw new Problem('shutting-down', 'this instance is about to end', { retryAfterS: 1 });
+      untilAnswered(reply, takeOrRefuse(eventReaders, caller.id));
+      const reader = feed.hub.join(caller.id);
+      untilAnswered(reply, () => {
+        feed.hub.leave(reader);
+        reader.wake();
+      });
+      const rights = rightsOf(request, services.callers);
+      const isOver = () => feed.hub.isReleased || reply.raw.destroyed;
+      const ask = { reader, position, rights, isOver, ...(types && { types }) };
+      const events = Readable.from(eventStream({ feed, frame, onFault }, ask), { objectMode: false });
+      return reply
+        .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+        .send(events);
+    },
+  );
+}
+
+/** Behind the last id that the client has seen; a client that has seen none begins now. Throws `cursor-expired`. */
+async function streamStart(
+  feed: EventFeed,
+  caller: Caller,
+  { headers, query }: { headers: { 'last-event-id'?: string }; query: { lastEventId?: string } },
+): Promise<StartingPlace> {
+  const { 'last-event-id': sent } = headers;
+  const named = sent === undefined || sent === '' ? undefined : { cursor: sent, pointer: '/headers/last-event-id' };
+  const { lastEventId: cursor = 'latest' } = query;
+  const from = await startOf(feed, caller, named ?? { cursor, pointer: '/query/lastEventId' });
+  if (from.isGiven) await feed.assertNothingMissed(caller.id, from.seq);
+  return from;
+}
+
+/** A caller's own events: a feed with cursors, one by its id, and a stream. */
+export const events: FastifyPluginAsyncTypebox<EventServices> = async (app, services) => {
+  app.addHook('preClose', async () => services.feed.hub.release());
+  listEvents(app, services);
+  streamEvents(app, services);
+  getEvent(app, services);
+};
+
+const isRecorded = ({ events = [] }: Caller): boolean => typesOf(events).length > 0;
+
+/** Throws `events-not-recorded` where nothing is written down for it. */
+function readerOf(request: FastifyRequest): KeyHolder {
+  const caller = callerOf(request);
+  if (isRecorded(caller)) return caller;
+  const detail = `your operator has to list the types that you want in \`events\` of the entry \`${caller.name}\` in the callers file`;
+  throw new Problem('events-not-recorded', detail);
+}
+
+/** What a stream or a wait may read as things stand now. */
+function rightsOf(request: FastifyRequest, callers: Callers): () => Pick<EventFilter, 'mayUse'> | undefined {
+  const standing = standingRights(request, callers);
+  return () => {
+    const caller = standing();
+    return caller && isRecorded(caller) ? { mayUse: (connection) => mayUse(caller, connection) } : undefined;
+  };
+}
+
+/** Throws where a pattern names nothing, or the connection is not the caller's. */
+function filterOf(caller: Caller, patterns: readonly string[] | undefined, connectionId?: string): EventFilter {
+  const errors = (patterns ?? []).flatMap((pattern, at) =>
+    typesNamed(pattern).length > 0
+      ? []
+      : [{ pointer: `/query/types/${at}`, detail: `names no type of event${didYouMean(pattern, eventTypes)}` }],
+  );
+  if (errors.length > 0) throw invalid(errors);
+  if (connectionId !== undefined && !mayUse(caller, connectionId))
+    throw new Problem('forbidden', 'your key may not use the connection that you named');
+  return {
+    mayUse: (connection) => mayUse(caller, connection),
+    ...(patterns && { types: typesOf(patterns) }),
+    ...(connectionId !== undefined && { connectionId }),
+  };
+}
+
+/** Throws a 400 where it is no cursor of this caller. */
+async function startOf(
+  feed: EventFeed,
+  caller: Caller,
+  { cursor, pointer }: { cursor: string; pointer: string },
+): Promise<StartingPlace> {
+  const from = await feed.startAt(caller.id, cursor);
+  if (from) return from;
+  throw invalid([{ pointer, detail: 'is no cursor that you got from your events' }]);
+}

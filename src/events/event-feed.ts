@@ -1,0 +1,161 @@
+import { Problem } from '../problem.ts';
+import type { EventPositions, EventStore, StoredEvent } from '../store/event-store.ts';
+import type { EventCursors } from './cursor.ts';
+import type { EventHub } from './event-hub.ts';
+import type { EventReader } from './event-reader.ts';
+
+/** What of a caller's events is asked for, and what it may read. */
+export interface EventFilter {
+  /** Whole names; all of them by default. */
+  types?: readonly string[];
+  connectionId?: string;
+  mayUse: (connectionId: string) => boolean;
+}
+
+export interface FeedPage {
+  events: readonly StoredEvent[];
+  /** All up to here was looked at. */
+  position: number;
+  hasMore: boolean;
+}
+
+/** Where reading begins. `isGiven`: the reader was there before, and is told if it has missed something since. */
+export interface StartingPlace {
+  seq: number;
+  isGiven: boolean;
+}
+
+/** Events of a stream that are read at once; they are in memory together. */
+const streamedMax = 25;
+/** One page looks no further than this for events of connections that its reader may use. */
+const looksMax = 5;
+
+/** A caller's events in the order in which they were recorded. */
+export class EventFeed {
+  readonly #store: Pick<EventStore, 'eventPositions' | 'readEvents' | 'findEvent'>;
+  readonly #cursors: EventCursors;
+  readonly #hub: EventHub;
+
+  constructor({ store, cursors, hub }: { store: EventStore; cursors: EventCursors; hub: EventHub }) {
+    this.#store = store;
+    this.#cursors = cursors;
+    this.#hub = hub;
+  }
+
+  /**
+   * The place that a cursor names; `earliest` is before all that is kept, `latest` behind all there is. undefined: it is no cursor of
+   * this caller. Throws `cursor-expired` for one of another database.
+   */
+  async startAt(caller: string, cursor: string): Promise<StartingPlace | undefined> {
+    if (cursor === 'earliest' || cursor === 'latest') {
+      const { purged, last } = await this.#store.eventPositions(caller);
+      return { seq: cursor === 'earliest' ? purged : last, isGiven: false };
+    }
+    const reading = this.#cursors.read(caller, cursor);
+    if (reading === 'malformed') return undefined;
+    if (reading !== 'foreign-database') return { seq: reading.seq, isGiven: true };
+    const detail = 'this cursor is of another database; nothing is known of what you have read';
+    throw this.#expired(caller, detail, await this.#store.eventPositions(caller));
+  }
+
+  /**
+   * Throws `cursor-expired` where the reader has missed something. That is asked behind the page, so that what is deleted
+   * meanwhile counts; every process asks the database, so that none takes another's newest cursor for one beyond the end.
+   */
+  async read(caller: string, from: StartingPlace, ask: EventFilter & { limit: number }): Promise<FeedPage> {
+    const page = await this.#pageBehind(caller, from.seq, ask);
+    if (!from.isGiven) return page;
+    await this.assertNothingMissed(caller, from.seq);
+    return page;
+  }
+
+  /** Throws `cursor-expired`. */
+  async assertNothingMissed(caller: string, seq: number): Promise<void> {
+    const positions = await this.#store.eventPositions(caller);
+    if (seq < positions.purged) {
+      const detail = 'events behind this cursor were deleted by age, so that you have missed some';
+      throw this.#expired(caller, detail, positions);
+    }
+    if (seq > positions.last) {
+      const detail = 'this cursor is beyond the last event: the database is an older copy, or another one';
+      throw this.#expired(caller, detail, positions);
+    }
+  }
+
+  async find(caller: string, id: string): Promise<StoredEvent | undefined> {
+    return this.#store.findEvent(caller, id);
+  }
+
+  /** The events behind a position: what the reader was handed, or one page where it is behind. */
+  async next(reader: EventReader, position: number, filter: EventFilter): Promise<FeedPage> {
+    if (reader.isBehind) {
+      reader.catchUp();
+      const place = { seq: position, isGiven: true };
+      const page = await this.read(reader.caller, place, { ...filter, limit: streamedMax });
+      if (page.hasMore) reader.fallBehind();
+      return page;
+    }
+    const { events, seenTo } = reader.take();
+    const own = events.filter((event) => event.seq > position && isWanted(event, filter));
+    return { events: own, position: Math.max(position, seenTo), hasMore: false };
+  }
+
+  /** The first page behind a position that has an event; an empty one when `isOver` says so. */
+  async waitForPage(
+    reader: EventReader,
+    position: number,
+    ask: EventFilter & { limit: number; leftMs: () => number },
+  ): Promise<FeedPage> {
+    let page: FeedPage = { events: [], position, hasMore: false };
+    for (;;) {
+      if (reader.isBehind) {
+        reader.catchUp();
+        page = await this.read(reader.caller, { seq: page.position, isGiven: true }, ask);
+        if (page.events.length > 0 || page.hasMore) return page;
+      }
+      const { events, seenTo } = reader.take();
+      const isThere = events.some((event) => event.seq > page.position && isWanted(event, ask));
+      if (isThere) reader.fallBehind();
+      else page = { ...page, position: Math.max(page.position, seenTo) };
+      const leftMs = ask.leftMs();
+      if (leftMs <= 0) return page;
+      await reader.wait(leftMs);
+    }
+  }
+
+  get hub(): EventHub {
+    return this.#hub;
+  }
+
+  cursorAt(caller: string, position: number): string {
+    return this.#cursors.at(caller, position);
+  }
+
+  async #pageBehind(caller: string, from: number, ask: EventFilter & { limit: number }): Promise<FeedPage> {
+    const { limit, types, connectionId, mayUse } = ask;
+    const wanted = { ...(types && { types }), ...(connectionId !== undefined && { connectionId }) };
+    const events: StoredEvent[] = [];
+    let position = from;
+    for (let looks = 1; ; looks++) {
+      const page = await this.#store.readEvents(caller, { after: position, limit: limit - events.length, ...wanted });
+      events.push(...page.events.filter((event) => isOf(event, mayUse)));
+      position = Math.max(position, page.scannedTo);
+      if (!page.hasMore || events.length >= limit || looks === looksMax)
+        return { events, position, hasMore: page.hasMore };
+    }
+  }
+
+  #expired(caller: string, detail: string, { purged, last }: EventPositions): Problem {
+    const cursors = { earliest: this.#cursors.at(caller, purged), latest: this.#cursors.at(caller, last) };
+    return new Problem('cursor-expired', detail, { cursors });
+  }
+}
+
+/** What is about an endpoint of the caller is of no connection, and its own. */
+export const isOf = ({ connectionId }: StoredEvent, mayUse: EventFilter['mayUse']): boolean =>
+  connectionId === '' || mayUse(connectionId);
+
+const isWanted = (event: StoredEvent, { types, connectionId, mayUse }: EventFilter): boolean =>
+  (types?.includes(event.type) ?? true) &&
+  (connectionId === undefined || event.connectionId === connectionId) &&
+  isOf(event, mayUse);

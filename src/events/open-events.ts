@@ -1,0 +1,16 @@
+import type { EventStore } from '../store/event-store.ts';
+import { EventCursors } from './cursor.ts';
+import { EventFeed } from './event-feed.ts';
+import { EventHub } from './event-hub.ts';
+import { eventFrames, eventText } from './event-text.ts';
+
+export type Events = Awaited<ReturnType<typeof openEvents>>;
+
+/** What reads events in this process, and how they are written out. */
+export async function openEvents(store: EventStore, onFault: (error: unknown) => void) {
+  const { epoch } = await store.eventPositions('');
+  const cursors = new EventCursors(epoch);
+  const hub = new EventHub({ store, onFault });
+  const feed = new EventFeed({ store, cursors, hub });
+  return { hub, feed, text: eventText(cursors), frame: eventFrames(cursors) };
+}

@@ -1,0 +1,91 @@
+import { isIP } from 'node:net';
+import { isLoopback } from '../lib/loopback.ts';
+import { addressRule } from './address-rules.ts';
+
+interface Entry {
+  /** As a URL has it: lower case, punycode, addresses in their usual form. Behind `*.`: the suffix. */
+  host: string;
+  isSuffix: boolean;
+  /** Absent: the default of the scheme. */
+  port?: number;
+  /** Plain http may be spoken as well. */
+  http: boolean;
+}
+
+/** The hosts that the operator lets be called. */
+export interface AllowedHosts {
+  /** Nobody can be called. */
+  readonly isEmpty: boolean;
+  /** What is wrong with a URL: its host, port or scheme is not listed. */
+  missing(url: Pick<URL, 'protocol' | 'hostname' | 'port'>): 'host' | 'port' | 'scheme' | undefined;
+  /** Whether this very address is listed, with this port. */
+  lists(address: string, port: number): boolean;
+}
+
+const entriesMax = 100;
+const form = /^(https?:\/\/)?(\*\.)?(\[[0-9a-f:.]{2,45}\]|[^\s/\\:@?#%*[\]]{1,253})(?::(\d{1,5}))?$/i;
+
+/** Labels of a name, at any depth: what a `*` stands for. */
+const labels = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,30}$/;
+
+export const defaultPort = (protocol: string): number => (protocol === 'http:' ? 80 : 443);
+
+/** WEBHOOK_ALLOWED_HOSTS: `hooks.example.com, *.internal.example:8443, http://127.0.0.1:9000`. Faults quote no entry. */
+export function readAllowedHosts(text: string): { hosts: AllowedHosts; faults: string[] } {
+  const words = text.split(',').map((word) => word.trim());
+  const given = text.trim() === '' ? [] : words;
+  const read = given.map(readEntry);
+  const faults = read.flatMap((entry, at) =>
+    typeof entry === 'string' ? [`WEBHOOK_ALLOWED_HOSTS: entry ${at + 1} ${entry}`] : [],
+  );
+  if (given.length > entriesMax) faults.push(`WEBHOOK_ALLOWED_HOSTS has more than ${entriesMax} entries`);
+  return { hosts: allowedHosts(read.filter((entry) => typeof entry !== 'string')), faults };
+}
+
+/** An entry, or what is wrong with it. */
+function readEntry(word: string): Entry | string {
+  const [, scheme = '', wildcard, name = '', port] = form.exec(word) ?? [];
+  const host = URL.parse(`http://${name}`)?.hostname;
+  if (name === '' || host === undefined || host === '') {
+    return 'is no host: write hooks.example.com, *.example.com, host:8443 or http://host';
+  }
+  if (host.endsWith('.') || host.startsWith('.')) return 'must not begin or end with a dot';
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return 'has no port from 1 to 65535';
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (isIP(bare) !== 0) {
+    if (wildcard !== undefined) return 'is an address behind `*.`: an asterisk stands for names alone';
+    const rule = addressRule(bare);
+    // Loopback counts where it is written as what it is.
+    if (rule !== undefined && !isLoopback(host)) return `is an address that is never called (${rule})`;
+  }
+  if (host === 'metadata.google.internal') return 'is a metadata service, which is never called';
+  const http = scheme.toLowerCase() === 'http://';
+  return { host, isSuffix: wildcard !== undefined, http, ...(port !== undefined && { port: Number(port) }) };
+}
+
+function allowedHosts(entries: readonly Entry[]): AllowedHosts {
+  const named = (hostname: string) =>
+    entries.filter(({ host, isSuffix }) =>
+      isSuffix ? hostname.endsWith(`.${host}`) && labels.test(hostname.slice(0, -1 - host.length)) : hostname === host,
+    );
+  return {
+    isEmpty: entries.length === 0,
+    missing: ({ protocol, hostname, port }) => {
+      const ofHost = named(hostname);
+      if (ofHost.length === 0) return 'host';
+      const ofPort = ofHost.filter((entry) => isAt(entry, protocol, port));
+      if (ofPort.length === 0) return 'port';
+      return protocol === 'https:' || ofPort.some(({ http }) => http) ? undefined : 'scheme';
+    },
+    lists: (address, port) =>
+      named(isIP(address) === 6 ? `[${address}]` : address).some(
+        (entry) => entry.port === port || (entry.port === undefined && (port === 443 || (port === 80 && entry.http))),
+      ),
+  };
+}
+
+/** `port` as a URL has it: empty for the default of its scheme. */
+function isAt(entry: Entry, protocol: string, port: string): boolean {
+  if (entry.port === undefined) return port === '';
+  return entry.port === (port === '' ? defaultPort(protocol) : Number(port));
+}

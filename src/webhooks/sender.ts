@@ -1,0 +1,133 @@
+import type { Agent, Dispatcher } from 'undici';
+import { toError } from '../lib/to-error.ts';
+import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import { describeFailure } from './describe-failure.ts';
+import { type Destinations, UrlRefused, type UrlRule } from './destination.ts';
+import { retryAfterMs } from './retry-after.ts';
+import type { EndpointSecrets } from './secret.ts';
+import { signatureHeaders } from './sign.ts';
+
+export interface SendResult {
+  /** Of the answer; absent: there was none. */
+  status?: number;
+  durationMs: number;
+  /** How long the receiver asks to be left alone; at most an hour. */
+  retryAfterMs?: number;
+  /** Why it failed, in words for its caller; absent: it was delivered. */
+  error?: string;
+  /** It was not sent, because its address may not be called: by which rule. */
+  refused?: UrlRule;
+}
+
+export interface WebhookSender {
+  /** One attempt. It never rejects. */
+  send(
+    endpoint: StoredEndpoint,
+    event: { id: string; text: string },
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<SendResult>;
+  /** Waits for the attempts under way, which end in time by themselves. */
+  close(): Promise<void>;
+}
+
+export interface SenderOptions {
+  secrets: EndpointSecrets;
+  destinations: Destinations;
+  agent: Agent;
+  version: string;
+  timeoutMs: number;
+  /** Wall clock, ms. */
+  now: () => number;
+}
+
+/** More of an answer is not read. */
+const bodyBytesMax = 64 * 1024;
+
+/** Sends events to endpoints, each signed with every secret of its endpoint that is in force. */
+export function createWebhookSender(options: SenderOptions): WebhookSender {
+  const { secrets, destinations, agent, version, timeoutMs, now } = options;
+  const underWay = new Set<Promise<unknown>>();
+
+  async function attempt(request: Dispatcher.RequestOptions & { origin: string }, signal: AbortSignal) {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(new LateError(timeoutMs)), timeoutMs);
+    try {
+      const ending = AbortSignal.any([signal, deadline.signal]);
+      const answer = await agent.request({ ...request, signal: ending });
+      // What is in it does not matter, only that the connection can be used again; a failure of it changes nothing.
+      answer.body.on('error', () => {});
+      const soon = AbortSignal.any([ending, AbortSignal.timeout(bodyMs)]);
+      await answer.body.dump({ limit: bodyBytesMax, signal: soon }).catch(() => {});
+      return answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function send(...[endpoint, event, number, signal]: Parameters<WebhookSender['send']>): Promise<SendResult> {
+    const started = performance.now();
+    const took = () => ({ durationMs: Math.round(performance.now() - started) });
+    try {
+      const url = destinations.parse(endpoint.url);
+      if (!url) return { ...took(), error: 'its address is no URL' };
+      const atMs = now();
+      const signing = secrets.inForce(endpoint, atMs);
+      if (signing.length === 0) return { ...took(), error: 'the service has no key to sign with (EVENTS_SIGNING_KEY)' };
+      const request = {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: 'POST' as const,
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': `wati-bff/${version}`,
+          'wati-bff-attempt': String(number),
+          ...signatureHeaders(signing, { ...event, atMs }),
+        },
+        body: event.text,
+      };
+      const { statusCode: status, headers } = await attempt(request, signal);
+      return { ...took(), ...resultOf(status, retryAfterMs(headers['retry-after'], now())) };
+    } catch (thrown) {
+      const error = toError(thrown);
+      const refused = error instanceof UrlRefused && error.rule !== 'name' ? { refused: error.rule } : {};
+      return { ...took(), ...refused, error: describeFailure(error) };
+    }
+  }
+
+  return {
+    send: (...of) => {
+      const sent = send(...of);
+      underWay.add(sent);
+      void sent.finally(() => underWay.delete(sent));
+      return sent;
+    },
+    close: async () => {
+      await Promise.allSettled(underWay);
+      await agent.destroy();
+    },
+  };
+}
+
+/** For the rest of an answer whose status is known. */
+const bodyMs = 2_000;
+
+function resultOf(status: number, restMs: number | undefined): Pick<SendResult, 'status' | 'retryAfterMs' | 'error'> {
+  if (status >= 200 && status < 300) return { status };
+  const rest = restMs === undefined ? {} : { retryAfterMs: restMs };
+  const redirected = status >= 300 && status < 400;
+  return {
+    status,
+    ...rest,
+    error: redirected ? `answered ${status}: redirects are not followed` : `answered ${status}`,
+  };
+}
+
+/** No answer within the time of an attempt. */
+class LateError extends Error {
+  override readonly name = 'LateError';
+
+  constructor(ms: number) {
+    super(`no answer within ${ms / 1000} s`);
+  }
+}
