@@ -136,6 +136,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     packages: /^$/,
   },
   {
+    // Knows the callers, what they may hear, and the views of records; the store comes in as an argument.
+    of: /^src\/events\//,
+    values: /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|delivery\/outcome|store\/store-problems)\.ts$/,
+    types: /^src\/(events|store|broadcasts|schemas|tracking)\/|^src\/callers\.ts$/,
+    packages: /^node:[\w/]+$/,
+  },
+  {
     of: /^src\/templates\//,
     values: /^src\/(templates|upstream)\/|^src\/(lib\/[\w-]+|problem|settings\/retry-delays)\.ts$/,
     types: /^src\/(templates|upstream)\/|^src\/problem\.ts$/,

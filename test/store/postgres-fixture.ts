@@ -33,6 +33,7 @@ export async function aDatabase(server: string): Promise<PostgresFixture> {
         [ms],
       );
       await query(url.href, 'UPDATE conversations SET told_at = told_at - $1::bigint', [ms]);
+      await query(url.href, 'UPDATE events SET recorded_at = recorded_at - $1::bigint', [ms]);
       await query(url.href, 'UPDATE tracking SET next_at = next_at - $1::bigint', [ms]);
       const watch = ['since', 'listened_at', 'event_at'].map((clock) => `${clock} = ${clock} - $1::bigint`);
       await query(url.href, 'UPDATE webhook_parked SET next_at = next_at - $1::bigint', [ms]);
@@ -52,7 +53,7 @@ export function emptied(database: Promise<PostgresFixture>): () => Promise<Postg
         query(
           home.url,
           `TRUNCATE sends, send_owners, broadcasts, sending_stop, sending_stopped, caller_quotas, intake, conversations, tracking,
-             upstream_calls, poll_calls, intake_watch, webhook_endpoints, events CASCADE`,
+             upstream_calls, poll_calls, intake_watch, webhook_endpoints, events, event_facts, event_numbers, event_purges, event_subscriptions CASCADE`,
         ),
     };
   };

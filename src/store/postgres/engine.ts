@@ -3,9 +3,10 @@ import { toError } from '../../lib/to-error.ts';
 import type { TokenGrant, TokenRequest } from '../coordination-store.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreOptions } from '../options.ts';
-import { bindings, type Dialect, type Engine, OWNED, type Row, SEQ_OF, type Step } from '../sql/engine.ts';
+import { bindings, type Dialect, type Engine, OWNED, type Row, SEQ_OF, type Step, statement } from '../sql/engine.ts';
 import { keepSecret, newSecret, toSecret } from '../sql/secret.ts';
 import { takeTokens } from './caller-tokens.ts';
+import { announceEvents, ForeignEvents } from './foreign-events.ts';
 import { Lease } from './lease.ts';
 import { ADVISORY_LOCK, migrate } from './migrate.ts';
 import { type Pools, poolsOf, type Server } from './pools.ts';
@@ -55,6 +56,7 @@ export const postgresDialect: Dialect = {
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
   newestOfEach: (callers) => `${callers} CROSS JOIN LATERAL
     (SELECT events.seq FROM events WHERE events.caller = given.caller AND events.seq > :after ORDER BY events.seq LIMIT :limit) AS theirs`,
+  announceEvents: statement(announceEvents),
   inputRows: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);
     return `json_to_recordset(CAST(:rows AS json)) AS given(${typed.join(', ')})`;
@@ -86,6 +88,7 @@ class PostgresEngine implements Engine {
   readonly #pool: pg.Pool;
   readonly #lists: pg.Pool;
   readonly #lease: Lease;
+  readonly #foreignEvents: ForeignEvents;
   readonly secret: Buffer;
 
   constructor({ server, pool, lists }: Pools & { server: Server }, lease: Lease, secret: Buffer) {
@@ -93,6 +96,7 @@ class PostgresEngine implements Engine {
     this.#pool = pool;
     this.#lists = lists;
     this.#lease = lease;
+    this.#foreignEvents = new ForeignEvents(server, () => lease.owner);
     this.secret = secret;
   }
 
@@ -159,8 +163,8 @@ class PostgresEngine implements Engine {
     return this.#lease.hasOlder();
   }
 
-  onForeignEvents(_listener: () => void): () => void {
-    return () => undefined;
+  onForeignEvents(listener: () => void): () => void {
+    return this.#foreignEvents.listen(listener);
   }
 
   holdsLease(): boolean {
@@ -175,7 +179,7 @@ class PostgresEngine implements Engine {
     if (this.#pool.ending) return;
     // Leaving lets the others take over at once; without it they wait for the lease to end.
     await this.#lease.leave().catch(() => undefined);
-    await Promise.all([this.#pool.end(), this.#lists.end()]);
+    await Promise.all([this.#foreignEvents.close(), this.#pool.end(), this.#lists.end()]);
   }
 
   /** A single statement is a transaction by itself, and saves two round trips. */

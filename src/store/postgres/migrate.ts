@@ -9,6 +9,7 @@ import {
   rejectedIndex,
 } from '../sql/broadcast-schema.ts';
 import { contentIndex, macColumns } from '../sql/content-mac.ts';
+import { eventTables, postgresEventTriggers, vacuumEventsEarly } from '../sql/event-schema.ts';
 import { operatorTables } from '../sql/operator-schema.ts';
 import { quotaTable } from '../sql/quotas.ts';
 import {
@@ -149,6 +150,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   namedIndexes,
   [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
   watchTables,
+  [
+    ...eventTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
+    ...vacuumEventsEarly,
+    ...postgresEventTriggers.sends,
+  ],
+  postgresEventTriggers.deliveries,
+  postgresEventTriggers.broadcasts,
   webhookTables,
 ];
 

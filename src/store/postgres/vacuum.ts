@@ -10,7 +10,9 @@ export async function vacuum(server: Server): Promise<void> {
   client.on('error', () => undefined); // a lost connection also fails the query, which says so
   try {
     await client.connect();
-    await client.query('VACUUM (INDEX_CLEANUP ON) sends, deliveries, intake, conversations, tracking');
+    await client.query(
+      'VACUUM (INDEX_CLEANUP ON) sends, deliveries, intake, conversations, tracking, events, event_facts',
+    );
   } finally {
     await client.end();
   }

@@ -127,3 +127,30 @@ export const sqliteEventTriggers: readonly string[] = [
   `CREATE TRIGGER broadcasts_told AFTER UPDATE OF finished_at ON broadcasts
    WHEN ${IS_END} AND ${IS_ASKED} BEGIN ${noteEnd} END`,
 ];
+
+/**
+ * A row at a time, and only of rows that moved. They write new rows alone, and read what nobody locks: no two transactions wait for
+ * each other here. Recorders are not woken by them, because a NOTIFY puts all commits that have one in a row.
+ */
+const postgresTrigger = (table: string, moved: string, note: string): readonly string[] => [
+  `CREATE FUNCTION ${table}_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+     IF ${IS_ASKED} THEN ${note} END IF;
+     RETURN NULL;
+   END $$`,
+  `CREATE TRIGGER ${table}_told AFTER UPDATE ON ${table} FOR EACH ROW WHEN (${moved}) EXECUTE FUNCTION ${table}_told()`,
+];
+
+/** Each changes one table that is in use. */
+export const postgresEventTriggers = {
+  sends: postgresTrigger('sends', IS_OUTCOME, noteOutcome),
+  deliveries: postgresTrigger('deliveries', IS_DELIVERY, noteDelivery),
+  broadcasts: postgresTrigger('broadcasts', IS_END, noteEnd),
+};
+
+/** Words of customers stay in dead versions of their row until it is vacuumed. */
+export const vacuumEventsEarly: readonly string[] = ['event_facts', 'events'].map(
+  (table) => `ALTER TABLE ${table} SET (
+    autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,
+    toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 200
+  )`,
+);

@@ -38,7 +38,7 @@ export function eventStatements(dialect: Dialect): EventStatements {
   return { ...subscribing(dialect), ...recording(dialect), ...reading(dialect), ...forgetting(dialect) };
 }
 
-function subscribing({ inputRows }: Dialect) {
+function subscribing({ inputRows, skipLockedAny }: Dialect) {
   const given = inputRows({ caller: 'TEXT', type: 'TEXT' });
   return {
     subscriptions: statement('SELECT caller, type FROM event_subscriptions ORDER BY caller, type'),
@@ -48,14 +48,15 @@ function subscribing({ inputRows }: Dialect) {
     subscribe: statement(`
       INSERT INTO event_subscriptions (caller, type) SELECT given.caller, given.type FROM ${given}
       WHERE TRUE ON CONFLICT DO NOTHING`),
-    // Nobody would make events of them.
-    dropUnasked: statement(
-      'DELETE FROM event_facts WHERE (caller, type) NOT IN (SELECT caller, type FROM event_subscriptions)',
-    ),
+    // Nobody would make events of them. What is locked goes with its message.
+    dropUnasked: statement(`
+      DELETE FROM event_facts WHERE seq IN
+        (SELECT seq FROM event_facts WHERE (caller, type) NOT IN (SELECT caller, type FROM event_subscriptions)
+         ${skipLockedAny})`),
   };
 }
 
-function recording({ now, inputRows }: Dialect) {
+function recording({ now, inputRows, skipLockedAny }: Dialect) {
   const facts = inputRows({
     place: 'INTEGER',
     caller: 'TEXT',
@@ -107,7 +108,10 @@ function recording({ now, inputRows }: Dialect) {
     advance: statement(`
       UPDATE event_numbers SET last = newest.seq FROM (SELECT MAX(seq) AS seq FROM events) AS newest
       WHERE event_numbers.last < newest.seq`),
-    takeOut: statement(`DELETE FROM event_facts WHERE seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })})`),
+    // What is locked goes with its message.
+    takeOut: statement(`
+      DELETE FROM event_facts WHERE seq IN
+        (SELECT seq FROM event_facts WHERE seq IN (SELECT given.seq FROM ${inputRows({ seq: 'BIGINT' })}) ${skipLockedAny})`),
   };
 }
 

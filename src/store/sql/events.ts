@@ -72,7 +72,7 @@ function recording(
       if (taken.size === 0) return [];
       const takeOut = { statement: sql.takeOut, values: { rows: JSON.stringify([...taken].map((seq) => ({ seq }))) } };
       if (events.length === 0) {
-        await engine.write([takeOut]);
+        await engine.write([lockStep(sql), takeOut]);
         return [];
       }
       const first = onceEach(events);

@@ -1,0 +1,27 @@
+import { isObject } from '../lib/is-object.ts';
+
+/** Lengths that texts are cut to, one after another, until all of it fits. No id is longer than the last. */
+const lengths = [4_096, 2_048, 1_024, 512, 256];
+
+/** The JSON of an object with its longest texts cut, so that it has at most so many bytes. Throws where that is not enough. */
+export function fittingJson(value: Readonly<Record<string, unknown>>, bytesMax: number): string {
+  for (const length of [Number.POSITIVE_INFINITY, ...lengths]) {
+    const text = JSON.stringify(Number.isFinite(length) ? shortened(value, length) : value);
+    if (Buffer.byteLength(text) <= bytesMax) return text;
+  }
+  throw new Error('it is too long for an event');
+}
+
+function shortened(value: unknown, length: number): unknown {
+  if (typeof value === 'string') return cutText(value, length);
+  if (Array.isArray(value)) return value.map((each) => shortened(each, length));
+  if (!isObject(value)) return value;
+  const cut = Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shortened(each, length)]));
+  // What a customer wrote says itself that it is not whole.
+  const isCut = typeof value.text === 'string' && 'routedBy' in value && value.text.length > length;
+  return isCut ? { ...cut, truncated: true } : cut;
+}
+
+/** The beginning of a text, without half of a character of two units at its end. */
+export const cutText = (text: string, length: number): string =>
+  text.length <= length ? text : text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');

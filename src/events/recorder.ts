@@ -1,0 +1,171 @@
+import type { KnownBroadcast } from '../broadcasts/types.ts';
+import { sleep } from '../lib/sleep.ts';
+import type { BroadcastReads } from '../store/broadcast-store.ts';
+import type { EventStore, EventSubscription, PendingFact } from '../store/event-store.ts';
+import type { TrackingStore } from '../store/tracking-store.ts';
+import type { EventAudience } from './audience.ts';
+import { type RenderedEvent, renderFact } from './render.ts';
+import type { EventSignal } from './types.ts';
+
+/**
+ * Makes events of the facts that were written with what they tell of. Any process may do any fact; the store numbers the events, and
+ * leaves out what another process has recorded. It follows the callers file, and reads nothing while no caller is told of anything.
+ */
+export interface EventRecorder extends EventSignal {
+  /** Resolves when the store knows who is told of what, or could not be told: that is tried again each second. */
+  start(): Promise<void>;
+  /** Facts may have been written. */
+  wake(): void;
+  /** Resolves when the pass in progress has ended. Facts that are left are recorded by the next process. */
+  stop(): Promise<void>;
+}
+
+export interface RecorderServices {
+  store: Pick<EventStore, 'setSubscriptions' | 'pendingFacts' | 'recordEvents'> &
+    Pick<BroadcastReads, 'findBroadcast' | 'countRejections'> &
+    Pick<TrackingStore, 'deliveryCounts'>;
+  audience: EventAudience;
+  onRecorded: (type: string) => void;
+  logger: { error(facts: object, message: string): void };
+  /** A pass failed, and will be repeated. */
+  onFault: (error: unknown) => void;
+  /** Wall clock, ms. */
+  now: () => number;
+  /** Between two looks for facts that nobody announced, and for another callers file. */
+  lookEveryMs?: number;
+  /** So that tests need not wait. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+const batchMax = 256;
+/** Pause after a pass that failed. */
+const faultRestMs = 1_000;
+/** The callers files of two replicas may differ for so long after a change: a process leaves alone what it would drop. */
+const graceMs = 120_000;
+
+export function createEventRecorder(services: RecorderServices): EventRecorder {
+  const { onFault, lookEveryMs = 1_000, wait = sleep } = services;
+  const stopping = new AbortController();
+  const listeners = new Set<() => void>();
+  const pass = createPass(services, () => {
+    for (const listener of [...listeners]) listener();
+  });
+  let running: Promise<void> | undefined;
+  let resting: AbortController | undefined;
+  let isAwaited = false;
+
+  /** A wake-up during a pass ends the rest at once: its facts may have been written after they were read. */
+  const rest = async () => {
+    if (isAwaited) return;
+    resting = new AbortController();
+    await wait(lookEveryMs, AbortSignal.any([stopping.signal, resting.signal]));
+    resting = undefined;
+  };
+
+  const run = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        isAwaited = false;
+        if (!(await pass.run())) await rest();
+      } catch (error) {
+        onFault(error);
+        await wait(faultRestMs, stopping.signal);
+      }
+    }
+  };
+
+  return {
+    start: async () => {
+      await pass.subscribe().catch(onFault);
+      running ??= run();
+    },
+    wake: () => {
+      isAwaited = true;
+      resting?.abort();
+    },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function createPass(services: RecorderServices, onEvents: () => void) {
+  const { store, audience, onRecorded } = services;
+  let told: readonly EventSubscription[] | undefined;
+  /** Facts of callers that are told of nothing any more may be left. */
+  let mayBeLeft = true;
+
+  const subscribe = async () => {
+    const subscriptions = audience.subscriptions();
+    if (subscriptions === told) return;
+    await store.setSubscriptions(subscriptions);
+    told = subscriptions;
+    mayBeLeft = true;
+  };
+
+  /** Answers whether there may be more to do at once. */
+  const run = async (): Promise<boolean> => {
+    await subscribe();
+    if (!audience.isAnybody() && !mayBeLeft) return false;
+    const facts = await store.pendingFacts(batchMax);
+    const isFull = facts.length >= batchMax;
+    const { heard, dropped } = sortOut(facts, services, isFull);
+    const rendered = await renderAll(heard, services);
+    const done = [...heard, ...dropped].map(({ seq }) => seq);
+    if (done.length > 0) {
+      const recorded = await store.recordEvents(rendered, done);
+      for (const { type } of recorded) onRecorded(type);
+      if (recorded.length > 0) onEvents();
+    }
+    mayBeLeft = facts.length > 0;
+    return isFull;
+  };
+
+  return { subscribe, run };
+}
+
+/** What becomes events, and what nobody hears. Of that the new ones are left, unless there are so many that others would wait for them. */
+function sortOut(facts: readonly PendingFact[], { audience, now }: RecorderServices, isFull: boolean) {
+  const heard = facts.filter((fact) => audience.mayHear(fact.caller, fact));
+  const kept = new Set(heard);
+  const since = now() - graceMs;
+  const dropped = facts.filter((fact) => !kept.has(fact) && (isFull || fact.at <= since));
+  return { heard, dropped };
+}
+
+/** One that cannot be rendered is logged, and holds up no other. Throws where the store cannot be read. */
+async function renderAll(facts: readonly PendingFact[], services: RecorderServices): Promise<RenderedEvent[]> {
+  const rendered: RenderedEvent[] = [];
+  for (const fact of facts) {
+    const broadcast = await findBroadcast(fact, services);
+    try {
+      rendered.push(renderFact(fact, broadcast));
+    } catch (error) {
+      const { seq, type, caller: callerId } = fact;
+      const reason = error instanceof Error ? error.message : 'unknown';
+      services.logger.error({ fact: seq, event: type, callerId, reason }, 'an event could not be made');
+    }
+  }
+  return rendered;
+}
+
+/** As `GET /v1/broadcasts/{id}` finds it. */
+async function findBroadcast(
+  { type, caller, broadcastId }: PendingFact,
+  { store }: RecorderServices,
+): Promise<KnownBroadcast | undefined> {
+  if (type !== 'broadcast.finished' || broadcastId === undefined) return undefined;
+  const broadcast = await store.findBroadcast(caller, broadcastId);
+  if (!broadcast) return undefined;
+  const { accepted, rejected } = broadcast.counts;
+  return {
+    ...broadcast,
+    ...(accepted > 0 && { delivery: await store.deliveryCounts(broadcastId) }),
+    ...(rejected > 0 && { rejections: await store.countRejections(broadcastId) }),
+  };
+}
