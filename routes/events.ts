@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Caller, type Callers, type KeyHolder, mayUse } from '../src/callers.ts';
+import { type Caller, type Callers, eventsFor, type KeyHolder, mayUse } from '../src/callers.ts';
 import { type EventFeed, type EventFilter, type FeedPage, isOf, type StartingPlace } from '../src/events/event-feed.ts';
 import { eventStream } from '../src/events/event-stream.ts';
 import { eventTypes, typesNamed, typesOf } from '../src/events/event-types.ts';
@@ -200,7 +200,7 @@ export const events: FastifyPluginAsyncTypebox<EventServices> = async (app, serv
   getEvent(app, services);
 };
 
-const isRecorded = ({ events = [] }: Caller): boolean => typesOf(events).length > 0;
+const isRecorded = (caller: Caller): boolean => eventsFor(caller).length > 0;
 
 /** Throws `events-not-recorded` where nothing is written down for it. */
 function readerOf(request: FastifyRequest): KeyHolder {

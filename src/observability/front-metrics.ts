@@ -37,6 +37,17 @@ export function registerFrontMetrics(registry: Registry, { front, pools, linesDr
         Object.entries(pool.reading().refused).map(([reason, count]) => [{ pool: pool.name, reason }, count] as const),
       ),
   );
+  gauge(
+    {
+      name: 'event_readers',
+      help: 'Streams of events that are open (`sse`), and requests that wait for an event (`wait`)',
+      labels: ['kind'],
+    },
+    () => [
+      [{ kind: 'sse' }, front.pools.eventReaders.used],
+      [{ kind: 'wait' }, front.pools.eventWaits.used],
+    ],
+  );
   gauge({ name: 'connections_open', help: 'Connections of callers' }, () => [[{}, front.connections().open]]);
   counter(
     {

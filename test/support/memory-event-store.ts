@@ -18,7 +18,7 @@ interface MemoryEventsOptions {
 
 /** A database of events in memory. Each `open` is a process on it, which is woken when another one records. */
 export class MemoryEvents {
-  readonly epoch = randomBytes(16).toString('base64url');
+  readonly epoch: string;
   readonly #now: () => number;
   readonly #scanMax: number;
   readonly #events: StoredEvent[] = [];
@@ -29,9 +29,17 @@ export class MemoryEvents {
   #last = 0;
   #lastFact = 0;
 
-  constructor({ now = () => Date.now(), scanMax = 5_000 }: MemoryEventsOptions = {}) {
+  constructor({ now = () => Date.now(), scanMax = 5_000, epoch }: MemoryEventsOptions & { epoch?: string } = {}) {
+    this.epoch = epoch ?? randomBytes(16).toString('base64url');
     this.#now = now;
     this.#scanMax = scanMax;
+  }
+
+  /** The database as it is restored from a copy of now, without its events. */
+  copy(): MemoryEvents {
+    const copied = new MemoryEvents({ now: this.#now, scanMax: this.#scanMax, epoch: this.epoch });
+    copied.#last = this.#last;
+    return copied;
   }
 
   /** What is written down for whom. */

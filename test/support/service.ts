@@ -71,6 +71,8 @@ interface ServiceOptions {
     ratePerSecond?: number;
     weight?: number;
     countries?: string[];
+    events?: string[];
+    inbound?: string;
   }[];
   seams?: Partial<ServiceOverrides>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */
