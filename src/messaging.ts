@@ -13,15 +13,16 @@ import { createHolds, type Holds } from './holds/holds.ts';
 import type { StopSwitch } from './holds/sending-stop.ts';
 import type { Metrics } from './observability/metrics.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
+import type { Recording } from './recording.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { StoredMessage } from './store/message-store.ts';
 import type { Store } from './store/open.ts';
+import type { OnTaskError } from './task-error-code.ts';
 import { createTracking, type Tracking } from './tracking/tracking.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
-/** A recurring task failed. */
-export type OnTaskError = (task: string, error: unknown) => void;
+const dayMs = 24 * 3_600_000;
 
 export interface MessagingParts {
   store: Store;
@@ -30,6 +31,7 @@ export interface MessagingParts {
   stopSwitch: StopSwitch;
   metrics: Metrics;
   pauses: RetryDelays;
+  recording: Recording;
   /** A message has an outcome. */
   onEnd: (message: StoredMessage) => void;
   onTaskError: OnTaskError;
@@ -48,12 +50,13 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     store,
     metrics: metrics.tracking,
     logger: overrides.logger,
+    onApplied: parts.recording.recorder.wake,
     onFault: (error) => onTaskError('webhooks', error),
     intakeEveryMs: pauses.intakeEveryMs,
   });
   const dispatch = dispatchServices(config, parts, { now, breaker, holds, tracking, closing: closing.signal });
   const outbound = createOutbound(config, overrides, { parts, dispatch });
-  const reconciler = createReconciler(countReconciled(store, metrics), upstream.conversations, {
+  const reconciler = createReconciler(countReconciled(parts), upstream.conversations, {
     messageLookup: upstream.messageLookup,
     channel: dispatch.channel,
   });
@@ -75,7 +78,13 @@ export function createMessaging(config: Config, overrides: ServiceOverrides, par
     onStart: outbound.onBroadcastStart,
   });
   const { delivery } = outbound;
-  const maintenance = createMaintenance({ store, delivery, leaseMs: config.STORE_LEASE_MS, onFault: onTaskError });
+  const maintenance = createMaintenance({
+    store,
+    delivery,
+    leaseMs: config.STORE_LEASE_MS,
+    eventRetentionMs: config.EVENT_RETENTION_DAYS * dayMs,
+    onFault: onTaskError,
+  });
   /** Shown to callers and operators; includes the circuit breaker. */
   const shownHolds: Holds = { reasonFor: (ask) => holds.reasonFor(ask) ?? breaker.holdOf(ask.connection) };
   return {
@@ -116,6 +125,7 @@ function dispatchServices(config: Config, parts: MessagingParts, own: DispatchPa
     onEnd: (message: StoredMessage) => {
       parts.onEnd(message);
       tracking.ended(message);
+      parts.recording.recorder.wake();
     },
     onProved: tracking.proved,
     onBatch: parts.metrics.recordBatch,
@@ -150,18 +160,28 @@ function createOutbound(config: Config, { logger, newId }: ServiceOverrides, { p
     lookEveryMs: parts.pauses.lookEveryMs,
     onHold: queueLog.broadcastsHeld,
     onPause: ({ id, caller }) => logger.warn({ broadcastId: id, callerId: caller }, 'broadcast paused by the service'),
-    onFinished: queueLog.ended,
+    onFinished: (broadcast) => {
+      queueLog.ended(broadcast);
+      parts.recording.recorder.wake();
+    },
     onFault: (error) => parts.onTaskError('broadcasts', error),
   });
   return { sends, delivery, broadcastWorker, onBroadcastStart: queueLog.started };
 }
 
 /** What a look in the history finds is counted like what a webhook proves. */
-const countReconciled = (store: Store, metrics: Metrics): Pick<Store, 'countLookalikes' | 'markReconciled'> => ({
+const countReconciled = ({
+  store,
+  metrics,
+  recording,
+}: MessagingParts): Pick<Store, 'countLookalikes' | 'markReconciled'> => ({
   countLookalikes: (...asked) => store.countLookalikes(...asked),
   markReconciled: async (...found) => {
     const isResolved = await store.markReconciled(...found);
-    if (isResolved) metrics.tracking.resolved('reconcile');
+    if (isResolved) {
+      metrics.tracking.resolved('reconcile');
+      recording.recorder.wake();
+    }
     return isResolved;
   },
 });

@@ -1,12 +1,12 @@
 import type { Config } from './config.ts';
 import type { ReconcileWorker } from './delivery/reconcile/reconcile-worker.ts';
-import type { OnTaskError } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { type MonthCalls, monthQuotas } from './rate-limit/month-calls.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
+import type { OnTaskError } from './task-error-code.ts';
 import { pollsPerDay } from './tracking/poll-plan.ts';
 import { createPollWorker, type PollWorker } from './tracking/poll-worker.ts';
 import { createHistoryReader } from './upstream/history-reader.ts';

@@ -4,7 +4,7 @@ import { acceptConnection, createConnectionPin } from './connections/connection-
 import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
-import { createMessaging, type MessagingParts, type OnTaskError } from './messaging.ts';
+import { createMessaging, type MessagingParts } from './messaging.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { createPolling } from './polling.ts';
 import { DayQuota } from './rate-limit/day-quota.ts';
@@ -12,12 +12,13 @@ import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
+import { createRecording, type Recording } from './recording.ts';
+import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
-import type { CallerTokenStore, ReservationStore } from './store/coordination-store.ts';
-import { openStore, type Store } from './store/open.ts';
-import type { StoreOptions } from './store/options.ts';
-import { errorCode } from './task-error-code.ts';
+import type { ReservationStore } from './store/coordination-store.ts';
+import type { Store } from './store/open.ts';
+import { errorCode, type OnTaskError } from './task-error-code.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
@@ -55,9 +56,11 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
+  const recording = createRecording(overrides, shared);
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
+    recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
@@ -89,6 +92,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     readiness,
     intake,
     templates,
+    recording,
     onTaskError,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
@@ -147,15 +151,19 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   events: Events;
+  recording: Recording;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
+  const { recorder } = parts.recording;
   return {
     start: async () => {
       // Before anything goes out.
       await stopSwitch.start();
+      // Before anything moves: what nobody has asked for is not written down.
+      await recorder.start();
       await maintenance.start();
       acceptConfigured();
       reconcileWorker.start();
@@ -180,6 +188,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // The last of what listens: each webhook that is refused counts towards its being switched off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
+      await recorder.stop();
       await events.hub.close();
       await monthCalls.close();
       await stopSwitch.close();
@@ -197,25 +206,4 @@ function openRateLimiter(
   return perSecond < 100_000
     ? createRateLimiter({ perSecond, plan, ...(reservations && { reservations }) })
     : undefined;
-}
-
-const hourMs = 60 * 60 * 1000;
-
-/** How long the store keeps what. */
-export const retentionOf = (config: Config): StoreOptions => ({
-  keyRetentionMs: config.KEY_RETENTION_HOURS * hourMs,
-  unknownRetentionMs: config.UNKNOWN_RETENTION_DAYS * 24 * hourMs,
-  recordRetentionMs: config.RECORD_RETENTION_DAYS * 24 * hourMs,
-  intakeDedupeMs: config.INTAKE_DEDUPE_DAYS * 24 * hourMs,
-  leaseMs: config.STORE_LEASE_MS,
-  tls: config.STORE_TLS,
-});
-
-/** The store, and where replicas take turns: through their database. One process alone paces itself. */
-async function openRecords(
-  config: Config,
-  onQuery: Metrics['recordStoreCall'],
-): Promise<{ store: Store; reservations?: ReservationStore & CallerTokenStore }> {
-  const store = await openStore(config.STORE_URL, { ...retentionOf(config), onQuery });
-  return { store, ...(config.STORE_URL.startsWith('postgres') && { reservations: store }) };
 }

@@ -6,3 +6,6 @@ export const errorCode = (error: unknown): string => {
   if (error instanceof Problem) return error.slug;
   return error instanceof Error ? codeOf(error) : 'unknown';
 };
+
+/** A recurring task failed. */
+export type OnTaskError = (task: string, error: unknown) => void;

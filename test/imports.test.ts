@@ -74,7 +74,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/observability\//,
     values:
-      /^src\/((observability|lib)\/[\w-]+|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,
@@ -206,7 +206,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|services|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
     types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },

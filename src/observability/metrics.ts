@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TrackingMetrics } from '../tracking/applier.ts';
 import type { CallReport } from '../upstream/types.ts';
+import { createEventMetrics, type EventMetrics } from './event-metrics.ts';
 import { createPollMetrics, type PollMetrics } from './poll-metrics.ts';
 import { createTrackingMetrics } from './tracking-metrics.ts';
 
@@ -19,6 +20,7 @@ export interface Metrics {
   /** What became of messages after WATI took them. */
   tracking: TrackingMetrics;
   polls: PollMetrics;
+  events: EventMetrics;
   /** Counts an answered request. */
   recordRequest(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -60,6 +62,7 @@ export function createMetrics(ofProcess: Registry): Metrics {
     recordBatch: (lane, size) => groups.observe({ lane }, size),
     tracking: createTrackingMetrics(registry),
     polls: createPollMetrics(registry),
+    events: createEventMetrics(registry),
   };
 }
 

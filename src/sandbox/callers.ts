@@ -1,25 +1,17 @@
 import { hash } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { CallerEntry } from '../callers/entry.ts';
 import { callersFromFile } from '../callers/follow.ts';
 import { sandboxKey } from '../callers/sandbox-key.ts';
 import { type Callers, fixedCallers } from '../callers.ts';
 import { exampleIds } from '../schemas/common.ts';
 
-/** The callers of CLIENTS_FILE, followed as the service does; without the file, one caller with all scopes and all events. */
+/** The callers of CLIENTS_FILE, followed as the service does; without the file, one caller with all scopes. */
 export function openSandboxCallers(path: string | undefined, logger: () => FastifyBaseLogger): Callers {
   if (path === undefined || path === '') {
     const keys = [{ sha256: hash('sha256', sandboxKey) }];
-    // All that customers write is for it: there is nobody else.
-    const all: CallerEntry = {
-      name: exampleIds.caller,
-      keys,
-      scopes: ['*'],
-      connections: ['*'],
-      events: ['*'],
-      inbound: 'all',
-    };
-    return fixedCallers([all]);
+    return fixedCallers([
+      { name: exampleIds.caller, keys, scopes: ['*'], connections: ['*'], events: ['*'], inbound: 'all' },
+    ]);
   }
   try {
     return callersFromFile(path, {

@@ -12,6 +12,8 @@ export interface RetryDelays {
   readonly intakeEveryMs: number;
   /** Between two looks for histories that are to be read. */
   readonly pollEveryMs: number;
+  /** Between two looks for what callers are to be told, and for another version of who is. */
+  readonly eventsEveryMs: number;
 }
 
 export const defaultRetryDelays: RetryDelays = {
@@ -21,4 +23,5 @@ export const defaultRetryDelays: RetryDelays = {
   templateMissMs: 1_000,
   intakeEveryMs: 1_000,
   pollEveryMs: 5_000,
+  eventsEveryMs: 1_000,
 };

@@ -49,6 +49,8 @@ export interface ApplierServices {
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
+  /** Something was written of which callers may be told. */
+  onApplied?: () => void;
   /** A pass failed, and will be repeated. */
   onFault: (error: unknown) => void;
   /** See `RetryDelays`. */
@@ -143,6 +145,7 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   const matches = await matchSends(store, events.filter(isOutgoing));
   const plan = planBatch(events, { matches, quoted: await recipientsQuoted(store, events) });
   const changes = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
+  services.onApplied?.();
   reportBatch({ events, plan, changes }, services);
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { retentionOf } from '../../src/services.ts';
+import { retentionOf } from '../../src/records.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore } from '../../src/store/open.ts';
 import { callEveryRoute, expectClean, quotedKey, quotes, roundRecipient } from '../keys/echo-round.ts';

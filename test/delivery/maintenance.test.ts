@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createMaintenance } from '../../src/delivery/recovery/maintenance.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
+import type { EventStore } from '../../src/store/event-store.ts';
 import type { MessageStore } from '../../src/store/message-store.ts';
 
 const leaseMs = 15_000;
@@ -12,6 +13,7 @@ function startMaintenance(
   deliveryOverrides: Partial<Delivery> = {},
 ) {
   const purged: { at: number; limit: number }[] = [];
+  const expired: number[] = [];
   const faults: string[] = [];
   let left = rows;
   const store = {
@@ -23,15 +25,20 @@ function startMaintenance(
       left -= took;
       return took;
     },
+    expireEvents: async (olderThanMs: number) => {
+      expired.push(olderThanMs);
+      return 0;
+    },
     ...overrides,
-  } as unknown as MessageStore;
+  } as unknown as MessageStore & EventStore;
   const maintenance = createMaintenance({
     store,
     delivery: { recover: async () => {}, feed: async () => {}, ...deliveryOverrides } as unknown as Delivery,
     leaseMs,
+    eventRetentionMs: 604_800_000,
     onFault: (task) => void faults.push(task),
   });
-  return { maintenance, purged, faults };
+  return { maintenance, purged, expired, faults };
 }
 
 describe('the maintenance', () => {
@@ -39,7 +46,7 @@ describe('the maintenance', () => {
   afterEach(() => void vi.useRealTimers());
 
   it('purges until nothing is left, with a rest between full batches, and begins again a minute later', async () => {
-    const { maintenance, purged } = startMaintenance(10_000);
+    const { maintenance, purged, expired } = startMaintenance(10_000);
     await maintenance.start();
     await vi.advanceTimersByTimeAsync(119_000);
     expect(purged).toHaveLength(21);
@@ -47,6 +54,7 @@ describe('the maintenance', () => {
     expect(purged.at(-1)?.at).toBeLessThan(70_000);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(purged).toHaveLength(22);
+    expect(expired).toEqual([604_800_000, 604_800_000]);
     await maintenance.stop();
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { retentionOf } from '../../src/services.ts';
+import { retentionOf } from '../../src/records.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { openStore, type Store } from '../../src/store/open.ts';
 import { openTracing } from '../../src/tracing/tracing.ts';

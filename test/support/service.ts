@@ -72,7 +72,7 @@ interface ServiceOptions {
     weight?: number;
     countries?: string[];
     events?: string[];
-    inbound?: string;
+    inbound?: 'own' | 'unrouted' | 'all';
   }[];
   seams?: Partial<ServiceOverrides>;
   /** Violations are expected: the test sends nonsense upstream on purpose. */

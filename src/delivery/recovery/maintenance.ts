@@ -1,4 +1,5 @@
 import { sleep } from '../../lib/sleep.ts';
+import type { EventStore } from '../../store/event-store.ts';
 import type { MessageStore } from '../../store/message-store.ts';
 import type { Delivery } from '../types.ts';
 import { PeriodicTasks } from './periodic-tasks.ts';
@@ -16,9 +17,11 @@ export interface Maintenance {
 }
 
 interface MaintenanceServices {
-  store: MessageStore;
+  store: MessageStore & Pick<EventStore, 'expireEvents'>;
   delivery: Delivery;
   leaseMs: number;
+  /** How long events of callers are kept. */
+  eventRetentionMs: number;
   /** A task failed; it is tried again at its next interval. */
   onFault: (task: string, error: unknown) => void;
 }
@@ -35,13 +38,14 @@ const purgeBatch = 500;
  */
 const purgePauseMs = 200;
 
-export function createMaintenance({ store, delivery, leaseMs, onFault }: MaintenanceServices): Maintenance {
+export function createMaintenance(services: MaintenanceServices): Maintenance {
+  const { store, delivery, leaseMs, eventRetentionMs, onFault } = services;
   const tasks = new PeriodicTasks(onFault);
   const stopping = new AbortController();
 
   /** A busy day leaves more rows than one batch a minute removes. */
-  const purgeAll = async () => {
-    while (!stopping.signal.aborted && (await store.purge(purgeBatch)) >= purgeBatch) {
+  const purgeAll = async (purge: (limit: number) => Promise<number>) => {
+    while (!stopping.signal.aborted && (await purge(purgeBatch)) >= purgeBatch) {
       await sleep(purgePauseMs, stopping.signal);
     }
   };
@@ -80,7 +84,8 @@ export function createMaintenance({ store, delivery, leaseMs, onFault }: Mainten
       tasks.runEvery(feedEveryMs, 'queue', async () => {
         if (hasRecovered) await delivery.feed();
       });
-      tasks.runEvery(purgeEveryMs, 'purge', purgeAll);
+      tasks.runEvery(purgeEveryMs, 'purge', () => purgeAll((limit) => store.purge(limit)));
+      tasks.runEvery(purgeEveryMs, 'events', () => purgeAll((limit) => store.expireEvents(eventRetentionMs, limit)));
     },
     stop: async () => {
       tasks.clear();

@@ -1,0 +1,19 @@
+import { Counter, type Registry } from '@prometheus-io/client';
+import { eventTypes } from '../events/event-types.ts';
+
+/** What callers are told. */
+export interface EventMetrics {
+  /** An event of this type was recorded by this process, for one caller. */
+  recorded(type: string): void;
+}
+
+export function createEventMetrics(registry: Registry): EventMetrics {
+  const events = new Counter({
+    name: 'wati_bff_events_total',
+    help: 'Events recorded for callers',
+    labelNames: ['type'] as const,
+    registers: [registry],
+  });
+  for (const type of eventTypes) events.inc({ type }, 0);
+  return { recorded: (type) => events.inc({ type }) };
+}
