@@ -41,9 +41,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/events\/event-(feed|stream|types))\.ts$/,
     types:
-      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
@@ -59,7 +59,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Between the network and the routes: connections, keys, limits of addresses, how a problem is answered.
     of: /^src\/http\//,
     values:
-      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
+      /^src\/(http\/[\w-]+|lib\/[\w-]+|pools\/[\w-]+|callers|callers\/addresses|problem|problem-types|rate-limit\/gcra|holds\/sending-stop|store\/store-problems)\.ts$/,
     types: /^src\/(callers|config|problem-types|(connections|holds|store|tracing|upstream)\/[\w-]+)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
@@ -67,7 +67,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   { of: /^src\/lib\//, values: /^src\/lib\//, types: /^src\/lib\//, packages: /^node:[\w/]+$/ },
   {
     of: /^src\/(docs|problem-types)\//,
-    values: /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/example-answers\.json)$/,
+    values:
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|event-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
     packages: /^node:[\w/]+$/,
   },
@@ -100,8 +101,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   },
   {
     of: /^src\/schemas\//,
-    values: /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|lib\/[\w-]+)\.ts$)/,
-    types: /^src\/(schemas|recipients)\/|^src\/problem\.ts$/,
+    values:
+      /^src\/(schemas\/|(callers|problem-types|upstream\/media-path|recipients\/recipient|events\/event-types|lib\/[\w-]+)\.ts$)/,
+    types: /^src\/(schemas|recipients)\/|^src\/(problem|events\/event-types)\.ts$/,
     packages: /^(typebox|ajv)$/,
   },
   {
@@ -138,7 +140,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     // Knows the callers, what they may hear, and the views of records; the store comes in as an argument.
     of: /^src\/events\//,
-    values: /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|delivery\/outcome|store\/store-problems)\.ts$/,
+    values:
+      /^src\/(events\/[\w-]+|messages\/[\w-]+|lib\/[\w-]+|callers|problem|delivery\/outcome|store\/store-problems)\.ts$/,
     types: /^src\/(events|store|broadcasts|schemas|tracking)\/|^src\/callers\.ts$/,
     packages: /^node:[\w/]+$/,
   },

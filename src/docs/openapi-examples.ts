@@ -64,6 +64,16 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
     errors: [{ pointer: '/to', detail: 'is none of the recipients of your entry' }],
   },
   'connection-ambiguous': { detail: 'name the connection with the header Maton-Connection' },
+  'events-not-recorded': {
+    detail: 'your operator has to list the types that you want in `events` of the entry `billing` in the callers file',
+    instance: '/v1/events',
+  },
+  'cursor-expired': {
+    detail: 'events behind this cursor were deleted by age, so that you have missed some',
+    instance: '/v1/events',
+    earliest: eventListExample.nextCursor,
+    latest: eventListExample.nextCursor,
+  },
   'idempotency-in-progress': { detail: 'the first request with this key is still running; it was not taken again' },
   'quota-spent': {
     detail: 'WATI says that the account has spent its quota; upstream.detail has its words',

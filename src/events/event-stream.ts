@@ -1,3 +1,4 @@
+import { Problem } from '../problem.ts';
 import type { StoredEvent } from '../store/event-store.ts';
 import type { EventFeed, EventFilter } from './event-feed.ts';
 import type { EventReader } from './event-reader.ts';
@@ -45,7 +46,10 @@ export async function* eventStream(services: StreamServices, ask: StreamAsk): As
   while (!isOver()) {
     const mine = rights();
     if (!mine) return;
-    const page = await feed.next(reader, position, { ...mine, ...(types && { types }) }).catch(onFault);
+    const page = await feed.next(reader, position, { ...mine, ...(types && { types }) }).catch((error: unknown) => {
+      // A client whose cursor has expired is told so when it comes back.
+      if (!(error instanceof Problem)) onFault(error);
+    });
     if (!page || isOver()) return;
     position = page.position;
     const silentMs = clock() - saidAt;

@@ -13,7 +13,7 @@ export const keys = {
 } as const;
 
 const scopes = ['events:read'];
-export const eventCallers = [
+const eventCallers = [
   { name: 'billing', key: keys.billing, scopes, events: ['*'] },
   { name: 'shop', key: keys.shop, scopes, events: ['message.*'] },
   { name: 'silent', key: keys.silent, scopes },

@@ -143,7 +143,7 @@ export class MemoryEvents {
 let made = 0;
 
 /** An event to be recorded; what is not named is made up, and of no other fact. */
-export function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
+function sampleEvent(event: Partial<NewEvent> & { caller: string }): NewEvent {
   made += 1;
   return {
     id: `evt_${randomBytes(16).toString('base64url')}`,
