@@ -50,12 +50,13 @@ async function erase(store: Store, to: string, dryRun: boolean): Promise<number>
   return dryRun || erasure.left.length === 0 ? 0 : 1;
 }
 
-function told({ found, conversations, webhooks, cancelled, erased, left }: Erasure, dryRun: boolean): string {
+function told({ found, conversations, webhooks, events, cancelled, erased, left }: Erasure, dryRun: boolean): string {
   const listed = (counts: readonly PersonCount[]) =>
     counts.map(({ caller, status, count }) => `  ${caller}  ${status}  ${count}`).join('\n');
-  if (found.length + conversations + webhooks === 0) return 'Nothing is kept of this person.';
-  const contacts = conversations + webhooks === 0 ? '' : `\n  conversations  ${conversations}\n  webhooks  ${webhooks}`;
-  const kept = `Kept (caller, state, records):\n${listed(found)}${contacts}`;
+  const counts = { conversations, webhooks, events };
+  if (found.length + conversations + webhooks + events === 0) return 'Nothing is kept of this person.';
+  const others = Object.entries(counts).map(([name, count]) => `\n  ${name}  ${count}`);
+  const kept = `Kept (caller, state, records):\n${listed(found)}${conversations + webhooks + events === 0 ? '' : others.join('')}`;
   if (dryRun) return `${kept}\n\nNothing was changed (--dry-run).`;
   const did = `${kept}\n\nCancelled ${cancelled}, erased ${erased}.`;
   if (left.length === 0) return `${did} Nothing is left.`;
@@ -63,22 +64,34 @@ function told({ found, conversations, webhooks, cancelled, erased, left }: Erasu
 What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
-/** One array, a page at a time. Nobody sees what is still being recorded. */
+/** One array, a page at a time: messages, then what callers were told. Nobody sees what is still being recorded. */
 async function printRecords(store: Store, to: string): Promise<number> {
   let separator = '[\n';
+  const print = (record: object): void => {
+    process.stdout.write(separator + JSON.stringify(record));
+    separator = ',\n';
+  };
   for (const caller of await store.listCallers()) {
     let cursor: string | undefined;
     do {
       const page = await store.list(caller, { to }, { limit: 500, ...(cursor !== undefined && { cursor }) });
-      for (const send of page.messages) {
-        process.stdout.write(separator + JSON.stringify(send));
-        separator = ',\n';
-      }
+      for (const send of page.messages) print(send);
       cursor = page.next;
     } while (cursor !== undefined);
   }
+  for await (const event of eventsOf(store, to)) print({ event: { ...event, data: JSON.parse(event.data) } });
   process.stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
   return 0;
+}
+
+async function* eventsOf(store: Store, to: string) {
+  for (let after = 0; ; ) {
+    const events = await store.listPersonEvents(to, { after, limit: 500 });
+    yield* events;
+    const last = events.at(-1);
+    if (last === undefined) return;
+    after = last.seq;
+  }
 }
 
 await runStoreCommand({ usage, busyRemedy: 'use POST /v1/operations/erase, or stop it first', run });

@@ -13,6 +13,8 @@ export interface Erasure {
   conversations: number;
   /** Webhooks that name it and were not applied yet. */
   webhooks: number;
+  /** Events of callers about this person that were found, told or not. */
+  events: number;
   cancelled: number;
   erased: number;
   /** What is kept still. */
@@ -50,9 +52,9 @@ export async function erasePerson(
   };
 
   const found = await count(await store.listCallers());
-  const { conversations, waiting: webhooks } = await store.countPersonTracking(to);
+  const { conversations, waiting: webhooks, events } = await store.countPersonTracking(to);
   const done = { cancelled: 0, erased: 0 };
-  if (dryRun) return { found, conversations, webhooks, ...done, left: found };
+  if (dryRun) return { found, conversations, webhooks, events, ...done, left: found };
 
   let batches = 0;
   const inBatches = async (name: keyof typeof done, step: () => Promise<number>) => {
@@ -70,5 +72,5 @@ export async function erasePerson(
   batches = 0;
   for (const caller of callers) await inBatches('erased', () => store.erasePerson(caller, to, batch));
   await store.erasePersonTracking(to);
-  return { found, conversations, webhooks, ...done, left: await count(await store.listCallers()) };
+  return { found, conversations, webhooks, events, ...done, left: await count(await store.listCallers()) };
 }

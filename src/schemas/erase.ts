@@ -35,6 +35,7 @@ export const Erased = Type.Object(
       minimum: 0,
       description: 'webhooks of WATI that name it and were not applied; they go too',
     }),
+    events: Type.Integer({ minimum: 0, description: 'events of callers about it; they go too' }),
     cancelled: Type.Integer({ minimum: 0, description: 'of it, what was queued and was cancelled first' }),
     erased: Type.Integer({ minimum: 0 }),
     left: Type.Array(KeptRecords, {

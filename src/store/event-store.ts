@@ -93,6 +93,7 @@ export interface EventStore {
    */
   recordEvents(events: readonly (NewEvent & { factSeq: number })[], done: readonly number[]): Promise<StoredEvent[]>;
 
+  /** What is purged is to be compared after a page is read: events may be deleted in between. */
   eventPositions(caller: string): Promise<EventPositions>;
   /** Of one caller behind a number, oldest first; looks at no more than some thousand rows to find those of the types. */
   readEvents(
@@ -102,7 +103,7 @@ export interface EventStore {
   findEvent(caller: string, id: string): Promise<StoredEvent | undefined>;
   /** Of all these callers behind a number, oldest first: one query for all the streams of a process. */
   readNewEvents(callers: readonly string[], ask: { after: number; limit: number }): Promise<StoredEvent[]>;
-  /** The number of this caller's last event at or before a time (wall clock, ms); 0: none. */
+  /** The number of this caller's last event before all those that are later than a time (wall clock, ms); 0: none. */
   eventBefore(caller: string, atMs: number): Promise<number>;
 
   /**
@@ -111,6 +112,9 @@ export interface EventStore {
    */
   onForeignEvents(listener: () => void): () => void;
 
-  /** Deletes events older than this and notes per caller how far; at most so many. Answers how many. */
+  /**
+   * Deletes events that were recorded so long ago, by the clock by which records age, and notes per caller how far; at most so many.
+   * Answers how many. `purge` does the same with `eventRetentionMs`.
+   */
   expireEvents(olderThanMs: number, limit: number): Promise<number>;
 }

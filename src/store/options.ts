@@ -4,6 +4,8 @@ export interface StoreOptions {
   recordRetentionMs: number;
   /** How long a webhook is known again when it is repeated; three days by default. */
   intakeDedupeMs?: number;
+  /** How long events can be read; seven days by default. */
+  eventRetentionMs?: number;
   /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;
   /** PostgreSQL: `require` connects only by TLS with a verified certificate; `off` by default. */

@@ -1,5 +1,5 @@
 import type { DeliveryFacts, StoredDelivery } from './delivery-facts.ts';
-import type { NewFact } from './event-store.ts';
+import type { NewFact, StoredEvent } from './event-store.ts';
 import type { Postponement } from './intake-store.ts';
 import type { Json, MessageKind, MessageStatus } from './message-store.ts';
 import type { PollStore } from './poll-store.ts';
@@ -169,10 +169,12 @@ export interface TrackingStore extends PollStore {
   ): Promise<LastSend | undefined>;
 
   /**
-   * How many conversations, and how many entries of the intake that are not applied yet, name this person over all connections, by
-   * any id that its conversations know.
+   * How many conversations, how many entries of the intake that are not applied yet, and how many events of callers, told or not, name
+   * this person over all connections, by any id that its conversations know.
    */
-  countPersonTracking(to: string): Promise<{ conversations: number; waiting: number }>;
+  countPersonTracking(to: string): Promise<{ conversations: number; waiting: number; events: number }>;
+  /** Events of callers about this person, by the same ids, oldest first. */
+  listPersonEvents(to: string, ask: { after: number; limit: number }): Promise<StoredEvent[]>;
   /** Deletes the same, and polls of any of these ids. Answers how many rows. */
   erasePersonTracking(to: string): Promise<number>;
 }

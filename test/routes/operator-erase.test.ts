@@ -36,6 +36,7 @@ describe('POST /v1/operations/erase', () => {
       found,
       conversations: 0,
       webhooks: 0,
+      events: 0,
       cancelled: 0,
       erased: 0,
       left: found,

@@ -112,8 +112,8 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       await store.failIntake([first?.seq ?? -1]);
       await store.applyTracking({ ...NO_BATCH, done: [second?.seq ?? -1] });
       await store.schedulePolls([phone, bsuid, '1'].map((recipient) => ({ connectionId: 'c1', recipient, inMs: 0 })));
-      expect(await store.countPersonTracking(phone)).toEqual({ conversations: 3, waiting: 3 });
-      expect(await store.countPersonTracking('%')).toEqual({ conversations: 0, waiting: 0 });
+      expect(await store.countPersonTracking(phone)).toEqual({ conversations: 3, waiting: 3, events: 0 });
+      expect(await store.countPersonTracking('%')).toEqual({ conversations: 0, waiting: 0, events: 0 });
       expect(await store.erasePersonTracking(phone)).toBe(3 + 3 + 2);
       expect(await store.erasePersonTracking(phone)).toBe(0);
       expect([await known(), await store.conversation('c2', { phone })]).toEqual([undefined, undefined]);

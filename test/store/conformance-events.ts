@@ -136,6 +136,43 @@ export function eventsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.eventBefore('nobody', 999)).toBe(0);
     });
 
+    test('are found, handed over and erased with the person, under whichever of its ids', async () => {
+      await store.setSubscriptions([...ALL, { caller: 'shop', types: eventTypes }]);
+      const [phone, bsuid] = ['14155551234', 'US.1'];
+      await store.noteConversations([{ connectionId: 'c1', contact: { phone, bsuid }, inAt: 1 }]);
+      await insertFinished(store, newMessage('a', { to: phone }), 'accepted');
+      const about = (fact: string, contact: string, more: object = {}) => newFact(fact, { contact, ...more });
+      await store.applyTracking({
+        ...NO_BATCH,
+        facts: [about('in:1', bsuid), about('in:2', bsuid, { caller: 'shop' }), about('in:3', 'US.2'), newFact('t:1')],
+      });
+      await recordAll(store);
+      await store.applyTracking({ ...NO_BATCH, facts: [about('in:4', bsuid), about('in:5', 'US.2')] });
+      expect(await store.countPersonTracking(phone)).toEqual({ conversations: 1, waiting: 0, events: 4 });
+      const [first, ...more] = await store.listPersonEvents(phone, { after: 0, limit: 9 });
+      expect([first, ...more].map((event) => event?.type)).toEqual([
+        ...['message.accepted', 'message.received', 'message.received'],
+      ]);
+      expect(await store.listPersonEvents(bsuid, { after: first?.seq ?? 0, limit: 1 })).toEqual(more.slice(0, 1));
+      expect(await store.erasePersonTracking(phone)).toBe(1 + 3 + 1);
+      expect(await store.erasePersonTracking(phone)).toBe(0);
+      expect((await store.pendingFacts(9)).map(({ fact }) => fact)).toEqual(['in:5']);
+      expect(await page('crm', { after: 0, limit: 9 })).toMatchObject({ facts: ['in:3', 't:1'] });
+      expect(await page('shop', { after: 0, limit: 9 })).toMatchObject({ facts: [] });
+      expect(await store.eventPositions('crm')).toMatchObject({ last: 5, purged: 0 });
+    });
+
+    test('are purged with the records, seven days after they were recorded', async () => {
+      await store.setSubscriptions(ALL);
+      await note('in:1');
+      await recordAll(store);
+      await fixture.advance(7 * DAY_MS - 60_000);
+      expect(await store.purge(9)).toBe(0);
+      await fixture.advance(60_000);
+      expect(await store.purge(9)).toBe(1);
+      expect(await store.eventPositions('crm')).toMatchObject({ last: 1, purged: 1 });
+    });
+
     test('are deleted by age, in batches, and it is noted how far for whom', async () => {
       await store.setSubscriptions([...ALL, { caller: 'shop', types: eventTypes }]);
       await store.applyTracking({ ...NO_BATCH, facts: [newFact('s', { caller: 'shop' })] });

@@ -55,7 +55,7 @@ export function intakeConformance(name: string, createFixture: () => Promise<Sto
       expect(await dueKeys()).toEqual(['early', 'late']);
       await finish(['early']);
       expect(await dueKeys()).toEqual(['late']);
-      expect(await store.countPersonTracking('你好')).toEqual({ conversations: 0, waiting: 0 });
+      expect(await store.countPersonTracking('你好')).toEqual({ conversations: 0, waiting: 0, events: 0 });
     });
 
     test('is due again so long after its receipt, with one more try, and holds nobody up', async () => {

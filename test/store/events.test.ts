@@ -5,6 +5,7 @@ import { afterAll, describe, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { eventsConformance } from './conformance-events.ts';
 import { factsConformance } from './conformance-facts.ts';
+import { eventReplicas } from './event-replicas.ts';
 import type { StoreFixture } from './fixture.ts';
 import { aDatabase, emptied } from './postgres-fixture.ts';
 import { OPTIONS } from './samples.ts';
@@ -34,4 +35,5 @@ if (server === undefined) {
   afterAll(async () => (await database).tearDown());
   factsConformance('PostgreSQL', emptied(database));
   eventsConformance('PostgreSQL', emptied(database));
+  eventReplicas(emptied(database));
 }

@@ -138,6 +138,7 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   monthCalls: false,
   noteListening: true,
   countPersonTracking: false,
+  listPersonEvents: false,
   erasePersonTracking: true,
   setSubscriptions: true,
   pendingFacts: false,

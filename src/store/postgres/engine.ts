@@ -54,8 +54,13 @@ export const postgresDialect: Dialect = {
             LIMIT ${also === 'TRUE' ? ':limit' : most}))
           AND ${also} ORDER BY sends.seq DESC LIMIT :limit`,
   lateralJoin: (condition) => `CROSS JOIN LATERAL (SELECT * FROM sends WHERE ${condition}) AS sends`,
+  // An array, as in `newest`.
+  among: (keys) => `= ANY (ARRAY(${keys}))`,
+  // As `scan`: a walk over the events of all callers is in another order.
   newestOfEach: (callers) => `${callers} CROSS JOIN LATERAL
-    (SELECT events.seq FROM events WHERE events.caller = given.caller AND events.seq > :after ORDER BY events.seq LIMIT :limit) AS theirs`,
+    (SELECT events.seq FROM events WHERE (events.caller, events.seq) > (given.caller, :after)
+       AND (events.caller, events.seq) <= (given.caller, ${Number.MAX_SAFE_INTEGER})
+     ORDER BY events.caller, events.seq LIMIT :limit) AS theirs`,
   announceEvents: statement(announceEvents),
   inputRows: (columns) => {
     const typed = Object.entries(columns).map(([name, type]) => `${name} ${type}`);

@@ -151,7 +151,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   [...deliveriesTables('BIGINT'), ...postgresTallyTriggers],
   watchTables,
   [
-    ...eventTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
+    ...eventTables('BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', 'BIGINT'),
     ...vacuumEventsEarly,
     ...postgresEventTriggers.sends,
   ],

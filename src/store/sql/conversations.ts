@@ -2,6 +2,8 @@ import type { ContactIdentity, Conversation, ConversationFacts, TrackingStore } 
 import { type ConversationStatements, conversationStatements } from './conversation-statements.ts';
 import { retryDeadlocks } from './deadlocks.ts';
 import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
+import { toEvent } from './event-row.ts';
+import { eventStatements, lockNumbersStep } from './event-statements.ts';
 import { intakeStatements } from './intake-statements.ts';
 import { pollStatements } from './poll-statements.ts';
 import { integer, optional, required, toSqlText } from './row-mapping.ts';
@@ -9,7 +11,7 @@ import { integer, optional, required, toSqlText } from './row-mapping.ts';
 type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;
 type Operations = Pick<
   TrackingStore,
-  'noteConversations' | 'conversation' | 'countPersonTracking' | 'erasePersonTracking'
+  'noteConversations' | 'conversation' | 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'
 >;
 
 /** A number leads to a BSUID, that to a contact id, and that to rows that have nothing else. */
@@ -50,10 +52,11 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
 function personOperations(
   database: Database,
   dialect: Dialect,
-): Pick<Operations, 'countPersonTracking' | 'erasePersonTracking'> {
+): Pick<Operations, 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'> {
   const { engine, sql } = database;
   const intake = intakeStatements(dialect);
   const polls = pollStatements(dialect);
+  const events = eventStatements(dialect);
   const personOf = async (to: string): Promise<{ conversations: Row[]; ids: string[] }> => {
     const conversations = await rowsOf(database, { phone: to, bsuid: to, contactId: to });
     const known = conversations.map(identityOf).flatMap(({ phone, bsuid, contactId }) => [phone, bsuid, contactId]);
@@ -62,11 +65,19 @@ function personOperations(
   const bodiesWith = (ids: readonly string[]) => ({
     rows: JSON.stringify(ids.map((id) => ({ pattern: `%${id.replaceAll(/[!%_]/g, '!$&')}%` }))),
   });
+  const contactsOf = (ids: readonly string[]) => ({ rows: JSON.stringify(ids.map((contact) => ({ contact }))) });
   return {
     async countPersonTracking(to) {
       const { conversations, ids } = await personOf(to);
       const [waiting = {}] = await engine.read({ statement: intake.countPerson, values: bodiesWith(ids) });
-      return { conversations: conversations.length, waiting: integer(waiting, 'n') };
+      const [told = {}] = await engine.read({ statement: events.countPerson, values: contactsOf(ids) });
+      return { conversations: conversations.length, waiting: integer(waiting, 'n'), events: integer(told, 'n') };
+    },
+
+    async listPersonEvents(to, { after, limit }) {
+      const { ids } = await personOf(to);
+      const values = { ...contactsOf(ids), after, limit };
+      return (await engine.read({ statement: events.listPerson, values })).map(toEvent);
     },
 
     async erasePersonTracking(to) {
@@ -78,7 +89,9 @@ function personOperations(
         { statement: polls.erase, values: { rows: JSON.stringify(recipients) } },
         ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
       ];
-      const erased = await retryDeadlocks(() => engine.write(steps));
+      // Under the lock of the numbers: no fact that goes here becomes an event meanwhile.
+      const told = [events.erasePerson, events.eraseFacts].map((statement) => ({ statement, values: contactsOf(ids) }));
+      const erased = await retryDeadlocks(() => engine.write([...steps, lockNumbersStep(events), ...told]));
       return erased.reduce((sum, each) => sum + each.length, 0);
     },
   };

@@ -88,6 +88,8 @@ export interface Dialect {
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
+  /** Behind a key: it is one of those that this query finds, which are looked up one by one. */
+  among(keys: string): string;
   /**
    * FROM clause: of each row of this table `given`, the numbers of the first `:limit` events of its caller behind `:after`, as
    * `theirs`.

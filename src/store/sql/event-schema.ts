@@ -1,7 +1,8 @@
 /**
- * What callers are to be told, and have been told. Of the clocks, `at` is wall clock; `recorded_at` is the ageing clock.
+ * What callers are to be told, and have been told. Of the clocks, `at` is wall clock; `recorded_at` is the ageing clock. `number` is
+ * the type of a key by which SQLite orders the table itself.
  */
-export const eventTables = (sequence: string): readonly string[] => [
+export const eventTables = (sequence: string, number: 'INTEGER' | 'BIGINT'): readonly string[] => [
   // What is written down for a caller. Without a row of its own a caller has neither facts nor events.
   `CREATE TABLE event_subscriptions (
      caller TEXT NOT NULL,
@@ -34,7 +35,7 @@ export const eventTables = (sequence: string): readonly string[] => [
      last BIGINT NOT NULL
    )`,
   `CREATE TABLE events (
-     seq BIGINT NOT NULL PRIMARY KEY,
+     seq ${number} NOT NULL PRIMARY KEY,
      id TEXT NOT NULL UNIQUE,
      caller TEXT NOT NULL,
      connection_id TEXT NOT NULL,

@@ -1,4 +1,5 @@
-import { type Dialect, type Statement, statement } from './engine.ts';
+import { randomBytes } from 'node:crypto';
+import { type Dialect, type Statement, type Step, statement } from './engine.ts';
 import { FACT_COLUMNS } from './event-row.ts';
 import { VISIBLE_COLUMNS } from './message-columns.ts';
 import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
@@ -7,6 +8,8 @@ import { DELIVERED, WITH_DELIVERY } from './tracking-columns.ts';
 export const SCANNED_MAX = 2_000;
 /** Times of neighbours are out of order by no more rows. */
 const DISORDER_MAX = 1_000;
+
+const EPOCH_BYTES = 9;
 
 const COLUMNS = ['seq', 'id', 'caller', 'connection_id', 'type', 'fact', 'contact', 'at', 'data'] as const;
 const EVENT = COLUMNS.map((column) => `events.${column}`).join(', ');
@@ -30,6 +33,7 @@ export interface EventStatements {
   readonly notePurged: Statement;
   readonly expire: Statement;
   readonly countPerson: Statement;
+  readonly listPerson: Statement;
   readonly erasePerson: Statement;
   readonly eraseFacts: Statement;
 }
@@ -37,6 +41,12 @@ export interface EventStatements {
 export function eventStatements(dialect: Dialect): EventStatements {
   return { ...subscribing(dialect), ...recording(dialect), ...reading(dialect), ...forgetting(dialect) };
 }
+
+/** The first that locks it makes the row, with an epoch of its own. */
+export const lockNumbersStep = ({ lockNumbers }: Pick<EventStatements, 'lockNumbers'>): Step => ({
+  statement: lockNumbers,
+  values: { epoch: randomBytes(EPOCH_BYTES).toString('base64url') },
+});
 
 function subscribing({ inputRows, skipLockedAny }: Dialect) {
   const given = inputRows({ caller: 'TEXT', type: 'TEXT' });
@@ -97,7 +107,7 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
     // Held until the commit: whoever comes next sees what is recorded here, and counts on from it.
     lockNumbers: statement(`
       INSERT INTO event_numbers (id, epoch, last) VALUES (1, :epoch, 0)
-      ON CONFLICT (id) DO UPDATE SET last = event_numbers.last RETURNING epoch, last`),
+      ON CONFLICT (id) DO UPDATE SET last = event_numbers.last`),
     insert: statement(`
       INSERT INTO events (seq, id, caller, connection_id, type, fact, contact, at, recorded_at, data)
       SELECT numbers.last + ROW_NUMBER() OVER (ORDER BY given.place), given.id, given.caller, given.connection, given.type,
@@ -115,41 +125,43 @@ function recording({ now, inputRows, skipLockedAny }: Dialect) {
   };
 }
 
-function reading({ inputRows, newestOfEach }: Dialect) {
+function reading({ inputRows, among, newestOfEach }: Dialect) {
   const callers = inputRows({ caller: 'TEXT' });
   return {
     positions: statement(`
       SELECT epoch, last, COALESCE((SELECT seq FROM event_purges WHERE caller = :caller), 0) AS purged FROM event_numbers`),
     // The end of what was looked at comes with it, whatever was found.
     page: statement(`
-      WITH scanned AS MATERIALIZED
-        (SELECT seq FROM events WHERE caller = :caller AND seq > :after ORDER BY seq LIMIT :most),
-      ends AS (SELECT COALESCE(MAX(seq), :after) AS scan_end, COUNT(*) AS scan_n FROM scanned),
+      WITH ends AS MATERIALIZED
+        (SELECT COALESCE(MAX(seq), :after) AS scan_end, COUNT(*) AS scan_n FROM
+           (SELECT seq FROM events WHERE caller = :caller AND seq > :after ORDER BY seq LIMIT :most) AS scanned),
       found AS
-        (SELECT ${EVENT} FROM scanned JOIN events ON events.seq = scanned.seq
-         WHERE (:every = 1 OR events.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })}))
+        (SELECT ${EVENT} FROM events
+         WHERE events.caller = :caller AND events.seq > :after AND events.seq <= (SELECT scan_end FROM ends)
+           AND (:every = 1 OR events.type IN (SELECT given.type FROM ${inputRows({ type: 'TEXT' })}))
            AND (CAST(:connection AS TEXT) IS NULL OR events.connection_id = :connection)
          ORDER BY events.seq LIMIT :limit)
       SELECT found.*, ends.scan_end, ends.scan_n FROM ends LEFT JOIN found ON TRUE ORDER BY found.seq`),
     find: statement(`SELECT ${EVENT} FROM events WHERE id = :id AND caller = :caller`),
     newOfAll: statement(`
-      SELECT ${EVENT} FROM
-        (SELECT theirs.seq FROM ${newestOfEach(callers)} ORDER BY theirs.seq LIMIT :limit) AS newest
-        JOIN events ON events.seq = newest.seq ORDER BY events.seq`),
+      SELECT ${EVENT} FROM events
+      WHERE events.seq ${among(`SELECT theirs.seq FROM ${newestOfEach(callers)} ORDER BY theirs.seq LIMIT :limit`)}
+      ORDER BY events.seq`),
     // Times are not quite in the order of the numbers: nothing that is later may be left behind.
     before: statement(`
-      SELECT COALESCE(MAX(seq), 0) AS seq FROM events WHERE caller = :caller AND seq < COALESCE(
+      SELECT seq FROM events WHERE caller = :caller AND seq < COALESCE(
         (SELECT MIN(seq) FROM
            (SELECT seq FROM events WHERE caller = :caller AND at > :at ORDER BY at, seq LIMIT ${DISORDER_MAX}) AS later),
-        ${Number.MAX_SAFE_INTEGER})`),
+        ${Number.MAX_SAFE_INTEGER})
+      ORDER BY seq DESC LIMIT 1`),
   };
 }
 
-function forgetting({ now, inputRows, skipLockedAny }: Dialect) {
+function forgetting({ now, among, inputRows, skipLockedAny }: Dialect) {
   // The oldest have the lowest numbers: no index of their age is needed.
   const old = `recorded_at <= ${now} - CAST(:eventRetentionMs AS BIGINT)`;
   const oldest = `(SELECT seq, caller, recorded_at FROM events ORDER BY seq LIMIT :limit)`;
-  const contacts = `(SELECT given.contact FROM ${inputRows({ contact: 'TEXT' })})`;
+  const ofPerson = `contact IS NOT NULL AND contact ${among(`SELECT given.contact FROM ${inputRows({ contact: 'TEXT' })}`)}`;
   return {
     // In the order of the callers, so that no two processes wait for each other's.
     notePurged: statement(`
@@ -165,9 +177,12 @@ function forgetting({ now, inputRows, skipLockedAny }: Dialect) {
          ORDER BY events.seq ${skipLockedAny})
       DELETE FROM events WHERE seq IN (SELECT old_seq FROM old) RETURNING seq`),
     countPerson: statement(`
-      SELECT (SELECT COUNT(*) FROM events WHERE contact IS NOT NULL AND contact IN ${contacts})
-        + (SELECT COUNT(*) FROM event_facts WHERE contact IN ${contacts}) AS n`),
-    erasePerson: statement(`DELETE FROM events WHERE contact IS NOT NULL AND contact IN ${contacts} RETURNING seq`),
-    eraseFacts: statement(`DELETE FROM event_facts WHERE contact IN ${contacts} RETURNING seq`),
+      SELECT (SELECT COUNT(*) FROM events WHERE ${ofPerson}) + (SELECT COUNT(*) FROM event_facts WHERE ${ofPerson}) AS n`),
+    listPerson: statement(`
+      WITH theirs AS MATERIALIZED (SELECT seq FROM events WHERE ${ofPerson})
+      SELECT ${EVENT} FROM events
+      WHERE events.seq ${among('SELECT seq FROM theirs WHERE seq > :after ORDER BY seq LIMIT :limit')} ORDER BY events.seq`),
+    erasePerson: statement(`DELETE FROM events WHERE ${ofPerson} RETURNING seq`),
+    eraseFacts: statement(`DELETE FROM event_facts WHERE ${ofPerson} RETURNING seq`),
   };
 }

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { EventPage, EventStore, EventSubscription, NewEvent, StoredEvent } from '../event-store.ts';
-import type { Dialect, Engine, Row, Step, Value } from './engine.ts';
+import type { Dialect, Engine, Row, Value } from './engine.ts';
+import { expireEventSteps } from './event-retention.ts';
 import { toEvent, toPendingFact } from './event-row.ts';
-import { type EventStatements, eventStatements, SCANNED_MAX } from './event-statements.ts';
+import { type EventStatements, eventStatements, lockNumbersStep, SCANNED_MAX } from './event-statements.ts';
 import { bySequence, integer, optional, required, toSqlText } from './row-mapping.ts';
-
-const EPOCH_BYTES = 9;
 
 interface Database {
   engine: Engine;
@@ -21,22 +19,11 @@ export function createEventStore(engine: Engine, dialect: Dialect): EventStore {
     ...reading(database),
     onForeignEvents: (listener) => engine.onForeignEvents(listener),
     async expireEvents(eventRetentionMs, limit) {
-      const [, expired = []] = await engine.write(expireEventSteps(dialect, { eventRetentionMs, limit }));
+      const [, expired = []] = await engine.write(expireEventSteps(dialect, { eventRetentionMs }, limit));
       return expired.length;
     },
   };
 }
-
-export function expireEventSteps(dialect: Dialect, values: { eventRetentionMs: number; limit: number }): Step[] {
-  const { notePurged, expire } = eventStatements(dialect);
-  return [notePurged, expire].map((statement) => ({ statement, values }));
-}
-
-/** The first that locks it makes the row, with an epoch of its own. */
-const lockStep = ({ lockNumbers }: EventStatements): Step => ({
-  statement: lockNumbers,
-  values: { epoch: randomBytes(EPOCH_BYTES).toString('base64url') },
-});
 
 function subscribing({ engine, sql }: Database): Pick<EventStore, 'setSubscriptions'> {
   return {
@@ -48,7 +35,7 @@ function subscribing({ engine, sql }: Database): Pick<EventStore, 'setSubscripti
       const values = { rows: JSON.stringify([...asked.values()]) };
       const changes = [sql.unsubscribe, sql.subscribe, sql.dropUnasked].map((statement) => ({ statement, values }));
       // Processes that read their files at once do it one after another.
-      await engine.write([lockStep(sql), ...changes]);
+      await engine.write([lockNumbersStep(sql), ...changes]);
     },
   };
 }
@@ -72,12 +59,12 @@ function recording(
       if (taken.size === 0) return [];
       const takeOut = { statement: sql.takeOut, values: { rows: JSON.stringify([...taken].map((seq) => ({ seq }))) } };
       if (events.length === 0) {
-        await engine.write([lockStep(sql), takeOut]);
+        await engine.write([lockNumbersStep(sql), takeOut]);
         return [];
       }
       const first = onceEach(events);
       const [, inserted = []] = await engine.write([
-        lockStep(sql),
+        lockNumbersStep(sql),
         { statement: sql.insert, values: { rows: JSON.stringify(first.map(eventValues)) } },
         { statement: sql.advance, values: {} },
         takeOut,
@@ -143,7 +130,7 @@ function reading({
       const ask = { statement: sql.positions, values: { caller } };
       let [row] = await engine.read(ask);
       if (row === undefined) {
-        await engine.write([lockStep(sql)]);
+        await engine.write([lockNumbersStep(sql)]);
         [row = {}] = await engine.read(ask);
       }
       return { epoch: required(row, 'epoch'), last: integer(row, 'last'), purged: integer(row, 'purged') };
@@ -171,12 +158,12 @@ function reading({
     async readNewEvents(callers, { after, limit }) {
       if (callers.length === 0) return [];
       const rows = JSON.stringify([...new Set(callers)].map((caller) => ({ caller })));
-      return (await engine.read({ statement: sql.newOfAll, values: { rows, after, limit } })).map(toEvent);
+      return (await engine.list({ statement: sql.newOfAll, values: { rows, after, limit } })).map(toEvent);
     },
 
     async eventBefore(caller, at) {
-      const [row = {}] = await engine.read({ statement: sql.before, values: { caller, at } });
-      return integer(row, 'seq');
+      const [row] = await engine.list({ statement: sql.before, values: { caller, at } });
+      return row === undefined ? 0 : integer(row, 'seq');
     },
   };
 }

@@ -2,6 +2,7 @@ import type { CallerTokenStore, ReservationStore } from '../coordination-store.t
 import type { MessageStore } from '../message-store.ts';
 import type { StoreOptions } from '../options.ts';
 import { type Dialect, type Engine, statement } from './engine.ts';
+import { expireEventSteps } from './event-retention.ts';
 import { retentionStatements } from './retention-statements.ts';
 import { expireTrackingSteps } from './tracking-retention.ts';
 
@@ -24,6 +25,7 @@ export function createMaintenance(engine: Engine, dialect: Dialect, options: Sto
         { statement: sql.releaseBroadcastKeys, values: { keyRetentionMs, limit } },
         { statement: sql.deleteExpiredBroadcasts, values: { recordRetentionMs, limit } },
         ...expireTrackingSteps(dialect, options, { limit, wall: now() }),
+        ...expireEventSteps(dialect, options, limit),
       ]);
       engine.checkpoint?.();
       return purged.reduce((sum, rows) => sum + rows.length, 0);

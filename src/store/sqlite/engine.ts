@@ -48,6 +48,7 @@ export const sqliteDialect: Dialect = {
       AND ${also} ORDER BY sends.seq DESC LIMIT :limit`;
   },
   lateralJoin: (condition) => `CROSS JOIN sends ON sends.seq IN (SELECT seq FROM sends WHERE ${condition})`,
+  among: (keys) => `IN (${keys})`,
   newestOfEach: (callers) => `${callers} CROSS JOIN events AS theirs ON theirs.seq IN
     (SELECT events.seq FROM events WHERE events.caller = given.caller AND events.seq > :after ORDER BY events.seq LIMIT :limit)`,
   inputRows: (columns) => {

@@ -110,7 +110,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     ...namedIndexes,
   ],
   watchTables,
-  [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT'), ...sqliteEventTriggers],
+  [...eventTables('INTEGER PRIMARY KEY AUTOINCREMENT', 'INTEGER'), ...sqliteEventTriggers],
   webhookTables,
 ];
 

@@ -1,0 +1,15 @@
+import type { StoreOptions } from '../options.ts';
+import type { Dialect, Step } from './engine.ts';
+import { eventStatements } from './event-statements.ts';
+
+const RETENTION_MS = 7 * 24 * 60 * 60_000;
+
+/** Notes how far they go, then deletes. */
+export function expireEventSteps(
+  dialect: Dialect,
+  { eventRetentionMs = RETENTION_MS }: Pick<StoreOptions, 'eventRetentionMs'>,
+  limit: number,
+): Step[] {
+  const { notePurged, expire } = eventStatements(dialect);
+  return [notePurged, expire].map((statement) => ({ statement, values: { eventRetentionMs, limit } }));
+}
