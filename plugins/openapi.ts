@@ -15,6 +15,7 @@ const tags = [
   ['conversations', 'What was written, and who answers'],
   ['broadcasts', 'Send to many'],
   ['events', 'What became of messages, and what customers answer: read, followed, or posted to you'],
+  ['webhooks', 'Have your events sent to you, signed'],
   ['media', 'Files of conversations'],
   ['connections', 'The WATI accounts behind the service'],
   ['native', 'The escape hatch'],

@@ -19,6 +19,7 @@ import { operator } from '../routes/operator.ts';
 import { passthrough } from '../routes/passthrough.ts';
 import { problemPages } from '../routes/problem-pages.ts';
 import { templates as templateRoutes } from '../routes/templates.ts';
+import { webhookEndpoints } from '../routes/webhook-endpoints.ts';
 import { hasScope } from './callers.ts';
 import type { Config } from './config.ts';
 import { clientErrorHandler } from './http/client-errors.ts';
@@ -34,9 +35,10 @@ import { createCallersView } from './operator/callers-view.ts';
 import { heldMessages } from './operator/held-messages.ts';
 import { monthQuotas } from './rate-limit/month-calls.ts';
 import { PhoneNumbers } from './recipients/phone-numbers.ts';
-import { type AppParts, type Checks, createChecks, docsOf, registerPlugins, version } from './register-plugins.ts';
+import { type AppParts, type Checks, createChecks, docsOf, registerPlugins } from './register-plugins.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { createServices } from './services.ts';
+import { version } from './version.ts';
 
 /** The largest message, escaped letter by letter, has half of it; a broadcast says itself how much it takes. */
 const jsonBytesMax = 64 * 1024;
@@ -67,9 +69,15 @@ export async function buildApp(config: Config, overrides: ServiceOverrides): Pro
   const checks = createChecks(config, services);
   const refuseOtherMethods = await registerPlugins(parts, checks);
   await registerCallerRoutes(parts, checks);
+  await registerEventRoutes(parts);
   await registerOperatorRoutes(parts);
   refuseOtherMethods();
 
+  app.addHook('onListen', async () => {
+    for (const at of app.addresses()) {
+      if (typeof at !== 'string') services.webhooks.addListener({ host: at.address, port: at.port });
+    }
+  });
   const { onListening } = overrides;
   // Not waited for: a gateway that is slow holds up no start.
   if (onListening) app.addHook('onListen', async () => void onListening(services.readiness));
@@ -116,13 +124,6 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
   await app.register(broadcasts, broadcastServices);
   await app.register(broadcastControl, broadcastServices);
   await app.register(broadcastEvents, { ...broadcastServices, eventStreams: pools.eventStreams, mayListen });
-  await app.register(events, {
-    ...services.events,
-    callers: overrides.callers,
-    eventReaders: pools.eventReaders,
-    eventWaits: pools.eventWaits,
-    onFault: (error) => services.onTaskError('event-stream', error),
-  });
   await app.register(broadcastImport, { ...broadcastServices, uploads, numbers });
   await app.register(files, {
     config,
@@ -149,6 +150,25 @@ async function registerCallerRoutes(parts: AppParts, { stopCheck, listedCheck, c
     allowed: config.NATIVE_PATHS,
     defaultCountries: config.DEFAULT_COUNTRIES,
     ...streaming,
+  });
+}
+
+/** What callers hear of later. */
+async function registerEventRoutes({ app, config, overrides, front: { pools }, services }: AppParts) {
+  await app.register(events, {
+    ...services.events,
+    callers: overrides.callers,
+    eventReaders: pools.eventReaders,
+    eventWaits: pools.eventWaits,
+    onFault: (error) => services.onTaskError('event-stream', error),
+  });
+  await app.register(webhookEndpoints, {
+    store: services.store,
+    cursors: services.events.cursors,
+    webhooks: services.webhooks,
+    endpointsMax: config.WEBHOOK_ENDPOINTS_MAX,
+    now: overrides.now ?? Date.now,
+    onChange: () => {},
   });
 }
 

@@ -86,7 +86,7 @@ export function loadConfig(environment: Record<string, string | undefined>, exec
   const unknown = countriesFault(countries);
   if (unknown !== undefined) faults.push(`DEFAULT_COUNTRIES: ${unknown}`);
   const signingKeys = readSigningKeys(data.EVENTS_SIGNING_KEY, faults);
-  const { hosts, faults: hostFaults } = readAllowedHosts(env?.WEBHOOK_ALLOWED_HOSTS ?? '');
+  const { hosts, faults: hostFaults } = readAllowedHosts(data.WEBHOOK_ALLOWED_HOSTS ?? '');
   faults.push(...hostFaults);
   const native = readNativePaths(data.NATIVE_PATHS ?? '', faults);
   if (data.NODE_DEBUG !== undefined) {

@@ -38,8 +38,7 @@ import type { Metrics } from './observability/metrics.ts';
 import type { PhoneNumbers } from './recipients/phone-numbers.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { Services } from './services.ts';
-
-export const version = '0.1.0';
+import { version } from './version.ts';
 
 type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
 

@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Callers } from './callers.ts';
 import type { ReconcileClock } from './delivery/reconcile/reconcile-worker.ts';
@@ -19,6 +20,10 @@ export interface ServiceOverrides {
   intake?: { tokens: IntakeTokens; onListening?: (port: number) => void };
   /** Where the Maton key can change while the service runs; the setting otherwise. */
   matonKey?: () => string;
+  /** Where EVENTS_SIGNING_KEY can change while the service runs; the setting otherwise. */
+  signingKeys?: () => readonly string[];
+  /** Resolves hosts of webhook endpoints; the system by default. */
+  webhookLookup?: (hostname: string) => Promise<LookupAddress[]>;
   dispatchers?: Dispatchers;
   store?: Store;
   uploads?: Uploads;

@@ -24,6 +24,8 @@ import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
 import { type Dispatchers, openDispatchers } from './upstream/dispatchers.ts';
 import type { CallReport } from './upstream/types.ts';
+import { version } from './version.ts';
+import { openWebhooks, type Webhooks } from './webhooks/open-webhooks.ts';
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
@@ -116,7 +118,13 @@ async function openResources(
     nowOf(overrides),
   );
   const monthCalls = new MonthCalls(store, (error) => onTaskError('month-calls', error));
-  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls };
+  const webhooks = openWebhooks(config, {
+    signingKeys: overrides.signingKeys ?? (() => config.EVENTS_SIGNING_KEYS),
+    version,
+    lookup: overrides.webhookLookup,
+    now: nowOf(overrides),
+  });
+  return { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls, webhooks };
 }
 
 function countCall(
@@ -152,10 +160,12 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   pollWorker: PollWorker;
   events: Events;
   recording: Recording;
+  webhooks: Webhooks;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
-  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events } = parts;
+  const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
+    parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   const { recorder } = parts.recording;
   return {
@@ -178,6 +188,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       rateLimiter?.close();
       void dispatchers.close();
       intake?.cutOff();
+      webhooks.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
@@ -190,6 +201,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
       await recorder.stop();
       await events.hub.close();
+      await webhooks.sender.close();
       await monthCalls.close();
       await stopSwitch.close();
       await dispatchers.close();

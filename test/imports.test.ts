@@ -41,9 +41,9 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/events\/event-(feed|stream|types))\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
     types:
-      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|events))\/|^src\/(config|readiness|callers)\.ts$/,
+      /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|webhooks|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
       /^(fastify|typebox|@fastify\/(type-provider-typebox|multipart)|@prometheus-io\/client|node:(crypto|stream|stream\/\w+|events))$/,
   },
@@ -179,6 +179,13 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     packages: /^(fastify|ajv|typebox|@prometheus-io\/client|node:[\w/]+)$/,
   },
   {
+    // Out to receivers of callers: what may be called, how it is signed, and when it is tried again.
+    of: /^src\/webhooks\//,
+    values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
+    types: /^src\/(webhooks|store|events)\//,
+    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|dns\/promises))$/,
+  },
+  {
     of: /^src\/csv\//,
     values: /^src\/(csv\/[\w-]+|upload\/(upload-error|foreign-file)|templates\/template-value|lib\/[\w-]+)\.ts$/,
     types: /^src\/(csv|recipients)\/|^src\/problem\.ts$/,
@@ -262,11 +269,16 @@ it('keeps what only reads apart from delivery: no read route reaches it, types i
   expect([...reached].filter((file) => /^src\/(delivery|broadcasts)\//.test(file))).toEqual([]);
 });
 
-it('reads the environment in src/bin alone, and undici in src/upstream alone', () => {
+it('reads the environment in src/bin alone, and undici where calls go out', () => {
   expect(
     files.filter((file) => !file.startsWith('src/bin/') && /process\s*\.\s*env|from 'node:process'/.test(text(file))),
   ).toEqual([]);
-  expect(imports.filter(({ file, target }) => target === 'undici' && !file.startsWith('src/upstream/'))).toEqual([]);
+  expect(
+    imports.filter(
+      ({ file, target }) =>
+        target === 'undici' && !/^src\/(upstream\/|webhooks\/(webhook-agent|sender)\.ts$)/.test(file),
+    ),
+  ).toEqual([]);
   // Browsers run the scripts of these pages.
   const fetching = files.filter((file) => !file.startsWith('src/bin/') && /\bfetch\(/.test(text(file)));
   expect(fetching.toSorted()).toEqual(['routes/home.ts', 'src/docs/docs-page.ts']);

@@ -11,16 +11,19 @@ import { createReport, type Finding } from '../lib/check-report.ts';
 import { counted } from '../lib/counted.ts';
 import { Problem } from '../problem.ts';
 import { openStore, type Store } from '../store/open.ts';
+import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import type { MatonConnection } from '../upstream/connections.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 import { listWebhookEndpoints } from '../upstream/webhook-endpoints.ts';
+import { readEndpoints, webhookSteps } from './check-webhook-steps.ts';
 
 /**
  * `npm run check`: tries what the service needs, with the same settings, and says in plain words what is wrong.
- * It reads, and opens the store as a start would; it sends nothing, and prints no secret. Exit code 1: something is wrong.
+ * It reads, and opens the store as a start would; it sends no message, and a test to webhook endpoints with `--send` alone; it prints
+ * no secret. Exit code 1: something is wrong.
  */
-async function main(): Promise<boolean> {
+async function main(isSending: boolean): Promise<boolean> {
   const config = settings();
   const report = createReport({ faultOf, print: console.log, notify: console.error });
   await report.step('settings', () => ('faults' in config ? config.faults : { fine: 'no faults' }));
@@ -32,9 +35,12 @@ async function main(): Promise<boolean> {
   }
   await report.step('clients', () => callers(config.CLIENTS_FILE));
   let kept: string | undefined;
+  let endpoints: StoredEndpoint[] | undefined;
   await report.step('store', () =>
     store(config, async (opened) => {
       kept = await keptConnection(opened);
+      // A callers file with faults has been told.
+      endpoints = await readEndpoints(opened, config.CLIENTS_FILE).catch(() => undefined);
     }),
   );
 
@@ -68,6 +74,7 @@ async function main(): Promise<boolean> {
     }
   }
   await dispatchers.close();
+  await webhookSteps(report, config, { endpoints, isSending });
   return report.allFine();
 }
 
@@ -220,4 +227,8 @@ const codeOf = (error: unknown): string | undefined =>
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-process.exitCode = (await main()) ? 0 : 1;
+const [option, ...others] = process.argv.slice(2);
+if (others.length > 0 || (option !== undefined && option !== '--send')) {
+  console.error('check takes --send (a signed test to each webhook endpoint), and nothing else');
+  process.exitCode = 2;
+} else process.exitCode = (await main(option === '--send')) ? 0 : 1;

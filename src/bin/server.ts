@@ -9,9 +9,9 @@ import { listen } from '../http/listen.ts';
 import { type IntakeTokens, type TokensChange, tokensFromFile } from '../intake/tokens.ts';
 import { createLogger } from '../observability/logger.ts';
 import { logStart } from '../observability/start-line.ts';
-import { version } from '../register-plugins.ts';
-import { followMatonKey, type MatonKey } from '../settings/maton-key.ts';
 import { openTracing } from '../tracing/tracing.ts';
+import { version } from '../version.ts';
+import { followKey, followSigningKeys, hideSecrets, reasonOf } from './followed-secrets.ts';
 
 /** `npm start`: the service, with the settings of the environment. Exit code 1: the settings are at fault. */
 async function serve(config: Config) {
@@ -22,10 +22,11 @@ async function serve(config: Config) {
   stream.on('drop', () => {
     linesDropped += 1;
   });
-  const secrets = [config.MATON_API_KEY];
-  const logger = createLogger(config.LOG_LEVEL, secrets, stream);
+  const hidden = hideSecrets(config);
+  const logger = createLogger(config.LOG_LEVEL, hidden.list, stream);
   const { callers, intakeTokens } = followFiles(config, logger);
-  const key = followKey(config, secrets, logger);
+  const key = followKey(config, hidden, logger);
+  const signingKeys = followSigningKeys(hidden, logger);
   // A diagnostic report holds the environment; whoever can ask for one could read the key there.
   Object.assign(process.report, { excludeEnv: true, excludeNetwork: true });
   const tracing = await openTracing(process.env, {
@@ -38,6 +39,7 @@ async function serve(config: Config) {
     linesDropped: () => linesDropped,
     onListening: (readiness) => logStart(logger, { version, config, callers, readiness, origin: app.listeningOrigin }),
     ...(key && { matonKey: key.current }),
+    ...(signingKeys && { signingKeys: signingKeys.current }),
     ...(intakeTokens && { intake: { tokens: intakeTokens } }),
     ...(tracing && { tracing }),
   });
@@ -45,6 +47,7 @@ async function serve(config: Config) {
     await app.close();
     await tracing?.close();
     key?.close();
+    signingKeys?.close();
     logger.flush();
   });
   // Node's 511 are fewer than the connections of a flood: the kernel drops the rest, and they come back seconds later.
@@ -102,22 +105,6 @@ function logCallersChange(logger: Logger, change: FileChange): void {
   logger.info({ callers: change.callers }, 'CLIENTS_FILE was read again');
   for (const each of change.changes) logger.info({ audit: true, act: 'callers-changed', ...each }, 'audit');
 }
-
-/** Only a file can change while the service runs. Both keys stay hidden from the log: an old one may be in force elsewhere. */
-function followKey(config: Config, secrets: string[], logger: Logger): MatonKey | undefined {
-  const path = process.env.MATON_API_KEY_FILE;
-  if (path === undefined || path === '') return undefined;
-  return followMatonKey({ path, first: config.MATON_API_KEY }, (change) => {
-    if ('error' in change) {
-      logger.error({ reason: reasonOf(change.error) }, 'MATON_API_KEY_FILE has no new key; the old one stays');
-      return;
-    }
-    secrets.push(change.key);
-    logger.info('MATON_API_KEY_FILE was read again: a new key is in use');
-  });
-}
-
-const reasonOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);
 
 /** Not the message: it may quote what the collector answered. */
 const faultName = (error: unknown): string => (error instanceof Error ? error.name : 'unknown');

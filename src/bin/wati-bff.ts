@@ -35,7 +35,9 @@ those of the service. Exit codes: 0 ended as asked, 1 could not start, 2 wrong a
     'check',
     {
       does: 'tries settings, callers, store, key and connection, and says what is wrong',
-      help: `Takes the settings of the service, sends nothing, prints no secret; may be run beside the service.
+      takes: '[--send]',
+      help: `Takes the settings of the service, sends no message, prints no secret; may be run beside the service.
+With --send each webhook endpoint of the callers gets a signed test.
 A line for each: ok, FAIL with a remedy, or skip. Exit codes: 0 all is well, 1 something is wrong.`,
       run: () => import('./check.ts'),
     },

@@ -1,6 +1,7 @@
 import { type ProblemSlug, problemTypes } from '../problem-types.ts';
 import { deliveredExample, eventListExample } from '../schemas/event-examples.ts';
 import exampleAnswers from '../schemas/example-answers.json' with { type: 'json' };
+import { webhookAnswers, webhookProblemExamples } from '../schemas/webhook-examples.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -23,6 +24,7 @@ const others: typeof answers = {
   getReadiness: { '503': notReady },
   listEvents: { '200': eventListExample },
   getEvent: { '200': deliveredExample },
+  ...webhookAnswers,
   resendMessage: {
     '202': { ...exampleAnswers.answers.sendText['202'], resendOf: '6303bfc6-fc8a-4df8-b921-f2b24f9a6dd2' },
   },
@@ -99,6 +101,7 @@ const rare: Partial<Record<ProblemSlug, Json>> = {
   },
   overloaded: { detail: 'as many uploads as there may be at once; nothing was sent' },
   'shutting-down': { detail: 'this instance is about to end; nothing was sent' },
+  ...webhookProblemExamples,
   'upstream-timeout': { detail: 'the upstream did not answer in time', instance: '/v1/contacts' },
 };
 

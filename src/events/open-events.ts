@@ -12,5 +12,5 @@ export async function openEvents(store: EventStore, onFault: (error: unknown) =>
   const cursors = new EventCursors(epoch);
   const hub = new EventHub({ store, onFault });
   const feed = new EventFeed({ store, cursors, hub });
-  return { hub, feed, text: eventText(cursors), frame: eventFrames(cursors) };
+  return { cursors, hub, feed, text: eventText(cursors), frame: eventFrames(cursors) };
 }

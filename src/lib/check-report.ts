@@ -34,7 +34,7 @@ export function createReport({ faultOf, print, notify }: ReportOptions) {
       for (const name of names) line('skip', name, why);
     },
     allFine() {
-      print(faults === 0 ? '\nAll is well.' : `\n${faults} of these must be mended; nothing was sent.`);
+      print(faults === 0 ? '\nAll is well.' : `\n${faults} of these must be mended; no message was sent.`);
       return faults === 0;
     },
   };

@@ -62,6 +62,7 @@ export const exampleIds = {
   sentMessage: 'bee9950d-a866-419b-9314-ccd25067ff7f',
   event: 'evt_3jXqvB0nQ2mT7rYk5dLwZA',
   endpoint: 'whe_6Qm1tZr8Kx0cVb3nYp5sLd',
+  unwantedEndpoint: 'whe_2Ht9cWz4Lb7uNe1gXo6yQa',
   caller: 'sandbox',
 } as const;
 

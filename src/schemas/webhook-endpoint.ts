@@ -3,16 +3,16 @@ import { eventTypes } from '../events/event-types.ts';
 import { exampleIds, oneOf, strict, Timestamp, text } from './common.ts';
 
 const endpointId = Type.String({
-  pattern: '^[A-Za-z0-9-]{1,64}$',
+  pattern: '^[A-Za-z0-9_-]{1,64}$',
   'x-form': 'the id of a webhook endpoint',
-  examples: [exampleIds.webhookEndpoint],
+  examples: [exampleIds.endpoint],
 });
 
 export const WebhookEndpointParams = Type.Object({ id: endpointId }, strict);
 
 /** Its own, so that the docs page deletes no endpoint that other examples are about. */
 export const DeleteWebhookEndpointParams = Type.Object(
-  { id: Type.String({ ...endpointId, examples: [exampleIds.unwantedWebhookEndpoint] }) },
+  { id: Type.String({ ...endpointId, examples: [exampleIds.unwantedEndpoint] }) },
   strict,
 );
 
@@ -183,9 +183,9 @@ export const WebhookReplay = Type.Object(
   {
     since: Type.Optional(
       Type.String({
-        maxLength: 40,
-        'x-time': 'instant',
-        description: 'all events since then that are kept',
+        pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?Z$',
+        'x-form': 'a time in UTC such as 2026-11-02T09:30:00Z',
+        description: 'all events since then that are kept; ISO 8601 with `Z`; not more than a minute in the future',
         examples: ['2026-11-02T09:30:00Z'],
       }),
     ),

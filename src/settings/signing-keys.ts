@@ -37,10 +37,3 @@ function faultOf(key: string): string | undefined {
 }
 
 const withoutPadding = (key: string): string => key.replace(/=+$/, '');
-
-/** How a key may stand in a line of the log: with and without its padding, in either alphabet. */
-export const hiddenFormsOf = (key: string): readonly string[] => {
-  const bare = withoutPadding(key);
-  const forUrls = bare.replaceAll('+', '-').replaceAll('/', '_');
-  return bare === forUrls ? [bare] : [bare, forUrls];
-};

@@ -10,6 +10,8 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { openStore } from '../../src/store/open.ts';
 import { freePort } from '../crash/service.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { startReceiver } from '../webhooks/receiver.ts';
+import { signingKey } from '../webhooks/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wati-bff-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -79,6 +81,43 @@ describe('wati-bff check', () => {
     expect([code, words?.slice(-2)]).toEqual([0, ['ok intake', 'ok subscription']]);
     expect(text).toContain('came in here');
     expect(text).not.toContain('/wati/');
+  });
+
+  it('tries the webhook endpoints of callers, and posts to them only when told so', async () => {
+    const url = `file:${join(folder, 'endpoints.db')}`;
+    const receiver = await startReceiver();
+    const store = await openStore(url, OPTIONS);
+    const address = `http://127.0.0.1:${receiver.port}/secret-path`;
+    for (const [id, target] of [
+      ['whe_good', address],
+      ['whe_unlisted', 'https://169.254.169.254/'],
+    ] as const)
+      await store.createEndpoint({ id, caller: 'billing', url: target, types: ['*'], position: 0 }, 5);
+    await store.close();
+    const settings = {
+      STORE_URL: url,
+      EVENTS_SIGNING_KEY: signingKey,
+      WEBHOOK_ALLOWED_HOSTS: `http://127.0.0.1:${receiver.port}`,
+    };
+    const dry = await check(settings);
+    expect([dry.code, dry.words?.slice(6)]).toEqual([1, ['ok webhooks', 'ok webhooks', 'FAIL webhooks']]);
+    expect(dry.text).toContain(`billing whe_good at 127.0.0.1:${receiver.port}: may be called; nothing was sent`);
+    expect(dry.text).toContain('billing whe_unlisted at 169.254.169.254: ');
+    expect(receiver.received).toEqual([]);
+    const sent = await check(settings, ['--send']);
+    expect(sent.text).toContain('took a signed test in');
+    expect(receiver.received.map(({ path }) => path)).toEqual(['/secret-path']);
+    receiver.answer((_, response) => void response.writeHead(503).end());
+    const failed = await check(settings, ['--send']);
+    expect(failed.text).toContain(`whe_good at 127.0.0.1:${receiver.port}: answered 503`);
+    for (const { text } of [dry, sent, failed]) {
+      expect(text).not.toContain('secret-path');
+      expect(text).not.toContain(signingKey.slice(0, 20));
+    }
+    const halfway = await check({ STORE_URL: url, EVENTS_SIGNING_KEY: signingKey });
+    expect(halfway.text).toMatch(/^FAIL {2}webhooks +WEBHOOK_ALLOWED_HOSTS names no host/m);
+    expect((await check(settings, ['--sned'])).code).toBe(2);
+    await receiver.close();
   });
 
   it('tells that the only active connection is not the one that was used before', async () => {

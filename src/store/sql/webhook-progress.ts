@@ -1,6 +1,6 @@
-import type { StoredEvent } from '../event-store.ts';
 import type { EndpointProgress, ParkedEvent, WebhookEndpointStore } from '../webhook-endpoint-store.ts';
-import type { Dialect, Engine, Row, Step } from './engine.ts';
+import type { Dialect, Engine, Row, Statement, Step } from './engine.ts';
+import { factValues, toEvent } from './event-row.ts';
 import { NaturalBatch } from './natural-batch.ts';
 import { integer, optional, required, toSqlText } from './row-mapping.ts';
 import { type ProgressStatements, progressStatements } from './webhook-statements.ts';
@@ -54,7 +54,7 @@ export function progressOperations(engine: Engine, dialect: Dialect, now: () => 
 
 /** The first says whether they are written: all others look for the same epoch. */
 function progressSteps(sql: ProgressStatements, progress: EndpointProgress, wall: number): Step[] {
-  const { id, epoch, attempts, parked, unparked, replay, disable } = progress;
+  const { id, epoch, attempts, parked, unparked, replay, disable, facts = [] } = progress;
   const of = { id, epoch };
   const save: Step = {
     statement: sql.save,
@@ -73,16 +73,17 @@ function progressSteps(sql: ProgressStatements, progress: EndpointProgress, wall
       replayAhead: JSON.stringify(replay && !replay.isDone ? replay.ahead : []),
     },
   };
-  const unpark = unparked.map((seq) => ({ seq }));
+  const step = (statement: Statement, rows: readonly object[], more: Step['values'] = {}): Step[] =>
+    rows.length > 0 ? [{ statement, values: { ...of, ...more, rows: JSON.stringify(rows) } }] : [];
   return [
     save,
-    ...(unpark.length > 0 ? [{ statement: sql.unpark, values: { ...of, rows: JSON.stringify(unpark) } }] : []),
-    ...(parked.length > 0
-      ? [{ statement: sql.park, values: { ...of, wall, rows: JSON.stringify(parked.map(parkedValues)) } }]
-      : []),
-    ...(attempts.length > 0
-      ? [{ statement: sql.attempts, values: { ...of, rows: JSON.stringify(attemptValues(attempts)) } }]
-      : []),
+    ...step(
+      sql.unpark,
+      unparked.map((seq) => ({ seq })),
+    ),
+    ...step(sql.park, parked.map(parkedValues), { wall }),
+    ...step(sql.attempts, attemptValues(attempts)),
+    ...step(sql.facts, facts.map(factValues)),
   ];
 }
 
@@ -114,20 +115,5 @@ function toParked(row: Row): ParkedEvent {
     dueInMs: Math.max(0, integer(row, 'due_in')),
     ...(row.last_status !== null && { lastStatus: integer(row, 'last_status') }),
     ...(lastError !== undefined && { lastError }),
-  };
-}
-
-function toEvent(row: Row): StoredEvent {
-  const contact = optional(row, 'contact');
-  return {
-    seq: integer(row, 'seq'),
-    id: required(row, 'id'),
-    caller: required(row, 'caller'),
-    connectionId: required(row, 'connection_id'),
-    type: required(row, 'type'),
-    fact: required(row, 'fact'),
-    at: integer(row, 'at'),
-    ...(contact !== undefined && { contact }),
-    data: required(row, 'data'),
   };
 }

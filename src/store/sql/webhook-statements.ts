@@ -84,10 +84,23 @@ export interface ProgressStatements {
   readonly unpark: Statement;
   readonly park: Statement;
   readonly attempts: Statement;
+  readonly facts: Statement;
   readonly due: Statement;
   readonly nextDue: Statement;
   readonly counts: Statement;
 }
+
+const FACTS = {
+  place: 'INTEGER',
+  caller: 'TEXT',
+  connection: 'TEXT',
+  type: 'TEXT',
+  fact: 'TEXT',
+  at: 'BIGINT',
+  contact: 'TEXT',
+  send_seq: 'BIGINT',
+  detail: 'TEXT',
+} as const;
 
 export function progressStatements({ now, inputRows }: Dialect): ProgressStatements {
   // Behind `save` in one transaction, which has locked the row if it is still ours.
@@ -127,6 +140,12 @@ export function progressStatements({ now, inputRows }: Dialect): ProgressStateme
       WHERE TRUE
       ON CONFLICT (endpoint_id, place) DO UPDATE SET n = excluded.n, event_seq = excluded.event_seq, at = excluded.at,
         status = excluded.status, ms = excluded.ms, error = excluded.error`),
+    // For a caller that asks for them.
+    facts: statement(`
+      INSERT INTO event_facts (caller, connection_id, type, fact, at, contact, send_seq, detail_json)
+      SELECT given.caller, given.connection, given.type, given.fact, given.at, given.contact, given.send_seq, given.detail
+      FROM ${inputRows(FACTS)} JOIN event_subscriptions AS asked ON asked.caller = given.caller AND asked.type = given.type
+      WHERE ${ours} ORDER BY given.place`),
     due: statement(`
       SELECT parked.event_seq, parked.state, parked.tries, parked.next_at - ${now} AS due_in, parked.last_status, parked.last_error,
         events.seq, events.id, events.caller, events.connection_id, events.type, events.fact, events.at, events.contact, events.data

@@ -1,0 +1,132 @@
+import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import { Breaker } from './breaker.ts';
+import { type Delivery, type DeliveryQueue, isBackground } from './delivery-queue.ts';
+import type { AttemptResult, EndpointServices } from './dispatcher-services.ts';
+import { endpointFact } from './endpoint-facts.ts';
+import { EndpointHealth } from './health.ts';
+import { parked } from './parking.ts';
+import type { ProgressChange } from './progress-writer.ts';
+import type { SendResult } from './sender.ts';
+
+const REST_MIN_MS = 1_000;
+const REST_MAX_MS = 60 * 60_000;
+
+/** Of an attempt. */
+export interface Outcome {
+  result: AttemptResult;
+  change: ProgressChange;
+}
+
+/**
+ * What follows from the result of an attempt: delivered, parked, held back while all fail, a rest that the endpoint asked for, or
+ * its end.
+ */
+export class AttemptOutcomes {
+  readonly breaker: Breaker;
+  readonly health: EndpointHealth;
+  readonly #endpoint: StoredEndpoint;
+  readonly #queue: DeliveryQueue;
+  readonly #services: EndpointServices;
+  /** Events that failed since the last success, in their order. They are parked, unless it turns out that all fail. */
+  #streak: (Delivery & { walk: unknown })[] = [];
+  #restUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(endpoint: StoredEndpoint, queue: DeliveryQueue, services: EndpointServices) {
+    this.#endpoint = endpoint;
+    this.#queue = queue;
+    this.#services = services;
+    this.breaker = new Breaker(endpoint.failures, services.clock.monotonic);
+    this.health = new EndpointHealth(endpoint, services.disableAfterMs);
+  }
+
+  /** How long nothing may be sent. */
+  get restMs(): number {
+    return Math.max(this.#restUntil - this.#services.clock.monotonic(), this.breaker.restMs, 0);
+  }
+
+  conclude(delivery: Delivery, sent: SendResult, isProbe: boolean): Outcome {
+    const { status, error, retryAfterMs } = sent;
+    if (error === undefined) return { result: 'delivered', change: this.#delivered(delivery) };
+    if (status === 410) {
+      this.#queue.putBack(delivery);
+      return { result: 'gone', change: this.#disabled('gone') };
+    }
+    if ((status === 429 || status === 503) && retryAfterMs !== undefined) {
+      return { result: 'rested', change: this.#rested(delivery, retryAfterMs) };
+    }
+    const now = this.#services.clock.now();
+    const isOver = this.health.failed(now);
+    const change = this.#failed(delivery, { ...sent, error }, isProbe);
+    return { result: 'failed', change: isOver ? { ...change, ...this.#disabled('failing') } : change };
+  }
+
+  #delivered(delivery: Delivery): ProgressChange {
+    const { event } = delivery;
+    this.health.succeeded(this.#services.clock.now());
+    if (this.breaker.succeeded()) this.#log('info', {}, 'a webhook endpoint is back');
+    this.#streak = [];
+    this.#queue.release();
+    if ('walk' in delivery) delivery.walk.settle(event.seq);
+    return isBackground(delivery) ? { unpark: [event.seq] } : {};
+  }
+
+  #rested(delivery: Delivery, retryAfterMs: number): ProgressChange {
+    const restMs = Math.min(REST_MAX_MS, Math.max(REST_MIN_MS, retryAfterMs));
+    this.#restUntil = Math.max(this.#restUntil, this.#services.clock.monotonic() + restMs);
+    this.#queue.putBack(delivery);
+    return {};
+  }
+
+  #failed(delivery: Delivery, sent: SendResult & { error: string }, isProbe: boolean): ProgressChange {
+    const { seq } = delivery.event;
+    const wasOpen = this.breaker.isOpen;
+    if (this.breaker.failed(seq, isProbe)) return this.#heldBack(delivery);
+    if (wasOpen) {
+      this.#queue.putBack(delivery);
+      return {};
+    }
+    const tries = ('parked' in delivery ? delivery.parked.tries : 0) + 1;
+    const { status, error } = sent;
+    const failure = { eventSeq: seq, tries, error, ...(status !== undefined && { status }) };
+    const park = parked(failure, this.#services.clock.random);
+    if ('walk' in delivery) {
+      this.#queue.hold(delivery, delivery.walk);
+      this.#streak.push(delivery);
+    }
+    return { park };
+  }
+
+  /** The failures that open the breaker are not parked: their events wait in their order, from the first one on. */
+  #heldBack(delivery: Delivery): ProgressChange {
+    this.#log('info', {}, 'a webhook endpoint does not answer: its events wait');
+    // One of which a parked try is under way stays parked.
+    const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInUse(event.seq));
+    this.#streak = [];
+    for (const each of back) this.#queue.putBack(each);
+    this.#queue.putBack(delivery);
+    this.#queue.release();
+    this.#queue.rewind();
+    return { unpark: back.map(({ event }) => event.seq) };
+  }
+
+  #disabled(reason: 'gone' | 'failing'): ProgressChange {
+    const now = this.#services.clock.now();
+    const since = this.health.state.failingSince ?? now;
+    this.#log('error', { reason }, 'a webhook endpoint is disabled');
+    return { disable: { reason }, fact: endpointFact(this.#endpoint, 'disabled', { since, at: now, reason }) };
+  }
+
+  /** What is to be told once of an endpoint to which nothing could be delivered for a while. */
+  failingFact(): ProgressChange | undefined {
+    const now = this.#services.clock.now();
+    const since = this.health.toTell(now);
+    if (since === undefined) return undefined;
+    this.#log('warn', { since: new Date(since).toISOString() }, 'nothing can be delivered to a webhook endpoint');
+    return { fact: endpointFact(this.#endpoint, 'failing', { since, at: now, reason: 'failing' }) };
+  }
+
+  #log(level: 'info' | 'warn' | 'error', facts: object, message: string): void {
+    const { id, caller, url } = this.#endpoint;
+    this.#services.logger[level]({ endpoint: id, callerId: caller, host: new URL(url).host, ...facts }, message);
+  }
+}

@@ -1,0 +1,47 @@
+import type { StoredEvent } from '../store/event-store.ts';
+
+/** Which contacts have an event under way: there are never two of one. */
+export class Contacts {
+  readonly #clock: () => number;
+  readonly #busy = new Set<string>();
+  readonly #heldUntil = new Map<string, number>();
+
+  /** `clock` is monotonic, ms. */
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  isBusy({ contact }: StoredEvent): boolean {
+    return contact !== undefined && this.#busy.has(contact);
+  }
+
+  /** Busy, or an earlier event of it has failed and may be sent before its later ones. */
+  isHeld(event: StoredEvent): boolean {
+    const { contact } = event;
+    if (contact === undefined) return false;
+    return this.#busy.has(contact) || (this.#heldUntil.get(contact) ?? 0) > this.#clock();
+  }
+
+  begin({ contact }: StoredEvent): void {
+    if (contact !== undefined) this.#busy.add(contact);
+  }
+
+  end({ contact }: StoredEvent): void {
+    if (contact !== undefined) this.#busy.delete(contact);
+  }
+
+  hold({ contact }: StoredEvent, ms: number): void {
+    if (contact !== undefined) this.#heldUntil.set(contact, this.#clock() + ms);
+  }
+
+  /** How long until one is held no more; infinite: none is. */
+  get heldMs(): number {
+    const now = this.#clock();
+    const ends = [...this.#heldUntil.values()].filter((until) => until > now);
+    return Math.min(...ends) - now;
+  }
+
+  release(): void {
+    this.#heldUntil.clear();
+  }
+}

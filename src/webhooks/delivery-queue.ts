@@ -1,0 +1,231 @@
+import { typesOf } from '../events/event-types.ts';
+import type { StoredEvent } from '../store/event-store.ts';
+import type { EndpointProgress, EndpointReplay, ParkedEvent, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import { Contacts } from './contacts.ts';
+import type { EndpointServices } from './dispatcher-services.ts';
+import { EventWalk } from './event-walk.ts';
+import { type DueEvent, ParkedQueue } from './parked-queue.ts';
+
+/** An event on its way to an endpoint: from one of the walks, or one that was parked. */
+export type Delivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
+
+export const isBackground = (delivery: Delivery): boolean => 'parked' in delivery || delivery.isReplay;
+
+const PAGE = 100;
+/** More are read when fewer wait. */
+const LOW_WATER = 50;
+/** Between two reads that may find nothing: events of other callers wake up all endpoints. */
+const READ_EVERY_MS = 20;
+/** Slots that parked and replayed events leave to live ones. */
+const LIVE_SLOTS = 2;
+/** As long as the first try of a parked event is away. */
+const HOLD_MS = 5_000;
+
+/** What an endpoint is to be told next: live events first, with parked and replayed ones beside them. */
+export class DeliveryQueue {
+  readonly contacts: Contacts;
+  readonly parked: ParkedQueue;
+  readonly #services: EndpointServices;
+  readonly #live: EventWalk;
+  #endpoint: StoredEndpoint;
+  #types: readonly string[];
+  #replay: { request: number; walk: EventWalk } | undefined;
+  #lastRequest = 0;
+  #backgroundBusy = 0;
+  #wasBackground = false;
+  #wasParked = false;
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(endpoint: StoredEndpoint, services: EndpointServices) {
+    this.#services = services;
+    this.#endpoint = endpoint;
+    this.#types = typesOf(endpoint.types);
+    this.#live = new EventWalk(endpoint.position, endpoint.ahead);
+    this.contacts = new Contacts(services.clock.monotonic);
+    this.parked = new ParkedQueue(endpoint.id, services);
+    this.#adopt(endpoint.replay);
+  }
+
+  /** As its caller has it now. Answers whether there may be something else to send. */
+  update(endpoint: StoredEndpoint): boolean {
+    const types = typesOf(endpoint.types);
+    const hasOtherTypes = types.join() !== this.#types.join();
+    if (hasOtherTypes) this.#live.rewind();
+    this.#endpoint = endpoint;
+    this.#types = types;
+    return this.#adopt(endpoint.replay) || hasOtherTypes;
+  }
+
+  #adopt(replay: EndpointReplay | undefined): boolean {
+    if (replay === undefined || replay.request <= this.#lastRequest) return false;
+    const { request, position, ahead, until } = replay;
+    this.#lastRequest = request;
+    this.#replay = { request, walk: new EventWalk(position, ahead, until) };
+    return true;
+  }
+
+  get position(): number {
+    return this.#live.position;
+  }
+
+  /** Not delivered and not parked. */
+  get oldestLive(): StoredEvent | undefined {
+    return this.#live.oldest;
+  }
+
+  /** How far it is, for the store. */
+  progress(): Pick<EndpointProgress, 'position' | 'ahead' | 'replay'> {
+    const live = { position: this.#live.position, ahead: this.#live.ahead };
+    if (this.#replay === undefined) return live;
+    const { request, walk } = this.#replay;
+    const { position, ahead, until, isDone } = walk;
+    return { ...live, replay: { request, position, ahead, until, isDone } };
+  }
+
+  /** This is recorded. */
+  saved({ replay }: Pick<EndpointProgress, 'replay'>): void {
+    if (replay?.isDone && replay.request === this.#replay?.request) this.#replay = undefined;
+  }
+
+  /** A replay has nothing left to send, which is to be recorded. */
+  get isReplayDone(): boolean {
+    return this.#replay?.walk.isDone ?? false;
+  }
+
+  expectMore(): void {
+    this.#live.expectMore();
+  }
+
+  /** How long until a read may find something; absent: there is nothing to be read. */
+  get readInMs(): number | undefined {
+    if (this.#replay && needsMore(this.#replay.walk)) return 0;
+    return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
+  }
+
+  /** Reads one page of each walk that runs short of events, and what is due of the parked ones. */
+  async refill(withParked: boolean): Promise<void> {
+    if (this.readInMs === 0) await this.#read();
+    if (withParked) await this.parked.refill();
+  }
+
+  async #read(): Promise<void> {
+    const [live, replay] = [this.#live, this.#replay?.walk];
+    const now = this.#services.clock.monotonic();
+    if (needsMore(live) && now >= this.#readAt) {
+      live.add(await this.#page(live.readTo));
+      if (!live.mayHaveMore) this.#readAt = now + READ_EVERY_MS;
+    }
+    if (replay === undefined || !needsMore(replay)) return;
+    const page = await this.#page(replay.readTo);
+    // The others come with the live events.
+    replay.add({ ...page, events: page.events.filter(({ seq }) => live.isSettled(seq)) });
+  }
+
+  async #page(after: number) {
+    const { caller } = this.#endpoint;
+    return this.#services.store.readEvents(caller, { after, limit: PAGE, types: this.#types });
+  }
+
+  /** The next one to be sent, beside at most `slots` others. */
+  next(slots: number): Delivery | undefined {
+    // So that they go on beside any number of live ones.
+    if (this.#backgroundBusy === 0 && !this.#wasBackground) {
+      const first = this.#takeBackground(slots);
+      if (first) return first;
+    }
+    return this.#takeLive() ?? this.#takeBackground(slots);
+  }
+
+  /** The oldest one, to find out whether an endpoint is back. */
+  oldest(): Delivery | undefined {
+    const [live, replay] = [this.#live.first, this.#replay?.walk.first];
+    const isReplayOlder = replay !== undefined && (live === undefined || replay.seq < live.seq);
+    const first = isReplayOlder ? (this.#takeReplay() ?? this.#takeLive()) : (this.#takeLive() ?? this.#takeReplay());
+    return first ?? this.#takeParked();
+  }
+
+  #takeLive(): Delivery | undefined {
+    const event = this.#takeFrom(this.#live);
+    return event && this.#begin({ event, walk: this.#live, isReplay: false });
+  }
+
+  #takeBackground(slots: number): Delivery | undefined {
+    if (this.#backgroundBusy >= Math.max(1, slots - LIVE_SLOTS)) return undefined;
+    return this.#wasParked ? (this.#takeReplay() ?? this.#takeParked()) : (this.#takeParked() ?? this.#takeReplay());
+  }
+
+  #takeReplay(): Delivery | undefined {
+    const walk = this.#replay?.walk;
+    const event = walk && this.#takeFrom(walk);
+    return event && this.#begin({ event, walk, isReplay: true });
+  }
+
+  #takeParked(): Delivery | undefined {
+    const parked = this.parked.take((event) => !this.contacts.isBusy(event));
+    return parked && this.#begin({ event: parked.event, parked });
+  }
+
+  #begin(delivery: Delivery): Delivery {
+    this.contacts.begin(delivery.event);
+    this.#wasBackground = isBackground(delivery);
+    if (this.#wasBackground) {
+      this.#wasParked = 'parked' in delivery;
+      this.#backgroundBusy += 1;
+    }
+    return delivery;
+  }
+
+  #takeFrom(walk: EventWalk): StoredEvent | undefined {
+    for (;;) {
+      const event = walk.take((each) => !this.contacts.isHeld(each));
+      if (event === undefined || this.isWanted(event)) return event;
+      walk.settle(event.seq);
+    }
+  }
+
+  /** Whether the endpoint is still to be told of it. Events of endpoints have no connection. */
+  isWanted({ connectionId, type }: StoredEvent): boolean {
+    const mayUse = this.#services.connectionsOf(this.#endpoint.caller);
+    return this.#types.includes(type) && mayUse !== undefined && (connectionId === '' || mayUse(connectionId));
+  }
+
+  /** It failed: it is parked, and later events of its contact wait for what the next results say. */
+  hold({ event }: Delivery, walk: EventWalk): void {
+    walk.hold(event.seq);
+    this.contacts.hold(event, HOLD_MS);
+  }
+
+  /** What failed stays parked. */
+  release(): void {
+    this.#live.release();
+    this.#replay?.walk.release();
+    this.contacts.release();
+  }
+
+  /** It waits as it did before. */
+  putBack(delivery: Delivery): void {
+    if ('walk' in delivery) delivery.walk.putBack(delivery.event);
+  }
+
+  /** Everything that waits is read again. */
+  rewind(): void {
+    this.contacts.release();
+    this.#live.rewind();
+    this.#replay?.walk.rewind();
+    this.parked.forget();
+  }
+
+  /** What became of it is recorded. */
+  recorded(delivery: Delivery, parked: ParkedEvent | undefined): void {
+    if (isBackground(delivery)) this.#backgroundBusy -= 1;
+    if ('parked' in delivery) this.parked.free(delivery.event.seq);
+    if (parked?.dueInMs !== undefined) this.parked.expect(parked.dueInMs);
+  }
+
+  /** How long until there may be something to send that is not now. */
+  get restMs(): number {
+    return Math.min(this.parked.restMs || Number.POSITIVE_INFINITY, this.contacts.heldMs);
+  }
+}
+
+const needsMore = (walk: EventWalk): boolean => walk.mayHaveMore && walk.waitingCount < LOW_WATER;

@@ -1,0 +1,156 @@
+import { sleep } from '../lib/sleep.ts';
+import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import type { DispatcherServices, EndpointServices } from './dispatcher-services.ts';
+import { EndpointLoop, SLOTS_MAX } from './endpoint-loop.ts';
+
+/**
+ * Sends events to the endpoints of callers. Each endpoint is served by one process at a time, whose loop reads the events behind the
+ * endpoint's position. One that fails or is slow holds up no other: each has slots of its own.
+ */
+export interface Dispatcher {
+  start(): void;
+  /** Endpoints were created or changed, or events of them parked. */
+  wake(): void;
+  /** Resolves when requests in flight have ended, or were given up after `drainMs`, and what they did is recorded. */
+  stop(): Promise<void>;
+  /** Gives up requests in flight. */
+  cutOff(): void;
+  /** The endpoints that this process serves. */
+  states(): EndpointState[];
+}
+
+export interface EndpointState {
+  id: string;
+  status: 'enabled' | 'failing' | 'disabled' | 'disabled_by_caller';
+  lagMs: number;
+}
+
+/** Requests of a process at once, unless it serves more endpoints. */
+const REQUESTS_MAX = 256;
+const LOOK_EVERY_MS = 1_000;
+
+const realClock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  wait: sleep,
+  random: () => Math.random(),
+};
+
+export function createDispatcher(services: DispatcherServices): Dispatcher {
+  return new EndpointDispatcher({ ...services, clock: services.clock ?? realClock });
+}
+
+class EndpointDispatcher implements Dispatcher {
+  readonly #services: EndpointServices;
+  readonly #loops = new Map<string, EndpointLoop>();
+  readonly #stopping = new AbortController();
+  #served: readonly StoredEndpoint[] = [];
+  #running: Promise<void> | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #isAwake = false;
+  #resting = new AbortController();
+
+  constructor(services: EndpointServices) {
+    this.#services = services;
+  }
+
+  start(): void {
+    if (this.#running !== undefined) return;
+    this.#unsubscribe = this.#services.signal.subscribe(() => {
+      for (const loop of this.#loops.values()) loop.wake();
+    });
+    this.#running = this.#run();
+  }
+
+  wake(): void {
+    this.#claimNow();
+    for (const loop of this.#loops.values()) loop.wakeParked();
+  }
+
+  async stop(): Promise<void> {
+    const { clock, drainMs } = this.#services;
+    this.#stopping.abort();
+    this.#resting.abort();
+    this.#unsubscribe?.();
+    await this.#running;
+    const loops = [...this.#loops.values()];
+    for (const loop of loops) loop.end();
+    const allEnded = new AbortController();
+    const ended = Promise.all(loops.map((loop) => loop.ended)).then(() => allEnded.abort());
+    await clock.wait(drainMs, allEnded.signal);
+    this.cutOff();
+    await ended;
+  }
+
+  cutOff(): void {
+    for (const loop of this.#loops.values()) loop.cut();
+  }
+
+  states(): EndpointState[] {
+    return this.#served.map((endpoint) => {
+      const { isFailing = false, lagMs = 0 } = this.#loops.get(endpoint.id)?.state ?? {};
+      return { id: endpoint.id, status: statusOf(endpoint, isFailing), lagMs };
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, onFault } = this.#services;
+    while (!this.#stopping.signal.aborted) {
+      this.#isAwake = false;
+      try {
+        await this.#claim();
+      } catch (error) {
+        onFault(error);
+      }
+      if (this.#isAwake || this.#stopping.signal.aborted) continue;
+      this.#resting = new AbortController();
+      await clock.wait(LOOK_EVERY_MS, this.#resting.signal);
+    }
+  }
+
+  /** A loop that ends while this asks is not begun anew by what the answer says: that may be from before. */
+  async #claim(): Promise<void> {
+    const before = new Set(this.#loops.keys());
+    const served = await this.#services.store.claimEndpoints();
+    if (this.#stopping.signal.aborted) return;
+    this.#forget(served);
+    this.#served = served;
+    const enabled = new Map(served.filter(({ status }) => status === 'enabled').map((each) => [each.id, each]));
+    const slots = Math.min(SLOTS_MAX, Math.max(1, Math.floor(REQUESTS_MAX / Math.max(1, enabled.size))));
+    for (const [id, loop] of this.#loops) if (enabled.get(id)?.epoch !== loop.epoch) loop.end();
+    for (const endpoint of enabled.values()) {
+      const loop = this.#loops.get(endpoint.id);
+      if (loop?.epoch === endpoint.epoch) loop.update(endpoint, slots);
+      else if (loop === undefined && !before.has(endpoint.id)) this.#begin(endpoint, slots);
+    }
+  }
+
+  #forget(served: readonly StoredEndpoint[]): void {
+    const ids = new Set(served.map(({ id }) => id));
+    for (const { id } of this.#served) if (!ids.has(id)) this.#services.metrics.forget(id);
+  }
+
+  #begin(endpoint: StoredEndpoint, slots: number): void {
+    const loop = new EndpointLoop(endpoint, this.#services);
+    loop.update(endpoint, slots);
+    this.#loops.set(endpoint.id, loop);
+    const over = () => {
+      this.#loops.delete(endpoint.id);
+      if (!this.#stopping.signal.aborted) this.#claimNow();
+    };
+    loop.ended.then(over, (error) => {
+      this.#services.onFault(error);
+      over();
+    });
+  }
+
+  #claimNow(): void {
+    this.#isAwake = true;
+    this.#resting.abort();
+  }
+}
+
+function statusOf({ status, reason }: StoredEndpoint, isFailing: boolean): EndpointState['status'] {
+  if (status === 'disabled') return reason === 'caller' ? 'disabled_by_caller' : 'disabled';
+  return isFailing ? 'failing' : 'enabled';
+}

@@ -1,0 +1,242 @@
+import { setImmediate } from 'node:timers/promises';
+import type { StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import { AttemptOutcomes } from './attempt-outcomes.ts';
+import { Attempts } from './attempts.ts';
+import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
+import type { EndpointServices } from './dispatcher-services.ts';
+import { type ProgressChange, ProgressWriter } from './progress-writer.ts';
+
+/** Requests whose result is not recorded: so many may come twice when this process dies. */
+export const SLOTS_MAX = 8;
+const LOOK_EVERY_MS = 1_000;
+const FAULT_REST_MS = 1_000;
+const POSITION_SAVED_EVERY_MS = 60_000;
+
+export interface LoopState {
+  /** How long the oldest event that it has not been told of is away, ms. */
+  lagMs: number;
+  isFailing: boolean;
+}
+
+/** Tells one endpoint of its events for as long as this process serves it. */
+export class EndpointLoop {
+  readonly #services: EndpointServices;
+  readonly #queue: DeliveryQueue;
+  readonly #outcomes: AttemptOutcomes;
+  readonly #writer: ProgressWriter;
+  readonly #attempts: Attempts;
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #cut = new AbortController();
+  #endpoint: StoredEndpoint;
+  #slots = SLOTS_MAX;
+  /** In flight, or not recorded. */
+  #busy = 0;
+  #isProbing = false;
+  #isEnding = false;
+  #isLost = false;
+  #savedPosition: number;
+  #savedAt: number;
+  #lookAt = Number.NEGATIVE_INFINITY;
+  #isAwake = false;
+  #resting = new AbortController();
+  /** Resolves when nothing is in flight, and what can be recorded is. */
+  readonly ended: Promise<void>;
+
+  constructor(endpoint: StoredEndpoint, services: EndpointServices) {
+    this.#services = services;
+    this.#endpoint = endpoint;
+    this.#savedPosition = endpoint.position;
+    this.#savedAt = services.clock.monotonic();
+    this.#queue = new DeliveryQueue(endpoint, services);
+    this.#outcomes = new AttemptOutcomes(endpoint, this.#queue, services);
+    this.#attempts = new Attempts(services);
+    this.#writer = this.#createWriter();
+    this.ended = this.#run();
+  }
+
+  #createWriter(): ProgressWriter {
+    const { id, epoch } = this.#endpoint;
+    return new ProgressWriter({
+      services: this.#services,
+      progress: () => ({ id, epoch, ...this.#queue.progress(), ...this.#outcomes.health.state }),
+      onSaved: (progress) => {
+        this.#savedPosition = progress.position;
+        this.#savedAt = this.#services.clock.monotonic();
+        this.#queue.saved(progress);
+      },
+      onLost: () => {
+        this.#isLost = true;
+        this.end();
+      },
+      cut: this.#cut.signal,
+    });
+  }
+
+  get epoch(): number {
+    return this.#endpoint.epoch;
+  }
+
+  get state(): LoopState {
+    const now = this.#services.clock.now();
+    const oldest = this.#queue.oldestLive;
+    return { lagMs: oldest ? Math.max(0, now - oldest.at) : 0, isFailing: this.#outcomes.health.isFailing(now) };
+  }
+
+  /** As its caller has it now, and how many requests may be under way at once. */
+  update(endpoint: StoredEndpoint, slots: number): void {
+    this.#slots = slots;
+    this.#endpoint = endpoint;
+    if (this.#queue.update(endpoint)) this.#rouse();
+  }
+
+  /** Events were recorded. */
+  wake(): void {
+    this.#queue.expectMore();
+    this.#rouse();
+  }
+
+  /** Events may have been parked as due. */
+  wakeParked(): void {
+    this.#queue.parked.expect(0);
+    this.wake();
+  }
+
+  /** No event goes out any more; `ended` tells when it is over. */
+  end(): void {
+    this.#isEnding = true;
+    this.#rouse();
+  }
+
+  /** Gives up requests in flight: whoever serves it next makes them again. */
+  cut(): void {
+    this.end();
+    this.#cut.abort();
+  }
+
+  #rouse(): void {
+    this.#isAwake = true;
+    this.#resting.abort();
+  }
+
+  async #run(): Promise<void> {
+    await setImmediate();
+    while (!this.#isEnding) {
+      try {
+        await this.#pass();
+        if (!this.#isEnding && !this.#isAwake) await this.#rest();
+      } catch (error) {
+        this.#services.onFault(error);
+        // Not ended by results: failing passes would follow each other without a pause.
+        if (!this.#isEnding) await this.#services.clock.wait(FAULT_REST_MS, this.#cut.signal);
+      }
+    }
+    await Promise.all(this.#inFlight);
+    if (!this.#isLost && this.#queue.position > this.#savedPosition) this.#writer.flush();
+    await this.#writer.settled();
+  }
+
+  async #pass(): Promise<void> {
+    this.#isAwake = false;
+    const told = this.#outcomes.failingFact();
+    if (told) this.#writer.add(told);
+    if (!this.#hasCaller) return;
+    this.#look();
+    await this.#queue.refill(this.#mayTryParked);
+    this.#sendWhatMay();
+    this.#savePosition();
+    // Pages without an event for it: others have to get on meanwhile.
+    if (this.#queue.readInMs !== 0) return;
+    await setImmediate();
+    this.#isAwake = true;
+  }
+
+  /** Events of other processes, should nobody tell of them. */
+  #look(): void {
+    const now = this.#services.clock.monotonic();
+    if (now < this.#lookAt) return;
+    this.#lookAt = now + LOOK_EVERY_MS;
+    this.#queue.expectMore();
+  }
+
+  /** While all fail, one that was parked is tried only where there is no other. */
+  get #mayTryParked(): boolean {
+    return !this.#outcomes.breaker.isOpen || this.#queue.oldestLive === undefined;
+  }
+
+  async #rest(): Promise<void> {
+    this.#resting = new AbortController();
+    await this.#services.clock.wait(this.#untilNextPass, this.#resting.signal);
+  }
+
+  /** How long nothing can be done unless something happens, ms. */
+  get #untilNextPass(): number {
+    if (!this.#hasCaller) return LOOK_EVERY_MS;
+    const { restMs } = this.#outcomes;
+    const waits = [LOOK_EVERY_MS, this.#queue.readInMs ?? LOOK_EVERY_MS];
+    if (restMs > 0) waits.push(restMs);
+    else if (this.#busy < this.#slots) waits.push(this.#queue.restMs);
+    return Math.min(...waits);
+  }
+
+  /** Without one that may have endpoints, the position stands. */
+  get #hasCaller(): boolean {
+    return this.#services.connectionsOf(this.#endpoint.caller) !== undefined;
+  }
+
+  /** The position moves also where nothing is to be sent. */
+  #savePosition(): void {
+    const isOld = this.#services.clock.monotonic() - this.#savedAt >= POSITION_SAVED_EVERY_MS;
+    if (this.#queue.isReplayDone || (isOld && this.#queue.position > this.#savedPosition)) this.#writer.flush();
+  }
+
+  #sendWhatMay(): void {
+    const { breaker } = this.#outcomes;
+    while (this.#busy < this.#slots && !this.#isEnding && this.#outcomes.restMs === 0) {
+      const isProbe = breaker.isOpen;
+      if (isProbe && this.#isProbing) return;
+      const delivery = isProbe ? this.#queue.oldest() : this.#queue.next(this.#slots);
+      if (delivery === undefined) return;
+      this.#busy += 1;
+      if (this.#queue.isWanted(delivery.event)) this.#begin(delivery, isProbe);
+      else this.#passOver(delivery);
+    }
+  }
+
+  /** A parked event of a type or a connection that the endpoint is not told of any more. */
+  #passOver(delivery: Delivery): void {
+    this.#queue.contacts.end(delivery.event);
+    this.#record(delivery, { unpark: [delivery.event.seq] });
+  }
+
+  #begin(delivery: Delivery, isProbe: boolean): void {
+    this.#isProbing ||= isProbe;
+    const over = this.#attempt(delivery, isProbe).finally(() => {
+      this.#inFlight.delete(over);
+      if (isProbe) this.#isProbing = false;
+      this.#rouse();
+    });
+    this.#inFlight.add(over);
+  }
+
+  async #attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
+    const attempt = await this.#attempts.make(this.#endpoint, delivery, this.#cut.signal);
+    this.#queue.contacts.end(delivery.event);
+    // Whether it was received is not known, or the endpoint is not ours any more.
+    if (this.#cut.signal.aborted || this.#isLost) return this.#queue.putBack(delivery);
+    const outcome = this.#outcomes.conclude(delivery, attempt.sent, isProbe);
+    this.#attempts.report(this.#endpoint, attempt, outcome);
+    this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
+    if (outcome.change.disable) this.end();
+  }
+
+  #record(delivery: Delivery, change: ProgressChange): void {
+    this.#writer.add({
+      ...change,
+      onRecorded: () => {
+        this.#busy -= 1;
+        this.#queue.recorded(delivery, change.park);
+        this.#rouse();
+      },
+    });
+  }
+}

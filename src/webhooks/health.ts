@@ -1,0 +1,53 @@
+const TOLD_AFTER_MS = 15 * 60_000;
+const ATTEMPTS_BEFORE_DISABLING = 10;
+
+export interface HealthState {
+  failures: number;
+  failingSince?: number;
+  lastSuccessAt?: number;
+}
+
+/** How an endpoint has fared since its last success. Times are wall clock, ms, because they outlive the process. */
+export class EndpointHealth {
+  readonly #disableAfterMs: number;
+  #state: HealthState;
+  #isTold = false;
+
+  constructor({ failures, failingSince, lastSuccessAt }: HealthState, disableAfterMs: number) {
+    this.#state = {
+      failures,
+      ...(failingSince !== undefined && { failingSince }),
+      ...(lastSuccessAt !== undefined && { lastSuccessAt }),
+    };
+    this.#disableAfterMs = disableAfterMs;
+  }
+
+  get state(): HealthState {
+    return this.#state;
+  }
+
+  succeeded(now: number): void {
+    this.#state = { failures: 0, lastSuccessAt: now };
+    this.#isTold = false;
+  }
+
+  /** Answers whether the endpoint is to be disabled: nothing but failures for so long, and no fewer than ten. */
+  failed(now: number): boolean {
+    const { failures, failingSince = now } = this.#state;
+    this.#state = { ...this.#state, failures: failures + 1, failingSince };
+    return failures + 1 >= ATTEMPTS_BEFORE_DISABLING && now - failingSince >= this.#disableAfterMs;
+  }
+
+  /** It has delivered nothing for a quarter of an hour. */
+  isFailing(now: number): boolean {
+    const { failingSince } = this.#state;
+    return failingSince !== undefined && now - failingSince >= TOLD_AFTER_MS;
+  }
+
+  /** The time since when it fails, once, when that is to be told. */
+  toTell(now: number): number | undefined {
+    if (this.#isTold || !this.isFailing(now)) return undefined;
+    this.#isTold = true;
+    return this.#state.failingSince;
+  }
+}
