@@ -37,7 +37,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     overrides.logger.warn({ task, reason: errorCode(error) }, 'task failed');
   const resources = await openResources(config, overrides, { metrics, onTaskError });
   const { store, reservations, rateLimiter, dispatchers, dayQuota, monthCalls } = resources;
-  const events = await openEvents(store, (error) => onTaskError('events', error));
   const upstream = connectUpstream(config, overrides, {
     matonKey,
     dispatchers,
@@ -59,6 +58,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
   const recording = createRecording(overrides, shared);
+  const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,

@@ -9,12 +9,14 @@ const groupMax = 500;
 
 interface HubServices {
   store: Pick<EventStore, 'eventPositions' | 'readNewEvents' | 'onForeignEvents'>;
+  /** Of this process. */
+  recorder: EventSignal;
   onFault: (error: unknown) => void;
 }
 
 /**
  * Hands new events to the streams and long polls of this process: one look at the database for all of them, when this process has
- * recorded some (`recorded`), when the database says that another one has, and once a second.
+ * recorded some, when the database says that another one has, and once a second.
  *
  * A reader joins behind (src/events/event-reader.ts), reads up to the end, and is handed all that is recorded from then on. A look
  * that was under way when it joined does not know of it, so it falls behind again at the end of that look and reads once more.
@@ -33,13 +35,16 @@ export class EventHub implements EventSignal {
   #isReleased = false;
   #isClosed = false;
 
-  constructor({ store, onFault }: HubServices) {
+  constructor({ store, recorder, onFault }: HubServices) {
     this.#store = store;
     this.#onFault = onFault;
-    this.#stopListening = store.onForeignEvents(() => this.recorded());
+    const stops = [store.onForeignEvents(() => this.recorded()), recorder.subscribe(() => this.recorded())];
+    this.#stopListening = () => {
+      for (const stop of stops) stop();
+    };
   }
 
-  /** This process has recorded events. */
+  /** There may be new events. */
   recorded(): void {
     if (this.#isIdle || this.#isClosed) return;
     this.#looksAgain = true;

@@ -3,14 +3,15 @@ import { EventCursors } from './cursor.ts';
 import { EventFeed } from './event-feed.ts';
 import { EventHub } from './event-hub.ts';
 import { eventFrames, eventText } from './event-text.ts';
+import type { EventSignal } from './types.ts';
 
 export type Events = Awaited<ReturnType<typeof openEvents>>;
 
-/** What reads events in this process, and how they are written out. */
-export async function openEvents(store: EventStore, onFault: (error: unknown) => void) {
+/** What reads events in this process, and how they are written out. `recorder` signals those that it has recorded itself. */
+export async function openEvents(store: EventStore, recorder: EventSignal, onFault: (error: unknown) => void) {
   const { epoch } = await store.eventPositions('');
   const cursors = new EventCursors(epoch);
-  const hub = new EventHub({ store, onFault });
+  const hub = new EventHub({ store, recorder, onFault });
   const feed = new EventFeed({ store, cursors, hub });
   return { cursors, hub, feed, text: eventText(cursors), frame: eventFrames(cursors) };
 }

@@ -3,7 +3,7 @@ import { eventStream } from '../../src/events/event-stream.ts';
 import { openEvents } from '../../src/events/open-events.ts';
 import { createPools } from '../../src/pools/pools.ts';
 import type { EventStore } from '../../src/store/event-store.ts';
-import { MemoryEvents } from '../support/memory-event-store.ts';
+import { MemoryEvents, noRecorder } from '../support/memory-event-store.ts';
 
 beforeEach(() =>
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] }),
@@ -16,7 +16,7 @@ const rights = () => ({ mayUse: () => true });
 async function follow(memory: MemoryEvents, options: { types?: string[]; store?: EventStore } = {}) {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => faults.push(error);
-  const { feed, frame, hub } = await openEvents(options.store ?? memory.open(), onFault);
+  const { feed, frame, hub } = await openEvents(options.store ?? memory.open(), noRecorder, onFault);
   const reader = hub.join('a');
   const { seq: position = 0 } = (await feed.startAt('a', 'latest')) ?? {};
   const state = { rights: true, isOver: false };

@@ -4,7 +4,7 @@ import type { EventReader } from '../../src/events/event-reader.ts';
 import { eventStream } from '../../src/events/event-stream.ts';
 import { type Events, openEvents } from '../../src/events/open-events.ts';
 import type { EventStore } from '../../src/store/event-store.ts';
-import { MemoryEvents } from '../support/memory-event-store.ts';
+import { MemoryEvents, noRecorder } from '../support/memory-event-store.ts';
 
 const callers = ['a', 'b', 'c'] as const;
 const types = ['message.sent', 'message.failed'] as const;
@@ -36,7 +36,7 @@ it('a reader by cursor gets each event once and in order, however reading and re
       fc.integer({ min: 1, max: 7 }),
       async (steps, limit, scanMax) => {
         const memory = new MemoryEvents({ scanMax });
-        const { feed } = await openEvents(memory.open(), fail);
+        const { feed } = await openEvents(memory.open(), noRecorder, fail);
         const recorded: ReturnType<MemoryEvents['record']>[] = [];
         const read = new Map<string, string[]>(callers.map((caller) => [caller, []]));
         const cursors = new Map<string, string>();
@@ -121,7 +121,8 @@ function delayed(store: EventStore, s: fc.Scheduler): EventStore {
   };
 }
 
-const openEventsOf = (store: EventStore, s: fc.Scheduler): Promise<Events> => s.waitFor(openEvents(store, fail));
+const openEventsOf = (store: EventStore, s: fc.Scheduler): Promise<Events> =>
+  s.waitFor(openEvents(store, noRecorder, fail));
 
 /** A client that reads from the start to the end, and is cut off after each so many portions, the first of which is no event; 0: never. */
 async function follow(

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { EventSignal } from '../../src/events/types.ts';
 import type {
   EventPage,
   EventStore,
@@ -8,6 +9,9 @@ import type {
   PendingFact,
   StoredEvent,
 } from '../../src/store/event-store.ts';
+
+/** Of a process that records nothing. */
+export const noRecorder: EventSignal = { subscribe: () => () => {} };
 
 interface MemoryEventsOptions {
   /** Wall clock, ms. */
