@@ -23,6 +23,7 @@ import {
   noteHistory,
   viewConversation,
 } from '../src/tracking/conversation-view.ts';
+import { toWindow } from '../src/tracking/window.ts';
 import type { Conversations, History } from '../src/upstream/conversations.ts';
 import { inSmallerPages } from '../src/upstream/pages.ts';
 import { toConversationMessages } from './conversation-rows.ts';
@@ -36,10 +37,12 @@ interface Services {
   store: ConversationStore;
   /** Wall clock, ms. */
   now: () => number;
+  /** For this long after its message, a caller counts as the one an answer is for. */
+  routingMs: number;
   contextOf: BuildContext;
 }
 
-function getConversation(app: TypedApp, { conversations, store, now, contextOf }: Services): void {
+function getConversation(app: TypedApp, { conversations, store, now, routingMs, contextOf }: Services): void {
   app.get(
     '/v1/conversations/:recipient',
     {
@@ -59,7 +62,8 @@ function getConversation(app: TypedApp, { conversations, store, now, contextOf }
       const recipient = digits(request.params.recipient);
       request.requestLog.to = masked(recipient);
       const context = await contextOf(request, reply);
-      const ask = { connectionId: context.connection, recipient, caller: callerOf(request).id, now: now() };
+      const who = { connectionId: context.connection, recipient, caller: callerOf(request).id };
+      const ask = { ...who, now: now(), routingMs };
       if (request.query.refresh) {
         const newest = (pageSize: number) => conversations.history(context, recipient, { pageNumber: 1, pageSize });
         const { rows } = await inSmallerPages([100, 10], newest).catch(emptyIfUnknown);
@@ -180,13 +184,12 @@ const timesReceived = (rows: History['rows']): number[] =>
 
 function toConversation(recipient: string, view: ConversationView): Conversation {
   const { known, phone, window, lastSend, repliesTo } = view;
-  const { open, expiresAt, source } = window;
   return {
     recipient,
     ...(phone !== undefined && { phone }),
     ...(known?.bsuid !== undefined && { bsuid: known.bsuid }),
     ...(known?.username !== undefined && { username: known.username }),
-    window: { ...(open !== undefined && { open }), ...isoTimes({ expiresAt }), source },
+    window: toWindow(window),
     ...isoTimes({ lastReceivedAt: known?.lastInAt, lastSentAt: lastSend?.sentAt }),
     repliesTo,
   };

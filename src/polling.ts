@@ -3,6 +3,7 @@ import type { ReconcileWorker } from './delivery/reconcile/reconcile-worker.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { type MonthCalls, monthQuotas } from './rate-limit/month-calls.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
+import type { Recording } from './recording.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
@@ -19,6 +20,7 @@ interface PollingParts {
   upstream: Upstream;
   metrics: Metrics;
   pauses: RetryDelays;
+  recording: Recording;
   monthCalls: MonthCalls;
   reconcileWorker: Pick<ReconcileWorker, 'isBusy'>;
   /** Whether the day's calls leave some for reads. */
@@ -50,6 +52,8 @@ export function createPolling(config: Config, overrides: ServiceOverrides, parts
     replicas: () => rateLimiter?.stats().replicas ?? 1,
     now: overrides.now ?? Date.now,
     metrics: metrics.tracking,
+    telling: parts.recording.telling,
+    onApplied: parts.recording.recorder.wake,
     logger: overrides.logger,
     onRead: metrics.polls.read,
     onFault,

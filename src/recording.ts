@@ -1,3 +1,4 @@
+import type { Config } from './config.ts';
 import { createEventAudience, type EventAudience } from './events/audience.ts';
 import { createEventRecorder, type EventRecorder } from './events/recorder.ts';
 import type { Metrics } from './observability/metrics.ts';
@@ -5,12 +6,17 @@ import type { ServiceOverrides } from './service-overrides.ts';
 import type { RetryDelays } from './settings/retry-delays.ts';
 import type { Store } from './store/open.ts';
 import type { OnTaskError } from './task-error-code.ts';
+import type { Telling } from './tracking/telling.ts';
 
 /** Who is told of what, and what writes it down for them. */
 export interface Recording {
   audience: EventAudience;
   recorder: EventRecorder;
+  /** For what webhooks and histories say. */
+  telling: Telling;
 }
+
+const hourMs = 3_600_000;
 
 interface RecordingParts {
   store: Store;
@@ -19,7 +25,8 @@ interface RecordingParts {
   onTaskError: OnTaskError;
 }
 
-export function createRecording(overrides: ServiceOverrides, parts: RecordingParts): Recording {
+export function createRecording(config: Config, overrides: ServiceOverrides, parts: RecordingParts): Recording {
+  const now = overrides.now ?? (() => Date.now());
   const { store, metrics, pauses, onTaskError } = parts;
   const audience = createEventAudience(overrides.callers);
   const recorder = createEventRecorder({
@@ -28,8 +35,16 @@ export function createRecording(overrides: ServiceOverrides, parts: RecordingPar
     onRecorded: metrics.events.recorded,
     logger: overrides.logger,
     onFault: (error) => onTaskError('events', error),
-    now: overrides.now ?? (() => Date.now()),
+    now,
     lookEveryMs: pauses.eventsEveryMs,
   });
-  return { audience, recorder };
+  const { REPLY_ROUTING_HOURS, INTAKE_DEDUPE_DAYS, EVENT_RETENTION_DAYS } = config;
+  const telling: Telling = {
+    audience,
+    routingMs: REPLY_ROUTING_HOURS * hourMs,
+    // As long as a repeat of the webhook, or the event that was made of it, would be known again.
+    staleMs: Math.min(INTAKE_DEDUPE_DAYS, EVENT_RETENTION_DAYS) * 24 * hourMs,
+    now,
+  };
+  return { audience, recorder, telling };
 }

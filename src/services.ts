@@ -57,7 +57,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(overrides, shared);
+  const recording = createRecording(config, overrides, shared);
   const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
   const messaging = createMessaging(config, overrides, {
     ...shared,
@@ -70,6 +70,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
+    recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,

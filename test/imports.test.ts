@@ -41,7 +41,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Beside schemas and problems: who calls, what a request is, and pure functions of upstream, delivery and templates.
     of: /^routes\//,
     values:
-      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(delivery-state|failure-kind|conversation-view)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
+      /^(routes\/[\w-]+|src\/pools\/refusal|src\/(problem|problem-types|callers|sending-rules)|src\/(http|lib|operator|messages)\/[\w-]+|src\/store\/(errors|store-problems)|src\/upload\/(uploads|detached)|src\/csv\/csv-check|src\/recipients\/recipient|src\/schemas\/\w[\w-]*|src\/settings\/native-paths|src\/tracking\/(conversation-view|window)|src\/upstream\/(tolerant-reader|classify-response|client|response-problems|templates|send-calls|pages|row-[\w-]+|stored-file|answer-start|answers\/(fields|success-flags|reason))|src\/delivery\/(send-content|content-validation|outcome|idempotency)|src\/broadcasts\/(broadcast-service|progress-events)|src\/templates\/template-(validation|text)|src\/webhooks\/(destination|lag|test-event)|src\/events\/[\w-]+)\.ts$/,
     types:
       /^(routes|src\/(schemas|upstream|delivery|broadcasts|templates|connections|holds|store|tracking|upload|rate-limit|operator|pools|recipients|settings|webhooks|events))\/|^src\/(config|readiness|callers)\.ts$/,
     packages:
@@ -75,7 +75,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/observability\//,
     values:
-      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
+      /^src\/((observability|lib)\/[\w-]+|events\/event-types|tracking\/(transitions|failure-kind|reply-routing)|upstream\/error-code|keys\/key-finder|callers)\.ts$/,
     types:
       /^src\/(observability|tracking|http|pools|rate-limit|schemas|upstream|settings|callers)\/|^src\/(config|callers|readiness)\.ts$/,
     packages: /^(pino|fastify|@prometheus-io\/client|node:[\w/]+)$/,
@@ -195,8 +195,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Webhooks are read as the answers of WATI are, by the same lenient readers.
     of: /^src\/tracking\//,
     values:
-      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|answers\/fields))\.ts$/,
-    types: /^src\/((tracking|store|delivery)\/|upstream\/history-reader\.ts$)/,
+      /^src\/(tracking\/[\w-]+|lib\/[\w-]+|settings\/retry-delays|store\/store-problems|recipients\/recipient|upstream\/(tolerant-reader|scrub-error-text|row-content|row-media|answers\/fields))\.ts$/,
+    types: /^src\/((tracking|store|delivery|events)\/|upstream\/history-reader\.ts$)/,
     packages: /^node:(crypto|timers\/promises)$/,
   },
   // Knows neither what is called nor who asks: the slots of the store come in as an argument.

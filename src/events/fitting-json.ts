@@ -1,3 +1,4 @@
+import { cutText } from '../lib/cut-text.ts';
 import { isObject } from '../lib/is-object.ts';
 
 /** Lengths that texts are cut to, one after another, until all of it fits. No id is longer than the last. */
@@ -21,7 +22,3 @@ function shortened(value: unknown, length: number): unknown {
   const isCut = typeof value.text === 'string' && 'routedBy' in value && value.text.length > length;
   return isCut ? { ...cut, truncated: true } : cut;
 }
-
-/** The beginning of a text, without half of a character of two units at its end. */
-export const cutText = (text: string, length: number): string =>
-  text.length <= length ? text : text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');

@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from '@prometheus-io/client';
 import type { TrackingMetrics } from '../tracking/applier.ts';
 import { failureKinds } from '../tracking/failure-kind.ts';
+import { routes } from '../tracking/reply-routing.ts';
 import { appliedOutcomes } from '../tracking/transitions.ts';
 
 /** From seconds to the day that WATI repeats a webhook. */
@@ -13,7 +14,7 @@ export function createTrackingMetrics(registry: Registry): TrackingMetrics {
   const registers = [registry];
   const applied = new Counter({
     name: 'wati_bff_intake_applied_total',
-    help: 'Webhooks applied, by what they did: moved a message, came late, told an id, were of a message of somebody else, failed; or a customer wrote',
+    help: 'Webhooks applied, by what they did: moved a message, came late, told an id, were of a message of somebody else, failed; or a customer wrote, now or (stale) so long ago that nobody is told',
     labelNames: ['outcome'] as const,
     registers,
   });
@@ -46,7 +47,15 @@ export function createTrackingMetrics(registry: Registry): TrackingMetrics {
     help: 'Messages that were sent after all, though they had been said to be not sent or rejected',
     registers,
   });
+  const received = new Counter({
+    name: 'wati_bff_received_total',
+    help: 'Messages of customers, by how it is known whose message they answer',
+    labelNames: ['routed_by'] as const,
+    registers,
+  });
+  for (const routed_by of routes) received.inc({ routed_by }, 0);
   return {
+    received: (routedBy) => received.inc({ routed_by: routedBy }),
     applied: (outcome) => applied.inc({ outcome }),
     reached: ({ status, failureKind = '', seconds: since }) => {
       delivery.inc({ status, failure_kind: failureKind });

@@ -122,7 +122,7 @@ export const Conversation = Type.Object(
     lastSentAt: Type.Optional(Timestamp),
     repliesTo: oneOf(
       ['you', 'other', 'nobody'],
-      'whose message an answer would follow: that of the caller who wrote last within a week, unless an operator or a bot wrote since',
+      'whose message an answer would follow: that of the caller who wrote last within `REPLY_ROUTING_HOURS` (a week, where the operator says nothing else), unless an operator or a bot wrote since',
     ),
   },
   { title: 'Conversation' },

@@ -82,7 +82,10 @@ export interface Conversation extends ContactIdentity {
   lastInAt?: number;
   lastInSource?: 'webhook' | 'history';
   closedAt?: number;
-  /** Provisional ones included. */
+  /** The last that is certain to be of somebody else, and the last that may yet turn out to be ours. */
+  certainOutAt?: number;
+  provisionalOutAt?: number;
+  /** The later of the two. */
   lastForeignOutAt?: number;
 }
 
@@ -115,6 +118,13 @@ export interface LastSend {
   caller: string;
   to: string;
   sentAt: number;
+}
+
+export interface LastSendAsk {
+  since: number;
+  until?: number;
+  caller?: string;
+  kinds?: readonly MessageKind[];
 }
 
 /** The five counts of a broadcast's recipients that are in each of the states now; `replied` counts beside the others. */
@@ -161,12 +171,8 @@ export interface TrackingStore extends PollStore {
     connectionId: string,
     contact: Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>,
   ): Promise<Conversation | undefined>;
-  /** The last accepted or unknown message to any of these recipients since a time, of one caller or of all. */
-  lastSendTo(
-    connectionId: string,
-    recipients: readonly string[],
-    ask: { since: number; caller?: string },
-  ): Promise<LastSend | undefined>;
+  /** The last accepted or unknown message to any of these recipients between two times, of one caller or of all, of any or of these kinds. */
+  lastSendTo(connectionId: string, recipients: readonly string[], ask: LastSendAsk): Promise<LastSend | undefined>;
 
   /**
    * How many conversations, how many entries of the intake that are not applied yet, and how many events of callers, told or not, name

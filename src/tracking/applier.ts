@@ -5,16 +5,12 @@ import { defaultRetryDelays } from '../settings/retry-delays.ts';
 import type { IntakeEntry, IntakeStore } from '../store/intake-store.ts';
 import type { MessageStatus } from '../store/message-store.ts';
 import type { ContactIdentity, TrackingChange, TrackingStore } from '../store/tracking-store.ts';
+import { isStale } from './answer-facts.ts';
 import { type BatchPlan, type MatchedMessage, nextTryAfterFault, planBatch } from './batch.ts';
-import {
-  type EventEntry,
-  isOutgoing,
-  type MatchingStore,
-  matchSends,
-  type ParsedEvent,
-  parseEntry,
-  recipientsQuoted,
-} from './matching.ts';
+import { type EventEntry, isReceived, type MatchingStore, type ParsedEvent, parseEntry } from './matching.ts';
+import type { RoutedBy } from './reply-routing.ts';
+import { findSubjects, tellAll } from './subjects.ts';
+import type { Telling } from './telling.ts';
 import { type AppliedOutcome, type Reached, type Transitions, transitionsOf } from './transitions.ts';
 import type { DeliverySource, TrackedEvent } from './types.ts';
 
@@ -33,6 +29,8 @@ export interface TrackingMetrics {
   reached(state: Reached): void;
   /** A proof took the place of another outcome. */
   resolved(by: 'webhook' | 'poll' | 'reconcile'): void;
+  /** A customer's message was told. */
+  received(routedBy: RoutedBy): void;
   /** Something that was recorded as not sent was sent after all: a rule of ours is wrong. */
   contradiction(): void;
 }
@@ -45,10 +43,12 @@ interface TrackingLog {
 
 export interface ApplierServices {
   store: MatchingStore &
-    Pick<TrackingStore, 'applyTracking'> &
+    Pick<TrackingStore, 'applyTracking' | 'lastSendTo'> &
     Pick<IntakeStore, 'dueIntake' | 'postponeIntake' | 'failIntake'>;
   metrics: TrackingMetrics;
   logger: TrackingLog;
+  /** Who is told of what is applied; absent: nobody. */
+  telling?: Telling;
   /** Something was written of which callers may be told. */
   onApplied?: () => void;
   /** A pass failed, and will be repeated. */
@@ -142,10 +142,13 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
     events.push(parseEntry(entry));
   }
   const { store } = services;
-  const matches = await matchSends(store, events.filter(isOutgoing));
-  const plan = planBatch(events, { matches, quoted: await recipientsQuoted(store, events) });
-  const changes = new Map((await store.applyTracking(plan.batch)).map((each) => [each.seq, each]));
+  const found = await findSubjects(events, store);
+  const told = await tellAll(events, found, services);
+  const plan = planBatch(events, { ...found, waits: told.waits });
+  const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });
+  const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();
+  for (const routedBy of told.routed) services.metrics.received(routedBy);
   reportBatch({ events, plan, changes }, services);
 }
 
@@ -158,7 +161,7 @@ interface AppliedBatch {
 export type Reporters = Pick<ApplierServices, 'metrics' | 'logger'>;
 
 /** Counts and logs what a batch did: names of events, connections, our own ids, and of people the end of their numbers. */
-function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporters) {
+function reportBatch({ events, plan, changes }: AppliedBatch, services: ApplierServices) {
   const { metrics, logger } = services;
   const outcomes = new Map<EventEntry, { outcome: AppliedOutcome; messageId?: string; to?: string }>();
   for (const entry of plan.foreign) outcomes.set(entry, { outcome: 'foreign' });
@@ -174,15 +177,21 @@ function reportBatch({ events, plan, changes }: AppliedBatch, services: Reporter
     if (was !== undefined) reportResolved({ messageId, callerId: message.send.caller, was }, services);
   }
   const waiting = new Set(plan.batch.postponed.map(({ seq }) => seq));
-  for (const { entry, event } of events) {
+  for (const { entry, event, source } of events) {
     if (waiting.has(entry.seq)) continue;
     const { outcome, ...known } = outcomes.get(entry) ?? {
-      outcome: event.kind === 'received' ? event.kind : 'ignored',
+      outcome: outcomeOf({ entry, event, source }, services.telling),
     };
     metrics.applied(outcome);
     const facts = { event: event.label, connection: entry.connectionId, outcome, ...personIn(event), ...known };
     logger.debug(facts, 'webhook');
   }
+}
+
+/** Of an event that is not about a message of ours. */
+function outcomeOf(parsed: ParsedEvent, telling: Telling | undefined): AppliedOutcome {
+  if (!isReceived(parsed)) return 'ignored';
+  return telling && isStale(parsed, telling.staleMs) ? 'stale' : 'received';
 }
 
 /** Whom an event names, by the last characters. */

@@ -12,7 +12,6 @@ import { contactNamed } from './contact.ts';
 import { factsOf, joinFacts } from './delivery-state.ts';
 import { failureKind } from './failure-kind.ts';
 import { type EventEntry, isOutgoing, needsQuoted, type ParsedEvent, type ParsedOutgoing } from './matching.ts';
-import type { OutgoingEvent, StatusEvent } from './types.ts';
 import { receivedTime } from './window.ts';
 
 /** When an event without a message is tried again, ms after its receipt; after the last try it is foreign. */
@@ -48,20 +47,26 @@ export interface BatchPlan {
 /** The store's knowledge about the events of a batch. */
 export interface BatchMatches {
   matches: ReadonlyMap<ParsedOutgoing, TrackedSend>;
-  /** The recipient of the message that an answer quotes. */
-  quoted: ReadonlyMap<ParsedEvent, string>;
+  /** The numbers of customers who name none. */
+  recipients: ReadonlyMap<ParsedEvent, string>;
+  /** Events that are to be tried again though they could be applied. */
+  waits?: ReadonlySet<ParsedEvent>;
 }
 
 /** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
-export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: BatchMatches): BatchPlan {
+export function planBatch(
+  events: readonly ParsedEvent[],
+  { matches, recipients, waits: told }: BatchMatches,
+): BatchPlan {
   const messages = new Map<number, MatchedMessage>();
   const conversations: ConversationFacts[] = [];
   const postponed: Postponement[] = [];
   const foreign: EventEntry[] = [];
   for (const each of events) {
     if (!isOutgoing(each)) {
-      conversations.push(...conversationFactsOf(each, quoted.get(each)));
-      const inMs = needsQuoted(each) && !quoted.has(each) ? nextTry(each.entry) : undefined;
+      conversations.push(...conversationFactsOf(each, recipients.get(each)));
+      const isEarly = (needsQuoted(each) && !recipients.has(each)) || told?.has(each);
+      const inMs = isEarly ? nextTry(each.entry) : undefined;
       if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
       continue;
     }
@@ -81,7 +86,17 @@ export function planBatch(events: readonly ParsedEvent[], { matches, quoted }: B
   return { batch: { messages: ordered.map(joined), conversations, done, postponed }, messages: ordered, foreign };
 }
 
-/** An `outgoing` event tells the ids of a message, and nothing of its state. */
+/** What the events of a batch say of conversations by what went out to them. */
+export const outgoingIn = (
+  events: readonly ParsedEvent[],
+  matches: ReadonlyMap<ParsedOutgoing, TrackedSend>,
+): ConversationFacts[] =>
+  events.filter(isOutgoing).flatMap((each) => {
+    const send = matches.get(each);
+    return outgoingFactsOf(each, send, !send && nextTry(each.entry) !== undefined);
+  });
+
+/** An `outgoing` event or a click tells the ids of a message, and nothing of its state. */
 function factsIn({ entry, event, source }: ParsedOutgoing): DeliveryFacts {
   const { whatsappMessageId, watiId } = event.ids;
   // A history has only the time of the message; a webhook arrives when the state changes.
@@ -142,12 +157,13 @@ function outgoingFactsOf(
 /** A row with an id that is not ours is of somebody else; one without any may be ours and not be known by its content. */
 function historyFactsOf({ entry, event }: ParsedOutgoing): ConversationFacts[] {
   const { connectionId, receivedAtMs } = entry;
-  if (event.ids.localMessageId === undefined || event.recipient === undefined) return [];
+  if (event.kind === 'clicked' || event.ids.localMessageId === undefined || event.recipient === undefined) return [];
   return [{ connectionId, contact: event.recipient, foreignOutAt: receivedTime(event.at, receivedAtMs) }];
 }
 
 /** The contact to whom a message went out. */
-function contactOf(event: StatusEvent | OutgoingEvent): ContactIdentity | undefined {
+function contactOf(event: ParsedOutgoing['event']): ContactIdentity | undefined {
+  if (event.kind === 'clicked') return undefined;
   const contact = event.kind === 'outgoing' || event.fact === 'sent' ? event.recipient : undefined;
   const isNamed = (contact?.phone ?? contact?.bsuid ?? contact?.contactId) !== undefined;
   return isNamed ? contact : undefined;

@@ -22,13 +22,12 @@ export interface ConversationAsk {
   caller: string;
   /** Wall clock, ms. */
   now: number;
+  /** For this long after its message, a caller counts as the one an answer is for. */
+  routingMs: number;
 }
 
-/** For this long after its message, a caller counts as the one an answer is for. */
-const routingMs = 168 * 3_600_000;
-
 export async function viewConversation(store: ConversationStore, ask: ConversationAsk): Promise<ConversationView> {
-  const { connectionId, recipient, caller, now } = ask;
+  const { connectionId, recipient, caller, now, routingMs } = ask;
   const asked = contactNamed(recipient);
   const known = await store.conversation(connectionId, asked).catch(throwStoreUnreadable);
   const phone = known?.phone ?? asked.phone;

@@ -27,7 +27,7 @@ function labelIn(member: JsonObject, length: number, ...names: string[]): string
 }
 
 /** Leaves out what is undefined. */
-const present = <Name extends string>(values: Record<Name, string | undefined>) =>
+export const present = <Name extends string>(values: Record<Name, string | undefined>) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [Key in Name]?: string };
 
 export const idsOf = (member: JsonObject): EventIds =>

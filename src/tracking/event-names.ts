@@ -29,6 +29,7 @@ const meanings: ReadonlyMap<string, EventMeaning> = new Map(
     phonenumberqualityupdatedevent: { kind: 'account' },
     phonenumberdeleted: { kind: 'account' },
     wabastatusreviewupdate: { kind: 'account' },
+    accountreviewupdated: { kind: 'account' },
     accountdeleted: { kind: 'account' },
     accountupdated: { kind: 'account' },
   }),

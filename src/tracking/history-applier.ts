@@ -3,11 +3,16 @@ import type { JsonObject } from '../upstream/tolerant-reader.ts';
 import { type Reporters, reportResolved } from './applier.ts';
 import { planBatch } from './batch.ts';
 import { type HistoryOf, parseHistory } from './history-rows.ts';
-import { isOutgoing, type MatchingStore, matchSends } from './matching.ts';
+import type { MatchingStore } from './matching.ts';
+import { findSubjects, tellAll } from './subjects.ts';
+import type { Telling } from './telling.ts';
 import { transitionsOf } from './transitions.ts';
 
 export interface HistoryServices extends Reporters {
-  store: MatchingStore & Pick<TrackingStore, 'applyTracking'>;
+  store: MatchingStore & Pick<TrackingStore, 'applyTracking' | 'lastSendTo'>;
+  telling?: Telling;
+  /** Something was written of which callers may be told. */
+  onApplied?: () => void;
 }
 
 /** Joins the facts of a history into what is known, as the applier does with webhooks: the same rules, and nothing to be tried again. */
@@ -16,12 +21,17 @@ export async function applyHistory(
   of: HistoryOf,
   services: HistoryServices,
 ): Promise<void> {
-  const events = parseHistory(rows, of);
-  const matches = await matchSends(services.store, events.filter(isOutgoing));
-  // Whose history it is, is known.
-  const { batch, messages } = planBatch(events, { matches, quoted: new Map() });
+  const { store, telling } = services;
+  const isHeard = telling?.audience.listeners({ type: 'message.received', connectionId: of.connectionId }).length;
+  const events = parseHistory(rows, { ...of, ...(telling && isHeard && { receivedForMs: telling.staleMs }) });
+  const subjects = await findSubjects(events, store);
+  const told = await tellAll(events, subjects, services);
+  const { batch, messages } = planBatch(events, subjects);
   if (messages.length === 0 && batch.conversations.length === 0) return;
-  const changes = new Map((await services.store.applyTracking({ ...batch, done: [] })).map((each) => [each.seq, each]));
+  const applied = await store.applyTracking({ ...batch, done: [], facts: told.facts });
+  const changes = new Map(applied.map((each) => [each.seq, each]));
+  services.onApplied?.();
+  for (const routedBy of told.routed) services.metrics.received(routedBy);
   for (const message of messages) {
     const change = changes.get(message.send.seq);
     // Since when it is so, a history does not tell.

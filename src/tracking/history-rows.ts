@@ -1,8 +1,9 @@
 import { flagOf } from '../upstream/answers/fields.ts';
 import { asString, type JsonObject } from '../upstream/tolerant-reader.ts';
 import { contactNamed } from './contact.ts';
-import { failureOf, idsOf, templateNameOf, timeOf } from './event-fields.ts';
+import { failureOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import type { ParsedEvent } from './matching.ts';
+import { receivedContent } from './received-content.ts';
 import type { OutgoingEvent, ReceivedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /** Whose history was read, when. */
@@ -11,6 +12,8 @@ export interface HistoryOf {
   recipient: string;
   /** Wall clock, ms. */
   readAtMs: number;
+  /** How far back customers' messages are of interest; 0: only the last one. */
+  receivedForMs?: number;
 }
 
 /** WATI's words for the state of a message; others, such as `PENDING`, say nothing of it. */
@@ -29,8 +32,11 @@ const apartMs = 16 * 60_000;
 export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): ParsedEvent[] {
   const read = rows.map((row) => readRow(row, of.recipient)).filter((each) => each !== undefined);
   const events = read.map((each) => withCertainTemplate(each, read));
-  const received = events.filter((event) => event.kind === 'received');
-  const last = received.toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0)).slice(0, 1);
+  const received = events.filter((event) => event.kind === 'received').toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
+  // Of older ones nobody is told, and the last one says how long the conversation is open.
+  const told = received.filter(
+    ({ at = 0 }, place) => place === received.length - 1 || at > of.readAtMs - (of.receivedForMs ?? 0),
+  );
   // Nothing is tried again: what is not found now is not ours.
   const entry = {
     seq: 0,
@@ -40,7 +46,7 @@ export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): Parsed
     ageMs: 0,
   };
   const outgoing = events.filter((event) => event.kind !== 'received');
-  return [...outgoing, ...last].map((event) => ({ entry, event, source: 'poll' as const }));
+  return [...outgoing, ...told].map((event) => ({ entry, event, source: 'poll' as const }));
 }
 
 type RowEvent = TrackedEvent & (StatusEvent | ReceivedEvent | OutgoingEvent);
@@ -64,7 +70,9 @@ function readRow(row: JsonObject, recipient: string): MessageRow | undefined {
   const contact = contactNamed(recipient);
   const about = { ids: idsOf(row), ...(at !== undefined && { at }), label: 'message' };
   if (!isOurs) {
-    return at === undefined ? undefined : { isTemplate, event: { kind: 'received', from: contact, ...about } };
+    const replyTo = quotedIn(row);
+    const received = { ...about, ...(replyTo !== undefined && { replyTo }), content: receivedContent(row) };
+    return at === undefined ? undefined : { isTemplate, event: { kind: 'received', from: contact, ...received } };
   }
   const fact = factOf[asString(row.statusString)?.toLowerCase() ?? ''];
   const failure = fact === 'failed' ? (failureOf(row) ?? { code: 'unknown', detail: '' }) : undefined;

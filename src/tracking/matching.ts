@@ -2,11 +2,11 @@ import type { IntakeEntry } from '../store/intake-store.ts';
 import type { MessageStore } from '../store/message-store.ts';
 import type { TrackedSend, TrackingStore } from '../store/tracking-store.ts';
 import { parseJson } from '../upstream/tolerant-reader.ts';
-import type { DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
+import type { ClickedEvent, DeliverySource, OutgoingEvent, ReceivedEvent, StatusEvent, TrackedEvent } from './types.ts';
 import { readWebhookEvent } from './webhook-event.ts';
 
 /** Which message an event is about. */
-export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent'> &
+export type MatchingStore = Pick<TrackingStore, 'findTracked' | 'findByContent' | 'conversation'> &
   Pick<MessageStore, 'countLookalikes'>;
 
 /** Where an event comes from: an entry of the intake, or a row of a history, which has no number and is not tried again. */
@@ -20,7 +20,8 @@ export interface ParsedEvent<Event extends TrackedEvent = TrackedEvent> {
 }
 
 /** An event of an outgoing message, ours or foreign. */
-export type ParsedOutgoing = ParsedEvent<TrackedEvent & (StatusEvent | OutgoingEvent)>;
+export type ParsedOutgoing = ParsedEvent<TrackedEvent & (StatusEvent | OutgoingEvent | ClickedEvent)>;
+export type ParsedReceived = ParsedEvent<TrackedEvent & ReceivedEvent>;
 
 export const parseEntry = (entry: IntakeEntry): ParsedEvent => ({
   entry,
@@ -29,23 +30,43 @@ export const parseEntry = (entry: IntakeEntry): ParsedEvent => ({
 });
 
 export const isOutgoing = (parsed: ParsedEvent): parsed is ParsedOutgoing =>
-  parsed.event.kind === 'status' || parsed.event.kind === 'outgoing';
+  parsed.event.kind === 'status' || parsed.event.kind === 'outgoing' || parsed.event.kind === 'clicked';
+
+export const isReceived = (parsed: ParsedEvent): parsed is ParsedReceived => parsed.event.kind === 'received';
 
 /** An answer from a username without its number: the recipient of the quoted message identifies the customer. */
-export const needsQuoted = (
-  parsed: ParsedEvent,
-): parsed is ParsedEvent<TrackedEvent & ReceivedEvent & { replyTo: string }> =>
-  parsed.event.kind === 'received' && parsed.event.from.phone === undefined && parsed.event.replyTo !== undefined;
+export const needsQuoted = (parsed: ParsedEvent): parsed is ParsedReceived =>
+  isReceived(parsed) && parsed.event.from.phone === undefined && parsed.event.replyTo !== undefined;
 
-/** The recipients of our messages that such answers quote. */
-export async function recipientsQuoted(
+/** Our messages that answers quote. */
+export async function findQuoted(
   store: Pick<MatchingStore, 'findTracked'>,
+  answers: readonly ParsedReceived[],
+): Promise<ReadonlyMap<ParsedEvent, TrackedSend>> {
+  const found = new Map<ParsedEvent, TrackedSend>();
+  const quoting = answers.filter(({ event }) => event.replyTo !== undefined);
+  for (const [connectionId, own] of Map.groupBy(quoting, ({ entry }) => entry.connectionId)) {
+    const ids = own.map(({ event: { replyTo } }) => ({ ...(replyTo !== undefined && { whatsappMessageId: replyTo }) }));
+    const sends = await store.findTracked(connectionId, ids);
+    for (const [place, each] of own.entries()) {
+      const send = sends[place];
+      if (send) found.set(each, send);
+    }
+  }
+  return found;
+}
+
+/** The numbers of customers who name none: that of the message that is quoted, or the one that is known already. */
+export async function findRecipients(
+  store: Pick<MatchingStore, 'conversation'>,
   events: readonly ParsedEvent[],
+  quoted: ReadonlyMap<ParsedEvent, TrackedSend>,
 ): Promise<ReadonlyMap<ParsedEvent, string>> {
   const recipients = new Map<ParsedEvent, string>();
   for (const each of events.filter(needsQuoted)) {
-    const [send] = await store.findTracked(each.entry.connectionId, [{ whatsappMessageId: each.event.replyTo }]);
-    if (send?.to !== undefined) recipients.set(each, send.to);
+    const { entry, event } = each;
+    const recipient = quoted.get(each)?.to ?? (await store.conversation(entry.connectionId, event.from))?.phone;
+    if (recipient !== undefined) recipients.set(each, recipient);
   }
   return recipients;
 }

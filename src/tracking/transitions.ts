@@ -5,7 +5,16 @@ import { type DeliveryStatus, deliveryStatus, joinFacts } from './delivery-state
 import { type FailureKind, failureKind } from './failure-kind.ts';
 
 /** Outcome of an entry of the intake. */
-export const appliedOutcomes = ['moved', 'late', 'learnt', 'foreign', 'failed', 'received', 'ignored'] as const;
+export const appliedOutcomes = [
+  'moved',
+  'late',
+  'learnt',
+  'foreign',
+  'failed',
+  'received',
+  'stale',
+  'ignored',
+] as const;
 export type AppliedOutcome = (typeof appliedOutcomes)[number];
 
 /** A state that a message reached. */

@@ -30,6 +30,17 @@ export interface ReceivedEvent extends EventOfMessage {
   from: ContactIdentity;
   /** WhatsApp's id of the message that is answered. */
   replyTo?: string;
+  content: ReceivedContent;
+}
+
+export interface ReceivedContent {
+  /** WATI's word, such as text, image or button. */
+  type: string;
+  text?: string;
+  /** The text is longer than is kept. */
+  truncated?: true;
+  media?: { path: string };
+  button?: { text: string; payload?: string };
 }
 
 /** A message went out as `message` with an owner: ours, or one of an operator or a bot. */
@@ -44,13 +55,43 @@ export interface IdentityEvent {
   identity: ContactIdentity;
 }
 
-/** Changes no state: a tapped link, a template, a number or an account that changed, and every unknown name. */
+/** A customer opened the link of a button. */
+export interface ClickedEvent extends EventOfMessage {
+  kind: 'clicked';
+  click: { text?: string; url?: string };
+}
+
+/** Something that changed apart from messages. `key`: equal for the same thing that is told twice. */
+export interface TemplateEvent {
+  kind: 'template';
+  template: { name: string; status?: string; quality?: string; category?: string; reason?: string };
+  key: string;
+  at?: number;
+}
+
+export interface AccountEvent {
+  kind: 'account';
+  account: { what: string; detail: string };
+  key: string;
+  at?: number;
+}
+
+/** Every unknown name, and what says nothing. */
 export interface OtherEvent {
-  kind: 'clicked' | 'template' | 'account' | 'ignored';
+  kind: 'ignored';
 }
 
 /** One member of a webhook body, parsed. */
-export type TrackedEvent = (StatusEvent | ReceivedEvent | OutgoingEvent | IdentityEvent | OtherEvent) & {
+export type TrackedEvent = (
+  | StatusEvent
+  | ReceivedEvent
+  | OutgoingEvent
+  | ClickedEvent
+  | IdentityEvent
+  | TemplateEvent
+  | AccountEvent
+  | OtherEvent
+) & {
   /** A known name of an event, or `other`: fit for a metric. */
   label: string;
 };

@@ -1,9 +1,12 @@
+import { cutText } from '../lib/cut-text.ts';
 import type { ContactIdentity, EventIds } from '../store/tracking-store.ts';
-import { firstOf, flagOf } from '../upstream/answers/fields.ts';
+import { asText, firstOf, flagOf } from '../upstream/answers/fields.ts';
 import type { JsonObject } from '../upstream/tolerant-reader.ts';
+import { accountEvent, templateEvent } from './account-events.ts';
 import { failureOf, identityOf, idsOf, quotedIn, templateNameOf, timeOf } from './event-fields.ts';
 import { eventName, eventTypeOf, isEvent, meaningOf } from './event-names.ts';
-import type { StatusEvent, StatusFact, TrackedEvent } from './types.ts';
+import { receivedContent } from './received-content.ts';
+import type { ClickedEvent, StatusEvent, StatusFact, TrackedEvent } from './types.ts';
 
 /**
  * Parses one member of a webhook body. An unknown one is `ignored`, with the label `other`: a repeat would not fix it. Never throws.
@@ -22,9 +25,34 @@ export function readWebhookEvent(member: unknown): TrackedEvent {
       const identity = identityOf(member);
       return isAnybody(identity) ? { kind: 'identity', identity, label } : { kind: 'ignored', label };
     }
-    default:
-      return { kind: meaning.kind, label };
+    case 'clicked':
+      return { ...clickedEvent(member), label };
+    case 'template':
+      return { ...(templateEvent(member) ?? { kind: 'ignored' }), label };
+    case 'account':
+      return { ...accountEvent(member, label), label };
   }
+}
+
+const urlMax = 2_048;
+const buttonMax = 512;
+
+function clickedEvent(member: JsonObject): ClickedEvent | { kind: 'ignored' } {
+  const ids = idsOf(member);
+  if (!hasId(ids)) return { kind: 'ignored' };
+  const text = asText(firstOf(member, 'displayText', 'buttonText'));
+  const url = asText(firstOf(member, 'buttonUrl', 'url'));
+  // When it was clicked, and not when the message went out.
+  const at = timeOf(member, 'created', 'timestamp');
+  return {
+    kind: 'clicked',
+    ids,
+    click: {
+      ...(text !== undefined && { text: cutText(text, buttonMax) }),
+      ...(url !== undefined && { url: cutText(url, urlMax) }),
+    },
+    ...(at !== undefined && { at }),
+  };
 }
 
 function statusEvent(member: JsonObject, fact: StatusFact): StatusEvent | { kind: 'ignored' } {
@@ -53,7 +81,8 @@ function messageEvent(member: JsonObject) {
   if (isOurs === undefined || !isAnybody(identity)) return { kind: 'ignored' as const };
   if (isOurs) return { kind: 'outgoing' as const, recipient: identity, ...about };
   const replyTo = quotedIn(member);
-  return { kind: 'received' as const, from: identity, ...about, ...(replyTo !== undefined && { replyTo }) };
+  const content = receivedContent(member);
+  return { kind: 'received' as const, from: identity, ...about, ...(replyTo !== undefined && { replyTo }), content };
 }
 
 function ownerOf(member: JsonObject): boolean | undefined {

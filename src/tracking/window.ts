@@ -1,3 +1,5 @@
+import { isoTimes } from '../lib/iso-times.ts';
+
 /** How long WhatsApp takes free text after the customer's last message. */
 const openMs = 24 * 3_600_000;
 
@@ -35,3 +37,10 @@ export function windowOf({ receivedAt, receivedBy, closedAt }: WindowKnowledge, 
 /** When a customer wrote: WATI's time, which cannot be later than its receipt; without one the receipt. */
 export const receivedTime = (at: number | undefined, receivedAtMs: number): number =>
   Math.min(at ?? receivedAtMs, receivedAtMs);
+
+/** As callers are told of it. */
+export const toWindow = ({ open, expiresAt, source }: ConversationWindow) => ({
+  ...(open !== undefined && { open }),
+  ...isoTimes({ expiresAt }),
+  source,
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/open.ts';
-import type { ConversationFacts } from '../../src/store/tracking-store.ts';
+import type { ConversationFacts, LastSendAsk } from '../../src/store/tracking-store.ts';
 import { openForEachTest, type StoreFixture } from './fixture.ts';
 import { DAY_MS, insertFinished, insertSending, newMessage } from './samples.ts';
 import { NO_BATCH } from './tracking-samples.ts';
@@ -32,7 +32,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
         { contact: { name: 'nobody' }, inAt: T + 99 },
       );
       const expected = { connectionId: 'c1', phone, lastInAt: T + 5, lastInSource: 'history', closedAt: T + 9 };
-      expect(await known()).toEqual({ ...expected, lastForeignOutAt: T + 1 });
+      expect(await known()).toEqual({ ...expected, certainOutAt: T + 1, lastForeignOutAt: T + 1 });
       await note({ inAt: T + 6 });
       expect(await known()).toMatchObject({ lastInAt: T + 6, lastInSource: 'webhook' });
       expect(await store.conversation('c2', { phone })).toBeUndefined();
@@ -65,7 +65,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await known(), 'a message of ours alone makes no conversation').toBeUndefined();
       await note({ foreignOutAt: T });
       await told({ provisionalOut: { at: T + 5, entry: 7 } });
-      expect(await known()).toMatchObject({ lastForeignOutAt: T + 5 });
+      expect(await known()).toMatchObject({ certainOutAt: T, provisionalOutAt: T + 5, lastForeignOutAt: T + 5 });
       await told({ withdrawn: { entry: 6 } });
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 5 });
       await told({ withdrawn: { entry: 7 } });
@@ -81,7 +81,7 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       await insertFinished(store, newMessage('c'), 'rejected');
       await insertSending(store, newMessage('d'));
       await insertFinished(store, newMessage('e', { connectionId: 'c2' }), 'accepted');
-      const last = async (recipients: string[], ask: { since: number; caller?: string }) =>
+      const last = async (recipients: string[], ask: LastSendAsk) =>
         (await store.lastSendTo('c1', recipients, ask))?.id;
       const since = Date.now() - 60_000;
       expect(await last([phone], { since })).toBe('a');
@@ -89,6 +89,11 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await last([phone, bsuid], { since, caller: 'crm' })).toBe('a');
       expect(await last([phone, bsuid], { since: Date.now() + 60_000 })).toBeUndefined();
       expect(await last([], { since })).toBeUndefined();
+      await insertFinished(store, newMessage('f', { kind: 'buttons' }), 'accepted');
+      expect(await last([phone], { since, kinds: ['buttons', 'list'] })).toBe('f');
+      expect(await last([phone], { since, kinds: ['list'] })).toBeUndefined();
+      expect(await last([phone], { since, until: since + 1 })).toBeUndefined();
+      expect(await last([phone], { since, until: Date.now() + 60_000 })).toBe('f');
     });
 
     test('are forgotten so long after the last word', async () => {

@@ -98,6 +98,8 @@ export class FakeIntake {
               .map((send) => ({ ...send, foundBy: 'content' as const })),
           ),
         countLookalikes: () => act(() => this.lookalikes),
+        conversation: () => act(() => undefined),
+        lastSendTo: () => act(() => undefined),
         applyTracking: (batch) => act(() => this.#apply(batch)),
       },
       metrics: {
@@ -108,6 +110,7 @@ export class FakeIntake {
         },
         resolved: (by) => this.counted.push(`resolved ${by}`),
         contradiction: () => this.counted.push('contradiction'),
+        received: (routedBy) => this.counted.push(`received ${routedBy}`),
       },
       logger: {
         debug: (facts, message) => this.logged.push(`debug ${JSON.stringify(facts)} ${message}`),

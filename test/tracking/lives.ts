@@ -81,6 +81,7 @@ const applierOn = (store: Store, outcomes: string[]) =>
       reached: () => {},
       resolved: () => {},
       contradiction: () => {},
+      received: () => {},
     },
     logger: { debug: () => {}, info: () => {}, error: () => {} },
     onFault: (error) => expect.fail(String(error)),

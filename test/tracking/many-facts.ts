@@ -157,7 +157,7 @@ function applierOf(store: Store, movedBack: string[]): Applier {
   };
   return createApplier({
     store: Object.assign(Object.create(store), { applyTracking }),
-    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {} },
+    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {}, received: () => {} },
     logger: { debug: () => {}, info: () => {}, error: () => {} },
     onFault: (error) => movedBack.push(`a fault: ${String(error)}`),
     intakeEveryMs: 20,

@@ -49,6 +49,7 @@ function begin(more: Partial<PollServices> = {}): void {
       reached: ({ status, seconds }) => counted.push(`${status}${seconds === undefined ? '' : ` ${seconds}`}`),
       resolved: (by) => counted.push(`resolved by ${by}`),
       contradiction: () => counted.push('contradiction'),
+      received: (routedBy) => counted.push(`received ${routedBy}`),
     },
     logger: { debug: () => {}, info: () => {}, error: () => {} },
     onRead: () => {},

@@ -79,12 +79,17 @@ describe('the name of an event', () => {
     ['newContactMessageReceived', { waId: '14155550100' }, 'identity'],
     ['newContactMessageReceived', {}, 'ignored'],
     ['ctaUrlClicked', { id: watiId }, 'clicked'],
-    ['templateReviewed', {}, 'template'],
-    ['templateQualityUpdated', {}, 'template'],
-    ['templateCategoryUpdated', {}, 'template'],
+    ['ctaUrlClicked', {}, 'ignored'],
+    ...['templateReviewed', 'templateQualityUpdated', 'templateCategoryUpdated'].flatMap(
+      (name): [string, object, string][] => [
+        [name, { templateName: 'order_update' }, 'template'],
+        [name, {}, 'ignored'],
+      ],
+    ),
     ['PhoneNumberQualityUpdatedEvent', {}, 'account'],
     ['phoneNumberDeleted', {}, 'account'],
     ['wabaStatusReviewUpdate', {}, 'account'],
+    ['accountReviewUpdated', {}, 'account'],
     ['accountDeleted', {}, 'account'],
     ['accountUpdated', {}, 'account'],
   ])('%s with %j is %s', (name, more, kind) => {
@@ -131,6 +136,98 @@ describe('a webhook body', () => {
     });
   });
 
+  it.each<[string, object, object]>([
+    [
+      'an image',
+      { type: 'image', text: null, data: 'https://live.wati.io/1/api/file/showFile?fileName=data/images/a.jpg' },
+      { type: 'image', media: { path: 'data/images/a.jpg' } },
+    ],
+    [
+      'a document',
+      { type: 'document', text: 'invoice.pdf', data: 'data/documents/b.pdf' },
+      { type: 'document', text: 'invoice.pdf', media: { path: 'data/documents/b.pdf' } },
+    ],
+    ['a file elsewhere', { type: 'image', text: null, data: 'https://example.com/a.jpg' }, { type: 'image' }],
+    [
+      'a quick reply',
+      { type: 'button', text: 'Yes', buttonReply: { text: 'Yes', payload: 'p-1' } },
+      { type: 'button', text: 'Yes', button: { text: 'Yes', payload: 'p-1' } },
+    ],
+    [
+      'an interactive button',
+      { type: 'interactive', text: null, interactiveButtonReply: { id: '1', title: 'Track' } },
+      { type: 'interactive', text: 'Track', button: { text: 'Track' } },
+    ],
+    [
+      'a row of a list',
+      { type: 'interactive', text: null, listReply: '{"title":"Large","description":"12 inches"}' },
+      { type: 'interactive', text: 'Large', button: { text: 'Large' } },
+    ],
+    ['a long text', { text: `${'x'.repeat(4_095)}😀` }, { type: 'text', text: 'x'.repeat(4_095), truncated: true }],
+    ['nothing', { type: null, text: null }, { type: 'text' }],
+    [
+      'long words of a button',
+      { text: null, buttonReply: { text: 'x'.repeat(9_999), payload: 'y'.repeat(9_999) } },
+      { type: 'text', text: 'x'.repeat(4_096), button: { text: 'x'.repeat(512), payload: 'y'.repeat(512) } },
+    ],
+  ])('of a customer says what was written: %s', (_what, fields, content) => {
+    expect(readWebhookEvent({ ...received, ...fields })).toHaveProperty('content', content);
+  });
+
+  it.each<[string, object, object]>([
+    ['templateReviewed', { oldTemplateStatus: 1, newTemplateStatus: 2 }, { status: 'approved' }],
+    [
+      'templateReviewed',
+      { newTemplateStatus: 3, reason: 'PROMOTIONAL' },
+      { status: 'rejected', reason: 'PROMOTIONAL' },
+    ],
+    ['templateReviewed', { newTemplateStatus: '7', reason: 'NONE' }, { status: 'paused' }],
+    ['templateReviewed', { newTemplateStatus: 'PENDING_INTERNAL' }, { status: 'pending-internal' }],
+    ['templateReviewed', { newTemplateStatus: 99 }, {}],
+    ['templateQualityUpdated', { oldTemplateQuality: 0, newTemplateQuality: 1 }, { quality: 'green' }],
+    ['templateCategoryUpdated', { newTemplateCategory: 'MARKETING' }, { category: 'marketing' }],
+  ])('of %s with %j says what is new of the template', (eventType, fields, changed) => {
+    const event = readWebhookEvent({ eventType, templateName: 'order_update', channelId: null, ...fields });
+    expect(event).toMatchObject({ kind: 'template', template: { name: 'order_update', ...changed } });
+    expect(event.kind === 'template' && Object.keys(event.template)).toEqual(['name', ...Object.keys(changed)]);
+  });
+
+  it('of an account says what happened, in its own words', () => {
+    const flagged = {
+      eventType: 'PhoneNumberQualityUpdatedEvent',
+      phoneNumber: '14155550199',
+      event: 'FLAGGED',
+      currentLimit: 'TIER_1K',
+      more: {},
+    };
+    expect(readWebhookEvent(flagged)).toMatchObject({
+      account: { what: 'number-quality', detail: 'phoneNumber: 14155550199, event: FLAGGED, currentLimit: TIER_1K' },
+    });
+    const review = { eventType: 'accountReviewUpdated', wabaId: '1', decision: 'APPROVED' };
+    expect(readWebhookEvent(review)).toMatchObject({
+      account: { what: 'account-review', detail: 'wabaId: 1, decision: APPROVED' },
+    });
+  });
+
+  it('of a click says which link of which message, and when', () => {
+    const click = {
+      eventType: 'ctaUrlClicked_bsuid',
+      id: watiId,
+      localMessageId: local,
+      displayText: 'Visit us',
+      buttonUrl: 'https://shop.example.com/promo',
+      created: '2026-11-30T10:00:00',
+      timestamp: '1',
+    };
+    expect(readWebhookEvent(click)).toEqual({
+      kind: 'clicked',
+      ids: { localMessageId: local, watiId },
+      click: { text: 'Visit us', url: 'https://shop.example.com/promo' },
+      at: Date.UTC(2026, 10, 30, 10),
+      label: 'ctaurlclicked',
+    });
+  });
+
   it('of a customer says who wrote, and when', () => {
     expect(readWebhookEvent(received)).toEqual({
       kind: 'received',
@@ -144,6 +241,7 @@ describe('a webhook body', () => {
         name: 'Asha',
         watiConversationId: received.conversationId,
       },
+      content: { type: 'text', text: 'Yes please' },
       label: 'message',
     });
   });

@@ -205,6 +205,8 @@ function joined(connectionId: string, rows: readonly Row[]): Conversation {
   };
   const lastInAt = last('last_in_at');
   const closedAt = last('closed_at');
+  const certainOutAt = last('last_foreign_out_at');
+  const provisionalOutAt = last('provisional_out_at');
   const lastForeignOutAt = last('last_foreign_out_at', 'provisional_out_at');
   const wrote = rows.find((row) => row.last_in_at !== null && integer(row, 'last_in_at') === lastInAt);
   return {
@@ -213,6 +215,8 @@ function joined(connectionId: string, rows: readonly Row[]): Conversation {
     ...(lastInAt !== undefined && { lastInAt }),
     ...(wrote && { lastInSource: required(wrote, 'last_in_source') === 'history' ? 'history' : 'webhook' }),
     ...(closedAt !== undefined && { closedAt }),
+    ...(certainOutAt !== undefined && { certainOutAt }),
+    ...(provisionalOutAt !== undefined && { provisionalOutAt }),
     ...(lastForeignOutAt !== undefined && { lastForeignOutAt }),
   };
 }

@@ -93,10 +93,11 @@ function lookups({ inputRows }: Dialect) {
   const found = (foundBy: string, on: string): string => `
     SELECT given.place, '${foundBy}' AS found_by, ${TRACKED} FROM ${ids} JOIN ${on} ${WITH_DELIVERY}
     WHERE sends.connection_id = :connection AND ${WAS_BEGUN}`;
+  const kinds = inputRows({ kind: 'TEXT' });
   const lastSend = (whose: string): string => `
     SELECT seq, id, caller, recipient, sent_at FROM sends
-    WHERE recipient = :recipient AND sent_at IS NOT NULL AND sent_at >= :since AND connection_id = :connection
-      AND status IN ('accepted', 'unknown') ${whose}
+    WHERE recipient = :recipient AND sent_at IS NOT NULL AND sent_at BETWEEN :since AND :until AND connection_id = :connection
+      AND status IN ('accepted', 'unknown') AND (:every = 1 OR kind IN (SELECT given.kind FROM ${kinds})) ${whose}
     ORDER BY sent_at DESC LIMIT 1`;
   return {
     find: statement(

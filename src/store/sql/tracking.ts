@@ -67,10 +67,17 @@ function lookups(
       return (await engine.read({ statement: sql.findByContent, values })).map(toTrackedSend);
     },
 
-    async lastSendTo(connectionId, recipients, { since, caller }) {
+    async lastSendTo(connectionId, recipients, { since, until = Number.MAX_SAFE_INTEGER, caller, kinds }) {
       const found: Row[] = [];
       for (const recipient of recipients) {
-        const values = { connection: connectionId, recipient: toSqlText(recipient), since };
+        const values = {
+          connection: connectionId,
+          recipient: toSqlText(recipient),
+          since,
+          until,
+          every: kinds === undefined ? 1 : 0,
+          rows: JSON.stringify((kinds ?? []).map((kind) => ({ kind }))),
+        };
         const step =
           caller === undefined
             ? { statement: sql.lastSend, values }
