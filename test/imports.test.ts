@@ -183,7 +183,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     of: /^src\/webhooks\//,
     values: /^src\/(webhooks\/[\w-]+|lib\/[\w-]+|events\/event-types)\.ts$/,
     types: /^src\/(webhooks|store|events)\//,
-    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|dns\/promises))$/,
+    packages: /^(undici|standardwebhooks|ipaddr\.js|node:(crypto|net|os|dns|(dns|timers)\/promises))$/,
   },
   {
     of: /^src\/csv\//,
@@ -216,8 +216,8 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
     // Puts the real service in front of the simulated upstream, as bin does with the true one.
     of: /^src\/sandbox\//,
     values:
-      /^src\/(sandbox\/[\w-]+|app|records|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
-    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message)-store)\.ts$/,
+      /^src\/(sandbox\/[\w-]+|app|records|services|callers|callers\/(sandbox-key|follow)|config|settings\/retry-delays|simulator\/(simulator|given-templates)|store\/open|upstream\/dispatchers|delivery\/(send-content|outcome)|schemas\/common|webhooks\/allowed-hosts|http\/[\w-]+|observability\/[\w-]+|lib\/[\w-]+)\.ts$/,
+    types: /^src\/(service-overrides|intake\/tokens|store\/(broadcast|message|webhook-endpoint)-store)\.ts$/,
     packages: /^(fastify|node:[\w/]+)$/,
   },
   {

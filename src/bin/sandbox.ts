@@ -18,7 +18,8 @@ async function main() {
     seed,
     templatesFile,
     webhooksUrl,
-    logger: (config) => createLogger(config.LOG_LEVEL, [config.MATON_API_KEY], pino.destination(2)),
+    logger: ({ LOG_LEVEL, EVENTS_SIGNING_KEYS, MATON_API_KEY }) =>
+      createLogger(LOG_LEVEL, [...EVENTS_SIGNING_KEYS, MATON_API_KEY], pino.destination(2)),
   });
   closeWithGrace({ delay: shutdownMs, logger: false }, () => sandbox.close());
   console.log(welcome(sandbox, seed));

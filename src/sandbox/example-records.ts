@@ -3,12 +3,15 @@ import { type Content, contentFingerprint } from '../delivery/send-content.ts';
 import { exampleIds } from '../schemas/common.ts';
 import type { BroadcastStore } from '../store/broadcast-store.ts';
 import type { MessageStore, NewMessage } from '../store/message-store.ts';
+import type { WebhookEndpointStore } from '../store/webhook-endpoint-store.ts';
 
 const connectionId = exampleIds.connection;
 const template = 'order_update';
 
 const { unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast } = exampleIds;
-const named = [unknownMessage, doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
+const { endpoint, unwantedEndpoint } = exampleIds;
+const broadcasts = [doneBroadcast, pausedBroadcast, unwantedBroadcast, operatedBroadcast];
+const named = [unknownMessage, ...broadcasts, endpoint, unwantedEndpoint];
 
 /** Whether a request names one of the records of the examples. */
 export const namesExample = (url: string): boolean => named.some((id) => url.includes(id));
@@ -17,7 +20,10 @@ export const namesExample = (url: string): boolean => named.some((id) => url.inc
  * The records that the examples of the docs page name, so that the sandbox answers each example as it is. Inserted when the first
  * of them is read: test suites start without records.
  */
-export async function recordExamples(store: MessageStore & BroadcastStore, caller: string): Promise<void> {
+export async function recordExamples(
+  store: MessageStore & BroadcastStore & WebhookEndpointStore,
+  caller: string,
+): Promise<void> {
   const to = '14155550112';
   const content: Content = { kind: 'text', body: { to, text: 'Your invoice is ready.' } };
   const id = exampleIds.unknownMessage;
@@ -47,6 +53,11 @@ export async function recordExamples(store: MessageStore & BroadcastStore, calle
   ] as const) {
     await start(store, { caller, broadcast, name });
     await store.changeBroadcastStatus(caller, broadcast, { to: 'paused' });
+  }
+  for (const id of [endpoint, unwantedEndpoint]) {
+    // Nobody listens there, so they are not called.
+    await store.createEndpoint({ id, caller, url: 'http://127.0.0.1:4001/', types: ['message.*'], position: 0 }, 100);
+    await store.updateEndpoint(caller, id, { status: 'disabled' });
   }
 }
 

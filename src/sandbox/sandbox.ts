@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { buildApp } from '../app.ts';
@@ -12,6 +13,7 @@ import { addTemplates } from '../simulator/given-templates.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { openStore } from '../store/open.ts';
 import { openDispatchers } from '../upstream/dispatchers.ts';
+import { loopbackHosts } from '../webhooks/allowed-hosts.ts';
 import { openSandboxCallers } from './callers.ts';
 import { namesExample, recordExamples } from './example-records.ts';
 import { type Front, openFront } from './front.ts';
@@ -154,7 +156,7 @@ const behindSimulator = (settings: Config, simulator: Simulator, intakePort: num
 
 /** The settings of the service hold here as well, but for those that lead out of the sandbox. */
 function settingsOf(environment: Environment): Config {
-  return loadConfig({
+  const config = loadConfig({
     NATIVE_PATHS: 'GET /api/v1/chatbots,POST /api/v1/chatbots/start',
     LOG_LEVEL: 'warn',
     DRAIN_DELAY_MS: '0',
@@ -175,6 +177,13 @@ function settingsOf(environment: Environment): Config {
     NODE_OPTIONS: undefined,
     CLIENTS_FILE: environment.CLIENTS_FILE || 'none: the sandbox has one caller',
   });
+  const { EVENTS_SIGNING_KEYS: keys, WEBHOOK_ALLOWED_HOSTS: hosts } = config;
+  return {
+    ...config,
+    // Receivers of webhooks on this machine can be tried without a setting.
+    EVENTS_SIGNING_KEYS: keys.length > 0 ? keys : [randomBytes(32).toString('base64')],
+    WEBHOOK_ALLOWED_HOSTS: hosts.isEmpty ? loopbackHosts : hosts,
+  };
 }
 
 /** A template that was added a moment ago is found, and so is what is due when time was moved. */

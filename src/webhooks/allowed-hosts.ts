@@ -63,6 +63,13 @@ function readEntry(word: string): Entry | string {
   return { host, isSuffix: wildcard !== undefined, http, ...(port !== undefined && { port: Number(port) }) };
 }
 
+/** Every port of this machine and nothing else: for the sandbox. */
+export const loopbackHosts: AllowedHosts = {
+  isEmpty: false,
+  missing: ({ hostname }) => (isLoopback(hostname) ? undefined : 'host'),
+  lists: () => true,
+};
+
 function allowedHosts(entries: readonly Entry[]): AllowedHosts {
   const named = (hostname: string) =>
     entries.filter(({ host, isSuffix }) =>
