@@ -68,7 +68,7 @@ const rules: { of: RegExp; values: RegExp; types: RegExp; packages: RegExp }[] =
   {
     of: /^src\/(docs|problem-types)\//,
     values:
-      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|event-examples)\.ts))$/,
+      /^src\/((docs|problem-types|lib)\/[\w-]+\.ts|problem-types\.ts|schemas\/(example-answers\.json|(common|event|(event|webhook)-examples)\.ts))$/,
     types: /^src\/(docs|problem-types)\//,
     packages: /^node:[\w/]+$/,
   },
