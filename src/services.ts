@@ -160,8 +160,8 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   events: Events;
-  recording: Recording;
   webhooks: Webhooks;
+  recording: Recording;
 } & ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
