@@ -34,7 +34,7 @@ export const pageOf = ({ status, text, json }: Answer): Page => {
 
 export const idsOf = ({ data }: Page) => data.map(({ id }) => id);
 
-const retention = { keyRetentionMs: 1e9, unknownRetentionMs: 1e9, recordRetentionMs: 1e9, leaseMs: 1e9 };
+export const retention = { keyRetentionMs: 1e9, unknownRetentionMs: 1e9, recordRetentionMs: 1e9, leaseMs: 1e9 };
 
 /** A service whose events are in memory, so that a test records and deletes them as other processes would. */
 export async function startWithEvents(
