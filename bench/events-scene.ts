@@ -11,7 +11,7 @@ import type { createPeers, Peer } from './peers.ts';
 
 const connectionId = '21fd90f9-5935-43cd-b6c8-bde9d915ca80';
 const token = 'bench-token-000000000000000000000000000000';
-const signingKey = Buffer.alloc(32, 'bench').toString('base64');
+const signingKey = hash('sha256', 'the signing key of the bench', 'base64');
 
 export type Peers = ReturnType<typeof createPeers>;
 

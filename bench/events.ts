@@ -23,10 +23,10 @@ try {
   const postgres = process.env.BENCH_POSTGRES_URL;
   if (postgres === undefined) console.log('PostgreSQL: not measured, BENCH_POSTGRES_URL is not set');
   else await idle(upstream, { name: 'PostgreSQL', store: postgres });
-  goals.push(...(await dispatch(peers, upstream, { events: quick ? 1_500 : 10_000 })));
+  goals.push(...(await dispatch(peers, upstream, { events: quick ? 1_000 : 10_000 })));
   await streams(upstream);
-  goals.push(...(await replay(peers, upstream, { events: quick ? 5_000 : 100_000 })));
-  goals.push(...(await away(peers, upstream, { seconds: quick ? 15 : 120 })));
+  goals.push(...(await replay(peers, upstream, { events: quick ? 2_000 : 100_000 })));
+  goals.push(...(await away(peers, upstream, { seconds: quick ? 8 : 120 })));
   console.log(`\n${goalsTable(goals)}`);
 } finally {
   await peers.close();
