@@ -169,7 +169,7 @@ async function registerEventRoutes({ app, config, overrides, front: { pools }, s
     webhooks: services.webhooks,
     endpointsMax: config.WEBHOOK_ENDPOINTS_MAX,
     now: overrides.now ?? Date.now,
-    onChange: () => {},
+    onChange: () => services.dispatcher.wake(),
   });
 }
 

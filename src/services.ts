@@ -1,7 +1,6 @@
 import type { Config } from './config.ts';
 import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
-import { type Events, openEvents } from './events/open-events.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts } from './messaging.ts';
@@ -12,13 +11,13 @@ import { MonthCalls } from './rate-limit/month-calls.ts';
 import { createRateLimiter } from './rate-limit/outbound-limiter.ts';
 import type { OutboundRateLimiter } from './rate-limit/types.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
-import { createRecording, type Recording } from './recording.ts';
 import { openRecords } from './records.ts';
 import type { ServiceOverrides } from './service-overrides.ts';
 import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
+import { openTelling, type Telling } from './telling.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
@@ -57,12 +56,11 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
   const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const recording = createRecording(config, overrides, shared);
-  const events = await openEvents(store, recording.recorder, (error) => onTaskError('events', error));
+  const telling = await openTelling(config, overrides, { ...shared, webhooks: resources.webhooks });
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    recording,
+    recording: telling.recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
@@ -70,7 +68,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
-    recording,
+    recording: telling.recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
@@ -86,7 +84,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
-    events,
+    ...telling,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -95,7 +93,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     readiness,
     intake,
     templates,
-    recording,
     onTaskError,
   };
   return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
@@ -159,16 +156,16 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   intake: OpenIntake | undefined;
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
-  events: Events;
   webhooks: Webhooks;
-  recording: Recording;
-} & ReturnType<typeof createMessaging>;
+} & Telling &
+  ReturnType<typeof createMessaging>;
 
 function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
   const { recorder } = parts.recording;
+  const { dispatcher } = parts;
   return {
     start: async () => {
       // Before anything goes out.
@@ -179,6 +176,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       acceptConfigured();
       reconcileWorker.start();
       tracking.start();
+      dispatcher.start();
       broadcastWorker.wake();
       await intake?.start(tracking.wake);
       pollWorker.start();
@@ -189,12 +187,13 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       rateLimiter?.close();
       void dispatchers.close();
       intake?.cutOff();
+      dispatcher.cutOff();
       webhooks.cutOff();
     },
     close: async () => {
       // The lease is kept until the last send has ended: another replica would take it for lost.
       closing.abort();
-      const ended = Promise.all([delivery.close(), broadcastWorker.close()]);
+      const ended = Promise.all([delivery.close(), broadcastWorker.close(), dispatcher.stop()]);
       rateLimiter?.close();
       await ended;
       // The last of what listens: each webhook that is refused counts towards its being switched off.

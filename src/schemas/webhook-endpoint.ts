@@ -47,7 +47,17 @@ export const WebhookEndpointPost = Type.Object(
     description: Type.Optional(description),
     from: Type.Optional(Type.Enum(['latest', 'earliest'], { ...from, default: 'latest' })),
   },
-  { title: 'WebhookEndpointPost', ...strict },
+  {
+    title: 'WebhookEndpointPost',
+    ...strict,
+    examples: [
+      {
+        url: 'https://hooks.example.com/wati',
+        types: ['message.delivered', 'message.failed'],
+        description: 'orders, production',
+      },
+    ],
+  },
 );
 export type WebhookEndpointPost = Static<typeof WebhookEndpointPost>;
 

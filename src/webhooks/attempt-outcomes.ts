@@ -46,6 +46,7 @@ export class AttemptOutcomes {
 
   conclude(delivery: Delivery, sent: SendResult, isProbe: boolean): Outcome {
     const { status, error, retryAfterMs } = sent;
+    if ('parked' in delivery) this.#queue.parked.ended(delivery.event.seq);
     if (error === undefined) return { result: 'delivered', change: this.#delivered(delivery) };
     if (status === 410) {
       this.#queue.putBack(delivery);
@@ -100,9 +101,12 @@ export class AttemptOutcomes {
   #heldBack(delivery: Delivery): ProgressChange {
     this.#log('info', {}, 'a webhook endpoint does not answer: its events wait');
     // One of which a parked try is under way stays parked.
-    const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInUse(event.seq));
+    const back = this.#streak.filter(({ event }) => !this.#queue.parked.isInFlight(event.seq));
     this.#streak = [];
-    for (const each of back) this.#queue.putBack(each);
+    for (const each of back) {
+      this.#queue.parked.reserve(each.event.seq);
+      this.#queue.putBack(each);
+    }
     this.#queue.putBack(delivery);
     this.#queue.release();
     this.#queue.rewind();

@@ -1,10 +1,11 @@
 import { typesOf } from '../events/event-types.ts';
 import type { StoredEvent } from '../store/event-store.ts';
-import type { EndpointProgress, EndpointReplay, ParkedEvent, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
+import type { EndpointProgress, EndpointReplay, StoredEndpoint } from '../store/webhook-endpoint-store.ts';
 import { Contacts } from './contacts.ts';
 import type { EndpointServices } from './dispatcher-services.ts';
 import { EventWalk } from './event-walk.ts';
 import { type DueEvent, ParkedQueue } from './parked-queue.ts';
+import type { ProgressChange } from './progress-writer.ts';
 
 /** An event on its way to an endpoint: from one of the walks, or one that was parked. */
 export type Delivery = { event: StoredEvent } & ({ walk: EventWalk; isReplay: boolean } | { parked: DueEvent });
@@ -102,28 +103,25 @@ export class DeliveryQueue {
     return needsMore(this.#live) ? Math.max(0, this.#readAt - this.#services.clock.monotonic()) : undefined;
   }
 
-  /** Reads one page of each walk that runs short of events, and what is due of the parked ones. */
-  async refill(withParked: boolean): Promise<void> {
-    if (this.readInMs === 0) await this.#read();
-    if (withParked) await this.parked.refill();
-  }
-
-  async #read(): Promise<void> {
+  /** Reads one page of each walk that runs short of events. */
+  async read(): Promise<void> {
+    if (this.readInMs !== 0) return;
     const [live, replay] = [this.#live, this.#replay?.walk];
     const now = this.#services.clock.monotonic();
     if (needsMore(live) && now >= this.#readAt) {
-      live.add(await this.#page(live.readTo));
+      await this.#readFor(live);
       if (!live.mayHaveMore) this.#readAt = now + READ_EVERY_MS;
     }
     if (replay === undefined || !needsMore(replay)) return;
-    const page = await this.#page(replay.readTo);
     // The others come with the live events.
-    replay.add({ ...page, events: page.events.filter(({ seq }) => live.isSettled(seq)) });
+    await this.#readFor(replay, ({ seq }) => live.isSettled(seq));
   }
 
-  async #page(after: number) {
-    const { caller } = this.#endpoint;
-    return this.#services.store.readEvents(caller, { after, limit: PAGE, types: this.#types });
+  async #readFor(walk: EventWalk, isOfIt: (event: StoredEvent) => boolean = () => true): Promise<void> {
+    const { rewinds } = walk;
+    const ask = { after: walk.readTo, limit: PAGE, types: this.#types };
+    const page = await this.#services.store.readEvents(this.#endpoint.caller, ask);
+    walk.add({ ...page, events: page.events.filter(isOfIt) }, rewinds);
   }
 
   /** The next one to be sent, beside at most `slots` others. */
@@ -216,10 +214,11 @@ export class DeliveryQueue {
   }
 
   /** What became of it is recorded. */
-  recorded(delivery: Delivery, parked: ParkedEvent | undefined): void {
+  recorded(delivery: Delivery, { park, unpark = [] }: ProgressChange): void {
     if (isBackground(delivery)) this.#backgroundBusy -= 1;
     if ('parked' in delivery) this.parked.free(delivery.event.seq);
-    if (parked?.dueInMs !== undefined) this.parked.expect(parked.dueInMs);
+    for (const seq of unpark) this.parked.free(seq);
+    if (park?.dueInMs !== undefined) this.parked.expect(park.dueInMs);
   }
 
   /** How long until there may be something to send that is not now. */

@@ -34,7 +34,10 @@ export interface DispatcherServices {
   store: Pick<EventStore, 'readEvents'> &
     Pick<WebhookEndpointStore, 'claimEndpoints' | 'saveEndpointProgress' | 'dueParked' | 'nextParkedDueInMs'>;
   sender: Pick<WebhookSender, 'send'>;
+  /** Only while there is an endpoint to be told. */
   signal: EventSignal;
+  /** Whether anything can be sent at all; without, endpoints are left to other processes. */
+  isAvailable: () => boolean;
   text: EventText;
   /** Which connections a caller is told of; undefined: it is gone, or may have no endpoints any more. */
   connectionsOf: (caller: string) => ((connectionId: string) => boolean) | undefined;

@@ -16,7 +16,7 @@ export interface Dispatcher {
   /** Gives up requests in flight. */
   cutOff(): void;
   /** The endpoints that this process serves. */
-  states(): EndpointState[];
+  readonly states: () => EndpointState[];
 }
 
 export interface EndpointState {
@@ -56,9 +56,6 @@ class EndpointDispatcher implements Dispatcher {
 
   start(): void {
     if (this.#running !== undefined) return;
-    this.#unsubscribe = this.#services.signal.subscribe(() => {
-      for (const loop of this.#loops.values()) loop.wake();
-    });
     this.#running = this.#run();
   }
 
@@ -71,7 +68,6 @@ class EndpointDispatcher implements Dispatcher {
     const { clock, drainMs } = this.#services;
     this.#stopping.abort();
     this.#resting.abort();
-    this.#unsubscribe?.();
     await this.#running;
     const loops = [...this.#loops.values()];
     for (const loop of loops) loop.end();
@@ -86,12 +82,11 @@ class EndpointDispatcher implements Dispatcher {
     for (const loop of this.#loops.values()) loop.cut();
   }
 
-  states(): EndpointState[] {
-    return this.#served.map((endpoint) => {
+  readonly states = (): EndpointState[] =>
+    this.#served.map((endpoint) => {
       const { isFailing = false, lagMs = 0 } = this.#loops.get(endpoint.id)?.state ?? {};
       return { id: endpoint.id, status: statusOf(endpoint, isFailing), lagMs };
     });
-  }
 
   async #run(): Promise<void> {
     const { clock, onFault } = this.#services;
@@ -111,7 +106,7 @@ class EndpointDispatcher implements Dispatcher {
   /** A loop that ends while this asks is not begun anew by what the answer says: that may be from before. */
   async #claim(): Promise<void> {
     const before = new Set(this.#loops.keys());
-    const served = await this.#services.store.claimEndpoints();
+    const served = this.#services.isAvailable() ? await this.#services.store.claimEndpoints() : [];
     if (this.#stopping.signal.aborted) return;
     this.#forget(served);
     this.#served = served;
@@ -134,14 +129,23 @@ class EndpointDispatcher implements Dispatcher {
     const loop = new EndpointLoop(endpoint, this.#services);
     loop.update(endpoint, slots);
     this.#loops.set(endpoint.id, loop);
+    this.#unsubscribe ??= this.#services.signal.subscribe(() => {
+      for (const each of this.#loops.values()) each.wake();
+    });
     const over = () => {
       this.#loops.delete(endpoint.id);
+      if (this.#loops.size === 0) this.#ignoreSignals();
       if (!this.#stopping.signal.aborted) this.#claimNow();
     };
     loop.ended.then(over, (error) => {
       this.#services.onFault(error);
       over();
     });
+  }
+
+  #ignoreSignals(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
   }
 
   #claimNow(): void {

@@ -141,7 +141,8 @@ export class EndpointLoop {
     if (told) this.#writer.add(told);
     if (!this.#hasCaller) return;
     this.#look();
-    await this.#queue.refill(this.#mayTryParked);
+    await this.#queue.read();
+    if (this.#mayTryParked) await this.#queue.parked.refill();
     this.#sendWhatMay();
     this.#savePosition();
     // Pages without an event for it: others have to get on meanwhile.
@@ -220,11 +221,12 @@ export class EndpointLoop {
 
   async #attempt(delivery: Delivery, isProbe: boolean): Promise<void> {
     const attempt = await this.#attempts.make(this.#endpoint, delivery, this.#cut.signal);
-    this.#queue.contacts.end(delivery.event);
     // Whether it was received is not known, or the endpoint is not ours any more.
     if (this.#cut.signal.aborted || this.#isLost) return this.#queue.putBack(delivery);
     const outcome = this.#outcomes.conclude(delivery, attempt.sent, isProbe);
     this.#attempts.report(this.#endpoint, attempt, outcome);
+    // What is parked is to be on record before a later event of its contact goes out.
+    if (outcome.change.park === undefined) this.#queue.contacts.end(delivery.event);
     this.#record(delivery, { ...outcome.change, attempt: attempt.noted });
     if (outcome.change.disable) this.end();
   }
@@ -234,7 +236,8 @@ export class EndpointLoop {
       ...change,
       onRecorded: () => {
         this.#busy -= 1;
-        this.#queue.recorded(delivery, change.park);
+        if (change.park) this.#queue.contacts.end(delivery.event);
+        this.#queue.recorded(delivery, change);
         this.#rouse();
       },
     });

@@ -17,6 +17,7 @@ export class EventWalk {
   #waiting: StoredEvent[] = [];
   #readTo: number;
   #mayHaveMore = true;
+  #rewinds = 0;
 
   constructor(position: number, ahead: readonly number[], until = Number.POSITIVE_INFINITY) {
     this.#readTo = position;
@@ -27,6 +28,10 @@ export class EventWalk {
   /** Up to where it has read. */
   get readTo(): number {
     return this.#readTo;
+  }
+
+  get rewinds(): number {
+    return this.#rewinds;
   }
 
   get mayHaveMore(): boolean {
@@ -69,12 +74,12 @@ export class EventWalk {
     return seq <= this.position || this.#settled.has(seq);
   }
 
-  /** What comes behind `readTo`. */
-  add({ events, scannedTo, hasMore }: EventPage): void {
+  /** What comes behind `readTo`; of no use if the walk has been rewound since it was asked for, when it had had this many rewinds. */
+  add({ events, scannedTo, hasMore }: EventPage, rewinds: number): void {
+    if (rewinds !== this.#rewinds) return;
     for (const event of events) {
       const { seq } = event;
-      const isNew = seq > this.#readTo && seq <= this.until;
-      if (isNew && !this.#settled.has(seq) && !this.#inFlight.has(seq)) this.#waiting.push(event);
+      if (seq <= this.until && !this.#settled.has(seq) && !this.#inFlight.has(seq)) this.#waiting.push(event);
     }
     this.#readTo = Math.max(this.#readTo, scannedTo);
     this.#mayHaveMore = hasMore;
@@ -122,6 +127,7 @@ export class EventWalk {
 
   /** Forgets the events that wait: they are read again. */
   rewind(): void {
+    this.#rewinds += 1;
     this.#readTo = this.position;
     this.#waiting = [];
     this.#mayHaveMore = true;

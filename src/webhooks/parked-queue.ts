@@ -8,13 +8,14 @@ const READ_AT_ONCE = 16;
 /** Another process may have parked events for a replay. */
 const LOOK_EVERY_MS = 5_000;
 /** While all that is due is under way. */
-const BUSY_LOOK_EVERY_MS = 1_000;
+const BUSY_LOOK_EVERY_MS = 100;
 
 /** The parked events of an endpoint that are due. */
 export class ParkedQueue {
   readonly #endpointId: string;
   readonly #services: EndpointServices;
-  /** In flight, or delivered and not recorded. */
+  readonly #inFlight = new Set<number>();
+  /** In flight, or what became of them is not recorded. */
   readonly #inUse = new Set<number>();
   #due: DueEvent[] = [];
   #lookAt = Number.NEGATIVE_INFINITY;
@@ -50,12 +51,25 @@ export class ParkedQueue {
     const place = this.#due.findIndex(({ event }) => isFree(event));
     if (place === -1) return undefined;
     const [taken] = this.#due.splice(place, 1);
-    if (taken) this.#inUse.add(taken.eventSeq);
+    if (taken) {
+      this.#inFlight.add(taken.eventSeq);
+      this.#inUse.add(taken.eventSeq);
+    }
     return taken;
   }
 
-  isInUse(eventSeq: number): boolean {
-    return this.#inUse.has(eventSeq);
+  isInFlight(eventSeq: number): boolean {
+    return this.#inFlight.has(eventSeq);
+  }
+
+  /** It is in flight no more. */
+  ended(eventSeq: number): void {
+    this.#inFlight.delete(eventSeq);
+  }
+
+  /** It is not due until what becomes of it is recorded. */
+  reserve(eventSeq: number): void {
+    this.#inUse.add(eventSeq);
   }
 
   /** What became of it is recorded, or it is due as it was. */

@@ -128,6 +128,7 @@ export class Simulation {
           return () => this.#listeners.delete(listener);
         },
       },
+      isAvailable: () => true,
       text: (event) => String(event.seq) + (event.contact === undefined ? '' : ` ${event.contact}`),
       connectionsOf: (caller) => this.permissions(caller),
       metrics: { attempted: (id, result) => void this.results.push([id, result]), forget: () => undefined },

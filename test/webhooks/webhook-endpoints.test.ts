@@ -7,6 +7,7 @@ import { openStore, type Store } from '../../src/store/open.ts';
 import { readAllowedHosts } from '../../src/webhooks/allowed-hosts.ts';
 import { openWebhooks } from '../../src/webhooks/open-webhooks.ts';
 import { OPTIONS } from '../store/samples.ts';
+import { fakeStore } from '../support/fake-store.ts';
 import { record } from '../support/operations.ts';
 import { problem } from '../support/problem-type.ts';
 import { type Ask, type Service, startService } from '../support/service.ts';
@@ -45,7 +46,8 @@ beforeAll(async () => {
   service = await startService({
     settings: settings(receiver.port),
     callers,
-    store,
+    // What these endpoints are told of is made up: nothing is sent but on request.
+    store: fakeStore(store, { claimEndpoints: async () => [] }),
     seams: { webhookLookup, signingKeys: () => keys },
   });
   addresses.set('hooks.example', ['10.0.0.7']);

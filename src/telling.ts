@@ -1,0 +1,63 @@
+import { hasScope, mayUse } from './callers.ts';
+import type { Config } from './config.ts';
+import { type Events, openEvents } from './events/open-events.ts';
+import type { Metrics } from './observability/metrics.ts';
+import { createWebhookMetrics, tellEndpoints } from './observability/webhook-metrics.ts';
+import { createRecording, type Recording } from './recording.ts';
+import type { ServiceOverrides } from './service-overrides.ts';
+import type { RetryDelays } from './settings/retry-delays.ts';
+import type { Store } from './store/open.ts';
+import type { OnTaskError } from './task-error-code.ts';
+import { createDispatcher, type Dispatcher } from './webhooks/dispatcher.ts';
+import type { Webhooks } from './webhooks/open-webhooks.ts';
+
+/** How callers hear of what happens: events are recorded, read, and sent to endpoints. */
+export interface Telling {
+  recording: Recording;
+  events: Events;
+  dispatcher: Dispatcher;
+}
+
+interface TellingParts {
+  store: Store;
+  webhooks: Webhooks;
+  metrics: Metrics;
+  pauses: RetryDelays;
+  onTaskError: OnTaskError;
+}
+
+export async function openTelling(config: Config, overrides: ServiceOverrides, parts: TellingParts): Promise<Telling> {
+  const recording = createRecording(config, overrides, parts);
+  const events = await openEvents(parts.store, recording.recorder, (error) => parts.onTaskError('events', error));
+  return { recording, events, dispatcher: openDispatcher(config, overrides, { ...parts, events }) };
+}
+
+const hourMs = 60 * 60_000;
+
+/** Sends where there are a key to sign with and hosts that may be called. */
+function openDispatcher(
+  config: Config,
+  { callers, logger }: ServiceOverrides,
+  { store, webhooks, events, metrics, onTaskError }: TellingParts & { events: Events },
+): Dispatcher {
+  const { WEBHOOK_TIMEOUT_MS, WEBHOOK_DISABLE_AFTER_HOURS, SHUTDOWN_TIMEOUT_MS, DRAIN_DELAY_MS } = config;
+  const dispatcher = createDispatcher({
+    store,
+    sender: webhooks.sender,
+    signal: events.hub,
+    text: events.text,
+    isAvailable: () => webhooks.secrets.available() && webhooks.destinations.isOpen,
+    connectionsOf: (id) => {
+      const caller = callers.byId(id);
+      if (!caller || !(hasScope(caller, 'webhooks:read') || hasScope(caller, 'webhooks:write'))) return undefined;
+      return (connectionId) => mayUse(caller, connectionId);
+    },
+    metrics: createWebhookMetrics(metrics.registry),
+    logger,
+    onFault: (error) => onTaskError('webhooks', error),
+    disableAfterMs: WEBHOOK_DISABLE_AFTER_HOURS * hourMs,
+    drainMs: Math.min(WEBHOOK_TIMEOUT_MS, (SHUTDOWN_TIMEOUT_MS - DRAIN_DELAY_MS) / 2),
+  });
+  tellEndpoints(metrics.registry, { endpoints: dispatcher.states, parked: (ids) => store.parkedCounts(ids) });
+  return dispatcher;
+}
