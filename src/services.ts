@@ -81,7 +81,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
-  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
     ...telling,
@@ -95,7 +94,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     templates,
     onTaskError,
   };
-  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
+  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, config) };
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
@@ -157,10 +156,11 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   webhooks: Webhooks;
+  onTaskError: OnTaskError;
 } & Telling &
   ReturnType<typeof createMessaging>;
 
-function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
+function lifecycleOf(parts: Parts, config: Config) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
@@ -173,7 +173,7 @@ function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
       // Before anything moves: what nobody has asked for is not written down.
       await recorder.start();
       await maintenance.start();
-      acceptConfigured();
+      acceptConfiguredConnection(config, store, parts.onTaskError);
       reconcileWorker.start();
       tracking.start();
       dispatcher.start();

@@ -107,8 +107,8 @@ const data: Record<EventType, Static<typeof EventData>> = {
     click: { text: 'Track it', url: 'https://shop.example/orders/A-1001' },
   },
   'broadcast.finished': { broadcast: finished },
-  'template.changed': { template: { name: 'order_update', status: 'approved', quality: 'high', category: 'UTILITY' } },
-  'account.changed': { account: { what: 'number-quality', detail: 'GREEN' } },
+  'template.changed': { template: { name: 'order_update', status: 'approved', quality: 'green', category: 'utility' } },
+  'account.changed': { account: { what: 'number-quality', detail: 'phoneNumber: 14155550199, event: FLAGGED' } },
   'contact.changed': {
     contact: { phone: '14155550100', bsuid: 'US.123124141512', previousBsuid: 'US.98112233', username: '@asha' },
   },

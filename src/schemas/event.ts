@@ -10,7 +10,7 @@ const EventChange = Type.Object(
   {
     from: optional('what it was; absent where nothing was known'),
     to: Type.String(),
-    source: optional('how it was learnt: `webhook`, `poll`, `reconcile`'),
+    source: optional('how it was learnt: `webhook`, `poll`, `reconcile`, `answer` (a late one of WATI)'),
     implied: Type.Optional(
       Type.Boolean({ description: 'true: WATI did not tell it, and it follows from what WATI told' }),
     ),
@@ -21,7 +21,7 @@ const EventChange = Type.Object(
 const EventReceived = Type.Object(
   {
     id: Type.String({ description: 'of this message, in the history of the conversation' }),
-    recipient: Type.String({ description: 'to whom an answer goes: can be given as `to`' }),
+    recipient: optional('to whom an answer goes: can be given as `to`; absent where WATI did not say who wrote'),
     phone: optional('digits only; absent where WhatsApp keeps it to itself'),
     bsuid: optional('what WhatsApp calls this person towards your company'),
     username: Type.Optional(Type.String()),
@@ -62,7 +62,7 @@ const EventReceived = Type.Object(
     ),
     routedBy: Type.String({
       description:
-        'why it came to you: `quote` (it answers a message of yours), `last-sender` (you wrote to this person last), `unrouted` (it is of nobody), `all` (you get every one); there may be more one day',
+        'why it came to you: `quote` (it answers a message of yours), `button` (a button or row of yours was tapped), `last-sender` (you wrote to this person last), `unrouted` (it is of nobody), `all` (you get every one); there may be more one day',
     }),
   },
   { title: 'EventReceived', description: 'what a customer wrote; never a proof of who somebody is' },
@@ -77,15 +77,21 @@ const EventTemplate = Type.Object(
   {
     name: Type.String(),
     status: optional('lower case, e.g. `approved`, `rejected`, `paused`'),
-    quality: Type.Optional(Type.String()),
-    category: Type.Optional(Type.String()),
-    reason: Type.Optional(Type.String()),
+    quality: optional('`green`, `yellow`, `red`, `unknown`'),
+    category: optional('lower case, e.g. `marketing`, `utility`'),
+    reason: optional('why it was rejected, in the words of WhatsApp'),
   },
   { title: 'EventTemplate', description: 'what changed of a template' },
 );
 
 const EventAccount = Type.Object(
-  { what: Type.String({ description: 'what of the account has changed' }), detail: Type.Optional(Type.String()) },
+  {
+    what: Type.String({
+      description:
+        '`number-quality`, `number-deleted`, `account-review`, `account-deleted`, `account-updated`; there may be more one day',
+    }),
+    detail: Type.String({ description: 'what WATI tells of it' }),
+  },
   { title: 'EventAccount', description: 'a change of the WhatsApp account or its number' },
 );
 

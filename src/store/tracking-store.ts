@@ -84,7 +84,7 @@ export interface Conversation extends ContactIdentity {
   closedAt?: number;
   /** The last that is certain to be of somebody else, and the last that may yet turn out to be ours. */
   certainOutAt?: number;
-  provisionalOutAt?: number;
+  provisionalOut?: { at: number; entry: number };
   /** The later of the two. */
   lastForeignOutAt?: number;
 }

@@ -28,10 +28,12 @@ export interface ToldAnswer {
   facts: NewFact[];
   routedBy?: RoutedBy;
   /** It is to be told at its next try. */
-  waits: boolean;
+  waits?: true;
+  /** It is told without what it waited for. There is no further try: to whom it was told stands. */
+  isSettled?: true;
 }
 
-const untold: ToldAnswer = { facts: [], waits: false };
+const untold: ToldAnswer = { facts: [] };
 
 /** By then a quoted message would be known: 30 s after the receipt. */
 const triesForQuote = 3;
@@ -52,22 +54,21 @@ export async function tellAnswer(
   const fact = factOf(parsed);
   if (listeners.length === 0 || fact === undefined || isStale(parsed, telling.staleMs)) return untold;
   // Without its quoted message it is told once, when that is not to be expected any more.
-  const isPatient = source === 'webhook' && needsQuoted(parsed);
-  if (isPatient && knowledge.recipient === undefined && tries < triesForQuote) return untold;
+  const isPatient = source === 'webhook' && needsQuoted(parsed) && knowledge.recipient === undefined;
+  if (isPatient && tries < triesForQuote) return untold;
 
   const person = identityOf(parsed, knowledge);
   const at = receivedTime(event.at, receivedAtMs);
-  // Later than that it was told already, and to whom stands.
-  const quoted = isPatient && tries > triesForQuote ? undefined : knowledge.quoted;
   const foreign = foreignBefore(at, person, { known: knowledge.conversation, batch: knowledge.batch });
   const reply = {
-    ...{ connectionId, at, receivedAt: receivedAtMs, names: namesOf(person), foreign, quoted },
+    ...{ connectionId, at, receivedAt: receivedAtMs, names: namesOf(person), foreign },
+    quoted: knowledge.quoted,
     hasQuote: event.replyTo !== undefined,
     isButton: event.content.button !== undefined,
   };
   const route = await routeReply(store, reply, telling.routingMs);
   const isUnsure = route.isUnsure === true && foreign.provisional > receivedAtMs - justNowMs;
-  if (isUnsure && source === 'webhook' && !isPatient && tries < triesForForeign) return { facts: [], waits: true };
+  if (isUnsure && source === 'webhook' && tries < triesForForeign) return { facts: [], waits: true };
 
   const owner = listeners.find(({ id }) => id === route.owner);
   const routedBy = owner ? route.routedBy : 'unrouted';
@@ -81,7 +82,7 @@ export async function tellAnswer(
     ...contactOf(person),
     detail: { received: { ...data, ...replyTo(event.replyTo, knowledge.quoted, caller), routedBy: how } },
   }));
-  return { facts, routedBy, waits: false };
+  return { facts, routedBy, ...(isPatient && { isSettled: true }) };
 }
 
 /** A customer's message that says it is so old may have been told already: what was told of it is not kept any longer. */

@@ -144,7 +144,7 @@ async function applyBatch(entries: readonly IntakeEntry[], services: ApplierServ
   const { store } = services;
   const found = await findSubjects(events, store);
   const told = await tellAll(events, found, services);
-  const plan = planBatch(events, { ...found, waits: told.waits });
+  const plan = planBatch(events, { ...found, ...told });
   const applied = await store.applyTracking({ ...plan.batch, facts: told.facts });
   const changes = new Map(applied.map((each) => [each.seq, each]));
   services.onApplied?.();

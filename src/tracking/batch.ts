@@ -51,12 +51,14 @@ export interface BatchMatches {
   recipients: ReadonlyMap<ParsedEvent, string>;
   /** Events that are to be tried again though they could be applied. */
   waits?: ReadonlySet<ParsedEvent>;
+  /** Events that are not to be tried again. */
+  settled?: ReadonlySet<ParsedEvent>;
 }
 
 /** All that one pass writes. Messages in the order of their numbers, so that no two replicas wait for each other. */
 export function planBatch(
   events: readonly ParsedEvent[],
-  { matches, recipients, waits: told }: BatchMatches,
+  { matches, recipients, waits: told, settled }: BatchMatches,
 ): BatchPlan {
   const messages = new Map<number, MatchedMessage>();
   const conversations: ConversationFacts[] = [];
@@ -65,8 +67,8 @@ export function planBatch(
   for (const each of events) {
     if (!isOutgoing(each)) {
       conversations.push(...conversationFactsOf(each, recipients.get(each)));
-      const isEarly = (needsQuoted(each) && !recipients.has(each)) || told?.has(each);
-      const inMs = isEarly ? nextTry(each.entry) : undefined;
+      const isEarly = needsQuoted(each) && !recipients.has(each) && !settled?.has(each);
+      const inMs = isEarly || told?.has(each) ? nextTry(each.entry) : undefined;
       if (inMs !== undefined) postponed.push({ seq: each.entry.seq, inMs });
       continue;
     }

@@ -32,7 +32,9 @@ const apartMs = 16 * 60_000;
 export function parseHistory(rows: readonly JsonObject[], of: HistoryOf): ParsedEvent[] {
   const read = rows.map((row) => readRow(row, of.recipient)).filter((each) => each !== undefined);
   const events = read.map((each) => withCertainTemplate(each, read));
-  const received = events.filter((event) => event.kind === 'received').toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
+  // WATI lists the newest first.
+  const oldestFirst = events.filter((event) => event.kind === 'received').toReversed();
+  const received = oldestFirst.toSorted((a, b) => (a.at ?? 0) - (b.at ?? 0));
   // Of older ones nobody is told, and the last one says how long the conversation is open.
   const told = received.filter(
     ({ at = 0 }, place) => place === received.length - 1 || at > of.readAtMs - (of.receivedForMs ?? 0),

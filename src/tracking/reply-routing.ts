@@ -73,9 +73,12 @@ export function foreignBefore(
   const about = batch.filter(({ contact }) => isSame(contact, person));
   const latest = (times: (number | undefined)[]) =>
     Math.max(0, ...times.filter((time) => time !== undefined).filter((time) => time < at + secondMs));
+  // This batch knows that it is ours.
+  const isWithdrawn = about.some(({ withdrawn }) => withdrawn && withdrawn.entry === known?.provisionalOut?.entry);
+  const provisional = isWithdrawn ? undefined : known?.provisionalOut?.at;
   return {
     certain: latest([known?.certainOutAt, ...about.map(({ foreignOutAt }) => foreignOutAt)]),
-    provisional: latest([known?.provisionalOutAt, ...about.map(({ provisionalOut }) => provisionalOut?.at)]),
+    provisional: latest([provisional, ...about.map(({ provisionalOut }) => provisionalOut?.at)]),
   };
 }
 

@@ -34,7 +34,7 @@ export async function tellAll(
   subjects: Subjects,
   { store, telling }: { store: TellServices['store']; telling?: Telling | undefined },
 ): Promise<Told> {
-  if (!telling) return { facts: [], waits: new Set(), routed: [] };
+  if (!telling) return { facts: [], waits: new Set(), settled: new Set(), routed: [] };
   const outgoing = outgoingIn(events, subjects.matches);
   return tell(events, { ...subjects, outgoing }, { store, telling });
 }

@@ -12,6 +12,8 @@ export interface Told {
   facts: NewFact[];
   /** Events that are told at their next try. */
   waits: ReadonlySet<ParsedEvent>;
+  /** Events that wait for nothing any more. */
+  settled: ReadonlySet<ParsedEvent>;
   routed: RoutedBy[];
 }
 
@@ -34,6 +36,7 @@ export async function tell(events: readonly ParsedEvent[], of: ToldOf, services:
   return {
     facts: each.flatMap(({ facts }) => facts),
     waits: new Set(each.flatMap(({ parsed, waits }) => (waits ? [parsed] : []))),
+    settled: new Set(each.flatMap(({ parsed, isSettled }) => (isSettled ? [parsed] : []))),
     routed: each.flatMap(({ routedBy }) => (routedBy === undefined ? [] : [routedBy])),
   };
 }
@@ -42,7 +45,8 @@ interface ToldOne {
   parsed: ParsedEvent;
   facts: NewFact[];
   routedBy?: RoutedBy;
-  waits?: boolean;
+  waits?: true;
+  isSettled?: true;
 }
 
 async function tellOne(parsed: ParsedEvent, of: ToldOf, services: TellServices): Promise<ToldOne> {

@@ -65,7 +65,11 @@ export function conversationsConformance(name: string, createFixture: () => Prom
       expect(await known(), 'a message of ours alone makes no conversation').toBeUndefined();
       await note({ foreignOutAt: T });
       await told({ provisionalOut: { at: T + 5, entry: 7 } });
-      expect(await known()).toMatchObject({ certainOutAt: T, provisionalOutAt: T + 5, lastForeignOutAt: T + 5 });
+      expect(await known()).toMatchObject({
+        certainOutAt: T,
+        provisionalOut: { at: T + 5, entry: 7 },
+        lastForeignOutAt: T + 5,
+      });
       await told({ withdrawn: { entry: 6 } });
       expect(await known()).toMatchObject({ lastForeignOutAt: T + 5 });
       await told({ withdrawn: { entry: 7 } });

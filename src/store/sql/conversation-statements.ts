@@ -6,7 +6,7 @@ const NAMES = ['phone', 'bsuid', 'parent_bsuid', 'contact_id', 'username', 'name
 const TIMES = ['closed_at', 'last_foreign_out_at'] as const;
 
 const COLUMNS = `connection_id, contact, ${NAMES.join(', ')}, last_in_at, last_in_source, ${TIMES.join(', ')},
-  provisional_out_at, told_at`;
+  provisional_out_at, provisional_entry, told_at`;
 
 const isLater = (column: string): string =>
   `(excluded.${column} IS NOT NULL AND (told.${column} IS NULL OR excluded.${column} > told.${column}))`;

@@ -206,7 +206,10 @@ function joined(connectionId: string, rows: readonly Row[]): Conversation {
   const lastInAt = last('last_in_at');
   const closedAt = last('closed_at');
   const certainOutAt = last('last_foreign_out_at');
-  const provisionalOutAt = last('provisional_out_at');
+  const provisionalAt = last('provisional_out_at');
+  const provisional = rows.find(
+    (row) => row.provisional_out_at !== null && integer(row, 'provisional_out_at') === provisionalAt,
+  );
   const lastForeignOutAt = last('last_foreign_out_at', 'provisional_out_at');
   const wrote = rows.find((row) => row.last_in_at !== null && integer(row, 'last_in_at') === lastInAt);
   return {
@@ -216,7 +219,12 @@ function joined(connectionId: string, rows: readonly Row[]): Conversation {
     ...(wrote && { lastInSource: required(wrote, 'last_in_source') === 'history' ? 'history' : 'webhook' }),
     ...(closedAt !== undefined && { closedAt }),
     ...(certainOutAt !== undefined && { certainOutAt }),
-    ...(provisionalOutAt !== undefined && { provisionalOutAt }),
+    ...(provisional && {
+      provisionalOut: {
+        at: integer(provisional, 'provisional_out_at'),
+        entry: integer(provisional, 'provisional_entry'),
+      },
+    }),
     ...(lastForeignOutAt !== undefined && { lastForeignOutAt }),
   };
 }
