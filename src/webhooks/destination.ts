@@ -1,6 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { isLoopback } from '../lib/loopback.ts';
+import { withTimeout } from '../lib/with-timeout.ts';
 import { type AddressRule, addressRule } from './address-rules.ts';
 import { type AllowedHosts, defaultPort } from './allowed-hosts.ts';
 
@@ -35,6 +36,8 @@ export interface DestinationOptions {
   lookup: (hostname: string) => Promise<LookupAddress[]>;
   /** Whether a listener of this service is there. */
   isOwnListener: (address: string, port: number) => boolean;
+  /** The system may look for minutes. */
+  lookupMs?: number;
   /** Under which callers and WATI reach this service. */
   ownUrls?: readonly string[];
 }
@@ -55,7 +58,7 @@ const ofAddress: Readonly<Record<AddressRule, string>> = {
 };
 
 export function createDestinations(options: DestinationOptions): Destinations {
-  const { allowed, lookup, isOwnListener, ownUrls = [] } = options;
+  const { allowed, lookup, isOwnListener, lookupMs = 3_000, ownUrls = [] } = options;
   const check = (address: string, port: number, how: 'is' | 'resolves to') => {
     const rule = addressRule(address);
     const isListed = rule === 'loopback' && isLoopback(bracketed(address)) && allowed.lists(address, port);
@@ -76,7 +79,7 @@ export function createDestinations(options: DestinationOptions): Destinations {
       return url;
     },
     resolve: async (hostname, port) => {
-      const addresses = await lookup(hostname).catch(() => []);
+      const addresses = await withTimeout(lookup(hostname), lookupMs, () => []).catch(() => []);
       if (addresses.length === 0) throw new UrlRefused('name', 'its host cannot be resolved');
       // One that is unfit makes all of them so: which one is taken would be chance.
       for (const { address } of addresses) check(address, port, 'resolves to');

@@ -50,18 +50,23 @@ export function createWebhookSender(options: SenderOptions): WebhookSender {
   const underWay = new Set<Promise<unknown>>();
 
   async function attempt(request: Dispatcher.RequestOptions & { origin: string }, signal: AbortSignal) {
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new LateError(timeoutMs)), timeoutMs);
+    const ending = new AbortController();
+    const giveUp = () => ending.abort();
+    signal.addEventListener('abort', giveUp);
+    const until = performance.now() + timeoutMs;
+    let timer = setTimeout(() => ending.abort(new LateError(timeoutMs)), timeoutMs);
     try {
-      const ending = AbortSignal.any([signal, deadline.signal]);
-      const answer = await agent.request({ ...request, signal: ending });
+      if (signal.aborted) giveUp();
+      const answer = await agent.request({ ...request, signal: ending.signal });
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, Math.min(bodyMs, until - performance.now()));
       // What is in it does not matter, only that the connection can be used again; a failure of it changes nothing.
       answer.body.on('error', () => {});
-      const soon = AbortSignal.any([ending, AbortSignal.timeout(bodyMs)]);
-      await answer.body.dump({ limit: bodyBytesMax, signal: soon }).catch(() => {});
+      await answer.body.dump({ limit: bodyBytesMax, signal: ending.signal }).catch(() => {});
       return answer;
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', giveUp);
     }
   }
 

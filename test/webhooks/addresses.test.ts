@@ -280,6 +280,13 @@ it('says which rule it was, and no address that a name leads to', async () => {
   expect(thrown).toBe('its host resolves to a metadata service of a cloud (rule: metadata)');
 });
 
+it('gives a name up that is not resolved soon', async () => {
+  const allowed = readAllowedHosts('hooks.example').hosts;
+  const lookup = () => new Promise<never>(() => {});
+  const hasty = createDestinations({ allowed, lookup, lookupMs: 5, isOwnListener: () => false });
+  await expect(hasty.resolve('hooks.example', 443)).rejects.toThrow('its host cannot be resolved (rule: name)');
+});
+
 it('knows its own listeners by each address that reaches them', () => {
   const at = (host: string, address: string) => isListener([{ host, port: 3000 }], address, 3000);
   expect(at('127.0.0.1', '127.0.0.1')).toBe(true);

@@ -184,6 +184,13 @@ describe('an attempt', () => {
     await sender.close();
   });
 
+  it('does not wait for the rest of an answer for long', async () => {
+    receiver.answer((_, response) => void response.writeHead(202).write('a'));
+    const { sender, url } = open({ timeoutMs: 200 });
+    expect(await sender.send(endpointAt(url('127.0.0.1')), event, 1, never)).toMatchObject({ status: 202 });
+    await sender.close();
+  });
+
   it('does not read a long answer, and has succeeded by its status', async () => {
     let written = 0;
     let closed = false;
@@ -372,4 +379,21 @@ it('looks up two names at once and each of them once', async () => {
   expect(most).toBe(2);
   await lookup('a');
   expect(asked).toHaveLength(6);
+});
+
+it('leaves a name alone for a while that was slow', async () => {
+  let asked = 0;
+  const resolve = async () => {
+    asked += 1;
+    await sleep(5);
+    return [{ address: '10.0.0.1', family: 4 }];
+  };
+  const patient = limitLookups(resolve, { slowMs: 60_000 });
+  for (let time = 0; time < 3; time += 1) await patient('a');
+  expect(asked).toBe(3);
+  const hasty = limitLookups(resolve, { slowMs: 1, restMs: 60_000 });
+  await hasty('a');
+  await expect(hasty('a')).rejects.toThrow('slow');
+  await hasty('b');
+  expect(asked).toBe(5);
 });

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { exampleIds } from '../../src/schemas/common.ts';
+import { problem } from '../support/problem-type.ts';
+import { startReceiver } from '../webhooks/receiver.ts';
+import { started } from './helper.ts';
+
+it('calls receivers of webhooks on this machine without a setting, and nobody else', async () => {
+  const receiver = await startReceiver();
+  const { ask, list } = await started();
+  const create = (url: string) => ask('POST', '/v1/webhook-endpoints', { url, types: ['*'] });
+  const created = await create(`http://localhost:${receiver.port}/hook`);
+  expect(created).toMatchObject({ status: 201, json: { secret: expect.stringMatching(/^whsec_/) } });
+  const tested = await ask('POST', `/v1/webhook-endpoints/${created.json.id}/test`);
+  expect(tested.json).toMatchObject({ delivered: true, status: 204 });
+  expect(receiver.received.map(({ path }) => path)).toEqual(['/hook']);
+  for (const url of [
+    'https://hooks.example.com/',
+    'http://10.0.0.1/',
+    'http://169.254.169.254/',
+    'http://[::ffff:127.0.0.1]/',
+  ])
+    expect(await create(url)).toMatchObject({ status: 422, json: { type: problem('webhook-url-refused') } });
+  // Those of the examples are there, and are not called.
+  for (const id of [exampleIds.endpoint, exampleIds.unwantedEndpoint])
+    expect(await ask('GET', `/v1/webhook-endpoints/${id}`)).toMatchObject({
+      status: 200,
+      json: { status: 'disabled' },
+    });
+  expect(await list('/v1/webhook-endpoints')).toHaveLength(3);
+  await receiver.close();
+});
+
+it('lets the list of its settings hold', async () => {
+  const { ask } = await started({ WEBHOOK_ALLOWED_HOSTS: 'http://127.0.0.1:1' });
+  const create = (url: string) => ask('POST', '/v1/webhook-endpoints', { url, types: ['*'] });
+  expect((await create('http://127.0.0.1:1/')).status).toBe(201);
+  expect((await create('http://127.0.0.1:2/')).status).toBe(422);
+});
