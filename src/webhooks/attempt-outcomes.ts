@@ -30,6 +30,7 @@ export class AttemptOutcomes {
   /** Events that failed since the last success, in their order. They are parked, unless it turns out that all fail. */
   #streak: (Delivery & { walk: unknown })[] = [];
   #restUntil = Number.NEGATIVE_INFINITY;
+  #lastFailure: { status?: number; error: string } | undefined;
 
   constructor(endpoint: StoredEndpoint, queue: DeliveryQueue, services: EndpointServices) {
     this.#endpoint = endpoint;
@@ -55,8 +56,8 @@ export class AttemptOutcomes {
     if ((status === 429 || status === 503) && retryAfterMs !== undefined) {
       return { result: 'rested', change: this.#rested(delivery, retryAfterMs) };
     }
-    const now = this.#services.clock.now();
-    const isOver = this.health.failed(now);
+    this.#lastFailure = { error, ...(status !== undefined && { status }) };
+    const isOver = this.health.failed(this.#services.clock.now());
     const change = this.#failed(delivery, { ...sent, error }, isProbe);
     return { result: 'failed', change: isOver ? { ...change, ...this.#disabled('failing') } : change };
   }
@@ -116,7 +117,7 @@ export class AttemptOutcomes {
   #disabled(reason: 'gone' | 'failing'): ProgressChange {
     const now = this.#services.clock.now();
     const since = this.health.state.failingSince ?? now;
-    this.#log('error', { reason }, 'a webhook endpoint is disabled');
+    this.#log('error', { reason, last: this.#lastFailure?.error }, 'a webhook endpoint is disabled');
     return { disable: { reason }, fact: endpointFact(this.#endpoint, 'disabled', { since, at: now, reason }) };
   }
 
@@ -125,8 +126,10 @@ export class AttemptOutcomes {
     const now = this.#services.clock.now();
     const since = this.health.toTell(now);
     if (since === undefined) return undefined;
-    this.#log('warn', { since: new Date(since).toISOString() }, 'nothing can be delivered to a webhook endpoint');
-    return { fact: endpointFact(this.#endpoint, 'failing', { since, at: now, reason: 'failing' }) };
+    const { status, error: reason = 'failing' } = this.#lastFailure ?? {};
+    const facts = { since: new Date(since).toISOString(), status, last: reason };
+    this.#log('warn', facts, 'nothing can be delivered to a webhook endpoint');
+    return { fact: endpointFact(this.#endpoint, 'failing', { since, at: now, reason }) };
   }
 
   #log(level: 'info' | 'warn' | 'error', facts: object, message: string): void {

@@ -130,6 +130,20 @@ describe('an endpoint at which all events fail', () => {
     expect(sim.requests.filter(({ endpoint: id }) => id === 'slow')).toHaveLength(8);
   });
 
+  test('is told nothing, when it is back, that was deleted meanwhile', async () => {
+    sim.create();
+    sim.reply = away;
+    sim.recordMany(20);
+    await start();
+    await sim.clock.pass(10 * MINUTE);
+    sim.events.purgeTo(12);
+    sim.sent();
+    sim.reply = () => ok;
+    await sim.clock.pass(2 * MINUTE);
+    expect(sim.sent()).toEqual([13, 14, 15, 16, 17, 18, 19, 20]);
+    expect(endpoint().position).toBe(20);
+  });
+
   test('begins again where it was when another process takes it over', async () => {
     sim.create();
     sim.reply = away;
@@ -271,7 +285,12 @@ describe('that an endpoint is failing', () => {
     expect(sim.endpoints.of('e1').facts).toEqual([`e:e1:failing:${since}`]);
     expect(dispatcher.states()).toMatchObject([{ id: 'e1', status: 'failing' }]);
     await sim.clock.pass(10 * MINUTE);
-    expect(sim.logged.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    expect(sim.logged.filter(({ level }) => level === 'warn')).toMatchObject([
+      {
+        message: 'nothing can be delivered to a webhook endpoint',
+        facts: { endpoint: 'e1', status: 503, last: 'answered 503' },
+      },
+    ]);
     sim.reply = () => ok;
     sim.record();
     await sim.clock.pass(SECOND);
