@@ -1,6 +1,7 @@
 import type { Config } from './config.ts';
 import { connectUpstream } from './connect-upstream.ts';
 import { acceptConnection, createConnectionPin } from './connections/connection-pin.ts';
+import { type EventServices, openEventServices } from './event-services.ts';
 import { createStopSwitch } from './holds/sending-stop.ts';
 import { type OpenIntake, openIntake } from './intake/open-intake.ts';
 import { createMessaging, type MessagingParts } from './messaging.ts';
@@ -17,7 +18,6 @@ import { defaultRetryDelays } from './settings/retry-delays.ts';
 import type { ReservationStore } from './store/coordination-store.ts';
 import type { Store } from './store/open.ts';
 import { errorCode, type OnTaskError } from './task-error-code.ts';
-import { openTelling, type Telling } from './telling.ts';
 import { createTemplateCache } from './templates/template-cache.ts';
 import type { PollWorker } from './tracking/poll-worker.ts';
 import { createUploads } from './upload/uploads.ts';
@@ -55,12 +55,12 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   const polls = config.TRACKING_POLL === 'off' ? {} : { onGap };
   const intakeWiring = { store, registry: metrics.registry, logger: overrides.logger, now: nowOf(overrides), ...polls };
   const intake = overrides.intake && (await openIntake(config, { ...intakeWiring, ...overrides.intake }));
-  const shared = { store, rateLimiter, upstream, metrics, pauses, onTaskError };
-  const telling = await openTelling(config, overrides, { ...shared, webhooks: resources.webhooks });
+  const parts = { store, metrics, pauses, onTaskError, webhooks: resources.webhooks };
+  const eventServices = await openEventServices(config, overrides, parts);
+  const shared = { ...parts, rateLimiter, upstream, recording: eventServices.recording };
   const messaging = createMessaging(config, overrides, {
     ...shared,
     stopSwitch,
-    recording: telling.recording,
     onEnd: ({ kind, status, connectionId }) => {
       metrics.recordOutcome(kind, status);
       if (status === 'accepted') intake?.onAccepted(connectionId);
@@ -68,7 +68,6 @@ export async function createServices(config: Config, overrides: ServiceOverrides
   });
   const pollWorker = createPolling(config, overrides, {
     ...shared,
-    recording: telling.recording,
     monthCalls,
     reconcileWorker: messaging.reconcileWorker,
     mayRead: () => dayQuota.spentForMs('read') === 0,
@@ -81,9 +80,10 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     hasRecovered: () => messaging.maintenance.hasRecovered,
   });
   const templates = createTemplateCache(upstream.templates, config.TEMPLATE_CACHE_MS, pauses.templateMissMs);
+  const acceptConfigured = () => acceptConfiguredConnection(config, store, onTaskError);
   const own = {
     ...resources,
-    ...telling,
+    ...eventServices,
     uploads: overrides.uploads ?? openUploads(config),
     pollWorker,
     upstream,
@@ -94,7 +94,7 @@ export async function createServices(config: Config, overrides: ServiceOverrides
     templates,
     onTaskError,
   };
-  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, config) };
+  return { ...own, ...messaging, ...lifecycleOf({ ...own, ...messaging }, acceptConfigured) };
 }
 
 const nowOf = ({ now = () => Date.now() }: ServiceOverrides) => now;
@@ -156,11 +156,10 @@ type Parts = Pick<MessagingParts, 'store' | 'rateLimiter' | 'stopSwitch'> & {
   monthCalls: MonthCalls;
   pollWorker: PollWorker;
   webhooks: Webhooks;
-  onTaskError: OnTaskError;
-} & Telling &
+} & EventServices &
   ReturnType<typeof createMessaging>;
 
-function lifecycleOf(parts: Parts, config: Config) {
+function lifecycleOf(parts: Parts, acceptConfigured: () => void) {
   const { store, rateLimiter, stopSwitch, dispatchers, intake, closing, monthCalls, pollWorker, events, webhooks } =
     parts;
   const { delivery, broadcastWorker, reconcileWorker, maintenance, tracking } = parts;
@@ -168,12 +167,12 @@ function lifecycleOf(parts: Parts, config: Config) {
   const { dispatcher } = parts;
   return {
     start: async () => {
-      // Before anything goes out.
+      // Before anything is sent.
       await stopSwitch.start();
       // Before anything moves: what nobody has asked for is not written down.
       await recorder.start();
       await maintenance.start();
-      acceptConfiguredConnection(config, store, parts.onTaskError);
+      acceptConfigured();
       reconcileWorker.start();
       tracking.start();
       dispatcher.start();
@@ -191,12 +190,12 @@ function lifecycleOf(parts: Parts, config: Config) {
       webhooks.cutOff();
     },
     close: async () => {
-      // The lease is kept until the last send has ended: another replica would take it for lost.
+      // The lease is kept until the last send has ended, or another replica would consider this process dead.
       closing.abort();
       const ended = Promise.all([delivery.close(), broadcastWorker.close(), dispatcher.stop()]);
       rateLimiter?.close();
       await ended;
-      // The last of what listens: each webhook that is refused counts towards its being switched off.
+      // Closed last of all listeners, because WATI counts each refused webhook towards switching it off.
       await intake?.close();
       await Promise.all([maintenance.stop(), reconcileWorker.stop(), tracking.stop(), pollWorker.stop()]);
       await recorder.stop();
@@ -210,7 +209,7 @@ function lifecycleOf(parts: Parts, config: Config) {
   };
 }
 
-/** Absent: there is no limit. */
+/** Absent: there is no rate limit. */
 function openRateLimiter(
   { MATON_RATE_PER_SECOND: perSecond, WATI_PLAN: plan }: Config,
   reservations?: ReservationStore,

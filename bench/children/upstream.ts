@@ -43,9 +43,12 @@ function page(size: number): Buffer {
 
 const pages = new Map<string, Buffer>();
 
-const accepted = Buffer.from(
-  JSON.stringify({ result: 'success', ok: true, message: { whatsappMessageId: 'wamid.1' } }),
-);
+/** Each message has an id of its own, or a database would take the column for one that tells nothing. */
+let sends = 0;
+const accepted = () =>
+  Buffer.from(
+    JSON.stringify({ result: 'success', ok: true, message: { whatsappMessageId: `wamid.${String(++sends)}` } }),
+  );
 
 const templates = Buffer.from(
   JSON.stringify({
@@ -68,7 +71,8 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
   if (request.method === 'POST') {
     // An answer before the end of an upload would be a success for half a file.
     request.resume().once('end', () => {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': accepted.length }).end(accepted);
+      const answer = accepted();
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
     });
     return;
   }

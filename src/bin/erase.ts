@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Erasure, erasePerson } from '../operator/erase-person.ts';
+import { exportPerson } from '../operator/export-person.ts';
 import { digits, recipientPattern } from '../schemas/common.ts';
 import type { Store } from '../store/open.ts';
 import type { PersonCount } from '../store/person-store.ts';
@@ -13,7 +14,7 @@ what is queued, deletes what has ended, and tells what it did. What is on the wi
 
   NUMBER     as callers write it: digits with country code; or a contact id or BSUID, under which records are kept as well
   --dry-run  only counts what is kept
-  --export   prints what is kept as JSON, and erases nothing
+  --export   prints what is kept as JSON (messages, conversations, webhooks that are not applied), and erases nothing
 
 A service that runs on a SQLite file has it for itself: use POST /v1/operations/erase then.
 Exit codes: 0 nothing is left (or it was only asked), 1 it could not be done or something is left, 2 not understood.`;
@@ -37,14 +38,12 @@ async function run(): Promise<number> {
     throw new UsageError('this is no number: digits with country code, a 24-hex contact id, or a BSUID');
   }
   if (values['dry-run'] && values.export) throw new UsageError('--dry-run or --export, not both');
-  return withStore((store) =>
-    values.export ? printRecords(store, digits(to)) : erase(store, digits(to), values['dry-run']),
-  );
+  return withStore((store) => (values.export ? print(store, digits(to)) : erase(store, digits(to), values['dry-run'])));
 }
 
 async function erase(store: Store, to: string, dryRun: boolean): Promise<number> {
   const erasure = await erasePerson(store, { to, dryRun });
-  // Also where nothing is left: the route may have left traces in a large file.
+  // Runs even if nothing is left: the route may have left traces in a large file.
   if (!dryRun) await store.scrub({ exclusive: true });
   console.log(told(erasure, dryRun));
   return dryRun || erasure.left.length === 0 ? 0 : 1;
@@ -64,34 +63,9 @@ function told({ found, conversations, webhooks, events, cancelled, erased, left 
 What a service that is stopped left "sending" gets an end when it starts.`;
 }
 
-/** One array, a page at a time: messages, then what callers were told. Nobody sees what is still being recorded. */
-async function printRecords(store: Store, to: string): Promise<number> {
-  let separator = '[\n';
-  const print = (record: object): void => {
-    process.stdout.write(separator + JSON.stringify(record));
-    separator = ',\n';
-  };
-  for (const caller of await store.listCallers()) {
-    let cursor: string | undefined;
-    do {
-      const page = await store.list(caller, { to }, { limit: 500, ...(cursor !== undefined && { cursor }) });
-      for (const send of page.messages) print(send);
-      cursor = page.next;
-    } while (cursor !== undefined);
-  }
-  for await (const event of eventsOf(store, to)) print({ event: { ...event, data: JSON.parse(event.data) } });
-  process.stdout.write(separator === '[\n' ? '[]\n' : '\n]\n');
+async function print(store: Store, to: string): Promise<number> {
+  for await (const text of exportPerson(store, to)) process.stdout.write(text);
   return 0;
-}
-
-async function* eventsOf(store: Store, to: string) {
-  for (let after = 0; ; ) {
-    const events = await store.listPersonEvents(to, { after, limit: 500 });
-    yield* events;
-    const last = events.at(-1);
-    if (last === undefined) return;
-    after = last.seq;
-  }
 }
 
 await runStoreCommand({ usage, busyRemedy: 'use POST /v1/operations/erase, or stop it first', run });

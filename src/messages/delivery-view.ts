@@ -4,7 +4,7 @@ import type { StoredMessage } from '../store/message-store.ts';
 import { deliveryStatus } from '../tracking/delivery-state.ts';
 import { failureKind } from '../tracking/failure-kind.ts';
 
-/** What became of a message after it was accepted. Nothing of one that was not sent: there the outcome is all there is. */
+/** The delivery of a message after it was accepted; empty for a message that was not sent, which has only its outcome. */
 export function toDelivery({ status: outcome, delivery }: StoredMessage): {
   delivery?: NonNullable<Message['delivery']>;
 } {

@@ -6,7 +6,7 @@ export const ErasePost = Type.Object(
     to: RecordedRecipient,
     dryRun: Type.Optional(Type.Boolean({ description: 'only count what is kept', default: false })),
   },
-  // The docs page fills this in, so it must do no harm.
+  // The docs page pre-fills this value, so it must be harmless.
   { title: 'ErasePost', ...strict, examples: [{ to: '14155550100', dryRun: true }] },
 );
 
@@ -35,7 +35,7 @@ export const Erased = Type.Object(
       minimum: 0,
       description: 'webhooks of WATI that name it and were not applied; they go too',
     }),
-    events: Type.Integer({ minimum: 0, description: 'events of callers about it; they go too' }),
+    events: Type.Integer({ minimum: 0, description: 'events for callers about this person; they go too' }),
     cancelled: Type.Integer({ minimum: 0, description: 'of it, what was queued and was cancelled first' }),
     erased: Type.Integer({ minimum: 0 }),
     left: Type.Array(KeptRecords, {

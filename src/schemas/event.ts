@@ -10,7 +10,7 @@ const EventChange = Type.Object(
   {
     from: optional('what it was; absent where nothing was known'),
     to: Type.String(),
-    source: optional('how it was learnt: `webhook`, `poll`, `reconcile`, `answer` (a late one of WATI)'),
+    source: optional('how it was learnt: `webhook`, `poll`, `reconcile`, `answer` (a late answer of WATI)'),
     implied: Type.Optional(
       Type.Boolean({ description: 'true: WATI did not tell it, and it follows from what WATI told' }),
     ),
@@ -62,7 +62,7 @@ const EventReceived = Type.Object(
     ),
     routedBy: Type.String({
       description:
-        'why it came to you: `quote` (it answers a message of yours), `button` (a button or row of yours was tapped), `last-sender` (you wrote to this person last), `unrouted` (it is of nobody), `all` (you get every one); there may be more one day',
+        'why it came to you: `quote` (it quotes a message of yours), `button` (it is a tap, and yours is the last message with buttons), `last-sender` (you wrote to this person last), `unrouted` (it is of nobody), `all` (you get every one); there may be more one day',
     }),
   },
   { title: 'EventReceived', description: 'what a customer wrote; never a proof of who somebody is' },

@@ -2,9 +2,9 @@ export interface StoreOptions {
   keyRetentionMs: number;
   unknownRetentionMs: number;
   recordRetentionMs: number;
-  /** How long a webhook is known again when it is repeated; three days by default. */
+  /** How long a webhook's key is kept to recognize repeats; three days by default. */
   intakeDedupeMs?: number;
-  /** How long events can be read; seven days by default. */
+  /** How long events are kept after they were recorded; seven days by default. */
   eventRetentionMs?: number;
   /** PostgreSQL: a process without a heartbeat for this long is considered dead. */
   leaseMs: number;

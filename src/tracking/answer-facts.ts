@@ -135,10 +135,9 @@ function dataOf({ event, source }: ParsedReceived, { person, knowledge, at, now 
   const isLast = at >= lastInAt;
   const receivedBy = isLast ? (source === 'poll' ? 'history' : 'webhook') : lastInSource;
   const window = windowOf({ receivedAt: Math.max(at, lastInAt), receivedBy, closedAt }, now);
-  const recipient = recipientOf(person);
   return {
     id: ids.watiId ?? ids.whatsappMessageId ?? '',
-    ...(recipient !== undefined && { recipient }),
+    recipient: recipientOf(person) ?? '',
     ...(phone !== undefined && { phone }),
     ...(bsuid !== undefined && { bsuid }),
     ...(username !== undefined && { username }),

@@ -15,7 +15,7 @@ export interface HistoryServices extends Reporters {
   onApplied?: () => void;
 }
 
-/** Joins the facts of a history into what is known, as the applier does with webhooks: the same rules, and nothing to be tried again. */
+/** Applies a page of a history as the applier applies webhooks, by the same rules. Rows without a matching message are not tried again. */
 export async function applyHistory(
   rows: readonly JsonObject[],
   of: HistoryOf,
@@ -34,7 +34,7 @@ export async function applyHistory(
   for (const routedBy of told.routed) services.metrics.received(routedBy);
   for (const message of messages) {
     const change = changes.get(message.send.seq);
-    // Since when it is so, a history does not tell.
+    // A history shows that a state was reached, and not when.
     for (const { status, failureKind } of transitionsOf(message, change).reached) {
       services.metrics.reached({ status, ...(failureKind && { failureKind }) });
     }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createDelivery } from '../../src/delivery/delivery-service.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../../src/delivery/dispatch/circuit-breaker.ts';
+import type { DispatchServices } from '../../src/delivery/dispatch/types.ts';
 import type { Delivery } from '../../src/delivery/types.ts';
 import type { RateLimiter } from '../../src/rate-limit/types.ts';
 import type { MessageStore } from '../../src/store/message-store.ts';
@@ -27,13 +28,14 @@ interface More {
   breaker?: CircuitBreaker;
   /** Template sends in one call. */
   group?: number;
+  onProved?: DispatchServices['onProved'];
 }
 
 /** A delivery service on a store of its own, of which `overrides` replace some operations. */
 export async function startDelivery(
   attempt: (call: Call) => Promise<HttpResult>,
   overrides: (store: Store) => Partial<MessageStore> = () => ({}),
-  { rateLimiter, probe = async () => true, breaker, group = 1 }: More = {},
+  { rateLimiter, probe = async () => true, breaker, group = 1, onProved }: More = {},
 ): Promise<{ delivery: Delivery; store: Store; close(): Promise<void> }> {
   const real = await openStore('memory:', options);
   const store = fakeStore<Store>(real, overrides(real));
@@ -53,6 +55,7 @@ export async function startDelivery(
     splitsBatches: true,
     batchMax: { urgent: group, interactive: group, broadcast: group },
     ...(rateLimiter && { rateLimiter }),
+    ...(onProved && { onProved }),
   });
   const close = async () => {
     closing.abort();

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { StoreError } from '../../src/store/errors.ts';
 import type { Store } from '../../src/store/open.ts';
 import type { HttpResult } from '../../src/upstream/types.ts';
 import { answered, startDelivery } from './delivery-harness.ts';
@@ -36,5 +37,38 @@ test.each<[string, HttpResult]>([
   expect(sent.stored).toMatchObject({ status: 'accepted', outcome: proof, delivery: { rank: 3 } });
   expect(sent.stored).not.toHaveProperty('failure');
   expect(calls).toBe(1);
+  await close();
+});
+
+test('a message that WATI named is accepted and counted also where the store cannot be read right after', async () => {
+  const counted: string[] = [];
+  let known: Store | undefined;
+  let failures = 0;
+  const { delivery, store, close } = await startDelivery(
+    async () => {
+      if (known) await prove(known);
+      failures = 3;
+      return answered(400, '{"message":"no"}');
+    },
+    (real) => ({
+      find: async (...asked) => {
+        if (failures > 0) {
+          failures -= 1;
+          throw new StoreError('the store could not read');
+        }
+        return real.find(...asked);
+      },
+    }),
+    { onProved: (_, said) => void counted.push(said) },
+  );
+  known = store;
+  const sent = await delivery.send({
+    scope: { caller: 'tester', route: 'POST /v1/messages/text' },
+    content: { kind: 'text', body: { to: '14155551000', text: 'Hello' } },
+    context: { connection: 'one' },
+    waitMs: 30_000,
+  });
+  expect(sent.stored).toMatchObject({ status: 'accepted', outcome: proof });
+  expect(counted).toEqual(['rejected']);
   await close();
 });

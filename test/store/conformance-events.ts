@@ -162,6 +162,20 @@ export function eventsConformance(name: string, createFixture: () => Promise<Sto
       expect(await store.eventPositions('crm')).toMatchObject({ last: 5, purged: 0 });
     });
 
+    test('outlive the process, as do their numbers, the epoch and the subscriptions', async () => {
+      await store.setSubscriptions(ALL);
+      await note('in:1', 'in:2');
+      const [first] = await store.pendingFacts(1);
+      const recorded = await store.recordEvents(first ? [eventOf(first)] : [], []);
+      const positions = await store.eventPositions('crm');
+      await store.close();
+      store = await fixture.open();
+      expect(await store.eventPositions('crm')).toEqual(positions);
+      expect((await store.readEvents('crm', { after: 0, limit: 9 })).events).toEqual(recorded);
+      await note('in:3');
+      expect((await recordAll(store)).map(({ seq, fact }) => `${seq} ${fact}`)).toEqual(['2 in:2', '3 in:3']);
+    });
+
     test('are purged with the records, seven days after they were recorded', async () => {
       await store.setSubscriptions(ALL);
       await note('in:1');

@@ -21,7 +21,7 @@ const finish = "UPDATE broadcasts SET status = 'done', finished_at = 9, ended_at
 
 describe.skipIf(server === undefined)('PostgreSQL: a replica of the version before events', () => {
   const name = `events_before_${process.pid}`;
-  const url = new URL(String(server));
+  const url = new URL(server ?? 'postgres://nobody');
   url.pathname = `/${name}`;
   let old: pg.Client;
   let observer: pg.Client;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { StoreError } from '../../src/store/errors.ts';
 import { retryDeadlocks } from '../../src/store/sql/deadlocks.ts';
@@ -13,7 +14,7 @@ function heldWrites() {
   return { writes, write };
 }
 
-test('what is asked while a write is under way goes into the next one, as much as fits, and each is told how its own ended', async () => {
+test('writes that are requested during another one share the next one, as many as fit, and each gets its own result', async () => {
   const { writes, write } = heldWrites();
   const batches = new NaturalBatch(write, 4);
   const answers = [batches.add([1]), batches.add([2])];
@@ -34,7 +35,32 @@ test('what is asked while a write is under way goes into the next one, as much a
   expect(await later).toBe('sixth');
 });
 
-test('a transaction that was undone for another one is asked again, three times at most, and nothing else is', async () => {
+test('what is asked in the rest after a write goes into the next one, and what comes after it is written at once', async () => {
+  const { writes, write } = heldWrites();
+  const rests: (() => void)[] = [];
+  const batches = new NaturalBatch(write, 4, () => new Promise<void>((resolve) => rests.push(resolve)));
+  const answers = [batches.add([1])];
+  await expect.poll(() => writes.length).toBe(1);
+  writes[0]?.answer('first');
+  await expect.poll(() => rests.length).toBe(1);
+  answers.push(batches.add([2]));
+  await setImmediate();
+  answers.push(batches.add([3]));
+  expect(writes).toHaveLength(1);
+  rests[0]?.();
+  await expect.poll(() => writes.length).toBe(2);
+  writes[1]?.answer('second');
+  await expect.poll(() => rests.length).toBe(2);
+  rests[1]?.();
+  expect(await Promise.all(answers)).toEqual(['first', 'second', 'second']);
+  answers.push(batches.add([4]));
+  await expect.poll(() => writes.length).toBe(3);
+  writes[2]?.answer('third');
+  await answers[3];
+  expect(writes.map(({ items }) => items)).toEqual([[1], [2, 3], [4]]);
+});
+
+test('a transaction that was rolled back for another one is repeated at most three times, and no other is', async () => {
   const deadlock = new StoreError('no', { cause: Object.assign(new Error('deadlock'), { code: '40P01' }) });
   const failing = (times: number, error: Error) => {
     let tries = 0;

@@ -126,6 +126,7 @@ const WRITES: Readonly<Record<Operation, boolean>> = {
   noteConversations: true,
   conversation: false,
   lastSendTo: false,
+  listPersonTracking: false,
   sendingConnections: false,
   openRecipients: false,
   openSends: false,

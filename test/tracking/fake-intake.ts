@@ -118,13 +118,14 @@ export class FakeIntake {
         error: (facts, message) => this.logged.push(`error ${JSON.stringify(facts)} ${message}`),
       },
       onFault: (error) => this.faults.push(error),
-      wait: (_ms, signal) =>
+      // A pause in which others may come is over at once, because none do.
+      wait: (ms, signal) =>
         new Promise<void>((resolve) => {
           const resume = () => {
             this.#waiting = this.#waiting.filter((other) => other !== resume);
             resolve();
           };
-          if (signal.aborted) return resolve();
+          if (signal.aborted || ms < 100) return resolve();
           this.#waiting.push(resume);
           signal.addEventListener('abort', resume, { once: true });
         }),

@@ -19,7 +19,7 @@ test.each([1, 2, 3])(
       monotonicClock: () => performance.now() + later,
     });
     try {
-      const { given, wrong, movedBack } = await manyFacts([store], { messages: facts / 5, facts, seed }, async (ms) => {
+      const { given, wrong, movedBack } = await manyFacts(store, { messages: facts / 5, facts, seed }, async (ms) => {
         later += ms;
       });
       expect(wrong).toEqual([]);

@@ -2,13 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeliveryFacts } from '../../src/store/delivery-facts.ts';
 import type { Store } from '../../src/store/open.ts';
-import type { TrackingChange } from '../../src/store/tracking-store.ts';
-import { type Applier, createApplier } from '../../src/tracking/applier.ts';
 import { dedupeKey } from '../../src/tracking/dedupe-key.ts';
 import { createRandom, type Random } from '../faults/random.ts';
 import { insertPublished } from '../store/broadcast-samples.ts';
 import { mustFind, OUTCOME } from '../store/samples.ts';
 import { delivered, failed, joinOf, read, sent } from '../store/tracking-samples.ts';
+import { type Replica, replicaOn } from './replica.ts';
 
 /** What random webhooks of many messages came to, held against what they say. */
 export interface ManyFacts {
@@ -46,24 +45,30 @@ const standings = ['named', 'accepted', 'unknown'] as const;
 const standingOf = (message: number) => standings[message % standings.length] ?? 'named';
 const wamidOf = (id: string) => `wamid.${id}`;
 
+interface Told {
+  messages: number;
+  facts: number;
+  seed: number;
+  /** Of the same database, beside the store itself. */
+  others?: readonly Replica[];
+}
+
 /**
- * Tells replicas (several stores of one database) webhooks in random order, with repeats and twins, a tenth of them lost, while
- * all of them apply what they took in. `advance` lets time go by, for what waits for its next try.
+ * Tells replicas of one database webhooks in random order, with repeats and twins, a tenth of them lost, while all of them apply what
+ * they took in. `advance` lets time go by, for what waits for its next try.
  */
 export async function manyFacts(
-  stores: readonly [Store, ...Store[]],
-  size: { messages: number; facts: number; seed: number },
+  store: Store,
+  { others = [], ...size }: Told,
   advance: (ms: number) => Promise<void>,
 ): Promise<ManyFacts> {
-  const [store] = stores;
   const random = createRandom(size.seed);
   const broadcast = `b${size.seed}`;
   const idOf = (message: number) => `${broadcast}-${message}`;
   await insertMessages(store, broadcast, size.messages);
   const told = lived(size, idOf, random);
   const movedBack: string[] = [];
-  const appliers = stores.map((each) => applierOf(each, movedBack));
-  for (const applier of appliers) applier.start();
+  const replicas = [replicaOn(store), ...others];
   const startedAt = performance.now();
   const isReading = { value: true };
   const reading = watch(
@@ -73,23 +78,23 @@ export async function manyFacts(
     movedBack,
   );
   await Promise.all(
-    stores.map((each, at) =>
+    replicas.map((each, at) =>
       tellAll(
         each,
-        told.filter((_, n) => n % stores.length === at),
+        told.filter((_, n) => n % replicas.length === at),
       ),
     ),
   );
-  await allApplied(stores, appliers);
+  await allApplied(store, replicas);
   const perSecond = (told.length / (performance.now() - startedAt)) * 1_000;
   // What came before its message had an id that it names is tried again after up to ten minutes.
   for (let passes = 0; passes < 6; passes += 1) {
     await advance(600_000);
-    await allApplied(stores, appliers);
+    await allApplied(store, replicas);
   }
   isReading.value = false;
   await reading;
-  await Promise.all(appliers.map((applier) => applier.stop()));
+  for (const replica of replicas) movedBack.push(...(await replica.stop()));
   const wrong = await wrongOnes(store, told, { messages: size.messages, idOf });
   return { given: told.length, wrong, movedBack, perSecond };
 }
@@ -138,33 +143,15 @@ function shuffled<Value>(values: Value[], random: Random): Value[] {
   return values;
 }
 
-async function tellAll(store: Store, told: readonly Fact[]): Promise<void> {
+async function tellAll(replica: Replica, told: readonly Fact[]): Promise<void> {
   for (let at = 0; at < told.length; at += rowsAtOnce) {
     const rows = told.slice(at, at + rowsAtOnce).map(({ member, at: receivedAtMs }) => {
       const body = JSON.stringify(member);
       return { key: dedupeKey({ connectionId: 'c1', member, body }), connectionId: 'c1', receivedAtMs, body };
     });
-    await store.recordIntake(rows);
+    await replica.record(rows);
   }
 }
-
-/** Notes each message that one of its batches moved back. */
-function applierOf(store: Store, movedBack: string[]): Applier {
-  const applyTracking: Store['applyTracking'] = async (batch) => {
-    const moved = await store.applyTracking(batch);
-    movedBack.push(...moved.filter(isBackward).map(({ seq }) => `message ${seq} by a batch`));
-    return moved;
-  };
-  return createApplier({
-    store: Object.assign(Object.create(store), { applyTracking }),
-    metrics: { applied: () => {}, reached: () => {}, resolved: () => {}, contradiction: () => {}, received: () => {} },
-    logger: { debug: () => {}, info: () => {}, error: () => {} },
-    onFault: (error) => movedBack.push(`a fault: ${String(error)}`),
-    intakeEveryMs: 20,
-  });
-}
-
-const isBackward = ({ before, after }: TrackingChange): boolean => (before?.rank ?? 0) > (after?.rank ?? 0);
 
 interface Watched {
   idOf: (message: number) => string;
@@ -185,9 +172,9 @@ async function watch(store: Store, { idOf, messages, random }: Watched, isOn: { 
   }
 }
 
-async function allApplied([store]: readonly [Store, ...Store[]], appliers: readonly Applier[]): Promise<void> {
+async function allApplied(store: Store, replicas: readonly Replica[]): Promise<void> {
   for (;;) {
-    for (const applier of appliers) applier.wake();
+    for (const replica of replicas) replica.wake();
     const { waiting, failed: setAside } = await store.intakeState();
     if (setAside > 0) throw new Error(`${setAside} webhooks could not be applied`);
     if (waiting === 0) return;

@@ -5,12 +5,12 @@ const CHANNEL = 'wati_bff_events';
 const RETRY_MS = 1_000;
 const ANSWER_MS = 5_000;
 
-/** Runs in the transaction that records events: other processes hear of them when it is committed. */
+/** Runs in the transaction that records events. PostgreSQL notifies the listeners when it commits. */
 export const announceEvents = `SELECT pg_notify('${CHANNEL}', CAST(CAST(:me AS BIGINT) AS TEXT))`;
 
 /**
- * Hears when other processes have recorded events, on a connection of its own, which is open while anybody listens. After each
- * connect its listeners are called, because what was announced before is lost.
+ * Listens for events that other processes have recorded, on a connection of its own that is open while there are listeners. After
+ * each connect it calls them once, because earlier notifications are lost.
  */
 export class ForeignEvents {
   readonly #server: Server;

@@ -1,21 +1,24 @@
 import pg from 'pg';
 
-/** Lists have connections of their own and a short timeout, so that no claim waits for a list. */
-const CONNECTIONS_MAX = 10;
+const CONNECTIONS_MAX = 8;
+/** Lists have connections of their own and a short time-out, so that no claim waits for a list. */
 const LISTS_MAX = 2;
+/** Connections for webhooks: one to record them, one to apply them. */
+const WEBHOOKS_MAX = 2;
 
 export interface Pools {
   pool: pg.Pool;
   lists: pg.Pool;
+  webhooks: pg.Pool;
 }
 
-/** How this database is reached. */
+/** How the database is reached. */
 export interface Server {
   url: string;
   tls: 'require' | 'off';
 }
 
-/** As `pg` takes it. What the address says of TLS itself, such as whose certificates are trusted, comes before `ssl`. */
+/** The TLS options of `pg`. Options in the address, such as the trusted certificates, take precedence over `ssl`. */
 export const reached = ({ url, tls }: Server) => ({
   connectionString: url,
   ssl: tls === 'require',
@@ -25,18 +28,35 @@ export const reached = ({ url, tls }: Server) => ({
 
 export function poolsOf(server: Server): Pools {
   return {
-    pool: poolOf(server, { max: CONNECTIONS_MAX - LISTS_MAX, statementMs: 5_000 }),
+    pool: poolOf(server, { max: CONNECTIONS_MAX, statementMs: 5_000 }),
     lists: poolOf(server, { max: LISTS_MAX, statementMs: 1_000, options: listSettings }),
+    webhooks: poolOf(server, { max: WEBHOOKS_MAX, statementMs: 5_000, options: webhookSettings }),
   };
 }
 
+export const endAll = ({ pool, lists, webhooks }: Pools) => Promise.all([pool.end(), lists.end(), webhooks.end()]);
+
 /**
- * How a list is planned, however the rows happen to lie: by the index that is in its order and has the fewest rows to look at. Else the newest rows of all callers are walked over for the few of one, or all of one are sorted.
+ * Planner settings for lists, independent of statistics: use the index that has the wanted order and the fewest rows to visit.
+ * Otherwise PostgreSQL may scan the newest rows of all callers for the few of one, or sort all rows of one.
  */
 export const listSettings = [
   ...['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin'].map((way) => `enable_${way}=off`),
   ...['random_page_cost=0', 'seq_page_cost=0', 'cpu_index_tuple_cost=0.0001'],
   ...['jit=off', 'max_parallel_workers_per_gather=0'],
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+/**
+ * Planner settings for statements about webhooks: each of the few given rows is found by an index. Otherwise the planner reads
+ * the whole table while that is small. Planned once per connection, because planning these statements takes longer than running
+ * them.
+ */
+export const webhookSettings = [
+  ...['seqscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
+  ...['random_page_cost=0', 'seq_page_cost=0'],
+  ...['plan_cache_mode=force_generic_plan', 'jit=off', 'max_parallel_workers_per_gather=0'],
 ]
   .map((setting) => `-c ${setting}`)
   .join(' ');

@@ -11,10 +11,15 @@ import { integer, optional, required, toSqlText } from './row-mapping.ts';
 type Ids = Pick<ContactIdentity, 'phone' | 'bsuid' | 'contactId'>;
 type Operations = Pick<
   TrackingStore,
-  'noteConversations' | 'conversation' | 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'
+  | 'noteConversations'
+  | 'conversation'
+  | 'countPersonTracking'
+  | 'listPersonTracking'
+  | 'listPersonEvents'
+  | 'erasePersonTracking'
 >;
 
-/** A number leads to a BSUID, that to a contact id, and that to rows that have nothing else. */
+/** The most lookups that find all rows of a person: a number leads to a BSUID, that to a contact id, and that to further rows. */
 const ROUNDS_MAX = 4;
 
 interface Database {
@@ -22,7 +27,7 @@ interface Database {
   sql: ConversationStatements;
 }
 
-/** Of the operations of src/store/tracking-store.ts those that concern people, in SQL that both databases speak. */
+/** Implements the operations on persons of src/store/tracking-store.ts, in SQL that both databases understand. */
 export function conversationOperations(engine: Engine, dialect: Dialect): Operations {
   const sql = conversationStatements(dialect);
   const database = { engine, sql };
@@ -52,7 +57,7 @@ export function conversationOperations(engine: Engine, dialect: Dialect): Operat
 function personOperations(
   database: Database,
   dialect: Dialect,
-): Pick<Operations, 'countPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'> {
+): Pick<Operations, 'countPersonTracking' | 'listPersonTracking' | 'listPersonEvents' | 'erasePersonTracking'> {
   const { engine, sql } = database;
   const intake = intakeStatements(dialect);
   const polls = pollStatements(dialect);
@@ -80,6 +85,20 @@ function personOperations(
       return (await engine.read({ statement: events.listPerson, values })).map(toEvent);
     },
 
+    async listPersonTracking(to) {
+      const { conversations, ids } = await personOf(to);
+      const byConnection = Map.groupBy(conversations, (row) => required(row, 'connection_id'));
+      const webhooks = await engine.read({ statement: intake.listPerson, values: bodiesWith(ids) });
+      return {
+        conversations: [...byConnection].map(([connection, rows]) => joined(connection, rows)),
+        webhooks: webhooks.map((row) => ({
+          connectionId: required(row, 'connection_id'),
+          receivedAtMs: integer(row, 'received_at'),
+          body: required(row, 'body'),
+        })),
+      };
+    },
+
     async erasePersonTracking(to) {
       const { conversations, ids } = await personOf(to);
       const keys = conversations.map((row) => ({ connection: row.connection_id, contact: row.contact }));
@@ -89,7 +108,7 @@ function personOperations(
         { statement: polls.erase, values: { rows: JSON.stringify(recipients) } },
         ...(keys.length > 0 ? [{ statement: sql.erase, values: { rows: JSON.stringify(keys) } }] : []),
       ];
-      // Under the lock of the numbers: no fact that goes here becomes an event meanwhile.
+      // With the lock on the numbers, so that no fact becomes an event between the two deletes.
       const told = [events.erasePerson, events.eraseFacts].map((statement) => ({ statement, values: contactsOf(ids) }));
       const erased = await retryDeadlocks(() => engine.write([...steps, lockNumbersStep(events), ...told]));
       return erased.reduce((sum, each) => sum + each.length, 0);
@@ -97,7 +116,7 @@ function personOperations(
   };
 }
 
-/** All rows of one person, from whichever id is known. */
+/** All rows of a person, found by whichever id is known. */
 async function rowsOf({ engine, sql }: Database, ids: Ids, connection?: string): Promise<Row[]> {
   let rows: Row[] = [];
   let known: Ids[] = [ids];
@@ -121,10 +140,10 @@ const idValues = ({ phone, bsuid, contactId }: Ids) => ({
   contact_id: toSqlText(contactId),
 });
 
-/** What a person is filed under: the id that is known of most. */
+/** The id under which a person is stored: the first of these that is known. */
 const keyOf = ({ phone, bsuid, contactId }: ContactIdentity): string | undefined => phone ?? bsuid ?? contactId;
 
-/** Each row once in a statement. */
+/** Joins rows with the same key, because a statement may contain each row only once. */
 export function conversationSteps(sql: ConversationStatements, told: readonly ConversationFacts[]): Step[] {
   const rows = new Map<string, Record<string, Value>>();
   const withdrawn: Record<string, Value>[] = [];
@@ -162,13 +181,13 @@ const rowOf = (
   provisional_entry: facts.provisionalOut?.entry ?? null,
 });
 
-/** What goes with a time. */
+/** Columns that are written together with a time. */
 const WITH: Readonly<Record<string, string>> = {
   last_in_source: 'last_in_at',
   provisional_entry: 'provisional_out_at',
 };
 
-/** As the statement joins them. */
+/** Joins two notes, as the statement does. */
 function later(known: Record<string, Value> | undefined, told: Record<string, Value>): Record<string, Value> {
   if (known === undefined) return told;
   const isLater = (time: string) => Number(told[time] ?? 0) > Number(known[time] ?? 0);
@@ -195,7 +214,7 @@ function identityOf(row: Row): ContactIdentity {
 }
 
 function joined(connectionId: string, rows: readonly Row[]): Conversation {
-  // What was told last wins, name by name.
+  // The last value of each name counts.
   const told = rows.toSorted((a, b) => integer(a, 'told_at') - integer(b, 'told_at'));
   const last = (...columns: string[]) => {
     const times = rows.flatMap((row) =>

@@ -6,14 +6,14 @@ import { WAITING } from './tracking-schema.ts';
 export type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
-/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, wherever it is used. */
+/** SQL written with `:name` parameters, in the two forms that the drivers take. Each value is bound once, however often it is used. */
 export interface Statement {
   readonly named: string;
   /** With `$1`, for PostgreSQL. */
   readonly numbered: string;
   /** With `?1`, for SQLite. */
   readonly positional: string;
-  /** The parameters, the first one first. */
+  /** The parameters, in the order of their numbers. */
   readonly names: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export interface Step {
   readonly values: Readonly<Record<string, Value>>;
 }
 
-/** The tables that lists scan, by the column that holds the sequence number of the message. */
+/** The tables that lists scan, and the column that contains the sequence number of the message. */
 export const SEQ_OF = { sends: 'seq', deliveries: 'send_seq' } as const;
 export type ScanTable = keyof typeof SEQ_OF;
 
@@ -34,14 +34,23 @@ export interface IndexScan {
   order: string;
 }
 
-export interface Engine extends ReservationStore, CallerTokenStore {
+/** Runs statements over connections of its own. */
+export interface Lane {
   /** Runs the steps in one transaction; resolves when they are durable. Throws StoreError. */
   write(steps: readonly Step[]): Promise<Row[][]>;
   read(step: Step): Promise<Row[]>;
-  /** Like `read`, for slow queries: it fails before anything else has to wait for it. */
+}
+
+export interface Engine extends Lane, ReservationStore, CallerTokenStore {
+  /**
+   * For recording webhooks, one commit at a time, and for applying them, one pass at a time. Sends do not wait for them, nor
+   * they for sends. Only for statements that find each row by an index.
+   */
+  readonly webhooks: Lane;
+  /** Like `read`, for slow queries: it fails before it delays other work. */
   list(step: Step): Promise<Row[]>;
   heartbeat(): Promise<void>;
-  /** Removes old versions of rows, which may hold erased texts, where the database does not do so by itself. */
+  /** Removes old versions of rows, which may contain erased texts, if the database does not do so by itself. */
   checkpoint?(): void;
   /** Removes deleted rows from the files, as far as possible; `exclusive`: nothing else uses the store. Throws StoreError. */
   scrub(exclusive: boolean): Promise<void>;
@@ -49,10 +58,10 @@ export interface Engine extends ReservationStore, CallerTokenStore {
   readonly secret: Buffer;
   /** Whether replicas of an earlier version run, which compare contents by plain digests; as of the last heartbeat. */
   hasOlderReplicas(): boolean;
-  /** Calls back when another process has announced events. The answer ends it. */
+  /** Calls back when another process has recorded events. Returns a function that stops this. */
   onForeignEvents(listener: () => void): () => void;
   holdsLease(): boolean;
-  /** The id of the owner that this process writes as. */
+  /** The id of the owner that this process writes in its rows. */
   epoch(): number;
   close(): Promise<void>;
 }
@@ -60,42 +69,39 @@ export interface Engine extends ReservationStore, CallerTokenStore {
 /** No longer than the longest pause after a 429, so that a clock that is set back cannot stop all calls for longer. */
 export const RESERVED_AHEAD_MAX_MS = 60_000;
 
-/** SQL that the two databases do not share. Every engine binds `:me`, the owner that it writes as. */
+/** SQL in which the two databases differ. Every engine binds `:me`, the owner that it writes. */
 export interface Dialect {
   /** The clock by which records age, in ms: the database's or a monotonic one, never this machine's wall clock. */
   readonly now: string;
-  /** Condition on a row of `sends`. */
+  /** Condition: the owner of a row of `sends` is dead. */
   readonly ownerIsDead: string;
   /** A query for the ids of dead owners among those that have such rows. */
   readonly deadOwners: (of: keyof typeof OWNED) => string;
   /** Condition: the lease of `:me` is valid. */
   readonly leaseIsValid: string;
-  /** Ends a SELECT of `sends`, so that no two processes select the same row. */
+  /** Ends a SELECT of `sends`, so that two processes never select the same row. */
   readonly skipLocked: string;
-  /** The same for a choice from one table, whichever it is. */
+  /** The same for a SELECT from any one table. */
   readonly skipLockedAny: string;
-  /** Ends a choice of rows of `sends` in an order, in which they are locked until the transaction ends. */
+  /** Ends an ordered SELECT of `sends`. The rows are locked in that order until the transaction ends. */
   readonly lockMessages: string;
-  /** As `skipLocked`, for rows of `broadcasts`. */
+  /** Like `skipLocked`, for rows of `broadcasts`. */
   readonly skipLockedBroadcasts: string;
   /** Condition on a row of `broadcasts`: the owner's lease has expired, whether or not recovery has noticed. */
   readonly recorderIsGone: string;
-  /** Ends a SELECT of a broadcast that must not change until the statement is done. */
+  /** Ends a SELECT of a broadcast that must not change until the statement has ended. */
   readonly shareLock: string;
-  /** Rows  with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
+  /** Rows with these values in this index, which ends with the sequence number, from `:from` to before `:before`. */
   scan(index: string, equal: Readonly<Record<string, string>>, of?: ScanTable): IndexScan;
   /** FROM clause: the newest `:limit` rows of `sends` of a scan for which a condition holds, visiting at most `most` rows. */
   newest(scan: IndexScan, also: string, most: number): string;
   /** Joins to each row of `broadcasts` the rows of `sends` selected by a condition with ORDER BY and LIMIT. */
   lateralJoin(condition: string): string;
-  /** Behind a key: it is one of those that this query finds, which are looked up one by one. */
+  /** Condition behind a column: its value is one of those that this query returns. Looks each up in an index. */
   among(keys: string): string;
-  /**
-   * FROM clause: of each row of this table `given`, the numbers of the first `:limit` events of its caller behind `:after`, as
-   * `theirs`.
-   */
+  /** FROM clause: for each `caller` of a table `given`, the numbers of its first `:limit` events after `:after`, as `theirs`. */
   newestOfEach(callers: string): string;
-  /** Ends a transaction that has recorded events; absent where there is no other process. */
+  /** The last statement of a transaction that records events; absent if there are no other processes. */
   readonly announceEvents?: Statement;
   /** A table `given` made from the JSON array of objects in `:rows`. Column names in lower case. */
   inputRows(columns: Readonly<Record<string, 'TEXT' | 'INTEGER' | 'BIGINT'>>): string;
@@ -105,7 +111,7 @@ export interface Dialect {
   readonly check: string;
 }
 
-/** Rows that cannot outlive their owner or are adopted from it, in the words of the partial indexes. */
+/** Rows that end with their owner, or are adopted from it, as the conditions of the partial indexes. */
 export const OWNED = {
   sending: { table: 'sends', which: "status = 'sending'" },
   streams: { table: 'sends', which: "status = 'queued' AND call_json IS NULL" },
@@ -121,7 +127,7 @@ export function statement(named: string): Statement {
   return { named, numbered: numbers('$'), positional: numbers('?'), names };
 }
 
-/** The values in this order; the engine's own take precedence. A missing one is a programming error, not a NULL. */
+/** The values in the order of the parameters; the engine's own take precedence. A missing value is a programming error, not a NULL. */
 export function bindings(step: Step, names: readonly string[], own: Readonly<Record<string, Value>>): Value[] {
   return names.map((name) => {
     const value = own[name] ?? step.values[name];

@@ -4,7 +4,7 @@ import { eventStatements } from './event-statements.ts';
 
 const RETENTION_MS = 7 * 24 * 60 * 60_000;
 
-/** Notes how far they go, then deletes. */
+/** Notes the highest number of each caller, then deletes. */
 export function expireEventSteps(
   dialect: Dialect,
   { eventRetentionMs = RETENTION_MS }: Pick<StoreOptions, 'eventRetentionMs'>,

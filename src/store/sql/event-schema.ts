@@ -1,15 +1,15 @@
 /**
- * What callers are to be told, and have been told. Of the clocks, `at` is wall clock; `recorded_at` is the ageing clock. `number` is
- * the type of a key by which SQLite orders the table itself.
+ * Events for callers, and the facts from which they are made. `at` is wall clock, `recorded_at` goes by Dialect.now. `number` is the
+ * type of a primary key that SQLite uses as its rowid.
  */
 export const eventTables = (sequence: string, number: 'INTEGER' | 'BIGINT'): readonly string[] => [
-  // What is written down for a caller. Without a row of its own a caller has neither facts nor events.
+  // The event types of each caller. A caller without a row has neither facts nor events.
   `CREATE TABLE event_subscriptions (
      caller TEXT NOT NULL,
      type TEXT NOT NULL,
      PRIMARY KEY (caller, type)
    )`,
-  // Written with what they tell of, in one commit; each is taken out by the commit that makes an event of it.
+  // Written in the transaction of the change that they describe; deleted in the transaction that records their event.
   `CREATE TABLE event_facts (
      seq ${sequence},
      caller TEXT NOT NULL,
@@ -28,7 +28,7 @@ export const eventTables = (sequence: string, number: 'INTEGER' | 'BIGINT'): rea
      detail_json TEXT
    )`,
   'CREATE INDEX event_facts_send ON event_facts (send_seq) WHERE send_seq IS NOT NULL',
-  // The one row: its lock puts numbers in the order of their commits. `epoch` tells this database from every other.
+  // One row. Its lock makes the order of numbers the order of commits. `epoch` identifies this database.
   `CREATE TABLE event_numbers (
      id INTEGER PRIMARY KEY CHECK (id = 1),
      epoch TEXT NOT NULL,
@@ -46,22 +46,23 @@ export const eventTables = (sequence: string, number: 'INTEGER' | 'BIGINT'): rea
      recorded_at BIGINT NOT NULL,
      data TEXT NOT NULL
    )`,
-  'CREATE UNIQUE INDEX events_fact ON events (caller, fact)',
+  // By the fact first: a caller has many events, a fact few.
+  'CREATE UNIQUE INDEX events_fact ON events (fact, caller)',
   'CREATE INDEX events_caller ON events (caller, seq)',
   'CREATE INDEX events_at ON events (caller, at, seq)',
   'CREATE INDEX events_contact ON events (contact) WHERE contact IS NOT NULL',
-  // How far the events of a caller have been deleted by age.
+  // The highest number of each caller's events that were deleted by age.
   'CREATE TABLE event_purges (caller TEXT PRIMARY KEY, seq BIGINT NOT NULL)',
 ];
 
 const OUTCOMES = "('accepted', 'rejected', 'not_sent', 'unknown')";
-/** The outcome was another one before. */
+/** The message had another outcome before. */
 const RESOLVES = `old.status IN ${OUTCOMES}`;
 const OUTCOME_TYPE = `CASE WHEN ${RESOLVES} THEN 'message.resolved' ELSE 'message.' || new.status END`;
 
 const IS_OUTCOME = `old.status <> new.status AND new.status IN ${OUTCOMES}`;
 
-/** A message is resolved at most once to each outcome. */
+/** The outcome is part of the fact, because a message may be resolved twice: `unknown`, `not_sent`, `accepted`. */
 const noteOutcome = `
   INSERT INTO event_facts (caller, connection_id, type, fact, at, contact, send_seq, change_from, change_to, status, verdict_json)
   SELECT new.caller, new.connection_id, asked.type,
@@ -74,12 +75,12 @@ const IS_DELIVERY = 'old.rank <> new.rank OR (old.replied_at IS NULL AND new.rep
 
 const isNew = (time: string): string => `old.${time} IS NULL AND new.${time} IS NOT NULL`;
 const IS_SENT = `(old.rank < 1 AND ${isNew('sent_at')})`;
-/** Also where it is delivered already, if it failed before. */
+/** Also of a message that is delivered already, if the failure came first. */
 const IS_FAILED = `(old.rank < 2 AND ${isNew('failed_at')} AND (new.rank = 2 OR new.failed_at <= new.delivered_at))`;
 const IS_DELIVERED = '(old.rank < 3 AND new.rank >= 3)';
 const IS_READ = '(old.rank < 4 AND new.rank = 4)';
 const IS_REPLIED = `(${isNew('replied_at')})`;
-/** Read and replied imply delivered: WhatsApp then leaves `delivered` out, and it has the time of the other. */
+/** `read` and `replied` imply `delivered`, which then has the same time (src/tracking/delivery-state.ts). */
 const IS_IMPLIED = `CASE WHEN (${isNew('read_at')} AND new.delivered_at = new.read_at)
   OR (${isNew('replied_at')} AND new.delivered_at = new.replied_at) THEN 1 END`;
 const SENT_BEFORE = `(old.rank = 1 OR ${IS_SENT})`;
@@ -98,7 +99,7 @@ const MOVES = [
   ['replied', IS_REPLIED, "CASE WHEN new.rank = 4 THEN 'read' ELSE 'delivered' END", 'NULL'],
 ] as const;
 
-/** In the order of the ranks, also where several were learnt at once. */
+/** In the order of the ranks, also if one statement changes several. */
 const noteDelivery = `
   INSERT INTO event_facts (caller, connection_id, type, fact, at, contact, send_seq, change_from, change_to, implied)
   SELECT sends.caller, sends.connection_id, asked.type, 'm:' || sends.seq || ':' || moves.became, new.updated_at, sends.recipient,
@@ -120,7 +121,7 @@ const noteEnd = `
 
 const IS_ASKED = 'EXISTS (SELECT 1 FROM event_subscriptions WHERE caller = new.caller)';
 
-/** What they tell nobody costs one look into an index. */
+/** A change that its caller has no subscription for costs one index lookup. */
 export const sqliteEventTriggers: readonly string[] = [
   `CREATE TRIGGER sends_told AFTER UPDATE OF status ON sends WHEN ${IS_OUTCOME} AND ${IS_ASKED} BEGIN ${noteOutcome} END`,
   `CREATE TRIGGER deliveries_told AFTER UPDATE OF rank, replied_at ON deliveries
@@ -130,8 +131,8 @@ export const sqliteEventTriggers: readonly string[] = [
 ];
 
 /**
- * A row at a time, and only of rows that moved. They write new rows alone, and read what nobody locks: no two transactions wait for
- * each other here. Recorders are not woken by them, because a NOTIFY puts all commits that have one in a row.
+ * Row triggers, whose condition is checked before the function is called. They only insert, and read without locks, so they cannot
+ * take part in a deadlock. They do not NOTIFY, because transactions that do so commit one after another.
  */
 const postgresTrigger = (table: string, moved: string, note: string): readonly string[] => [
   `CREATE FUNCTION ${table}_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -141,14 +142,14 @@ const postgresTrigger = (table: string, moved: string, note: string): readonly s
   `CREATE TRIGGER ${table}_told AFTER UPDATE ON ${table} FOR EACH ROW WHEN (${moved}) EXECUTE FUNCTION ${table}_told()`,
 ];
 
-/** Each changes one table that is in use. */
+/** One migration each, because each locks a table that is in use. */
 export const postgresEventTriggers = {
   sends: postgresTrigger('sends', IS_OUTCOME, noteOutcome),
   deliveries: postgresTrigger('deliveries', IS_DELIVERY, noteDelivery),
   broadcasts: postgresTrigger('broadcasts', IS_END, noteEnd),
 };
 
-/** Words of customers stay in dead versions of their row until it is vacuumed. */
+/** Texts of customers stay in dead row versions until they are vacuumed. */
 export const vacuumEventsEarly: readonly string[] = ['event_facts', 'events'].map(
   (table) => `ALTER TABLE ${table} SET (
     autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 200,

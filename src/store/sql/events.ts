@@ -34,7 +34,7 @@ function subscribing({ engine, sql }: Database): Pick<EventStore, 'setSubscripti
       if (known.size === asked.size && [...asked.keys()].every((pair) => known.has(pair))) return;
       const values = { rows: JSON.stringify([...asked.values()]) };
       const changes = [sql.unsubscribe, sql.subscribe, sql.dropUnasked].map((statement) => ({ statement, values }));
-      // Processes that read their files at once do it one after another.
+      // The lock serializes processes that do this at the same time.
       await engine.write([lockNumbersStep(sql), ...changes]);
     },
   };
@@ -75,7 +75,7 @@ function recording(
   };
 }
 
-/** Of events of one fact the first. */
+/** The first event of each fact. */
 function onceEach<Event extends NewEvent>(events: readonly Event[]): Event[] {
   const first = new Map<string, Event>();
   for (const event of events) {

@@ -1,9 +1,9 @@
 import type { StoreOptions } from '../options.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Lane } from './engine.ts';
 
 type Watch = NonNullable<StoreOptions['onQuery']>;
 
-/** Reports how long each use of the database takes, without delaying it. */
+/** Reports the duration of each use of the database, without delaying it. */
 export function instrument(engine: Engine, watch: Watch): Engine {
   const timed = <T>(kind: Parameters<Watch>[0], begun: number, use: Promise<T>): Promise<T> => {
     const over = (failed: boolean) => watch(kind, (performance.now() - begun) / 1000, failed);
@@ -14,9 +14,13 @@ export function instrument(engine: Engine, watch: Watch): Engine {
     return use;
   };
   // The start time is an argument, evaluated before the call, because SQLite reads synchronously.
+  const lane = (own: Lane): Lane => ({
+    write: (steps) => timed('write', performance.now(), own.write(steps)),
+    read: (step) => timed('read', performance.now(), own.read(step)),
+  });
   return {
-    write: (steps) => timed('write', performance.now(), engine.write(steps)),
-    read: (step) => timed('read', performance.now(), engine.read(step)),
+    ...lane(engine),
+    webhooks: lane(engine.webhooks),
     list: (step) => timed('read', performance.now(), engine.list(step)),
     reservePermit: (intervalMs) => timed('slot', performance.now(), engine.reservePermit(intervalMs)),
     blockReservations: (ms) => timed('slot', performance.now(), engine.blockReservations(ms)),

@@ -1,26 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { IntakeEntry, IntakeRow, IntakeStore, Postponement } from '../intake-store.ts';
 import type { Dialect, Engine, Row, Step } from './engine.ts';
 import { type IntakeStatements, intakeStatements } from './intake-statements.ts';
 import { NaturalBatch } from './natural-batch.ts';
 import { integer, required, toSqlText } from './row-mapping.ts';
 
-/** Of one commit: it holds up the event loop for as long as it takes. */
+/** Rows per commit, which blocks the event loop meanwhile. */
 const ROWS_AT_ONCE = 256;
+/** Pause between two commits: each is an fsync that delays sends, and in SQLite blocks the event loop as well. */
+const COMMIT_REST_MS = 5;
 const ADOPTED_AT_ONCE = 1_000;
+/** Entries of dead owners are looked for at most this often. */
+const LOST_EVERY_MS = 1_000;
 
-/** The operations of src/store/intake-store.ts, in SQL that both databases speak. */
-export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<IntakeStore, 'noteListening'> {
+/** Implements src/store/intake-store.ts, in SQL that both databases understand. */
+export function createIntakeStore(
+  engine: Engine,
+  dialect: Dialect,
+  clock: () => number = () => performance.now(),
+): Omit<IntakeStore, 'noteListening'> {
   const sql = intakeStatements(dialect);
+  let lookedAt = Number.NEGATIVE_INFINITY;
 
-  /** The keys that stand since this commit. Whoever finds its key in there takes it out: it is received once. */
+  /**
+   * Inserts rows; returns the keys that are new. Calls that share the commit share the set: the first one to find its key in it
+   * removes it and counts its row as received, all others count a duplicate.
+   */
   const inserted = async (rows: readonly IntakeRow[]): Promise<Set<string>> => {
     const given = JSON.stringify(rows.map(rowValues));
-    const [keys = []] = await engine.write([{ statement: sql.record, values: { rows: given } }]);
+    const [keys = []] = await engine.webhooks.write([{ statement: sql.record, values: { rows: given } }]);
     return new Set(keys.map((row) => required(row, 'key')));
   };
-  const batches = new NaturalBatch(inserted, ROWS_AT_ONCE);
+  const batches = new NaturalBatch(inserted, ROWS_AT_ONCE, () => sleep(COMMIT_REST_MS));
   const due = async (limit: number) =>
-    (await engine.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
+    (await engine.webhooks.read({ statement: sql.due, values: { limit } })).map(toEntry).toSorted(byReceipt);
 
   return {
     async recordIntake(rows) {
@@ -32,7 +45,8 @@ export function createIntakeStore(engine: Engine, dialect: Dialect): Omit<Intake
 
     async dueIntake(limit) {
       const own = await due(limit);
-      if (own.length >= limit) return own;
+      if (own.length >= limit || clock() - lookedAt < LOST_EVERY_MS) return own;
+      lookedAt = clock();
       const lost = await engine.read({ statement: sql.hasLost, values: {} });
       if (lost.length === 0) return own;
       await engine.write([{ statement: sql.adopt, values: { limit: ADOPTED_AT_ONCE } }]);

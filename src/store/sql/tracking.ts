@@ -22,7 +22,7 @@ import { bySequence, integer, required, toSqlJson, toSqlText } from './row-mappi
 import { statusOf, toTrackedSend } from './tracking-row.ts';
 import { type TrackingStatements, trackingStatements } from './tracking-statements.ts';
 
-/** The operations of src/store/tracking-store.ts, in SQL that both databases speak. */
+/** Implements src/store/tracking-store.ts, in SQL that both databases understand. */
 export function createTrackingStore(
   engine: Engine,
   dialect: Dialect,
@@ -52,7 +52,7 @@ function lookups(
         wati: toSqlText(each.watiId),
       }));
       const values = { rows: JSON.stringify(rows), connection: connectionId };
-      const found = await engine.read({ statement: sql.find, values });
+      const found = await engine.webhooks.read({ statement: sql.find, values });
       return ids.map((_, place) => surest(found.filter((row) => integer(row, 'place') === place)));
     },
 
@@ -114,7 +114,7 @@ function applying(
     return [sql.before, sql.prove, sql.open, sql.join].map((statement) => ({ statement, values }));
   };
 
-  /** All at once and in their order: what is moved, and what facts are about. */
+  /** Locks all messages of the batch in one statement, in order of `seq`, to prevent deadlocks. */
   const lockStep = (seqs: readonly number[]): Step => ({
     statement: sql.lock,
     values: { rows: JSON.stringify([...new Set(seqs)].map((seq) => ({ seq }))) },
@@ -134,7 +134,7 @@ function applying(
         ...(facts.length > 0 ? [{ statement: addFacts, values: { rows: JSON.stringify(facts.map(factValues)) } }] : []),
       ];
       if (steps.length === 0) return [];
-      const answers = await retryDeadlocks(() => engine.write(steps));
+      const answers = await retryDeadlocks(() => engine.webhooks.write(steps));
       if (messages.length === 0) return [];
       const [, before = [], proved = [], opened = [], joined = []] = answers;
       return changesOf(messages, { before, proved, after: [...opened, ...joined] });
@@ -160,7 +160,7 @@ const isCounted = (status: string, counts: DeliveryCounts): status is keyof Deli
 
 const SUREST: readonly FoundBy[] = ['local-id', 'whatsapp-id', 'wati-id'];
 
-/** By the id that says most; of several messages with one id the first. */
+/** Looks by our id first, then by the others; if several messages have the same id, the first one counts. */
 function surest(rows: readonly Row[]): TrackedSend | undefined {
   for (const foundBy of SUREST) {
     const [first] = rows.filter((row) => row.found_by === foundBy).toSorted(bySequence);
@@ -188,7 +188,7 @@ function factsValues({ seq, facts, proof, outcome }: TrackedFacts): Record<strin
   };
 }
 
-/** What stood before the batch, what it proved, and what stands since, where something of it changed. */
+/** The message before the batch, what the batch proved, and the message after it, if anything changed. */
 interface Written {
   before: readonly Row[];
   proved: readonly Row[];

@@ -13,13 +13,13 @@ import { createDispatcher, type Dispatcher } from './webhooks/dispatcher.ts';
 import type { Webhooks } from './webhooks/open-webhooks.ts';
 
 /** How callers hear of what happens: events are recorded, read, and sent to endpoints. */
-export interface Telling {
+export interface EventServices {
   recording: Recording;
   events: Events;
   dispatcher: Dispatcher;
 }
 
-interface TellingParts {
+interface EventParts {
   store: Store;
   webhooks: Webhooks;
   metrics: Metrics;
@@ -27,7 +27,11 @@ interface TellingParts {
   onTaskError: OnTaskError;
 }
 
-export async function openTelling(config: Config, overrides: ServiceOverrides, parts: TellingParts): Promise<Telling> {
+export async function openEventServices(
+  config: Config,
+  overrides: ServiceOverrides,
+  parts: EventParts,
+): Promise<EventServices> {
   const recording = createRecording(config, overrides, parts);
   const events = await openEvents(parts.store, recording.recorder, (error) => parts.onTaskError('events', error));
   tellRetention(parts.metrics.registry, config.EVENT_RETENTION_DAYS);
@@ -40,7 +44,7 @@ const hourMs = 60 * 60_000;
 function openDispatcher(
   config: Config,
   { callers, logger }: ServiceOverrides,
-  { store, webhooks, events, metrics, onTaskError }: TellingParts & { events: Events },
+  { store, webhooks, events, metrics, onTaskError }: EventParts & { events: Events },
 ): Dispatcher {
   const { WEBHOOK_TIMEOUT_MS, WEBHOOK_DISABLE_AFTER_HOURS, SHUTDOWN_TIMEOUT_MS, DRAIN_DELAY_MS } = config;
   const dispatcher = createDispatcher({

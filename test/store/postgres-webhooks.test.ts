@@ -1,0 +1,60 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { postgresDialect } from '../../src/store/postgres/engine.ts';
+import { migrate } from '../../src/store/postgres/migrate.ts';
+import { webhookSettings } from '../../src/store/postgres/pools.ts';
+import { conversationStatements } from '../../src/store/sql/conversation-statements.ts';
+import { intakeStatements } from '../../src/store/sql/intake-statements.ts';
+import { trackingStatements } from '../../src/store/sql/tracking-statements.ts';
+
+const server = process.env.TEST_POSTGRES_URL;
+
+const { due, record, done, postpone } = intakeStatements(postgresDialect);
+const { find, lock, before, prove, open, join } = trackingStatements(postgresDialect);
+const { tell, withdraw } = conversationStatements(postgresDialect);
+const statements = { due, record, done, postpone, find, lock, before, prove, open, join, tell, withdraw };
+
+/** The planner takes the columns of ids for empty, as it does where the tables have grown since they were last looked at. */
+describe.skipIf(server === undefined)('PostgreSQL: a plan that is made once for all webhooks', () => {
+  const name = `webhooks_${process.pid}`;
+  let admin: pg.Client;
+  let db: pg.Client;
+  beforeAll(async () => {
+    admin = new pg.Client({ connectionString: server });
+    await admin.connect();
+    await admin.query(`CREATE DATABASE ${name}`);
+    const url = new URL(String(server));
+    url.pathname = `/${name}`;
+    await migrate({ url: url.href, tls: 'off' });
+    db = new pg.Client({ connectionString: url.href, options: webhookSettings });
+    await db.connect();
+    for (const table of ['sends', 'deliveries', 'intake', 'conversations'])
+      await db.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`);
+    const row = 'id, caller, kind, recipient, connection_id, status, owner, created_at, updated_at';
+    await db.query(`INSERT INTO sends (${row})
+      SELECT 's' || i, 'crm', 'text', '49' || i, 'c', 'accepted', 1, 0, 0 FROM generate_series(1, 500) AS i`);
+    await db.query(`INSERT INTO deliveries (send_seq, caller, rank, source, updated_at)
+      SELECT seq, 'crm', 0, 'webhook', 0 FROM sends`);
+    await db.query(`INSERT INTO intake (key, connection_id, received_at, recorded_at, owner, state, next_at)
+      SELECT 'k' || i, 'c', 0, 0, 1, 'done', 0 FROM generate_series(1, 500) AS i`);
+    await db.query(`INSERT INTO conversations (connection_id, contact, told_at)
+      SELECT 'c', '49' || i, 0 FROM generate_series(1, 500) AS i`);
+    await db.query('ANALYZE');
+  }, 120_000);
+  afterAll(async () => {
+    await db?.end();
+    await admin?.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    await admin?.end();
+  });
+
+  test.each(Object.entries(statements))('%s finds each row by an index', async (named, { numbered, names }) => {
+    await db.query(`PREPARE ${named}_plan AS ${numbered}`);
+    const values = names.length > 0 ? `(${names.map(() => 'NULL').join(', ')})` : '';
+    const { rows } = await db.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE ${named}_plan ${values}`);
+    const plan = rows.map((line) => line['QUERY PLAN']);
+    const table = /(Index|Seq|Only|Heap) Scan .*on (sends|deliveries|intake|conversations)\b/;
+    for (const [at, line] of plan.entries()) {
+      if (table.test(line)) expect(`${line}${plan[at + 1]}`, plan.join('\n')).toContain('Index Cond');
+    }
+  });
+});
