@@ -4,8 +4,9 @@ import { StoreError } from '../errors.ts';
 import { bindings, type Lane, type Row, type Step } from '../sql/engine.ts';
 
 /**
- * Statements over the connections of one pool. Prepared ones are parsed once a connection, and their texts must be few. A statement
- * that fails closes its connection, so no other meets what is left of it.
+ * Statements over the connections of one pool. Prepared ones are parsed once a connection, and their texts must be few: all of
+ * them (`isPrepared`), or those that are planned once. A statement that fails closes its connection, so no other meets what is left
+ * of it.
  */
 export class PooledLane implements Lane {
   readonly #pool: pg.Pool;
@@ -69,9 +70,9 @@ export class PooledLane implements Lane {
   }
 
   #query(step: Step): pg.QueryConfig {
-    const { numbered: text, names } = step.statement;
+    const { numbered: text, names, isPlannedOnce } = step.statement;
     const values = bindings(step, names, { me: this.#owner() });
-    return this.#isPrepared ? { name: this.#nameOf(text), text, values } : { text, values };
+    return this.#isPrepared || isPlannedOnce ? { name: this.#nameOf(text), text, values } : { text, values };
   }
 
   #nameOf(text: string): string {
